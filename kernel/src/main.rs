@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+//! The kernel.
+#![no_std]
+#![no_main]

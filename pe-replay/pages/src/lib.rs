@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+//! What the engine does with whole pages: copy, and find the first difference.
+//!
+//! Plain code that the compiler vectorises with what every x86-64 processor has
+//! (SSE2).
+
+#![no_std]
+
+/// Bytes in a page.
+pub const PAGE_LEN: usize = 4096;
+
+/// The bytes of a page.
+pub type Page = [u8; PAGE_LEN];
+
+/// Copies a page.
+pub fn copy(from: &Page, to: &mut Page) {
+    *to = *from;
+}
+
+/// Where two pages differ first, as a byte offset.
+pub fn first_difference(a: &Page, b: &Page) -> Option<u16> {
+    const BLOCK: usize = 64;
+    let mut blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let block = blocks.position(|(x, y)| differs::<BLOCK>(x, y))? * BLOCK;
+    let within = (block..block + BLOCK).find(|at| a[*at] != b[*at])?;
+    Some(within as u16)
+}
+
+/// Whether two blocks differ, without a branch per word.
+fn differs<const LEN: usize>(a: &[u8], b: &[u8]) -> bool {
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    let mut accumulated = 0;
+    for (x, y) in a[..LEN].chunks_exact(8).zip(b[..LEN].chunks_exact(8)) {
+        accumulated |= word(x) ^ word(y);
+    }
+    accumulated != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_pages_have_no_difference() {
+        let page = [0x5a; PAGE_LEN];
+        let mut other = [0; PAGE_LEN];
+        copy(&page, &mut other);
+        assert_eq!(first_difference(&page, &other), None);
+    }
+
+    #[test]
+    fn every_single_bit_is_found_where_it_is() {
+        let page: Page = core::array::from_fn(|at| at as u8);
+        for at in 0..PAGE_LEN {
+            for bit in 0..8 {
+                let mut other = page;
+                other[at] ^= 1 << bit;
+                assert_eq!(first_difference(&page, &other), Some(at as u16));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_differences_is_named() {
+        let page = [0; PAGE_LEN];
+        let mut other = page;
+        other[4095] = 1;
+        other[65] = 1;
+        assert_eq!(first_difference(&page, &other), Some(65));
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//! The replay engine of Reprise.
+//!
+//! A *processing element* (PE) is a bounded stretch of one thread's user-mode
+//! execution: it touches nothing but its own registers and memory, so it can be
+//! run again. The engine runs every PE twice from the same start state, compares
+//! what both runs left behind, and commits the result or starts the PE again.
+//!
+//! The crate is pure: it has no `unsafe`, allocates nothing and reaches hardware
+//! only through the [`Machine`] trait. The kernel and the host tests drive the
+//! same code.
+//!
+//! Where to find what:
+//! - [`uprr`]: the registers of a process and their normal form
+//! - [`stop`]: why user code stopped, and what thereby ends the PE
+//! - [`compare`]: the closed list of what two runs must agree on
+//! - [`life`]: the life of a PE as a sans-I/O state machine
+//! - [`written`]: the pages that a PE wrote, and their copies
+//! - [`drive`]: the loop that carries out what the state machine asks for
+//! - [`inject`]: bit flips, on purpose
+//! - [`wire`]: what kernel and host tell each other
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod drive;
+pub mod inject;
+pub mod life;
+pub mod phases;
+pub mod policy;
+pub mod stop;
+pub mod uprr;
+pub mod wire;
+pub mod written;
+
+pub use compare::{Difference, Field};
+pub use drive::{Engine, Machine, Order, Outcome};
+pub use inject::{Injection, Target};
+pub use life::Run;
+pub use phases::{Phase as TimedPhase, Phases};
+pub use policy::{Mode, Policy};
+pub use stop::{Cause, Delimiter, DelimiterKind, Stop};
+pub use uprr::Uprr;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//! Where the time of a PE goes: disjoint phases that sum exactly to the total.
+
+use serde::{Deserialize, Serialize};
+
+/// A part of the work on a PE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Run 1, from user entry to stop, bias removed.
+    FirstRun,
+    /// First-run treatment: the tracker's write faults and checkpoint copies.
+    Treatment,
+    /// Getting ready to run the PE again: PM0 put in place, registers restored.
+    Restart,
+    /// Cache flush between the runs.
+    Flush,
+    /// Run 2, from user entry to stop, bias removed.
+    SecondRun,
+    /// Comparison and commit.
+    VerifyCommit,
+    /// System calls, loading of pages, scheduling, records.
+    Other,
+}
+
+impl Phase {
+    /// All phases, in the order in which they are printed.
+    pub const ALL: [Self; 7] = [
+        Self::FirstRun,
+        Self::Treatment,
+        Self::Restart,
+        Self::Flush,
+        Self::SecondRun,
+        Self::VerifyCommit,
+        Self::Other,
+    ];
+
+    /// The name used in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FirstRun => "first_run",
+            Self::Treatment => "treatment",
+            Self::Restart => "restart",
+            Self::Flush => "flush",
+            Self::SecondRun => "second_run",
+            Self::VerifyCommit => "verify_commit",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Durations by phase, in the counter's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases(pub [u64; Phase::ALL.len()]);
+
+impl Phases {
+    /// The duration of one phase.
+    pub fn get(&self, phase: Phase) -> u64 {
+        self.0[phase as usize]
+    }
+
+    /// Adds to one phase.
+    pub fn add(&mut self, phase: Phase, ticks: u64) {
+        self.0[phase as usize] += ticks;
+    }
+
+    /// Adds another breakdown, phase by phase.
+    pub fn add_all(&mut self, other: &Self) {
+        for (sum, part) in self.0.iter_mut().zip(other.0) {
+            *sum += part;
+        }
+    }
+
+    /// The sum of all phases.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// Attributes all time that passes to one phase after the other.
+///
+/// Every lap starts where the last one ended, so the phases sum to the time
+/// between the first mark and the last by construction.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    mark: u64,
+    /// What has been attributed so far.
+    pub phases: Phases,
+}
+
+impl Stopwatch {
+    /// Starts at `now`.
+    pub fn start(now: u64) -> Self {
+        Self { mark: now, phases: Phases::default() }
+    }
+
+    /// Attributes the time since the last mark to `phase`.
+    pub fn lap(&mut self, phase: Phase, now: u64) {
+        self.phases.add(phase, now.wrapping_sub(self.mark));
+        self.mark = now;
+    }
+
+    /// The last mark.
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Takes what has been attributed and goes on from the same mark.
+    pub fn take(&mut self) -> Phases {
+        core::mem::take(&mut self.phases)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laps_sum_to_the_elapsed_time() {
+        let mut watch = Stopwatch::start(100);
+        watch.lap(Phase::FirstRun, 150);
+        watch.lap(Phase::Other, 151);
+        watch.lap(Phase::FirstRun, 200);
+        assert_eq!(watch.phases.total(), 100);
+        assert_eq!(watch.phases.get(Phase::FirstRun), 99);
+    }
+}

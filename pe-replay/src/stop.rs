@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+//! Why user code stopped, and which stops end a processing element.
+
+use serde::{Deserialize, Serialize};
+
+/// Exception vectors that the engine tells apart (Intel SDM vol. 3A, table 6-1).
+pub mod vector {
+    /// #DB, debug exception.
+    pub const DEBUG: u8 = 1;
+    /// #GP, general protection.
+    pub const GENERAL_PROTECTION: u8 = 13;
+    /// #PF, page fault.
+    pub const PAGE_FAULT: u8 = 14;
+}
+
+/// #PF error code bit: the page was present, the access was not allowed.
+pub const FAULT_PRESENT: u32 = 1 << 0;
+/// #PF error code bit: the access was a write.
+pub const FAULT_WRITE: u32 = 1 << 1;
+/// #PF error code bit: the access came from user mode.
+pub const FAULT_USER: u32 = 1 << 2;
+/// #PF error code bit: the access was an instruction fetch.
+pub const FAULT_FETCH: u32 = 1 << 4;
+
+/// The event that brought the processor back from user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The SYSCALL instruction.
+    Syscall,
+    /// An exception; `error` is zero for the vectors that define no error code.
+    Exception {
+        /// The exception's vector, below 32.
+        vector: u8,
+        /// Its error code.
+        error: u32,
+        /// CR2 for page faults, else zero.
+        address: u64,
+    },
+    /// The instruction counter reached what it was armed for.
+    Counter,
+    /// The non-maskable watchdog: nothing else had ended the run.
+    Watchdog,
+}
+
+impl Cause {
+    /// The address of a write to a present page that was not allowed, which is
+    /// how the first write to a tracked page shows.
+    pub fn write_fault(self) -> Option<u64> {
+        const WRITE: u32 = FAULT_PRESENT | FAULT_WRITE | FAULT_USER;
+        match self {
+            Cause::Exception { vector: vector::PAGE_FAULT, error: WRITE, address } => Some(address),
+            Cause::Exception { .. } | Cause::Syscall | Cause::Counter | Cause::Watchdog => None,
+        }
+    }
+}
+
+/// One return from user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Why user code stopped.
+    pub cause: Cause,
+    /// User instructions since the entry, bias removed.
+    pub instructions: u64,
+    /// When user mode was entered, in the counter's unit.
+    pub entered: u64,
+    /// How long user mode lasted in the counter's unit, bias removed.
+    pub ticks: u64,
+}
+
+/// What ended a processing element, with the details both runs must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delimiter {
+    /// The SYSCALL instruction.
+    Syscall,
+    /// A page fault that is not the tracker's own.
+    PageFault {
+        /// The faulting address (CR2).
+        address: u64,
+        /// The error code.
+        error: u32,
+    },
+    /// Any other exception.
+    Exception {
+        /// Its vector.
+        vector: u8,
+        /// Its error code; zero where the vector defines none.
+        error: u32,
+    },
+    /// The instruction limit.
+    Limit,
+    /// The next write would exceed the dirty-frame limit.
+    DirtyLimit {
+        /// The address that was about to be written.
+        address: u64,
+    },
+    /// The watchdog had to end the run. Never committed.
+    Watchdog,
+}
+
+/// Delimiters as they are counted and printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DelimiterKind {
+    /// A system call.
+    Syscall,
+    /// A page fault that the kernel resolved or that ended the program.
+    PageFault,
+    /// Another exception.
+    Exception,
+    /// IN, OUT, INS or OUTS.
+    PortIo,
+    /// RDTSC or RDTSCP.
+    Rdtsc,
+    /// The instruction limit.
+    Limit,
+    /// The dirty-frame limit.
+    DirtyLimit,
+}
+
+impl DelimiterKind {
+    /// All kinds, in the order in which they are printed.
+    pub const ALL: [Self; 7] = [
+        Self::Syscall,
+        Self::PageFault,
+        Self::Exception,
+        Self::PortIo,
+        Self::Rdtsc,
+        Self::Limit,
+        Self::DirtyLimit,
+    ];
+
+    /// The name used in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syscall => "syscall",
+            Self::PageFault => "page_fault",
+            Self::Exception => "exception",
+            Self::PortIo => "port_io",
+            Self::Rdtsc => "rdtsc",
+            Self::Limit => "limit",
+            Self::DirtyLimit => "dirty_limit",
+        }
+    }
+}
+
+impl Delimiter {
+    /// The delimiter that a stop stands for, the tracker's own faults apart.
+    pub fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::Syscall => Self::Syscall,
+            Cause::Exception { vector: vector::PAGE_FAULT, error, address } => {
+                Self::PageFault { address, error }
+            }
+            Cause::Exception { vector, error, address: _ } => Self::Exception { vector, error },
+            Cause::Counter => Self::Limit,
+            Cause::Watchdog => Self::Watchdog,
+        }
+    }
+
+    /// The kind, as far as it is known without decoding the instruction: port
+    /// I/O and RDTSC come as general-protection exceptions.
+    pub fn kind(self) -> DelimiterKind {
+        match self {
+            Self::Syscall => DelimiterKind::Syscall,
+            Self::PageFault { .. } => DelimiterKind::PageFault,
+            Self::Exception { .. } | Self::Watchdog => DelimiterKind::Exception,
+            Self::Limit => DelimiterKind::Limit,
+            Self::DirtyLimit { .. } => DelimiterKind::DirtyLimit,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//! What kernel and host tell each other: postcard, versioned.
+//!
+//! - host to kernel: a newc archive that holds a [`Config`](config::Config) and
+//!   the files named in [`config::entry`];
+//! - kernel to host: a [`channel`] of byte streams, which carry program output,
+//!   [`record`]s, the log and at last one [`end::EndRecord`].
+//!
+//! A reader refuses a version that it does not know.
+
+pub mod channel;
+pub mod config;
+pub mod end;
+pub mod record;
+
+/// The version of everything in this module; any change of a type raises it.
+pub const VERSION: u16 = 1;
+
+/// Why bytes could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// Written by another version of Reprise.
+    Version {
+        /// The version found.
+        found: u16,
+    },
+    /// Not what it claims to be, or cut short.
+    Malformed,
+}
+
+impl core::fmt::Display for WireError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Version { found } => write!(f, "wire version {found} is not known (this is {VERSION})"),
+            Self::Malformed => f.write_str("malformed or cut short"),
+        }
+    }
+}
+
+impl core::error::Error for WireError {}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+//! A piece of memory that carries byte streams from the kernel to the host.
+//!
+//! One header page, then one fixed region a stream. A stream only grows: the
+//! host may read it while the kernel runs, and finds it complete afterwards,
+//! also after a triple fault. Nothing is ever overwritten; what does not fit is
+//! refused, and the caller decides whether that ends the program (output) or is
+//! counted (records).
+//!
+//! Under an emulator without shared memory the used parts are written to
+//! debugcon at the end: [`DEBUGCON_MARK`], then per stream its number, its
+//! length (u64, little-endian) and its bytes.
+
+use super::{VERSION, WireError};
+
+/// The streams of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// What the program wrote: chunks of [`CHUNK_HEADER_LEN`] bytes (file descriptor u8,
+    /// length u32 little-endian) and that many bytes.
+    Output,
+    /// Trace records.
+    Trace,
+    /// The kernel's log: defmt frames.
+    Log,
+    /// The end record.
+    End,
+}
+
+impl Stream {
+    /// All streams, in memory order.
+    pub const ALL: [Self; 4] = [Self::Output, Self::Trace, Self::Log, Self::End];
+}
+
+/// Length of the header in front of each chunk of [`Stream::Output`].
+pub const CHUNK_HEADER_LEN: usize = 5;
+/// What stands before the channel's streams on debugcon.
+pub const DEBUGCON_MARK: &[u8] = b"\n@@REPRISE-CHANNEL@@\n";
+/// What stands before a panic's text on debugcon; the text ends with a newline.
+pub const PANIC_MARK: &[u8] = b"\n@@REPRISE-PANIC@@ ";
+/// The smallest channel, in bytes.
+pub const MIN_CHANNEL_LEN: u64 = 1 << 20;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"REPRISE\0");
+const HEADER_LEN: usize = 4096;
+/// Byte offsets in the header page; all values are u64, little-endian.
+const MAGIC_AT: usize = 0;
+const VERSION_AT: usize = 8;
+const USED_AT: usize = 16;
+const PROGRESS_AT: usize = 128;
+
+/// Where each stream lies: offset and length, in bytes from the channel's base.
+fn region(stream: Stream, size: usize) -> (usize, usize) {
+    let body = size - HEADER_LEN;
+    let (output, log, end) = (body / 4, body / 16, 4096);
+    let trace = body - output - log - end;
+    match stream {
+        Stream::Output => (HEADER_LEN, output),
+        Stream::Trace => (HEADER_LEN + output, trace),
+        Stream::Log => (HEADER_LEN + output + trace, log),
+        Stream::End => (HEADER_LEN + output + trace + log, end),
+    }
+}
+
+/// How far a run has come, for a progress display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// PEs committed.
+    pub pes: u64,
+    /// User instructions committed.
+    pub instructions: u64,
+    /// RIP at the end of the last PE.
+    pub rip: u64,
+}
+
+/// A stream cannot take any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// The stream's capacity in bytes.
+    pub capacity: u64,
+}
+
+/// The kernel's side.
+pub struct Writer<'a> {
+    memory: &'a mut [u8],
+    used: [usize; Stream::ALL.len()],
+}
+
+impl<'a> Writer<'a> {
+    /// Makes an empty channel of `memory`.
+    ///
+    /// # Panics
+    /// If `memory` is smaller than [`MIN_CHANNEL_LEN`].
+    pub fn new(memory: &'a mut [u8]) -> Self {
+        assert!(memory.len() as u64 >= MIN_CHANNEL_LEN, "a channel has at least {MIN_CHANNEL_LEN} bytes");
+        let mut writer = Self { memory, used: [0; Stream::ALL.len()] };
+        for stream in Stream::ALL {
+            writer.put(USED_AT + 8 * stream as usize, 0);
+        }
+        writer.progress(Progress::default());
+        writer.put(VERSION_AT, u64::from(VERSION));
+        writer.put(MAGIC_AT, MAGIC);
+        writer
+    }
+
+    fn put(&mut self, at: usize, value: u64) {
+        self.memory[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// How many more bytes a stream takes.
+    pub fn room(&self, stream: Stream) -> usize {
+        region(stream, self.memory.len()).1 - self.used[stream as usize]
+    }
+
+    /// Appends all parts to a stream, or none of them.
+    pub fn append(&mut self, stream: Stream, parts: &[&[u8]]) -> Result<(), Full> {
+        let (offset, capacity) = region(stream, self.memory.len());
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > capacity - self.used[stream as usize] {
+            return Err(Full { capacity: capacity as u64 });
+        }
+        let mut used = self.used[stream as usize];
+        for part in parts {
+            self.memory[offset + used..offset + used + part.len()].copy_from_slice(part);
+            used += part.len();
+        }
+        self.used[stream as usize] = used;
+        self.put(USED_AT + 8 * stream as usize, used as u64);
+        Ok(())
+    }
+
+    /// Appends one chunk of program output.
+    pub fn output(&mut self, descriptor: u8, bytes: &[u8]) -> Result<(), Full> {
+        let mut header = [descriptor, 0, 0, 0, 0];
+        header[1..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.append(Stream::Output, &[&header, bytes])
+    }
+
+    /// Publishes how far the run has come.
+    pub fn progress(&mut self, progress: Progress) {
+        self.put(PROGRESS_AT, progress.pes);
+        self.put(PROGRESS_AT + 8, progress.instructions);
+        self.put(PROGRESS_AT + 16, progress.rip);
+    }
+
+    /// The used part of a stream.
+    pub fn stream(&self, stream: Stream) -> &[u8] {
+        let (offset, _) = region(stream, self.memory.len());
+        &self.memory[offset..offset + self.used[stream as usize]]
+    }
+}
+
+/// The host's side: what the header page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    size: usize,
+    used: [usize; Stream::ALL.len()],
+    /// How far the run has come.
+    pub progress: Progress,
+}
+
+impl Header {
+    /// Bytes to read from the channel's base for [`parse`](Self::parse).
+    pub const LEN: usize = HEADER_LEN;
+
+    /// Reads the header page of a channel of `size` bytes.
+    ///
+    /// `Ok(None)` means that the kernel has not come so far as to write one.
+    pub fn parse(page: &[u8], size: u64) -> Result<Option<Self>, WireError> {
+        let get = |at: usize| {
+            let bytes = page.get(at..at + 8).ok_or(WireError::Malformed)?;
+            Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| WireError::Malformed)?))
+        };
+        match get(MAGIC_AT)? {
+            0 => return Ok(None),
+            MAGIC => {}
+            _ => return Err(WireError::Malformed),
+        }
+        let found = get(VERSION_AT)?;
+        if found != u64::from(VERSION) {
+            return Err(WireError::Version { found: found as u16 });
+        }
+        let size = usize::try_from(size).map_err(|_| WireError::Malformed)?;
+        let mut used = [0; Stream::ALL.len()];
+        for stream in Stream::ALL {
+            let length = get(USED_AT + 8 * stream as usize)? as usize;
+            if length > region(stream, size).1 {
+                return Err(WireError::Malformed);
+            }
+            used[stream as usize] = length;
+        }
+        let progress = Progress {
+            pes: get(PROGRESS_AT)?,
+            instructions: get(PROGRESS_AT + 8)?,
+            rip: get(PROGRESS_AT + 16)?,
+        };
+        Ok(Some(Self { size, used, progress }))
+    }
+
+    /// Offset from the channel's base, and length, of the used part of a stream.
+    pub fn extent(&self, stream: Stream) -> (u64, usize) {
+        (region(stream, self.size).0 as u64, self.used[stream as usize])
+    }
+}
+
+/// Splits an output stream into chunks: descriptor and bytes.
+///
+/// Ends at the end of `bytes`; what is left of a chunk cut short is dropped.
+pub fn chunks(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        let (header, body) = rest.split_first_chunk::<CHUNK_HEADER_LEN>()?;
+        let [descriptor, length @ ..] = *header;
+        let (chunk, after) = body.split_at_checked(u32::from_le_bytes(length) as usize)?;
+        rest = after;
+        Some((descriptor, chunk))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
+        assert_eq!(Header::parse(&memory, MIN_CHANNEL_LEN), Ok(None));
+        let mut writer = Writer::new(&mut memory);
+        writer.output(1, b"hello ").unwrap();
+        writer.output(2, b"error").unwrap();
+        writer.append(Stream::Log, &[b"a", b"bc"]).unwrap();
+        writer.progress(Progress { pes: 3, instructions: 4, rip: 5 });
+        let header = Header::parse(&memory, MIN_CHANNEL_LEN).unwrap().unwrap();
+        assert_eq!(header.progress, Progress { pes: 3, instructions: 4, rip: 5 });
+        let (offset, length) = header.extent(Stream::Output);
+        let output = &memory[offset as usize..][..length];
+        assert_eq!(chunks(output).collect::<Vec<_>>(), [(1, &b"hello "[..]), (2, b"error")]);
+        let (offset, length) = header.extent(Stream::Log);
+        assert_eq!(&memory[offset as usize..][..length], b"abc");
+    }
+
+    #[test]
+    fn a_full_stream_refuses_and_loses_nothing() {
+        let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
+        let mut writer = Writer::new(&mut memory);
+        let room = writer.room(Stream::End);
+        writer.append(Stream::End, &[&vec![7; room - 1]]).unwrap();
+        assert_eq!(writer.append(Stream::End, &[b"xy"]), Err(Full { capacity: room as u64 }));
+        writer.append(Stream::End, &[b"z"]).unwrap();
+        assert_eq!(writer.room(Stream::End), 0);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
+        let _ = Writer::new(&mut memory);
+        memory[VERSION_AT] = 99;
+        assert_eq!(Header::parse(&memory, MIN_CHANNEL_LEN), Err(WireError::Version { found: 99 }));
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//! The boot configuration, and the names of the boot archive's entries.
+
+use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
+
+use super::{VERSION, WireError};
+use crate::compare::Field;
+use crate::inject::Injection;
+use crate::policy::Policy;
+
+/// Names of the entries of the boot archive (newc cpio).
+pub mod entry {
+    /// The configuration: [`Config`](super::Config), by [`Config::encode`](super::Config::encode).
+    pub const CONFIG: &str = "reprise/config";
+    /// The program: a static ELF executable.
+    pub const PROGRAM: &str = "reprise/program";
+    /// The arguments, each ended by a NUL byte; the first one is argv\[0\].
+    pub const ARGV: &str = "reprise/argv";
+    /// The environment, each `NAME=VALUE` ended by a NUL byte.
+    pub const ENVP: &str = "reprise/envp";
+    /// Standard input; absent means empty.
+    pub const STDIN: &str = "reprise/stdin";
+    /// Prefix of the files that the program finds: `files/etc/motd` is `/etc/motd`.
+    pub const FILES: &str = "files/";
+}
+
+/// Flips that one run can be given.
+pub const MAX_INJECTIONS: usize = 16;
+/// The largest encoded configuration, in bytes.
+pub const MAX_CONFIG_LEN: usize = 1024;
+
+/// What the kernel is booted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Job {
+    /// Run the program in the archive.
+    Run,
+    /// Run the kernel's list of self-tests.
+    SelfTest,
+    /// Only start, calibrate the counter and report ([`end::CounterReport`](super::end::CounterReport)).
+    Calibrate,
+    /// Panic on purpose, to show that the end is recognised.
+    Panic,
+    /// Triple-fault on purpose, likewise.
+    TripleFault,
+    /// Spin for ever with interrupts off, likewise.
+    Hang,
+}
+
+/// How streams reach the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sink {
+    /// The host reads the channel's memory.
+    Memory,
+    /// The kernel writes the channel to debugcon at the end (port E9h).
+    Debugcon,
+}
+
+/// A part of the engine left out on purpose. Kernels that are not built for it
+/// (feature `mutants`) refuse to boot with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mutation {
+    /// Run 2 is not executed; run 1's result is taken twice.
+    SkipSecondRun,
+    /// The comparison ignores one field.
+    Drop(Field),
+}
+
+/// The boot configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// What to do.
+    pub job: Job,
+    /// How PEs are run.
+    pub policy: Policy,
+    /// Seed of everything random that the program can see.
+    pub seed: u64,
+    /// Physical address of the channel.
+    pub channel_base: u64,
+    /// Its size in bytes.
+    pub channel_size: u64,
+    /// How it reaches the host.
+    pub sink: Sink,
+    /// Whether each PE is recorded in the trace stream.
+    pub trace: bool,
+    /// Flips.
+    pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
+    /// A part of the engine to leave out.
+    pub mutation: Option<Mutation>,
+}
+
+impl Config {
+    /// Writes version and configuration to `buffer`; returns the used part.
+    pub fn encode<'a>(&self, buffer: &'a mut [u8; MAX_CONFIG_LEN]) -> &'a [u8] {
+        match postcard::to_slice(&(VERSION, self), buffer) {
+            Ok(used) => used,
+            Err(error) => unreachable!("a configuration has a bounded size: {error}"),
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (found, rest): (u16, _) =
+            postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
+        if found != VERSION {
+            return Err(WireError::Version { found });
+        }
+        postcard::from_bytes(rest).map_err(|_| WireError::Malformed)
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+//! How a boot ended: the last thing that the kernel says.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{CounterKind, Unit};
+use super::{VERSION, WireError};
+use crate::compare::Difference;
+use crate::inject::GPR_NAMES;
+use crate::phases::Phases;
+use crate::stop::DelimiterKind;
+
+/// Why the kernel refuses to run what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The archive has no entry of that name that the job needs.
+    NoProgram,
+    /// The program is not a 64-bit little-endian ELF file.
+    NotElf,
+    /// It is an ELF file for another machine than x86-64.
+    OtherMachine,
+    /// It is not a static executable (ET_EXEC without PT_INTERP).
+    NotStatic,
+    /// Headers or segments reach past the end of the file.
+    Truncated,
+    /// A segment lies outside user space.
+    SegmentOutsideUserSpace {
+        /// Its address.
+        address: u64,
+    },
+    /// Segments overlap, or a header contradicts itself.
+    Malformed,
+    /// Arguments and environment exceed what the stack takes.
+    ArgumentsTooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// There is too little memory.
+    OutOfMemory {
+        /// Pages needed at the point of failure, as far as known.
+        needed_pages: u64,
+        /// Pages free then.
+        free_pages: u64,
+    },
+    /// The configuration asks for a mutant, and this kernel is not built for it.
+    Mutation,
+    /// The processor lacks something that Reprise needs.
+    Processor(ProcessorLack),
+    /// The counter failed its calibration.
+    Counter(CounterFault),
+}
+
+/// What a processor may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProcessorLack {
+    /// XSAVE and XRSTOR.
+    Xsave,
+    /// No-execute pages.
+    NoExecute,
+    /// SYSCALL in 64-bit mode.
+    Syscall,
+    /// A local APIC.
+    Apic,
+}
+
+/// Why a counter is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CounterFault {
+    /// It does not move, or the interrupt never comes.
+    Dead,
+    /// Known blocks do not count the same every time.
+    Spread {
+        /// Smallest bias seen.
+        least: i64,
+        /// Largest bias seen.
+        most: i64,
+    },
+    /// It does not stop where it was told to.
+    Inexact {
+        /// Instructions asked for.
+        asked: u64,
+        /// Instructions seen.
+        seen: u64,
+    },
+}
+
+/// What the calibration measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterReport {
+    /// Ticks between arming and the first user instruction.
+    pub arm_lead: i64,
+    /// Ticks counted beyond the user instructions, counter interrupt.
+    pub bias_counter: i64,
+    /// Likewise, tracking fault.
+    pub bias_page_fault: i64,
+    /// Likewise, #DB.
+    pub bias_debug: i64,
+    /// Likewise, system call.
+    pub bias_syscall: i64,
+    /// Comparisons of a count with a known one that stand behind this.
+    pub comparisons: u32,
+}
+
+/// The registers of a program that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registers {
+    /// General registers, in encoding order.
+    pub gpr: [u64; GPR_NAMES.len()],
+    /// RIP.
+    pub rip: u64,
+    /// RFLAGS.
+    pub rflags: u64,
+}
+
+/// A program that was ended for what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// The signal that Linux would have sent.
+    pub signal: u8,
+    /// The exception's vector, if one was behind it.
+    pub vector: Option<u8>,
+    /// The fault address or, for signals without one, the instruction's.
+    pub address: u64,
+    /// Its registers.
+    pub registers: Registers,
+}
+
+/// A PE that kept diverging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The PE's sequence number.
+    pub pe: u64,
+    /// Where it starts.
+    pub start_rip: u64,
+    /// Where its first run ended.
+    pub end_rip: u64,
+    /// The first difference of the last attempt.
+    pub difference: Difference,
+    /// Attempts made.
+    pub attempts: u8,
+    /// The first bytes of the instruction before which, or at which, the runs part.
+    pub code: [u8; 15],
+}
+
+/// Which limit of the channel a program ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// The program ended by itself.
+    Exited {
+        /// Its exit status.
+        status: u8,
+    },
+    /// The program was ended.
+    Killed(Death),
+    /// A PE kept diverging.
+    Persistent(Verdict),
+    /// The kernel does not run what it was given.
+    Refused(Refusal),
+    /// Nothing is left that could wake anything up.
+    Deadlock,
+    /// The program wrote more than the channel takes.
+    OutputFull {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The self-tests ended.
+    SelfTests {
+        /// How many passed.
+        passed: u32,
+        /// How many failed.
+        failed: u32,
+    },
+    /// The calibration ended.
+    Calibrated(CounterReport),
+}
+
+/// Sums over a whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// PEs started, each counted once however often it was run.
+    pub pes: u64,
+    /// PEs committed.
+    pub committed: u64,
+    /// Attempts started over after a divergence.
+    pub restarts: u64,
+    /// Divergences.
+    pub divergences: u64,
+    /// Second runs repeated because the counter overshot.
+    pub counter_misses: u64,
+    /// Overflow interrupts that came too late to mean anything, and were dropped.
+    pub drained_overflows: u64,
+    /// Committed user instructions, counted once.
+    pub user_instructions: u64,
+    /// Pages written, summed over PEs.
+    pub frames_written: u64,
+    /// Write faults that the tracker took.
+    pub write_faults: u64,
+    /// From the first user entry to the program's end, in the counter's unit.
+    pub total: u64,
+    /// From reset to the first user entry.
+    pub boot: u64,
+    /// PEs by what ended them, in the order of [`DelimiterKind::ALL`].
+    pub ends: [u64; DelimiterKind::ALL.len()],
+    /// Where `total` went.
+    pub phases: Phases,
+    /// Flips applied.
+    pub flips: u64,
+    /// Trace records lost because the trace stream was full.
+    pub lost_records: u64,
+    /// Longest time that interrupts were held back, in the counter's unit.
+    pub longest_hold: u64,
+}
+
+/// The last record of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRecord {
+    /// How it ended.
+    pub end: End,
+    /// Unit of durations.
+    pub unit: Unit,
+    /// Counter back end.
+    pub counter: CounterKind,
+    /// Sums.
+    pub totals: Totals,
+}
+
+/// The largest encoded end record, in bytes.
+pub const MAX_END_LEN: usize = 1024;
+
+impl EndRecord {
+    /// Writes version and record to `buffer`; returns the used part.
+    pub fn encode<'a>(&self, buffer: &'a mut [u8; MAX_END_LEN]) -> &'a [u8] {
+        match postcard::to_slice(&(VERSION, self), buffer) {
+            Ok(used) => used,
+            Err(error) => unreachable!("an end record has a bounded size: {error}"),
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (found, rest): (u16, _) =
+            postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
+        if found != VERSION {
+            return Err(WireError::Version { found });
+        }
+        postcard::from_bytes(rest).map_err(|_| WireError::Malformed)
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//! Trace records: one a PE, after a header that names version and unit.
+//!
+//! The trace stream is a sequence of postcard-encoded [`Record`]s, the first of
+//! them a [`Record::Header`].
+
+use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
+
+use super::{VERSION, WireError};
+use crate::compare::Difference;
+use crate::phases::Phases;
+use crate::policy::{MAX_DIVERGENCES, Policy};
+use crate::stop::DelimiterKind;
+
+/// The unit of durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Emulator instructions: a regression guard, not a cost.
+    Instructions,
+    /// TSC cycles.
+    Cycles,
+}
+
+/// The counter back end that kept the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CounterKind {
+    /// APIC timer and TSC of an instruction-counting emulator.
+    VirtualTime,
+}
+
+impl CounterKind {
+    /// The name used in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VirtualTime => "virtual-time",
+        }
+    }
+}
+
+/// What all records of a trace have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceHeader {
+    /// [`VERSION`] of the writer.
+    pub version: u16,
+    /// Unit of durations.
+    pub unit: Unit,
+    /// Counter back end.
+    pub counter: CounterKind,
+    /// How PEs were run.
+    pub policy: Policy,
+}
+
+/// One committed PE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeRecord {
+    /// Process number, from 1.
+    pub process: u16,
+    /// Thread number within the process, from 1.
+    pub thread: u16,
+    /// Sequence number, from 0.
+    pub sequence: u64,
+    /// What ended it.
+    pub delimiter: DelimiterKind,
+    /// RIP at its end.
+    pub rip: u64,
+    /// Its instructions, counted once.
+    pub instructions: u64,
+    /// Pages that it wrote.
+    pub frames_written: u16,
+    /// Write faults that the tracker took for them.
+    pub write_faults: u16,
+    /// Where the time went, failed attempts included.
+    pub phases: Phases,
+    /// First difference of each failed attempt.
+    pub divergences: ArrayVec<Difference, { MAX_DIVERGENCES as usize }>,
+    /// Second runs repeated because the counter overshot.
+    pub counter_misses: u16,
+    /// Flips that hit this PE.
+    pub flips: u16,
+}
+
+/// One entry of the trace stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// The first record.
+    Header(TraceHeader),
+    /// A PE.
+    Pe(PeRecord),
+}
+
+/// The largest encoded record, in bytes.
+pub const MAX_RECORD_LEN: usize = 512;
+
+impl Record {
+    /// Writes the record to `buffer`; returns the used part.
+    pub fn encode<'a>(&self, buffer: &'a mut [u8; MAX_RECORD_LEN]) -> &'a [u8] {
+        match postcard::to_slice(self, buffer) {
+            Ok(used) => used,
+            Err(error) => unreachable!("a record has a bounded size: {error}"),
+        }
+    }
+}
+
+/// Reads a trace stream record by record.
+///
+/// Ends after the last record, or after the first error.
+pub struct Records<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// Checks the header and stands behind it.
+    pub fn open(bytes: &'a [u8]) -> Result<(TraceHeader, Self), WireError> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((Record::Header(header), rest)) if header.version == VERSION => Ok((header, Self { rest })),
+            Ok((Record::Header(TraceHeader { version: found, .. }), _)) => Err(WireError::Version { found }),
+            Ok((Record::Pe(_), _)) | Err(_) => Err(WireError::Malformed),
+        }
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<PeRecord, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match postcard::take_from_bytes(self.rest) {
+            Ok((Record::Pe(record), rest)) => {
+                self.rest = rest;
+                Some(Ok(record))
+            }
+            Ok((Record::Header(_), _)) | Err(_) => {
+                self.rest = &[];
+                Some(Err(WireError::Malformed))
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+//! pmu
+#![no_std]
