@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+//! The boot archive: newc cpio, which carries configuration, program and files.
+//!
+//! The same input gives the same bytes: no times, no owners.
+
+use std::ffi::OsStr;
+use std::io::Cursor;
+use std::os::unix::ffi::OsStrExt;
+
+use anyhow::{Context, Result, bail};
+use cpio::NewcBuilder;
+use pe_replay::wire::config::{Config, MAX_CONFIG_LEN, entry};
+
+/// The largest archive, in bytes. It lies in the channel's memory at boot, until the kernel has moved it.
+pub const MAX_LEN: usize = 128 << 20;
+
+/// What goes into an archive besides the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The program's ELF file.
+    pub program: Option<Vec<u8>>,
+    /// The arguments, from argv\[0\].
+    pub argv: Vec<Vec<u8>>,
+    /// The environment.
+    pub envp: Vec<Vec<u8>>,
+    /// Standard input.
+    pub stdin: Option<Vec<u8>>,
+    /// Files by their absolute path in the guest.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// Packs the archive.
+pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
+    let mut buffer = [0; MAX_CONFIG_LEN];
+    let mut entries = vec![(entry::CONFIG.to_owned(), config.encode(&mut buffer).to_vec())];
+    if let Some(program) = &contents.program {
+        entries.push((entry::PROGRAM.to_owned(), program.clone()));
+        entries.push((entry::ARGV.to_owned(), strings(&contents.argv)));
+        entries.push((entry::ENVP.to_owned(), strings(&contents.envp)));
+    }
+    if let Some(stdin) = &contents.stdin {
+        entries.push((entry::STDIN.to_owned(), stdin.clone()));
+    }
+    for (path, bytes) in &contents.files {
+        entries.push((format!("{}{}", entry::FILES, path.trim_start_matches('/')), bytes.clone()));
+    }
+    let length: usize = entries.iter().map(|(_, bytes)| bytes.len()).sum();
+    if length > MAX_LEN {
+        bail!("program, standard input and files have {length} bytes; the limit is {MAX_LEN}");
+    }
+    let entries = entries
+        .into_iter()
+        .map(|(name, bytes)| (NewcBuilder::new(&name).mode(0o100_644).nlink(1), Cursor::new(bytes)));
+    cpio::write_cpio(entries, Vec::with_capacity(length)).context("cannot pack the boot archive")
+}
+
+/// Each string ended by a NUL byte.
+fn strings(strings: &[Vec<u8>]) -> Vec<u8> {
+    strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect()
+}
+
+/// The bytes of a word of the command line; a word cannot hold NUL bytes.
+pub fn word(word: &OsStr) -> Vec<u8> {
+    word.as_bytes().to_vec()
+}
+
+/// Checks a path in the guest: absolute, plain, and not the root.
+pub fn guest_path(path: &str) -> Result<String> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    match path.strip_prefix('/') {
+        Some(rest) if rest.split('/').all(plain) => Ok(path.to_owned()),
+        _ => bail!("{path}: a path in the guest is absolute, without empty parts, `.` and `..`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use pe_replay::Policy;
+    use pe_replay::wire::config::{Job, Sink};
+
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            job: Job::Run,
+            policy: Policy::default(),
+            seed: 1,
+            channel_base: 256 << 20,
+            channel_size: 256 << 20,
+            sink: Sink::Memory,
+            trace: true,
+            injections: Default::default(),
+            mutation: None,
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_found_under_its_name() {
+        let contents = Contents {
+            program: Some(b"ELF".to_vec()),
+            argv: vec![b"busybox".to_vec(), b"wc".to_vec()],
+            envp: vec![b"A=1".to_vec()],
+            stdin: Some(b"in".to_vec()),
+            files: vec![("/etc/motd".into(), b"hello".to_vec())],
+        };
+        let packed = pack(&config(), &contents).unwrap();
+        assert_eq!(packed, pack(&config(), &contents).unwrap());
+        let mut source = Cursor::new(packed);
+        let mut found = Vec::new();
+        loop {
+            let mut reader = cpio::NewcReader::new(source).unwrap();
+            if reader.entry().is_trailer() {
+                break;
+            }
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).unwrap();
+            found.push((reader.entry().name().to_owned(), bytes));
+            source = reader.finish().unwrap();
+        }
+        assert_eq!(Config::decode(&found[0].1), Ok(config()));
+        let rest: Vec<(&str, &[u8])> = found[1..].iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+        assert_eq!(
+            rest,
+            [
+                ("reprise/program", &b"ELF"[..]),
+                ("reprise/argv", b"busybox\0wc\0"),
+                ("reprise/envp", b"A=1\0"),
+                ("reprise/stdin", b"in"),
+                ("files/etc/motd", b"hello"),
+            ]
+        );
+    }
+
+    #[test]
+    fn guest_paths_are_plain() {
+        assert_eq!(guest_path("/a/b").unwrap(), "/a/b");
+        for bad in ["", "a", "/", "/a/", "//a", "/../a", "/a/./b"] {
+            assert!(guest_path(bad).is_err(), "{bad}");
+        }
+    }
+}

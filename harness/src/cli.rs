@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+//! The whole command line; the doc comments are the help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pe_replay::Injection;
+use pe_replay::inject::InjectionError;
+use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
+
+use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
+
+/// Runs programs under a kernel that executes every piece of user code twice.
+#[derive(Debug, Parser)]
+#[command(name = "reprise", bin_name = "cargo reprise", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a program; its output, its exit status, and a summary on stderr
+    Run(Box<RunArgs>),
+    /// Print the summary of a trace file again
+    Report(ReportArgs),
+    /// Say which tools are there, and whether this machine's QEMU counts exactly
+    Doctor,
+    /// Run the host tests and the emulator tests
+    Test {
+        /// Only emulator tests whose name contains this, and no host tests
+        filter: Option<String>,
+    },
+    /// Everything that has to be green: formatting, lints, builds, all tests
+    Ci,
+    /// Build the kernels and the programs
+    Build,
+}
+
+/// `cargo reprise run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The program: showcase (the default), or one of user/hostile or user/c; then its arguments
+    ///
+    /// With --elf, all words are arguments; those that start with a dash go after `--`.
+    #[arg(value_name = "NAME | ARGS")]
+    pub words: Vec<OsString>,
+    /// Run this static x86-64 executable
+    #[arg(long, value_name = "PATH")]
+    pub elf: Option<PathBuf>,
+    /// The program's standard input; empty if absent
+    #[arg(long, value_name = "FILE")]
+    pub stdin: Option<PathBuf>,
+    /// Give the program a file; GUEST is absolute and defaults to /NAME of the host's file
+    #[arg(long = "file", value_name = "HOST[:GUEST]")]
+    pub files: Vec<OsString>,
+    /// Add to the program's environment, which is empty otherwise
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub env: Vec<OsString>,
+    /// The emulator
+    #[arg(long, value_enum, default_value_t = MachineName::Qemu)]
+    pub machine: MachineName,
+    /// Run each processing element once (off) or twice and compare (dual)
+    #[arg(long, value_enum, default_value_t = ModeName::Dual)]
+    pub mode: ModeName,
+    /// Instructions after which a processing element ends
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
+          value_parser = clap::value_parser!(u64).range(MIN_LIMIT..=MAX_LIMIT))]
+    pub limit: u64,
+    /// Written pages at which a processing element ends
+    #[arg(long, value_name = "N", default_value_t = MAX_DIRTY_PAGES,
+          value_parser = clap::value_parser!(u16).range(i64::from(MIN_DIRTY_PAGES)..=i64::from(MAX_DIRTY_PAGES)))]
+    pub max_dirty: u16,
+    /// Memory for kernel and program
+    #[arg(long, value_name = "MIB", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
+    pub memory: u32,
+    /// Seed of everything random that the program can see
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
+    #[arg(long = "inject", value_name = "SPEC", value_parser = injection)]
+    pub inject: Vec<Injection>,
+    /// Write the trace to a file, for `report`
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Write the summary as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print the kernel's log on stderr
+    #[arg(long)]
+    pub log: bool,
+    /// Seconds after which the run is ended
+    #[arg(long, value_name = "S", default_value_t = 600,
+          value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub timeout: u64,
+    /// Print the emulator's command line and leave its files in place, but do not start it
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `cargo reprise report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// What `run --trace` wrote
+    #[arg(value_name = "TRACE")]
+    pub file: PathBuf,
+    /// Write the summary as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// The emulators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MachineName {
+    /// QEMU's TCG, counting instructions
+    Qemu,
+    /// Bochs, from a GRUB image
+    Bochs,
+}
+
+/// The modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeName {
+    /// Each processing element once
+    Off,
+    /// Each processing element twice
+    Dual,
+}
+
+fn injection(text: &str) -> Result<Injection, String> {
+    text.parse().map_err(|error: InjectionError| error.to_string())
+}
+
+/// Reads the command line; `Err` holds what is wrong with it, in one line.
+///
+/// Help and version are printed, and the process ends.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, String> {
+    Cli::try_parse_from(words).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => one_line(&error.to_string()),
+    })
+}
+
+/// The first paragraph of clap's message without its prefix.
+fn one_line(message: &str) -> String {
+    let paragraph = message.split("\n\n").next().unwrap_or(message);
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    let line = words.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Cli, String> {
+        parse(std::iter::once("reprise").chain(words.iter().copied()).map(OsString::from))
+    }
+
+    fn run(words: &[&str]) -> RunArgs {
+        match parse_words(words).unwrap().command {
+            Command::Run(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_the_program_may_follow_directly_or_after_a_double_dash() {
+        let args = run(&["run", "--elf", "/bin/busybox", "sha256sum", "f", "--limit", "1000"]);
+        assert_eq!((args.words, args.limit), (vec!["sha256sum".into(), "f".into()], 1000));
+        let args = run(&["run", "--limit", "1000", "--elf", "/bin/busybox", "--", "gzip", "-c"]);
+        assert_eq!(args.words, ["gzip", "-c"]);
+        assert_eq!(run(&["run"]).words, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        for (words, part) in [
+            (&["run", "--limit", "9"][..], "9 is not in 10..=10000000"),
+            (&["run", "--max-dirty", "2000"], "2000 is not in 8..=1024"),
+            (&["run", "--memory", "4096"], "4096 is not in"),
+            (&["run", "--inject", "pe=1"], "each of pe, run, at, target and bit is needed once"),
+            (&["run", "--mode", "triple"], "invalid value 'triple'"),
+            (&["report"], "<TRACE>"),
+            (&["fly"], "unrecognized subcommand 'fly'"),
+        ] {
+            let message = parse_words(words).unwrap_err();
+            assert!(message.contains(part) && !message.contains('\n'), "{message}");
+        }
+    }
+}

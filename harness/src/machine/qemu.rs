@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//! QEMU's TCG, counting instructions, so that the same image and inputs give the same run.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::channel::MemoryChannel;
+use super::{Boot, Finished, Observer, process, put};
+use crate::verdict::{self, Evidence, Stopped};
+
+/// The program.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// Exit status for the value 0x10 at the exit device: the kernel ended normally.
+const STATUS_NORMAL: i32 = 0x10 << 1 | 1;
+/// Likewise for 0x11: the kernel panicked.
+const STATUS_PANIC: i32 = 0x11 << 1 | 1;
+/// A reset, which `-no-reboot` turns into an exit: a triple fault.
+const STATUS_RESET: i32 = 0;
+
+const RAM: &str = "ram";
+const ARCHIVE: &str = "archive";
+const DEBUGCON: &str = "debugcon";
+
+/// Lays out the files and makes the command line.
+pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
+    put(&directory.join(ARCHIVE), &boot.archive)?;
+    let memory = boot.layout.total_mib();
+    let with_path = |prefix: String, name: &str| {
+        let mut argument = OsString::from(prefix);
+        argument.push(comma_doubled(&directory.join(name)));
+        argument
+    };
+    let mut command = Command::new(QEMU);
+    command
+        .args(["-machine", "pc,memory-backend=ram", "-object"])
+        .arg(with_path(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path="), RAM))
+        .args(["-m", &format!("{memory}M"), "-smp", "1"])
+        .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
+        .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", "max,-rdrand,-erms,-fsrm"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
+        .arg(with_path("file:".into(), DEBUGCON))
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])
+        .arg(&boot.kernel)
+        .arg("-initrd")
+        .arg(directory.join(ARCHIVE))
+        .args(&boot.extra);
+    Ok(command)
+}
+
+/// A comma separates options in QEMU's arguments; doubled it stands for itself.
+fn comma_doubled(path: &Path) -> OsString {
+    match path.to_str() {
+        Some(text) => text.replace(',', ",,").into(),
+        None => path.into(),
+    }
+}
+
+/// Boots and waits for the end.
+pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
+    let mut command = prepare(boot, directory)?;
+    let mut channel = MemoryChannel::new(directory.join(RAM), boot.layout);
+    let exit = process::watch(&mut command, boot.timeout, || channel.poll(observer))?;
+    channel.poll(observer)?;
+    let stopped = match exit.status {
+        None => Stopped::Deadline(boot.timeout),
+        Some(status) => match status.code() {
+            Some(STATUS_NORMAL) => Stopped::Normally,
+            Some(STATUS_PANIC) => Stopped::Panicked,
+            Some(STATUS_RESET) => Stopped::Reset,
+            Some(_) | None => Stopped::Failed(format!("{QEMU}: {status}; {}", verdict::said(&exit.stderr))),
+        },
+    };
+    let debugcon = fs::read(directory.join(DEBUGCON)).unwrap_or_default();
+    let progress = channel.header().ok().flatten().map(|header| header.progress);
+    let (streams, channel_error) = match channel.streams() {
+        Ok(streams) => (streams, None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let streams = streams.unwrap_or_default();
+    let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
+    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//! The host tool `reprise`: builds, boots, feeds, collects, decodes, reports and tests.
+//!
+//! Data on stdout, talk on stderr. `run` ends with the program's exit status; what goes
+//! wrong outside the program is one line `reprise: ...` and status 2.
+
+#![forbid(unsafe_code)]
+
+mod archive;
+mod artifacts;
+mod cli;
+mod machine;
+mod program;
+mod request;
+mod run;
+mod verdict;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use cli::Command;
+
+/// The status of everything that is not the program's own.
+const STATUS_FAILURE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(message) => return complain(&message),
+    };
+    match dispatch(&cli.command) {
+        Ok(status) => status.into(),
+        Err(error) => complain(&format!("{error:#}")),
+    }
+}
+
+fn complain(message: &str) -> ExitCode {
+    eprintln!("reprise: {message}");
+    STATUS_FAILURE.into()
+}
+
+fn dispatch(command: &Command) -> Result<u8> {
+    match command {
+        Command::Run(args) => run::run(args),
+        _ => anyhow::bail!("this command is not there yet; `run` is"),
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//! What is asked of one boot, and how it becomes an archive and a machine.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use arrayvec::ArrayVec;
+use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation};
+use pe_replay::{Injection, Policy};
+
+use crate::archive::{self, Contents};
+use crate::machine::{Boot, Machine};
+use crate::program;
+
+/// One boot, as a user or a test asks for it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What the kernel is to do.
+    pub job: Job,
+    /// The emulator.
+    pub machine: Machine,
+    /// How PEs are run.
+    pub policy: Policy,
+    /// Program, arguments, input, files.
+    pub contents: Contents,
+    /// Memory for kernel and program.
+    pub memory_mib: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Flips.
+    pub injections: Vec<Injection>,
+    /// A part of the engine to leave out.
+    pub mutation: Option<Mutation>,
+    /// When to give up.
+    pub timeout: Duration,
+    /// Further arguments for the emulator.
+    pub extra: Vec<OsString>,
+}
+
+impl Request {
+    /// A boot without a program.
+    pub fn job(job: Job) -> Self {
+        Self {
+            job,
+            machine: Machine::Qemu,
+            policy: Policy::default(),
+            contents: Contents::default(),
+            memory_mib: 256,
+            seed: 1,
+            injections: Vec::new(),
+            mutation: None,
+            timeout: Duration::from_secs(600),
+            extra: Vec::new(),
+        }
+    }
+
+    /// A run of the program in a file, under a name, with arguments.
+    pub fn program(path: &Path, name: &str, arguments: &[&str]) -> Result<Self> {
+        let mut request = Self::job(Job::Run);
+        request.contents.program = Some(read_program(path)?);
+        request.contents.argv = std::iter::once(name)
+            .chain(arguments.iter().copied())
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
+        Ok(request)
+    }
+
+    /// The boot.
+    pub fn boot(&self, kernel: PathBuf) -> Result<Boot> {
+        let layout = self.machine.layout(self.memory_mib);
+        let injections: ArrayVec<Injection, MAX_INJECTIONS> =
+            self.injections.iter().copied().take(MAX_INJECTIONS).collect();
+        ensure!(
+            injections.len() == self.injections.len(),
+            "{} flips asked for; the limit is {MAX_INJECTIONS} a run",
+            self.injections.len()
+        );
+        let config = Config {
+            job: self.job,
+            policy: self.policy,
+            seed: self.seed,
+            channel_base: layout.channel_base(),
+            channel_size: layout.channel_size(),
+            sink: self.machine.sink(),
+            trace: true,
+            injections,
+            mutation: self.mutation,
+        };
+        Ok(Boot {
+            machine: self.machine,
+            kernel,
+            archive: archive::pack(&config, &self.contents)?,
+            layout,
+            timeout: self.timeout,
+            extra: self.extra.clone(),
+        })
+    }
+}
+
+/// Reads a file that the user named.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => anyhow!("{}: no such file", path.display()),
+        _ => anyhow!("{}: {error}", path.display()),
+    })
+}
+
+/// Reads a program and checks that it can be run.
+pub fn read_program(path: &Path) -> Result<Vec<u8>> {
+    let bytes = read(path)?;
+    program::check(&bytes).with_context(|| path.display().to_string())?;
+    Ok(bytes)
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//! `cargo reprise run`: one program, its output as ours, its exit status as ours.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use pe_replay::wire::channel::Progress;
+use pe_replay::{Mode, Policy};
+
+use crate::archive;
+use crate::artifacts::{self, Guest};
+use crate::cli::{MachineName, ModeName, RunArgs};
+use crate::machine::{self, Machine, Observer, process};
+use crate::request::{self, Request};
+
+/// Runs the command; returns the exit status.
+pub fn run(args: &RunArgs) -> Result<u8> {
+    let request = request(args)?;
+    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let boot = request.boot(kernel)?;
+    if args.dry_run {
+        println!("{}", process::quoted(&machine::prepare(&boot)?));
+        return Ok(0);
+    }
+    let mut terminal = Terminal::new();
+    let finished = machine::boot(&boot, &mut terminal)?;
+    terminal.bar.finish_and_clear();
+    eprintln!("{:?}", finished.ending);
+    Ok(0)
+}
+
+/// Makes the request, after checking everything that can be checked without a boot.
+fn request(args: &RunArgs) -> Result<Request> {
+    let mut words = args.words.iter().cloned();
+    let (path, name) = match &args.elf {
+        Some(path) => {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
+            (path.clone(), name)
+        }
+        None => {
+            let name = words.next().unwrap_or_else(|| OsString::from(Guest::SHOWCASE.package));
+            let text = name.to_str().ok_or_else(|| anyhow!("{}: not a program's name", name.display()))?;
+            (artifacts::program(text)?, name)
+        }
+    };
+    let mut request = Request::job(pe_replay::wire::config::Job::Run);
+    request.contents.program = Some(request::read_program(&path)?);
+    request.contents.argv = std::iter::once(name).chain(words).map(|word| archive::word(&word)).collect();
+    for variable in &args.env {
+        let bytes = archive::word(variable);
+        ensure!(
+            bytes.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0),
+            "--env {}: expected NAME=VALUE",
+            variable.display()
+        );
+        request.contents.envp.push(bytes);
+    }
+    request.contents.stdin = args.stdin.as_deref().map(request::read).transpose()?;
+    for file in &args.files {
+        let (host, guest) = file_argument(file)?;
+        ensure!(
+            request.contents.files.iter().all(|(taken, _)| *taken != guest),
+            "--file {}: {guest} is given twice",
+            file.display()
+        );
+        request.contents.files.push((guest, request::read(&host)?));
+    }
+    request.machine = match args.machine {
+        MachineName::Qemu => Machine::Qemu,
+        MachineName::Bochs => Machine::Bochs,
+    };
+    let mode = match args.mode {
+        ModeName::Off => Mode::Off,
+        ModeName::Dual => Mode::Dual,
+    };
+    request.policy = Policy { mode, limit: args.limit, max_dirty: args.max_dirty };
+    request.memory_mib = args.memory;
+    request.seed = args.seed;
+    request.injections = args.inject.clone();
+    request.timeout = Duration::from_secs(args.timeout);
+    Ok(request)
+}
+
+/// Takes `HOST[:GUEST]` apart, at the last colon before a slash.
+fn file_argument(argument: &OsStr) -> Result<(PathBuf, String)> {
+    let bytes = argument.as_bytes();
+    let colon = bytes.windows(2).rposition(|pair| pair == b":/");
+    let (host, guest) = match colon {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    };
+    let host = Path::new(OsStr::from_bytes(host));
+    let guest = match guest {
+        Some(guest) => String::from_utf8(guest.to_vec()).ok(),
+        None => host.file_name().and_then(OsStr::to_str).map(|name| format!("/{name}")),
+    };
+    let guest = guest.ok_or_else(|| anyhow!("--file {}: expected HOST[:GUEST]", argument.display()))?;
+    let guest = archive::guest_path(&guest).with_context(|| format!("--file {}", argument.display()))?;
+    Ok((host.to_owned(), guest))
+}
+
+/// The program's output as ours, and a progress line if somebody is looking.
+struct Terminal {
+    bar: ProgressBar,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+}
+
+impl Observer for Terminal {
+    fn output(&mut self, descriptor: u8, bytes: &[u8]) -> io::Result<()> {
+        self.bar.suspend(|| match descriptor {
+            2 => io::stderr().lock().write_all(bytes),
+            _ => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes)?;
+                stdout.flush()
+            }
+        })
+    }
+
+    fn progress(&mut self, Progress { pes, instructions, rip }: Progress) {
+        self.bar.set_message(format!("{pes} PEs, {instructions} instructions, at {rip:#x}"));
+        self.bar.tick();
+    }
+}
