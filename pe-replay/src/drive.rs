@@ -62,8 +62,9 @@ pub trait Machine {
     fn byte(&mut self, frame: Self::Frame, offset: u16) -> u8;
     /// Changes a byte of a frame by exclusive or.
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
-    /// Maps `page` to `frame`, writable or for tracking read-only; no stale
-    /// translation of it is left behind. All other permissions stay.
+    /// Maps `page`, and every other page with the same home, to `frame`: writable
+    /// if `writable` and the process may truly write there, else read-only. No
+    /// stale translation is left behind; all other permissions stay.
     fn map(&mut self, page: MappedPage<Self::Frame>, frame: Self::Frame, writable: bool);
 }
 
@@ -88,7 +89,8 @@ pub enum Outcome {
         /// Where the last first run ended.
         end_rip: u64,
     },
-    /// It needs more frames at once than the pool has: nothing was executed for good.
+    /// Its first instruction needs more frames at once than the pool has; the
+    /// state is that before it.
     OutOfFrames,
 }
 
@@ -107,7 +109,8 @@ pub struct Account {
     pub early_overflows: u16,
     /// Flips applied.
     pub flips: u16,
-    /// The longest time from user entry to the end of a run, in the counter's unit.
+    /// The time from the first user entry to the end of the PE, all attempts, in
+    /// the counter's unit: so long were interrupts held back.
     pub longest_hold: u64,
 }
 
@@ -122,6 +125,8 @@ pub struct Engine<M: Machine> {
     mutation: Option<Mutation>,
     interrupts_off: bool,
     sequence: u64,
+    /// When user mode was first entered in the current PE.
+    entered: Option<u64>,
     /// Where the time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
@@ -145,6 +150,7 @@ impl<M: Machine> Engine<M> {
             mutation: if cfg!(feature = "mutants") { mutation } else { None },
             interrupts_off: false,
             sequence: 0,
+            entered: None,
             watch: Stopwatch::start(now),
         }
     }
@@ -166,6 +172,7 @@ impl<M: Machine> Engine<M> {
         let mut first = RunEnd { delimiter: Delimiter::Limit, count: 0 };
         let mut second = first;
         let mut end_rip = state.rip;
+        self.entered = None;
         let (mut phase, mut action) = Phase::begin();
         let outcome = loop {
             let event = match action {
@@ -191,17 +198,10 @@ impl<M: Machine> Engine<M> {
                         self.run(machine, state, run, approach, Some(first), &mut account)
                     };
                     state.normalize();
-                    if second.delimiter == Delimiter::Limit && second.count > first.count {
-                        account.counter_misses = account.counter_misses.saturating_add(1);
-                    }
                     Event::Ended(second)
                 }
                 Action::Turn => {
-                    if self.set.turn(machine) == Err(SetFull) {
-                        self.set.roll_back(machine);
-                        state.clone_from(&self.start);
-                        break Outcome::OutOfFrames;
-                    }
+                    self.set.turn(machine);
                     state.clone_from(&self.start);
                     self.watch.lap(Timed::Restart, machine.now());
                     Event::Done
@@ -209,6 +209,13 @@ impl<M: Machine> Engine<M> {
                 Action::Verify => Event::Verified(self.verify(machine, state, first, second)),
                 Action::Commit => {
                     account.frames_written = self.set.len() as u16;
+                    let blocked = matches!(first.delimiter, Delimiter::DirtyLimit { .. });
+                    if blocked && first.count == 0 && self.first == self.start {
+                        // Committed, it would only come back to the same write.
+                        self.set.roll_back(machine);
+                        state.clone_from(&self.start);
+                        break Outcome::OutOfFrames;
+                    }
                     if self.policy.mode == Mode::Dual {
                         state.clone_from(&self.first);
                     }
@@ -228,20 +235,19 @@ impl<M: Machine> Engine<M> {
                     break Outcome::Persistent { difference, end_rip };
                 }
             };
+            let before = phase;
             (phase, action) = phase.step(event, &self.rules);
+            if let (Phase::Second { .. }, Phase::Turning { .. }) = (before, phase) {
+                account.counter_misses = account.counter_misses.saturating_add(1);
+            }
         };
         self.watch.lap(Timed::VerifyCommit, machine.now());
+        account.longest_hold = self.entered.map_or(0, |entered| self.watch.mark().wrapping_sub(entered));
         self.sequence += 1;
         (outcome, account)
     }
 
-    fn verify(
-        &mut self,
-        machine: &mut M,
-        state: &Uprr,
-        first: RunEnd,
-        second: RunEnd,
-    ) -> Option<Difference> {
+    fn verify(&mut self, machine: &mut M, state: &Uprr, first: RunEnd, second: RunEnd) -> Option<Difference> {
         let skip = match self.mutation {
             Some(Mutation::Drop(field)) => Some(field),
             Some(Mutation::SkipSecondRun) => return None,
@@ -280,26 +286,29 @@ impl<M: Machine> Engine<M> {
         let mut count = 0;
         // What passes between two entries belongs to what the last stop was for;
         // before the first entry, to preparing.
-        let mut gap = if first.is_none() { Timed::Other } else { Timed::Restart };
-        let started = self.watch.mark();
+        let afresh = first.is_none() && account.divergences.is_empty();
+        let mut gap = if afresh { Timed::Other } else { Timed::Restart };
         self.interrupts_off = false;
         let delimiter = loop {
+            if count >= limit {
+                break Delimiter::Limit;
+            }
             self.flip_due(machine, state, run, count, account);
             let next_flip = self.next_flip(run, count);
             let target = if count < free_until { free_until } else { limit };
             let step = count >= free_until && limit > free_until;
             let target = next_flip.map_or(target, |at| target.min(at));
-            if count >= limit {
-                break Delimiter::Limit;
-            }
             let budget = if step { limit - count } else { target - count };
             let user_trap = state.rflags & TRAP_FLAG;
-            let stop =
-                machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off });
+            let stop = machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off });
             self.watch.lap(gap, stop.entered);
             self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
             gap = before_run;
+            self.entered.get_or_insert(stop.entered);
             count += stop.instructions;
+            if step && user_trap == 0 {
+                state.rflags &= !TRAP_FLAG;
+            }
             match stop.cause {
                 Cause::Counter if count >= limit => break Delimiter::Limit,
                 Cause::Counter => {
@@ -307,13 +316,8 @@ impl<M: Machine> Engine<M> {
                         account.early_overflows = account.early_overflows.saturating_add(1);
                     }
                 }
-                Cause::Exception { vector: vector::DEBUG, .. } if step && user_trap == 0 => {
-                    state.rflags &= !TRAP_FLAG;
-                }
+                Cause::Exception { vector: vector::DEBUG, .. } if step && user_trap == 0 => {}
                 cause @ (Cause::Syscall | Cause::Exception { .. } | Cause::Watchdog) => {
-                    if step && user_trap == 0 {
-                        state.rflags &= !TRAP_FLAG;
-                    }
                     match self.treat(machine, run, cause, first, account) {
                         Some(delimiter) => break delimiter,
                         None => self.watch.lap(Timed::Treatment, machine.now()),
@@ -321,7 +325,6 @@ impl<M: Machine> Engine<M> {
                 }
             }
         };
-        account.longest_hold = account.longest_hold.max(self.watch.mark().wrapping_sub(started));
         RunEnd { delimiter, count }
     }
 
@@ -338,7 +341,7 @@ impl<M: Machine> Engine<M> {
         let delimiter = Delimiter::of(cause);
         let Some(address) = cause.write_fault() else { return Some(delimiter) };
         let Some(page) = machine.page(address).filter(|page| page.writable) else { return Some(delimiter) };
-        if self.policy.mode == Mode::Off || self.set.contains(address) {
+        if self.policy.mode == Mode::Off || self.set.contains(page.home) {
             return Some(delimiter);
         }
         match run {
@@ -365,14 +368,7 @@ impl<M: Machine> Engine<M> {
     }
 
     /// Applies the flips that are due, each once and for all.
-    fn flip_due(
-        &mut self,
-        machine: &mut M,
-        state: &mut Uprr,
-        run: Run,
-        count: u64,
-        account: &mut Account,
-    ) {
+    fn flip_due(&mut self, machine: &mut M, state: &mut Uprr, run: Run, count: u64, account: &mut Account) {
         if self.injections.is_empty() {
             return;
         }
@@ -408,24 +404,16 @@ impl<M: Machine> Engine<M> {
     /// as if a line of its cache had been hit.
     fn flip_memory(&mut self, machine: &mut M, run: Run, address: u64, mask: u8) -> bool {
         let Some(page) = machine.page(address) else { return false };
-        let frame = match (self.policy.mode, run) {
-            (Mode::Off, _) => page.home,
-            (Mode::Dual, _) if self.set.contains(address) => match self.set.current(address) {
-                Some(frame) => frame,
-                None => return false,
-            },
-            (Mode::Dual, Run::First) => match self.set.open(machine, page) {
-                Ok(()) => page.home,
-                Err(SetFull) => return false,
-            },
-            (Mode::Dual, Run::Second) => match self.set.open_second(machine, page) {
-                Ok(()) => match self.set.current(address) {
-                    Some(frame) => frame,
-                    None => return false,
-                },
-                Err(SetFull) => return false,
-            },
-        };
+        if self.policy.mode == Mode::Dual && !self.set.contains(page.home) {
+            let opened = match run {
+                Run::First => self.set.open(machine, page),
+                Run::Second => self.set.open_second(machine, page),
+            };
+            if opened == Err(SetFull) {
+                return false;
+            }
+        }
+        let frame = self.set.current(run, page.home);
         machine.flip(frame, (address % crate::written::PAGE_LEN) as u16, mask);
         true
     }

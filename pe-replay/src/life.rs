@@ -174,9 +174,7 @@ impl Phase {
                 // Without checkpoints there is nothing to start again from.
                 (Delimiter::Watchdog, Mode::Off) => roll_back(MAX_DIVERGENCES - 1, endless(Run::First, end)),
                 (_, Mode::Off) => (Self::Over, Action::Commit),
-                (_, Mode::Dual) => {
-                    (Self::Turning { failed, first: end, margin: rules.margin }, Action::Turn)
-                }
+                (_, Mode::Dual) => (Self::Turning { failed, first: end, margin: rules.margin }, Action::Turn),
             },
             (Self::Turning { failed, first, margin }, Event::Done) => {
                 let approach = match first.delimiter {
@@ -190,11 +188,12 @@ impl Phase {
                 (Self::Second { failed, first, margin }, Action::Execute(Run::Second, approach))
             }
             (Self::Second { failed, first, margin }, Event::Ended(end)) => {
-                let at_limit = first.delimiter == Delimiter::Limit && end.delimiter == Delimiter::Limit;
+                let overshot = first.delimiter == Delimiter::Limit && end.count > first.count;
                 if end.delimiter == Delimiter::Watchdog {
                     roll_back(failed, endless(Run::Second, end))
-                } else if at_limit && end.count > first.count && margin < first.count {
-                    // The interrupt came later than the margin allows for.
+                } else if overshot && margin < first.count {
+                    // The interrupt came later than the margin allows for; by
+                    // then something else may have ended the run.
                     let margin = (margin.max(1) * 2).min(first.count);
                     (Self::Turning { failed, first, margin }, Action::Turn)
                 } else {
@@ -236,3 +235,6 @@ fn endless(run: Run, end: RunEnd) -> Difference {
     };
     Difference { field: Field::Delimiter, first, second, address: 0 }
 }
+
+#[cfg(test)]
+mod tests;

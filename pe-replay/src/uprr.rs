@@ -20,17 +20,8 @@ pub const INTERRUPT_FLAG: u64 = 1 << 9;
 pub const RESUME_FLAG: u64 = 1 << 16;
 /// The flags that belong to the user: CF PF AF ZF SF TF DF OF NT AC ID.
 /// RF is the processor's, IF, IOPL, VM, VIF and VIP are the kernel's.
-pub const USER_FLAGS: u64 = 1 << 0
-    | 1 << 2
-    | 1 << 4
-    | 1 << 6
-    | 1 << 7
-    | TRAP_FLAG
-    | 1 << 10
-    | 1 << 11
-    | 1 << 14
-    | 1 << 18
-    | 1 << 21;
+pub const USER_FLAGS: u64 =
+    1 << 0 | 1 << 2 | 1 << 4 | 1 << 6 | 1 << 7 | TRAP_FLAG | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 18 | 1 << 21;
 
 /// Byte offsets in the standard-format XSAVE area (Intel SDM vol. 1, 13.4).
 pub mod xsave {

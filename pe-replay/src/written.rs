@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! The pages that a PE wrote, and what stands in for them meanwhile.
 //!
-//! Each entry has up to three frames: *home*, where the page lives and run 1
-//! works in place; the *checkpoint*, a copy of it as it was before the PE (PM0);
-//! and, once run 1 has ended, run 2's *second* copy of PM0. Outside a PE all
-//! pages are mapped to their homes, read-only.
+//! Each entry has three frames: *home*, where the page lives and run 1 works in
+//! place; the *checkpoint*, a copy of it as it was before the PE (PM0); and run
+//! 2's *second* copy of PM0. Both are taken when the page is opened, so that a
+//! PE that began can always be turned. Outside a PE all pages are mapped to
+//! their homes, read-only.
+//!
+//! Tracking is by frame: pages with the same home are one entry, and
+//! [`Machine::map`] switches all of them together.
 
 use arrayvec::ArrayVec;
 
 use crate::compare::{Difference, Field};
 use crate::drive::{Machine, MappedPage};
+use crate::life::Run;
 use crate::policy::MAX_DIRTY_PAGES;
 
 /// Bytes in a page.
@@ -18,7 +23,7 @@ pub const PAGE_LEN: u64 = 4096;
 struct WrittenPage<F> {
     page: MappedPage<F>,
     checkpoint: F,
-    second: Option<F>,
+    second: F,
 }
 
 /// The written pages of the PE that is being executed.
@@ -47,14 +52,9 @@ impl<F: Copy + Eq> WrittenSet<F> {
         self.pages.is_empty()
     }
 
-    /// Whether the page at `address` is in the set.
-    pub fn contains(&self, address: u64) -> bool {
-        self.find(address).is_some()
-    }
-
-    fn find(&self, address: u64) -> Option<usize> {
-        let page = address & !(PAGE_LEN - 1);
-        self.pages.iter().position(|entry| entry.page.address == page)
+    /// Whether the page that lives in `home` is in the set.
+    pub fn contains(&self, home: F) -> bool {
+        self.pages.iter().any(|entry| entry.page.home == home)
     }
 
     /// First-run treatment: checkpoints a page and lets run 1 write it.
@@ -63,30 +63,21 @@ impl<F: Copy + Eq> WrittenSet<F> {
         machine: &mut M,
         page: MappedPage<F>,
     ) -> Result<(), SetFull> {
-        if self.pages.len() >= self.limit {
-            return Err(SetFull);
-        }
-        let checkpoint = machine.allocate().ok_or(SetFull)?;
-        machine.copy(page.home, checkpoint);
+        self.checkpoint(machine, page)?;
         machine.map(page, page.home, page.writable);
-        self.pages.push(WrittenPage { page, checkpoint, second: None });
         Ok(())
     }
 
-    /// Gives run 2 a copy of PM0 for every page that run 1 opened.
+    /// Gives run 2 a copy of PM0 for every page that run 1 opened; once more
+    /// after a counter miss.
     ///
     /// From here to [`commit`](Self::commit) or [`roll_back`](Self::roll_back)
     /// nothing maps a home writable.
-    pub fn turn<M: Machine<Frame = F>>(&mut self, machine: &mut M) -> Result<(), SetFull> {
-        for entry in &mut self.pages {
-            let second = match entry.second {
-                Some(second) => second,
-                None => *entry.second.insert(machine.allocate().ok_or(SetFull)?),
-            };
-            machine.copy(entry.checkpoint, second);
-            machine.map(entry.page, second, entry.page.writable);
+    pub fn turn<M: Machine<Frame = F>>(&mut self, machine: &mut M) {
+        for entry in &self.pages {
+            machine.copy(entry.checkpoint, entry.second);
+            machine.map(entry.page, entry.second, entry.page.writable);
         }
-        Ok(())
     }
 
     /// Opens a page that only run 2 is made to write, by a flip.
@@ -95,30 +86,48 @@ impl<F: Copy + Eq> WrittenSet<F> {
         machine: &mut M,
         page: MappedPage<F>,
     ) -> Result<(), SetFull> {
-        self.open(machine, page)?;
-        let Some(entry) = self.pages.last_mut() else { return Err(SetFull) };
-        let second = *entry.second.insert(machine.allocate().ok_or(SetFull)?);
+        let second = self.checkpoint(machine, page)?;
         machine.copy(page.home, second);
         machine.map(page, second, page.writable);
         Ok(())
     }
 
-    /// The frame that the current run sees at `address`, if the page is in the set.
-    pub fn current(&self, address: u64) -> Option<F> {
-        let entry = &self.pages[self.find(address)?];
-        Some(entry.second.unwrap_or(entry.page.home))
+    /// Adds an entry with its checkpoint; returns run 2's frame, still unused.
+    fn checkpoint<M: Machine<Frame = F>>(
+        &mut self,
+        machine: &mut M,
+        page: MappedPage<F>,
+    ) -> Result<F, SetFull> {
+        if self.pages.len() >= self.limit {
+            return Err(SetFull);
+        }
+        let checkpoint = machine.allocate().ok_or(SetFull)?;
+        let Some(second) = machine.allocate() else {
+            machine.release(checkpoint);
+            return Err(SetFull);
+        };
+        machine.copy(page.home, checkpoint);
+        self.pages.push(WrittenPage { page, checkpoint, second });
+        Ok(second)
+    }
+
+    /// The frame that `run` sees for the page that lives in `home`.
+    pub fn current(&self, run: Run, home: F) -> F {
+        match (run, self.pages.iter().find(|entry| entry.page.home == home)) {
+            (Run::Second, Some(entry)) => entry.second,
+            (Run::First, _) | (Run::Second, None) => home,
+        }
     }
 
     /// The first byte on which the two runs differ. A page that one run left
     /// alone equals PM0 on that side, so this covers it too.
     pub fn first_difference<M: Machine<Frame = F>>(&self, machine: &mut M) -> Option<Difference> {
         self.pages.iter().find_map(|entry| {
-            let second = entry.second.unwrap_or(entry.checkpoint);
-            let offset = machine.first_difference(entry.page.home, second)?;
+            let offset = machine.first_difference(entry.page.home, entry.second)?;
             Some(Difference {
                 field: Field::Memory,
                 first: u64::from(machine.byte(entry.page.home, offset)),
-                second: u64::from(machine.byte(second, offset)),
+                second: u64::from(machine.byte(entry.second, offset)),
                 address: entry.page.address + u64::from(offset),
             })
         })
@@ -129,9 +138,7 @@ impl<F: Copy + Eq> WrittenSet<F> {
         for entry in self.pages.drain(..) {
             machine.map(entry.page, entry.page.home, false);
             machine.release(entry.checkpoint);
-            if let Some(second) = entry.second {
-                machine.release(second);
-            }
+            machine.release(entry.second);
         }
     }
 

@@ -100,8 +100,7 @@ impl Config {
 
     /// Reads what [`encode`](Self::encode) wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let (found, rest): (u16, _) =
-            postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
+        let (found, rest): (u16, _) = postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
         if found != VERSION {
             return Err(WireError::Version { found });
         }

@@ -61,6 +61,8 @@ pub enum ProcessorLack {
     Syscall,
     /// A local APIC.
     Apic,
+    /// AVX, a part of the state that is compared.
+    Avx,
 }
 
 /// Why a counter is not trusted.
@@ -238,8 +240,7 @@ impl EndRecord {
 
     /// Reads what [`encode`](Self::encode) wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let (found, rest): (u16, _) =
-            postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
+        let (found, rest): (u16, _) = postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
         if found != VERSION {
             return Err(WireError::Version { found });
         }
