@@ -1,2 +1,446 @@
 // SPDX-License-Identifier: MIT
 //! One test for each compared field.
+//!
+//! A named test takes every single bit of its field, changes it on one side and
+//! wants the difference reported as that field; and wants nothing reported once
+//! the field is left out, so that no other entry of the list covers it. Dropping
+//! an entry therefore fails exactly the test of that name.
+
+extern crate std;
+use std::boxed::Box;
+use std::vec::Vec;
+
+use super::*;
+use crate::drive::{Machine, MappedPage, Order};
+use crate::stop::Stop;
+use crate::written::{PAGE_LEN, WrittenSet};
+
+/// A state in the normal form in which no two parts are alike.
+fn state() -> Uprr {
+    let mut uprr = Uprr::new(0x33, 0x2b);
+    for index in 0..16 {
+        *uprr.gpr_mut(index) = 0x0101_0101_0101_0101 * (u64::from(index) + 1);
+    }
+    for (at, byte) in uprr.extended.0.iter_mut().enumerate() {
+        if at < xsave::HEADER || at >= xsave::YMM {
+            *byte = (at * 7 + 3) as u8;
+        }
+    }
+    (uprr.rip, uprr.rflags) = (0x40_1000, 0x246);
+    (uprr.fs_base, uprr.gs_base) = (0x7000, 0x8000);
+    (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (0x2b, 0x23, 0x1b, 0x13);
+    uprr.normalize();
+    uprr
+}
+
+const FAULT: Delimiter = Delimiter::PageFault { address: 0x5000, error: 6 };
+
+/// Compares an undisturbed result with a changed one, either way round.
+fn compared(change: &dyn Fn(&mut Uprr, &mut Delimiter, &mut u64), skip: Option<Field>) -> Option<Field> {
+    let original = state();
+    let mut changed = original.clone();
+    let (mut delimiter, mut count) = (FAULT, 500);
+    change(&mut changed, &mut delimiter, &mut count);
+    let a = RunResult { uprr: &original, delimiter: FAULT, count: 500 };
+    let b = RunResult { uprr: &changed, delimiter, count };
+    let found = first_difference(a, b, skip);
+    let swapped = first_difference(b, a, skip);
+    assert_eq!(found.map(|it| (it.first, it.second)), swapped.map(|it| (it.second, it.first)));
+    assert!(found.is_none_or(|it| it.first != it.second));
+    found.map(|it| it.field)
+}
+
+/// The contract of a named test, for one change.
+fn only(field: Field, change: impl Fn(&mut Uprr, &mut Delimiter, &mut u64)) {
+    assert_eq!(compared(&change, None), Some(field));
+    assert_eq!(compared(&change, Some(field)), None, "another field covers {field}");
+}
+
+/// Every bit of a register, reached as a `u64` of which `bits` exist.
+fn register(field: Field, bits: u32, flip: impl Fn(&mut Uprr, u64)) {
+    for bit in 0..bits {
+        only(field, |uprr, _, _| flip(uprr, 1 << bit));
+    }
+}
+
+/// Every bit of a part of the extended state.
+fn part(field: Field, at: usize, length: usize) {
+    for byte in at..at + length {
+        for bit in 0..8 {
+            only(field, |uprr, _, _| uprr.extended.0[byte] ^= 1 << bit);
+        }
+    }
+}
+
+fn delimiter() {
+    let others = [
+        Delimiter::Syscall,
+        Delimiter::Limit,
+        Delimiter::Watchdog,
+        Delimiter::DirtyLimit { address: 0 },
+        Delimiter::Exception { vector: 6, error: 0 },
+        Delimiter::PageFault { address: 0, error: 0 },
+    ];
+    let original = state();
+    for one in others {
+        for other in others {
+            let a = RunResult { uprr: &original, delimiter: one, count: 500 };
+            let b = RunResult { uprr: &original, delimiter: other, count: 500 };
+            let found = first_difference(a, b, None).map(|it| it.field);
+            assert_eq!(found, (one != other).then_some(Field::Delimiter));
+            assert_eq!(first_difference(a, b, Some(Field::Delimiter)), None);
+        }
+    }
+    for vector in 0..32 {
+        let original = Delimiter::Exception { vector: 32, error: 0 };
+        let uprr = state();
+        let a = RunResult { uprr: &uprr, delimiter: original, count: 500 };
+        let b = RunResult { delimiter: Delimiter::Exception { vector, error: 0 }, ..a };
+        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::Delimiter));
+    }
+}
+
+fn error_code() {
+    for bit in 0..32 {
+        only(Field::ErrorCode, |_, delimiter, _| {
+            *delimiter = Delimiter::PageFault { address: 0x5000, error: 6 ^ 1 << bit }
+        });
+        let uprr = state();
+        let general = |error| Delimiter::Exception { vector: 13, error };
+        let a = RunResult { uprr: &uprr, delimiter: general(0x18), count: 500 };
+        let b = RunResult { delimiter: general(0x18 ^ 1 << bit), ..a };
+        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::ErrorCode));
+        assert_eq!(first_difference(a, b, Some(Field::ErrorCode)), None);
+    }
+}
+
+fn fault_address() {
+    for bit in 0..64 {
+        only(Field::FaultAddress, |_, delimiter, _| {
+            *delimiter = Delimiter::PageFault { address: 0x5000 ^ 1 << bit, error: 6 }
+        });
+        let uprr = state();
+        let limit = |address| Delimiter::DirtyLimit { address };
+        let a = RunResult { uprr: &uprr, delimiter: limit(0x5000), count: 500 };
+        let b = RunResult { delimiter: limit(0x5000 ^ 1 << bit), ..a };
+        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::FaultAddress));
+        assert_eq!(first_difference(a, b, Some(Field::FaultAddress)), None);
+    }
+}
+
+fn count() {
+    for bit in 0..64 {
+        only(Field::Count, |_, _, count| *count ^= 1 << bit);
+    }
+}
+
+/// Parts that are zero, or all ones, in every normal form.
+fn constant() {
+    part(Field::Constant, xsave::FTW + 1, 1);
+    part(Field::Constant, xsave::MXCSR_MASK, 4);
+    part(Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
+    register(Field::Constant, 64, |uprr, mask| uprr.padding ^= mask);
+    register(Field::Constant, 64, |uprr, mask| uprr.entry_vector ^= mask);
+    register(Field::Constant, 64, |uprr, mask| uprr.entry_error ^= mask);
+}
+
+/// Page frames and nothing else.
+struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
+
+impl Machine for Frames {
+    type Frame = usize;
+
+    fn now(&mut self) -> u64 {
+        0
+    }
+    fn enter(&mut self, _: &mut Uprr, _: Order) -> Stop {
+        unreachable!("there is no user code")
+    }
+    fn page(&mut self, _: u64) -> Option<MappedPage<usize>> {
+        None
+    }
+    fn allocate(&mut self) -> Option<usize> {
+        self.0.push(Box::new([0xee; PAGE_LEN as usize]));
+        Some(self.0.len() - 1)
+    }
+    fn release(&mut self, _: usize) {}
+    fn copy(&mut self, from: usize, to: usize) {
+        self.0[to] = self.0[from].clone();
+    }
+    fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
+        let (a, b) = (&self.0[a], &self.0[b]);
+        (0..PAGE_LEN as u16).find(|at| a[usize::from(*at)] != b[usize::from(*at)])
+    }
+    fn byte(&mut self, frame: usize, offset: u16) -> u8 {
+        self.0[frame][usize::from(offset)]
+    }
+    fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
+        self.0[frame][usize::from(offset)] ^= mask;
+    }
+    fn map(&mut self, _: MappedPage<usize>, _: usize, _: bool) {}
+}
+
+/// Every byte of every page in the set, whichever run changed it. That nothing
+/// is reported with the field left out is shown through the engine, with the
+/// feature `mutants`.
+fn memory() {
+    let mut frames = Frames(Vec::new());
+    let homes = [0, 1].map(|_| frames.allocate().unwrap_or_default());
+    let mut set = WrittenSet::new(8);
+    for home in homes {
+        let address = 0x7000 + PAGE_LEN * home as u64;
+        set.open(&mut frames, MappedPage { address, home, writable: true }).unwrap();
+    }
+    set.turn(&mut frames);
+    assert_eq!(set.first_difference(&mut frames), None);
+    for home in homes {
+        for offset in 0..PAGE_LEN as u16 {
+            for run in [crate::Run::First, crate::Run::Second] {
+                let mask = 1 << (offset % 8);
+                let frame = set.current(run, home);
+                frames.flip(frame, offset, mask);
+                let (first, second) = match run {
+                    crate::Run::First => (0xee ^ mask, 0xee),
+                    crate::Run::Second => (0xee, 0xee ^ mask),
+                };
+                let difference = Difference {
+                    field: Field::Memory,
+                    first: first.into(),
+                    second: second.into(),
+                    address: 0x7000 + PAGE_LEN * home as u64 + u64::from(offset),
+                };
+                assert_eq!(set.first_difference(&mut frames), Some(difference));
+                frames.flip(frame, offset, mask);
+            }
+        }
+    }
+}
+
+/// Makes each entry a test of its own, and the list of what is tested.
+macro_rules! fields {
+    ($($name:ident: $field:expr => $test:expr;)*) => {
+        mod each {
+            use super::*;
+            $(#[test] fn $name() { $test })*
+        }
+
+        const TESTED: &[(&str, Field)] = &[$((stringify!($name), $field)),*];
+    };
+}
+
+/// One of 16 general registers.
+fn gpr(index: u8) {
+    register(Field::Gpr(index), 64, |uprr, mask| *uprr.gpr_mut(index) ^= mask);
+}
+
+/// One of 8 x87 registers: ten bytes of value and six that are always zero.
+fn st(index: u8) {
+    part(Field::St(index), xsave::ST + 16 * usize::from(index), 16);
+}
+
+fn xmm(index: u8) {
+    part(Field::Xmm(index), xsave::XMM + 16 * usize::from(index), 16);
+}
+
+fn ymm_high(index: u8) {
+    part(Field::YmmHigh(index), xsave::YMM + 16 * usize::from(index), 16);
+}
+
+fields! {
+    rax: Field::Gpr(0) => gpr(0);
+    rcx: Field::Gpr(1) => gpr(1);
+    rdx: Field::Gpr(2) => gpr(2);
+    rbx: Field::Gpr(3) => gpr(3);
+    rsp: Field::Gpr(4) => gpr(4);
+    rbp: Field::Gpr(5) => gpr(5);
+    rsi: Field::Gpr(6) => gpr(6);
+    rdi: Field::Gpr(7) => gpr(7);
+    r8: Field::Gpr(8) => gpr(8);
+    r9: Field::Gpr(9) => gpr(9);
+    r10: Field::Gpr(10) => gpr(10);
+    r11: Field::Gpr(11) => gpr(11);
+    r12: Field::Gpr(12) => gpr(12);
+    r13: Field::Gpr(13) => gpr(13);
+    r14: Field::Gpr(14) => gpr(14);
+    r15: Field::Gpr(15) => gpr(15);
+    rip: Field::Rip => register(Field::Rip, 64, |uprr, mask| uprr.rip ^= mask);
+    rflags: Field::Rflags => register(Field::Rflags, 64, |uprr, mask| uprr.rflags ^= mask);
+    cs: Field::Cs => register(Field::Cs, 64, |uprr, mask| uprr.cs ^= mask);
+    ss: Field::Ss => register(Field::Ss, 64, |uprr, mask| uprr.ss ^= mask);
+    ds: Field::Ds => register(Field::Ds, 16, |uprr, mask| uprr.ds ^= mask as u16);
+    es: Field::Es => register(Field::Es, 16, |uprr, mask| uprr.es ^= mask as u16);
+    fs: Field::Fs => register(Field::Fs, 16, |uprr, mask| uprr.fs ^= mask as u16);
+    gs: Field::Gs => register(Field::Gs, 16, |uprr, mask| uprr.gs ^= mask as u16);
+    fs_base: Field::FsBase => register(Field::FsBase, 64, |uprr, mask| uprr.fs_base ^= mask);
+    gs_base: Field::GsBase => register(Field::GsBase, 64, |uprr, mask| uprr.gs_base ^= mask);
+    x87_control: Field::Fcw => part(Field::Fcw, xsave::FCW, 2);
+    x87_status: Field::Fsw => part(Field::Fsw, xsave::FSW, 2);
+    x87_tag: Field::Ftw => part(Field::Ftw, xsave::FTW, 1);
+    x87_opcode: Field::Fop => part(Field::Fop, xsave::FOP, 2);
+    x87_instruction_pointer: Field::Fip => part(Field::Fip, xsave::FIP, 8);
+    x87_data_pointer: Field::Fdp => part(Field::Fdp, xsave::FDP, 8);
+    st0: Field::St(0) => st(0);
+    st1: Field::St(1) => st(1);
+    st2: Field::St(2) => st(2);
+    st3: Field::St(3) => st(3);
+    st4: Field::St(4) => st(4);
+    st5: Field::St(5) => st(5);
+    st6: Field::St(6) => st(6);
+    st7: Field::St(7) => st(7);
+    mxcsr: Field::Mxcsr => part(Field::Mxcsr, xsave::MXCSR, 4);
+    xmm0: Field::Xmm(0) => xmm(0);
+    xmm1: Field::Xmm(1) => xmm(1);
+    xmm2: Field::Xmm(2) => xmm(2);
+    xmm3: Field::Xmm(3) => xmm(3);
+    xmm4: Field::Xmm(4) => xmm(4);
+    xmm5: Field::Xmm(5) => xmm(5);
+    xmm6: Field::Xmm(6) => xmm(6);
+    xmm7: Field::Xmm(7) => xmm(7);
+    xmm8: Field::Xmm(8) => xmm(8);
+    xmm9: Field::Xmm(9) => xmm(9);
+    xmm10: Field::Xmm(10) => xmm(10);
+    xmm11: Field::Xmm(11) => xmm(11);
+    xmm12: Field::Xmm(12) => xmm(12);
+    xmm13: Field::Xmm(13) => xmm(13);
+    xmm14: Field::Xmm(14) => xmm(14);
+    xmm15: Field::Xmm(15) => xmm(15);
+    ymm0_high: Field::YmmHigh(0) => ymm_high(0);
+    ymm1_high: Field::YmmHigh(1) => ymm_high(1);
+    ymm2_high: Field::YmmHigh(2) => ymm_high(2);
+    ymm3_high: Field::YmmHigh(3) => ymm_high(3);
+    ymm4_high: Field::YmmHigh(4) => ymm_high(4);
+    ymm5_high: Field::YmmHigh(5) => ymm_high(5);
+    ymm6_high: Field::YmmHigh(6) => ymm_high(6);
+    ymm7_high: Field::YmmHigh(7) => ymm_high(7);
+    ymm8_high: Field::YmmHigh(8) => ymm_high(8);
+    ymm9_high: Field::YmmHigh(9) => ymm_high(9);
+    ymm10_high: Field::YmmHigh(10) => ymm_high(10);
+    ymm11_high: Field::YmmHigh(11) => ymm_high(11);
+    ymm12_high: Field::YmmHigh(12) => ymm_high(12);
+    ymm13_high: Field::YmmHigh(13) => ymm_high(13);
+    ymm14_high: Field::YmmHigh(14) => ymm_high(14);
+    ymm15_high: Field::YmmHigh(15) => ymm_high(15);
+    delimiter: Field::Delimiter => super::delimiter();
+    error_code: Field::ErrorCode => super::error_code();
+    fault_address: Field::FaultAddress => super::fault_address();
+    count: Field::Count => super::count();
+    memory: Field::Memory => super::memory();
+    constant: Field::Constant => super::constant();
+}
+
+#[test]
+fn fields_and_named_tests_are_in_bijection() {
+    let all: Vec<Field> = Field::all().collect();
+    let tested: Vec<Field> = TESTED.iter().map(|(_, field)| *field).collect();
+    assert_eq!(all.len(), tested.len());
+    for field in &all {
+        assert_eq!(tested.iter().filter(|other| *other == field).count(), 1, "{field}");
+        assert_eq!(all.iter().filter(|other| *other == field).count(), 1, "{field}");
+    }
+    let names: Vec<&str> = TESTED.iter().map(|(name, _)| *name).collect();
+    assert!(names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1));
+}
+
+/// The parts of a state, by exhaustive destructuring: a field that is added to
+/// [`Uprr`] does not compile here before it is listed.
+fn words(uprr: &mut Uprr) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 4]) {
+    let Uprr {
+        extended,
+        fs_base,
+        gs_base,
+        ds,
+        es,
+        fs,
+        gs,
+        padding,
+        r15,
+        r14,
+        r13,
+        r12,
+        r11,
+        r10,
+        r9,
+        r8,
+        rdi,
+        rsi,
+        rbp,
+        rbx,
+        rdx,
+        rcx,
+        rax,
+        entry_vector,
+        entry_error,
+        rip,
+        cs,
+        rflags,
+        rsp,
+        ss,
+    } = uprr;
+    let long = [
+        fs_base,
+        gs_base,
+        padding,
+        r15,
+        r14,
+        r13,
+        r12,
+        r11,
+        r10,
+        r9,
+        r8,
+        rdi,
+        rsi,
+        rbp,
+        rbx,
+        rdx,
+        rcx,
+        rax,
+        entry_vector,
+        entry_error,
+        rip,
+        cs,
+        rflags,
+        rsp,
+        ss,
+    ];
+    (&mut extended.0, long, [ds, es, fs, gs])
+}
+
+#[test]
+fn no_bit_of_the_state_is_left_uncompared() {
+    let reported = |change: &dyn Fn(&mut Uprr)| {
+        assert!(compared(&|uprr, _, _| change(uprr), None).is_some());
+    };
+    for at in 0..xsave::LEN {
+        for bit in 0..8 {
+            reported(&|uprr| words(uprr).0[at] ^= 1 << bit);
+        }
+    }
+    for index in 0..words(&mut state()).1.len() {
+        for bit in 0..64 {
+            reported(&|uprr| *words(uprr).1[index] ^= 1 << bit);
+        }
+    }
+    for index in 0..4 {
+        for bit in 0..16 {
+            reported(&|uprr| *words(uprr).2[index] ^= 1 << bit);
+        }
+    }
+}
+
+#[test]
+fn equal_results_have_no_difference() {
+    assert_eq!(compared(&|_, _, _| {}, None), None);
+}
+
+#[test]
+fn what_ended_the_run_is_named_before_its_consequences() {
+    let found = compared(
+        &|uprr, delimiter, count| {
+            (uprr.rip, uprr.rax, *count) = (0, 0, 0);
+            *delimiter = Delimiter::Syscall;
+        },
+        None,
+    );
+    assert_eq!(found, Some(Field::Delimiter));
+}
