@@ -7,6 +7,7 @@ pub mod process;
 pub mod qemu;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,15 @@ pub enum Machine {
     Qemu,
     /// Bochs; the channel comes by debugcon at the end.
     Bochs,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qemu => "QEMU",
+            Self::Bochs => "Bochs",
+        })
+    }
 }
 
 /// The guest's memory: `memory_mib` for kernel and program, the channel above it.
@@ -68,6 +78,15 @@ impl Machine {
         Layout { memory_mib, channel_mib }
     }
 
+    /// The most memory for kernel and program.
+    pub fn max_memory_mib(self) -> u32 {
+        match self {
+            Self::Qemu => MAX_MEMORY_MIB,
+            // Bochs gives a machine 2048 MiB at most, the channel included.
+            Self::Bochs => 2048 - self.layout(0).channel_mib,
+        }
+    }
+
     /// How the channel reaches the host.
     pub fn sink(self) -> Sink {
         match self {
@@ -92,6 +111,17 @@ pub struct Boot {
     pub timeout: Duration,
     /// Further arguments for the emulator, for tests that watch it from outside.
     pub extra: Vec<OsString>,
+}
+
+/// What a loader may need above the archive, which it puts at the end of memory.
+const LOADER_MIB: u32 = 2;
+
+impl Boot {
+    /// Memory of the whole machine: the layout's, and above the channel room for
+    /// the archive, which the loader must not put into the channel.
+    pub fn total_mib(&self) -> u32 {
+        self.layout.total_mib() + self.archive.len().div_ceil(1 << 20) as u32 + LOADER_MIB
+    }
 }
 
 /// What is told while a program runs.

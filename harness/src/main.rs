@@ -8,11 +8,20 @@
 
 mod archive;
 mod artifacts;
+mod ci;
 mod cli;
+mod doctor;
+mod json;
+mod log;
 mod machine;
+mod packages;
 mod program;
+mod report;
 mod request;
 mod run;
+mod suite;
+mod told;
+mod trace_file;
 mod verdict;
 
 use std::process::ExitCode;
@@ -42,6 +51,10 @@ fn complain(message: &str) -> ExitCode {
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::run(args),
-        _ => anyhow::bail!("this command is not there yet; `run` is"),
+        Command::Report(args) => run::report(args),
+        Command::Doctor => doctor::run(),
+        Command::Test { filter } => ci::test(filter.as_deref()),
+        Command::Ci => ci::ci(),
+        Command::Build => ci::build(),
     }
 }

@@ -69,6 +69,13 @@ impl Request {
 
     /// The boot.
     pub fn boot(&self, kernel: PathBuf) -> Result<Boot> {
+        let most = self.machine.max_memory_mib();
+        ensure!(
+            self.memory_mib <= most,
+            "{} MiB of memory asked for; {} takes {most} at most",
+            self.memory_mib,
+            self.machine
+        );
         let layout = self.machine.layout(self.memory_mib);
         let injections: ArrayVec<Injection, MAX_INJECTIONS> =
             self.injections.iter().copied().take(MAX_INJECTIONS).collect();

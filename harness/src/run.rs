@@ -7,16 +7,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::channel::Progress;
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::{End, EndRecord};
 use pe_replay::{Mode, Policy};
 
-use crate::archive;
 use crate::artifacts::{self, Guest};
-use crate::cli::{MachineName, ModeName, RunArgs};
+use crate::cli::{MachineName, ModeName, ReportArgs, RunArgs};
 use crate::machine::{self, Machine, Observer, process};
+use crate::report::Summary;
 use crate::request::{self, Request};
+use crate::verdict::Ending;
+use crate::{archive, json, log, packages, told, trace_file};
 
 /// Runs the command; returns the exit status.
 pub fn run(args: &RunArgs) -> Result<u8> {
@@ -28,10 +32,59 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         return Ok(0);
     }
     let mut terminal = Terminal::new();
-    let finished = machine::boot(&boot, &mut terminal)?;
+    let finished = machine::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
-    eprintln!("{:?}", finished.ending);
+    let finished = finished?;
+    if args.log {
+        for line in log::lines(&boot.kernel, &finished.streams.log)? {
+            eprintln!("{line}");
+        }
+    }
+    let Ending::Normal(record) = &finished.ending else { bail!("{}", finished.ending) };
+    if let Some(path) = &args.trace {
+        save(path, &trace_file::pack(&finished.streams.trace, &finished.streams.end))?;
+    }
+    let summary = summarize(&finished.streams.trace, record, args.json.as_deref())?;
+    if let Some(summary) = summary {
+        eprint!("\n{summary}");
+    }
+    if let Some(text) = told::told(&record.end) {
+        eprintln!("reprise: {text}");
+    }
+    Ok(told::exit_status(&record.end))
+}
+
+/// `cargo reprise report`: says again what was said after the run.
+pub fn report(args: &ReportArgs) -> Result<u8> {
+    let file = request::read(&args.file)?;
+    let name = || args.file.display().to_string();
+    let (trace, end) = trace_file::unpack(&file).with_context(name)?;
+    let record = EndRecord::decode(end).context("the end record").with_context(name)?;
+    let summary = summarize(trace, &record, args.json.as_deref()).with_context(name)?;
+    if let Some(summary) = summary {
+        print!("{summary}");
+    }
+    if let Some(text) = told::told(&record.end) {
+        println!("{text}");
+    }
     Ok(0)
+}
+
+/// What a run adds up to, also as JSON; `None` for a program that was refused and never ran.
+fn summarize(trace: &[u8], record: &EndRecord, json: Option<&Path>) -> Result<Option<Summary>> {
+    if matches!(record.end, End::Refused(_)) {
+        return Ok(None);
+    }
+    let summary = Summary::new(trace, *record)?;
+    if let Some(path) = json {
+        let value = json::value(&summary, told::exit_status(&record.end));
+        save(path, format!("{value:#}\n").as_bytes())?;
+    }
+    Ok(Some(summary))
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 /// Makes the request, after checking everything that can be checked without a boot.
@@ -45,10 +98,13 @@ fn request(args: &RunArgs) -> Result<Request> {
         None => {
             let name = words.next().unwrap_or_else(|| OsString::from(Guest::SHOWCASE.package));
             let text = name.to_str().ok_or_else(|| anyhow!("{}: not a program's name", name.display()))?;
+            if artifacts::c_names()?.iter().any(|known| known == text) {
+                packages::ensure_present(&[packages::COMPILER])?;
+            }
             (artifacts::program(text)?, name)
         }
     };
-    let mut request = Request::job(pe_replay::wire::config::Job::Run);
+    let mut request = Request::job(Job::Run);
     request.contents.program = Some(request::read_program(&path)?);
     request.contents.argv = std::iter::once(name).chain(words).map(|word| archive::word(&word)).collect();
     for variable in &args.env {
@@ -82,6 +138,11 @@ fn request(args: &RunArgs) -> Result<Request> {
     request.memory_mib = args.memory;
     request.seed = args.seed;
     request.injections = args.inject.clone();
+    // Last, so that what is wrong with the input is said first.
+    packages::ensure_present(match request.machine {
+        Machine::Qemu => &[packages::QEMU],
+        Machine::Bochs => &[packages::BOCHS],
+    })?;
     request.timeout = Duration::from_secs(args.timeout);
     Ok(request)
 }

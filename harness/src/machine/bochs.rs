@@ -45,7 +45,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     let made = made.with_context(|| format!("cannot start {MKRESCUE}"))?;
     ensure!(made.status.success(), "{MKRESCUE}: {}; {}", made.status, verdict::said(&made.stderr));
 
-    let memory = boot.layout.total_mib();
+    let memory = boot.total_mib();
     put(&directory.join(DEBUGGER), b"c\n")?;
     put(
         &directory.join(SETTINGS),
@@ -61,7 +61,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              error: action=report\n\
              info: action=report\n\
              debug: action=ignore\n\
-             display_library: nogui\n",
+             display_library: term\n",
             image.display(),
             directory.join(LOG).display(),
         )
@@ -69,7 +69,8 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     )?;
     let mut command = Command::new(BOCHS);
     command.arg("-q").arg("-f").arg(directory.join(SETTINGS)).arg("-rc").arg(directory.join(DEBUGGER));
-    command.args(&boot.extra);
+    // The display goes to a pseudo-terminal of its own, and wants to know what that can do.
+    command.args(&boot.extra).env("TERM", "linux");
     Ok(command)
 }
 
@@ -100,10 +101,13 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     Ok(Finished { ending: evidence.judge(), streams, debugcon })
 }
 
-/// The last panic in Bochs' log, or else what it said on standard error.
+/// The last panic in Bochs' log, or on its standard error from before there is a log.
 fn last_panic(log: &str, stderr: &[u8]) -> String {
-    match log.lines().rfind(|line| line.contains("PANIC")) {
-        Some(line) => line.trim().to_owned(),
+    let early = String::from_utf8_lossy(stderr);
+    let panic =
+        |text: &str| text.lines().rfind(|line| line.contains("PANIC")).map(|line| line.trim().to_owned());
+    match panic(log).or_else(|| panic(&early)) {
+        Some(line) => line,
         None => verdict::said(stderr),
     }
 }

@@ -29,7 +29,7 @@ const DEBUGCON: &str = "debugcon";
 /// Lays out the files and makes the command line.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     put(&directory.join(ARCHIVE), &boot.archive)?;
-    let memory = boot.layout.total_mib();
+    let memory = boot.total_mib();
     let with_path = |prefix: String, name: &str| {
         let mut argument = OsString::from(prefix);
         argument.push(comma_doubled(&directory.join(name)));

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//! The summary as JSON.
+//!
+//! Counts are PEs or events, durations are in `unit`. `phases` sum exactly to
+//! `total_instructions`, which runs from the first user entry to the program's end;
+//! `boot_instructions` is what came before. `user_instructions` counts committed user code
+//! once. Addresses are strings, `0x...`.
+
+use pe_replay::wire::end::{Death, End};
+use pe_replay::{DelimiterKind, Phases, TimedPhase};
+use serde_json::{Map, Value, json};
+
+use crate::report::Summary;
+use crate::report::text::{mode_name, unit_name};
+use crate::told::{refusal, signal_name};
+
+/// All that is known about a run.
+pub fn value(summary: &Summary, exit_status: u8) -> Value {
+    let totals = summary.totals();
+    let ends: Map<String, Value> = DelimiterKind::ALL
+        .into_iter()
+        .zip(totals.ends)
+        .map(|(kind, count)| (kind.name().to_owned(), count.into()))
+        .collect();
+    let differences: Vec<Value> = summary
+        .differences
+        .iter()
+        .map(|(pe, difference)| json!({ "pe": pe, "difference": difference.to_string() }))
+        .collect();
+    json!({
+        "exit_status": exit_status,
+        "mode": mode_name(summary.header.policy.mode),
+        "limit": summary.header.policy.limit,
+        "max_dirty": summary.header.policy.max_dirty,
+        "counter": summary.header.counter.name(),
+        "unit": unit_name(summary.header.unit),
+        "pes": totals.pes,
+        "committed": totals.committed,
+        "restarts": totals.restarts,
+        "divergences": totals.divergences,
+        "counter_misses": totals.counter_misses,
+        "drained_overflows": totals.drained_overflows,
+        "user_instructions": totals.user_instructions,
+        "total_instructions": totals.total,
+        "boot_instructions": totals.boot,
+        "total_over_second_run": summary.total_over_second_run(),
+        "ends": ends,
+        "phases": phases(&totals.phases),
+        "medians": phases(&summary.medians),
+        "frames_written": totals.frames_written,
+        "write_faults": totals.write_faults,
+        "flips": totals.flips,
+        "lost_records": totals.lost_records,
+        "longest_hold": totals.longest_hold,
+        "first_differences": differences,
+        "end": end(&summary.end.end),
+    })
+}
+
+fn phases(phases: &Phases) -> Map<String, Value> {
+    TimedPhase::ALL.into_iter().map(|phase| (phase.name().to_owned(), phases.get(phase).into())).collect()
+}
+
+fn end(end: &End) -> Value {
+    match end {
+        End::Exited { status } => json!({ "kind": "exited", "status": status }),
+        End::Killed(Death { signal, vector, address, registers }) => json!({
+            "kind": "killed",
+            "signal": signal,
+            "signal_name": signal_name(*signal),
+            "vector": vector,
+            "address": hex(*address),
+            "rip": hex(registers.rip),
+        }),
+        End::Persistent(verdict) => json!({
+            "kind": "persistent_divergence",
+            "pe": verdict.pe,
+            "start_rip": hex(verdict.start_rip),
+            "end_rip": hex(verdict.end_rip),
+            "attempts": verdict.attempts,
+            "difference": verdict.difference.to_string(),
+        }),
+        End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
+        End::Deadlock => json!({ "kind": "deadlock" }),
+        End::OutputFull { limit } => json!({ "kind": "output_full", "limit": limit }),
+        End::SelfTests { passed, failed } => {
+            json!({ "kind": "self_tests", "passed": passed, "failed": failed })
+        }
+        End::Calibrated(_) => json!({ "kind": "calibrated" }),
+    }
+}
+
+fn hex(address: u64) -> String {
+    format!("{address:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn the_keys_that_others_rely_on_are_there() {
+        let (trace, end) = sample();
+        let value = value(&Summary::new(&trace, end).unwrap(), 7);
+        assert_eq!(value["exit_status"], 7);
+        assert_eq!(value["mode"], "dual");
+        assert_eq!(value["counter"], "virtual-time");
+        assert_eq!(value["unit"], "instructions");
+        assert_eq!(value["pes"], 5);
+        assert_eq!(value["ends"]["limit"], 4);
+        assert_eq!(value["phases"]["second_run"], 5000);
+        assert_eq!(value["medians"]["restart"], 40);
+        assert_eq!(value["boot_instructions"], 1_234_567);
+        assert_eq!(value["end"]["kind"], "exited");
+        let phases = value["phases"].as_object().unwrap();
+        let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
+        assert_eq!((phases.len(), Some(sum)), (7, value["total_instructions"].as_u64()));
+        for key in ["committed", "restarts", "divergences", "counter_misses", "drained_overflows", "limit"] {
+            assert!(value[key].is_u64(), "{key}");
+        }
+        for key in ["frames_written", "write_faults", "flips", "lost_records", "longest_hold", "max_dirty"] {
+            assert!(value[key].is_u64(), "{key}");
+        }
+    }
+}

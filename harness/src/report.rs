@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//! The summary of a run: what its trace and its end record add up to.
+//!
+//! Nothing is taken on trust: sums that do not agree are an error, not a summary.
+
+pub mod text;
+
+use anyhow::{Context, Result, ensure};
+use pe_replay::wire::end::{EndRecord, Totals};
+use pe_replay::wire::record::{Records, TraceHeader};
+use pe_replay::{Difference, Phases, TimedPhase};
+
+/// How many differences a summary shows.
+const DIFFERENCES_SHOWN: usize = 5;
+
+/// A run, added up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// How PEs were run.
+    pub header: TraceHeader,
+    /// How it ended, and the kernel's own sums.
+    pub end: EndRecord,
+    /// Per-PE medians of each phase, the lower of the two middle values.
+    pub medians: Phases,
+    /// The first of the PEs that diverged, with the difference.
+    pub differences: Vec<(u64, Difference)>,
+}
+
+impl Summary {
+    /// Adds a trace up and compares it with the kernel's sums.
+    pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
+        let (header, records) = Records::open(trace).context("the trace")?;
+        let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
+        let mut differences = Vec::new();
+        let (mut count, mut instructions, mut divergences) = (0, 0, 0);
+        for record in records {
+            let record = record.with_context(|| format!("the trace after {count} PEs"))?;
+            count += 1;
+            instructions += record.instructions;
+            divergences += record.divergences.len() as u64;
+            for (all, one) in durations.iter_mut().zip(record.phases.0) {
+                all.push(one);
+            }
+            let room = DIFFERENCES_SHOWN - differences.len();
+            differences.extend(record.divergences.iter().take(room).map(|one| (record.sequence, *one)));
+        }
+        let totals = &end.totals;
+        agree("phases and total", totals.phases.total(), totals.total)?;
+        agree("PEs by delimiter and committed PEs", totals.ends.iter().sum(), totals.committed)?;
+        agree("trace records and committed PEs", count + totals.lost_records, totals.committed)?;
+        if totals.lost_records == 0 {
+            agree("user instructions of trace and total", instructions, totals.user_instructions)?;
+            // A PE that never commits leaves no record, but its divergences count.
+            ensure!(
+                divergences <= totals.divergences,
+                "divergences of trace and total do not agree: {divergences} and {}",
+                totals.divergences
+            );
+        }
+        let mut medians = Phases::default();
+        for (median, values) in medians.0.iter_mut().zip(&mut durations) {
+            *median = lower_median(values);
+        }
+        Ok(Self { header, end, medians, differences })
+    }
+
+    /// The kernel's sums.
+    pub fn totals(&self) -> &Totals {
+        &self.end.totals
+    }
+
+    /// The whole over its useful part; `None` where run 2 took no time.
+    pub fn total_over_second_run(&self) -> Option<f64> {
+        let second = self.totals().phases.get(TimedPhase::SecondRun);
+        (second != 0).then(|| self.totals().total as f64 / second as f64)
+    }
+}
+
+fn agree(what: &str, one: u64, other: u64) -> Result<()> {
+    ensure!(one == other, "{what} do not agree: {one} and {other}");
+    Ok(())
+}
+
+/// The middle value, or the lower of two; zero where there is none. Reorders `values`.
+fn lower_median(values: &mut [u64]) -> u64 {
+    match values.len() {
+        0 => 0,
+        length => *values.select_nth_unstable((length - 1) / 2).1,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+//! The emulator tests: a list of names and functions, run two at a time.
+//!
+//! What ends a machine is a boot of its own. A test looks at a boot's [`Outcome`], or runs
+//! the tool itself as a user would.
+
+mod bad_input;
+mod ends;
+mod outcome;
+mod selftests;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::artifacts::{self, Guest};
+use crate::machine::{self, Silent};
+use crate::packages;
+use crate::request::Request;
+pub use outcome::Outcome;
+
+/// One emulator test.
+#[derive(Clone, Copy)]
+pub struct Test {
+    /// Its name: the file's, then what it shows.
+    pub name: &'static str,
+    /// Fails with the reason.
+    pub run: fn(&Context) -> Result<()>,
+}
+
+/// All tests, in the order in which they are started.
+const TESTS: &[&[Test]] = &[ends::TESTS, selftests::TESTS, bad_input::TESTS];
+
+/// Tests at a time.
+const WORKERS: usize = 2;
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Passed.
+    pub passed: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, passed: bool) {
+        *if passed { &mut self.passed } else { &mut self.failed } += 1;
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// What a test works with.
+pub struct Context {
+    kernel: PathBuf,
+    mutants: PathBuf,
+    /// This program, as it was called when the tests were started.
+    reprise: PathBuf,
+    programs: Mutex<HashMap<String, PathBuf>>,
+}
+
+impl Context {
+    /// Installs and builds what the tests need.
+    pub fn new(reprise: PathBuf) -> Result<Self> {
+        packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
+        let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+        let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
+        Ok(Self { kernel, mutants, reprise, programs: Mutex::default() })
+    }
+
+    /// Boots the kernel to the end.
+    pub fn boot(&self, request: &Request) -> Result<Outcome> {
+        self.boot_kernel(&self.kernel, request)
+    }
+
+    /// Boots the kernel that may leave parts of the engine out.
+    pub fn boot_mutant(&self, request: &Request) -> Result<Outcome> {
+        self.boot_kernel(&self.mutants, request)
+    }
+
+    fn boot_kernel(&self, kernel: &Path, request: &Request) -> Result<Outcome> {
+        let finished = machine::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
+        Ok(Outcome { kernel: kernel.to_owned(), finished })
+    }
+
+    /// A run of one of the project's programs, by name.
+    pub fn program(&self, name: &str, arguments: &[&str]) -> Result<Request> {
+        Request::program(&self.executable(name)?, name, arguments)
+    }
+
+    /// A run of a file, as `--elf` does it.
+    pub fn elf(&self, path: &Path, arguments: &[&str]) -> Result<Request> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        Request::program(path, name.with_context(|| path.display().to_string())?, arguments)
+    }
+
+    /// Where one of the project's programs is; it is built once.
+    pub fn executable(&self, name: &str) -> Result<PathBuf> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = programs.get(name) {
+            return Ok(path.clone());
+        }
+        let path = artifacts::program(name)?;
+        programs.insert(name.to_owned(), path.clone());
+        Ok(path)
+    }
+
+    /// Runs this tool itself; `prepare` may change environment and directory.
+    pub fn reprise(&self, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
+        let mut command = Command::new(&self.reprise);
+        command.args(words).stdin(Stdio::null());
+        prepare(&mut command);
+        command.output().with_context(|| format!("cannot start {}", self.reprise.display()))
+    }
+}
+
+/// Names of the tests that contain `filter`.
+pub fn selected(filter: Option<&str>) -> Vec<Test> {
+    let wanted = |test: &Test| filter.is_none_or(|filter| test.name.contains(filter));
+    TESTS.iter().copied().flatten().copied().filter(wanted).collect()
+}
+
+/// Runs tests, prints a line for each, and counts.
+pub fn run(context: &Context, tests: &[Test]) -> Tally {
+    let queue = Mutex::new(tests.iter());
+    let tally = Mutex::new(Tally::default());
+    let worker = || {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(test) = next else { return };
+            let result = catch_unwind(AssertUnwindSafe(|| (test.run)(context)))
+                .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
+            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.count(result.is_ok());
+            match result {
+                Ok(()) => println!("{} ... ok", test.name),
+                Err(reason) => println!("{} ... FAILED ({reason:#})", test.name),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(worker);
+        }
+    });
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_selected_by_a_part() {
+        let all = selected(None);
+        let names: HashSet<_> = all.iter().map(|test| test.name).collect();
+        assert_eq!(names.len(), all.len());
+        assert!(selected(Some("ends")).iter().all(|test| test.name.contains("ends")));
+        assert!(selected(Some("no such test")).is_empty());
+    }
+}

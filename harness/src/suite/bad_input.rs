@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+//! Bad input is refused in one clear line with status 2, by the tool as users call it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use object::LittleEndian as Le;
+use object::elf::{FileHeader64, PT_LOAD, ProgramHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use tempfile::TempDir;
+
+use super::{Context, Test};
+use crate::packages::NO_INSTALL;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "bad_input::missing_file", run: missing_file },
+    Test { name: "bad_input::not_an_elf", run: not_an_elf },
+    Test { name: "bad_input::other_machine", run: other_machine },
+    Test { name: "bad_input::thirty_two_bits", run: thirty_two_bits },
+    Test { name: "bad_input::dynamic", run: dynamic },
+    Test { name: "bad_input::truncated", run: truncated },
+    Test { name: "bad_input::segment_in_kernel_space", run: segment_in_kernel_space },
+    Test { name: "bad_input::too_little_memory", run: too_little_memory },
+    Test { name: "bad_input::no_qemu", run: no_qemu },
+    Test { name: "bad_input::command_line", run: command_line },
+    Test { name: "bad_input::trace_files", run: trace_files },
+];
+
+/// The program that files are spoiled from.
+const VICTIM: &str = "tiny";
+/// Offset of `e_ident[EI_CLASS]` in an ELF file.
+const CLASS_AT: usize = 4;
+/// Offset of `e_machine`.
+const MACHINE_AT: usize = 18;
+/// Offset of `p_vaddr` in a program header.
+const ADDRESS_AT: usize = 16;
+
+/// The tool ends with status 2, writes nothing to stdout, and says one line that contains `part`.
+fn refused(context: &Context, words: &[&str], part: &str, prepare: impl FnOnce(&mut Command)) -> Result<()> {
+    let output = context.reprise(words, prepare)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let what = || format!("{words:?}: {}, said: {said}", output.status);
+    ensure!(output.status.code() == Some(2), "{}", what());
+    ensure!(output.stdout.is_empty(), "{} (and something on stdout)", what());
+    ensure!(said.lines().count() == 1 && said.starts_with("reprise: ") && said.contains(part), "{}", what());
+    Ok(())
+}
+
+fn run_refused(context: &Context, path: &Path, part: &str) -> Result<()> {
+    let path = path.to_str().context("a path that is not text")?;
+    refused(context, &["run", "--elf", path], part, |_| ())
+}
+
+/// A directory with a spoiled copy of the victim in it.
+fn spoiled(context: &Context, change: impl FnOnce(&mut Vec<u8>)) -> Result<(TempDir, PathBuf)> {
+    let mut bytes = fs::read(context.executable(VICTIM)?)?;
+    change(&mut bytes);
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("spoiled");
+    fs::write(&path, bytes)?;
+    Ok((directory, path))
+}
+
+fn missing_file(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("nothing");
+    run_refused(context, &path, "nothing: no such file")?;
+    let text = path.to_str().context("a path that is not text")?;
+    refused(context, &["run", VICTIM, "--stdin", text], "no such file", |_| ())?;
+    refused(context, &["run", VICTIM, "--file", text], "no such file", |_| ())?;
+    refused(context, &["run", "no-such-program"], "no program is called no-such-program", |_| ())
+}
+
+fn not_an_elf(context: &Context) -> Result<()> {
+    let (_directory, path) = spoiled(context, |bytes| *bytes = b"#!/bin/sh\n".to_vec())?;
+    run_refused(context, &path, "not an ELF file")?;
+    let (_directory, path) = spoiled(context, Vec::clear)?;
+    run_refused(context, &path, "not an ELF file")
+}
+
+fn other_machine(context: &Context) -> Result<()> {
+    let aarch64 = object::elf::EM_AARCH64.to_le_bytes();
+    let (_directory, path) =
+        spoiled(context, |bytes| bytes[MACHINE_AT..MACHINE_AT + 2].copy_from_slice(&aarch64))?;
+    run_refused(context, &path, "not for this machine")
+}
+
+fn thirty_two_bits(context: &Context) -> Result<()> {
+    let (_directory, path) = spoiled(context, |bytes| bytes[CLASS_AT] = object::elf::ELFCLASS32)?;
+    run_refused(context, &path, "not for this machine")
+}
+
+fn dynamic(context: &Context) -> Result<()> {
+    // This tool itself is dynamically linked.
+    run_refused(context, &context.reprise, "dynamically linked")
+}
+
+fn truncated(context: &Context) -> Result<()> {
+    for keep in [32, 100, 5000] {
+        let (_directory, path) = spoiled(context, |bytes| bytes.truncate(keep))?;
+        run_refused(context, &path, "truncated")?;
+    }
+    Ok(())
+}
+
+fn segment_in_kernel_space(context: &Context) -> Result<()> {
+    let original = fs::read(context.executable(VICTIM)?)?;
+    let header = FileHeader64::<Le>::parse(&*original)?;
+    let segments = header.program_headers(Le, &*original)?;
+    let index = segments.iter().position(|segment| segment.p_type(Le) == PT_LOAD).context("no segment")?;
+    let at = header.e_phoff(Le) as usize + index * size_of::<ProgramHeader64<Le>>() + ADDRESS_AT;
+    for address in [0xffff_8000_0000_0000, 0x7fff_ffff_f000, 0x8000_0000_0000_0000, 0_u64] {
+        let (_directory, path) =
+            spoiled(context, |bytes| bytes[at..at + 8].copy_from_slice(&address.to_le_bytes()))?;
+        run_refused(context, &path, &format!("a segment at {address:#x} lies outside user space"))?;
+    }
+    Ok(())
+}
+
+fn too_little_memory(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("big");
+    fs::File::create(&path)?.set_len(64 << 20)?;
+    let path = path.to_str().context("a path that is not text")?;
+    refused(context, &["run", VICTIM, "--memory", "32", "--file", path], "too little memory", |_| ())?;
+    refused(context, &["run", VICTIM, "--memory", "4096"], "4096 is not in 16..=2048", |_| ())?;
+    refused(context, &["run", VICTIM, "--memory", "2048", "--machine", "bochs"], "takes 1984 at most", |_| ())
+}
+
+fn no_qemu(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let victim = context.executable(VICTIM)?;
+    let victim = victim.to_str().context("a path that is not text")?;
+    refused(context, &["run", "--elf", victim], "apt-get install qemu-system-x86", |command| {
+        command.env("PATH", directory.path()).env(NO_INSTALL, "1");
+    })
+}
+
+fn command_line(context: &Context) -> Result<()> {
+    for (words, part) in [
+        (&["run", "--limit", "9"][..], "9 is not in"),
+        (&["run", "--inject", "pe=1,run=3,at=0,target=rax,bit=0"], "run is 1 or 2"),
+        (&["run", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
+        (&["run", VICTIM, "--file", "x:/../y"], "a path in the guest is absolute"),
+        (&["jump"], "unrecognized subcommand"),
+    ] {
+        refused(context, words, part, |_| ())?;
+    }
+    Ok(())
+}
+
+fn trace_files(context: &Context) -> Result<()> {
+    let (directory, path) = spoiled(context, |_| ())?;
+    let report = |path: &Path, part: &str| {
+        refused(context, &["report", path.to_str().context("a path that is not text")?], part, |_| ())
+    };
+    report(&directory.path().join("nothing"), "no such file")?;
+    report(&path, "not a trace file")
+}

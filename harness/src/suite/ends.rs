@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//! Each way in which a boot can end is recognised as what it is, on both emulators.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::End;
+
+use super::{Context, Test};
+use crate::machine::Machine;
+use crate::request::Request;
+use crate::verdict::Ending;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "ends::normal_on_qemu", run: |context| normal(context, Machine::Qemu) },
+    Test { name: "ends::normal_on_bochs", run: |context| normal(context, Machine::Bochs) },
+    Test { name: "ends::panic_on_qemu", run: |context| panic(context, Machine::Qemu) },
+    Test { name: "ends::panic_on_bochs", run: |context| panic(context, Machine::Bochs) },
+    Test { name: "ends::triple_fault_on_qemu", run: |context| triple_fault(context, Machine::Qemu) },
+    Test { name: "ends::triple_fault_on_bochs", run: |context| triple_fault(context, Machine::Bochs) },
+    Test { name: "ends::hang_on_qemu", run: |context| hang(context, Machine::Qemu) },
+    Test { name: "ends::hang_on_bochs", run: |context| hang(context, Machine::Bochs) },
+    Test { name: "ends::emulator_error_of_qemu", run: |context| emulator_error(context, Machine::Qemu) },
+    Test { name: "ends::emulator_error_of_bochs", run: |context| emulator_error(context, Machine::Bochs) },
+];
+
+/// Long enough for either emulator to be well inside the kernel.
+const SHORT: Duration = Duration::from_secs(4);
+
+fn on(machine: Machine, job: Job) -> Request {
+    Request { machine, ..Request::job(job) }
+}
+
+fn normal(context: &Context, machine: Machine) -> Result<()> {
+    let outcome = context.boot(&on(machine, Job::Calibrate))?;
+    let end = outcome.end()?;
+    ensure!(matches!(end, End::Calibrated(report) if report.comparisons > 0), "{end:?}");
+    Ok(())
+}
+
+fn panic(context: &Context, machine: Machine) -> Result<()> {
+    let outcome = context.boot(&on(machine, Job::Panic))?;
+    let ending = outcome.ending();
+    ensure!(matches!(ending, Ending::Panic(text) if text.contains("panic")), "{ending}");
+    Ok(())
+}
+
+fn triple_fault(context: &Context, machine: Machine) -> Result<()> {
+    let outcome = context.boot(&on(machine, Job::TripleFault))?;
+    ensure!(*outcome.ending() == Ending::TripleFault, "{}", outcome.ending());
+    Ok(())
+}
+
+fn hang(context: &Context, machine: Machine) -> Result<()> {
+    let outcome = context.boot(&Request { timeout: SHORT, ..on(machine, Job::Hang) })?;
+    let ending = outcome.ending();
+    ensure!(matches!(ending, Ending::Timeout { .. }), "{ending}");
+    Ok(())
+}
+
+fn emulator_error(context: &Context, machine: Machine) -> Result<()> {
+    let extra = vec!["-no-such-option".into()];
+    let outcome = context.boot(&Request { extra, ..on(machine, Job::Calibrate) })?;
+    let ending = outcome.ending();
+    ensure!(matches!(ending, Ending::EmulatorError(_)), "{ending}");
+    Ok(())
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//! The kernel's own list of tests, on both emulators.
+
+use anyhow::{Result, bail, ensure};
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::End;
+
+use super::{Context, Test};
+use crate::machine::Machine;
+use crate::request::Request;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "selftests::on_qemu", run: |context| pass(context, Machine::Qemu) },
+    Test { name: "selftests::on_bochs", run: |context| pass(context, Machine::Bochs) },
+];
+
+fn pass(context: &Context, machine: Machine) -> Result<()> {
+    let outcome = context.boot(&Request { machine, ..Request::job(Job::SelfTest) })?;
+    match *outcome.end()? {
+        End::SelfTests { passed, failed: 0 } => {
+            ensure!(passed > 0, "the kernel ran no self-test");
+            Ok(())
+        }
+        End::SelfTests { passed, failed } => {
+            bail!("{passed} passed, {failed} failed; the log: {}", outcome.log()?.join("; "))
+        }
+        other => bail!("{other:?}"),
+    }
+}
