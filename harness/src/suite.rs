@@ -6,7 +6,10 @@
 
 mod bad_input;
 mod ends;
+mod mutants;
 mod outcome;
+mod programs;
+mod repeat;
 mod selftests;
 
 use std::collections::HashMap;
@@ -34,7 +37,8 @@ pub struct Test {
 }
 
 /// All tests, in the order in which they are started.
-const TESTS: &[&[Test]] = &[ends::TESTS, selftests::TESTS, bad_input::TESTS];
+const TESTS: &[&[Test]] =
+    &[ends::TESTS, selftests::TESTS, bad_input::TESTS, mutants::TESTS, repeat::TESTS, programs::TESTS];
 
 /// Tests at a time.
 const WORKERS: usize = 2;

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+//! Programs do the same with and without replay, and the same as natively; undisturbed
+//! runs diverge nowhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use pe_replay::{Mode, Policy};
+
+use super::{Context, Outcome, Test};
+use crate::request::Request;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "programs::showcase", run: |context| project(context, "showcase", Native::Same) },
+    Test { name: "programs::alloc", run: |context| project(context, "alloc", Native::Same) },
+    Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },
+    Test { name: "programs::calls", run: |context| project(context, "calls", Native::Same) },
+    Test { name: "programs::dirty", run: |context| project(context, "dirty", Native::Same) },
+    Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
+    Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
+    Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
+    Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
+    Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
+    Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
+    Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
+    Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
+    Test { name: "programs::unaligned", run: |context| project(context, "unaligned", Native::Same) },
+    Test { name: "programs::x87", run: |context| project(context, "x87", Native::Same) },
+    Test {
+        name: "programs::x87trans",
+        run: |context| project(context, "x87trans", Native::RoundsDifferently),
+    },
+    Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, &["sha256sum", INPUT_NAME]) },
+    Test { name: "programs::busybox_gzip", run: |context| busybox(context, &["gzip", "-c", INPUT_NAME]) },
+    Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },
+    Test { name: "programs::busybox_wc", run: |context| busybox(context, &["wc", INPUT_NAME]) },
+    Test { name: "programs::records_are_complete", run: records_are_complete },
+];
+
+/// Whether a native run has to give the same output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Native {
+    /// It has to.
+    Same,
+    /// Emulators round x87 transcendentals in their own way.
+    RoundsDifferently,
+}
+
+/// Instruction limits under which nothing may diverge; one of them is a prime.
+const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
+
+const BUSYBOX: &str = "/bin/busybox";
+/// The file that the applets work on.
+const INPUT_NAME: &str = "input";
+/// Its length in lines, of 16 bytes each: a megabyte.
+const INPUT_LINES: u64 = 1 << 16;
+
+/// Output and exit status, which is all that a program shows.
+#[derive(PartialEq, Eq)]
+struct Shown {
+    status: u8,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Shown {
+    fn of(outcome: &Outcome) -> Result<Self> {
+        Ok(Self { status: outcome.status()?, stdout: outcome.stdout(), stderr: outcome.stderr() })
+    }
+
+    /// Fails with the first thing that differs.
+    fn check(&self, expected: &Self, what: &str) -> Result<()> {
+        let Self { status, stdout, stderr } = self;
+        ensure!(*status == expected.status, "{what}: status {status} instead of {}", expected.status);
+        for (name, ours, theirs) in
+            [("stdout", stdout, &expected.stdout), ("stderr", stderr, &expected.stderr)]
+        {
+            let at = ours.iter().zip(theirs).position(|(one, other)| one != other);
+            let at = at.or_else(|| (ours.len() != theirs.len()).then(|| ours.len().min(theirs.len())));
+            if let Some(at) = at {
+                let near = |bytes: &[u8]| bytes[at..bytes.len().min(at + 60)].escape_ascii().to_string();
+                anyhow::bail!("{what}: {name} at byte {at}: {} instead of {}", near(ours), near(theirs));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn project(context: &Context, name: &str, native: Native) -> Result<()> {
+    let mut request = context.program(name, &[])?;
+    request.contents.stdin = Some(b"standard input\n".to_vec());
+    let directory = tempfile::tempdir()?;
+    let expected = natively(&context.executable(name)?, &[], directory.path(), &request)?;
+    same(context, &request, (native == Native::Same).then_some(expected))
+}
+
+fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
+    let mut request = context.elf(Path::new(BUSYBOX), arguments)?;
+    let input = input();
+    let directory = tempfile::tempdir()?;
+    fs::write(directory.path().join(INPUT_NAME), &input)?;
+    request.contents.files.push((format!("/{INPUT_NAME}"), input));
+    let expected = natively(&PathBuf::from(BUSYBOX), arguments, directory.path(), &request)?;
+    same(context, &request, Some(expected))
+}
+
+/// A megabyte of lines that are neither sorted nor all alike, from a linear congruential sequence.
+pub(super) fn input() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut text = String::new();
+    for _ in 0..INPUT_LINES {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (word, number) = (state >> 58, (state >> 33) & 0xff_ffff);
+        text.push_str(&format!("word{word:02} {number:08}\n"));
+    }
+    text.into_bytes()
+}
+
+/// Off and dual show the same under every limit, and as natively; nothing diverges.
+fn same(context: &Context, request: &Request, native: Option<Shown>) -> Result<()> {
+    for limit in LIMITS {
+        let run = |mode| {
+            let policy = Policy { mode, limit, ..Policy::default() };
+            let outcome = context.boot(&Request { policy, ..request.clone() })?;
+            let what = format!("{mode:?} with limit {limit}");
+            let summary = outcome.summary().context(what.clone())?;
+            let totals = summary.totals();
+            let disturbed = totals.divergences + totals.restarts + totals.counter_misses;
+            ensure!(
+                disturbed == 0,
+                "{what}: {disturbed} divergences, restarts and counter misses: {:?}",
+                summary.differences
+            );
+            ensure!(totals.pes == totals.committed, "{what}: not every PE was committed");
+            anyhow::Ok((Shown::of(&outcome)?, totals.user_instructions))
+        };
+        let (off, off_instructions) = run(Mode::Off)?;
+        let (dual, dual_instructions) = run(Mode::Dual)?;
+        dual.check(&off, &format!("dual against off with limit {limit}"))?;
+        ensure!(
+            off_instructions == dual_instructions,
+            "limit {limit}: {off_instructions} user instructions in off, {dual_instructions} in dual"
+        );
+        if let Some(native) = &native {
+            off.check(native, &format!("off with limit {limit} against native"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the program on this machine, in a directory of its own and without an environment.
+fn natively(path: &Path, arguments: &[&str], directory: &Path, request: &Request) -> Result<Shown> {
+    let stdin = directory.join("stdin");
+    fs::write(&stdin, request.contents.stdin.as_deref().unwrap_or_default())?;
+    let stdin = fs::File::open(&stdin)?;
+    let mut command = Command::new(path);
+    command.args(arguments).current_dir(directory).env_clear().stdin(Stdio::from(stdin));
+    let output = command.output().with_context(|| format!("cannot start {}", path.display()))?;
+    let status = output.status.code().with_context(|| format!("natively: {}", output.status))?;
+    Ok(Shown { status: u8::try_from(status)?, stdout: output.stdout, stderr: output.stderr })
+}
+
+/// Every PE has its record: numbered from 0, in the order of time, none left out.
+fn records_are_complete(context: &Context) -> Result<()> {
+    let outcome = context.boot(&context.program("tiny", &[])?)?;
+    let records = outcome.records()?;
+    let committed = outcome.totals()?.committed;
+    ensure!(records.len() as u64 == committed, "{} records of {committed} PEs", records.len());
+    for (index, record) in records.iter().enumerate() {
+        ensure!(record.sequence == index as u64, "record {index} is of PE {}", record.sequence);
+        ensure!(
+            (record.process, record.thread) == (1, 1),
+            "record {index} is of another process: {record:?}"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifacts;
+
+    #[test]
+    fn every_c_program_is_tested() {
+        for name in artifacts::c_names().unwrap() {
+            let wanted = format!("programs::{name}");
+            assert!(TESTS.iter().any(|test| test.name == wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn the_input_is_a_megabyte_of_lines() {
+        let input = input();
+        assert_eq!(input.len(), 1 << 20);
+        assert!(input.ends_with(b"\n"));
+    }
+
+    #[test]
+    fn what_differs_first_is_named() {
+        let shown = |stdout: &[u8]| Shown { status: 0, stdout: stdout.to_vec(), stderr: Vec::new() };
+        assert!(shown(b"same").check(&shown(b"same"), "x").is_ok());
+        let error = shown(b"sane").check(&shown(b"same!"), "x").unwrap_err();
+        assert_eq!(error.to_string(), "x: stdout at byte 2: ne instead of me!");
+        let error = shown(b"same").check(&shown(b"same!"), "x").unwrap_err();
+        assert_eq!(error.to_string(), "x: stdout at byte 4:  instead of !");
+    }
+}

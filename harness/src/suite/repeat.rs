@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//! The same image and input give the same trace, byte for byte, wherever and whenever.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Context, Test, programs};
+use crate::machine::Machine;
+use crate::machine::channel::MemoryChannel;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
+    Test { name: "repeat::another_trace_for_another_input", run: another_trace },
+    Test { name: "repeat::dry_run_by_hand", run: dry_run },
+];
+
+/// Threads that keep the host busy, two for each processor of the smallest machine in use.
+const LOAD: usize = 4;
+
+/// Sorts `input` by the tool, in a directory of its own; returns the trace file.
+fn trace(context: &Context, input: &[u8], run_directory: &str) -> Result<Vec<u8>> {
+    let directory = tempfile::tempdir()?;
+    let temporary = directory.path().join(run_directory);
+    fs::create_dir(&temporary)?;
+    fs::write(directory.path().join("input"), input)?;
+    let words =
+        ["run", "--elf", "/bin/busybox", "--file", "input", "--trace", "trace", "--", "sort", "input"];
+    let output = context.reprise(&words, |command| {
+        command.current_dir(directory.path()).env("TMPDIR", &temporary);
+    })?;
+    ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(fs::read(directory.path().join("trace"))?)
+}
+
+fn same_trace(context: &Context) -> Result<()> {
+    let input = &programs::input()[..1 << 16];
+    let first = trace(context, input, "a")?;
+    let done = AtomicBool::new(false);
+    let second = thread::scope(|scope| {
+        for _ in 0..LOAD {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    black_box((0..10_000_u64).fold(0, |sum, next| black_box(sum ^ next)));
+                }
+            });
+        }
+        let second = trace(context, input, "another-directory-with-a-longer-name");
+        done.store(true, Ordering::Relaxed);
+        second
+    })?;
+    ensure!(first.len() == second.len(), "{} bytes of trace, then {}", first.len(), second.len());
+    let differing = first.iter().zip(&second).position(|(one, other)| one != other);
+    ensure!(differing.is_none(), "the traces differ at byte {}", differing.unwrap_or_default());
+    Ok(())
+}
+
+fn another_trace(context: &Context) -> Result<()> {
+    let mut input = programs::input()[..1 << 16].to_vec();
+    let first = trace(context, &input, "a")?;
+    input[5] ^= 1;
+    ensure!(first != trace(context, &input, "a")?, "one byte of input changed, and the trace did not");
+    Ok(())
+}
+
+/// The command line that `--dry-run` prints does, by hand, what `run` does.
+fn dry_run(context: &Context) -> Result<()> {
+    let request = context.program("tiny", &[])?;
+    let expected = context.boot(&request)?;
+    let output = context.reprise(&["run", "tiny", "--dry-run"], |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let line = String::from_utf8(output.stdout)?;
+    let (_, rest) = line.split_once("mem-path=").context("no memory file in the command line")?;
+    let ram = PathBuf::from(rest.split_whitespace().next().context("no path of the memory file")?);
+    let directory = ram.parent().context("the memory file has no directory")?;
+    let ran = by_hand(&line, &ram);
+    fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+    let streams = ran?;
+    ensure!(streams.output == expected.finished.streams.output, "the output differs");
+    ensure!(streams.trace == expected.finished.streams.trace, "the trace differs");
+    ensure!(streams.end == expected.finished.streams.end, "the end record differs");
+    Ok(())
+}
+
+fn by_hand(line: &str, ram: &Path) -> Result<crate::machine::Streams> {
+    let status = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).status()?;
+    ensure!(status.code() == Some(33), "by hand: {status}");
+    let layout = Machine::Qemu.layout(256);
+    MemoryChannel::new(ram.to_owned(), layout).streams()?.context("by hand, no channel was made")
+}
