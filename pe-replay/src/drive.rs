@@ -4,6 +4,8 @@
 //! [`Engine::execute`] is one PE from Prepare to Commit or Verdict. The kernel
 //! calls it for every stretch of user code; host tests call it on a model.
 
+use core::cmp::Ordering;
+
 use arrayvec::ArrayVec;
 
 use crate::compare::{self, Difference, Field, RunResult};
@@ -12,7 +14,7 @@ use crate::life::{Action, Approach, Event, Phase, Rules, Run, RunEnd};
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::{MAX_DIVERGENCES, Mode, Policy};
 use crate::stop::{Cause, Delimiter, Stop, vector};
-use crate::uprr::{TRAP_FLAG, Uprr, xsave};
+use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, Uprr, xsave};
 use crate::wire::config::{MAX_INJECTIONS, Mutation};
 use crate::written::{SetFull, WrittenSet};
 
@@ -169,7 +171,7 @@ impl<M: Machine> Engine<M> {
     /// there, in the normal form.
     pub fn execute(&mut self, machine: &mut M, state: &mut Uprr) -> (Outcome, Account) {
         let mut account = Account::default();
-        let mut first = RunEnd { delimiter: Delimiter::Limit, count: 0 };
+        let mut first = RunEnd { delimiter: Delimiter::Limit, count: 0, overshot: false };
         let mut second = first;
         let mut end_rip = state.rip;
         self.entered = None;
@@ -198,6 +200,7 @@ impl<M: Machine> Engine<M> {
                         self.run(machine, state, run, approach, Some(first), &mut account)
                     };
                     state.normalize();
+                    second.overshot = self.is_overshot(state, first, second);
                     Event::Ended(second)
                 }
                 Action::Turn => {
@@ -301,6 +304,10 @@ impl<M: Machine> Engine<M> {
             let budget = if step { limit - count } else { target - count };
             let user_trap = state.rflags & TRAP_FLAG;
             let stop = machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off });
+            if self.sequence == 0 && self.entered.is_none() {
+                // All time is counted from the first user entry of the process.
+                self.watch = Stopwatch::start(stop.entered);
+            }
             self.watch.lap(gap, stop.entered);
             self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
             gap = before_run;
@@ -325,7 +332,20 @@ impl<M: Machine> Engine<M> {
                 }
             }
         };
-        RunEnd { delimiter, count }
+        RunEnd { delimiter, count, overshot: false }
+    }
+
+    /// Whether run 2 went past the limit that ended run 1, or stands there before
+    /// an instruction that faults: the counter's interrupt was late, and by then
+    /// anything may have ended the run. With interrupts off it was not late but
+    /// could not come, which is a divergence.
+    fn is_overshot(&self, state: &Uprr, first: RunEnd, second: RunEnd) -> bool {
+        let late = match second.count.cmp(&first.count) {
+            Ordering::Less => false,
+            Ordering::Equal => second.delimiter != Delimiter::Limit && *state == self.first,
+            Ordering::Greater => true,
+        };
+        late && first.delimiter == Delimiter::Limit && state.rflags & INTERRUPT_FLAG != 0
     }
 
     /// Decides what a stop other than the counter's means: the tracker's own
@@ -387,7 +407,7 @@ impl<M: Machine> Engine<M> {
         match flip.target {
             Target::Gpr(index) => *state.gpr_mut(index) ^= bit,
             Target::Rip => state.rip ^= bit,
-            Target::Rflags if bit == crate::uprr::INTERRUPT_FLAG => self.interrupts_off = true,
+            Target::Rflags if bit == INTERRUPT_FLAG => self.interrupts_off = true,
             Target::Rflags => state.rflags ^= bit,
             Target::Xmm(index) => {
                 let at = xsave::XMM + 16 * usize::from(index) + usize::from(flip.bit / 8);

@@ -62,6 +62,9 @@ pub struct RunEnd {
     pub delimiter: Delimiter,
     /// Its instructions.
     pub count: u64,
+    /// For run 2: whether it went past run 1's end, which the counter had set,
+    /// because the counter's interrupt came late.
+    pub overshot: bool,
 }
 
 /// Where in its life a PE is.
@@ -188,12 +191,10 @@ impl Phase {
                 (Self::Second { failed, first, margin }, Action::Execute(Run::Second, approach))
             }
             (Self::Second { failed, first, margin }, Event::Ended(end)) => {
-                let overshot = first.delimiter == Delimiter::Limit && end.count > first.count;
                 if end.delimiter == Delimiter::Watchdog {
                     roll_back(failed, endless(Run::Second, end))
-                } else if overshot && margin < first.count {
-                    // The interrupt came later than the margin allows for; by
-                    // then something else may have ended the run.
+                } else if end.overshot && margin < first.count {
+                    // The interrupt came later than the margin allows for.
                     let margin = (margin.max(1) * 2).min(first.count);
                     (Self::Turning { failed, first, margin }, Action::Turn)
                 } else {

@@ -22,7 +22,7 @@ fn state() -> Uprr {
         *uprr.gpr_mut(index) = 0x0101_0101_0101_0101 * (u64::from(index) + 1);
     }
     for (at, byte) in uprr.extended.0.iter_mut().enumerate() {
-        if at < xsave::HEADER || at >= xsave::YMM {
+        if !(xsave::HEADER..xsave::YMM).contains(&at) {
             *byte = (at * 7 + 3) as u8;
         }
     }

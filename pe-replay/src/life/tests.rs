@@ -15,7 +15,11 @@ const PREPARE: Action = Action::Prepare;
 const FIRST: Action = Action::Execute(Run::First, Approach::Free { limit: LIMIT });
 
 fn ended(delimiter: Delimiter, count: u64) -> Event {
-    Event::Ended(RunEnd { delimiter, count })
+    Event::Ended(RunEnd { delimiter, count, overshot: false })
+}
+
+fn overshot(count: u64) -> Event {
+    Event::Ended(RunEnd { delimiter: Delimiter::Limit, count, overshot: true })
 }
 
 fn exact(count: u64, margin: u64) -> Action {
@@ -122,7 +126,7 @@ fn counter_misses_double_the_margin_up_to_the_count() {
     let mut events = Vec::from([Event::Done, limit(1000)]);
     let mut expected = Vec::from([PREPARE, FIRST]);
     for margin in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
-        events.extend([Event::Done, limit(1001)]);
+        events.extend([Event::Done, overshot(1001)]);
         expected.extend([Action::Turn, exact(1000, margin)]);
     }
     // The margin is the whole count now: single steps, which cannot overshoot.
@@ -137,37 +141,10 @@ fn counter_misses_double_the_margin_up_to_the_count() {
 fn an_overshoot_of_single_steps_is_a_divergence() {
     let limit = |count| ended(Delimiter::Limit, count);
     let rules = Rules { margin: 1000, ..DUAL };
-    let events = [Event::Done, limit(1000), Event::Done, limit(1001)];
+    let events = [Event::Done, limit(1000), Event::Done, overshot(1001)];
     let (phase, actions) = trace(rules, &events);
     assert_eq!(actions, [PREPARE, FIRST, Action::Turn, exact(1000, 1000), Action::Verify]);
     assert_eq!(phase, Phase::Verifying { failed: 0 });
-}
-
-#[test]
-fn whatever_an_overshooting_run_meets_is_a_counter_miss() {
-    for delimiter in [
-        Delimiter::Syscall,
-        Delimiter::PageFault { address: 0x1000, error: 7 },
-        Delimiter::Exception { vector: 3, error: 0 },
-    ] {
-        let events = [Event::Done, ended(Delimiter::Limit, 1000), Event::Done, ended(delimiter, 1001)];
-        let (_, actions) = trace(DUAL, &events);
-        assert_eq!(actions, [PREPARE, FIRST, Action::Turn, exact(1000, 0), Action::Turn]);
-    }
-}
-
-#[test]
-fn an_end_before_run_1s_is_no_counter_miss() {
-    let events = [Event::Done, ended(Delimiter::Limit, 1000), Event::Done, ended(Delimiter::Syscall, 1000)];
-    let (_, actions) = trace(DUAL, &events);
-    assert_eq!(actions, [PREPARE, FIRST, Action::Turn, exact(1000, 0), Action::Verify]);
-}
-
-#[test]
-fn a_limit_where_run_1_met_something_else_is_no_counter_miss() {
-    let events = [Event::Done, ended(Delimiter::Syscall, 7), Event::Done, ended(Delimiter::Limit, LIMIT)];
-    let (_, actions) = trace(DUAL, &events);
-    assert_eq!(actions, [PREPARE, FIRST, Action::Turn, free(LIMIT), Action::Verify]);
 }
 
 #[test]
@@ -177,7 +154,7 @@ fn counter_misses_do_not_count_as_divergences() {
         Event::Done,
         limit(1000),
         Event::Done,
-        limit(1001),
+        overshot(1001),
         Event::Done,
         limit(1000),
         Event::Verified(Some(difference(9))),
@@ -194,7 +171,7 @@ fn the_margin_starts_over_with_each_attempt() {
         Event::Done,
         limit(1000),
         Event::Done,
-        limit(1001),
+        overshot(1001),
         Event::Done,
         limit(1000),
         Event::Verified(Some(difference(9))),
@@ -252,7 +229,7 @@ fn off_has_nothing_to_restart_from() {
 
 #[test]
 fn events_that_answer_nothing_panic() {
-    let first = RunEnd { delimiter: Delimiter::Limit, count: 10 };
+    let first = RunEnd { delimiter: Delimiter::Limit, count: 10, overshot: false };
     let difference = difference(1);
     let events = [Event::Done, Event::Ended(first), Event::Verified(None), Event::Verified(Some(difference))];
     // Each phase with how many of the events above it takes.
