@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//! Counters that fire late, early or for nothing: misses are repeated with a
+//! wider margin, none of it is a divergence, and the result stays exact.
+
+use proptest::prelude::*;
+
+use pe_replay::Outcome;
+
+use crate::cpu::{Alu, Condition, Op};
+use crate::generate::{config, steppable};
+use crate::machine::Counter;
+use crate::session::{Session, Setup};
+
+const ENDLESS: [Op; 3] = [Op::Alu(Alu::Adc, 0, 2), Op::Store((3, 0), 0), Op::Jump(Condition::Always, 0)];
+
+/// Numbers from 0 to `bound`, the same ones each time.
+fn noise(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed | 1;
+    move |bound| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) % (bound + 1)
+    }
+}
+
+fn late(seed: u64, skid: u64) -> Counter {
+    let mut noise = noise(seed);
+    Box::new(move |order| order.budget + noise(skid))
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn late_interrupts_are_counter_misses(program in steppable(), seed in any::<u64>(), skid in 1..70u64) {
+        let mut session = Session::new(&program, Setup::default());
+        session.machine.counter = late(seed, skid);
+        let outcome = session.run(40);
+        prop_assert!(matches!(outcome, Outcome::Committed(_)));
+        prop_assert_eq!(session.sums.divergences, 0);
+    }
+
+    #[test]
+    fn a_margin_above_the_skid_never_misses(program in steppable(), seed in any::<u64>(), skid in 1..20u64) {
+        let mut session = Session::new(&program, Setup { margin: skid, ..Setup::default() });
+        session.machine.counter = late(seed, skid);
+        session.run(40);
+        prop_assert_eq!((session.sums.divergences, session.sums.counter_misses), (0, 0));
+    }
+
+    #[test]
+    fn early_and_spurious_interrupts_are_passed_over(program in steppable(), seed in any::<u64>()) {
+        let mut session = Session::new(&program, Setup::default());
+        let mut noise = noise(seed);
+        session.machine.counter = Box::new(move |order| noise(order.budget + 5).min(order.budget));
+        session.run(40);
+        prop_assert_eq!((session.sums.divergences, session.sums.counter_misses), (0, 0));
+    }
+
+    #[test]
+    fn all_of_it_at_once(program in steppable(), seed in any::<u64>(), margin in 0..30u64) {
+        let mut session = Session::new(&program, Setup { margin, ..Setup::default() });
+        let mut noise = noise(seed);
+        session.machine.counter = Box::new(move |order| match noise(3) {
+            0 => noise(order.budget),
+            1 => order.budget + noise(30),
+            _ => order.budget,
+        });
+        session.run(40);
+        prop_assert_eq!(session.sums.divergences, 0);
+    }
+}
+
+#[test]
+fn the_margin_doubles_until_it_covers_the_skid() {
+    let mut session = Session::new(&ENDLESS, Setup::default());
+    session.machine.counter = Box::new(|order| order.budget + 30);
+    let (outcome, account) = session.execute();
+    // Run 1 has 80 instructions. Margins 0, 2, 4, 8 and 16 overshoot; 32 stops
+    // at 78, and two steps are left.
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 80));
+    assert_eq!((account.counter_misses, account.divergences.len()), (5, 0));
+    assert_eq!(session.machine.steps, 2);
+}
+
+#[test]
+fn a_skid_as_long_as_the_pe_ends_in_single_steps() {
+    let mut session = Session::new(&ENDLESS, Setup::default());
+    session.machine.counter = Box::new(|order| order.budget + if order.step { 0 } else { 500 });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 550));
+    // Margins 0, 2, .., 256 miss, 512 stops at 538.
+    assert_eq!((account.counter_misses, session.machine.steps), (9, 12));
+}
+
+#[test]
+fn a_counter_that_never_obeys_in_run_2_is_stepped_all_the_way() {
+    let mut session = Session::new(&ENDLESS, Setup::default());
+    let mut entries = 0;
+    session.machine.counter = Box::new(move |order| {
+        entries += 1;
+        // Run 1 has two entries: up to its write fault, and the rest.
+        if entries <= 2 || order.step { order.budget } else { order.budget + 1000 }
+    });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 50));
+    // Margins 0, 2, 4, 8, 16 and 32 miss; the next one is the whole count.
+    assert_eq!((account.counter_misses, session.machine.steps), (6, 50));
+}
+
+#[test]
+fn a_counter_interrupt_that_ends_a_step_leaves_no_trap_flag() {
+    let mut session = Session::new(&ENDLESS, Setup { margin: 10, ..Setup::default() });
+    // In a step the interrupt wins over #DB.
+    session.machine.counter = Box::new(|order| if order.step { 1 } else { order.budget });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 50));
+    assert_eq!((account.divergences.len(), session.machine.steps), (0, 10));
+}
+
+#[test]
+fn a_system_call_met_in_the_overshoot_is_a_counter_miss() {
+    let mut program = Vec::from([Op::Alu(Alu::Add, 0, 2); 52]);
+    program.push(Op::Syscall);
+    let mut session = Session::new(&program, Setup::default());
+    let mut entries = 0;
+    session.machine.counter = Box::new(move |order| {
+        entries += 1;
+        if entries == 2 { order.budget + 10 } else { order.budget }
+    });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 50));
+    assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
+}
+
+#[test]
+fn early_interrupts_are_counted() {
+    let mut session = Session::new(&ENDLESS, Setup::default());
+    session.machine.counter = Box::new(|order| order.budget.div_ceil(2));
+    let (_, account) = session.execute();
+    // After the write at 1: 49 left, then 24, 12, 6, 3, 1; in run 2 50, 25, 12, ..
+    assert!(account.early_overflows >= 10, "{}", account.early_overflows);
+    assert_eq!(account.divergences.len(), 0);
+}

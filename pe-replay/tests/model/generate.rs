@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//! Random programs and flips.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::RngSeed;
+
+use pe_replay::inject::INJECTABLE_FLAGS;
+use pe_replay::{Injection, Run, Target};
+
+use crate::cpu::{Alu, At, Condition, Op};
+use crate::space::{ALIAS, CONSTANT, DATA, EXIT, LAZY, PAGE_LEN};
+
+/// The same cases each time, unless the environment says otherwise.
+pub fn config(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
+}
+
+/// Registers that are computed with; the others point somewhere.
+fn number() -> impl Strategy<Value = u8> {
+    select(&[0, 1, 2, 8, 9, 10, 11, 12, 13, 14][..])
+}
+
+fn at() -> impl Strategy<Value = At> {
+    (select(&[3, 4, 5, 6, 7, 15][..]), -24..64)
+}
+
+/// Rarely a register that breaks something, mostly one that does not.
+fn store_at() -> impl Strategy<Value = At> {
+    prop_oneof![20 => (select(&[3, 4, 5, 7, 15][..]), -24..64), 1 => at(), 1 => (number(), 0..9)]
+}
+
+fn arithmetic() -> impl Strategy<Value = Op> {
+    let alu = select(&[Alu::Add, Alu::Adc, Alu::Sub, Alu::And, Alu::Or, Alu::Xor, Alu::Mul, Alu::Rol][..]);
+    let pointer = select(&[3, 5, 7, 15][..]);
+    prop_oneof![
+        2 => (number(), prop_oneof![any::<u64>(), 0..9u64, Just(EXIT)]).prop_map(|(to, value)| Op::MovImm(to, value)),
+        1 => (number(), 0..16u8).prop_map(|(to, from)| Op::Mov(to, from)),
+        6 => (alu, number(), 0..16u8).prop_map(|(alu, to, from)| Op::Alu(alu, to, from)),
+        2 => (pointer, -64..4096).prop_map(|(to, value)| Op::AddImm(to, value)),
+    ]
+}
+
+fn memory() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (number(), at()).prop_map(|(to, at)| Op::Load(to, at)),
+        1 => (number(), at()).prop_map(|(to, at)| Op::LoadByte(to, at)),
+        5 => (store_at(), 0..16u8).prop_map(|(at, from)| Op::Store(at, from)),
+        2 => (store_at(), 0..16u8).prop_map(|(at, from)| Op::StoreByte(at, from)),
+        1 => (0..16u8).prop_map(Op::Push),
+        1 => number().prop_map(Op::Pop),
+        1 => Just(Op::RepStos),
+        1 => (0..16u8, at()).prop_map(|(to, at)| Op::LoadX(to, at)),
+        2 => (store_at(), 0..16u8).prop_map(|(at, from)| Op::StoreX(at, from)),
+    ]
+}
+
+fn vectors() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (0..16u8, 0..16u8).prop_map(|(to, from)| Op::MovX(to, from)),
+        (0..16u8, 0..16u8).prop_map(|(to, from)| Op::AddX(to, from)),
+        (0..16u8, 0..16u8).prop_map(|(to, from)| Op::XorX(to, from)),
+        (0..16u8, 0..16u8).prop_map(|(to, from)| Op::Widen(to, from)),
+        (0..16u8).prop_map(Op::Fld),
+        (0..16u8).prop_map(Op::SetMxcsr),
+        (0..16u8).prop_map(Op::WriteFsBase),
+        (0..16u8).prop_map(Op::WriteGsBase),
+        any::<u16>().prop_map(Op::SetSelectors),
+    ]
+}
+
+fn control() -> impl Strategy<Value = Op> {
+    let condition = select(
+        &[Condition::Always, Condition::Zero, Condition::NotZero, Condition::Carry, Condition::Sign][..],
+    );
+    prop_oneof![
+        4 => (condition, any::<u16>()).prop_map(|(condition, target)| Op::Jump(condition, target)),
+        3 => any::<u16>().prop_map(Op::Loop),
+    ]
+}
+
+fn traps() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => Just(Op::Syscall),
+        1 => Just(Op::Undefined),
+        1 => Just(Op::Breakpoint),
+        1 => number().prop_map(Op::Divide),
+        1 => Just(Op::PortIo),
+        1 => Just(Op::Rdtsc),
+    ]
+}
+
+/// Instructions that read or write the trap flag itself.
+fn flags() -> impl Strategy<Value = Op> {
+    select(&[Op::Pushf, Op::Popf][..])
+}
+
+/// Any program.
+pub fn program() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        8 => arithmetic(), 8 => memory(), 5 => vectors(), 3 => control(), 2 => traps(), 1 => flags()
+    ];
+    vec(op, 4..80)
+}
+
+/// A program that neither reads nor writes the trap flag, so that it can be
+/// single-stepped without seeing it.
+pub fn steppable() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        8 => arithmetic(), 8 => memory(), 5 => vectors(), 3 => control(), 2 => traps()
+    ];
+    vec(op, 4..80)
+}
+
+fn target() -> impl Strategy<Value = (Target, u8)> {
+    let flag = select((0..22u8).filter(|bit| INJECTABLE_FLAGS >> bit & 1 != 0).collect::<Vec<_>>());
+    let region = select(&[DATA, DATA + PAGE_LEN, DATA + 5 * PAGE_LEN, CONSTANT, LAZY, ALIAS][..]);
+    prop_oneof![
+        4 => (0..16u8, 0..64u8).prop_map(|(index, bit)| (Target::Gpr(index), bit)),
+        1 => (0..64u8).prop_map(|bit| (Target::Rip, bit)),
+        2 => flag.prop_map(|bit| (Target::Rflags, bit)),
+        2 => (0..16u8, 0..128u8).prop_map(|(index, bit)| (Target::Xmm(index), bit)),
+        3 => (region, 0..PAGE_LEN, 0..8u8).prop_map(|(base, at, bit)| (Target::Memory(base + at), bit)),
+    ]
+}
+
+/// One flip somewhere in the first PEs.
+pub fn flip() -> impl Strategy<Value = Injection> {
+    let run = select(&[Run::First, Run::Second][..]);
+    (0..4u64, run, 0..50u64, target()).prop_map(|(pe, run, at, (target, bit))| Injection {
+        pe,
+        run,
+        at,
+        target,
+        bit,
+    })
+}

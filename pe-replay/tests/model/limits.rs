@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//! Bounds: the dirty-frame limit, and pools that are too small.
+
+use proptest::prelude::*;
+
+use pe_replay::policy::MIN_DIRTY_PAGES;
+use pe_replay::{Delimiter, Mode, Outcome, Policy};
+
+use crate::cpu::{Condition, Op};
+use crate::generate::{config, program};
+use crate::session::{Session, Setup};
+use crate::space::{self, DATA, PAGE_LEN};
+
+/// Writes to one page after the other.
+fn stride() -> Vec<Op> {
+    Vec::from([
+        Op::Store((3, 0), 0),
+        Op::AddImm(3, PAGE_LEN as i32),
+        Op::Loop(0),
+        Op::Jump(Condition::Always, 3),
+    ])
+}
+
+fn setup(max_dirty: u16, pool: usize) -> Setup {
+    Setup { policy: Policy { mode: Mode::Dual, limit: 100, max_dirty }, pool, ..Setup::default() }
+}
+
+#[test]
+fn a_pe_ends_before_the_page_too_many() {
+    let mut session = Session::new(&stride(), setup(3, 40));
+    let (outcome, account) = session.execute();
+    let Outcome::Committed(committed) = outcome else { panic!("{outcome:?}") };
+    let expected = Delimiter::DirtyLimit { address: DATA + 3 * PAGE_LEN + 0x100 };
+    assert_eq!((committed.delimiter, committed.count), (expected, 9));
+    assert_eq!((account.frames_written, account.write_faults), (3, 3));
+    let (_, account) = session.execute();
+    assert_eq!(account.frames_written, 2);
+    assert_eq!(session.sums.divergences, 0);
+}
+
+#[test]
+fn a_small_pool_only_makes_pes_shorter() {
+    for pool in [2, 3, 4, 5, 7] {
+        let mut session = Session::new(&stride(), setup(64, pool));
+        let (outcome, account) = session.execute();
+        let Outcome::Committed(committed) = outcome else { panic!("{outcome:?}") };
+        assert!(matches!(committed.delimiter, Delimiter::DirtyLimit { .. }));
+        assert_eq!(usize::from(account.frames_written), pool / 2);
+        assert!(matches!(session.run(20), Outcome::Committed(_)));
+    }
+}
+
+#[test]
+fn a_pool_too_small_for_one_write_is_named() {
+    for pool in [0, 1] {
+        let mut session = Session::new(&stride(), setup(64, pool));
+        let before = session.state.clone();
+        let (outcome, _) = session.execute();
+        assert_eq!(outcome, Outcome::OutOfFrames);
+        assert_eq!(session.state, before);
+    }
+}
+
+#[test]
+fn a_store_across_pages_that_the_pool_cannot_hold_is_named() {
+    let program = [Op::Store((5, 0), 0), Op::Store((5, 0), 1), Op::Jump(Condition::Always, 0)];
+    for pool in [2, 3] {
+        let mut session = Session::new(&program, setup(64, pool));
+        let (outcome, _) = session.execute();
+        assert_eq!(outcome, Outcome::OutOfFrames);
+        // The lockstep has compared: what the attempt opened is as it was.
+        assert_eq!(session.state, space::first_state());
+    }
+}
+
+#[test]
+fn a_pool_that_is_too_small_later_commits_what_came_before() {
+    let program = [Op::MovImm(8, 7), Op::MovImm(9, 8), Op::Store((3, 0), 8), Op::Jump(Condition::Always, 2)];
+    let mut session = Session::new(&program, setup(64, 1));
+    let (outcome, _) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 2));
+    let (outcome, _) = session.execute();
+    assert_eq!(outcome, Outcome::OutOfFrames);
+    assert_eq!((session.state.r8, session.state.r9), (7, 8));
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn no_bound_changes_what_is_computed(
+        program in program(),
+        max_dirty in MIN_DIRTY_PAGES..12,
+        pool in 4..20usize,
+        limit in 10..60u64,
+    ) {
+        let policy = Policy { mode: Mode::Dual, limit, max_dirty };
+        let mut session = Session::new(&program, Setup { policy, pool, ..Setup::default() });
+        let outcome = session.run(60);
+        prop_assert!(matches!(outcome, Outcome::Committed(_)));
+        prop_assert_eq!(session.sums.divergences, 0);
+    }
+}

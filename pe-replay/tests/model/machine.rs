@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+//! The machine that the engine works on: paged memory with frames, a counter
+//! with whatever faults a test gives it, and a checker that watches the engine.
+//!
+//! The checker panics when
+//! - user mode is entered while a home is mapped writable beside run-2 frames,
+//! - a mapping is wider than what the process may truly do,
+//! - a frame is used that is not taken from the pool, or is given back twice,
+//! - between PEs something is not mapped read-only to its home, or a frame of
+//!   the pool is missing.
+
+use std::collections::BTreeMap;
+
+use pe_replay::drive::MappedPage;
+use pe_replay::stop::FAULT_PRESENT;
+use pe_replay::uprr::{INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, XCR0, xsave};
+use pe_replay::{Cause, Machine, Order, Stop};
+
+use crate::cpu::{self, Bus, Fault, Op, Trap};
+use crate::space::{self, PAGE_LEN, Page, World};
+
+/// Instructions after which the watchdog ends a run.
+pub const WATCHDOG: u64 = 20_000;
+/// What a released frame is overwritten with.
+const POISON: u8 = 0xdd;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Home,
+    Free,
+    Taken,
+}
+
+struct Entry {
+    home: usize,
+    /// What the process may truly do.
+    writable: bool,
+    frame: usize,
+    /// What the tables say.
+    open: bool,
+}
+
+/// When the counter's interrupt comes, in instructions after the entry.
+pub type Counter = Box<dyn FnMut(Order) -> u64>;
+/// Changes what a stop looks like; the number counts entries from 0.
+pub type Glitch = Box<dyn FnMut(u64, &mut Uprr, &mut Stop)>;
+
+pub struct Model {
+    program: Vec<Op>,
+    entries: BTreeMap<u64, Entry>,
+    frames: Vec<(Page, Use)>,
+    pool: usize,
+    tracking: bool,
+    clock: u64,
+    random: u64,
+    /// When the counter fires.
+    pub counter: Counter,
+    /// What stops are made to look like.
+    pub glitch: Glitch,
+    /// When user mode was entered for the first time.
+    pub first_entered: u64,
+    /// Entries into user mode so far.
+    pub entered: u64,
+    /// Instructions executed, however often.
+    pub executed: u64,
+    /// Single steps made.
+    pub steps: u64,
+}
+
+impl Model {
+    /// A machine with `pool` frames to spare. Without `tracking` pages are
+    /// mapped as the process may truly use them.
+    pub fn new(program: Vec<Op>, pool: usize, tracking: bool) -> Self {
+        let homes = (0..space::HOMES).map(|home| (space::first_content(home), Use::Home));
+        let spare = (0..pool).map(|_| ([POISON; PAGE_LEN as usize], Use::Free));
+        let entries = space::mappings().into_iter().map(|it| {
+            let open = it.writable && !tracking;
+            (it.address, Entry { home: it.home, writable: it.writable, frame: it.home, open })
+        });
+        Self {
+            program,
+            entries: entries.collect(),
+            frames: homes.chain(spare).collect(),
+            pool,
+            tracking,
+            clock: 1000,
+            random: 0,
+            counter: Box::new(|order| order.budget),
+            glitch: Box::new(|_, _, _| {}),
+            first_entered: 0,
+            entered: 0,
+            executed: 0,
+            steps: 0,
+        }
+    }
+
+    /// What the process may see of each page, by address.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, &Page)> {
+        self.entries.iter().map(|(address, entry)| (*address, &self.frames[entry.home].0))
+    }
+
+    /// What must hold whenever no PE is being executed.
+    pub fn check_between_pes(&self) {
+        for (address, entry) in &self.entries {
+            assert_eq!(entry.frame, entry.home, "{address:#x} is not mapped to its home");
+            let open = entry.writable && !self.tracking;
+            assert_eq!(entry.open, open, "{address:#x} is not mapped as it should be between PEs");
+        }
+        let free = self.frames.iter().filter(|(_, kind)| *kind == Use::Free).count();
+        assert_eq!(free, self.pool, "frames of the pool are missing");
+    }
+
+    fn check_entry(&self) {
+        let turned = self.entries.values().any(|entry| entry.frame != entry.home);
+        for (address, entry) in &self.entries {
+            assert!(entry.writable || !entry.open, "{address:#x} is wider open than the process may use it");
+            let exposed = turned && self.tracking && entry.open && entry.frame == entry.home;
+            assert!(!exposed, "{address:#x} maps its home writable in run 2");
+        }
+        let mut seen = BTreeMap::new();
+        for entry in self.entries.values() {
+            assert_eq!(*seen.entry(entry.home).or_insert(entry.frame), entry.frame, "aliases part");
+        }
+    }
+
+    fn live(&mut self, frame: usize) -> &mut Page {
+        let (page, kind) = &mut self.frames[frame];
+        assert!(*kind != Use::Free, "frame {frame} is not taken");
+        page
+    }
+
+    fn fault(address: u64, entry: Option<&Entry>, write: bool) -> Fault {
+        let present = if entry.is_some() { FAULT_PRESENT } else { 0 };
+        Fault { address, error: present | u32::from(write) << 1 | 1 << 2 }
+    }
+}
+
+impl Bus for Model {
+    fn read(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Fault> {
+        for (offset, byte) in bytes.iter_mut().enumerate() {
+            let address = address.wrapping_add(offset as u64);
+            let entry = self.entries.get(&(address & !(PAGE_LEN - 1)));
+            let entry = entry.ok_or_else(|| Self::fault(address, None, false))?;
+            *byte = self.frames[entry.frame].0[(address % PAGE_LEN) as usize];
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        for offset in 0..bytes.len() as u64 {
+            let address = address.wrapping_add(offset);
+            let entry = self.entries.get(&(address & !(PAGE_LEN - 1)));
+            if !entry.is_some_and(|entry| entry.open) {
+                return Err(Self::fault(address, entry, true));
+            }
+        }
+        for (offset, byte) in bytes.iter().enumerate() {
+            let address = address.wrapping_add(offset as u64);
+            let frame = self.entries[&(address & !(PAGE_LEN - 1))].frame;
+            self.frames[frame].0[(address % PAGE_LEN) as usize] = *byte;
+        }
+        Ok(())
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random += 1;
+        self.random
+    }
+}
+
+impl World for Model {
+    fn map_zero(&mut self, page: u64) {
+        self.frames.push(([0; PAGE_LEN as usize], Use::Home));
+        let home = self.frames.len() - 1;
+        self.entries.insert(page, Entry { home, writable: true, frame: home, open: !self.tracking });
+    }
+
+    fn read_user(&self, address: u64) -> Option<u8> {
+        let entry = self.entries.get(&(address & !(PAGE_LEN - 1)))?;
+        Some(self.frames[entry.home].0[(address % PAGE_LEN) as usize])
+    }
+
+    fn write_user(&mut self, address: u64, byte: u8) -> bool {
+        match self.entries.get(&(address & !(PAGE_LEN - 1))) {
+            Some(entry) if entry.writable => {
+                self.frames[entry.home].0[(address % PAGE_LEN) as usize] = byte;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}
+
+impl Machine for Model {
+    type Frame = usize;
+
+    fn now(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn enter(&mut self, state: &mut Uprr, order: Order) -> Stop {
+        assert!(order.budget > 0, "an order for nothing");
+        self.check_entry();
+        load(state);
+        self.clock += 40;
+        let entered = self.clock;
+        if self.entered == 0 {
+            self.first_entered = entered;
+        }
+        let interrupt = if order.interrupts_off { 0 } else { INTERRUPT_FLAG };
+        state.rflags = state.rflags & USER_FLAGS | interrupt | 2;
+        let fires_at = if order.interrupts_off { u64::MAX } else { (self.counter)(order) };
+        let program = core::mem::take(&mut self.program);
+        let mut done = 0;
+        let cause = loop {
+            if done >= fires_at {
+                break Cause::Counter;
+            }
+            if done >= WATCHDOG {
+                break Cause::Watchdog;
+            }
+            match cpu::step(state, &program, self) {
+                Ok(()) => {
+                    done += 1;
+                    if order.step && done < fires_at {
+                        break Cause::Exception { vector: cpu::DEBUG, error: 0, address: 0 };
+                    }
+                }
+                Err(trap) => {
+                    done += u64::from(trap.retired());
+                    break match trap {
+                        Trap::Syscall => Cause::Syscall,
+                        Trap::Exception { vector, error, address, .. } => {
+                            Cause::Exception { vector, error, address }
+                        }
+                    };
+                }
+            }
+        };
+        self.program = program;
+        self.clock += done;
+        if order.step {
+            self.steps += 1;
+            state.rflags |= TRAP_FLAG;
+        }
+        save(state, self.entered);
+        let mut stop = Stop { cause, instructions: done, entered, ticks: done };
+        (self.glitch)(self.entered, state, &mut stop);
+        self.entered += 1;
+        self.executed += done;
+        self.clock += 25;
+        stop
+    }
+
+    fn page(&mut self, address: u64) -> Option<MappedPage<usize>> {
+        let address = address & !(PAGE_LEN - 1);
+        let entry = self.entries.get(&address)?;
+        Some(MappedPage { address, home: entry.home, writable: entry.writable })
+    }
+
+    fn allocate(&mut self) -> Option<usize> {
+        let frame = self.frames.iter().position(|(_, kind)| *kind == Use::Free)?;
+        self.frames[frame].1 = Use::Taken;
+        Some(frame)
+    }
+
+    fn release(&mut self, frame: usize) {
+        let mapped = self.entries.values().any(|entry| entry.frame == frame);
+        assert!(!mapped, "frame {frame} is given back and still mapped");
+        let (page, kind) = &mut self.frames[frame];
+        assert!(*kind == Use::Taken, "frame {frame} was not taken");
+        (*page, *kind) = ([POISON; PAGE_LEN as usize], Use::Free);
+    }
+
+    fn copy(&mut self, from: usize, to: usize) {
+        self.clock += 16;
+        let page = *self.live(from);
+        *self.live(to) = page;
+    }
+
+    fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
+        self.clock += 8;
+        let (a, b) = (*self.live(a), *self.live(b));
+        if a == b {
+            return None;
+        }
+        a.iter().zip(b).position(|(x, y)| *x != y).map(|at| at as u16)
+    }
+
+    fn byte(&mut self, frame: usize, offset: u16) -> u8 {
+        self.live(frame)[usize::from(offset)]
+    }
+
+    fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
+        self.live(frame)[usize::from(offset)] ^= mask;
+    }
+
+    fn map(&mut self, page: MappedPage<usize>, frame: usize, writable: bool) {
+        self.clock += 3;
+        self.live(frame);
+        assert_eq!(self.page(page.address), Some(page), "not the page that is mapped there");
+        assert!(page.writable || !writable, "{:#x} would be wider open than it may be", page.address);
+        for entry in self.entries.values_mut().filter(|entry| entry.home == page.home) {
+            entry.frame = frame;
+            entry.open = writable && entry.writable;
+        }
+    }
+}
+
+const COMPONENTS: [(u8, core::ops::Range<usize>); 2] =
+    [(1, xsave::XMM..xsave::RESERVED), (2, xsave::YMM..xsave::LEN)];
+
+/// What XRSTOR does after FNINIT: components that are absent start out initial.
+pub fn load(uprr: &mut Uprr) {
+    let present = uprr.extended.0[xsave::HEADER];
+    let area = &mut uprr.extended.0;
+    if present & 1 == 0 {
+        area[..xsave::MXCSR].fill(0);
+        area[..2].copy_from_slice(&0x37fu16.to_le_bytes());
+        area[xsave::ST..xsave::XMM].fill(0);
+    }
+    for (component, range) in COMPONENTS {
+        if present & 1 << component == 0 {
+            area[range].fill(0);
+        }
+    }
+    area[xsave::HEADER] = XCR0 as u8;
+}
+
+/// What XSAVE and the entry code leave: components in their initial state are
+/// absent, with anything in their place, and so is all that is not state.
+fn save(uprr: &mut Uprr, salt: u64) {
+    let noise = salt.wrapping_mul(0x9e) as u8 | 1;
+    let area = &mut uprr.extended.0;
+    let mut fnit = [0; xsave::MXCSR];
+    fnit[..2].copy_from_slice(&0x37fu16.to_le_bytes());
+    let values = |index: usize| xsave::ST + 16 * index..xsave::ST + 16 * index + 10;
+    if area[..xsave::FTW + 1] == fnit[..xsave::FTW + 1]
+        && area[xsave::FOP..xsave::MXCSR] == fnit[xsave::FOP..]
+        && (0..8).all(|index| area[values(index)].iter().all(|byte| *byte == 0))
+    {
+        area[xsave::HEADER] &= !1;
+        area[..xsave::MXCSR].fill(noise);
+        area[xsave::ST..xsave::XMM].fill(noise);
+    }
+    for (component, range) in COMPONENTS {
+        if area[range.clone()].iter().all(|byte| *byte == 0) {
+            area[xsave::HEADER] &= !(1 << component);
+            area[range].fill(noise);
+        }
+    }
+    area[xsave::FTW + 1] = noise;
+    area[xsave::MXCSR_MASK..xsave::ST].fill(noise);
+    (0..8).for_each(|index| area[values(index).end..values(index).end + 6].fill(noise));
+    area[xsave::RESERVED..xsave::HEADER].fill(noise);
+    area[xsave::HEADER + 8..xsave::YMM].fill(noise);
+    uprr.padding = salt;
+    uprr.entry_vector = salt;
+    uprr.entry_error = !salt;
+    uprr.rflags = uprr.rflags & !RESUME_FLAG | salt << 16 & RESUME_FLAG;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//! The engine on a model machine: scenarios from Prepare to Commit or Verdict.
+//!
+//! `PROPTEST_CASES` sets how many random programs each property is tried on, and
+//! `PROPTEST_RNG_SEED` other ones.
+
+mod cpu;
+mod generate;
+mod machine;
+mod reference;
+mod session;
+mod space;
+
+mod counter;
+mod flips;
+mod limits;
+mod mutants;
+mod persistent;
+mod phases;
+mod undisturbed;

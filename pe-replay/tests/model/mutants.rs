@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+//! The engine with parts left out: what the parts are for.
+
+use pe_replay::wire::config::Mutation;
+use pe_replay::{Field, Injection, Outcome, Run, Target};
+
+use crate::cpu::Op;
+use crate::session::{Session, Setup};
+use crate::space::{DATA, EXIT};
+
+const PROGRAM: [Op; 3] = [Op::Store((3, 0), 8), Op::MovImm(0, EXIT), Op::Syscall];
+
+#[cfg(not(feature = "mutants"))]
+#[test]
+fn a_plain_build_has_no_mutants() {
+    for mutation in [Mutation::SkipSecondRun, Mutation::Drop(Field::Memory)] {
+        let injections =
+            Vec::from([Injection { pe: 0, run: Run::Second, at: 0, target: Target::Memory(DATA), bit: 0 }]);
+        let setup = Setup { mutation: Some(mutation), injections, ..Setup::default() };
+        let mut session = Session::new(&PROGRAM, setup);
+        let (outcome, account) = session.execute();
+        assert!(matches!(outcome, Outcome::Committed(_)));
+        assert_eq!((account.divergences.len(), account.flips), (1, 1));
+        assert_eq!(session.machine.executed, 4 * 3);
+    }
+}
+
+#[cfg(feature = "mutants")]
+mod built {
+    use pe_replay::stop::{FAULT_WRITE, vector};
+    use pe_replay::uprr::{Uprr, xsave};
+    use pe_replay::{Cause, Stop};
+
+    use super::*;
+
+    /// Makes the end of run 2 differ from run 1's in `field` alone.
+    fn disturb(field: Field, uprr: &mut Uprr, stop: &mut Stop) {
+        // XSAVE left components out; put them in before a bit is flipped.
+        uprr.extended.normalize();
+        let area = &mut uprr.extended.0;
+        match field {
+            Field::Gpr(index) => *uprr.gpr_mut(index) ^= 1 << 40,
+            Field::Rip => uprr.rip ^= 4,
+            Field::Rflags => uprr.rflags ^= 1 << 10,
+            Field::Cs => uprr.cs ^= 8,
+            Field::Ss => uprr.ss ^= 8,
+            Field::Ds => uprr.ds ^= 8,
+            Field::Es => uprr.es ^= 8,
+            Field::Fs => uprr.fs ^= 8,
+            Field::Gs => uprr.gs ^= 8,
+            Field::FsBase => uprr.fs_base ^= 8,
+            Field::GsBase => uprr.gs_base ^= 8,
+            Field::Fcw => area[xsave::FCW] ^= 8,
+            Field::Fsw => area[xsave::FSW] ^= 8,
+            Field::Ftw => area[xsave::FTW] ^= 8,
+            Field::Fop => area[xsave::FOP] ^= 8,
+            Field::Fip => area[xsave::FIP + 7] ^= 8,
+            Field::Fdp => area[xsave::FDP + 7] ^= 8,
+            Field::St(index) => area[xsave::ST + 16 * usize::from(index) + 9] ^= 8,
+            Field::Mxcsr => area[xsave::MXCSR] ^= 8,
+            Field::Xmm(index) => area[xsave::XMM + 16 * usize::from(index) + 15] ^= 8,
+            Field::YmmHigh(index) => area[xsave::YMM + 16 * usize::from(index) + 15] ^= 8,
+            Field::Delimiter => stop.cause = Cause::Exception { vector: 6, error: 0, address: 0 },
+            Field::ErrorCode | Field::FaultAddress => {}
+            Field::Count => stop.instructions += 1,
+            Field::Memory | Field::Constant => {}
+        }
+    }
+
+    /// A program that ends in a page fault, disturbed where run 2's end shows it.
+    fn fault(field: Field, stop: &mut Stop) {
+        let Cause::Exception { vector: vector::PAGE_FAULT, error, address } = &mut stop.cause else {
+            panic!("{stop:?}")
+        };
+        match field {
+            Field::ErrorCode => *error ^= FAULT_WRITE,
+            Field::FaultAddress => *address ^= 8,
+            _ => {}
+        }
+    }
+
+    /// Divergences, and whether the result was committed, with one field
+    /// disturbed once and another one dropped.
+    fn tried(field: Field, dropped: Option<Field>) -> usize {
+        let faults = matches!(field, Field::ErrorCode | Field::FaultAddress);
+        let program =
+            if faults { Vec::from([Op::Store((3, 0), 8), Op::Load(9, (8, 0))]) } else { PROGRAM.to_vec() };
+        let injections = match field {
+            Field::Memory => Vec::from([Injection {
+                pe: 0,
+                run: Run::Second,
+                at: 2,
+                target: Target::Memory(DATA),
+                bit: 0,
+            }]),
+            _ => Vec::new(),
+        };
+        let flips = injections.len();
+        let setup = Setup { injections, mutation: dropped.map(Mutation::Drop), ..Setup::default() };
+        let mut session = Session::new(&program, setup);
+        session.state.r8 = 0x77_7000;
+        session.reference.state.r8 = 0x77_7000;
+        // Entry 0 ends in the tracking fault, 1 ends run 1, 2 is run 2.
+        session.machine.glitch = Box::new(move |entry, uprr, stop| {
+            if entry == 2 && faults {
+                fault(field, stop);
+            } else if entry == 2 {
+                disturb(field, uprr, stop);
+            }
+        });
+        // What is committed is run 1's result, which nothing disturbed.
+        let (outcome, account) = session.execute();
+        assert!(matches!(outcome, Outcome::Committed(_)));
+        assert_eq!(usize::from(account.flips), flips);
+        if let Some(difference) = account.divergences.first() {
+            assert_eq!(difference.field, field);
+        }
+        account.divergences.len()
+    }
+
+    #[test]
+    fn each_field_is_needed_and_is_needed_alone() {
+        for field in Field::all().filter(|field| *field != Field::Constant) {
+            assert_eq!(tried(field, None), 1, "{field} is not compared");
+            assert_eq!(tried(field, Some(field)), 0, "{field} is compared in two places");
+            for other in Field::all().filter(|other| *other != field) {
+                assert_eq!(tried(field, Some(other)), 1, "{other} also drops {field}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_run_2_nothing_is_found() {
+        let flip = Injection { pe: 0, run: Run::First, at: 1, target: Target::Gpr(9), bit: 0 };
+        let setup = Setup {
+            injections: Vec::from([flip]),
+            mutation: Some(Mutation::SkipSecondRun),
+            lockstep: false,
+            ..Setup::default()
+        };
+        let mut session = Session::new(&PROGRAM, setup);
+        let (outcome, account) = session.execute();
+        assert!(matches!(outcome, Outcome::Committed(_)));
+        assert_eq!((account.flips, account.divergences.len()), (1, 0));
+        assert_eq!(session.machine.executed, 3);
+    }
+}

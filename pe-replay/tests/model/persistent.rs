@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//! Programs that are never the same twice end in a verdict, with the state that
+//! they started from.
+
+use pe_replay::policy::MAX_DIVERGENCES;
+use pe_replay::uprr::INTERRUPT_FLAG;
+use pe_replay::{Difference, Field, Injection, Mode, Outcome, Policy, Run, Target};
+
+use crate::cpu::{CODE, Op};
+use crate::machine::WATCHDOG;
+use crate::session::{Session, Setup};
+use crate::space::{self, DATA, EXIT, LAZY};
+
+/// Runs the first PE and checks all but what the verdict says.
+fn verdict(program: &[Op], setup: Setup) -> (Difference, u64) {
+    let mut session = Session::new(program, setup);
+    let (outcome, account) = session.execute();
+    assert_eq!(account.divergences.len(), usize::from(MAX_DIVERGENCES));
+    // Lockstep: the reference has not moved, registers and memory are its.
+    assert_eq!(session.state, space::first_state());
+    match outcome {
+        Outcome::Persistent { difference, end_rip } => {
+            assert_eq!(account.divergences.last(), Some(&difference));
+            (difference, end_rip)
+        }
+        Outcome::Committed(_) | Outcome::OutOfFrames => panic!("{outcome:?}"),
+    }
+}
+
+#[test]
+fn a_register_that_is_another_each_time() {
+    let program = [Op::Store((3, 0), 8), Op::Random(9), Op::Syscall];
+    let (difference, end_rip) = verdict(&program, Setup::default());
+    // Two values an attempt: 5 and 6 in the third.
+    assert_eq!(difference, Difference { field: Field::Gpr(9), first: 5, second: 6, address: 0 });
+    assert_eq!(end_rip, CODE + 12);
+}
+
+#[test]
+fn memory_that_is_another_each_time() {
+    let program = [Op::Random(9), Op::Store((3, 1), 9), Op::MovImm(9, 0), Op::Syscall];
+    let (difference, _) = verdict(&program, Setup::default());
+    let address = DATA + 0x101;
+    assert_eq!(difference, Difference { field: Field::Memory, first: 5, second: 6, address });
+}
+
+#[test]
+fn a_course_that_is_another_each_time() {
+    let program =
+        [Op::Random(9), Op::MovImm(7, LAZY - 1), Op::StoreByte((7, 0), 9), Op::Loop(0), Op::Syscall];
+    let (difference, _) = verdict(&program, Setup::default());
+    // The write is refused: not mapped, alike in both runs.
+    assert_eq!(difference.field, Field::Gpr(9));
+}
+
+#[test]
+fn two_bad_attempts_are_forgiven() {
+    // Effective flips in three PEs in a row, two of them in the same one.
+    let flip = |pe, run, at| Injection { pe, run, at, target: Target::Gpr(8), bit: 3 };
+    let program = [Op::Store((3, 0), 8), Op::Store((5, 0), 8), Op::Syscall].repeat(3);
+    let injections = Vec::from([
+        flip(0, Run::First, 0),
+        flip(0, Run::Second, 1),
+        flip(1, Run::First, 1),
+        flip(2, Run::Second, 2),
+    ]);
+    let mut session = Session::new(&program, Setup { injections, ..Setup::default() });
+    session.run(3);
+    // The first attempt is hit in both runs, at different steps.
+    assert_eq!((session.sums.divergences, session.sums.flips), (3, 4));
+}
+
+#[test]
+fn a_run_that_only_the_watchdog_ends() {
+    let program = [Op::Store((3, 0), 1), Op::Loop(0), Op::MovImm(0, EXIT), Op::Syscall];
+    let mut session = Session::new(&program, Setup::default());
+    session.state.rcx = 1 << 40;
+    session.reference.state.rcx = 1 << 40;
+    session.machine.counter = Box::new(|_| u64::MAX);
+    let (outcome, account) = session.execute();
+    let Outcome::Persistent { difference, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((difference.field, difference.second), (Field::Delimiter, 0));
+    assert!(difference.first >= WATCHDOG);
+    assert_eq!(account.divergences.len(), 3);
+}
+
+#[test]
+fn off_gives_a_verdict_at_the_first_watchdog() {
+    let program = [Op::Alu(crate::cpu::Alu::Add, 0, 2), Op::Jump(crate::cpu::Condition::Always, 0)];
+    let policy = Policy { mode: Mode::Off, limit: 50, max_dirty: 8 };
+    let flip = Injection { pe: 0, run: Run::First, at: 3, target: Target::Rflags, bit: 9 };
+    let mut session =
+        Session::new(&program, Setup { policy, injections: Vec::from([flip]), ..Setup::default() });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Persistent { .. }));
+    assert_eq!(account.divergences.len(), 1);
+    assert_eq!(session.state.rflags & INTERRUPT_FLAG, INTERRUPT_FLAG);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//! Where the time goes: the phases sum exactly to what passes from the first
+//! user entry on.
+
+use proptest::prelude::*;
+
+use pe_replay::{Machine, Mode, Outcome, Policy, TimedPhase};
+
+use crate::generate::{config, flip, program};
+use crate::session::{Session, Setup};
+
+fn get(session: &Session, phase: TimedPhase) -> u64 {
+    session.engine.watch.phases.get(phase)
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn phases_sum_to_the_elapsed_time(program in program(), flip in flip(), dual in any::<bool>()) {
+        let mode = if dual { Mode::Dual } else { Mode::Off };
+        let policy = Policy { mode, limit: 40, max_dirty: 16 };
+        let injections = Vec::from([flip]);
+        let setup = Setup { policy, injections, lockstep: false, ..Setup::default() };
+        let mut session = Session::new(&program, setup);
+        for _ in 0..30 {
+            let before = session.engine.watch.phases.total();
+            let (outcome, account) = session.execute();
+            let spent = session.engine.watch.phases.total() - before;
+            prop_assert!(account.longest_hold > 0 && account.longest_hold <= spent);
+            let Outcome::Committed(committed) = outcome else { break };
+            let goes_on = session.serve(committed.delimiter);
+            let now = session.machine.now();
+            session.engine.watch.lap(TimedPhase::Other, now);
+            if !goes_on {
+                break;
+            }
+        }
+        let elapsed = session.engine.watch.mark() - session.machine.first_entered;
+        prop_assert_eq!(session.engine.watch.phases.total(), elapsed);
+    }
+
+    #[test]
+    fn the_runs_take_what_they_execute(program in program()) {
+        let mut session = Session::new(&program, Setup::default());
+        session.run(40);
+        let instructions = session.sums.instructions;
+        prop_assert_eq!(get(&session, TimedPhase::FirstRun), instructions);
+        prop_assert_eq!(get(&session, TimedPhase::SecondRun), instructions);
+        prop_assert_eq!(get(&session, TimedPhase::Flush), 0);
+        prop_assert_eq!(get(&session, TimedPhase::Treatment) > 0, session.sums.write_faults > 0);
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+//! A program under the engine with the plain interpreter in lockstep: after each
+//! committed PE registers and all memory must be the same.
+
+use pe_replay::compare::{self, RunResult};
+use pe_replay::drive::{Account, Committed};
+use pe_replay::wire::config::Mutation;
+use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Uprr};
+
+use crate::cpu::Op;
+use crate::machine::Model;
+use crate::reference::Reference;
+use crate::space::{self, Kernel};
+
+/// How a session is run.
+#[derive(Clone)]
+pub struct Setup {
+    pub policy: Policy,
+    pub margin: u64,
+    pub pool: usize,
+    pub injections: Vec<Injection>,
+    pub mutation: Option<Mutation>,
+    /// Without it a program may do what no plain interpreter can follow.
+    pub lockstep: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let policy = Policy { mode: Mode::Dual, limit: 50, max_dirty: 64 };
+        Self { policy, margin: 0, pool: 40, injections: Vec::new(), mutation: None, lockstep: true }
+    }
+}
+
+/// Sums over a session.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    pub pes: u64,
+    pub instructions: u64,
+    pub divergences: usize,
+    pub counter_misses: u64,
+    pub early_overflows: u64,
+    pub flips: u64,
+    pub frames_written: u64,
+    pub write_faults: u64,
+}
+
+pub struct Session {
+    pub machine: Model,
+    pub engine: Engine<Model>,
+    pub state: Uprr,
+    pub reference: Reference,
+    pub sums: Sums,
+    /// Whether the reference follows.
+    pub lockstep: bool,
+    program: Vec<Op>,
+    kernel: Kernel,
+    reference_kernel: Kernel,
+}
+
+impl Session {
+    pub fn new(program: &[Op], setup: Setup) -> Self {
+        let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy.mode == Mode::Dual);
+        let now = pe_replay::Machine::now(&mut machine);
+        let injections = setup.injections.into_iter().collect();
+        Self {
+            machine,
+            engine: Engine::new(setup.policy, setup.margin, injections, setup.mutation, now),
+            state: space::first_state(),
+            reference: Reference::new(),
+            sums: Sums::default(),
+            program: program.to_vec(),
+            kernel: Kernel::default(),
+            reference_kernel: Kernel::default(),
+            lockstep: setup.lockstep,
+        }
+    }
+
+    /// One PE, checked. The effect of its delimiter is not served yet.
+    pub fn execute(&mut self) -> (Outcome, Account) {
+        let (outcome, account) = self.engine.execute(&mut self.machine, &mut self.state);
+        self.machine.check_between_pes();
+        self.sums.pes += 1;
+        self.sums.divergences += account.divergences.len();
+        self.sums.counter_misses += u64::from(account.counter_misses);
+        self.sums.early_overflows += u64::from(account.early_overflows);
+        self.sums.flips += u64::from(account.flips);
+        self.sums.frames_written += u64::from(account.frames_written);
+        self.sums.write_faults += u64::from(account.write_faults);
+        if let Outcome::Committed(Committed { delimiter, count }) = outcome {
+            self.sums.instructions += count;
+            if self.lockstep {
+                self.follow(delimiter, count);
+            }
+        }
+        if self.lockstep {
+            self.compare();
+        }
+        (outcome, account)
+    }
+
+    /// Lets the reference do the same PE.
+    fn follow(&mut self, delimiter: Delimiter, count: u64) {
+        let (limit, expected) = match delimiter {
+            Delimiter::Limit | Delimiter::DirtyLimit { .. } => (count, Delimiter::Limit),
+            _ => (count + 1, delimiter),
+        };
+        let ended = self.reference.run(&self.program, limit, None);
+        assert_eq!(ended, (expected, count));
+    }
+
+    /// Registers and memory are what the reference has.
+    pub fn compare(&self) {
+        let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
+        let difference = compare::first_difference(plain(&self.state), plain(&self.reference.state), None);
+        assert_eq!(difference, None, "not what a single execution leaves");
+        let (ours, theirs) = (self.machine.pages(), self.reference.memory.pages());
+        for ((address, page), (expected_address, expected)) in ours.zip(theirs) {
+            assert_eq!(address, expected_address);
+            assert!(page == expected, "the page at {address:#x} is not what a single execution leaves");
+        }
+        assert_eq!(self.machine.pages().count(), self.reference.memory.pages().count());
+    }
+
+    /// What the kernel does after a commit; false if the program is over.
+    pub fn serve(&mut self, delimiter: Delimiter) -> bool {
+        let goes_on = self.kernel.serve(&self.program, &mut self.state, delimiter, &mut self.machine);
+        if self.lockstep {
+            let Reference { state, memory, flipped: _ } = &mut self.reference;
+            let expected = self.reference_kernel.serve(&self.program, state, delimiter, memory);
+            assert_eq!(goes_on, expected);
+        }
+        goes_on
+    }
+
+    /// Runs to the program's end, or for `pes` PEs; returns the last outcome.
+    pub fn run(&mut self, pes: u64) -> Outcome {
+        loop {
+            let (outcome, _) = self.execute();
+            match &outcome {
+                Outcome::Committed(Committed { delimiter, .. }) => {
+                    if !self.serve(*delimiter) || self.sums.pes == pes {
+                        return outcome;
+                    }
+                }
+                Outcome::Persistent { .. } | Outcome::OutOfFrames => return outcome,
+            }
+        }
+    }
+}

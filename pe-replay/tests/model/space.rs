@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+//! What every model program finds in memory, and what the model's kernel does
+//! between PEs. It is told only delimiters, so it serves machine and reference.
+
+use pe_replay::Delimiter;
+use pe_replay::uprr::{TRAP_FLAG, Uprr};
+
+use crate::cpu::{self, CODE, FIRST_FLAGS, OP_LEN, Op};
+
+pub const PAGE_LEN: u64 = 4096;
+pub type Page = [u8; PAGE_LEN as usize];
+
+/// Writable pages.
+pub const DATA: u64 = 0x1_0000;
+pub const DATA_PAGES: u64 = 8;
+/// Pages that may only be read.
+pub const CONSTANT: u64 = 0x3_0000;
+pub const CONSTANT_PAGES: u64 = 2;
+/// Pages that come to be when they are first touched.
+pub const LAZY: u64 = 0x4_0000;
+pub const LAZY_PAGES: u64 = 4;
+/// The first page of data once more, writable, and the second, only to be read.
+pub const ALIAS: u64 = 0x5_0000;
+/// The call that ends a program.
+pub const EXIT: u64 = 60;
+
+/// One page as it is before the first PE.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping {
+    pub address: u64,
+    pub home: usize,
+    pub writable: bool,
+}
+
+/// All pages that are there from the start.
+pub fn mappings() -> Vec<Mapping> {
+    let data = (0..DATA_PAGES).map(|index| Mapping {
+        address: DATA + PAGE_LEN * index,
+        home: index as usize,
+        writable: true,
+    });
+    let constant = (0..CONSTANT_PAGES).map(|index| Mapping {
+        address: CONSTANT + PAGE_LEN * index,
+        home: (DATA_PAGES + index) as usize,
+        writable: false,
+    });
+    let aliases = [
+        Mapping { address: ALIAS, home: 0, writable: true },
+        Mapping { address: ALIAS + PAGE_LEN, home: 1, writable: false },
+    ];
+    data.chain(constant).chain(aliases).collect()
+}
+
+/// Home frames that [`mappings`] needs.
+pub const HOMES: usize = (DATA_PAGES + CONSTANT_PAGES) as usize;
+
+/// What a home frame holds before the first PE.
+pub fn first_content(home: usize) -> Page {
+    core::array::from_fn(|at| (at as u64).wrapping_mul(31).wrapping_add(home as u64 * 101) as u8 | 1)
+}
+
+/// The registers of a program before its first instruction: pointers into every
+/// region, close to page ends, and some numbers.
+pub fn first_state() -> Uprr {
+    let mut uprr = Uprr::new(0x33, 0x2b);
+    for index in 0..16 {
+        *uprr.gpr_mut(index) = 0x1234_5678_9abc_def0u64.rotate_left(4 * u32::from(index));
+    }
+    uprr.rcx = 5;
+    uprr.rbx = DATA + 0x100;
+    uprr.rbp = DATA + 2 * PAGE_LEN - 4;
+    uprr.rsi = CONSTANT + PAGE_LEN - 4;
+    uprr.rdi = LAZY + 0x20;
+    uprr.rsp = DATA + 6 * PAGE_LEN + 16;
+    uprr.r15 = ALIAS + 0x100;
+    uprr.rip = CODE;
+    uprr.rflags = FIRST_FLAGS;
+    uprr
+}
+
+/// What the kernel reaches between PEs.
+pub trait World {
+    fn map_zero(&mut self, page: u64);
+    fn read_user(&self, address: u64) -> Option<u8>;
+    /// Whether the process may write there, and then does.
+    fn write_user(&mut self, address: u64, byte: u8) -> bool;
+}
+
+/// The part of the kernel's state that programs can see.
+#[derive(Clone, Debug, Default)]
+pub struct Kernel {
+    clock: u64,
+}
+
+impl Kernel {
+    /// The effect of a delimiter; false if the program is over.
+    pub fn serve(
+        &mut self,
+        program: &[Op],
+        uprr: &mut Uprr,
+        delimiter: Delimiter,
+        world: &mut impl World,
+    ) -> bool {
+        self.clock += 1;
+        match delimiter {
+            Delimiter::Limit | Delimiter::DirtyLimit { .. } => {
+                // Nothing a program can see: the reference has none of these.
+                self.clock -= 1;
+                true
+            }
+            Delimiter::Syscall => self.call(uprr, world),
+            Delimiter::PageFault { address, error } => {
+                let lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&address);
+                if error & 1 == 0 && lazy {
+                    world.map_zero(address & !(PAGE_LEN - 1));
+                }
+                error & 1 == 0 && lazy
+            }
+            Delimiter::Exception { vector: cpu::PROTECTION, .. } => match cpu::op_at(program, uprr.rip) {
+                Some(Op::PortIo | Op::Rdtsc) => {
+                    uprr.rax = self.clock;
+                    uprr.rip += OP_LEN;
+                    true
+                }
+                _ => false,
+            },
+            Delimiter::Exception { vector: cpu::DEBUG, .. } => {
+                uprr.rflags &= !TRAP_FLAG;
+                true
+            }
+            Delimiter::Exception { vector: cpu::BREAKPOINT, .. } => true,
+            // As if a handler stepped over it.
+            Delimiter::Exception { .. } => {
+                uprr.rdx = !uprr.rdx;
+                uprr.rip += OP_LEN - uprr.rip % OP_LEN;
+                true
+            }
+            Delimiter::Watchdog => unreachable!("never committed"),
+        }
+    }
+
+    fn call(&mut self, uprr: &mut Uprr, world: &mut impl World) -> bool {
+        match uprr.rax {
+            EXIT => return false,
+            number => {
+                uprr.rax = match number % 4 {
+                    0 => self.clock,
+                    1 => (0..24)
+                        .take_while(|at| world.write_user(uprr.rdi.wrapping_add(*at), *at as u8))
+                        .count() as u64,
+                    2 => (0..16)
+                        .map_while(|at| world.read_user(uprr.rsi.wrapping_add(at)))
+                        .map(u64::from)
+                        .sum(),
+                    _ => -38i64 as u64,
+                }
+            }
+        }
+        true
+    }
+}
