@@ -33,7 +33,7 @@ static __m256d random_doubles(void)
 static void arithmetic(unsigned rounding)
 {
 	_mm_setcsr(0x1f80 | rounding << 13);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 800; i++) {
 		__m256 a = random_floats(), b = random_floats();
 		take(_mm256_add_ps(a, b));
 		take(_mm256_sub_ps(a, b));
@@ -58,7 +58,7 @@ static void arithmetic(unsigned rounding)
 static void permutes(void)
 {
 	float memory[16] __attribute__((aligned(32))) = {0};
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 1500; i++) {
 		__m256 a = random_floats(), b = random_floats();
 		__m256i mask = _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ));
 		take(_mm256_permute2f128_ps(a, b, 0x21));

@@ -43,7 +43,7 @@ static double random_double(void)
 static void floats(unsigned mode, int denormals)
 {
 	_mm_setcsr(MASKED | mode);
-	for (int i = 0; i < 1200; i++) {
+	for (int i = 0; i < 600; i++) {
 		__m128 a = _mm_setr_ps(random_float(denormals), random_float(denormals), random_float(denormals), random_float(0));
 		__m128 b = _mm_setr_ps(random_float(denormals), random_float(0), random_float(denormals), random_float(0));
 		__m128 magnitude = _mm_andnot_ps(_mm_set1_ps(-0.0f), a);
@@ -73,7 +73,7 @@ static void floats(unsigned mode, int denormals)
 static void doubles(unsigned mode)
 {
 	_mm_setcsr(MASKED | mode);
-	for (int i = 0; i < 1200; i++) {
+	for (int i = 0; i < 600; i++) {
 		__m128d a = _mm_setr_pd(random_double(), random_double());
 		__m128d b = _mm_setr_pd(random_double(), random_double());
 		take_pd(_mm_add_pd(a, b));
@@ -93,7 +93,7 @@ static void doubles(unsigned mode)
 
 static void integers(void)
 {
-	for (int i = 0; i < 2500; i++) {
+	for (int i = 0; i < 1200; i++) {
 		__m128i a = _mm_set_epi64x((int64_t)random64(), (int64_t)random64());
 		__m128i b = _mm_set_epi64x((int64_t)random64(), (int64_t)random64());
 		__m128i count = _mm_cvtsi32_si128((int)(random64() % 70));

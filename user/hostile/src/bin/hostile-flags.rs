@@ -39,7 +39,7 @@ const CASES: &[Case] = attacks! {
     // The kernel copies strings for the program while DF is set: uname into the scratch area begins with "Linu".
     "df-copy" (DF): "pushfq", "or [rsp], rsi", "popfq", "mov eax, 63", "syscall", "cld", "mov eax, [rdi]",
         "sub eax, 0x756e694c", "ret";
-    // The same at a page fault that the kernel resolves, on the untouched second page of the area below the stack.
+    // The same at a page fault that the kernel resolves: stack that has not been touched, 64 KiB below.
     "nt-page-fault" (NT): "pushfq", "or [rsp], rsi", "popfq", "mov byte ptr [rsp - 65536], 1", "pushfq", "pop rax",
         "mov rdx, rax", "xor rdx, rsi", "push rdx", "popfq", "not rax", "and rax, rsi", "ret";
     "df-page-fault" (DF): "pushfq", "or [rsp], rsi", "popfq", "mov byte ptr [rsp - 65536], 1", "pushfq", "pop rax",

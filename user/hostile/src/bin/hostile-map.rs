@@ -125,8 +125,10 @@ fn breaks() -> bool {
     BREAKS.iter().all(|&wanted| system(BRK, [wanted, 0, 0, 0, 0, 0]) == now)
 }
 
-const WHOLE: &[(&str, fn() -> bool)] =
-    &[("brk", breaks), ("many-maps", many_maps), ("many-pieces", many_pieces)];
+/// A case of more than one call: its name, and whether all went well.
+type Whole = (&'static str, fn() -> bool);
+
+const WHOLE: &[Whole] = &[("brk", breaks), ("many-maps", many_maps), ("many-pieces", many_pieces)];
 
 /// The arguments with `own` in the place of [`OWN`].
 fn on(own: u64, arguments: [u64; 6]) -> [u64; 6] {
