@@ -82,8 +82,8 @@ impl Machine {
     pub fn max_memory_mib(self) -> u32 {
         match self {
             Self::Qemu => MAX_MEMORY_MIB,
-            // Bochs gives a machine 2048 MiB at most, the channel included.
-            Self::Bochs => 2048 - self.layout(0).channel_mib,
+            // Bochs gives a machine less than 2048 MiB, the channel included.
+            Self::Bochs => 1920,
         }
     }
 

@@ -149,7 +149,7 @@ pub fn run(context: &Context, tests: &[Test]) -> Tally {
             tally.count(result.is_ok());
             match result {
                 Ok(()) => println!("{} ... ok", test.name),
-                Err(reason) => println!("{} ... FAILED ({reason:#})", test.name),
+                Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),
             }
         }
     };
@@ -159,6 +159,11 @@ pub fn run(context: &Context, tests: &[Test]) -> Tally {
         }
     });
     tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A reason may quote what a program said in several lines; a test's line is one.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A child process with a deadline; it never outlives its watcher.
+//! A child process with a deadline; it is dead when the watch is over, on every way out.
 
 use std::ffi::OsString;
 use std::io::{self, Read};

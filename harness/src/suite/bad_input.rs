@@ -126,7 +126,7 @@ fn too_little_memory(context: &Context) -> Result<()> {
     let path = path.to_str().context("a path that is not text")?;
     refused(context, &["run", VICTIM, "--memory", "32", "--file", path], "too little memory", |_| ())?;
     refused(context, &["run", VICTIM, "--memory", "4096"], "4096 is not in 16..=2048", |_| ())?;
-    refused(context, &["run", VICTIM, "--memory", "2048", "--machine", "bochs"], "takes 1984 at most", |_| ())
+    refused(context, &["run", VICTIM, "--memory", "2048", "--machine", "bochs"], "takes 1920 at most", |_| ())
 }
 
 fn no_qemu(context: &Context) -> Result<()> {
