@@ -178,12 +178,15 @@ impl Header {
         }
         let found = get(VERSION_AT)?;
         if found != u64::from(VERSION) {
-            return Err(WireError::Version { found: found as u16 });
+            return Err(WireError::Version { found: u16::try_from(found).unwrap_or(u16::MAX) });
         }
-        let size = usize::try_from(size).map_err(|_| WireError::Malformed)?;
+        let size = match usize::try_from(size) {
+            Ok(bytes) if size >= MIN_CHANNEL_LEN => bytes,
+            Ok(_) | Err(_) => return Err(WireError::Malformed),
+        };
         let mut used = [0; Stream::ALL.len()];
         for stream in Stream::ALL {
-            let length = get(USED_AT + 8 * stream as usize)? as usize;
+            let length = usize::try_from(get(USED_AT + 8 * stream as usize)?).unwrap_or(usize::MAX);
             if length > region(stream, size).1 {
                 return Err(WireError::Malformed);
             }

@@ -112,9 +112,15 @@ pub struct Records<'a> {
 impl<'a> Records<'a> {
     /// Checks the header and stands behind it.
     pub fn open(bytes: &'a [u8]) -> Result<(TraceHeader, Self), WireError> {
+        // The version stands first, behind the variant's number, and decides how
+        // the rest is read.
         match postcard::take_from_bytes(bytes) {
-            Ok((Record::Header(header), rest)) if header.version == VERSION => Ok((header, Self { rest })),
-            Ok((Record::Header(TraceHeader { version: found, .. }), _)) => Err(WireError::Version { found }),
+            Ok(((0u32, VERSION), _)) => {}
+            Ok(((0u32, found), _)) => return Err(WireError::Version { found }),
+            Ok(_) | Err(_) => return Err(WireError::Malformed),
+        }
+        match postcard::take_from_bytes(bytes) {
+            Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
             Ok((Record::Pe(_), _)) | Err(_) => Err(WireError::Malformed),
         }
     }
