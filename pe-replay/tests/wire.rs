@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT
+//! The wire formats, byte for byte: a golden array for each variant, unknown
+//! versions and every truncation refused, and the size bounds.
+//!
+//! A golden that has to change means that [`VERSION`] has to.
+
+use pe_replay::policy::Policy;
+use pe_replay::stop::DelimiterKind;
+use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
+use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, MAX_INJECTIONS, Mutation, Sink};
+use pe_replay::wire::end::{
+    CounterFault, CounterReport, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal, Registers,
+    Totals, Verdict,
+};
+use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Records, TraceHeader, Unit};
+use pe_replay::wire::{VERSION, WireError};
+use pe_replay::{Difference, Field, Injection, Mode, Phases, Run, Target};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+const DIFFERENCE: Difference =
+    Difference { field: Field::Memory, first: 0x12, second: 0x13, address: 0x40_1234 };
+
+fn config() -> Config {
+    Config {
+        job: Job::Run,
+        policy: Policy { mode: Mode::Dual, limit: 100_000, max_dirty: 1024 },
+        seed: 7,
+        channel_base: 0x1000_0000,
+        channel_size: 0x100_0000,
+        sink: Sink::Memory,
+        trace: true,
+        injections: [
+            Injection { pe: 3, run: Run::First, at: 500, target: Target::Gpr(4), bit: 63 },
+            Injection { pe: 4, run: Run::Second, at: 0, target: Target::Memory(0x4c_1000), bit: 7 },
+        ]
+        .into_iter()
+        .collect(),
+        mutation: None,
+    }
+}
+
+fn encoded_config(config: &Config) -> Vec<u8> {
+    config.encode(&mut [0; MAX_CONFIG_LEN]).to_vec()
+}
+
+fn encoded_record(record: &Record) -> Vec<u8> {
+    record.encode(&mut [0; MAX_RECORD_LEN]).to_vec()
+}
+
+fn encoded_end(end: &EndRecord) -> Vec<u8> {
+    end.encode(&mut [0; MAX_END_LEN]).to_vec()
+}
+
+fn header() -> TraceHeader {
+    TraceHeader {
+        version: VERSION,
+        unit: Unit::Instructions,
+        counter: CounterKind::VirtualTime,
+        policy: Policy { mode: Mode::Dual, limit: 100_000, max_dirty: 1024 },
+    }
+}
+
+fn pe(divergences: &[Difference]) -> PeRecord {
+    PeRecord {
+        process: 1,
+        thread: 2,
+        sequence: 300,
+        delimiter: DelimiterKind::PageFault,
+        rip: 0x40_1000,
+        instructions: 99_999,
+        frames_written: 5,
+        write_faults: 6,
+        phases: Phases([1, 2, 3, 0, 5, 6, 700]),
+        divergences: divergences.iter().copied().collect(),
+        counter_misses: 7,
+        flips: 1,
+    }
+}
+
+fn totals() -> Totals {
+    Totals {
+        pes: 1,
+        committed: 2,
+        restarts: 3,
+        divergences: 4,
+        counter_misses: 5,
+        drained_overflows: 6,
+        user_instructions: 7,
+        frames_written: 8,
+        write_faults: 9,
+        total: 1000,
+        boot: 2000,
+        ends: [10, 11, 12, 13, 14, 15, 16],
+        phases: Phases([20, 21, 22, 23, 24, 25, 26]),
+        flips: 30,
+        lost_records: 31,
+        longest_hold: 32,
+    }
+}
+
+fn end(end: End) -> EndRecord {
+    EndRecord { end, unit: Unit::Cycles, counter: CounterKind::VirtualTime, totals: totals() }
+}
+
+fn death() -> Death {
+    let registers =
+        Registers { gpr: core::array::from_fn(|index| index as u64), rip: 0x40_1000, rflags: 0x246 };
+    Death { signal: 11, vector: Some(14), address: 0xdead_0000, registers }
+}
+
+fn verdict() -> Verdict {
+    Verdict {
+        pe: 9,
+        start_rip: 0x40_1000,
+        end_rip: 0x40_2000,
+        difference: DIFFERENCE,
+        attempts: 3,
+        code: core::array::from_fn(|at| at as u8 + 0xf0),
+    }
+}
+
+fn report() -> CounterReport {
+    CounterReport {
+        arm_lead: -1,
+        bias_counter: 2,
+        bias_page_fault: -3,
+        bias_debug: 4,
+        bias_syscall: 5,
+        comparisons: 600,
+    }
+}
+
+/// A name for each way to end; a variant without one does not compile.
+fn name(end: End) -> &'static str {
+    match end {
+        End::Exited { .. } => "exited",
+        End::Killed(_) => "killed",
+        End::Persistent(_) => "persistent",
+        End::Refused(_) => "refused",
+        End::Deadlock => "deadlock",
+        End::OutputFull { .. } => "output full",
+        End::SelfTests { .. } => "self-tests",
+        End::Calibrated(_) => "calibrated",
+    }
+}
+
+/// The ways to end, each with the bytes that stand for it.
+fn ends() -> Vec<(End, &'static str)> {
+    vec![
+        (End::Exited { status: 3 }, "0003"),
+        (End::Killed(death()), "010b010e8080b4f50d000102030405060708090a0b0c0d0e0f80a08002c604"),
+        (End::Persistent(verdict()), "020980a0800280c08002191213b4a4800203f0f1f2f3f4f5f6f7f8f9fafbfcfdfe"),
+        (End::Refused(Refusal::NoProgram), "0300"),
+        (End::Deadlock, "04"),
+        (End::OutputFull { limit: 300 }, "05ac02"),
+        (End::SelfTests { passed: 20, failed: 1 }, "061401"),
+        (End::Calibrated(report()), "07010405080ad804"),
+    ]
+}
+
+/// What follows the way a boot ended: unit, counter and sums.
+const TOTALS: &str = "0100010203040506070809e807d00f0a0b0c0d0e0f101415161718191a1e1f20";
+
+#[test]
+fn config_has_its_bytes() {
+    let golden = "010001a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700";
+    assert_eq!(hex(&encoded_config(&config())), golden);
+    assert_eq!(Config::decode(&unhex(golden)), Ok(config()));
+}
+
+#[test]
+fn config_with_a_mutation_has_its_bytes() {
+    for (mutation, golden) in [
+        (
+            Mutation::SkipSecondRun,
+            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b002070100",
+        ),
+        (
+            Mutation::Drop(Field::Gpr(3)),
+            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701010003",
+        ),
+        (
+            Mutation::Drop(Field::Constant),
+            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
+        ),
+    ] {
+        let config =
+            Config { job: Job::SelfTest, sink: Sink::Debugcon, mutation: Some(mutation), ..config() };
+        assert_eq!(hex(&encoded_config(&config)), golden);
+        assert_eq!(Config::decode(&unhex(golden)), Ok(config));
+    }
+}
+
+#[test]
+fn trace_header_has_its_bytes() {
+    let golden = "0001000001a08d068008";
+    assert_eq!(hex(&encoded_record(&Record::Header(header()))), golden);
+    let bytes = unhex(golden);
+    let (read, mut records) = Records::open(&bytes).unwrap();
+    assert_eq!(read, header());
+    assert_eq!(records.next(), None);
+}
+
+#[test]
+fn pe_record_has_its_bytes() {
+    let goldens = [
+        (pe(&[]), "010102ac020180a080029f8d060506010203000506bc05000701"),
+        (
+            pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
+            "010102ac020180a080029f8d060506010203000506bc0502191213b4a48002130f1213b4a480020701",
+        ),
+    ];
+    let mut trace = encoded_record(&Record::Header(header()));
+    for (record, golden) in &goldens {
+        assert_eq!(hex(&encoded_record(&Record::Pe(record.clone()))), *golden);
+        trace.extend(unhex(golden));
+    }
+    let (_, records) = Records::open(&trace).unwrap();
+    let read: Vec<_> = records.map(Result::unwrap).collect();
+    assert_eq!(read, goldens.map(|(record, _)| record));
+}
+
+#[test]
+fn end_records_have_their_bytes() {
+    let mut names: Vec<&str> = ends().iter().map(|(how, _)| name(*how)).collect();
+    names.dedup();
+    assert_eq!(names.len(), 8);
+    for (how, golden) in ends() {
+        let golden = format!("01{golden}{TOTALS}");
+        assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
+        assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(how)));
+    }
+}
+
+#[test]
+fn refusals_have_their_bytes() {
+    let goldens = [
+        (Refusal::NoProgram, "0300"),
+        (Refusal::NotElf, "0301"),
+        (Refusal::OtherMachine, "0302"),
+        (Refusal::NotStatic, "0303"),
+        (Refusal::Truncated, "0304"),
+        (Refusal::SegmentOutsideUserSpace { address: 0x1000 }, "03058020"),
+        (Refusal::Malformed, "0306"),
+        (Refusal::ArgumentsTooLong { limit: 0x2000 }, "03078040"),
+        (Refusal::OutOfMemory { needed_pages: 300, free_pages: 2 }, "0308ac0202"),
+        (Refusal::Mutation, "0309"),
+        (Refusal::Processor(ProcessorLack::Apic), "030a03"),
+        (Refusal::Counter(CounterFault::Dead), "030b00"),
+        (Refusal::Counter(CounterFault::Spread { least: -1, most: 1 }), "030b010102"),
+        (Refusal::Counter(CounterFault::Inexact { asked: 100, seen: 101 }), "030b026465"),
+    ];
+    for (refusal, golden) in goldens {
+        let golden = format!("01{golden}{TOTALS}");
+        assert_eq!(hex(&encoded_end(&end(End::Refused(refusal)))), golden, "{refusal:?}");
+        assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(End::Refused(refusal))));
+    }
+}
+
+#[test]
+fn unknown_versions_are_refused_by_their_number() {
+    // Also where nothing that is known follows.
+    for found in [0, 2, 300] {
+        let version = postcard_u16(found);
+        let refused = WireError::Version { found };
+        for tail in [&[][..], &[0xff; 64]] {
+            let bytes = [&version, tail].concat();
+            assert_eq!(Config::decode(&bytes), Err(refused));
+            assert_eq!(EndRecord::decode(&bytes), Err(refused));
+            let bytes = [&[0], &version[..], tail].concat();
+            assert_eq!(Records::open(&bytes).map(|(header, _)| header), Err(refused));
+        }
+    }
+    assert_eq!(
+        WireError::Version { found: 2 }.to_string(),
+        format!("wire version 2 is not known (this is {VERSION})")
+    );
+}
+
+fn postcard_u16(value: u16) -> Vec<u8> {
+    let (low, high) = ((value & 0x7f) as u8, (value >> 7) as u8);
+    if high == 0 { vec![low] } else { vec![low | 0x80, high] }
+}
+
+#[test]
+fn every_prefix_is_refused() {
+    let bytes = encoded_config(&config());
+    for length in 0..bytes.len() {
+        assert_eq!(Config::decode(&bytes[..length]), Err(WireError::Malformed), "{length} bytes of config");
+    }
+    for (how, _) in ends() {
+        let bytes = encoded_end(&end(how));
+        for length in 0..bytes.len() {
+            let refused = EndRecord::decode(&bytes[..length]);
+            assert_eq!(refused, Err(WireError::Malformed), "{length} bytes of {}", name(how));
+        }
+    }
+    let bytes = encoded_record(&Record::Header(header()));
+    for length in 0..bytes.len() {
+        assert!(matches!(Records::open(&bytes[..length]), Err(WireError::Malformed)), "{length}");
+    }
+}
+
+#[test]
+fn a_trace_cut_short_gives_its_records_and_then_the_error() {
+    let mut trace = encoded_record(&Record::Header(header()));
+    let one = encoded_record(&Record::Pe(pe(&[DIFFERENCE])));
+    trace.extend(&one);
+    for length in 1..one.len() {
+        let cut = [&trace, &one[..length]].concat();
+        let (_, mut records) = Records::open(&cut).unwrap();
+        assert_eq!(records.next(), Some(Ok(pe(&[DIFFERENCE]))));
+        assert_eq!(records.next(), Some(Err(WireError::Malformed)));
+        assert_eq!(records.next(), None);
+    }
+}
+
+#[test]
+fn a_trace_has_one_header_and_has_it_first() {
+    let header_bytes = encoded_record(&Record::Header(header()));
+    let pe_bytes = encoded_record(&Record::Pe(pe(&[])));
+    assert!(matches!(Records::open(&pe_bytes), Err(WireError::Malformed)));
+    let twice = header_bytes.repeat(2);
+    let (_, mut records) = Records::open(&twice).unwrap();
+    assert_eq!(records.next(), Some(Err(WireError::Malformed)));
+}
+
+#[test]
+fn the_largest_values_fit() {
+    let most =
+        Difference { field: Field::YmmHigh(u8::MAX), first: u64::MAX, second: u64::MAX, address: u64::MAX };
+    let policy = Policy { mode: Mode::Dual, limit: u64::MAX, max_dirty: u16::MAX };
+    let target = Target::Memory(u64::MAX);
+    let flip = Injection { pe: u64::MAX, run: Run::Second, at: u64::MAX, target, bit: u8::MAX };
+    let config = Config {
+        job: Job::Hang,
+        policy,
+        seed: u64::MAX,
+        channel_base: u64::MAX,
+        channel_size: u64::MAX,
+        sink: Sink::Debugcon,
+        trace: true,
+        injections: [flip; MAX_INJECTIONS].into(),
+        mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
+    };
+    assert_eq!(Config::decode(&encoded_config(&config)), Ok(config));
+
+    let record = Record::Pe(PeRecord {
+        process: u16::MAX,
+        thread: u16::MAX,
+        sequence: u64::MAX,
+        delimiter: DelimiterKind::DirtyLimit,
+        rip: u64::MAX,
+        instructions: u64::MAX,
+        frames_written: u16::MAX,
+        write_faults: u16::MAX,
+        phases: Phases([u64::MAX; 7]),
+        divergences: [most; 3].into(),
+        counter_misses: u16::MAX,
+        flips: u16::MAX,
+    });
+    let header = Record::Header(TraceHeader { policy, ..header() });
+    assert!(encoded_record(&header).len() <= MAX_RECORD_LEN);
+    assert!(encoded_record(&record).len() <= MAX_RECORD_LEN);
+
+    let totals = Totals {
+        pes: u64::MAX,
+        committed: u64::MAX,
+        restarts: u64::MAX,
+        divergences: u64::MAX,
+        counter_misses: u64::MAX,
+        drained_overflows: u64::MAX,
+        user_instructions: u64::MAX,
+        frames_written: u64::MAX,
+        write_faults: u64::MAX,
+        total: u64::MAX,
+        boot: u64::MAX,
+        ends: [u64::MAX; 7],
+        phases: Phases([u64::MAX; 7]),
+        flips: u64::MAX,
+        lost_records: u64::MAX,
+        longest_hold: u64::MAX,
+    };
+    let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
+    let ends = [
+        End::Killed(Death { signal: u8::MAX, vector: Some(u8::MAX), address: u64::MAX, registers }),
+        End::Persistent(Verdict {
+            pe: u64::MAX,
+            start_rip: u64::MAX,
+            end_rip: u64::MAX,
+            difference: most,
+            attempts: u8::MAX,
+            code: [u8::MAX; 15],
+        }),
+        End::Refused(Refusal::OutOfMemory { needed_pages: u64::MAX, free_pages: u64::MAX }),
+        End::Refused(Refusal::Counter(CounterFault::Spread { least: i64::MIN, most: i64::MIN })),
+        End::SelfTests { passed: u32::MAX, failed: u32::MAX },
+        End::Calibrated(CounterReport {
+            arm_lead: i64::MIN,
+            bias_counter: i64::MIN,
+            bias_page_fault: i64::MIN,
+            bias_debug: i64::MIN,
+            bias_syscall: i64::MIN,
+            comparisons: u32::MAX,
+        }),
+    ];
+    for how in ends {
+        let record = EndRecord { totals, ..end(how) };
+        assert_eq!(EndRecord::decode(&encoded_end(&record)), Ok(record));
+    }
+}
+
+#[test]
+fn channel_header_has_its_bytes() {
+    let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
+    let mut writer = Writer::new(&mut memory);
+    writer.output(2, b"hi").unwrap();
+    writer.append(Stream::Trace, &[b"abc"]).unwrap();
+    writer.append(Stream::End, &[b"d"]).unwrap();
+    writer.progress(Progress { pes: 1, instructions: 0x1234, rip: 0x40_1000 });
+    let words = |at: usize, count: usize| hex(&memory[at..at + 8 * count]);
+    assert_eq!(words(0, 2), "5245505249534500".to_owned() + "0100000000000000");
+    let used = ["0700000000000000", "0300000000000000", "0000000000000000", "0100000000000000"];
+    assert_eq!(words(16, 4), used.concat());
+    let progress = ["0100000000000000", "3412000000000000", "0010400000000000"];
+    assert_eq!(words(128, 3), progress.concat());
+    assert_eq!(hex(&memory[Header::LEN..Header::LEN + 7]), "02020000006869");
+}
+
+#[test]
+fn a_damaged_channel_header_is_refused() {
+    let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
+    let _ = Writer::new(&mut memory);
+    assert!(Header::parse(&memory, MIN_CHANNEL_LEN).unwrap().is_some());
+    for length in 0..128 {
+        assert_eq!(Header::parse(&memory[..length], MIN_CHANNEL_LEN), Err(WireError::Malformed));
+    }
+    for size in [0, 4096, MIN_CHANNEL_LEN - 1] {
+        assert_eq!(Header::parse(&memory, size), Err(WireError::Malformed));
+    }
+    let mut damaged = memory.clone();
+    damaged[0] ^= 1;
+    assert_eq!(Header::parse(&damaged, MIN_CHANNEL_LEN), Err(WireError::Malformed));
+    let mut damaged = memory.clone();
+    damaged[10] = 1;
+    let refused = WireError::Version { found: u16::MAX };
+    assert_eq!(Header::parse(&damaged, MIN_CHANNEL_LEN), Err(refused));
+    for stream in Stream::ALL {
+        let mut damaged = memory.clone();
+        damaged[16 + 8 * stream as usize + 7] = 1;
+        assert_eq!(Header::parse(&damaged, MIN_CHANNEL_LEN), Err(WireError::Malformed), "{stream:?}");
+    }
+}
+
+#[test]
+fn an_output_cut_short_gives_its_whole_chunks() {
+    let bytes = unhex("01020000006869" /* whole */);
+    for length in 1..bytes.len() {
+        let cut = [&bytes, &bytes[..length]].concat();
+        assert_eq!(channel::chunks(&cut).collect::<Vec<_>>(), [(1, &b"hi"[..])]);
+    }
+}
