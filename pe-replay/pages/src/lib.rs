@@ -63,9 +63,26 @@ mod tests {
     #[test]
     fn the_first_of_two_differences_is_named() {
         let page = [0; PAGE_LEN];
-        let mut other = page;
-        other[4095] = 1;
-        other[65] = 1;
-        assert_eq!(first_difference(&page, &other), Some(65));
+        for first in 0..PAGE_LEN {
+            // The next byte, the next word, the next block, another page end.
+            for second in [first + 1, first + 8, first + 64, PAGE_LEN - 1] {
+                let mut other = page;
+                other[first] = 1;
+                if let Some(byte) = other.get_mut(second) {
+                    *byte = 0x80;
+                }
+                assert_eq!(first_difference(&page, &other), Some(first as u16));
+                assert_eq!(first_difference(&other, &page), Some(first as u16));
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_has_every_byte_and_leaves_the_original() {
+        let page: Page = core::array::from_fn(|at| (at * 31 + at / 256) as u8);
+        let original = page;
+        let mut other: Page = core::array::from_fn(|at| !page[at]);
+        copy(&page, &mut other);
+        assert!(other == original && page == original);
     }
 }
