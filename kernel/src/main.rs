@@ -1,4 +1,118 @@
 // SPDX-License-Identifier: MIT
-//! The kernel.
+//! The Reprise kernel: runs one program, every processing element twice.
+//!
+//! `arch` and `mem` hold all `unsafe`; `replay` shows the machine to the engine
+//! (`pe-replay`), `process` is the loop over PEs, `linux` is what programs see.
+
 #![no_std]
 #![no_main]
+
+extern crate alloc;
+
+mod arch;
+mod archive;
+mod channel;
+mod counter;
+mod delimit;
+mod linux;
+mod mem;
+mod panic;
+mod process;
+mod replay;
+mod selftest;
+
+use pe_replay::Mode;
+use pe_replay::wire::config::{Config, Job, entry};
+use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
+use pe_replay::wire::record::{CounterKind, Unit};
+
+use arch::boot::{BootInfo, Region};
+use arch::{machine, processor, watchdog};
+use archive::Archive;
+use counter::CounterError;
+use mem::frame::{self, OutOfFrames};
+use mem::space::{PAGE_LEN, Space};
+use mem::{heap, layout, phys};
+
+/// The watchdog must not run down within so many runs at the limit.
+const WATCHDOG_RUNS: u64 = 4;
+
+/// Called by the boot code, on the kernel's stack, with the boot page tables.
+extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
+    let boot = BootInfo::read(magic, info);
+    let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
+    // The archive is nobody's but ours; it is reserved below.
+    let archive = Archive::new(mem::phys::archive(region));
+    let config = match archive.find(entry::CONFIG).map(Config::decode) {
+        Some(Ok(config)) => config,
+        Some(Err(error)) => panic!("the configuration is unusable: {error}"),
+        None => panic!("the archive has no configuration"),
+    };
+    let channel = Region { start: config.channel_base, end: config.channel_base + config.channel_size };
+    for region in &boot.memory {
+        frame::add(*region);
+    }
+    for region in [layout::image(), region, channel] {
+        frame::reserve(region);
+    }
+    let memory_end = boot.memory.iter().map(|region| region.end).max().unwrap_or(0);
+    assert!(
+        boot.memory.iter().any(|region| region.start <= channel.start && channel.end <= region.end),
+        "the channel does not lie in memory"
+    );
+    let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };
+    channel::init(phys::channel(channel), config.sink);
+    let end = match start(&config, &archive, root) {
+        Ok(end) => end,
+        Err(refusal) => ended(End::Refused(refusal)),
+    };
+    channel::finish(&end)
+}
+
+/// An end without a program behind it.
+fn ended(end: End) -> EndRecord {
+    EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: Totals::default() }
+}
+
+fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
+    move |OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
+}
+
+/// Brings the machine up and does the job.
+fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Result<EndRecord, Refusal> {
+    if config.mutation.is_some() && !cfg!(feature = "mutants") {
+        return Err(Refusal::Mutation);
+    }
+    processor::init().map_err(Refusal::Processor)?;
+    arch::init();
+    let period = watchdog::init();
+    let heap_len = frame::free_count() / 4 * PAGE_LEN;
+    heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
+    let mxcsr_mask = processor::mxcsr_mask();
+    let tracking = config.policy.mode == Mode::Dual;
+    let mut space = Space::new(root, tracking).map_err(out_of_memory(1))?;
+    let counter = counter::calibrate(&mut space, mxcsr_mask).map_err(|error| match error {
+        CounterError::Fault(fault) => Refusal::Counter(fault),
+        CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
+    })?;
+    defmt::info!(
+        "virtual-time counter: lead {=i64}, bias {=i64} {=i64} {=i64} {=i64}; watchdog period {=u64}",
+        counter.arm_lead,
+        counter.bias_counter,
+        counter.bias_fault,
+        counter.bias_debug,
+        counter.bias_syscall,
+        period,
+    );
+    if config.policy.limit > period / WATCHDOG_RUNS {
+        return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
+    }
+    match config.job {
+        Job::Run => process::run(config, archive, space, counter, mxcsr_mask),
+        Job::SelfTest => Ok(ended(selftest::run(space, counter, mxcsr_mask))),
+        Job::Calibrate => Ok(ended(End::Calibrated(counter::report(&counter)))),
+        Job::Panic => panic!("as asked for"),
+        Job::TripleFault => machine::triple_fault(),
+        Job::Hang => machine::hang(),
+    }
+}

@@ -22,7 +22,10 @@ fn pass(context: &Context, machine: Machine) -> Result<()> {
             Ok(())
         }
         End::SelfTests { passed, failed } => {
-            bail!("{passed} passed, {failed} failed; the log: {}", outcome.log()?.join("; "))
+            let output = outcome.stdout();
+            let output = String::from_utf8_lossy(&output);
+            let lines: Vec<_> = output.lines().filter(|line| !line.ends_with("... ok")).collect();
+            bail!("{passed} passed, {failed} failed: {}", lines.join("; "))
         }
         other => bail!("{other:?}"),
     }

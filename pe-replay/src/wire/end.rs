@@ -48,6 +48,13 @@ pub enum Refusal {
     Processor(ProcessorLack),
     /// The counter failed its calibration.
     Counter(CounterFault),
+    /// The instruction limit is too long for this machine's watchdog.
+    LimitAboveWatchdog {
+        /// The limit asked for.
+        limit: u64,
+        /// The longest one.
+        most: u64,
+    },
 }
 
 /// What a processor may lack.

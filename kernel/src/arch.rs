@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+//! Everything that is particular to the processor and its platform.
+//!
+//! One of the two places in the kernel where `unsafe` is allowed (the other is
+//! `mem`). What it offers to the rest is safe.
+#![expect(unsafe_code, reason = "privileged instructions, entry code and device registers live here")]
+
+#[path = "arch/x86_64/apic.rs"]
+pub mod apic;
+#[path = "arch/x86_64/boot.rs"]
+pub mod boot;
+#[path = "arch/x86_64/context.rs"]
+pub mod context;
+#[path = "arch/x86_64/debugcon.rs"]
+pub mod debugcon;
+#[path = "arch/x86_64/entry.rs"]
+mod entry;
+#[path = "arch/x86_64/interrupt.rs"]
+mod interrupt;
+#[path = "arch/x86_64/logger.rs"]
+mod logger;
+#[path = "arch/x86_64/machine.rs"]
+pub mod machine;
+#[path = "arch/x86_64/processor.rs"]
+pub mod processor;
+#[path = "arch/x86_64/segment.rs"]
+pub mod segment;
+#[path = "arch/x86_64/watchdog.rs"]
+pub mod watchdog;
+
+/// Brings the processor to the state that every user entry relies on. Needs the
+/// final page tables.
+pub fn init() {
+    segment::init();
+    interrupt::init();
+    entry::init();
+    apic::init();
+}

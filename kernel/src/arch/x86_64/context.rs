@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+//! Running user code as a function call that returns why it stopped.
+//!
+//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`enter`] brings
+//! every such field to a value that cannot fault in the kernel (decision 0001
+//! has the table).
+
+use pe_replay::stop::{Cause, vector};
+use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use x86_64::registers::control::Cr2;
+use x86_64::registers::debug::Dr6;
+
+use super::entry::{self, ENTRIES, SYSCALL_ENTRY};
+use super::{apic, segment};
+
+/// The reserved flag that always reads as one.
+const ALWAYS_ONE: u64 = 2;
+/// Ticks between the last time stamp before user mode and the disarming after it,
+/// at most: within them a counter that was still running may have fired.
+const DISARM_LEAD: u64 = 256;
+
+/// One stretch of user code.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    /// Why it ended.
+    pub cause: Cause,
+    /// Time stamp before it.
+    pub entered: u64,
+    /// Time stamp after it.
+    pub left: u64,
+    /// It was not executed at all: the state cannot be loaded, which is the
+    /// user's own fault.
+    pub refused: bool,
+}
+
+/// How a stretch is to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// What to arm the APIC timer with, in ticks.
+    pub timer: u32,
+    /// Set TF.
+    pub step: bool,
+    /// Leave IF clear: a flip did that.
+    pub interrupts_off: bool,
+}
+
+fn canonical(address: u64) -> bool {
+    x86_64::VirtAddr::try_new(address).is_ok()
+}
+
+/// Executes user code from `state` until something stops it.
+///
+/// `mxcsr_mask` are the MXCSR bits that the processor has.
+pub fn enter(state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
+    if !canonical(state.rip) {
+        let now = super::machine::now();
+        let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
+        return Stretch { cause, entered: now, left: now, refused: true };
+    }
+    let (fs_base, gs_base) = (state.fs_base, state.gs_base);
+    state.fs_base = x86_64::VirtAddr::new_truncate(fs_base).as_u64();
+    state.gs_base = x86_64::VirtAddr::new_truncate(gs_base).as_u64();
+    for selector in [&mut state.ds, &mut state.es, &mut state.fs, &mut state.gs] {
+        if !segment::user_loadable(*selector) {
+            *selector = 0;
+        }
+    }
+    state.cs = segment::USER_CS.into();
+    state.ss = segment::USER_SS.into();
+    state.extended.normalize();
+    state.extended.mask_mxcsr(mxcsr_mask);
+    state.rflags = state.rflags & USER_FLAGS | ALWAYS_ONE;
+    if start.step {
+        state.rflags |= TRAP_FLAG;
+    }
+    if !start.interrupts_off {
+        state.rflags |= INTERRUPT_FLAG;
+    }
+    // SAFETY: every field that a privileged instruction loads was just brought to a
+    // valid value; user page tables share the kernel's half.
+    unsafe { entry::enter_user(state, start.timer) };
+    // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
+    let (entered, left) = unsafe { ((*ENTRIES.0.get()).entered, (*ENTRIES.0.get()).left) };
+    let cause = cause(state);
+    if cause == Cause::Counter {
+        apic::end_of_interrupt();
+    } else if left.wrapping_sub(entered) + DISARM_LEAD >= u64::from(start.timer) && apic::counter_pending() {
+        // SAFETY: with the task priority as it is, only the counter can interrupt.
+        unsafe { entry::drain() };
+    }
+    Stretch { cause, entered, left, refused: false }
+}
+
+/// Reads why user mode was left from what the entry code pushed.
+fn cause(state: &Uprr) -> Cause {
+    let error = state.entry_error as u32;
+    match state.entry_vector {
+        SYSCALL_ENTRY => Cause::Syscall,
+        2 => Cause::Watchdog,
+        1 => {
+            // SAFETY: clears the sticky status, which nothing else reads.
+            unsafe { clear_debug_status() };
+            Cause::Exception { vector: vector::DEBUG, error: 0, address: 0 }
+        }
+        14 => Cause::Exception { vector: vector::PAGE_FAULT, error, address: Cr2::read_raw() },
+        number if number < 32 => Cause::Exception { vector: number as u8, error, address: 0 },
+        // The counter's vector, or a spurious interrupt, which says nothing more.
+        _ => Cause::Counter,
+    }
+}
+
+/// # Safety
+/// Nobody else may rely on DR6.
+unsafe fn clear_debug_status() {
+    const INITIAL: u64 = 0xffff_0ff0;
+    let _ = Dr6::read_raw();
+    // SAFETY: writes DR6's reset value.
+    unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
+}
+
+/// Counter interrupts that were dropped because they came too late.
+pub fn drained() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).drained }
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+//! The way to user mode and every way back.
+//!
+//! [`enter_user`] is a function call that returns when user code stops. It
+//! points RSP0 at the end of the process's [`Uprr`], so the processor itself
+//! pushes its frame where it belongs; the entries push the rest, save the
+//! extended state, and return to `enter_user`'s caller. No compiled code runs
+//! before the user's extended state is saved and the kernel's is set.
+//!
+//! Every stretch between the time stamps and user mode is straight-line code,
+//! so that what it adds to a count is constant (decision 0002).
+
+use core::arch::naked_asm;
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+
+use pe_replay::uprr::{Uprr, XCR0};
+use x86_64::VirtAddr;
+use x86_64::registers::model_specific::{Efer, EferFlags, LStar, Msr, SFMask};
+use x86_64::registers::rflags::RFlags;
+use x86_64::structures::tss::TaskStateSegment;
+
+use super::apic::{END_OF_INTERRUPT, TIMER_INITIAL};
+use super::segment::{KERNEL_CS, TASK, USER_CS, USER_SS};
+use crate::mem::layout::APIC;
+
+/// `entry_vector` after a system call; exceptions and interrupts have their own.
+pub const SYSCALL_ENTRY: u64 = 0x100;
+
+/// What the entry code keeps for itself.
+#[repr(C)]
+pub struct EntryState {
+    kernel_rsp: u64,
+    /// End of the current process's `Uprr`.
+    frame_top: u64,
+    user_rsp: u64,
+    /// Time stamp before user mode.
+    pub entered: u64,
+    /// Time stamp after it.
+    pub left: u64,
+    /// Counter interrupts that were taken in the kernel, by `drain`.
+    pub drained: u64,
+    /// NMIs that came in the kernel.
+    pub kernel_nmis: u64,
+    mxcsr: u32,
+}
+
+/// The processor's entry state.
+#[repr(transparent)]
+pub struct Entries(pub UnsafeCell<EntryState>);
+
+// SAFETY: one processor, interrupts off in the kernel; the assembly below and
+// `context` take turns.
+unsafe impl Sync for Entries {}
+
+pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
+    kernel_rsp: 0,
+    frame_top: 0,
+    user_rsp: 0,
+    entered: 0,
+    left: 0,
+    drained: 0,
+    kernel_nmis: 0,
+    mxcsr: 0x1f80,
+}));
+
+// What the assembly takes for granted.
+const _: () = assert!(offset_of!(Uprr, extended) == 0);
+const _: () = assert!(size_of::<Uprr>().is_multiple_of(16));
+const _: () = assert!(offset_of!(Uprr, ss) + 8 == FRAME_TOP && FRAME_TOP.is_multiple_of(16));
+const _: () = assert!(offset_of!(Uprr, rax) == offset_of!(Uprr, r15) + 14 * 8);
+const _: () = assert!(offset_of!(Uprr, entry_vector) == offset_of!(Uprr, rax) + 8);
+const _: () = assert!(offset_of!(Uprr, rip) == offset_of!(Uprr, rax) + 24);
+const _: () = assert!(offset_of!(TaskStateSegment, privilege_stack_table) == 4);
+
+/// End of the frame that the processor pushes, from the start of the `Uprr`.
+const FRAME_TOP: usize = offset_of!(Uprr, ss) + 8;
+
+const MSR_FS_BASE: u32 = 0xc000_0100;
+const MSR_GS_BASE: u32 = 0xc000_0101;
+
+/// Enters user mode with `state` and returns when it stops; `timer` is what the
+/// APIC timer is armed with.
+///
+/// Called by: `context::enter`. State: interrupts off. Leaves `state` as it was
+/// at the stop, the timer disarmed, and the kernel's own extended state, RFLAGS
+/// and stack. Leaves by IRETQ; comes back through [`leave_user`].
+///
+/// # Safety
+/// Everything in `state` that a privileged instruction loads must be valid:
+/// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
+/// The current page tables must map the kernel, and `state` must stay in place.
+#[unsafe(naked)]
+pub unsafe extern "C" fn enter_user(state: *mut Uprr, timer: u32) {
+    naked_asm!(
+        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
+        "mov [rip + {entries} + {kernel_rsp}], rsp",
+        "lea rax, [rdi + {frame_top}]",
+        "mov [rip + {entries} + {frame_top_slot}], rax",
+        "mov [rip + {task} + 4], rax",
+        "mov r8, rdi",
+        "mov r9d, esi",
+        "fninit",
+        "mov eax, {xcr0}",
+        "xor edx, edx",
+        "xrstor64 [r8]",
+        "mov ds, word ptr [r8 + {ds}]",
+        "mov es, word ptr [r8 + {es}]",
+        "mov fs, word ptr [r8 + {fs}]",
+        "mov gs, word ptr [r8 + {gs}]",
+        "mov ecx, {msr_fs}",
+        "mov eax, [r8 + {fs_base}]",
+        "mov edx, [r8 + {fs_base} + 4]",
+        "wrmsr",
+        "mov ecx, {msr_gs}",
+        "mov eax, [r8 + {gs_base}]",
+        "mov edx, [r8 + {gs_base} + 4]",
+        "wrmsr",
+        "mov rcx, {apic}",
+        "mov [rcx + {timer}], r9d",
+        "rdtsc",
+        "shl rdx, 32",
+        "or rax, rdx",
+        "mov [rip + {entries} + {entered}], rax",
+        "lea rsp, [r8 + {r15}]",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx", "pop rax",
+        "add rsp, 16",
+        "iretq",
+        entries = sym ENTRIES,
+        task = sym TASK,
+        kernel_rsp = const offset_of!(EntryState, kernel_rsp),
+        frame_top_slot = const offset_of!(EntryState, frame_top),
+        entered = const offset_of!(EntryState, entered),
+        frame_top = const FRAME_TOP,
+        xcr0 = const XCR0,
+        ds = const offset_of!(Uprr, ds),
+        es = const offset_of!(Uprr, es),
+        fs = const offset_of!(Uprr, fs),
+        gs = const offset_of!(Uprr, gs),
+        fs_base = const offset_of!(Uprr, fs_base),
+        gs_base = const offset_of!(Uprr, gs_base),
+        msr_fs = const MSR_FS_BASE,
+        msr_gs = const MSR_GS_BASE,
+        apic = const APIC,
+        timer = const TIMER_INITIAL,
+        r15 = const offset_of!(Uprr, r15),
+    )
+}
+
+/// The common end of all entries from user mode.
+///
+/// Jumped to by: the entries below. State: RSP is at `Uprr::entry_vector`,
+/// everything above is filled; all other registers are the user's. Fills the
+/// rest of the `Uprr`, disarms the timer, and returns from `enter_user`.
+#[unsafe(naked)]
+unsafe extern "C" fn leave_user() {
+    naked_asm!(
+        "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
+        "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
+        "rdtsc",
+        "mov rcx, {apic}",
+        "mov dword ptr [rcx + {timer}], 0",
+        "shl rdx, 32",
+        "or rax, rdx",
+        "mov [rip + {entries} + {left}], rax",
+        "lea r8, [rsp - {r15}]",
+        "mov rsp, [rip + {entries} + {kernel_rsp}]",
+        // All flags to a known state, AC and DF and NT among them: CLD and CLAC in
+        // one, also where the processor has no SMAP.
+        "push 2",
+        "popfq",
+        "mov word ptr [r8 + {ds}], ds",
+        "mov word ptr [r8 + {es}], es",
+        "mov word ptr [r8 + {fs}], fs",
+        "mov word ptr [r8 + {gs}], gs",
+        "mov ecx, {msr_fs}",
+        "rdmsr",
+        "mov [r8 + {fs_base}], eax",
+        "mov [r8 + {fs_base} + 4], edx",
+        "mov ecx, {msr_gs}",
+        "rdmsr",
+        "mov [r8 + {gs_base}], eax",
+        "mov [r8 + {gs_base} + 4], edx",
+        "mov eax, {xcr0}",
+        "xor edx, edx",
+        "xsave64 [r8]",
+        "fninit",
+        "ldmxcsr [rip + {entries} + {mxcsr}]",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
+        "ret",
+        entries = sym ENTRIES,
+        kernel_rsp = const offset_of!(EntryState, kernel_rsp),
+        left = const offset_of!(EntryState, left),
+        mxcsr = const offset_of!(EntryState, mxcsr),
+        xcr0 = const XCR0,
+        ds = const offset_of!(Uprr, ds),
+        es = const offset_of!(Uprr, es),
+        fs = const offset_of!(Uprr, fs),
+        gs = const offset_of!(Uprr, gs),
+        fs_base = const offset_of!(Uprr, fs_base),
+        gs_base = const offset_of!(Uprr, gs_base),
+        msr_fs = const MSR_FS_BASE,
+        msr_gs = const MSR_GS_BASE,
+        apic = const APIC,
+        timer = const TIMER_INITIAL,
+        r15 = const offset_of!(Uprr, r15),
+    )
+}
+
+/// SYSCALL. State: CPL 0, RCX = user RIP, R11 = user RFLAGS, RSP = the user's,
+/// flags masked by FMASK. Builds the frame that an interrupt would have pushed.
+///
+/// A #DB may come on its first instruction when the user had TF set; see
+/// [`debug_entry`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn syscall_entry() {
+    naked_asm!(
+        "mov [rip + {entries} + {user_rsp}], rsp",
+        "mov rsp, [rip + {entries} + {frame_top}]",
+        "push {ss}",
+        "push qword ptr [rip + {entries} + {user_rsp}]",
+        "push r11",
+        "push {cs}",
+        "push rcx",
+        "push 0",
+        "push {vector}",
+        "jmp {leave}",
+        entries = sym ENTRIES,
+        user_rsp = const offset_of!(EntryState, user_rsp),
+        frame_top = const offset_of!(EntryState, frame_top),
+        ss = const USER_SS,
+        cs = const USER_CS,
+        vector = const SYSCALL_ENTRY,
+        leave = sym leave_user,
+    )
+}
+
+/// What CSTAR points at. Nothing can get here: no 32-bit code exists.
+#[unsafe(naked)]
+unsafe extern "C" fn compat_syscall_stop() {
+    naked_asm!("mov rsp, [rip + {entries} + {kernel_rsp}]", "ud2",
+        entries = sym ENTRIES,
+        kernel_rsp = const offset_of!(EntryState, kernel_rsp))
+}
+
+/// An exception whose vector has no error code, or an interrupt.
+///
+/// From user mode RSP is in the `Uprr`; from the kernel it is on the kernel's
+/// stack, and this is the end.
+#[unsafe(naked)]
+pub unsafe extern "C" fn plain_entry<const VECTOR: u64>() {
+    naked_asm!(
+        "push 0",
+        "push {vector}",
+        "test byte ptr [rsp + 24], 3",
+        "jnz {leave}",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {fault}",
+        "ud2",
+        vector = const VECTOR,
+        leave = sym leave_user,
+        fault = sym super::interrupt::kernel_fault,
+    )
+}
+
+/// An exception with an error code; otherwise like [`plain_entry`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn error_entry<const VECTOR: u64>() {
+    naked_asm!(
+        "push {vector}",
+        "test byte ptr [rsp + 24], 3",
+        "jnz {leave}",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {fault}",
+        "ud2",
+        vector = const VECTOR,
+        leave = sym leave_user,
+        fault = sym super::interrupt::kernel_fault,
+    )
+}
+
+/// The counter's interrupt. From user mode it ends the stretch; in the kernel
+/// it can only come inside [`drain`], and is counted.
+#[unsafe(naked)]
+pub unsafe extern "C" fn counter_entry() {
+    naked_asm!(
+        "push 0",
+        "push {vector}",
+        "test byte ptr [rsp + 24], 3",
+        "jnz {leave}",
+        "mov [rsp], rax",
+        "mov rax, {apic}",
+        "mov dword ptr [rax + {eoi}], 0",
+        "inc qword ptr [rip + {entries} + {drained}]",
+        "pop rax",
+        "add rsp, 8",
+        "iretq",
+        vector = const super::apic::COUNTER_VECTOR,
+        leave = sym leave_user,
+        apic = const APIC,
+        eoi = const END_OF_INTERRUPT,
+        entries = sym ENTRIES,
+        drained = const offset_of!(EntryState, drained),
+    )
+}
+
+/// Takes a pending counter interrupt and drops it.
+///
+/// # Safety
+/// Only with nothing but the counter able to interrupt.
+#[unsafe(naked)]
+pub unsafe extern "C" fn drain() {
+    naked_asm!("sti", "nop", "nop", "cli", "ret")
+}
+
+/// The non-maskable interrupt, on a stack of its own. From user mode it ends the
+/// stretch; in the kernel it is counted: the watchdog ran down in a long call.
+#[unsafe(naked)]
+pub unsafe extern "C" fn nmi_entry() {
+    naked_asm!(
+        "test byte ptr [rsp + 8], 3",
+        "jnz 2f",
+        "inc qword ptr [rip + {entries} + {nmis}]",
+        "iretq",
+        "2:",
+        "push rax",
+        "push 2",
+        "jmp {to_frame}",
+        entries = sym ENTRIES,
+        nmis = const offset_of!(EntryState, kernel_nmis),
+        to_frame = sym stack_to_frame,
+    )
+}
+
+/// #DB, on a stack of its own. In the kernel it is harmless on the first
+/// instruction of [`syscall_entry`] (the user had TF set, FMASK has cleared it);
+/// anywhere else it is the end.
+#[unsafe(naked)]
+pub unsafe extern "C" fn debug_entry() {
+    naked_asm!(
+        "test byte ptr [rsp + 8], 3",
+        "jnz 2f",
+        "push rax",
+        "lea rax, [rip + {syscall}]",
+        "cmp [rsp + 8], rax",
+        "pop rax",
+        "jne 3f",
+        "iretq",
+        "3:",
+        "push 0",
+        "push 1",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {fault}",
+        "ud2",
+        "2:",
+        "push rax",
+        "push 1",
+        "jmp {to_frame}",
+        syscall = sym syscall_entry,
+        fault = sym super::interrupt::kernel_fault,
+        to_frame = sym stack_to_frame,
+    )
+}
+
+/// #MC, on a stack of its own. Otherwise like [`plain_entry`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn machine_check_entry() {
+    naked_asm!(
+        "test byte ptr [rsp + 8], 3",
+        "jnz 2f",
+        "push 0",
+        "push 18",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {fault}",
+        "ud2",
+        "2:",
+        "push rax",
+        "push 18",
+        "jmp {to_frame}",
+        fault = sym super::interrupt::kernel_fault,
+        to_frame = sym stack_to_frame,
+    )
+}
+
+/// #DF, on a stack of its own: always the end, whoever caused it.
+#[unsafe(naked)]
+pub unsafe extern "C" fn double_fault_entry() {
+    naked_asm!(
+        "push 8",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {fault}",
+        "ud2",
+        fault = sym super::interrupt::kernel_fault,
+    )
+}
+
+/// Moves the processor's frame from an interrupt stack to the `Uprr`.
+///
+/// Jumped to by: the entries above. Stack: vector, RAX, then the frame.
+#[unsafe(naked)]
+unsafe extern "C" fn stack_to_frame() {
+    naked_asm!(
+        "mov rax, rsp",
+        "mov rsp, [rip + {entries} + {frame_top}]",
+        "push [rax + 48]", // SS
+        "push [rax + 40]", // RSP
+        "push [rax + 32]", // RFLAGS
+        "push [rax + 24]", // CS
+        "push [rax + 16]", // RIP
+        "push 0",
+        "push [rax]",
+        "mov rax, [rax + 8]",
+        "jmp {leave}",
+        entries = sym ENTRIES,
+        frame_top = const offset_of!(EntryState, frame_top),
+        leave = sym leave_user,
+    )
+}
+
+/// Sets up SYSCALL; makes SYSENTER a #GP.
+pub fn init() {
+    const SYSENTER_CS: u32 = 0x174;
+    const STAR: u32 = 0xc000_0081;
+    const CSTAR: u32 = 0xc000_0083;
+    // SAFETY: all values are those that the entries above are written for. STAR is
+    // written raw: its upper half is for SYSRET, which is never executed.
+    unsafe {
+        Efer::update(|efer| *efer |= EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
+        Msr::new(STAR).write(u64::from(USER_SS - 8) << 48 | u64::from(KERNEL_CS) << 32);
+        Msr::new(SYSENTER_CS).write(0);
+        Msr::new(CSTAR).write(compat_syscall_stop as *const () as u64);
+    }
+    LStar::write(VirtAddr::new(syscall_entry as *const () as u64));
+    SFMask::write(
+        RFlags::TRAP_FLAG
+            | RFlags::INTERRUPT_FLAG
+            | RFlags::DIRECTION_FLAG
+            | RFlags::IOPL_LOW
+            | RFlags::IOPL_HIGH
+            | RFlags::NESTED_TASK
+            | RFlags::ALIGNMENT_CHECK
+            | RFlags::RESUME_FLAG,
+    );
+}

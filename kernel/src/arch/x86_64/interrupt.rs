@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//! The interrupt descriptor table, and what happens when the kernel itself faults.
+
+use core::cell::UnsafeCell;
+
+use x86_64::VirtAddr;
+use x86_64::registers::control::Cr2;
+use x86_64::structures::idt::InterruptDescriptorTable;
+
+use super::apic::{COUNTER_VECTOR, SPURIOUS_VECTOR};
+use super::entry;
+use super::segment::Ist;
+
+struct Idt(UnsafeCell<InterruptDescriptorTable>);
+
+// SAFETY: written by `init` only, before it is loaded.
+unsafe impl Sync for Idt {}
+
+static IDT: Idt = Idt(UnsafeCell::new(InterruptDescriptorTable::new()));
+
+/// What the entries leave on the stack for [`kernel_fault`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct KernelFrame {
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// An exception at CPL 0. There is no way back: compiled code relies on the red
+/// zone and on SSE registers that the entries do not save.
+pub extern "C" fn kernel_fault(frame: &KernelFrame) -> ! {
+    panic!(
+        "exception {} (error {:#x}) in the kernel at {:#x}, address {:#x}, stack {:#x}, cs {:#x}, flags {:#x}, ss {:#x}",
+        frame.vector,
+        frame.error,
+        frame.rip,
+        Cr2::read_raw(),
+        frame.rsp,
+        frame.cs,
+        frame.rflags,
+        frame.ss,
+    );
+}
+
+/// Fills and loads the table. All gates are interrupt gates. User code may use
+/// INT only with vector 3; every other one is a #GP.
+pub fn init() {
+    // SAFETY: runs once, before anything can interrupt; the handlers are entries
+    // written for their vectors.
+    unsafe {
+        let idt = &mut *IDT.0.get();
+        let address = |entry: unsafe extern "C" fn()| VirtAddr::new(entry as *const () as u64);
+        idt.divide_error.set_handler_addr(address(entry::plain_entry::<0>));
+        idt.debug.set_handler_addr(address(entry::debug_entry)).set_stack_index(Ist::Debug as u16);
+        idt.non_maskable_interrupt
+            .set_handler_addr(address(entry::nmi_entry))
+            .set_stack_index(Ist::Nmi as u16);
+        idt.breakpoint
+            .set_handler_addr(address(entry::plain_entry::<3>))
+            .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
+        idt.overflow.set_handler_addr(address(entry::plain_entry::<4>));
+        idt.bound_range_exceeded.set_handler_addr(address(entry::plain_entry::<5>));
+        idt.invalid_opcode.set_handler_addr(address(entry::plain_entry::<6>));
+        idt.device_not_available.set_handler_addr(address(entry::plain_entry::<7>));
+        idt.double_fault
+            .set_handler_addr(address(entry::double_fault_entry))
+            .set_stack_index(Ist::DoubleFault as u16);
+        idt.invalid_tss.set_handler_addr(address(entry::error_entry::<10>));
+        idt.segment_not_present.set_handler_addr(address(entry::error_entry::<11>));
+        idt.stack_segment_fault.set_handler_addr(address(entry::error_entry::<12>));
+        idt.general_protection_fault.set_handler_addr(address(entry::error_entry::<13>));
+        idt.page_fault.set_handler_addr(address(entry::error_entry::<14>));
+        idt.x87_floating_point.set_handler_addr(address(entry::plain_entry::<16>));
+        idt.alignment_check.set_handler_addr(address(entry::error_entry::<17>));
+        idt.machine_check
+            .set_handler_addr(address(entry::machine_check_entry))
+            .set_stack_index(Ist::MachineCheck as u16);
+        idt.simd_floating_point.set_handler_addr(address(entry::plain_entry::<19>));
+        idt.cp_protection_exception.set_handler_addr(address(entry::error_entry::<21>));
+        idt[COUNTER_VECTOR].set_handler_addr(address(entry::counter_entry));
+        idt[SPURIOUS_VECTOR].set_handler_addr(address(entry::plain_entry::<{ SPURIOUS_VECTOR as u64 }>));
+        idt.load_unsafe();
+    }
+}

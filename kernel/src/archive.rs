@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//! The boot archive (newc cpio): program, arguments, configuration and files.
+//!
+//! The entries' names are those of [`pe_replay::wire::config::entry`]. Nothing is
+//! copied: names and contents are borrowed from the archive.
+
+use pe_replay::wire::config::entry;
+
+/// One file for the program.
+#[derive(Clone, Copy, Debug)]
+pub struct ArchivedFile<'a> {
+    /// Its absolute path.
+    pub path: &'a str,
+    /// Its content; a symbolic link's target.
+    pub bytes: &'a [u8],
+    /// File type and permissions, as in `st_mode`.
+    pub mode: u32,
+    /// Last modification, in seconds since 1970.
+    pub modified_s: u64,
+}
+
+/// The archive, up to the first entry that is malformed.
+pub struct Archive<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Archive<'a> {
+    /// The archive in `bytes`. Needs no heap: the configuration is read before there is one.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The content of the entry called `name`.
+    pub fn find(&self, name: &str) -> Option<&'a [u8]> {
+        cpio_reader::iter_files(self.bytes).find(|entry| entry.name() == name).map(|entry| entry.file())
+    }
+
+    /// The files that the program finds, in archive order.
+    pub fn files(&self) -> impl Iterator<Item = ArchivedFile<'a>> {
+        cpio_reader::iter_files(self.bytes).filter_map(|entry| {
+            // Of the prefix `files/` the slash stays: it makes the path absolute.
+            let path = entry.name().strip_prefix(entry::FILES.trim_end_matches('/'))?;
+            let path = path.starts_with('/').then_some(path)?;
+            let modified_s = entry.mtime();
+            Some(ArchivedFile { path, bytes: entry.file(), mode: entry.mode().bits(), modified_s })
+        })
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//! File descriptors, and the open descriptions behind them.
+
+use alloc::vec::Vec;
+
+use linux_raw_sys::general::{O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY};
+
+use super::errno::{EBADF, EMFILE, Errno};
+use super::fallible;
+use super::fs::InodeId;
+
+/// What an open description leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A file.
+    Inode(InodeId),
+    /// The program output of this descriptor number, as a pipe to the host.
+    Output(u8),
+}
+
+/// An open file.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// What was opened.
+    pub object: Object,
+    /// Where the next read or write happens.
+    pub offset: u64,
+    /// Access mode and status flags, `O_...`.
+    pub flags: u32,
+}
+
+impl Description {
+    /// Refuses descriptions that are not open for reading.
+    pub fn check_readable(&self) -> Result<(), Errno> {
+        if self.flags & O_PATH != 0 || self.flags & O_ACCMODE == O_WRONLY { Err(EBADF) } else { Ok(()) }
+    }
+
+    /// Refuses descriptions that are not open for writing.
+    pub fn check_writable(&self) -> Result<(), Errno> {
+        if self.flags & O_PATH != 0 || self.flags & O_ACCMODE == O_RDONLY { Err(EBADF) } else { Ok(()) }
+    }
+
+    /// Whether every write goes to the end.
+    pub fn is_appending(&self) -> bool {
+        self.flags & O_APPEND != 0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Descriptor {
+    description: usize,
+    close_on_exec: bool,
+}
+
+struct Shared {
+    description: Description,
+    descriptors: u32,
+}
+
+/// All descriptors of a process.
+pub struct Descriptors {
+    table: Vec<Option<Descriptor>>,
+    descriptions: Vec<Option<Shared>>,
+    /// Numbers from here on are refused (RLIMIT_NOFILE).
+    pub limit: u64,
+}
+
+impl Descriptors {
+    /// None, and room for numbers below `limit`.
+    pub fn new(limit: u64) -> Self {
+        Self { table: Vec::new(), descriptions: Vec::new(), limit }
+    }
+
+    fn descriptor(&self, number: i32) -> Result<Descriptor, Errno> {
+        let index = usize::try_from(number).map_err(|_| EBADF)?;
+        self.table.get(index).copied().flatten().ok_or(EBADF)
+    }
+
+    fn descriptor_mut(&mut self, number: i32) -> Result<&mut Descriptor, Errno> {
+        let index = usize::try_from(number).map_err(|_| EBADF)?;
+        self.table.get_mut(index).and_then(Option::as_mut).ok_or(EBADF)
+    }
+
+    /// The open description of a descriptor.
+    pub fn get(&self, number: i32) -> Result<Description, Errno> {
+        let index = self.descriptor(number)?.description;
+        self.descriptions.get(index).and_then(Option::as_ref).map(|shared| shared.description).ok_or(EBADF)
+    }
+
+    /// Likewise, to be changed.
+    pub fn get_mut(&mut self, number: i32) -> Result<&mut Description, Errno> {
+        let index = self.descriptor(number)?.description;
+        let shared = self.descriptions.get_mut(index).and_then(Option::as_mut).ok_or(EBADF)?;
+        Ok(&mut shared.description)
+    }
+
+    /// Whether the descriptor is closed by `execve`.
+    pub fn close_on_exec(&self, number: i32) -> Result<bool, Errno> {
+        Ok(self.descriptor(number)?.close_on_exec)
+    }
+
+    /// Sets whether the descriptor is closed by `execve`.
+    pub fn set_close_on_exec(&mut self, number: i32, close_on_exec: bool) -> Result<(), Errno> {
+        self.descriptor_mut(number)?.close_on_exec = close_on_exec;
+        Ok(())
+    }
+
+    /// The lowest free number from `lowest` on, with room in the table.
+    fn allocate(&mut self, lowest: usize) -> Result<usize, Errno> {
+        let free = (lowest..self.table.len()).find(|index| self.table[*index].is_none());
+        let number = free.unwrap_or(self.table.len().max(lowest));
+        self.make_room(number)?;
+        Ok(number)
+    }
+
+    fn make_room(&mut self, number: usize) -> Result<(), Errno> {
+        if number as u64 >= self.limit || number > i32::MAX as usize {
+            return Err(EMFILE);
+        }
+        if number >= self.table.len() {
+            self.table.try_reserve(number + 1 - self.table.len()).map_err(|_| EMFILE)?;
+            self.table.resize(number + 1, None);
+        }
+        Ok(())
+    }
+
+    /// Opens a description under the lowest free number.
+    pub fn open(&mut self, description: Description, close_on_exec: bool) -> Result<i32, Errno> {
+        let number = self.allocate(0)?;
+        let shared = Shared { description, descriptors: 1 };
+        let index = match self.descriptions.iter().position(Option::is_none) {
+            Some(index) => {
+                self.descriptions[index] = Some(shared);
+                index
+            }
+            None => {
+                fallible::push(&mut self.descriptions, Some(shared))?;
+                self.descriptions.len() - 1
+            }
+        };
+        self.table[number] = Some(Descriptor { description: index, close_on_exec });
+        Ok(number as i32)
+    }
+
+    /// Closes a descriptor; returns the description if that was its last one.
+    pub fn close(&mut self, number: i32) -> Result<Option<Description>, Errno> {
+        let index = self.descriptor(number)?.description;
+        self.table[number as usize] = None;
+        let Some(slot) = self.descriptions.get_mut(index) else { return Ok(None) };
+        let Some(shared) = slot else { return Ok(None) };
+        shared.descriptors = shared.descriptors.saturating_sub(1);
+        Ok(if shared.descriptors == 0 { slot.take().map(|shared| shared.description) } else { None })
+    }
+
+    fn share(&mut self, old: i32, number: usize, close_on_exec: bool) -> Result<i32, Errno> {
+        let description = self.descriptor(old)?.description;
+        let shared = self.descriptions.get_mut(description).and_then(Option::as_mut).ok_or(EBADF)?;
+        shared.descriptors = shared.descriptors.saturating_add(1);
+        self.table[number] = Some(Descriptor { description, close_on_exec });
+        Ok(number as i32)
+    }
+
+    /// `dup`: the same description under the lowest free number from `lowest` on.
+    pub fn duplicate(&mut self, old: i32, lowest: u64, close_on_exec: bool) -> Result<i32, Errno> {
+        self.descriptor(old)?;
+        let lowest = usize::try_from(lowest).map_err(|_| EMFILE)?;
+        let number = self.allocate(lowest)?;
+        self.share(old, number, close_on_exec)
+    }
+
+    /// `dup2`: the same description under a given other number. Returns what
+    /// thereby lost its last descriptor.
+    pub fn duplicate_to(
+        &mut self,
+        old: i32,
+        new: i32,
+        close_on_exec: bool,
+    ) -> Result<Option<Description>, Errno> {
+        self.descriptor(old)?;
+        let number = usize::try_from(new).map_err(|_| EBADF)?;
+        self.make_room(number).map_err(|_| EBADF)?;
+        let closed = self.close(new).unwrap_or(None);
+        self.share(old, number, close_on_exec)?;
+        Ok(closed)
+    }
+}

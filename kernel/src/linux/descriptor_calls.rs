@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+//! System calls on descriptors that move no data: `fcntl`, `ioctl`, `poll`, `select`.
+//!
+//! Files and the pipes to the host are always ready. Waiting for anything else
+//! is waiting for ever, because nothing else runs.
+
+use linux_raw_sys::general::{
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD,
+    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM,
+    POLLWRNORM,
+};
+use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
+
+use super::descriptor::Object;
+use super::errno::{EBADF, EFAULT, EINVAL, ENOTTY, Failure, Reply};
+use super::fs::Node;
+use super::layout::{get_u32, get_u64};
+use super::time_calls::nanoseconds;
+use super::{Linux, Next};
+use crate::mem::space::Space;
+
+/// Descriptors in a word of an `fd_set`.
+const WORD_BITS: u64 = 64;
+/// The longest `fd_set` looked at; beyond any limit on open files.
+const MAX_SET_BITS: u64 = 1 << 20;
+
+impl Linux {
+    /// `fcntl`.
+    pub(super) fn fcntl(&mut self, space: &mut Space, fd: i32, command: u32, argument: u64) -> Reply {
+        match command {
+            F_DUPFD | F_DUPFD_CLOEXEC => {
+                let lowest = u64::from(argument as u32);
+                if lowest >= self.descriptors.limit {
+                    return Err(EINVAL.into());
+                }
+                Ok(self.descriptors.duplicate(fd, lowest, command == F_DUPFD_CLOEXEC)? as u64)
+            }
+            F_GETFD => Ok(u64::from(self.descriptors.close_on_exec(fd)?)),
+            F_SETFD => {
+                self.descriptors.set_close_on_exec(fd, argument & u64::from(FD_CLOEXEC) != 0)?;
+                Ok(0)
+            }
+            F_GETFL => Ok(u64::from(self.descriptors.get(fd)?.flags | O_LARGEFILE)),
+            F_SETFL => self.set_flags(fd, argument as u32),
+            // Nobody else is there to hold a lock.
+            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => self.descriptors.get(fd).map(|_| Ok(0))?,
+            F_GETLK | F_OFD_GETLK => {
+                self.descriptors.get(fd)?;
+                self.user(space).write(argument, &(F_UNLCK as u16).to_le_bytes())?;
+                Ok(0)
+            }
+            _ => self.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
+        }
+    }
+
+    /// `ioctl`: nothing here is a terminal.
+    pub(super) fn ioctl(&mut self, space: &mut Space, fd: i32, command: u32, argument: u64) -> Reply {
+        let description = self.descriptors.get(fd)?;
+        match command {
+            FIOCLEX | FIONCLEX => {
+                self.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
+                Ok(0)
+            }
+            FIONBIO => Ok(0),
+            FIONREAD => {
+                let Object::Inode(id) = description.object else { return Err(ENOTTY.into()) };
+                let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
+                let left = content.length().saturating_sub(description.offset);
+                self.user(space).write(argument, &(left as u32).to_le_bytes())?;
+                Ok(0)
+            }
+            _ => Err(ENOTTY.into()),
+        }
+    }
+
+    /// The timeout of a `poll` or `select` that found nothing ready: it passes at
+    /// once, and without one the program waits for ever.
+    fn wait(&mut self, timeout_ns: Option<u64>) -> Result<(), Failure> {
+        let timeout_ns = timeout_ns.ok_or(Failure::End(Next::Deadlock))?;
+        self.clock.sleep(timeout_ns);
+        Ok(())
+    }
+
+    /// `poll` and `ppoll`, with the timeout in nanoseconds.
+    pub(super) fn poll(
+        &mut self,
+        space: &mut Space,
+        list: u64,
+        count: u64,
+        timeout_ns: Option<u64>,
+    ) -> Reply {
+        if count > self.descriptors.limit {
+            return Err(EINVAL.into());
+        }
+        let mut ready = 0;
+        for index in 0..count {
+            let at = list.checked_add(8 * index).ok_or(EFAULT)?;
+            let entry: [u8; 8] = self.user(space).structure(at)?;
+            let fd = get_u32(&entry, 0) as i32;
+            let wanted = u32::from(u16::from_le_bytes([entry[4], entry[5]]));
+            let seen = match self.readiness(fd) {
+                _ if fd < 0 => 0,
+                Err(_) => POLLNVAL,
+                Ok((readable, writable)) => {
+                    let input = if readable { POLLIN | POLLRDNORM } else { 0 };
+                    let output = if writable { POLLOUT | POLLWRNORM } else { 0 };
+                    (input | output) & wanted
+                }
+            };
+            ready += u64::from(seen != 0);
+            self.user(space).write(at + 6, &(seen as u16).to_le_bytes())?;
+        }
+        if ready == 0 {
+            self.wait(timeout_ns)?;
+        }
+        Ok(ready)
+    }
+
+    /// `select` and `pselect6`, with the timeout in nanoseconds.
+    pub(super) fn select(
+        &mut self,
+        space: &mut Space,
+        count: i32,
+        sets: [u64; 3],
+        timeout_ns: Option<u64>,
+    ) -> Reply {
+        let count = u64::try_from(count).map_err(|_| EINVAL)?.min(MAX_SET_BITS);
+        let [readers, writers, exceptions] = sets;
+        let mut ready = 0;
+        for word in 0..count.div_ceil(WORD_BITS) {
+            let bits = (count - word * WORD_BITS).min(WORD_BITS);
+            for (set, is_reader) in [(readers, true), (writers, false)] {
+                if set == 0 {
+                    continue;
+                }
+                let at = set.checked_add(8 * word).ok_or(EFAULT)?;
+                let wanted = self.user(space).u64(at)?;
+                let mut seen = 0;
+                for bit in (0..bits).filter(|bit| wanted & (1 << bit) != 0) {
+                    let (readable, writable) =
+                        self.readiness((word * WORD_BITS + bit) as i32).map_err(|_| EBADF)?;
+                    seen |= u64::from(if is_reader { readable } else { writable }) << bit;
+                }
+                ready += u64::from(seen.count_ones());
+                self.user(space).write(at, &seen.to_le_bytes())?;
+            }
+            if exceptions != 0 {
+                let at = exceptions.checked_add(8 * word).ok_or(EFAULT)?;
+                self.user(space).write(at, &[0; 8])?;
+            }
+        }
+        if ready == 0 {
+            self.wait(timeout_ns)?;
+        }
+        Ok(ready)
+    }
+
+    /// The timeout of `poll`: milliseconds, negative for none.
+    pub(super) fn poll_timeout(timeout_ms: i32) -> Option<u64> {
+        u64::try_from(timeout_ms).ok().map(|timeout_ms| timeout_ms * 1_000_000)
+    }
+
+    /// The timeout of `select`: a `struct timeval`, or none.
+    pub(super) fn select_timeout(&mut self, space: &mut Space, address: u64) -> Result<Option<u64>, Failure> {
+        if address == 0 {
+            return Ok(None);
+        }
+        let timeval: [u8; 16] = self.user(space).structure(address)?;
+        let fraction = get_u64(&timeval, 8).checked_mul(1000).ok_or(EINVAL)?;
+        Ok(Some(nanoseconds(get_u64(&timeval, 0), fraction)?))
+    }
+
+    /// The timeout of `ppoll` and `pselect6`: a `struct timespec`, or none.
+    pub(super) fn optional_timespec(
+        &mut self,
+        space: &mut Space,
+        address: u64,
+    ) -> Result<Option<u64>, Failure> {
+        if address == 0 { Ok(None) } else { self.timespec(space, address).map(Some) }
+    }
+}

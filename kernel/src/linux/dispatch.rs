@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+//! Which function performs which system call.
+
+use linux_raw_sys::general::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
+use pe_replay::Uprr;
+use syscalls::Sysno;
+
+use super::Linux;
+use super::errno::{EAGAIN, ECHILD, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
+use super::file_calls::{Direction, Position};
+use super::path_calls::PathAt;
+use super::process_calls::{PARENT_ID, PROCESS_ID};
+use crate::mem::space::Space;
+
+/// A descriptor number in a register: its lower half.
+fn fd(register: u64) -> i32 {
+    register as i32
+}
+
+/// A directory descriptor and a path.
+fn at(directory: u64, path: u64) -> PathAt {
+    PathAt { directory: fd(directory), path }
+}
+
+impl Linux {
+    /// Performs a system call.
+    pub(super) fn perform(
+        &mut self,
+        space: &mut Space,
+        uprr: &mut Uprr,
+        call: Sysno,
+        arguments: [u64; 6],
+    ) -> Reply {
+        use Direction::{Read, Write};
+        use PathAt as P;
+        let [a, b, c, d, e, f] = arguments;
+        match call {
+            // Data.
+            Sysno::read => self.transfer(space, Read, fd(a), b, c, Position::Current),
+            Sysno::write => self.transfer(space, Write, fd(a), b, c, Position::Current),
+            Sysno::pread64 => self.transfer(space, Read, fd(a), b, c, Position::At(d)),
+            Sysno::pwrite64 => self.transfer(space, Write, fd(a), b, c, Position::At(d)),
+            Sysno::readv => self.transfer_vector(space, Read, fd(a), b, c, Position::Current),
+            Sysno::writev => self.transfer_vector(space, Write, fd(a), b, c, Position::Current),
+            Sysno::preadv => self.transfer_vector(space, Read, fd(a), b, c, Position::At(d)),
+            Sysno::pwritev => self.transfer_vector(space, Write, fd(a), b, c, Position::At(d)),
+            Sysno::lseek => self.lseek(fd(a), b, c as u32),
+            Sysno::ftruncate => self.ftruncate(fd(a), b),
+            Sysno::truncate => self.truncate(space, a, b),
+            // Programs fall back to reading and writing.
+            Sysno::sendfile | Sysno::splice => Err(EINVAL.into()),
+            Sysno::copy_file_range => Err(EXDEV.into()),
+            Sysno::fsync | Sysno::fdatasync | Sysno::syncfs | Sysno::fadvise64 | Sysno::flock => {
+                self.descriptors.get(fd(a)).map(|_| Ok(0))?
+            }
+            Sysno::sync => Ok(0),
+
+            // Descriptors.
+            Sysno::close => self.close(fd(a)),
+            Sysno::dup => Ok(self.descriptors.duplicate(fd(a), 0, false)? as u64),
+            Sysno::dup2 if fd(a) == fd(b) => self.descriptors.get(fd(a)).map(|_| Ok(b))?,
+            Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),
+            Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
+            Sysno::dup3 => self.duplicate_to(fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
+            Sysno::fcntl => self.fcntl(space, fd(a), b as u32, c),
+            Sysno::ioctl => self.ioctl(space, fd(a), b as u32, c),
+            Sysno::poll => self.poll(space, a, u64::from(b as u32), Self::poll_timeout(c as i32)),
+            Sysno::ppoll => {
+                let timeout_ns = self.optional_timespec(space, c)?;
+                self.poll(space, a, u64::from(b as u32), timeout_ns)
+            }
+            Sysno::select => {
+                let timeout_ns = self.select_timeout(space, e)?;
+                self.select(space, a as i32, [b, c, d], timeout_ns)
+            }
+            Sysno::pselect6 => {
+                let timeout_ns = self.optional_timespec(space, e)?;
+                self.select(space, a as i32, [b, c, d], timeout_ns)
+            }
+
+            // Paths.
+            Sysno::open => self.open(space, P::here(a), b as u32, c as u32),
+            Sysno::openat => self.open(space, at(a, b), c as u32, d as u32),
+            Sysno::creat => self.open(space, P::here(a), O_CREAT | O_WRONLY | O_TRUNC, b as u32),
+            Sysno::stat => self.stat_path(space, P::here(a), b, 0),
+            Sysno::lstat => self.stat_path(space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
+            Sysno::newfstatat => self.stat_path(space, at(a, b), c, d as u32),
+            Sysno::fstat => {
+                let object = self.descriptors.get(fd(a))?.object;
+                self.stat(space, object, b)
+            }
+            Sysno::statx => self.statx(space, at(a, b), c as u32, d as u32, e),
+            Sysno::statfs => {
+                self.object(space, P::here(a), 0)?;
+                self.statfs(space, b)
+            }
+            Sysno::fstatfs => {
+                self.descriptors.get(fd(a))?;
+                self.statfs(space, b)
+            }
+            Sysno::access => self.access(space, P::here(a), b as u32, 0),
+            Sysno::faccessat => self.access(space, at(a, b), c as u32, 0),
+            Sysno::faccessat2 => self.access(space, at(a, b), c as u32, d as u32),
+            Sysno::mkdir => self.mkdir(space, P::here(a), b as u32),
+            Sysno::mkdirat => self.mkdir(space, at(a, b), c as u32),
+            Sysno::unlink => self.unlink(space, P::here(a), 0),
+            Sysno::rmdir => self.unlink(space, P::here(a), AT_REMOVEDIR),
+            Sysno::unlinkat => self.unlink(space, at(a, b), c as u32),
+            Sysno::rename => self.rename(space, P::here(a), P::here(b), 0),
+            Sysno::renameat => self.rename(space, at(a, b), at(c, d), 0),
+            Sysno::renameat2 => self.rename(space, at(a, b), at(c, d), e as u32),
+            Sysno::link => self.link(space, P::here(a), P::here(b), 0),
+            Sysno::linkat => self.link(space, at(a, b), at(c, d), e as u32),
+            Sysno::symlink => self.symlink(space, a, P::here(b)),
+            Sysno::symlinkat => self.symlink(space, a, at(b, c)),
+            Sysno::readlink => self.readlink(space, P::here(a), b, c),
+            Sysno::readlinkat => self.readlink(space, at(a, b), c, d),
+            Sysno::getcwd => self.getcwd(space, a, b),
+            Sysno::chdir => self.chdir(space, a),
+            Sysno::fchdir => self.fchdir(fd(a)),
+            Sysno::getdents64 => self.getdents64(space, fd(a), b, c),
+            Sysno::chmod => {
+                let object = self.object(space, P::here(a), 0)?;
+                self.chmod(object, b as u32)
+            }
+            Sysno::fchmodat => {
+                let object = self.object(space, at(a, b), 0)?;
+                self.chmod(object, c as u32)
+            }
+            Sysno::fchmod => {
+                let object = self.descriptors.get(fd(a))?.object;
+                self.chmod(object, b as u32)
+            }
+            // Everything belongs to root, whoever it is given to.
+            Sysno::chown => self.object(space, P::here(a), 0).map(|_| 0),
+            Sysno::lchown => self.object(space, P::here(a), AT_SYMLINK_NOFOLLOW).map(|_| 0),
+            Sysno::fchownat => self.object(space, at(a, b), e as u32).map(|_| 0),
+            Sysno::fchown => self.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::utimensat => self.utimensat(space, at(a, b), c, d as u32),
+            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.umask, a as u32 & 0o777))),
+
+            // Memory.
+            Sysno::mmap => self.mmap(space, arguments),
+            Sysno::munmap => self.munmap(space, a, b),
+            Sysno::mprotect => self.mprotect(space, a, b, c as u32),
+            Sysno::mremap => self.mremap(space, arguments),
+            Sysno::madvise => self.madvise(space, a, b, c as u32),
+            Sysno::brk => Ok(self.memory.set_break(space, a)),
+            Sysno::mlock | Sysno::mlock2 | Sysno::munlock | Sysno::msync => self.check_mapped(a, b),
+            Sysno::mlockall | Sysno::munlockall => Ok(0),
+
+            // Time.
+            Sysno::clock_gettime => self.clock_gettime(space, a as u32, b),
+            Sysno::clock_getres => self.clock_getres(space, a as u32, b),
+            Sysno::clock_settime | Sysno::settimeofday => Err(EPERM.into()),
+            Sysno::gettimeofday => self.gettimeofday(space, a, b),
+            Sysno::time => self.time(space, a),
+            Sysno::nanosleep => self.nanosleep(space, a),
+            Sysno::clock_nanosleep => self.clock_nanosleep(space, a as u32, b as u32, c),
+            Sysno::times => self.times(space, a),
+            Sysno::getrusage => self.getrusage(space, a as i32, b),
+            Sysno::sysinfo => self.sysinfo(space, a),
+
+            // Signals.
+            Sysno::rt_sigaction => self.rt_sigaction(space, a as u32, b, c, d),
+            Sysno::rt_sigprocmask => self.rt_sigprocmask(space, a as u32, b, c, d),
+            Sysno::rt_sigpending => self.rt_sigpending(space, a, b),
+            Sysno::rt_sigsuspend => self.rt_sigsuspend(space, a, b),
+            Sysno::rt_sigtimedwait => self.rt_sigtimedwait(space, a, c, d),
+            Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
+            Sysno::sigaltstack => self.sigaltstack(space, a, b),
+            Sysno::kill | Sysno::tkill => self.kill(a as i32, b as u32),
+            Sysno::tgkill if a as i32 as u64 != PROCESS_ID => Err(super::errno::ESRCH.into()),
+            Sysno::tgkill => self.kill(b as i32, c as u32),
+            // No alarm is running.
+            Sysno::alarm if a as u32 == 0 => Ok(0),
+
+            // The process.
+            Sysno::exit | Sysno::exit_group => self.exit(a),
+            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(PROCESS_ID),
+            Sysno::getppid => Ok(PARENT_ID),
+            Sysno::getpgrp => Ok(PROCESS_ID),
+            Sysno::getpgid | Sysno::getsid if a as u32 == 0 || a == PROCESS_ID => Ok(PROCESS_ID),
+            Sysno::getpgid | Sysno::getsid => Err(super::errno::ESRCH.into()),
+            Sysno::setpgid => Ok(0),
+            Sysno::setsid => Err(EPERM.into()),
+            Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid | Sysno::getgroups => Ok(0),
+            Sysno::setfsuid | Sysno::setfsgid => Ok(0),
+            Sysno::getresuid | Sysno::getresgid => self.write_zero_words(space, [a, b, c]),
+            // Nobody can be anybody but root.
+            Sysno::setuid | Sysno::setgid if a as u32 == 0 => Ok(0),
+            Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
+            Sysno::arch_prctl => self.arch_prctl(space, uprr, a as u32, b),
+            Sysno::prctl => self.prctl(space, a as u32, b),
+            Sysno::set_robust_list => self.set_robust_list(b),
+            Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
+            Sysno::prlimit64 => self.prlimit(space, a, b as u32, c, d),
+            Sysno::getrlimit => self.prlimit(space, 0, a as u32, 0, b),
+            Sysno::setrlimit => self.prlimit(space, 0, a as u32, b, 0),
+            Sysno::getrandom => self.getrandom(space, a, b, c as u32),
+            Sysno::uname => self.uname(space, a),
+            Sysno::personality => Ok(0),
+            Sysno::wait4 | Sysno::waitid => Err(ECHILD.into()),
+            Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
+                defmt::warn!("{=str}: a second process or thread is not supported", call.name());
+                Err(if call == Sysno::clone3 { ENOSYS } else { EAGAIN }.into())
+            }
+            Sysno::sched_yield | Sysno::sched_setscheduler | Sysno::sched_getscheduler => Ok(0),
+            Sysno::sched_getaffinity => self.sched_getaffinity(space, u64::from(b as u32), c),
+            Sysno::sched_setaffinity => self.sched_setaffinity(space, u64::from(b as u32), c),
+            Sysno::getcpu => self.getcpu(space, a, b),
+            // The kernel's own encoding: 20 is the neutral one.
+            Sysno::getpriority => Ok(20),
+            Sysno::setpriority => Ok(0),
+            // Restartable sequences: the C library goes on without.
+            Sysno::rseq => Err(ENOSYS.into()),
+            _ => Err(self.unknown(call.id() as u32, call.name())),
+        }
+    }
+
+    fn stat_path(&mut self, space: &mut Space, at: PathAt, buffer: u64, flags: u32) -> Reply {
+        let object = self.object(space, at, flags)?;
+        self.stat(space, object, buffer)
+    }
+}

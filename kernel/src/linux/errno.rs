@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//! How a system call ends other than with a value.
+
+use super::Next;
+use super::fallible::Exhausted;
+
+/// An error number of Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(u32);
+
+impl Errno {
+    /// What RAX holds for this error.
+    pub fn in_rax(self) -> u64 {
+        u64::from(self.0).wrapping_neg()
+    }
+}
+
+macro_rules! errnos {
+    ($($name:ident)*) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`")]
+            pub const $name: Errno = Errno(linux_raw_sys::errno::$name);
+        )*
+    };
+}
+
+errnos! {
+    EACCES EAGAIN EBADF ECHILD EEXIST EFAULT EFBIG EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG
+    ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTDIR ENOTEMPTY ENOTTY ENXIO EOPNOTSUPP EPERM ERANGE ESPIPE
+    ESRCH ESTALE ETIMEDOUT EXDEV
+}
+
+impl From<Exhausted> for Errno {
+    fn from(_: Exhausted) -> Self {
+        ENOMEM
+    }
+}
+
+/// Why a system call has no value to return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The program is told.
+    Errno(Errno),
+    /// The program does not go on.
+    End(Next),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Errno(exhausted.into())
+    }
+}
+
+/// What a system call comes to.
+pub type Reply = Result<u64, Failure>;

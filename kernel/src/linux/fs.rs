@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+//! The in-memory file system: directories, regular files, symbolic links, a few devices.
+//!
+//! A table of inodes; an inode lives as long as a name or an open description
+//! holds it. Filled from the boot archive at start, gone at the end. Everybody is
+//! root here: permission bits are kept and reported, not enforced.
+
+mod path;
+
+use alloc::vec::Vec;
+
+pub use path::{Follow, Place};
+
+use super::content::{Budget, Content};
+use super::errno::{
+    EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
+};
+use super::fallible;
+
+/// The longest name.
+const MAX_NAME_LEN: usize = 255;
+/// The most inodes.
+const MAX_INODES: usize = 1 << 20;
+
+/// An inode's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InodeId(usize);
+
+impl InodeId {
+    /// The root directory.
+    pub const ROOT: Self = Self(0);
+
+    /// The inode number that programs see.
+    pub fn number(self) -> u64 {
+        self.0 as u64 + 1
+    }
+}
+
+/// A device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// /dev/null.
+    Null,
+    /// /dev/zero.
+    Zero,
+    /// /dev/full.
+    Full,
+    /// /dev/random and /dev/urandom.
+    Random,
+    /// /dev/stdin, /dev/stdout or /dev/stderr: what this descriptor stands for.
+    Descriptor(i32),
+}
+
+/// An entry of a directory.
+pub struct Entry {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it names.
+    pub inode: InodeId,
+    /// Its place in the order of creation, from [`Directory::FIRST_SERIAL`].
+    pub serial: u64,
+}
+
+/// A directory.
+pub struct Directory {
+    parent: InodeId,
+    next_serial: u64,
+    entries: Vec<Entry>,
+}
+
+impl Directory {
+    /// Serials below stand for `.` and `..`.
+    pub const FIRST_SERIAL: u64 = 3;
+
+    fn find(&self, name: &[u8]) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// The entries, in order of creation.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The directory that it is in.
+    pub fn parent(&self) -> InodeId {
+        self.parent
+    }
+}
+
+/// What an inode is.
+pub enum Node {
+    /// A directory.
+    Directory(Directory),
+    /// A regular file.
+    File(Content),
+    /// A symbolic link and its target.
+    Link(Vec<u8>),
+    /// A device.
+    Device(Device),
+}
+
+/// A file of any type.
+pub struct Inode {
+    /// What it is.
+    pub node: Node,
+    /// Permission bits.
+    pub mode: u32,
+    /// Last modification, in nanoseconds since 1970.
+    pub modified_ns: u64,
+    /// Names that it has, as `st_nlink`.
+    pub links: u32,
+    /// Open descriptions and working directories that hold it.
+    holders: u32,
+}
+
+/// The file system.
+pub struct Fs {
+    inodes: Vec<Option<Inode>>,
+    /// Unused places in the table.
+    free: usize,
+    budget: Budget,
+}
+
+impl Fs {
+    /// A file system with an empty root, whose files may take `budget` bytes.
+    pub fn new(budget: u64, now_ns: u64) -> Result<Self, Errno> {
+        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget(budget) };
+        let root =
+            Directory { parent: InodeId::ROOT, next_serial: Directory::FIRST_SERIAL, entries: Vec::new() };
+        let root = fs.allocate(Node::Directory(root), 0o755, now_ns)?;
+        let inode = fs.inode_mut(root)?;
+        (inode.links, inode.holders) = (2, 1);
+        Ok(fs)
+    }
+
+    /// An inode.
+    pub fn inode(&self, id: InodeId) -> Result<&Inode, Errno> {
+        self.inodes.get(id.0).and_then(Option::as_ref).ok_or(ESTALE)
+    }
+
+    /// An inode, to be changed.
+    pub fn inode_mut(&mut self, id: InodeId) -> Result<&mut Inode, Errno> {
+        self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(ESTALE)
+    }
+
+    /// A directory, or ENOTDIR.
+    pub fn directory(&self, id: InodeId) -> Result<&Directory, Errno> {
+        match &self.inode(id)?.node {
+            Node::Directory(directory) => Ok(directory),
+            Node::File(_) | Node::Link(_) | Node::Device(_) => Err(ENOTDIR),
+        }
+    }
+
+    fn directory_mut(&mut self, id: InodeId) -> Result<&mut Directory, Errno> {
+        match &mut self.inode_mut(id)?.node {
+            Node::Directory(directory) => Ok(directory),
+            Node::File(_) | Node::Link(_) | Node::Device(_) => Err(ENOTDIR),
+        }
+    }
+
+    /// A regular file's content; EISDIR for directories, EINVAL for others.
+    pub fn content(&self, id: InodeId) -> Result<&Content, Errno> {
+        match &self.inode(id)?.node {
+            Node::File(content) => Ok(content),
+            Node::Directory(_) => Err(EISDIR),
+            Node::Link(_) | Node::Device(_) => Err(EINVAL),
+        }
+    }
+
+    fn content_mut(&mut self, id: InodeId) -> Result<(&mut Content, &mut Budget), Errno> {
+        match self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(ESTALE)?.node {
+            Node::File(ref mut content) => Ok((content, &mut self.budget)),
+            Node::Directory(_) => Err(EISDIR),
+            Node::Link(_) | Node::Device(_) => Err(EINVAL),
+        }
+    }
+
+    /// Writes to a regular file; returns how many bytes.
+    pub fn write(&mut self, id: InodeId, offset: u64, bytes: &[u8], now_ns: u64) -> Result<usize, Errno> {
+        let (content, budget) = self.content_mut(id)?;
+        let done = content.write(offset, bytes, budget)?;
+        self.inode_mut(id)?.modified_ns = now_ns;
+        Ok(done)
+    }
+
+    /// Sets a regular file's length.
+    pub fn resize(&mut self, id: InodeId, length: u64, now_ns: u64) -> Result<(), Errno> {
+        let (content, budget) = self.content_mut(id)?;
+        content.resize(length, budget)?;
+        self.inode_mut(id)?.modified_ns = now_ns;
+        Ok(())
+    }
+
+    fn allocate(&mut self, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
+        let inode = Inode { node, mode: mode & 0o7777, modified_ns: now_ns, links: 0, holders: 0 };
+        if self.free > 0
+            && let Some(index) = self.inodes.iter().position(Option::is_none)
+        {
+            self.inodes[index] = Some(inode);
+            self.free -= 1;
+            return Ok(InodeId(index));
+        }
+        if self.inodes.len() >= MAX_INODES {
+            return Err(ENOSPC);
+        }
+        fallible::push(&mut self.inodes, Some(inode)).map_err(|_| ENOSPC)?;
+        Ok(InodeId(self.inodes.len() - 1))
+    }
+
+    /// Keeps an inode alive.
+    pub fn hold(&mut self, id: InodeId) -> Result<(), Errno> {
+        let inode = self.inode_mut(id)?;
+        inode.holders = inode.holders.saturating_add(1);
+        Ok(())
+    }
+
+    /// Takes back one [`hold`](Self::hold).
+    pub fn release(&mut self, id: InodeId) {
+        if let Ok(inode) = self.inode_mut(id) {
+            inode.holders = inode.holders.saturating_sub(1);
+        }
+        self.reap(id);
+    }
+
+    /// Frees an inode that nothing refers to.
+    fn reap(&mut self, id: InodeId) {
+        let Some(slot) = self.inodes.get_mut(id.0) else { return };
+        if let Some(inode) = slot
+            && inode.links == 0
+            && inode.holders == 0
+        {
+            if let Node::File(content) = &inode.node {
+                self.budget.0 = self.budget.0.saturating_add(content.cost());
+            }
+            *slot = None;
+            self.free += 1;
+        }
+    }
+
+    /// Makes sure that [`attach`](Self::attach) succeeds; returns the name for it.
+    fn prepare(&mut self, place: &Place) -> Result<Vec<u8>, Errno> {
+        if place.name.len() > MAX_NAME_LEN {
+            return Err(ENAMETOOLONG);
+        }
+        if self.inode(place.parent)?.links == 0 {
+            return Err(ENOENT);
+        }
+        let entries = &mut self.directory_mut(place.parent)?.entries;
+        fallible::reserve_one(entries).map_err(|_| ENOSPC)?;
+        fallible::copy(&place.name).map_err(|_| ENOSPC)
+    }
+
+    /// Gives an inode a name.
+    fn attach(&mut self, parent: InodeId, name: Vec<u8>, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
+        let directory = self.directory_mut(parent)?;
+        let serial = directory.next_serial;
+        fallible::push(&mut directory.entries, Entry { name, inode, serial }).map_err(|_| ENOSPC)?;
+        directory.next_serial += 1;
+        let is_directory = self.directory(inode).is_ok();
+        if is_directory {
+            self.directory_mut(inode)?.parent = parent;
+        }
+        // A directory counts its own `.` and the `..` of each one in it.
+        self.inode_mut(inode)?.links += 1 + u32::from(is_directory);
+        let holder = self.inode_mut(parent)?;
+        holder.links += u32::from(is_directory);
+        holder.modified_ns = now_ns;
+        Ok(())
+    }
+
+    /// Takes a name away.
+    fn detach(&mut self, parent: InodeId, name: &[u8], now_ns: u64) -> Result<InodeId, Errno> {
+        let directory = self.directory_mut(parent)?;
+        let index = directory.entries.iter().position(|entry| entry.name == name).ok_or(ENOENT)?;
+        let inode = directory.entries.remove(index).inode;
+        let is_directory = self.directory(inode).is_ok();
+        let named = self.inode_mut(inode)?;
+        named.links = named.links.saturating_sub(1 + u32::from(is_directory));
+        let holder = self.inode_mut(parent)?;
+        holder.links = holder.links.saturating_sub(u32::from(is_directory));
+        holder.modified_ns = now_ns;
+        Ok(inode)
+    }
+
+    /// Makes something new at a place where nothing is.
+    pub fn create(&mut self, place: &Place, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
+        if place.target.is_some() {
+            return Err(EEXIST);
+        }
+        let name = self.prepare(place)?;
+        let id = self.allocate(node, mode, now_ns)?;
+        self.attach(place.parent, name, id, now_ns)?;
+        Ok(id)
+    }
+
+    /// An empty directory, for [`create`](Self::create).
+    pub fn new_directory() -> Node {
+        Node::Directory(Directory {
+            parent: InodeId::ROOT,
+            next_serial: Directory::FIRST_SERIAL,
+            entries: Vec::new(),
+        })
+    }
+
+    /// A file without a name, which one hold keeps alive.
+    pub fn create_nameless(&mut self, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
+        let id = self.allocate(node, mode, now_ns)?;
+        self.hold(id)?;
+        Ok(id)
+    }
+
+    /// Takes a name of something that is not a directory.
+    pub fn unlink(&mut self, place: &Place, now_ns: u64) -> Result<(), Errno> {
+        let target = place.target.ok_or(ENOENT)?;
+        if self.directory(target).is_ok() {
+            return Err(EISDIR);
+        }
+        if place.wants_directory {
+            return Err(ENOTDIR);
+        }
+        let inode = self.detach(place.parent, &place.name, now_ns)?;
+        self.reap(inode);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_directory(&mut self, place: &Place, now_ns: u64) -> Result<(), Errno> {
+        let target = place.target.ok_or(ENOENT)?;
+        if place.name.is_empty() {
+            return Err(EINVAL);
+        }
+        if !self.directory(target)?.entries.is_empty() {
+            return Err(ENOTEMPTY);
+        }
+        let inode = self.detach(place.parent, &place.name, now_ns)?;
+        self.reap(inode);
+        Ok(())
+    }
+
+    /// Gives a file a second name.
+    pub fn link(&mut self, target: InodeId, place: &Place, now_ns: u64) -> Result<(), Errno> {
+        if self.directory(target).is_ok() {
+            return Err(EPERM);
+        }
+        if place.target.is_some() {
+            return Err(EEXIST);
+        }
+        let name = self.prepare(place)?;
+        self.attach(place.parent, name, target, now_ns)
+    }
+
+    /// Moves a name, in place of what has the new one.
+    pub fn rename(&mut self, from: &Place, to: &Place, now_ns: u64) -> Result<(), Errno> {
+        let source = from.target.ok_or(ENOENT)?;
+        if from.name.is_empty() || to.name.is_empty() {
+            return Err(EINVAL);
+        }
+        let is_directory = self.directory(source).is_ok();
+        if (from.wants_directory || to.wants_directory) && !is_directory {
+            return Err(ENOTDIR);
+        }
+        if is_directory && self.is_within(to.parent, source)? {
+            return Err(EINVAL);
+        }
+        if to.target == Some(source) {
+            return Ok(());
+        }
+        if let Some(target) = to.target {
+            match (is_directory, self.directory(target)) {
+                (true, Ok(directory)) if !directory.entries.is_empty() => return Err(ENOTEMPTY),
+                (true, Err(_)) => return Err(ENOTDIR),
+                (false, Ok(_)) => return Err(EISDIR),
+                (true, Ok(_)) | (false, Err(_)) => {}
+            }
+        }
+        // What can fail comes first.
+        let name = self.prepare(to)?;
+        let replaced = match to.target {
+            Some(_) => Some(self.detach(to.parent, &to.name, now_ns)?),
+            None => None,
+        };
+        self.detach(from.parent, &from.name, now_ns)?;
+        self.attach(to.parent, name, source, now_ns)?;
+        if let Some(inode) = replaced {
+            self.reap(inode);
+        }
+        Ok(())
+    }
+
+    /// Whether `inner` is `outer` or lies below it.
+    fn is_within(&self, inner: InodeId, outer: InodeId) -> Result<bool, Errno> {
+        let mut at = inner;
+        while at != outer {
+            let parent = self.directory(at)?.parent;
+            if parent == at {
+                return Ok(false);
+            }
+            at = parent;
+        }
+        Ok(true)
+    }
+
+    /// The absolute path of a directory; ENOENT if it has been removed.
+    pub fn path_of(&self, directory: InodeId) -> Result<Vec<u8>, Errno> {
+        let mut reversed: Vec<&[u8]> = Vec::new();
+        let mut at = directory;
+        while at != InodeId::ROOT {
+            if self.inode(at)?.links == 0 {
+                return Err(ENOENT);
+            }
+            let parent = self.directory(at)?.parent;
+            let entries = &self.directory(parent)?.entries;
+            let name = &entries.iter().find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
+            fallible::push(&mut reversed, name)?;
+            at = parent;
+        }
+        let mut path = Vec::new();
+        for name in reversed.iter().rev() {
+            fallible::extend(&mut path, b"/")?;
+            fallible::extend(&mut path, name)?;
+        }
+        if path.is_empty() {
+            fallible::extend(&mut path, b"/")?;
+        }
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

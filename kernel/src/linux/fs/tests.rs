@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+//! Tests of the file system.
+
+use super::*;
+
+fn fs() -> Fs {
+    Fs::new(1 << 20, 0).unwrap()
+}
+
+fn make(fs: &mut Fs, path: &[u8], node: Node) -> Result<InodeId, Errno> {
+    let place = fs.locate(InodeId::ROOT, path, Follow::No)?;
+    fs.create(&place, node, 0o755, 0)
+}
+
+fn file() -> Node {
+    Node::File(Content::default())
+}
+
+fn find(fs: &Fs, path: &[u8]) -> Result<InodeId, Errno> {
+    fs.find(InodeId::ROOT, path, Follow::Yes)
+}
+
+fn rename(fs: &mut Fs, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+    let from = fs.locate(InodeId::ROOT, from, Follow::No)?;
+    let to = fs.locate(InodeId::ROOT, to, Follow::No)?;
+    fs.rename(&from, &to, 0)
+}
+
+#[test]
+fn paths_lead_where_they_should() {
+    let mut fs = fs();
+    let a = make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    let b = make(&mut fs, b"/a//b/", Fs::new_directory()).unwrap();
+    let c = make(&mut fs, b"a/b/c", file()).unwrap();
+    assert_eq!(find(&fs, b"/a/./b/../b//c"), Ok(c));
+    assert_eq!(find(&fs, b"/../.."), Ok(InodeId::ROOT));
+    assert_eq!(fs.find(b, b"..", Follow::Yes), Ok(a));
+    assert_eq!(find(&fs, b"/a/b/c/"), Err(ENOTDIR));
+    assert_eq!(find(&fs, b"/a/b/c/."), Err(ENOTDIR));
+    assert_eq!(find(&fs, b"/a/x"), Err(ENOENT));
+    assert_eq!(find(&fs, b"/x/../a"), Err(ENOENT));
+    assert_eq!(find(&fs, b""), Err(ENOENT));
+    assert_eq!(fs.path_of(b).unwrap(), b"/a/b");
+    assert_eq!(fs.path_of(InodeId::ROOT).unwrap(), b"/");
+}
+
+#[test]
+fn symbolic_links_are_followed_and_loops_end() {
+    let mut fs = fs();
+    let a = make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    let c = make(&mut fs, b"/a/c", file()).unwrap();
+    make(&mut fs, b"/to-a", Node::Link(b"a".to_vec())).unwrap();
+    make(&mut fs, b"/a/abs", Node::Link(b"/to-a/c".to_vec())).unwrap();
+    let own = make(&mut fs, b"/loop", Node::Link(b"loop".to_vec())).unwrap();
+    assert_eq!(find(&fs, b"/to-a/abs"), Ok(c));
+    assert_eq!(find(&fs, b"/to-a/"), Ok(a));
+    assert_eq!(find(&fs, b"/loop"), Err(super::super::errno::ELOOP));
+    assert_eq!(fs.find(InodeId::ROOT, b"/loop", Follow::No), Ok(own));
+    assert_eq!(find(&fs, b"/a/abs/"), Err(ENOTDIR));
+}
+
+#[test]
+fn link_counts_follow_names() {
+    let mut fs = fs();
+    let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
+    let f = make(&mut fs, b"/f", file()).unwrap();
+    let place = fs.locate(InodeId::ROOT, b"/d/g", Follow::No).unwrap();
+    fs.link(f, &place, 0).unwrap();
+    make(&mut fs, b"/d/e", Fs::new_directory()).unwrap();
+    assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 3);
+    assert_eq!(fs.inode(d).unwrap().links, 3);
+    assert_eq!(fs.inode(f).unwrap().links, 2);
+    rename(&mut fs, b"/d/e", b"/e").unwrap();
+    assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 4);
+    assert_eq!(fs.inode(d).unwrap().links, 2);
+    let place = fs.locate(InodeId::ROOT, b"/e", Follow::No).unwrap();
+    fs.remove_directory(&place, 0).unwrap();
+    assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 3);
+}
+
+#[test]
+fn an_unlinked_file_lives_while_it_is_held() {
+    let mut fs = fs();
+    let f = make(&mut fs, b"/f", file()).unwrap();
+    fs.hold(f).unwrap();
+    fs.write(f, 0, b"abc", 0).unwrap();
+    let place = fs.locate(InodeId::ROOT, b"/f", Follow::No).unwrap();
+    fs.unlink(&place, 0).unwrap();
+    assert_eq!(find(&fs, b"/f"), Err(ENOENT));
+    assert_eq!(fs.content(f).unwrap().at(0, 9), b"abc");
+    fs.release(f);
+    assert!(fs.inode(f).is_err());
+    assert_eq!(fs.budget.0, 1 << 20);
+    // Its place in the table is used again.
+    assert_eq!(make(&mut fs, b"/g", file()), Ok(f));
+}
+
+#[test]
+fn renames_that_make_no_sense_are_refused() {
+    let mut fs = fs();
+    make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    make(&mut fs, b"/a/b", Fs::new_directory()).unwrap();
+    make(&mut fs, b"/f", file()).unwrap();
+    assert_eq!(rename(&mut fs, b"/a", b"/a/b/c"), Err(EINVAL));
+    assert_eq!(rename(&mut fs, b"/a", b"/f"), Err(ENOTDIR));
+    assert_eq!(rename(&mut fs, b"/f", b"/a"), Err(EISDIR));
+    assert_eq!(rename(&mut fs, b"/f", b"/x/"), Err(ENOTDIR));
+    assert_eq!(rename(&mut fs, b"/x", b"/y"), Err(ENOENT));
+    assert_eq!(rename(&mut fs, b"/f", b"/f"), Ok(()));
+    make(&mut fs, b"/g", file()).unwrap();
+    assert_eq!(rename(&mut fs, b"/f", b"/g"), Ok(()));
+    assert_eq!(find(&fs, b"/f"), Err(ENOENT));
+}
+
+#[test]
+fn a_removed_directory_takes_no_more_names() {
+    let mut fs = fs();
+    let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
+    fs.hold(d).unwrap();
+    let place = fs.locate(InodeId::ROOT, b"/d", Follow::No).unwrap();
+    fs.remove_directory(&place, 0).unwrap();
+    let place = fs.locate(d, b"f", Follow::No).unwrap();
+    assert_eq!(fs.create(&place, file(), 0, 0), Err(ENOENT));
+    assert_eq!(fs.path_of(d), Err(ENOENT));
+}

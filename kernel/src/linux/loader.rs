@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+//! Starts a program: what `execve` does.
+
+use pe_replay::Uprr;
+use pe_replay::uprr::{Extended, INTERRUPT_FLAG};
+use pe_replay::wire::config::entry;
+use pe_replay::wire::end::Refusal;
+use raw_cpuid::CpuId;
+
+use super::Linux;
+use super::area::{Area, Kind};
+use super::elf::Image;
+use super::memory::{Memory, page_down, page_up};
+use super::random::Random;
+use super::stack::{Contents, StackError, strings};
+use crate::arch::processor::hwcap;
+use crate::archive::Archive;
+use crate::mem::frame;
+use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
+
+/// AT_HWCAP2: WRFSBASE and its like may be used (arch/x86/include/uapi/asm/hwcap2.h).
+const HWCAP2_FSGSBASE: u64 = 1 << 1;
+/// Room that a program needs beside its file: a page of stack, and page tables.
+const EXTRA_PAGES: u64 = 16;
+
+fn has_fsgsbase() -> bool {
+    CpuId::new().get_extended_feature_info().is_some_and(|features| features.has_fsgsbase())
+}
+
+fn out_of_memory(needed_pages: u64) -> Refusal {
+    Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
+}
+
+/// Pages that hold content of the file.
+fn filled_pages(image: &Image<'_>) -> u64 {
+    let pages = image.segments.iter().filter(|segment| !segment.bytes.is_empty()).map(|segment| {
+        let end = segment.start + segment.bytes.len() as u64;
+        (end - 1) / PAGE_LEN - segment.start / PAGE_LEN + 1
+    });
+    pages.sum()
+}
+
+/// Maps the segments and loads what the file holds of them. Where two share a
+/// page, the later one's permissions hold, as on Linux.
+fn load_segments(memory: &mut Memory, space: &mut Space, image: &Image<'_>) -> Result<(), Refusal> {
+    let failed = |free_pages| Refusal::OutOfMemory { needed_pages: filled_pages(image), free_pages };
+    let free_pages = frame::free_count();
+    for segment in &image.segments {
+        let start = page_down(segment.start);
+        let end = page_up(segment.end).ok_or(Refusal::Malformed)?;
+        let access = segment.access;
+        while let Some(hole) = memory.areas().first_hole(start, end) {
+            let behind = memory.areas().between(hole, end).next().map_or(end, |area| area.start);
+            let area = Area { start: hole, end: behind, access, kind: Kind::Image };
+            memory.map(space, area).map_err(|_| failed(free_pages))?;
+        }
+        memory.protect(space, start, end, access).map_err(|_| failed(free_pages))?;
+        memory.fill(space, segment.start, segment.bytes).map_err(|OutOfFrames| failed(free_pages))?;
+    }
+    Ok(())
+}
+
+impl Linux {
+    /// Loads the archive's program into `space`, builds its stack and sets its registers.
+    ///
+    /// `seed` is that of all randomness which the program sees.
+    pub fn load(
+        archive: &Archive<'static>,
+        seed: u64,
+        space: &mut Space,
+        uprr: &mut Uprr,
+    ) -> Result<Self, Refusal> {
+        let program = archive.find(entry::PROGRAM).ok_or(Refusal::NoProgram)?;
+        let image = Image::parse(program)?;
+        let needed = filled_pages(&image) + EXTRA_PAGES;
+        if needed > frame::free_count() {
+            return Err(out_of_memory(needed));
+        }
+        let listed = |name| strings(archive.find(name).unwrap_or(&[]));
+        let mut arguments = listed(entry::ARGV).map_err(|_| out_of_memory(needed))?;
+        let environment = listed(entry::ENVP).map_err(|_| out_of_memory(needed))?;
+        if arguments.is_empty() {
+            // As on Linux: a program always has an argv[0].
+            super::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
+        }
+
+        let memory_len = frame::free_count().saturating_mul(PAGE_LEN);
+        let mut memory = Memory::new(memory_len);
+        load_segments(&mut memory, space, &image)?;
+        let image_end = image.segments.iter().map(|segment| segment.end).max().unwrap_or(0);
+        memory.start_heap(image_end);
+        let access = Access { read: true, write: true, execute: image.executable_stack };
+        let top = memory.map_stack(space, access).map_err(|_| Refusal::Malformed)?;
+
+        let mut random = Random::new(seed);
+        let mut random_bytes = [0; 16];
+        random.fill(&mut random_bytes);
+        let contents = Contents {
+            arguments: &arguments,
+            environment: &environment,
+            random: random_bytes,
+            capabilities: u64::from(hwcap()),
+            more_capabilities: if has_fsgsbase() { HWCAP2_FSGSBASE } else { 0 },
+        };
+        let (stack_pointer, stack) = contents.build(&image, top).map_err(|error| match error {
+            StackError::TooLong { limit } => Refusal::ArgumentsTooLong { limit },
+            StackError::Exhausted => out_of_memory(needed),
+        })?;
+        memory
+            .fill(space, stack_pointer, &stack)
+            .map_err(|OutOfFrames| out_of_memory(stack.len() as u64 / PAGE_LEN + 1))?;
+
+        let name = arguments.first().copied().unwrap_or_default();
+        let linux =
+            Self::new(archive, memory, memory_len, random, name).map_err(|_| out_of_memory(needed))?;
+        start(uprr, image.entry, stack_pointer);
+        Ok(linux)
+    }
+}
+
+/// The registers of a program before its first instruction: all zero but these.
+fn start(uprr: &mut Uprr, entry: u64, stack_pointer: u64) {
+    for index in 0..16 {
+        *uprr.gpr_mut(index) = 0;
+    }
+    uprr.extended = Extended::initial();
+    (uprr.fs_base, uprr.gs_base) = (0, 0);
+    uprr.rip = entry;
+    uprr.rsp = stack_pointer;
+    uprr.rflags = INTERRUPT_FLAG | 2;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+//! A process's memory: areas, and the pages of them that are there.
+//!
+//! Pages come on demand: an area promises zeroed pages, the first access to one
+//! (the program's page fault, or the kernel's copy in a system call) maps it.
+//! Pages with content of a file are mapped with the area.
+
+use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
+
+use super::area::{Area, Areas, Kind};
+use super::errno::{EEXIST, ENOMEM, Errno};
+use super::fallible::Exhausted;
+use super::resident::Resident;
+use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
+
+/// The lowest address that a mapping gets (Linux's `vm.mmap_min_addr`).
+pub const MMAP_MIN: u64 = 0x1_0000;
+/// Length of the stack's area.
+pub const STACK_LEN: u64 = 8 << 20;
+/// Addresses below the stack that are never given away unasked.
+pub const STACK_GUARD_LEN: u64 = 1 << 20;
+/// The first address above the room for mappings, which grow downwards.
+pub const MMAP_TOP: u64 = USER_END - STACK_LEN - STACK_GUARD_LEN;
+
+/// What an access wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Read data.
+    Read,
+    /// Write data.
+    Write,
+    /// Fetch an instruction.
+    Fetch,
+}
+
+impl Intent {
+    /// Whether `access` permits it.
+    fn is_permitted(self, access: Access) -> bool {
+        match self {
+            Self::Read => access.read,
+            Self::Write => access.write,
+            Self::Fetch => access.execute,
+        }
+    }
+}
+
+impl From<u32> for Intent {
+    /// What a page fault with this error code wanted.
+    fn from(error: u32) -> Self {
+        if error & FAULT_FETCH != 0 {
+            Self::Fetch
+        } else if error & FAULT_WRITE != 0 {
+            Self::Write
+        } else {
+            Self::Read
+        }
+    }
+}
+
+/// Why a page cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is mapped there, or the access is not permitted.
+    Denied,
+    /// The page lies behind the end of the mapped file.
+    PastEnd,
+    /// There is no frame left for it, or no room to note it down.
+    OutOfMemory,
+}
+
+/// A page that an access may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// It was there, with the permission asked for.
+    Present,
+    /// It is there now.
+    Mapped,
+}
+
+/// The memory of a process.
+pub struct Memory {
+    areas: Areas,
+    resident: Resident,
+    /// Where the heap begins.
+    heap_start: u64,
+    /// The program break.
+    heap_break: u64,
+    /// More than this is refused at once.
+    commit_limit: u64,
+}
+
+/// The first page boundary at or above `address`.
+pub fn page_up(address: u64) -> Option<u64> {
+    address.checked_next_multiple_of(PAGE_LEN)
+}
+
+/// The page that `address` lies in.
+pub fn page_down(address: u64) -> u64 {
+    address & !(PAGE_LEN - 1)
+}
+
+impl Memory {
+    /// No memory at all; never more than `commit_limit` bytes in one writable mapping.
+    pub fn new(commit_limit: u64) -> Self {
+        Self {
+            areas: Areas::default(),
+            resident: Resident::default(),
+            heap_start: 0,
+            heap_break: 0,
+            commit_limit,
+        }
+    }
+
+    /// The areas.
+    pub fn areas(&self) -> &Areas {
+        &self.areas
+    }
+
+    /// Whether one writable mapping of `length` bytes is more than there is memory.
+    pub fn exceeds_commit(&self, length: u64) -> bool {
+        length > self.commit_limit
+    }
+
+    /// Adds an area, in place of whatever was there.
+    pub fn map(&mut self, space: &mut Space, area: Area) -> Result<(), Exhausted> {
+        self.unmap(space, area.start, area.end)?;
+        self.areas.insert(area)
+    }
+
+    /// Takes away everything between two addresses.
+    pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.areas.remove(start, end)?;
+        self.discard(space, start, end)
+    }
+
+    /// Gives back the pages between two addresses; the areas stay.
+    pub fn discard(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        let mut from = start;
+        while let Some(run) = self.resident.first_between(from, end) {
+            for page in run.clone().step_by(PAGE_LEN as usize) {
+                space.unmap(page);
+            }
+            from = run.end;
+        }
+        self.resident.remove(start, end)
+    }
+
+    /// Changes the permissions of everything between two addresses.
+    pub fn protect(
+        &mut self,
+        space: &mut Space,
+        start: u64,
+        end: u64,
+        access: Access,
+    ) -> Result<(), Exhausted> {
+        self.areas.set_access(start, end, access)?;
+        let mut from = start;
+        while let Some(run) = self.resident.first_between(from, end) {
+            for page in run.clone().step_by(PAGE_LEN as usize) {
+                space.protect(page, access);
+            }
+            from = run.end;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that an access to `address` can go on.
+    pub fn resolve(&mut self, space: &mut Space, address: u64, intent: Intent) -> Result<Resolved, Fault> {
+        let area = self.areas.find(address).ok_or(Fault::Denied)?;
+        if !intent.is_permitted(area.access) {
+            return Err(Fault::Denied);
+        }
+        if area.kind == Kind::PastEnd {
+            return Err(Fault::PastEnd);
+        }
+        let page = page_down(address);
+        if self.resident.contains(page) {
+            return Ok(Resolved::Present);
+        }
+        self.add_page(space, page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        Ok(Resolved::Mapped)
+    }
+
+    /// Maps a zeroed page that is not there, whatever area it is in.
+    fn add_page(&mut self, space: &mut Space, page: u64, access: Access) -> Result<(), OutOfFrames> {
+        self.resident.reserve().map_err(|Exhausted| OutOfFrames)?;
+        space.map_zeroed(page, access)?;
+        self.resident.insert(page).map_err(|Exhausted| OutOfFrames)
+    }
+
+    /// Writes content into an area, whatever its permissions, and maps its pages.
+    ///
+    /// All of `bytes` has to lie in areas.
+    pub fn fill(&mut self, space: &mut Space, address: u64, bytes: &[u8]) -> Result<(), OutOfFrames> {
+        let mut at = address;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let page = page_down(at);
+            let (here, behind) = rest.split_at(rest.len().min((page + PAGE_LEN - at) as usize));
+            let access = self.areas.find(page).ok_or(OutOfFrames)?.access;
+            if !self.resident.contains(page) {
+                self.add_page(space, page, access)?;
+            }
+            space.load(at, here).map_err(|_| OutOfFrames)?;
+            at = page + PAGE_LEN;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// Moves what lies between two addresses to `target`, where nothing may be.
+    pub fn relocate(
+        &mut self,
+        space: &mut Space,
+        start: u64,
+        end: u64,
+        target: u64,
+    ) -> Result<(), OutOfFrames> {
+        while let Some(run) = self.resident.first_between(start, end) {
+            for page in run.step_by(PAGE_LEN as usize) {
+                let to = target + (page - start);
+                self.resident.reserve().map_err(|Exhausted| OutOfFrames)?;
+                space.relocate(page, to)?;
+                self.resident.insert(to).map_err(|Exhausted| OutOfFrames)?;
+                self.resident.remove(page, page + PAGE_LEN).map_err(|Exhausted| OutOfFrames)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the stack's area; returns the first address above it.
+    pub fn map_stack(&mut self, space: &mut Space, access: Access) -> Result<u64, Errno> {
+        let start = USER_END - STACK_LEN;
+        if !self.areas.is_free(start, USER_END) {
+            return Err(EEXIST);
+        }
+        self.map(space, Area { start, end: USER_END, access, kind: Kind::Stack })?;
+        Ok(USER_END)
+    }
+
+    /// Lets the heap begin, empty, at the first page boundary at or above `address`.
+    pub fn start_heap(&mut self, address: u64) {
+        self.heap_start = page_up(address).unwrap_or(USER_END);
+        self.heap_break = self.heap_start;
+    }
+
+    /// `brk`: moves the program break, if that is possible; returns where it is.
+    pub fn set_break(&mut self, space: &mut Space, wanted: u64) -> u64 {
+        if self.try_set_break(space, wanted).is_ok() {
+            self.heap_break = wanted;
+        }
+        self.heap_break
+    }
+
+    fn try_set_break(&mut self, space: &mut Space, wanted: u64) -> Result<(), Errno> {
+        const RW: Access = Access { read: true, write: true, execute: false };
+        if wanted < self.heap_start {
+            return Err(ENOMEM);
+        }
+        let old_end = page_up(self.heap_break).ok_or(ENOMEM)?;
+        let new_end = page_up(wanted).filter(|end| *end <= USER_END).ok_or(ENOMEM)?;
+        if new_end < old_end {
+            self.unmap(space, new_end, old_end)?;
+        } else if new_end > old_end {
+            // One page stays free above the heap, as on Linux.
+            if self.exceeds_commit(new_end - old_end) || !self.areas.is_free(old_end, new_end + PAGE_LEN) {
+                return Err(ENOMEM);
+            }
+            self.map(space, Area { start: old_end, end: new_end, access: RW, kind: Kind::Heap })?;
+        }
+        Ok(())
+    }
+}

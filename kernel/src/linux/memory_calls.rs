@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+//! System calls that change what memory there is: the `mmap` family.
+
+use linux_raw_sys::general::{
+    MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
+    MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
+    MADV_RANDOM, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED, MADV_WIPEONFORK, MAP_ANONYMOUS, MAP_FIXED,
+    MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
+    MREMAP_FIXED, MREMAP_MAYMOVE, O_ACCMODE, O_RDWR, PROT_EXEC, PROT_GROWSDOWN, PROT_READ, PROT_WRITE,
+};
+
+use super::area::{Area, Kind, MAX_AREAS};
+use super::descriptor::Object;
+use super::errno::{EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, Errno, Failure, Reply};
+use super::fs::{Device, InodeId, Node};
+use super::memory::{MMAP_MIN, MMAP_TOP, page_down, page_up};
+use super::{Linux, Next};
+use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
+
+/// What to map.
+#[derive(Clone, Copy)]
+enum Source {
+    Zeros(Kind),
+    File { id: InodeId, offset: u64, kind: Kind },
+}
+
+/// The permissions that `prot` asks for. As on the processor, what can be
+/// written or executed can be read.
+fn access_of(prot: u32) -> Access {
+    Access {
+        read: prot & (PROT_READ | PROT_WRITE | PROT_EXEC) != 0,
+        write: prot & PROT_WRITE != 0,
+        execute: prot & PROT_EXEC != 0,
+    }
+}
+
+/// The whole pages from `address` on, or `None` if that is not a range in user space.
+fn page_range(address: u64, length: u64) -> Option<(u64, u64)> {
+    let end = address.checked_add(page_up(length)?)?;
+    (address.is_multiple_of(PAGE_LEN) && end <= USER_END).then_some((address, end))
+}
+
+impl Linux {
+    /// `mmap`.
+    pub(super) fn mmap(&mut self, space: &mut Space, arguments: [u64; 6]) -> Reply {
+        let [hint, length, prot, flags, fd, offset] = arguments;
+        let (prot, flags) = (prot as u32, flags as u32);
+        if length == 0 || !offset.is_multiple_of(PAGE_LEN) {
+            return Err(EINVAL.into());
+        }
+        let length = page_up(length).ok_or(ENOMEM)?;
+        offset.checked_add(length).ok_or(ENOMEM)?;
+        if flags & MAP_HUGETLB != 0 {
+            return Err(ENOMEM.into());
+        }
+        let source = self.map_source(prot, flags, fd as i32, offset)?;
+        let access = access_of(prot);
+        if access.write && flags & MAP_NORESERVE == 0 && self.memory.exceeds_commit(length) {
+            return Err(ENOMEM.into());
+        }
+        let start = self.place(hint, length, flags)?;
+        self.map_at(space, start, start + length, access, source).inspect_err(|_| {
+            // Part of it may be there; what it replaced is gone, as on Linux.
+            let _ = self.memory.unmap(space, start, start + length);
+        })?;
+        Ok(start)
+    }
+
+    /// Checks the file behind a mapping.
+    fn map_source(&self, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<Source, Errno> {
+        let is_shared = match flags & MAP_TYPE {
+            MAP_PRIVATE => false,
+            MAP_SHARED | MAP_SHARED_VALIDATE => true,
+            _ => return Err(EINVAL),
+        };
+        let zeros = Source::Zeros(if is_shared { Kind::Shared } else { Kind::Private });
+        if flags & MAP_ANONYMOUS != 0 {
+            return Ok(zeros);
+        }
+        let description = self.descriptors.get(fd)?;
+        description.check_readable().map_err(|_| EACCES)?;
+        let Object::Inode(id) = description.object else { return Err(ENODEV) };
+        match &self.fs.inode(id)?.node {
+            Node::Device(Device::Zero) => return Ok(zeros),
+            Node::File(_) => {}
+            Node::Directory(_) | Node::Link(_) | Node::Device(_) => return Err(ENODEV),
+        }
+        if is_shared && prot & PROT_WRITE != 0 {
+            if description.flags & O_ACCMODE != O_RDWR {
+                return Err(EACCES);
+            }
+            defmt::warn!("mmap: a writable shared mapping of a file is not supported (ENODEV)");
+            return Err(ENODEV);
+        }
+        let kind = if is_shared { Kind::SharedFile } else { Kind::File };
+        Ok(Source::File { id, offset, kind })
+    }
+
+    /// Where a mapping goes.
+    fn place(&self, hint: u64, length: u64, flags: u32) -> Result<u64, Errno> {
+        let areas = self.memory.areas();
+        let end = hint.checked_add(length).filter(|end| *end <= USER_END);
+        if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0 {
+            if !hint.is_multiple_of(PAGE_LEN) {
+                return Err(EINVAL);
+            }
+            let end = end.ok_or(ENOMEM)?;
+            if hint < MMAP_MIN {
+                return Err(EPERM);
+            }
+            if flags & MAP_FIXED_NOREPLACE != 0 && !areas.is_free(hint, end) {
+                return Err(EEXIST);
+            }
+            return Ok(hint);
+        }
+        let wanted = page_down(hint);
+        if wanted >= MMAP_MIN && end.is_some() && areas.is_free(wanted, wanted + length) {
+            return Ok(wanted);
+        }
+        areas.gap(MMAP_MIN, MMAP_TOP, length).ok_or(ENOMEM)
+    }
+
+    fn map_at(
+        &mut self,
+        space: &mut Space,
+        start: u64,
+        end: u64,
+        access: Access,
+        source: Source,
+    ) -> Result<(), Errno> {
+        match source {
+            Source::Zeros(kind) => Ok(self.memory.map(space, Area { start, end, access, kind })?),
+            Source::File { id, offset, kind } => {
+                let left = self.fs.content(id)?.length().saturating_sub(offset);
+                let filled_end = page_up(left).map_or(end, |left| end.min(start.saturating_add(left)));
+                if filled_end < end {
+                    let area = Area { start: filled_end, end, access, kind: Kind::PastEnd };
+                    self.memory.map(space, area)?;
+                }
+                if start < filled_end {
+                    self.memory.map(space, Area { start, end: filled_end, access, kind })?;
+                }
+                self.copy_file(space, id, offset, start, filled_end)
+            }
+        }
+    }
+
+    fn copy_file(
+        &mut self,
+        space: &mut Space,
+        id: InodeId,
+        offset: u64,
+        start: u64,
+        end: u64,
+    ) -> Result<(), Errno> {
+        let content = self.fs.content(id)?;
+        let mut at = start;
+        while at < end {
+            let part = content.at(offset + (at - start), end - at);
+            if part.is_empty() {
+                break;
+            }
+            self.memory.fill(space, at, part).map_err(|OutOfFrames| ENOMEM)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// `munmap`.
+    pub(super) fn munmap(&mut self, space: &mut Space, address: u64, length: u64) -> Reply {
+        let (start, end) = page_range(address, length).filter(|(start, end)| start < end).ok_or(EINVAL)?;
+        self.memory.unmap(space, start, end)?;
+        Ok(0)
+    }
+
+    /// `mprotect`.
+    pub(super) fn mprotect(&mut self, space: &mut Space, address: u64, length: u64, prot: u32) -> Reply {
+        if prot & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN) != 0
+            || !address.is_multiple_of(PAGE_LEN)
+        {
+            return Err(EINVAL.into());
+        }
+        if length == 0 {
+            return Ok(0);
+        }
+        let (mut start, end) = page_range(address, length).ok_or(ENOMEM)?;
+        if prot & PROT_GROWSDOWN != 0 {
+            let area = self.memory.areas().find(start).filter(|area| area.kind == Kind::Stack);
+            start = area.ok_or(EINVAL)?.start;
+        }
+        let hole = self.memory.areas().first_hole(start, end);
+        let reached = hole.unwrap_or(end);
+        let access = access_of(prot);
+        if access.write {
+            let shared_file = |area: Area| area.kind == Kind::SharedFile;
+            if self.memory.areas().between(start, reached).any(shared_file) {
+                return Err(EACCES.into());
+            }
+        }
+        // What lies in front of a hole is changed nevertheless, as on Linux.
+        self.memory.protect(space, start, reached, access)?;
+        if hole.is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+    }
+
+    /// `mremap`.
+    pub(super) fn mremap(&mut self, space: &mut Space, arguments: [u64; 6]) -> Reply {
+        let [address, old_length, new_length, flags, target, _] = arguments;
+        let flags = flags as u32;
+        let is_fixed = flags & MREMAP_FIXED != 0;
+        let may_move = flags & MREMAP_MAYMOVE != 0;
+        if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || is_fixed && !may_move {
+            return Err(EINVAL.into());
+        }
+        let (start, old_end) = page_range(address, old_length).ok_or(EINVAL)?;
+        let new_length = page_up(new_length).filter(|length| *length > 0).ok_or(EINVAL)?;
+        let old_length = old_end - start;
+        if old_length == 0 {
+            return Err(EINVAL.into());
+        }
+        let area = self.memory.areas().find(start).ok_or(EFAULT)?;
+        if area.end < old_end {
+            return Err(EFAULT.into());
+        }
+        if new_length > old_length && area.access.write && self.memory.exceeds_commit(new_length - old_length)
+        {
+            return Err(ENOMEM.into());
+        }
+        if is_fixed {
+            let (target, target_end) = page_range(target, new_length).ok_or(EINVAL)?;
+            if target < MMAP_MIN {
+                return Err(EPERM.into());
+            }
+            if target < old_end && start < target_end {
+                return Err(EINVAL.into());
+            }
+            self.memory.unmap(space, target, target_end)?;
+            return self.move_area(space, area, (start, old_length), (target, new_length));
+        }
+        if new_length <= old_length {
+            self.memory.unmap(space, start + new_length, old_end)?;
+            return Ok(start);
+        }
+        let grows_to = start.checked_add(new_length).filter(|end| *end <= USER_END);
+        if let Some(new_end) = grows_to
+            && area.end == old_end
+            && self.memory.areas().is_free(old_end, new_end)
+        {
+            let kind = self.growth_kind(area);
+            self.memory.map(space, Area { start: old_end, end: new_end, access: area.access, kind })?;
+            return Ok(start);
+        }
+        if !may_move {
+            return Err(ENOMEM.into());
+        }
+        let target = self.memory.areas().gap(MMAP_MIN, MMAP_TOP, new_length).ok_or(ENOMEM)?;
+        self.move_area(space, area, (start, old_length), (target, new_length))
+    }
+
+    /// What an area grows by: file mappings are not read on.
+    fn growth_kind(&self, area: Area) -> Kind {
+        match area.kind {
+            Kind::File | Kind::SharedFile | Kind::PastEnd => Kind::PastEnd,
+            Kind::Image | Kind::Heap | Kind::Stack | Kind::Private => Kind::Private,
+            Kind::Shared => Kind::Shared,
+        }
+    }
+
+    fn move_area(
+        &mut self,
+        space: &mut Space,
+        area: Area,
+        (start, old_length): (u64, u64),
+        (target, new_length): (u64, u64),
+    ) -> Reply {
+        if self.memory.areas().all().len() + 4 > MAX_AREAS {
+            return Err(ENOMEM.into());
+        }
+        let kept = old_length.min(new_length);
+        self.memory.map(space, Area { start: target, end: target + kept, ..area })?;
+        if new_length > kept {
+            let kind = self.growth_kind(area);
+            let (start, end) = (target + kept, target + new_length);
+            self.memory.map(space, Area { start, end, access: area.access, kind })?;
+        }
+        // From here on pages may be in either place: there is no way back.
+        self.memory
+            .relocate(space, start, start + kept, target)
+            .map_err(|OutOfFrames| Failure::End(Next::OutOfMemory))?;
+        self.memory.unmap(space, start, start + old_length)?;
+        Ok(target)
+    }
+
+    /// `madvise`.
+    pub(super) fn madvise(&mut self, space: &mut Space, address: u64, length: u64, advice: u32) -> Reply {
+        let discards = match advice {
+            MADV_DONTNEED => true,
+            MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_FREE | MADV_DONTFORK
+            | MADV_DOFORK | MADV_MERGEABLE | MADV_UNMERGEABLE | MADV_HUGEPAGE | MADV_NOHUGEPAGE
+            | MADV_DONTDUMP | MADV_DODUMP | MADV_WIPEONFORK | MADV_KEEPONFORK | MADV_COLD | MADV_PAGEOUT
+            | MADV_COLLAPSE => false,
+            _ => return Err(EINVAL.into()),
+        };
+        let (start, end) = page_range(address, length).ok_or(EINVAL)?;
+        if discards {
+            let keeps_content = |area: Area| matches!(area.kind, Kind::Image | Kind::File | Kind::SharedFile);
+            if self.memory.areas().between(start, end).any(keeps_content) {
+                defmt::warn!("madvise: MADV_DONTNEED on a file's pages is not supported (EINVAL)");
+                return Err(EINVAL.into());
+            }
+            let mut from = start;
+            loop {
+                let Some(area) = self.memory.areas().between(from, end).next() else { break };
+                if area.kind != Kind::Shared {
+                    self.memory.discard(space, area.start, area.end)?;
+                }
+                from = area.end;
+            }
+        }
+        if self.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+    }
+
+    /// `mlock`, `munlock`, `msync`: nothing is ever paged out or written back.
+    pub(super) fn check_mapped(&mut self, address: u64, length: u64) -> Reply {
+        let (start, end) = page_range(page_down(address), length).ok_or(ENOMEM)?;
+        if self.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_outside_user_space_are_none() {
+        assert_eq!(page_range(0x1000, 1), Some((0x1000, 0x2000)));
+        assert_eq!(page_range(0x1001, 1), None);
+        assert_eq!(page_range(USER_END, 1), None);
+        assert_eq!(page_range(0x1000, u64::MAX), None);
+        assert_eq!(page_range(u64::MAX & !0xfff, 0x2000), None);
+    }
+
+    #[test]
+    fn what_can_be_written_can_be_read() {
+        assert_eq!(access_of(PROT_WRITE), Access { read: true, write: true, execute: false });
+        assert_eq!(access_of(0), Access { read: false, write: false, execute: false });
+    }
+}

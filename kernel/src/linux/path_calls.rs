@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+//! System calls that name files by path.
+
+use linux_raw_sys::general::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_CLOEXEC,
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, R_OK, RENAME_NOREPLACE,
+    W_OK, X_OK,
+};
+
+use super::Linux;
+use super::content::Content;
+use super::descriptor::{Description, Object};
+use super::errno::{
+    EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, ERANGE, Errno, Failure, Reply,
+};
+use super::fallible;
+use super::fs::{Device, Directory, Follow, Fs, InodeId, Node, Place};
+use super::layout::{Layout, get_u64};
+use super::time_calls::nanoseconds;
+use crate::mem::space::Space;
+
+/// A directory descriptor and the path seen from it, as the `...at` calls take them.
+#[derive(Clone, Copy)]
+pub struct PathAt {
+    /// The directory, or AT_FDCWD.
+    pub directory: i32,
+    /// Where the path is.
+    pub path: u64,
+}
+
+impl PathAt {
+    /// A path seen from the working directory.
+    pub fn here(path: u64) -> Self {
+        Self { directory: AT_FDCWD, path }
+    }
+}
+
+impl Linux {
+    /// The directory that a relative path starts from.
+    fn base(&self, directory: i32, path: &[u8]) -> Result<InodeId, Errno> {
+        if directory == AT_FDCWD || path.starts_with(b"/") {
+            return Ok(self.working_directory);
+        }
+        match self.descriptors.get(directory)?.object {
+            Object::Inode(id) => self.fs.directory(id).map(|_| id),
+            Object::Output(_) => Err(ENOTDIR),
+        }
+    }
+
+    fn locate(&mut self, space: &mut Space, at: PathAt, follow: Follow) -> Result<Place, Failure> {
+        let path = self.user(space).path(at.path)?;
+        Ok(self.fs.locate(self.base(at.directory, &path)?, &path, follow)?)
+    }
+
+    /// What a path names, or with AT_EMPTY_PATH and an empty path the descriptor itself.
+    pub(super) fn object(&mut self, space: &mut Space, at: PathAt, flags: u32) -> Result<Object, Failure> {
+        let path = self.user(space).path(at.path)?;
+        if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+            return Ok(match at.directory {
+                AT_FDCWD => Object::Inode(self.working_directory),
+                fd => self.descriptors.get(fd)?.object,
+            });
+        }
+        let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
+        Ok(Object::Inode(self.fs.find(self.base(at.directory, &path)?, &path, follow)?))
+    }
+
+    /// `open`, `openat`, `creat`.
+    pub(super) fn open(&mut self, space: &mut Space, at: PathAt, flags: u32, mode: u32) -> Reply {
+        if flags & O_TMPFILE == O_TMPFILE {
+            return Err(EOPNOTSUPP.into());
+        }
+        if flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
+            return Err(EINVAL.into());
+        }
+        let exclusive = flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
+        let follow = if flags & O_NOFOLLOW != 0 || exclusive { Follow::No } else { Follow::Yes };
+        let place = self.locate(space, at, follow)?;
+        let id = match place.target {
+            Some(_) if exclusive => return Err(EEXIST.into()),
+            Some(id) => self.check_open(id, flags)?,
+            None if flags & O_CREAT == 0 => return Err(ENOENT.into()),
+            None if place.wants_directory => return Err(EISDIR.into()),
+            None => {
+                let node = Node::File(Content::default());
+                self.fs.create(&place, node, mode & !self.umask, self.clock.realtime_ns())?
+            }
+        };
+        let object = match self.fs.inode(id)?.node {
+            Node::Device(Device::Descriptor(fd)) => self.descriptors.get(fd).map_err(|_| ENOENT)?.object,
+            Node::Directory(_) | Node::File(_) | Node::Link(_) | Node::Device(_) => Object::Inode(id),
+        };
+        if let Object::Inode(id) = object {
+            self.fs.hold(id)?;
+        }
+        let kept = flags & !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
+        let description = Description { object, offset: 0, flags: kept };
+        match self.descriptors.open(description, flags & O_CLOEXEC != 0) {
+            Ok(fd) => Ok(fd as u64),
+            Err(errno) => {
+                self.drop_description(Some(description));
+                Err(errno.into())
+            }
+        }
+    }
+
+    /// Checks that what is there may be opened so, and truncates it if asked to.
+    fn check_open(&mut self, id: InodeId, flags: u32) -> Result<InodeId, Errno> {
+        let writes = flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0;
+        match &self.fs.inode(id)?.node {
+            Node::Link(_) if flags & O_PATH == 0 => return Err(ELOOP),
+            Node::Directory(_) if flags & O_PATH == 0 && (writes || flags & O_CREAT != 0) => {
+                return Err(EISDIR);
+            }
+            Node::File(_) | Node::Device(_) | Node::Link(_) if flags & O_DIRECTORY != 0 => {
+                return Err(ENOTDIR);
+            }
+            Node::File(_) if flags & O_TRUNC != 0 && flags & O_PATH == 0 => {
+                self.fs.resize(id, 0, self.clock.realtime_ns())?;
+            }
+            Node::Directory(_) | Node::File(_) | Node::Device(_) | Node::Link(_) => {}
+        }
+        Ok(id)
+    }
+
+    /// `access`, `faccessat`, `faccessat2`: root may do everything but execute
+    /// what nobody may execute.
+    pub(super) fn access(&mut self, space: &mut Space, at: PathAt, wanted: u32, flags: u32) -> Reply {
+        if wanted & !(R_OK | W_OK | X_OK) != 0 {
+            return Err(EINVAL.into());
+        }
+        if let Object::Inode(id) = self.object(space, at, flags)? {
+            let inode = self.fs.inode(id)?;
+            let executable = inode.mode & 0o111 != 0 || matches!(inode.node, Node::Directory(_));
+            if wanted & X_OK != 0 && !executable {
+                return Err(EACCES.into());
+            }
+        }
+        Ok(0)
+    }
+
+    /// `mkdir`, `mkdirat`.
+    pub(super) fn mkdir(&mut self, space: &mut Space, at: PathAt, mode: u32) -> Reply {
+        let place = self.locate(space, at, Follow::No)?;
+        let mode = mode & !self.umask & 0o1777;
+        self.fs.create(&place, Fs::new_directory(), mode, self.clock.realtime_ns())?;
+        Ok(0)
+    }
+
+    /// `unlink`, `rmdir`, `unlinkat`.
+    pub(super) fn unlink(&mut self, space: &mut Space, at: PathAt, flags: u32) -> Reply {
+        if flags & !AT_REMOVEDIR != 0 {
+            return Err(EINVAL.into());
+        }
+        let place = self.locate(space, at, Follow::No)?;
+        let now_ns = self.clock.realtime_ns();
+        if flags & AT_REMOVEDIR != 0 {
+            self.fs.remove_directory(&place, now_ns)?;
+        } else {
+            self.fs.unlink(&place, now_ns)?;
+        }
+        Ok(0)
+    }
+
+    /// `rename`, `renameat`, `renameat2`.
+    pub(super) fn rename(&mut self, space: &mut Space, from: PathAt, to: PathAt, flags: u32) -> Reply {
+        if flags & !RENAME_NOREPLACE != 0 {
+            return Err(EINVAL.into());
+        }
+        let from = self.locate(space, from, Follow::No)?;
+        let to = self.locate(space, to, Follow::No)?;
+        if flags & RENAME_NOREPLACE != 0 && to.target.is_some() {
+            return Err(EEXIST.into());
+        }
+        self.fs.rename(&from, &to, self.clock.realtime_ns())?;
+        Ok(0)
+    }
+
+    /// `link`, `linkat`.
+    pub(super) fn link(&mut self, space: &mut Space, old: PathAt, new: PathAt, flags: u32) -> Reply {
+        // Links are not followed unless asked for: the other way round than elsewhere.
+        let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
+        let Object::Inode(target) = self.object(space, old, flags & AT_EMPTY_PATH | follow)? else {
+            return Err(EINVAL.into());
+        };
+        let place = self.locate(space, new, Follow::No)?;
+        self.fs.link(target, &place, self.clock.realtime_ns())?;
+        Ok(0)
+    }
+
+    /// `symlink`, `symlinkat`.
+    pub(super) fn symlink(&mut self, space: &mut Space, target: u64, at: PathAt) -> Reply {
+        let target = self.user(space).path(target)?;
+        if target.is_empty() {
+            return Err(ENOENT.into());
+        }
+        let place = self.locate(space, at, Follow::No)?;
+        self.fs.create(&place, Node::Link(target), 0o777, self.clock.realtime_ns())?;
+        Ok(0)
+    }
+
+    /// `readlink`, `readlinkat`.
+    pub(super) fn readlink(&mut self, space: &mut Space, at: PathAt, buffer: u64, length: u64) -> Reply {
+        if (length as i32) <= 0 {
+            return Err(EINVAL.into());
+        }
+        let place = self.locate(space, at, Follow::No)?;
+        let target = match &self.fs.inode(place.target.ok_or(ENOENT)?)?.node {
+            Node::Link(target) => fallible::copy(target)?,
+            Node::Directory(_) | Node::File(_) | Node::Device(_) => return Err(EINVAL.into()),
+        };
+        let part = &target[..target.len().min(length as usize)];
+        self.user(space).write(buffer, part)?;
+        Ok(part.len() as u64)
+    }
+
+    /// `getcwd`.
+    pub(super) fn getcwd(&mut self, space: &mut Space, buffer: u64, length: u64) -> Reply {
+        let mut path = self.fs.path_of(self.working_directory)?;
+        fallible::push(&mut path, 0)?;
+        if (path.len() as u64) > length {
+            return Err(ERANGE.into());
+        }
+        self.user(space).write(buffer, &path)?;
+        Ok(path.len() as u64)
+    }
+
+    /// `chdir`.
+    pub(super) fn chdir(&mut self, space: &mut Space, path: u64) -> Reply {
+        let target = self.locate(space, PathAt::here(path), Follow::Yes)?.target.ok_or(ENOENT)?;
+        self.enter(target)
+    }
+
+    /// `fchdir`.
+    pub(super) fn fchdir(&mut self, fd: i32) -> Reply {
+        match self.descriptors.get(fd)?.object {
+            Object::Inode(id) => self.enter(id),
+            Object::Output(_) => Err(ENOTDIR.into()),
+        }
+    }
+
+    fn enter(&mut self, directory: InodeId) -> Reply {
+        self.fs.directory(directory)?;
+        self.fs.hold(directory)?;
+        let left = core::mem::replace(&mut self.working_directory, directory);
+        self.fs.release(left);
+        Ok(0)
+    }
+
+    /// `truncate`.
+    pub(super) fn truncate(&mut self, space: &mut Space, path: u64, length: u64) -> Reply {
+        let place = self.locate(space, PathAt::here(path), Follow::Yes)?;
+        self.truncate_inode(place.target.ok_or(ENOENT)?, length)
+    }
+
+    /// `chmod`, `fchmodat`, `fchmod`.
+    pub(super) fn chmod(&mut self, object: Object, mode: u32) -> Reply {
+        if let Object::Inode(id) = object {
+            self.fs.inode_mut(id)?.mode = mode & 0o7777;
+        }
+        Ok(0)
+    }
+
+    /// `utimensat` and, with a null path, `futimens`.
+    pub(super) fn utimensat(&mut self, space: &mut Space, at: PathAt, times: u64, flags: u32) -> Reply {
+        const UTIME_NOW: u64 = linux_raw_sys::general::UTIME_NOW as u64;
+        const UTIME_OMIT: u64 = linux_raw_sys::general::UTIME_OMIT as u64;
+        let object = match at.path {
+            0 => self.descriptors.get(at.directory)?.object,
+            _ => self.object(space, at, flags)?,
+        };
+        let mut modified_ns = Some(self.clock.realtime_ns());
+        if times != 0 {
+            let times: [u8; 32] = self.user(space).structure(times)?;
+            match get_u64(&times, 24) {
+                UTIME_NOW => {}
+                UTIME_OMIT => modified_ns = None,
+                fraction => modified_ns = Some(nanoseconds(get_u64(&times, 16), fraction)?),
+            }
+        }
+        if let (Object::Inode(id), Some(modified_ns)) = (object, modified_ns) {
+            self.fs.inode_mut(id)?.modified_ns = modified_ns;
+        }
+        Ok(0)
+    }
+
+    /// `getdents64`. The offset of a directory is the serial of the last entry seen.
+    pub(super) fn getdents64(&mut self, space: &mut Space, fd: i32, buffer: u64, length: u64) -> Reply {
+        let description = self.descriptors.get(fd)?;
+        description.check_readable()?;
+        let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
+        let mut seen = description.offset;
+        let mut done: u64 = 0;
+        while let Some((record, serial)) = self.next_entry(id, seen)? {
+            if done + record.len() as u64 > length & u64::from(u32::MAX) {
+                if done == 0 {
+                    return Err(EINVAL.into());
+                }
+                break;
+            }
+            let at = buffer.saturating_add(done);
+            match self.user(space).write(at, &record) {
+                Ok(()) => {}
+                Err(Failure::Errno(_)) if done > 0 => break,
+                Err(failure) => return Err(failure),
+            }
+            done += record.len() as u64;
+            seen = serial;
+        }
+        self.descriptors.get_mut(fd)?.offset = seen;
+        Ok(done)
+    }
+
+    /// The entry behind the one with serial `seen`: its `linux_dirent64`, and its serial.
+    fn next_entry(&self, directory: InodeId, seen: u64) -> Result<Option<(alloc::vec::Vec<u8>, u64)>, Errno> {
+        const NAME_AT: usize = 19;
+        let listed = self.fs.directory(directory)?;
+        let (name, id, serial): (&[u8], _, _) = match seen {
+            0 => (b".", directory, 1),
+            1 => (b"..", listed.parent(), Directory::FIRST_SERIAL - 1),
+            _ => {
+                let entries = listed.entries();
+                match entries.get(entries.partition_point(|entry| entry.serial <= seen)) {
+                    Some(entry) => (&entry.name, entry.inode, entry.serial),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let length = (NAME_AT + name.len() + 1).next_multiple_of(8);
+        // The type is the upper part of st_mode (IFTODT).
+        let kind = self.fs.inode(id).map_or(0, |inode| inode.node.file_type() >> 12) as u8;
+        let head = Layout::<NAME_AT>::new()
+            .u64(0, id.number())
+            .u64(8, serial)
+            .u16(16, length as u16)
+            .bytes(18, &[kind]);
+        let mut record = fallible::copy(&head.0)?;
+        fallible::extend(&mut record, name)?;
+        record.try_reserve(length - record.len()).map_err(|_| fallible::Exhausted)?;
+        record.resize(length, 0);
+        Ok(Some((record, serial)))
+    }
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+//! Who the program is, what it may use, and how it ends.
+
+use linux_raw_sys::general::{
+    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_WAIT,
+    FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM,
+    RLIM_NLIMITS, RLIMIT_NOFILE,
+};
+use linux_raw_sys::prctl::{
+    PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
+};
+use pe_replay::Uprr;
+
+use super::errno::{EAGAIN, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH, ETIMEDOUT, Failure, Reply};
+use super::layout::{Layout, get_u64};
+use super::memory::STACK_LEN;
+use super::user::User;
+use super::{Linux, Next};
+use crate::mem::space::{Space, USER_END};
+
+/// The program's process and thread number.
+pub const PROCESS_ID: u64 = 1000;
+/// The number of whoever started it.
+pub const PARENT_ID: u64 = 1;
+/// `sizeof(struct robust_list_head)`.
+const ROBUST_LIST_LEN: u64 = 24;
+/// Length of a `struct utsname`'s fields.
+const UTSNAME_FIELD_LEN: usize = 65;
+/// Length of a process's name, with its final NUL byte.
+const NAME_LEN: usize = 16;
+/// `arch_prctl` (arch/x86/include/uapi/asm/prctl.h).
+const ARCH_SET_GS: u32 = 0x1001;
+const ARCH_SET_FS: u32 = 0x1002;
+const ARCH_GET_FS: u32 = 0x1003;
+const ARCH_GET_GS: u32 = 0x1004;
+
+/// A resource limit: what holds, and up to where it may be raised.
+#[derive(Clone, Copy)]
+pub struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+const UNLIMITED: u64 = u64::MAX;
+
+/// The limits that a process starts with, in the order of `RLIMIT_...`.
+pub const LIMITS: [Limit; RLIM_NLIMITS as usize] = {
+    const fn limit(soft: u64, hard: u64) -> Limit {
+        Limit { soft, hard }
+    }
+    [
+        limit(UNLIMITED, UNLIMITED), // CPU
+        limit(UNLIMITED, UNLIMITED), // FSIZE
+        limit(UNLIMITED, UNLIMITED), // DATA
+        limit(STACK_LEN, STACK_LEN), // STACK
+        limit(0, UNLIMITED),         // CORE
+        limit(UNLIMITED, UNLIMITED), // RSS
+        limit(1, 1),                 // NPROC
+        limit(1024, 1024),           // NOFILE
+        limit(8 << 20, 8 << 20),     // MEMLOCK
+        limit(UNLIMITED, UNLIMITED), // AS
+        limit(UNLIMITED, UNLIMITED), // LOCKS
+        limit(0, 0),                 // SIGPENDING
+        limit(0, 0),                 // MSGQUEUE
+        limit(0, 0),                 // NICE
+        limit(0, 0),                 // RTPRIO
+        limit(UNLIMITED, UNLIMITED), // RTTIME
+    ]
+};
+
+/// The most descriptors, [`RLIMIT_NOFILE`].
+pub const MAX_DESCRIPTORS: u64 = LIMITS[RLIMIT_NOFILE as usize].soft;
+
+impl Linux {
+    /// `exit`, `exit_group`.
+    pub(super) fn exit(&self, status: u64) -> Reply {
+        Err(Failure::End(Next::Exit { status: status as u8 }))
+    }
+
+    /// `arch_prctl`.
+    pub(super) fn arch_prctl(
+        &mut self,
+        space: &mut Space,
+        uprr: &mut Uprr,
+        command: u32,
+        address: u64,
+    ) -> Reply {
+        match command {
+            ARCH_SET_FS | ARCH_SET_GS if address >= USER_END => return Err(EPERM.into()),
+            ARCH_SET_FS => uprr.fs_base = address,
+            ARCH_SET_GS => uprr.gs_base = address,
+            ARCH_GET_FS => self.user(space).write(address, &uprr.fs_base.to_le_bytes())?,
+            ARCH_GET_GS => self.user(space).write(address, &uprr.gs_base.to_le_bytes())?,
+            _ => return Err(EINVAL.into()),
+        }
+        Ok(0)
+    }
+
+    /// `set_robust_list`: nobody would ever walk the list.
+    pub(super) fn set_robust_list(&self, length: u64) -> Reply {
+        if length == ROBUST_LIST_LEN { Ok(0) } else { Err(EINVAL.into()) }
+    }
+
+    /// `futex` with one thread: nobody waits, and nobody wakes up who does.
+    pub(super) fn futex(&mut self, space: &mut Space, arguments: [u64; 6]) -> Reply {
+        let [address, operation, value, timeout, _, expected] = arguments;
+        let operation = operation as u32;
+        if !address.is_multiple_of(4) {
+            return Err(EINVAL.into());
+        }
+        match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
+            command @ (FUTEX_WAIT | FUTEX_WAIT_BITSET) => {
+                let timeout_ns = self.optional_timespec(space, timeout)?;
+                if self.user(space).u32(address)? != value as u32 {
+                    return Err(EAGAIN.into());
+                }
+                let timeout_ns = timeout_ns.ok_or(Failure::End(Next::Deadlock))?;
+                let start_ns = match (command, operation & FUTEX_CLOCK_REALTIME) {
+                    (FUTEX_WAIT, _) => 0,
+                    (_, 0) => self.clock.monotonic_ns(),
+                    (_, _) => self.clock.realtime_ns(),
+                };
+                self.clock.sleep(timeout_ns.saturating_sub(start_ns));
+                Err(ETIMEDOUT.into())
+            }
+            FUTEX_WAKE | FUTEX_WAKE_BITSET | FUTEX_REQUEUE => {
+                self.user(space).u32(address)?;
+                Ok(0)
+            }
+            FUTEX_CMP_REQUEUE => {
+                if self.user(space).u32(address)? == expected as u32 {
+                    Ok(0)
+                } else {
+                    Err(EAGAIN.into())
+                }
+            }
+            other => {
+                defmt::warn!("futex operation {=u32} is not supported (ENOSYS)", other);
+                Err(ENOSYS.into())
+            }
+        }
+    }
+
+    /// `getrandom`.
+    pub(super) fn getrandom(&mut self, space: &mut Space, buffer: u64, length: u64, flags: u32) -> Reply {
+        if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
+            || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
+        {
+            return Err(EINVAL.into());
+        }
+        let length = length.min(i32::MAX as u64);
+        let mut user = User::new(space, &mut self.memory);
+        let mut chunk = [0; 256];
+        let mut done = 0;
+        while done < length {
+            let part = &mut chunk[..(length - done).min(256) as usize];
+            self.random.fill(part);
+            let written = user.write_some(buffer.checked_add(done).ok_or(EFAULT)?, part)?;
+            done += written as u64;
+            if written < part.len() {
+                break;
+            }
+        }
+        if done == 0 && length > 0 { Err(EFAULT.into()) } else { Ok(done) }
+    }
+
+    /// `prlimit64`; `getrlimit` and `setrlimit` are special cases of it.
+    pub(super) fn prlimit(
+        &mut self,
+        space: &mut Space,
+        process: u64,
+        resource: u32,
+        new: u64,
+        old: u64,
+    ) -> Reply {
+        if process != 0 && process != PROCESS_ID {
+            return Err(ESRCH.into());
+        }
+        let before = *self.limits.get(resource as usize).ok_or(EINVAL)?;
+        if new != 0 {
+            let limit: [u8; 16] = self.user(space).structure(new)?;
+            let limit = Limit { soft: get_u64(&limit, 0), hard: get_u64(&limit, 8) };
+            if limit.soft > limit.hard {
+                return Err(EINVAL.into());
+            }
+            if limit.hard > before.hard {
+                return Err(EPERM.into());
+            }
+            if resource == RLIMIT_NOFILE {
+                self.descriptors.limit = limit.soft;
+            }
+            self.limits[resource as usize] = limit;
+        }
+        if old != 0 {
+            let limit = Layout::<16>::new().u64(0, before.soft).u64(8, before.hard);
+            self.user(space).write(old, &limit.0)?;
+        }
+        Ok(0)
+    }
+
+    /// `uname`.
+    pub(super) fn uname(&mut self, space: &mut Space, address: u64) -> Reply {
+        let fields = ["Linux", "reprise", "6.1.0-reprise", "#1 Reprise", "x86_64", "(none)"];
+        let mut utsname = Layout::<{ 6 * UTSNAME_FIELD_LEN }>::new();
+        for (index, field) in fields.iter().enumerate() {
+            utsname = utsname.bytes(index * UTSNAME_FIELD_LEN, field.as_bytes());
+        }
+        self.user(space).write(address, &utsname.0)?;
+        Ok(0)
+    }
+
+    /// `prctl`.
+    pub(super) fn prctl(&mut self, space: &mut Space, command: u32, argument: u64) -> Reply {
+        match command {
+            PR_SET_NAME => {
+                let mut name = [0; NAME_LEN];
+                let length = self.user(space).read_some(argument, &mut name[..NAME_LEN - 1])?;
+                let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_LEN);
+                // Memory that ends before the name does.
+                if length < NAME_LEN - 1 && end >= length {
+                    return Err(EFAULT.into());
+                }
+                name[end..].fill(0);
+                self.name = name;
+            }
+            PR_GET_NAME => {
+                let name = self.name;
+                self.user(space).write(argument, &name)?;
+            }
+            PR_GET_DUMPABLE => return Ok(1),
+            PR_SET_DUMPABLE | PR_SET_NO_NEW_PRIVS => {}
+            PR_GET_NO_NEW_PRIVS => return Ok(0),
+            _ => return Err(EINVAL.into()),
+        }
+        Ok(0)
+    }
+
+    /// `sched_getaffinity`: one processor.
+    pub(super) fn sched_getaffinity(&mut self, space: &mut Space, length: u64, mask: u64) -> Reply {
+        if length == 0 || !length.is_multiple_of(8) {
+            return Err(EINVAL.into());
+        }
+        self.user(space).write(mask, &1_u64.to_le_bytes())?;
+        Ok(8)
+    }
+
+    /// `sched_setaffinity`: the one processor has to be among them.
+    pub(super) fn sched_setaffinity(&mut self, space: &mut Space, length: u64, mask: u64) -> Reply {
+        let mut first = [0; 1];
+        let length = (length as usize).min(first.len());
+        self.user(space).read(mask, &mut first[..length])?;
+        if first[0] & 1 != 0 { Ok(0) } else { Err(EINVAL.into()) }
+    }
+
+    /// `getcpu`.
+    pub(super) fn getcpu(&mut self, space: &mut Space, processor: u64, node: u64) -> Reply {
+        for address in [processor, node] {
+            if address != 0 {
+                self.user(space).write(address, &[0; 4])?;
+            }
+        }
+        Ok(0)
+    }
+
+    /// `getresuid`, `getresgid`: root three times.
+    pub(super) fn write_zero_words(&mut self, space: &mut Space, addresses: [u64; 3]) -> Reply {
+        for address in addresses {
+            self.user(space).write(address, &[0; 4])?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+//! Physical memory, the kernel's own address space, and user address spaces.
+//!
+//! One of the two places in the kernel where `unsafe` is allowed (the other is
+//! `arch`). User memory is reached by a software walk and the direct map only:
+//! the kernel never uses a user virtual address.
+#![expect(unsafe_code, reason = "page tables and raw memory are handled here and nowhere else")]
+
+pub mod frame;
+pub mod heap;
+pub mod layout;
+pub mod phys;
+pub mod space;
+mod runtime;

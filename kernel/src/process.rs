@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+//! The life of a process: a loop over processing elements.
+//!
+//! The engine commits a PE; only then does the kernel do, once, what its
+//! delimiter asks for. The outcome is part of the next PE's start state.
+
+use pe_replay::drive::{Account, Committed};
+use pe_replay::wire::channel::Progress;
+use pe_replay::wire::config::Config;
+use pe_replay::wire::end::{Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
+use pe_replay::wire::record::{CounterKind, PeRecord, Record, TraceHeader, Unit};
+use pe_replay::{DelimiterKind, Engine, Outcome, Phases, TimedPhase, Uprr};
+use pmu::VirtualTime;
+
+use crate::arch::segment::{USER_CS, USER_SS};
+use crate::arch::{context, machine};
+use crate::archive::Archive;
+use crate::channel;
+use crate::delimit::{self, Duty, signal};
+use crate::linux::{Linux, Next};
+use crate::mem::frame;
+use crate::mem::space::{OutOfFrames, Space};
+use crate::replay::KernelMachine;
+
+/// The margin of the virtual-time counter: its interrupt has no skid.
+const MARGIN: u64 = 0;
+const PROCESS: u16 = 1;
+const THREAD: u16 = 1;
+
+/// Loads the archive's program and runs it to its end.
+pub fn run(
+    config: &Config,
+    archive: &Archive<'static>,
+    mut space: Space,
+    counter: VirtualTime,
+    mxcsr_mask: u32,
+) -> Result<EndRecord, Refusal> {
+    channel::record(&Record::Header(TraceHeader {
+        version: pe_replay::wire::VERSION,
+        unit: Unit::Instructions,
+        counter: CounterKind::VirtualTime,
+        policy: config.policy,
+    }));
+    let mut state = Uprr::new(USER_CS, USER_SS);
+    let linux = Linux::load(archive, config.seed, &mut space, &mut state)?;
+    let needed_pages = 2 * u64::from(config.policy.max_dirty);
+    let machine = KernelMachine::new(space, counter, mxcsr_mask, config.policy.max_dirty)
+        .map_err(|OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() })?;
+    let engine =
+        Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
+    let process =
+        Process { engine, machine, linux, state, totals: Totals::default(), drained: context::drained() };
+    Ok(process.run(config.trace))
+}
+
+struct Process {
+    engine: Engine<KernelMachine>,
+    machine: KernelMachine,
+    linux: Linux,
+    state: Uprr,
+    totals: Totals,
+    /// Overflows that were dropped before the program started.
+    drained: u64,
+}
+
+impl Process {
+    fn run(mut self, trace: bool) -> EndRecord {
+        let end = loop {
+            let sequence = self.engine.sequence();
+            let (outcome, account) = self.engine.execute(&mut self.machine, &mut self.state);
+            if sequence == 0 {
+                self.totals.boot = self.engine.watch.mark() - self.engine.watch.phases.total();
+            }
+            self.totals.pes += 1;
+            self.count(&account);
+            let (kind, count, end) = match outcome {
+                Outcome::Committed(committed) => {
+                    self.totals.committed += 1;
+                    self.totals.user_instructions += committed.count;
+                    self.totals.frames_written += u64::from(account.frames_written);
+                    let (kind, end) = self.serve(&committed);
+                    self.totals.ends[kind as usize] += 1;
+                    (Some(kind), committed.count, end)
+                }
+                Outcome::Persistent { difference, end_rip } => {
+                    let verdict = Verdict {
+                        pe: sequence,
+                        start_rip: self.engine.start().rip,
+                        end_rip,
+                        difference,
+                        attempts: account.divergences.len() as u8,
+                        code: delimit::code_at(&self.machine.space, end_rip),
+                    };
+                    (None, 0, Some(End::Persistent(verdict)))
+                }
+                Outcome::OutOfFrames => (None, 0, Some(self.killed(signal::SIGKILL, None, self.state.rip))),
+            };
+            self.engine.watch.lap(TimedPhase::Other, machine::now());
+            let phases = self.engine.watch.take();
+            self.totals.phases.add_all(&phases);
+            if trace && let Some(kind) = kind {
+                self.record(sequence, kind, count, account, phases);
+            }
+            let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
+            channel::progress(Progress { pes, instructions, rip: self.state.rip });
+            if let Some(end) = end {
+                break end;
+            }
+        };
+        self.totals.total = self.totals.phases.total();
+        self.totals.drained_overflows += context::drained() - self.drained;
+        self.totals.lost_records = channel::lost_records();
+        EndRecord {
+            end,
+            unit: Unit::Instructions,
+            counter: CounterKind::VirtualTime,
+            totals: self.totals,
+        }
+    }
+
+    fn count(&mut self, account: &Account) {
+        let totals = &mut self.totals;
+        let divergences = account.divergences.len() as u64;
+        totals.divergences += divergences;
+        totals.restarts += divergences.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
+        totals.counter_misses += u64::from(account.counter_misses);
+        totals.drained_overflows += u64::from(account.early_overflows);
+        totals.write_faults += u64::from(account.write_faults);
+        totals.flips += u64::from(account.flips);
+        totals.longest_hold = totals.longest_hold.max(account.longest_hold);
+        for difference in &account.divergences {
+            defmt::warn!(
+                "PE {=u64} diverged: {}",
+                self.engine.sequence() - 1,
+                defmt::Display2Format(difference)
+            );
+        }
+    }
+
+    fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, account: Account, phases: Phases) {
+        channel::record(&Record::Pe(PeRecord {
+            process: PROCESS,
+            thread: THREAD,
+            sequence,
+            delimiter,
+            rip: self.state.rip,
+            instructions: count,
+            frames_written: account.frames_written,
+            write_faults: account.write_faults,
+            phases,
+            divergences: account.divergences,
+            counter_misses: account.counter_misses,
+            flips: account.flips,
+        }));
+    }
+
+    /// Does what a committed delimiter asks for; `Some` if that was the end.
+    fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Option<End>) {
+        let (kind, duty) = delimit::duty(committed.delimiter, &self.state, &self.machine.space);
+        let end = match duty {
+            Duty::GoOn => None,
+            Duty::Syscall => self.syscall(),
+            Duty::PageFault { address, error } => {
+                match self.linux.page_fault(&mut self.machine.space, address, error) {
+                    Ok(()) => None,
+                    Err(signal) => {
+                        Some(self.killed(signal, Some(pe_replay::stop::vector::PAGE_FAULT), address))
+                    }
+                }
+            }
+            Duty::ReadTime { with_processor, length } => {
+                let now = machine::now();
+                self.state.rax = now & u64::from(u32::MAX);
+                self.state.rdx = now >> 32;
+                if with_processor {
+                    self.state.rcx = 0;
+                }
+                self.state.rip += length;
+                None
+            }
+            Duty::Kill { signal, vector } => Some(self.killed(signal, Some(vector), self.state.rip)),
+        };
+        (kind, end)
+    }
+
+    fn syscall(&mut self) -> Option<End> {
+        match self.linux.syscall(&mut self.machine.space, &mut self.state, machine::now()) {
+            Next::Continue => None,
+            Next::Exit { status } => Some(End::Exited { status }),
+            Next::Kill { signal } => Some(self.killed(signal, None, self.state.rip)),
+            Next::Deadlock => Some(End::Deadlock),
+            Next::OutputFull { limit } => Some(End::OutputFull { limit }),
+            Next::OutOfMemory => Some(self.killed(signal::SIGKILL, None, self.state.rip)),
+        }
+    }
+
+    fn killed(&self, signal: u8, vector: Option<u8>, address: u64) -> End {
+        let Uprr { rip, rflags, .. } = self.state;
+        End::Killed(Death {
+            signal,
+            vector,
+            address,
+            registers: Registers { gpr: self.state.gprs(), rip, rflags },
+        })
+    }
+}

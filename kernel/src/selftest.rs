@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//! The kernel's own tests, run in the emulator: an explicit list.
+//!
+//! Each test returns an error that says what was wrong. What ends the machine
+//! (panic, triple fault, hang) is a boot of its own ([`Job`](pe_replay::wire::config::Job)).
+
+mod counting;
+mod fixture;
+mod memory;
+mod replaying;
+mod user_entry;
+
+use alloc::string::String;
+
+use pe_replay::wire::end::End;
+use pmu::VirtualTime;
+
+use crate::channel;
+use crate::mem::space::Space;
+use fixture::Fixture;
+
+/// What a test found.
+type Found = Result<(), String>;
+
+/// A test, by name.
+type Test = (&'static str, fn(&mut Fixture) -> Found);
+
+/// Fails a test with a formatted reason unless a condition holds.
+macro_rules! check {
+    ($condition:expr, $($reason:tt)+) => {
+        if !$condition {
+            return Err(alloc::format!($($reason)+));
+        }
+    };
+}
+use check;
+
+const TESTS: &[&[Test]] = &[memory::TESTS, user_entry::TESTS, counting::TESTS, replaying::TESTS];
+
+/// Runs all tests; prints a line for each as program output.
+pub fn run(space: Space, counter: VirtualTime, mxcsr_mask: u32) -> End {
+    let mut fixture = Fixture::new(space, counter, mxcsr_mask);
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in TESTS.iter().copied().flatten() {
+        let line = match test(&mut fixture) {
+            Ok(()) => {
+                passed += 1;
+                alloc::format!("{name} ... ok\n")
+            }
+            Err(reason) => {
+                failed += 1;
+                alloc::format!("{name} ... FAILED: {reason}\n")
+            }
+        };
+        if let Err(full) = channel::output(1, line.as_bytes()) {
+            return End::OutputFull { limit: full.capacity };
+        }
+    }
+    End::SelfTests { passed, failed }
+}

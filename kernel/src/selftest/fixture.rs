@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//! A place to execute small blocks of user code.
+
+use arrayvec::ArrayVec;
+use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
+use pmu::VirtualTime;
+
+use crate::arch::context::{self, Start, Stretch};
+use crate::arch::machine;
+use crate::arch::segment::{USER_CS, USER_SS};
+use crate::mem::space::{Access, PAGE_LEN, Space};
+use crate::replay::KernelMachine;
+
+/// Where code goes: one page, readable and executable.
+pub const CODE: u64 = 0x10_0000;
+/// Where data goes: [`DATA_PAGES`] pages, readable and writable.
+pub const DATA: u64 = 0x20_0000;
+/// Pages of data.
+pub const DATA_PAGES: u64 = 16;
+/// A page that may only be read.
+pub const READ_ONLY: u64 = 0x30_0000;
+
+/// The machine, with the pages above mapped.
+pub struct Fixture {
+    /// The machine.
+    pub machine: KernelMachine,
+    /// The counter.
+    pub counter: VirtualTime,
+    mxcsr_mask: u32,
+}
+
+impl Fixture {
+    /// Maps the pages.
+    pub fn new(mut space: Space, counter: VirtualTime, mxcsr_mask: u32) -> Self {
+        let access = |write, execute| Access { read: true, write, execute };
+        let pages = (0..DATA_PAGES)
+            .map(|index| (DATA + index * PAGE_LEN, access(true, false)))
+            .chain([(CODE, access(false, true)), (READ_ONLY, access(false, false))]);
+        for (page, access) in pages {
+            if space.map_zeroed(page, access).is_err() {
+                panic!("there is no memory for self-tests");
+            }
+        }
+        match KernelMachine::new(space, counter, mxcsr_mask, Policy::default().max_dirty) {
+            Ok(machine) => Self { machine, counter, mxcsr_mask },
+            Err(_) => panic!("there is no memory for self-tests"),
+        }
+    }
+
+    /// Puts code in place and returns a state that starts it, the stack at the end of the data.
+    pub fn start(&mut self, code: &[u8]) -> Uprr {
+        let mut page = [0xcc; PAGE_LEN as usize];
+        page[..code.len()].copy_from_slice(code);
+        let cleared = [0; PAGE_LEN as usize];
+        let data = (0..DATA_PAGES).map(|index| (DATA + index * PAGE_LEN, &cleared));
+        for (address, bytes) in data.chain([(CODE, &page)]) {
+            if self.machine.space.load(address, bytes).is_err() {
+                panic!("a page of the fixture is not mapped");
+            }
+        }
+        let mut state = Uprr::new(USER_CS, USER_SS);
+        state.rip = CODE;
+        state.rsp = DATA + DATA_PAGES * PAGE_LEN;
+        state
+    }
+
+    /// One stretch, below the engine.
+    pub fn stretch(&mut self, state: &mut Uprr, start: Start) -> Stretch {
+        context::enter(state, start, self.mxcsr_mask)
+    }
+
+    /// One stretch, as the engine enters it.
+    pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
+        self.machine.enter(state, Order { budget, step: false, interrupts_off: false })
+    }
+
+    /// One PE.
+    pub fn execute(
+        &mut self,
+        state: &mut Uprr,
+        policy: Policy,
+        injections: &[Injection],
+    ) -> (Outcome, Account) {
+        let injections: ArrayVec<_, _> = injections.iter().copied().collect();
+        let mut engine = Engine::new(policy, 0, injections, None, machine::now());
+        engine.execute(&mut self.machine, state)
+    }
+
+    /// A word of user memory.
+    pub fn word(&self, address: u64) -> u64 {
+        let mut bytes = [0; 8];
+        match self.machine.space.peek(address, &mut bytes) {
+            Ok(()) => u64::from_le_bytes(bytes),
+            Err(bad) => panic!("{:#x} is not mapped", bad.0),
+        }
+    }
+}
