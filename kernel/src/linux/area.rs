@@ -82,7 +82,7 @@ impl Areas {
         let first = self.index(start);
         self.list[first..]
             .iter()
-            .take_while(move |area| area.start < end)
+            .take_while(move |area| start < end && area.start < end)
             .map(move |area| area.clipped(start, end))
     }
 
@@ -251,6 +251,7 @@ mod tests {
         assert_eq!(areas.first_hole(10, 31), Some(30));
         assert_eq!(areas.first_hole(5, 12), Some(5));
         assert!(areas.is_free(30, 40));
+        assert!(areas.is_free(15, 15));
         assert!(!areas.is_free(30, 41));
     }
 }

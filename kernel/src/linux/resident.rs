@@ -106,6 +106,7 @@ mod tests {
         assert_eq!(runs(&resident), [(1, 2), (3, 6), (8, 10)]);
         assert_eq!(resident.first_between(4 * PAGE_LEN, 9 * PAGE_LEN), Some(4 * PAGE_LEN..6 * PAGE_LEN));
         assert_eq!(resident.first_between(6 * PAGE_LEN, 8 * PAGE_LEN), None);
+        assert_eq!(resident.first_between(4 * PAGE_LEN, 4 * PAGE_LEN), None);
         resident.remove(4 * PAGE_LEN, 9 * PAGE_LEN).unwrap();
         assert_eq!(runs(&resident), [(1, 2), (3, 4), (9, 10)]);
         resident.remove(0, u64::MAX).unwrap();
