@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 
-use pe_replay::Outcome;
+use pe_replay::drive::Committed;
+use pe_replay::{Delimiter, Injection, Outcome, Run, Target};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::generate::{config, steppable};
@@ -132,6 +133,46 @@ fn a_system_call_met_in_the_overshoot_is_a_counter_miss() {
     let (outcome, account) = session.execute();
     assert!(matches!(outcome, Outcome::Committed(committed) if committed.count == 50));
     assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
+}
+
+#[test]
+fn a_fault_met_right_at_the_limit_is_a_counter_miss() {
+    let mut program = Vec::from([Op::Alu(Alu::Add, 0, 2); 50]);
+    program.push(Op::Undefined);
+    let mut session = Session::new(&program, Setup::default());
+    let mut entries = 0;
+    session.machine.counter = Box::new(move |order| {
+        entries += 1;
+        if entries == 2 { order.budget + 1 } else { order.budget }
+    });
+    let (outcome, account) = session.execute();
+    let limit = Committed { delimiter: Delimiter::Limit, count: 50 };
+    assert_eq!(outcome, Outcome::Committed(limit));
+    assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
+}
+
+#[test]
+fn a_flip_after_the_last_instruction_is_none_however_the_run_ends() {
+    for (margin, run) in [(0, Run::First), (0, Run::Second), (10, Run::Second)] {
+        let flip = Injection { pe: 0, run, at: 50, target: Target::Gpr(8), bit: 0 };
+        let setup = Setup { margin, injections: Vec::from([flip]), ..Setup::default() };
+        let mut session = Session::new(&ENDLESS, setup);
+        // The last step ends in #DB, not in the counter's interrupt.
+        session.machine.counter = Box::new(|order| order.budget + u64::from(order.step));
+        let (_, account) = session.execute();
+        assert_eq!((account.flips, account.divergences.len()), (0, 0));
+    }
+}
+
+#[test]
+fn a_flip_among_single_steps_is_found() {
+    for at in 40..50 {
+        let flip = Injection { pe: 0, run: Run::Second, at, target: Target::Gpr(8), bit: 0 };
+        let setup = Setup { margin: 10, injections: Vec::from([flip]), ..Setup::default() };
+        let mut session = Session::new(&ENDLESS, setup);
+        let (_, account) = session.execute();
+        assert_eq!((account.flips, account.divergences.len()), (1, 1));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use pe_replay::policy::MIN_DIRTY_PAGES;
+use pe_replay::uprr::{RESUME_FLAG, xsave};
 use pe_replay::{Delimiter, Mode, Outcome, Policy};
 
 use crate::cpu::{Condition, Op};
@@ -59,6 +60,18 @@ fn a_pool_too_small_for_one_write_is_named() {
         assert_eq!(outcome, Outcome::OutOfFrames);
         assert_eq!(session.state, before);
     }
+}
+
+#[test]
+fn a_start_outside_the_normal_form_is_brought_to_it() {
+    let mut session = Session::new(&stride(), Setup { lockstep: false, ..setup(64, 0) });
+    session.state.entry_vector = 14;
+    session.state.rflags |= RESUME_FLAG;
+    session.state.extended.0[xsave::MXCSR_MASK] = 0xff;
+    let (outcome, _) = session.execute();
+    assert_eq!(outcome, Outcome::OutOfFrames);
+    assert_eq!(session.state, space::first_state());
+    assert_eq!(session.engine.start(), &session.state);
 }
 
 #[test]

@@ -4,12 +4,13 @@
 
 use proptest::prelude::*;
 
-use pe_replay::{Mode, Outcome, Policy};
+use pe_replay::drive::Committed;
+use pe_replay::{Delimiter, Mode, Outcome, Policy};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::generate::{config, program};
 use crate::session::{Session, Setup, Sums};
-use crate::space::{ALIAS, DATA, EXIT, PAGE_LEN};
+use crate::space::{ALIAS, CONSTANT, DATA, EXIT, PAGE_LEN};
 
 fn policy(mode: Mode, limit: u64) -> Policy {
     Policy { mode, limit, max_dirty: 64 }
@@ -121,10 +122,20 @@ fn a_writable_page_does_not_open_its_read_only_alias() {
         Op::Store((15, 0), 2),
     ];
     let mut session = Session::new(&program, Setup::default());
-    let (outcome, _) = session.execute();
-    let Outcome::Committed(committed) = outcome else { panic!("{outcome:?}") };
-    let refused = pe_replay::Delimiter::PageFault { address: ALIAS + PAGE_LEN, error: 7 };
-    assert_eq!((committed.delimiter, committed.count), (refused, 3));
+    let (outcome, account) = session.execute();
+    assert_eq!((account.frames_written, account.write_faults), (1, 1));
+    let refused = Delimiter::PageFault { address: ALIAS + PAGE_LEN, error: 7 };
+    assert_eq!(outcome, Outcome::Committed(Committed { delimiter: refused, count: 3 }));
+}
+
+#[test]
+fn a_write_that_is_refused_is_not_tracked() {
+    let program = [Op::MovImm(3, CONSTANT), Op::Store((3, 8), 2)];
+    let mut session = Session::new(&program, Setup::default());
+    let (outcome, account) = session.execute();
+    let refused = Delimiter::PageFault { address: CONSTANT + 8, error: 7 };
+    assert_eq!(outcome, Outcome::Committed(Committed { delimiter: refused, count: 1 }));
+    assert_eq!((account.frames_written, account.write_faults), (0, 0));
 }
 
 #[test]
