@@ -23,7 +23,9 @@ use crate::written::{SetFull, WrittenSet};
 pub struct Order {
     /// Instructions after which the counter is to stop it; at least 1.
     pub budget: u64,
-    /// Single-step: stop with #DB after one instruction.
+    /// Single-step: stop with #DB after one instruction. The trap flag is the
+    /// engine's own and is taken out of the state at the stop; an instruction that
+    /// reads or writes RFLAGS (PUSHF, POPF, IRET) must not see it.
     pub step: bool,
     /// Enter with RFLAGS.IF clear, because a flip did that.
     pub interrupts_off: bool,
