@@ -184,11 +184,6 @@ impl Space {
         }
     }
 
-    /// What `page` allows; `None` if it is not mapped.
-    pub fn access(&self, page: u64) -> Option<Access> {
-        self.lookup(page).map(|mapping| mapping.access)
-    }
-
     /// What is mapped at `page`.
     pub fn lookup(&self, page: u64) -> Option<Mapping> {
         if page >= USER_END {

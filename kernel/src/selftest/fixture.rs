@@ -6,7 +6,7 @@ use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, 
 use pmu::VirtualTime;
 
 use crate::arch::context::{self, Start, Stretch};
-use crate::arch::machine;
+use crate::arch::{machine, watchdog};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::KernelMachine;
@@ -24,8 +24,6 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The counter.
-    pub counter: VirtualTime,
     mxcsr_mask: u32,
 }
 
@@ -42,7 +40,7 @@ impl Fixture {
             }
         }
         match KernelMachine::new(space, counter, mxcsr_mask, Policy::default().max_dirty) {
-            Ok(machine) => Self { machine, counter, mxcsr_mask },
+            Ok(machine) => Self { machine, mxcsr_mask },
             Err(_) => panic!("there is no memory for self-tests"),
         }
     }
@@ -66,6 +64,7 @@ impl Fixture {
 
     /// One stretch, below the engine.
     pub fn stretch(&mut self, state: &mut Uprr, start: Start) -> Stretch {
+        watchdog::wind(machine::now());
         context::enter(state, start, self.mxcsr_mask)
     }
 
