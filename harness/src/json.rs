@@ -87,6 +87,7 @@ fn end(end: &End) -> Value {
             json!({ "kind": "self_tests", "passed": passed, "failed": failed })
         }
         End::Calibrated(_) => json!({ "kind": "calibrated" }),
+        End::Batch { programs } => json!({ "kind": "batch", "programs": programs }),
     }
 }
 

@@ -17,14 +17,14 @@ pub fn exit_status(end: &End) -> u8 {
         End::Killed(death) => 128 | death.signal,
         End::Persistent(_) | End::Refused(_) | End::Deadlock | End::OutputFull { .. } => STATUS_FAILURE,
         End::SelfTests { failed, .. } => u8::from(*failed > 0),
-        End::Calibrated(_) => 0,
+        End::Calibrated(_) | End::Batch { .. } => 0,
     }
 }
 
 /// What is said about an end on standard error; nothing about a plain exit.
 pub fn told(end: &End) -> Option<String> {
     match end {
-        End::Exited { .. } | End::Calibrated(_) => None,
+        End::Exited { .. } | End::Calibrated(_) | End::Batch { .. } => None,
         End::Killed(death) => Some(killed(death)),
         End::Persistent(verdict) => Some(verdict::text(verdict)),
         End::Refused(why) => Some(refusal(why)),

@@ -22,17 +22,35 @@ pub struct ArchivedFile<'a> {
 /// The archive, up to the first entry that is malformed.
 pub struct Archive<'a> {
     bytes: &'a [u8],
+    /// Program and arguments that stand in for the archive's own.
+    stand_in: Option<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Archive<'a> {
     /// The archive in `bytes`. Needs no heap: the configuration is read before there is one.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, stand_in: None }
+    }
+
+    /// The same archive with another program and other arguments.
+    pub fn with_program(&self, program: &'a [u8], arguments: &'a [u8]) -> Self {
+        Self { bytes: self.bytes, stand_in: Some((program, arguments)) }
     }
 
     /// The content of the entry called `name`.
     pub fn find(&self, name: &str) -> Option<&'a [u8]> {
+        match (name, self.stand_in) {
+            (entry::PROGRAM, Some((program, _))) => return Some(program),
+            (entry::ARGV, Some((_, arguments))) => return Some(arguments),
+            (_, Some(_) | None) => {}
+        }
         cpio_reader::iter_files(self.bytes).find(|entry| entry.name() == name).map(|entry| entry.file())
+    }
+
+    /// The program of that name, of those for a batch.
+    pub fn program(&self, name: &str) -> Option<&'a [u8]> {
+        let found = |file: &cpio_reader::Entry| file.name().strip_prefix(entry::PROGRAMS) == Some(name);
+        cpio_reader::iter_files(self.bytes).find(found).map(|file| file.file())
     }
 
     /// The files that the program finds, in archive order.

@@ -32,6 +32,11 @@ pub fn output(descriptor: u8, bytes: &[u8]) -> Result<(), Full> {
     with(|channel| channel.writer.output(descriptor, bytes)).unwrap_or(Err(Full { capacity: 0 }))
 }
 
+/// Length of the output stream so far.
+pub fn output_len() -> u64 {
+    with(|channel| channel.writer.stream(Stream::Output).len() as u64).unwrap_or(0)
+}
+
 /// Sends a part of a log frame. What no longer fits is dropped: the log is not data.
 pub fn log(bytes: &[u8]) {
     with(|channel| channel.writer.append(Stream::Log, &[bytes]));

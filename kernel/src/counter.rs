@@ -119,13 +119,16 @@ impl Workbench for UserBlocks {
         let executed = match (block, stretch.cause) {
             (Block::Loop { .. }, Cause::Counter) => {
                 let jumps = state.rax / INCREMENTS_PER_LOOP;
-                let jump_is_next = state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && state.rip != CODE + LOOP_AT;
+                let jump_is_next =
+                    state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && state.rip != CODE + LOOP_AT;
                 state.rax + jumps - u64::from(jump_is_next)
             }
             (Block::Fault { .. }, cause) if cause.write_fault() == Some(READ_ONLY) => state.rax,
             (Block::Step, Cause::Exception { vector: vector::DEBUG, .. }) => state.rax,
             (Block::Syscall { .. }, Cause::Syscall) => state.rax + 1,
-            (Block::Loop { .. } | Block::Fault { .. } | Block::Step | Block::Syscall { .. }, _) => return None,
+            (Block::Loop { .. } | Block::Fault { .. } | Block::Step | Block::Syscall { .. }, _) => {
+                return None;
+            }
         };
         Some(Sample { elapsed: stretch.left.wrapping_sub(stretch.entered), executed })
     }

@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod arch;
 mod archive;
+mod batch;
 mod channel;
 mod counter;
 mod delimit;
@@ -21,7 +22,6 @@ mod process;
 mod replay;
 mod selftest;
 
-use pe_replay::Mode;
 use pe_replay::wire::config::{Config, Job, entry};
 use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
 use pe_replay::wire::record::{CounterKind, Unit};
@@ -33,6 +33,7 @@ use counter::CounterError;
 use mem::frame::{self, OutOfFrames};
 use mem::space::{PAGE_LEN, Space};
 use mem::{heap, layout, phys};
+use replay::Platform;
 
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
@@ -89,12 +90,12 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
     let mxcsr_mask = processor::mxcsr_mask();
-    let tracking = config.policy.mode == Mode::Dual;
-    let mut space = Space::new(root, tracking).map_err(out_of_memory(1))?;
+    let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let counter = counter::calibrate(&mut space, mxcsr_mask).map_err(|error| match error {
         CounterError::Fault(fault) => Refusal::Counter(fault),
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
     })?;
+    space.dismantle();
     defmt::info!(
         "virtual-time counter: lead {=i64}, bias {=i64} {=i64} {=i64} {=i64}; watchdog period {=u64}",
         counter.arm_lead,
@@ -107,9 +108,11 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     if config.policy.limit > period / WATCHDOG_RUNS {
         return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
     }
+    let platform = Platform { kernel_root: root, counter, mxcsr_mask };
     match config.job {
-        Job::Run => process::run(config, archive, space, counter, mxcsr_mask),
-        Job::SelfTest => Ok(ended(selftest::run(space, counter, mxcsr_mask))),
+        Job::Run => process::run(config, archive, &platform),
+        Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
+        Job::SelfTest => Ok(ended(selftest::run(&platform))),
         Job::Calibrate => Ok(ended(End::Calibrated(counter::report(&counter)))),
         Job::Panic => panic!("as asked for"),
         Job::TripleFault => machine::triple_fault(),

@@ -10,5 +10,5 @@ pub mod frame;
 pub mod heap;
 pub mod layout;
 pub mod phys;
-pub mod space;
 mod runtime;
+pub mod space;

@@ -9,8 +9,7 @@ use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
 use pe_replay::wire::record::{CounterKind, PeRecord, Record, TraceHeader, Unit};
-use pe_replay::{DelimiterKind, Engine, Outcome, Phases, TimedPhase, Uprr};
-use pmu::VirtualTime;
+use pe_replay::{DelimiterKind, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{context, machine};
@@ -20,7 +19,7 @@ use crate::delimit::{self, Duty, signal};
 use crate::linux::{Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
-use crate::replay::KernelMachine;
+use crate::replay::{KernelMachine, Platform};
 
 /// The margin of the virtual-time counter: its interrupt has no skid.
 const MARGIN: u64 = 0;
@@ -28,29 +27,43 @@ const PROCESS: u16 = 1;
 const THREAD: u16 = 1;
 
 /// Loads the archive's program and runs it to its end.
-pub fn run(
-    config: &Config,
-    archive: &Archive<'static>,
-    mut space: Space,
-    counter: VirtualTime,
-    mxcsr_mask: u32,
-) -> Result<EndRecord, Refusal> {
+pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
     channel::record(&Record::Header(TraceHeader {
         version: pe_replay::wire::VERSION,
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
         policy: config.policy,
     }));
+    execute(config, archive, platform, config.trace)
+}
+
+/// Loads the archive's program, runs it to its end, and gives back all it had.
+pub fn execute(
+    config: &Config,
+    archive: &Archive<'static>,
+    platform: &Platform,
+    trace: bool,
+) -> Result<EndRecord, Refusal> {
+    let out_of_memory = |needed_pages| {
+        move |OutOfFrames: OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
+    };
+    let tracking = config.policy.mode == Mode::Dual;
+    let mut space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
     let mut state = Uprr::new(USER_CS, USER_SS);
-    let linux = Linux::load(archive, config.seed, &mut space, &mut state)?;
-    let needed_pages = 2 * u64::from(config.policy.max_dirty);
-    let machine = KernelMachine::new(space, counter, mxcsr_mask, config.policy.max_dirty)
-        .map_err(|OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() })?;
+    let linux = match Linux::load(archive, config.seed, &mut space, &mut state) {
+        Ok(linux) => linux,
+        Err(refusal) => {
+            space.dismantle();
+            return Err(refusal);
+        }
+    };
+    let machine = KernelMachine::new(space, platform, config.policy.max_dirty)
+        .map_err(out_of_memory(2 * u64::from(config.policy.max_dirty)))?;
     let engine =
         Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
     let process =
         Process { engine, machine, linux, state, totals: Totals::default(), drained: context::drained() };
-    Ok(process.run(config.trace))
+    Ok(process.run(trace))
 }
 
 struct Process {
@@ -110,12 +123,8 @@ impl Process {
         self.totals.total = self.totals.phases.total();
         self.totals.drained_overflows += context::drained() - self.drained;
         self.totals.lost_records = channel::lost_records();
-        EndRecord {
-            end,
-            unit: Unit::Instructions,
-            counter: CounterKind::VirtualTime,
-            totals: self.totals,
-        }
+        self.machine.dismantle();
+        EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: self.totals }
     }
 
     fn count(&mut self, account: &Account) {

@@ -17,6 +17,17 @@ use crate::mem::space::{PAGE_LEN, Space};
 /// A checkpoint and a second copy for each page of the written set.
 const POOL: usize = 2 * MAX_DIRTY_PAGES as usize;
 
+/// What stays the same from program to program.
+#[derive(Clone, Copy)]
+pub struct Platform {
+    /// The kernel's own top table.
+    pub kernel_root: Frame,
+    /// The calibrated counter.
+    pub counter: VirtualTime,
+    /// The MXCSR bits that the processor has.
+    pub mxcsr_mask: u32,
+}
+
 /// The processor and one address space.
 pub struct KernelMachine {
     /// The process's memory.
@@ -33,17 +44,26 @@ pub struct KernelMachine {
 impl KernelMachine {
     /// Reserves the frames that a written set of `max_dirty` pages can need, so
     /// that no PE can run out of them.
-    pub fn new(
-        space: Space,
-        counter: VirtualTime,
-        mxcsr_mask: u32,
-        max_dirty: u16,
-    ) -> Result<Self, OutOfFrames> {
+    pub fn new(space: Space, platform: &Platform, max_dirty: u16) -> Result<Self, OutOfFrames> {
+        let Platform { counter, mxcsr_mask, .. } = *platform;
         let mut pool = ArrayVec::new();
         for _ in 0..POOL.min(2 * usize::from(max_dirty)) {
-            pool.push(frame::allocate()?);
+            match frame::allocate() {
+                Ok(frame) => pool.push(frame),
+                Err(OutOfFrames) => {
+                    pool.into_iter().for_each(frame::release);
+                    space.dismantle();
+                    return Err(OutOfFrames);
+                }
+            }
         }
         Ok(Self { space, counter, mxcsr_mask, pool, away: ArrayVec::new(), back: 0 })
+    }
+
+    /// Gives all frames back.
+    pub fn dismantle(self) {
+        self.space.dismantle();
+        self.pool.into_iter().for_each(frame::release);
     }
 }
 

@@ -13,10 +13,9 @@ mod user_entry;
 use alloc::string::String;
 
 use pe_replay::wire::end::End;
-use pmu::VirtualTime;
 
 use crate::channel;
-use crate::mem::space::Space;
+use crate::replay::Platform;
 use fixture::Fixture;
 
 /// What a test found.
@@ -38,8 +37,8 @@ use check;
 const TESTS: &[&[Test]] = &[memory::TESTS, user_entry::TESTS, counting::TESTS, replaying::TESTS];
 
 /// Runs all tests; prints a line for each as program output.
-pub fn run(space: Space, counter: VirtualTime, mxcsr_mask: u32) -> End {
-    let mut fixture = Fixture::new(space, counter, mxcsr_mask);
+pub fn run(platform: &Platform) -> End {
+    let mut fixture = Fixture::new(platform);
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in TESTS.iter().copied().flatten() {
         let line = match test(&mut fixture) {

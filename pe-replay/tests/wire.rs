@@ -12,7 +12,9 @@ use pe_replay::wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal, Registers,
     Totals, Verdict,
 };
-use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Records, TraceHeader, Unit};
+use pe_replay::wire::record::{
+    CounterKind, MAX_RECORD_LEN, PeRecord, ProgramRecord, Record, Records, TraceHeader, Unit, programs,
+};
 use pe_replay::wire::{VERSION, WireError};
 use pe_replay::{Difference, Field, Injection, Mode, Phases, Run, Target};
 
@@ -148,6 +150,7 @@ fn name(end: End) -> &'static str {
         End::OutputFull { .. } => "output full",
         End::SelfTests { .. } => "self-tests",
         End::Calibrated(_) => "calibrated",
+        End::Batch { .. } => "batch",
     }
 }
 
@@ -162,6 +165,7 @@ fn ends() -> Vec<(End, &'static str)> {
         (End::OutputFull { limit: 300 }, "05ac02"),
         (End::SelfTests { passed: 20, failed: 1 }, "061401"),
         (End::Calibrated(report()), "07010405080ad804"),
+        (End::Batch { programs: 300 }, "08ac02"),
     ]
 }
 
@@ -231,12 +235,22 @@ fn pe_record_has_its_bytes() {
 fn end_records_have_their_bytes() {
     let mut names: Vec<&str> = ends().iter().map(|(how, _)| name(*how)).collect();
     names.dedup();
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 9);
     for (how, golden) in ends() {
         let golden = format!("01{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
         assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(how)));
     }
+}
+
+#[test]
+fn a_program_of_a_batch_has_its_bytes() {
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let golden = format!("0204{TOTALS}ac02");
+    assert_eq!(hex(&encoded_record(&Record::Program(program))), golden);
+    let two = unhex(&golden.repeat(2));
+    assert_eq!(programs(&two).collect::<Vec<_>>(), [program; 2]);
+    assert_eq!(programs(&two[..two.len() - 1]).count(), 1);
 }
 
 #[test]
@@ -253,6 +267,7 @@ fn refusals_have_their_bytes() {
         (Refusal::OutOfMemory { needed_pages: 300, free_pages: 2 }, "0308ac0202"),
         (Refusal::Mutation, "0309"),
         (Refusal::Processor(ProcessorLack::Apic), "030a03"),
+        (Refusal::LimitAboveWatchdog { limit: 300, most: 2 }, "030cac0202"),
         (Refusal::Counter(CounterFault::Dead), "030b00"),
         (Refusal::Counter(CounterFault::Spread { least: -1, most: 1 }), "030b010102"),
         (Refusal::Counter(CounterFault::Inexact { asked: 100, seen: 101 }), "030b026465"),

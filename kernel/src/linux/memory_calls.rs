@@ -240,7 +240,7 @@ impl Linux {
             self.memory.unmap(space, start + new_length, old_end)?;
             return Ok(start);
         }
-        let grows_to = start.checked_add(new_length).filter(|end| *end <= USER_END);
+        let grows_to = start.checked_add(new_length).filter(|end| *end <= MMAP_TOP);
         if let Some(new_end) = grows_to
             && area.end == old_end
             && self.memory.areas().is_free(old_end, new_end)

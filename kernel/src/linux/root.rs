@@ -67,7 +67,8 @@ impl Linux {
 
     /// Makes a file; what is there already stays, and paths that cannot be are left out.
     fn install(&mut self, path: &[u8], node: Node, mode: u32, modified_ns: u64) -> Result<(), Errno> {
-        let created = self.fs.create_parents(path, modified_ns).and_then(|()| {
+        let boot_time_ns = self.clock.boot_time_ns();
+        let created = self.fs.create_parents(path, boot_time_ns).and_then(|()| {
             let place = self.fs.locate(InodeId::ROOT, path, Follow::No)?;
             self.fs.create(&place, node, mode, modified_ns)
         });

@@ -39,8 +39,7 @@ struct Allocator {
     hint: usize,
 }
 
-static FRAMES: Mutex<Allocator> =
-    Mutex::new(Allocator { free: BitArray::ZERO, count: 0, hint: MAX_FRAMES });
+static FRAMES: Mutex<Allocator> = Mutex::new(Allocator { free: BitArray::ZERO, count: 0, hint: MAX_FRAMES });
 
 /// Adds the whole frames of a region. Returns the bytes that lie too high to be used.
 pub fn add(region: Region) -> u64 {

@@ -54,6 +54,8 @@ pub struct Mapping {
 /// A user address space.
 pub struct Space {
     root: Frame,
+    /// What becomes current when this space is gone.
+    kernel_root: Frame,
     /// Whether first writes are tracked; if not, writable pages are mapped so.
     tracking: bool,
 }
@@ -79,6 +81,22 @@ fn mapping(entry: &PageTableEntry) -> Option<Mapping> {
     })
 }
 
+/// Frees all that the user half of a table tree refers to.
+fn release_below(table: Frame, level: u32) {
+    let entries = if level == 4 { layout::FIRST_KERNEL_ENTRY } else { 512 };
+    for index in 0..entries {
+        // SAFETY: the tree belongs to a space that nobody uses any more.
+        let entry = unsafe { &layout::table(table)[index] };
+        if !entry.is_unused() {
+            let below = Frame::at(entry.addr().as_u64());
+            if level > 1 {
+                release_below(below, level - 1);
+            }
+            frame::release(below);
+        }
+    }
+}
+
 fn flush(page: u64) {
     tlb::flush(x86_64::VirtAddr::new_truncate(page));
 }
@@ -93,7 +111,14 @@ impl Space {
             root[HALF..].copy_from_slice(&kernel[HALF..]);
         });
         layout::switch_to(root);
-        Ok(Self { root, tracking })
+        Ok(Self { root, kernel_root, tracking })
+    }
+
+    /// Gives everything back: pages, tables, and the space itself.
+    pub fn dismantle(self) {
+        layout::switch_to(self.kernel_root);
+        release_below(self.root, 4);
+        frame::release(self.root);
     }
 
     fn check(page: u64) {
@@ -103,20 +128,25 @@ impl Space {
         );
     }
 
-    /// The table entry of `page`, if all tables above it are there.
-    fn entry(&self, page: u64) -> Option<&mut PageTableEntry> {
-        let mut current = self.root;
-        for level in (2..=4).rev() {
-            // SAFETY: `current` is a table of this space; entries are changed only
-            // here, one at a time, by the kernel's one thread.
-            let entry = unsafe { &layout::table(current)[layout::index(page, level)] };
-            if entry.is_unused() {
-                return None;
-            }
-            current = Frame::at(entry.addr().as_u64());
-        }
-        // SAFETY: likewise.
-        Some(unsafe { &mut layout::table(current)[layout::index(page, 1)] })
+    /// The table that maps `page`, if it and all tables above it are there.
+    fn table(&self, page: u64) -> Option<Frame> {
+        (2..=4).rev().try_fold(self.root, |table, level| {
+            // SAFETY: `table` belongs to this space; the entry is only read.
+            let entry = unsafe { &layout::table(table)[layout::index(page, level)] };
+            (!entry.is_unused()).then(|| Frame::at(entry.addr().as_u64()))
+        })
+    }
+
+    /// The table entry of `page`, as it is now.
+    fn entry(&self, page: u64) -> Option<PageTableEntry> {
+        // SAFETY: the table belongs to this space; the entry is copied.
+        self.table(page).map(|table| unsafe { layout::table(table)[layout::index(page, 1)].clone() })
+    }
+
+    /// The table entry of `page`, to be changed.
+    fn entry_mut(&mut self, page: u64) -> Option<&mut PageTableEntry> {
+        // SAFETY: the table belongs to this space, which is borrowed for as long.
+        self.table(page).map(|table| unsafe { &mut layout::table(table)[layout::index(page, 1)] })
     }
 
     /// Maps a frame at a page that has none; takes the frame over.
@@ -126,9 +156,8 @@ impl Space {
         for level in (2..=4).rev() {
             let upper = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
             // SAFETY: `current` is a table of this space, and no user page is large.
-            current = unsafe {
-                layout::descend(&mut layout::table(current)[layout::index(page, level)], upper)?
-            };
+            current =
+                unsafe { layout::descend(&mut layout::table(current)[layout::index(page, level)], upper)? };
         }
         // SAFETY: likewise.
         let entry = unsafe { &mut layout::table(current)[layout::index(page, 1)] };
@@ -151,7 +180,7 @@ impl Space {
 
     fn remove(&mut self, page: u64) -> Option<Mapping> {
         Self::check(page);
-        let entry = self.entry(page)?;
+        let entry = self.entry_mut(page)?;
         let mapping = mapping(entry)?;
         entry.set_unused();
         flush(page);
@@ -162,7 +191,7 @@ impl Space {
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         Self::check(page);
         let tracking = self.tracking;
-        let Some(entry) = self.entry(page) else { return false };
+        let Some(entry) = self.entry_mut(page) else { return false };
         if mapping(entry).is_none() {
             return false;
         }
@@ -189,7 +218,7 @@ impl Space {
         if page >= USER_END {
             return None;
         }
-        mapping(self.entry(page)?)
+        mapping(&self.entry(page)?)
     }
 
     /// Whether the processor lets user mode write `page` now.
@@ -200,7 +229,7 @@ impl Space {
     /// The tracker's switch: maps `page` to `frame`, writable for the processor or
     /// not. What the page truly allows stays, and bounds it.
     pub fn set_frame(&mut self, page: u64, frame: Frame, writable: bool) {
-        let entry = match self.entry(page) {
+        let entry = match self.entry_mut(page) {
             Some(entry) if !entry.is_unused() => entry,
             Some(_) | None => panic!("page {page:#x} is tracked but not mapped"),
         };
@@ -235,35 +264,55 @@ impl Space {
 
     /// Reads user memory that the process may read.
     pub fn read(&self, address: u64, into: &mut [u8]) -> Result<(), BadAddress> {
-        self.pieces(address, into.len(), |access| access.read, |frame, offset, range| {
-            phys::with(frame, |page| {
-                let length = range.len();
-                into[range].copy_from_slice(&page[offset..offset + length]);
-            });
-        })
+        self.pieces(
+            address,
+            into.len(),
+            |access| access.read,
+            |frame, offset, range| {
+                phys::with(frame, |page| {
+                    let length = range.len();
+                    into[range].copy_from_slice(&page[offset..offset + length]);
+                });
+            },
+        )
     }
 
     /// Writes user memory that the process may truly write.
     pub fn write(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
-        self.pieces(address, from.len(), |access| access.read && access.write, |frame, offset, range| {
-            phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
-        })
+        self.pieces(
+            address,
+            from.len(),
+            |access| access.read && access.write,
+            |frame, offset, range| {
+                phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
+            },
+        )
     }
 
     /// The loader's write: whatever the pages allow.
     pub fn load(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
-        self.pieces(address, from.len(), |_| true, |frame, offset, range| {
-            phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
-        })
+        self.pieces(
+            address,
+            from.len(),
+            |_| true,
+            |frame, offset, range| {
+                phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
+            },
+        )
     }
 
     /// The loader's read: whatever the pages allow.
     pub fn peek(&self, address: u64, into: &mut [u8]) -> Result<(), BadAddress> {
-        self.pieces(address, into.len(), |_| true, |frame, offset, range| {
-            phys::with(frame, |page| {
-                let length = range.len();
-                into[range].copy_from_slice(&page[offset..offset + length]);
-            });
-        })
+        self.pieces(
+            address,
+            into.len(),
+            |_| true,
+            |frame, offset, range| {
+                phys::with(frame, |page| {
+                    let length = range.len();
+                    into[range].copy_from_slice(&page[offset..offset + length]);
+                });
+            },
+        )
     }
 }

@@ -34,9 +34,12 @@ fn exact(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
+/// Code, whether a stop is the one it must cause, and what it counts for itself.
+type Event = (&'static [u8], fn(Cause) -> bool, u64);
+
 fn up_to_events(fixture: &mut Fixture) -> Found {
     // N times NOP, then something that stops.
-    let events: [(&[u8], fn(Cause) -> bool, u64); 3] = [
+    let events: [Event; 3] = [
         (&[0x0f, 0x05], |cause| cause == Cause::Syscall, 1),
         (&[0x48, 0x89, 0x03], |cause| cause.write_fault() == Some(READ_ONLY), 0),
         (&[0x48, 0x8b, 0x01], |cause| matches!(cause, Cause::Exception { vector: 14, error: 4, .. }), 0),

@@ -3,13 +3,12 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
-use pmu::VirtualTime;
 
 use crate::arch::context::{self, Start, Stretch};
-use crate::arch::{machine, watchdog};
 use crate::arch::segment::{USER_CS, USER_SS};
+use crate::arch::{machine, watchdog};
 use crate::mem::space::{Access, PAGE_LEN, Space};
-use crate::replay::KernelMachine;
+use crate::replay::{KernelMachine, Platform};
 
 /// Where code goes: one page, readable and executable.
 pub const CODE: u64 = 0x10_0000;
@@ -29,7 +28,10 @@ pub struct Fixture {
 
 impl Fixture {
     /// Maps the pages.
-    pub fn new(mut space: Space, counter: VirtualTime, mxcsr_mask: u32) -> Self {
+    pub fn new(platform: &Platform) -> Self {
+        let Ok(mut space) = Space::new(platform.kernel_root, true) else {
+            panic!("there is no memory for self-tests")
+        };
         let access = |write, execute| Access { read: true, write, execute };
         let pages = (0..DATA_PAGES)
             .map(|index| (DATA + index * PAGE_LEN, access(true, false)))
@@ -39,8 +41,8 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        match KernelMachine::new(space, counter, mxcsr_mask, Policy::default().max_dirty) {
-            Ok(machine) => Self { machine, mxcsr_mask },
+        match KernelMachine::new(space, platform, Policy::default().max_dirty) {
+            Ok(machine) => Self { machine, mxcsr_mask: platform.mxcsr_mask },
             Err(_) => panic!("there is no memory for self-tests"),
         }
     }

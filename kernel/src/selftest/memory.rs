@@ -82,7 +82,9 @@ fn tracking_never_widens(fixture: &mut Fixture) -> Found {
 
 fn outside(fixture: &mut Fixture) -> Found {
     let space = &mut fixture.machine.space;
-    for address in [0, USER_END, 1 << 47, 0xffff_8000_0000_0000, 0xffff_ffff_8020_0000, u64::MAX - 3, u64::MAX] {
+    for address in
+        [0, USER_END, 1 << 47, 0xffff_8000_0000_0000, 0xffff_ffff_8020_0000, u64::MAX - 3, u64::MAX]
+    {
         check!(space.read(address, &mut [0; 8]).is_err(), "{address:#x} can be read");
         check!(space.write(address, &[0; 8]).is_err(), "{address:#x} can be written");
     }

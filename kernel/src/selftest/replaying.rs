@@ -115,7 +115,10 @@ fn nothing_writable(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
-fn flipped(fixture: &mut Fixture, injection: Injection) -> Result<(Uprr, bool, Option<Field>), alloc::string::String> {
+fn flipped(
+    fixture: &mut Fixture,
+    injection: Injection,
+) -> Result<(Uprr, bool, Option<Field>), alloc::string::String> {
     let mut state = touch(fixture, 4);
     let (outcome, account) = fixture.execute(&mut state, POLICY, &[injection]);
     let committed = committed(outcome)?;
@@ -171,14 +174,20 @@ fn interrupt_flag(fixture: &mut Fixture) -> Found {
 }
 
 fn privileged(fixture: &mut Fixture) -> Found {
-    for code in [&[0x0f, 0x31][..], &[0x0f, 0x01, 0xf9], &[0xe4, 0x60], &[0xee], &[0xfa], &[0xf4], &[0x0f, 0x33]] {
+    for code in
+        [&[0x0f, 0x31][..], &[0x0f, 0x01, 0xf9], &[0xe4, 0x60], &[0xee], &[0xfa], &[0xf4], &[0x0f, 0x33]]
+    {
         let mut state = fixture.start(code);
         let (outcome, account) = fixture.execute(&mut state, POLICY, &[]);
         let committed = committed(outcome)?;
         let is_protection = matches!(committed.delimiter, Delimiter::Exception { vector: 13, error: 0 });
         // RDPMC is #UD where the emulator has no performance counters.
         let is_undefined = matches!(committed.delimiter, Delimiter::Exception { vector: 6, .. });
-        check!(is_protection || (is_undefined && code == [0x0f, 0x33]), "{code:x?}: {:?}", committed.delimiter);
+        check!(
+            is_protection || (is_undefined && code == [0x0f, 0x33]),
+            "{code:x?}: {:?}",
+            committed.delimiter
+        );
         check!(account.divergences.is_empty(), "{code:x?}: {account:?}");
     }
     Ok(())

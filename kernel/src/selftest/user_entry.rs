@@ -95,11 +95,15 @@ fn flags(fixture: &mut Fixture) -> Found {
     while let Some(address) = stretch.cause.write_fault() {
         let mapping = fixture.machine.space.lookup(STACK_PAGE);
         check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && mapping.is_some(), "a write to {address:#x}");
-        mapping.map(|mapping| fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, true));
+        if let Some(mapping) = mapping {
+            fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, true);
+        }
         stretch = fixture.stretch(&mut state, FREE);
     }
     let stack = fixture.machine.space.lookup(STACK_PAGE);
-    stack.map(|mapping| fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, false));
+    if let Some(mapping) = stack {
+        fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, false);
+    }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);
     // Everything but VM, IOPL, VIF, VIP, RF, TF and the bits that do not exist; IF set.
     check!(state.rax == 0x0024_4ed7, "user mode sees flags {:#x}", state.rax);

@@ -15,6 +15,11 @@ pub mod entry {
     pub const CONFIG: &str = "reprise/config";
     /// The program: a static ELF executable.
     pub const PROGRAM: &str = "reprise/program";
+    /// A list of programs to run one after the other, for [`Job::Batch`](super::Job::Batch):
+    /// each is its arguments, each ended by a NUL byte, and one more NUL byte.
+    pub const BATCH: &str = "reprise/batch";
+    /// Prefix of the programs of a batch; a program's name is its argv\[0\].
+    pub const PROGRAMS: &str = "programs/";
     /// The arguments, each ended by a NUL byte; the first one is argv\[0\].
     pub const ARGV: &str = "reprise/argv";
     /// The environment, each `NAME=VALUE` ended by a NUL byte.
@@ -45,6 +50,8 @@ pub enum Job {
     TripleFault,
     /// Spin for ever with interrupts off, likewise.
     Hang,
+    /// Run the programs of the archive's list, one after the other.
+    Batch,
 }
 
 /// How streams reach the host.

@@ -151,7 +151,7 @@ pub struct Verdict {
     pub code: [u8; 15],
 }
 
-/// Which limit of the channel a program ran into.
+/// How a boot, or a program of a batch, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// The program ended by itself.
@@ -181,6 +181,11 @@ pub enum End {
     },
     /// The calibration ended.
     Calibrated(CounterReport),
+    /// The batch ended; each program's own end stands in the trace.
+    Batch {
+        /// How many programs were run.
+        programs: u32,
+    },
 }
 
 /// Sums over a whole run.

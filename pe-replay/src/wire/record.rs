@@ -7,6 +7,7 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
+use super::end::EndRecord;
 use super::{VERSION, WireError};
 use crate::compare::Difference;
 use crate::phases::Phases;
@@ -80,6 +81,29 @@ pub struct PeRecord {
     pub flips: u16,
 }
 
+/// How one program of a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRecord {
+    /// The end.
+    pub end: EndRecord,
+    /// Length of the output stream by then: where the next program's output begins.
+    pub output_end: u64,
+}
+
+/// Reads the trace stream of a batch.
+///
+/// Ends after the last record, or before the first that is no [`ProgramRecord`].
+pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || match postcard::take_from_bytes(rest) {
+        Ok((Record::Program(record), after)) => {
+            rest = after;
+            Some(record)
+        }
+        Ok((Record::Header(_) | Record::Pe(_), _)) | Err(_) => None,
+    })
+}
+
 /// One entry of the trace stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
@@ -87,6 +111,8 @@ pub enum Record {
     Header(TraceHeader),
     /// A PE.
     Pe(PeRecord),
+    /// The end of one program of a batch; such a trace has no other records.
+    Program(ProgramRecord),
 }
 
 /// The largest encoded record, in bytes.
@@ -121,7 +147,7 @@ impl<'a> Records<'a> {
         }
         match postcard::take_from_bytes(bytes) {
             Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok((Record::Pe(_), _)) | Err(_) => Err(WireError::Malformed),
+            Ok((Record::Pe(_) | Record::Program(_), _)) | Err(_) => Err(WireError::Malformed),
         }
     }
 }
@@ -138,7 +164,7 @@ impl Iterator for Records<'_> {
                 self.rest = rest;
                 Some(Ok(record))
             }
-            Ok((Record::Header(_), _)) | Err(_) => {
+            Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => {
                 self.rest = &[];
                 Some(Err(WireError::Malformed))
             }

@@ -221,10 +221,10 @@ impl BootInfo {
             .map(|area| Region { start: area.start_address(), end: area.end_address() })
             .take(MAX_REGIONS)
             .collect();
-        let archive = info.module_tags().next().map(|module| Region {
-            start: module.start_address().into(),
-            end: module.end_address().into(),
-        });
+        let archive = info
+            .module_tags()
+            .next()
+            .map(|module| Region { start: module.start_address().into(), end: module.end_address().into() });
         Self { memory, archive }
     }
 }

@@ -116,10 +116,7 @@ pub fn init() {
             core::array::from_fn(|slot| IST_STACKS.get(slot).map_or(VirtAddr::zero(), Stack::top));
         let gdt = &mut *GDT.0.get();
         // A present 64-bit TSS (Intel SDM vol. 3A, 8.2.3).
-        gdt[8] = limit
-            | (address & 0xff_ffff) << 16
-            | 0x89 << 40
-            | (address >> 24 & 0xff) << 56;
+        gdt[8] = limit | (address & 0xff_ffff) << 16 | 0x89 << 40 | (address >> 24 & 0xff) << 56;
         gdt[9] = address >> 32;
         lgdt(&DescriptorTablePointer {
             limit: size_of_val(gdt) as u16 - 1,

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//! The kernel's Linux personality on the host, over a model of memory.
+//!
+//! Compiles `kernel/src/linux.rs` as it is, with stand-ins for what it uses of
+//! the rest of the kernel, and runs its unit tests and scenarios. Nothing here
+//! is part of the kernel.
+
+#![cfg(test)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+// `defmt::warn!` and `defmt::error!` are the macros below.
+extern crate self as defmt;
+
+#[path = "../../src"]
+mod kernel {
+    pub mod archive;
+    pub mod linux;
+}
+
+mod channel;
+mod mem;
+mod tests;
+
+use kernel::{archive, linux};
+
+/// Stands in for the kernel's log.
+#[macro_export]
+macro_rules! warn {
+    ($($part:expr),*) => { std::eprintln!("{:?}", ($(&$part,)*)) };
+}
+
+/// Likewise.
+#[macro_export]
+macro_rules! error {
+    ($($part:expr),*) => { std::eprintln!("{:?}", ($(&$part,)*)) };
+}
+
+/// Stands in for `kernel/src/arch.rs`.
+mod arch {
+    pub mod processor {
+        pub fn hwcap() -> u32 {
+            0x0178_bfbf
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+//! Scenarios: a loaded process, and system calls on it.
+
+mod fault;
+mod file;
+mod hostile;
+mod memory;
+mod process;
+
+use linux_raw_sys::errno;
+use pe_replay::Uprr;
+use pe_replay::wire::config::entry;
+use syscalls::Sysno;
+
+use crate::archive::Archive;
+use crate::linux::{Linux, Next};
+use crate::mem::frame;
+use crate::mem::space::{PAGE_LEN, Space};
+
+/// Where the program's data segment lies: writable, one page from the file, three of zeros.
+const DATA: u64 = 0x60_0000;
+const TEXT: u64 = 0x40_0000;
+const FRAMES: u64 = 4096;
+
+/// A static executable with a text and a data segment.
+fn program() -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    for half in [2_u16, 62] {
+        bytes.extend(half.to_le_bytes());
+    }
+    bytes.extend(1_u32.to_le_bytes());
+    for word in [TEXT + 0x200, 64, 0] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 2, 64, 0, 0] {
+        bytes.extend(half.to_le_bytes());
+    }
+    for (flags, offset, address, in_memory) in [(5_u32, 0, TEXT, PAGE_LEN), (6, PAGE_LEN, DATA, 4 * PAGE_LEN)]
+    {
+        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        for word in [offset, address, address, PAGE_LEN, in_memory, PAGE_LEN] {
+            bytes.extend(word.to_le_bytes());
+        }
+    }
+    bytes.resize(2 * PAGE_LEN as usize, b'd');
+    bytes
+}
+
+fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
+    let mut bytes = Vec::new();
+    for (name, content) in entries {
+        let mut writer =
+            cpio::newc::Builder::new(name).mode(0o100_644).write(&mut bytes, content.len() as u32);
+        std::io::Write::write_all(&mut writer, content).unwrap();
+        writer.finish().unwrap();
+    }
+    cpio::newc::trailer(&mut bytes).unwrap();
+    Archive::new(Box::leak(bytes.into_boxed_slice()))
+}
+
+/// A process and its machine.
+struct Process {
+    linux: Linux,
+    space: Space,
+    uprr: Uprr,
+    now: u64,
+}
+
+impl Process {
+    /// The program with some input and one file, `/etc/motd`.
+    fn new() -> Self {
+        frame::set_free(FRAMES);
+        crate::channel::take();
+        let archive = archive(&[
+            (entry::PROGRAM, &program()),
+            (entry::ARGV, b"./prog\0second\0"),
+            (entry::ENVP, b"A=1\0"),
+            (entry::STDIN, b"some input\n"),
+            ("files/etc/motd", b"be well\n"),
+        ]);
+        let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
+        let linux = Linux::load(&archive, 1, &mut space, &mut uprr).unwrap();
+        Self { linux, space, uprr, now: 0 }
+    }
+
+    fn step(&mut self, number: u64, arguments: &[u64]) -> Next {
+        let mut all = [0; 6];
+        all[..arguments.len()].copy_from_slice(arguments);
+        let uprr = &mut self.uprr;
+        uprr.rax = number;
+        [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9] = all;
+        self.linux.syscall(&mut self.space, uprr, self.now)
+    }
+
+    /// A system call after which the program goes on: its value or error number.
+    fn call(&mut self, call: Sysno, arguments: &[u64]) -> Result<u64, u32> {
+        assert_eq!(self.step(call.id() as u64, arguments), Next::Continue, "{call} {arguments:x?}");
+        match self.uprr.rax as i64 {
+            value @ -4095..0 => Err(-value as u32),
+            value => Ok(value as u64),
+        }
+    }
+
+    /// A system call after which the program does not go on.
+    fn last(&mut self, call: Sysno, arguments: &[u64]) -> Next {
+        self.step(call.id() as u64, arguments)
+    }
+
+    /// Writes to memory as the program does, page faults included.
+    fn poke(&mut self, address: u64, bytes: &[u8]) {
+        for (at, byte) in (address..).zip(bytes) {
+            if self.space.write(at, &[*byte]).is_err() {
+                self.linux.page_fault(&mut self.space, at, 6).unwrap();
+                self.space.write(at, &[*byte]).unwrap();
+            }
+        }
+    }
+
+    fn peek(&self, address: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.space.read(address, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Puts a string into the data segment's zeros; returns its address.
+    fn string(&mut self, string: &str) -> u64 {
+        let at = DATA + 3 * PAGE_LEN;
+        self.poke(at, string.as_bytes());
+        self.poke(at + string.len() as u64, &[0]);
+        at
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//! Programs one after the other: whatever one does, the kernel goes on to the next.
+
+use pe_replay::wire::config::{Config, entry};
+use pe_replay::wire::end::{End, EndRecord, Refusal};
+use pe_replay::wire::record::{ProgramRecord, Record};
+
+use crate::archive::Archive;
+use crate::replay::Platform;
+use crate::{channel, process};
+
+/// Runs the archive's list of programs; each end is recorded.
+pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> End {
+    let mut programs = 0;
+    for arguments in list(archive.find(entry::BATCH).unwrap_or_default()) {
+        let end = match one(config, archive, platform, arguments) {
+            Ok(end) => end,
+            Err(refusal) => crate::ended(End::Refused(refusal)),
+        };
+        programs += 1;
+        channel::record(&Record::Program(ProgramRecord { end, output_end: channel::output_len() }));
+    }
+    if channel::lost_records() > 0 {
+        panic!("the trace stream is too small for the batch");
+    }
+    End::Batch { programs }
+}
+
+fn one(
+    config: &Config,
+    archive: &Archive<'static>,
+    platform: &Platform,
+    arguments: &'static [u8],
+) -> Result<EndRecord, Refusal> {
+    let name = arguments.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = core::str::from_utf8(name).map_err(|_| Refusal::NoProgram)?;
+    let program = archive.program(name).ok_or(Refusal::NoProgram)?;
+    process::execute(config, &archive.with_program(program, arguments), platform, false)
+}
+
+/// Splits a list into the arguments of each program: up to each empty string.
+fn list(bytes: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        let end = rest.windows(2).position(|pair| pair == [0, 0])?;
+        let (arguments, behind) = rest.split_at(end + 1);
+        rest = &behind[1..];
+        Some(arguments)
+    })
+}
