@@ -12,8 +12,9 @@ extern crate alloc;
 // `defmt::warn!` and `defmt::error!` are the macros below.
 extern crate self as defmt;
 
+/// Public, as the tests do not use all that the kernel uses.
 #[path = "../../src"]
-mod kernel {
+pub mod kernel {
     pub mod archive;
     pub mod linux;
 }
