@@ -114,8 +114,8 @@ impl Workbench for UserBlocks {
         let mut state = Uprr::new(USER_CS, USER_SS);
         state.rip = CODE + start;
         state.rbx = READ_ONLY;
-        let stretch =
-            context::enter(&mut state, Start { timer, step, interrupts_off: false }, self.mxcsr_mask);
+        let start = Start { timer, step, interrupts_off: false, fresh: true };
+        let stretch = context::enter(&mut state, start, self.mxcsr_mask);
         let executed = match (block, stretch.cause) {
             (Block::Loop { .. }, Cause::Counter) => {
                 let jumps = state.rax / INCREMENTS_PER_LOOP;

@@ -80,6 +80,7 @@ impl Machine for KernelMachine {
             timer: self.counter.timer(order.budget),
             step: order.step,
             interrupts_off: order.interrupts_off,
+            fresh: order.fresh,
         };
         let stretch = context::enter(state, start, self.mxcsr_mask);
         let elapsed = stretch.left.wrapping_sub(stretch.entered);

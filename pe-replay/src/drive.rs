@@ -29,6 +29,9 @@ pub struct Order {
     pub step: bool,
     /// Enter with RFLAGS.IF clear, because a flip did that.
     pub interrupts_off: bool,
+    /// A run begins here: nothing that the saved state does not carry may be left
+    /// over from before (FNINIT). Within a run such things have to survive.
+    pub fresh: bool,
 }
 
 /// A user page, as the tracker sees it.
@@ -289,6 +292,7 @@ impl<M: Machine> Engine<M> {
             Run::Second => (Timed::SecondRun, Timed::Restart),
         };
         let mut count = 0;
+        let mut fresh = true;
         // What passes between two entries belongs to what the last stop was for;
         // before the first entry, to preparing.
         let afresh = first.is_none() && account.divergences.is_empty();
@@ -305,7 +309,8 @@ impl<M: Machine> Engine<M> {
             let target = next_flip.map_or(target, |at| target.min(at));
             let budget = if step { limit - count } else { target - count };
             let user_trap = state.rflags & TRAP_FLAG;
-            let stop = machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off });
+            let stop = machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off, fresh });
+            fresh = false;
             if self.sequence == 0 && self.entered.is_none() {
                 // All time is counted from the first user entry of the process.
                 self.watch = Stopwatch::start(stop.entered);

@@ -72,7 +72,7 @@ impl Fixture {
 
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
-        self.machine.enter(state, Order { budget, step: false, interrupts_off: false })
+        self.machine.enter(state, Order { budget, step: false, interrupts_off: false, fresh: true })
     }
 
     /// One PE.

@@ -42,6 +42,9 @@ pub struct Start {
     pub step: bool,
     /// Leave IF clear: a flip did that.
     pub interrupts_off: bool,
+    /// Clear what XRSTOR may not load: the x87 instruction and data pointers,
+    /// which QEMU's XSAVE area never holds and AMD's only with an exception pending.
+    pub fresh: bool,
 }
 
 fn canonical(address: u64) -> bool {
@@ -75,6 +78,10 @@ pub fn enter(state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     }
     if !start.interrupts_off {
         state.rflags |= INTERRUPT_FLAG;
+    }
+    if start.fresh {
+        // SAFETY: compiled code does not use the x87 unit.
+        unsafe { core::arch::asm!("fninit", options(nomem, nostack)) };
     }
     // SAFETY: every field that a privileged instruction loads was just brought to a
     // valid value; user page tables share the kernel's half.

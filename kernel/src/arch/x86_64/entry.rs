@@ -43,6 +43,7 @@ pub struct EntryState {
     /// NMIs that came in the kernel.
     pub kernel_nmis: u64,
     mxcsr: u32,
+    fcw: u16,
 }
 
 /// The processor's entry state.
@@ -62,6 +63,7 @@ pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     drained: 0,
     kernel_nmis: 0,
     mxcsr: 0x1f80,
+    fcw: 0x37f,
 }));
 
 // What the assembly takes for granted.
@@ -100,7 +102,6 @@ pub unsafe extern "C" fn enter_user(state: *mut Uprr, timer: u32) {
         "mov [rip + {task} + 4], rax",
         "mov r8, rdi",
         "mov r9d, esi",
-        "fninit",
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xrstor64 [r8]",
@@ -185,7 +186,10 @@ unsafe extern "C" fn leave_user() {
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xsave64 [r8]",
-        "fninit",
+        // Not FNINIT: within a run the x87 instruction and data pointers have to
+        // survive, also where XSAVE does not carry them.
+        "fnclex",
+        "fldcw [rip + {entries} + {fcw}]",
         "ldmxcsr [rip + {entries} + {mxcsr}]",
         "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
         "ret",
@@ -193,6 +197,7 @@ unsafe extern "C" fn leave_user() {
         kernel_rsp = const offset_of!(EntryState, kernel_rsp),
         left = const offset_of!(EntryState, left),
         mxcsr = const offset_of!(EntryState, mxcsr),
+        fcw = const offset_of!(EntryState, fcw),
         xcr0 = const XCR0,
         ds = const offset_of!(Uprr, ds),
         es = const offset_of!(Uprr, es),
