@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use cpio::NewcBuilder;
 use pe_replay::wire::config::{Config, MAX_CONFIG_LEN, entry};
 
-/// The largest archive, in bytes. It lies in the channel's memory at boot, until the kernel has moved it.
-pub const MAX_LEN: usize = 128 << 20;
+/// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
+pub const MAX_LEN: usize = 512 << 20;
 
 /// What goes into an archive besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,10 @@ pub struct Contents {
     pub stdin: Option<Vec<u8>>,
     /// Files by their absolute path in the guest.
     pub files: Vec<(String, Vec<u8>)>,
+    /// The programs of a batch by name, as ELF files.
+    pub programs: Vec<(String, Vec<u8>)>,
+    /// What a batch runs, in this order: the arguments of each, from the program's name.
+    pub batch: Vec<Vec<Vec<u8>>>,
 }
 
 /// Packs the archive.
@@ -37,6 +41,13 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
         entries.push((entry::PROGRAM.to_owned(), program.clone()));
         entries.push((entry::ARGV.to_owned(), strings(&contents.argv)));
         entries.push((entry::ENVP.to_owned(), strings(&contents.envp)));
+    }
+    if !contents.batch.is_empty() {
+        let list = contents.batch.iter().flat_map(|arguments| strings(arguments).into_iter().chain([0]));
+        entries.push((entry::BATCH.to_owned(), list.collect()));
+    }
+    for (name, bytes) in &contents.programs {
+        entries.push((format!("{}{name}", entry::PROGRAMS), bytes.clone()));
     }
     if let Some(stdin) = &contents.stdin {
         entries.push((entry::STDIN.to_owned(), stdin.clone()));
@@ -104,6 +115,8 @@ mod tests {
             envp: vec![b"A=1".to_vec()],
             stdin: Some(b"in".to_vec()),
             files: vec![("/etc/motd".into(), b"hello".to_vec())],
+            programs: vec![("one".into(), b"ELF 1".to_vec())],
+            batch: vec![vec![b"one".to_vec(), b"a".to_vec()], vec![b"one".to_vec()]],
         };
         let packed = pack(&config(), &contents).unwrap();
         assert_eq!(packed, pack(&config(), &contents).unwrap());
@@ -127,6 +140,8 @@ mod tests {
                 ("reprise/program", &b"ELF"[..]),
                 ("reprise/argv", b"busybox\0wc\0"),
                 ("reprise/envp", b"A=1\0"),
+                ("reprise/batch", b"one\0a\0\0one\0\0"),
+                ("programs/one", b"ELF 1"),
                 ("reprise/stdin", b"in"),
                 ("files/etc/motd", b"hello"),
             ]

@@ -6,6 +6,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -175,12 +176,13 @@ fn compile(name: &str) -> Result<PathBuf> {
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let text = fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
     // Under a name of its own first, so that nobody starts half a file.
-    let unfinished = tempfile::NamedTempFile::new_in(&directory).context("cannot make a temporary file")?;
+    let mut unfinished = tempfile::Builder::new();
+    unfinished.permissions(fs::Permissions::from_mode(0o755));
+    let unfinished = unfinished.tempfile_in(&directory).context("cannot make a temporary file")?;
     let mut command = Command::new("gcc");
     command.args(["-O2", "-static", "-no-pie"]).args(c_flags(&text)).arg("-o").arg(unfinished.path());
     let status = command.arg(&source).arg("-lm").status().context("cannot start gcc")?;
     ensure!(status.success(), "compiling {} failed ({status})", source.display());
-    // The compiler has set the mode of the file that it found.
     unfinished.persist(&executable).with_context(|| format!("cannot write {}", executable.display()))?;
     Ok(executable)
 }

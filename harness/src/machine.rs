@@ -78,12 +78,13 @@ impl Machine {
         Layout { memory_mib, channel_mib }
     }
 
-    /// The most memory for kernel and program.
-    pub fn max_memory_mib(self) -> u32 {
+    /// The most memory that the whole machine may have.
+    pub fn max_total_mib(self) -> u32 {
         match self {
-            Self::Qemu => MAX_MEMORY_MIB,
-            // Bochs gives a machine less than 2048 MiB, the channel included.
-            Self::Bochs => 1920,
+            // Where QEMU's machine may have its hole.
+            Self::Qemu => 3072,
+            // What Bochs takes.
+            Self::Bochs => 2048,
         }
     }
 

@@ -69,13 +69,6 @@ impl Request {
 
     /// The boot.
     pub fn boot(&self, kernel: PathBuf) -> Result<Boot> {
-        let most = self.machine.max_memory_mib();
-        ensure!(
-            self.memory_mib <= most,
-            "{} MiB of memory asked for; {} takes {most} at most",
-            self.memory_mib,
-            self.machine
-        );
         let layout = self.machine.layout(self.memory_mib);
         let injections: ArrayVec<Injection, MAX_INJECTIONS> =
             self.injections.iter().copied().take(MAX_INJECTIONS).collect();
@@ -95,14 +88,22 @@ impl Request {
             injections,
             mutation: self.mutation,
         };
-        Ok(Boot {
+        let boot = Boot {
             machine: self.machine,
             kernel,
             archive: archive::pack(&config, &self.contents)?,
             layout,
             timeout: self.timeout,
             extra: self.extra.clone(),
-        })
+        };
+        let (total, most) = (boot.total_mib(), self.machine.max_total_mib());
+        ensure!(
+            total <= most,
+            "{} MiB of memory with channel and files make {total} MiB; {} takes {most} at most",
+            self.memory_mib,
+            self.machine
+        );
+        Ok(boot)
     }
 }
 

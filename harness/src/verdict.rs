@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pe_replay::wire::channel::{DEBUGCON_MARK, PANIC_MARK, Progress};
+use pe_replay::wire::channel::{PANIC_MARK, Progress};
 use pe_replay::wire::end::EndRecord;
 
 use crate::machine::channel::find;
@@ -108,12 +108,11 @@ impl fmt::Display for Ending {
     }
 }
 
-/// The text of a kernel panic, in one line.
+/// The text of a kernel panic: what stands between its mark and the end of the line.
 fn panic_text(debugcon: &[u8]) -> Option<String> {
     let start = find(debugcon, PANIC_MARK)? + PANIC_MARK.len();
-    let text = &debugcon[start..];
-    let text = &text[..find(text, DEBUGCON_MARK).unwrap_or(text.len())];
-    Some(said(text))
+    let line = debugcon[start..].split(|byte| *byte == b'\n').next()?;
+    Some(String::from_utf8_lossy(line).trim().to_owned())
 }
 
 /// What an emulator said, as one line: its lines up to the first empty or decorative one.
@@ -159,14 +158,11 @@ mod tests {
     fn a_panic_is_one_whatever_the_status() {
         let mut debugcon = b"noise".to_vec();
         debugcon.extend_from_slice(PANIC_MARK);
-        debugcon.extend_from_slice(b"panicked at a.rs:1:2:\nindex out of bounds\n");
-        let panic = Ending::Panic("panicked at a.rs:1:2: index out of bounds".into());
+        debugcon.extend_from_slice(b"index out of bounds (a.rs:1)\nnoise");
+        let panic = Ending::Panic("index out of bounds (a.rs:1)".into());
         for stopped in [Stopped::Panicked, Stopped::Normally, Stopped::Deadline(Duration::from_secs(1))] {
             assert_eq!(judge(stopped, b"", &debugcon), panic);
         }
-        debugcon.extend_from_slice(DEBUGCON_MARK);
-        debugcon.extend_from_slice(b"rest");
-        assert_eq!(judge(Stopped::Panicked, b"", &debugcon), panic);
         assert_eq!(judge(Stopped::Panicked, b"", b""), Ending::Panic("without a text".into()));
     }
 

@@ -34,8 +34,14 @@ const VICTIM: &str = "tiny";
 const CLASS_AT: usize = 4;
 /// Offset of `e_machine`.
 const MACHINE_AT: usize = 18;
-/// Offset of `p_vaddr` in a program header.
+/// Offset of `p_offset` in a program header.
+const OFFSET_AT: usize = 8;
+/// Offset of `p_vaddr`.
 const ADDRESS_AT: usize = 16;
+/// Offset of `p_filesz`.
+const FILE_SIZE_AT: usize = 32;
+/// Offset of `p_memsz`.
+const MEMORY_SIZE_AT: usize = 40;
 
 /// The tool ends with status 2, writes nothing to stdout, and says one line that contains `part`.
 fn refused(context: &Context, words: &[&str], part: &str, prepare: impl FnOnce(&mut Command)) -> Result<()> {
@@ -105,12 +111,17 @@ fn truncated(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Offset of the program header of the last segment that is loaded.
+fn last_segment(file: &[u8]) -> Result<usize> {
+    let header = FileHeader64::<Le>::parse(file)?;
+    let segments = header.program_headers(Le, file)?;
+    let index = segments.iter().rposition(|segment| segment.p_type(Le) == PT_LOAD).context("no segment")?;
+    Ok(header.e_phoff(Le) as usize + index * size_of::<ProgramHeader64<Le>>())
+}
+
 fn segment_in_kernel_space(context: &Context) -> Result<()> {
     let original = fs::read(context.executable(VICTIM)?)?;
-    let header = FileHeader64::<Le>::parse(&*original)?;
-    let segments = header.program_headers(Le, &*original)?;
-    let index = segments.iter().position(|segment| segment.p_type(Le) == PT_LOAD).context("no segment")?;
-    let at = header.e_phoff(Le) as usize + index * size_of::<ProgramHeader64<Le>>() + ADDRESS_AT;
+    let at = last_segment(&original)? + ADDRESS_AT;
     for address in [0xffff_8000_0000_0000, 0x7fff_ffff_f000, 0x8000_0000_0000_0000, 0_u64] {
         let (_directory, path) =
             spoiled(context, |bytes| bytes[at..at + 8].copy_from_slice(&address.to_le_bytes()))?;
@@ -119,14 +130,27 @@ fn segment_in_kernel_space(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// A program whose last segment fills twice the memory that it gets.
 fn too_little_memory(context: &Context) -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let path = directory.path().join("big");
-    fs::File::create(&path)?.set_len(64 << 20)?;
+    const SEGMENT: usize = 64 << 20;
+    let original = fs::read(context.executable(VICTIM)?)?;
+    let at = last_segment(&original)?;
+    let (_directory, path) = spoiled(context, |bytes| {
+        let offset = bytes.len().next_multiple_of(4096);
+        bytes.resize(offset + SEGMENT, 1);
+        for (field, value) in [(OFFSET_AT, offset), (FILE_SIZE_AT, SEGMENT), (MEMORY_SIZE_AT, SEGMENT)] {
+            bytes[at + field..at + field + 8].copy_from_slice(&(value as u64).to_le_bytes());
+        }
+    })?;
     let path = path.to_str().context("a path that is not text")?;
-    refused(context, &["run", VICTIM, "--memory", "32", "--file", path], "too little memory", |_| ())?;
+    refused(context, &["run", "--memory", "32", "--elf", path], "too little memory", |_| ())?;
     refused(context, &["run", VICTIM, "--memory", "4096"], "4096 is not in 16..=2048", |_| ())?;
-    refused(context, &["run", VICTIM, "--memory", "2048", "--machine", "bochs"], "takes 1920 at most", |_| ())
+    refused(
+        context,
+        &["run", VICTIM, "--memory", "2048", "--machine", "bochs"],
+        "Bochs takes 2048 at most",
+        |_| (),
+    )
 }
 
 fn no_qemu(context: &Context) -> Result<()> {

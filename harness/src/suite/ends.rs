@@ -42,7 +42,7 @@ fn normal(context: &Context, machine: Machine) -> Result<()> {
 fn panic(context: &Context, machine: Machine) -> Result<()> {
     let outcome = context.boot(&on(machine, Job::Panic))?;
     let ending = outcome.ending();
-    ensure!(matches!(ending, Ending::Panic(text) if text.contains("panic")), "{ending}");
+    ensure!(matches!(ending, Ending::Panic(text) if text.contains("as asked for")), "{ending}");
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },
     Test { name: "programs::busybox_wc", run: |context| busybox(context, &["wc", INPUT_NAME]) },
     Test { name: "programs::records_are_complete", run: records_are_complete },
+    Test { name: "programs::unknown_calls_are_logged", run: unknown_calls_are_logged },
 ];
 
 /// Whether a native run has to give the same output.
@@ -175,6 +176,14 @@ fn records_are_complete(context: &Context) -> Result<()> {
             "record {index} is of another process: {record:?}"
         );
     }
+    Ok(())
+}
+
+/// The kernel's log names system calls that it does not know.
+fn unknown_calls_are_logged(context: &Context) -> Result<()> {
+    let log = context.boot(&context.program("syscalls", &[])?)?.log()?;
+    let named = log.iter().any(|line| line.contains("warn") && line.contains("unknown system call 9999"));
+    ensure!(named, "not in the log: {}", log.join("; "));
     Ok(())
 }
 
