@@ -5,6 +5,7 @@
 //! the tool itself as a user would.
 
 mod bad_input;
+mod documents;
 mod ends;
 mod mutants;
 mod outcome;
@@ -37,8 +38,15 @@ pub struct Test {
 }
 
 /// All tests, in the order in which they are started.
-const TESTS: &[&[Test]] =
-    &[ends::TESTS, selftests::TESTS, bad_input::TESTS, mutants::TESTS, repeat::TESTS, programs::TESTS];
+const TESTS: &[&[Test]] = &[
+    ends::TESTS,
+    selftests::TESTS,
+    bad_input::TESTS,
+    mutants::TESTS,
+    repeat::TESTS,
+    programs::TESTS,
+    documents::TESTS,
+];
 
 /// Tests at a time.
 const WORKERS: usize = 2;
