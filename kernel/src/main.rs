@@ -50,9 +50,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
         None => panic!("the archive has no configuration"),
     };
     let channel = Region { start: config.channel_base, end: config.channel_base + config.channel_size };
-    for region in &boot.memory {
-        frame::add(*region);
-    }
+    let unused: u64 = boot.memory.iter().map(|region| frame::add(*region)).sum();
     for region in [layout::image(), region, channel] {
         frame::reserve(region);
     }
@@ -61,8 +59,15 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
         boot.memory.iter().any(|region| region.start <= channel.start && channel.end <= region.end),
         "the channel does not lie in memory"
     );
+    assert!(
+        region.end <= channel.start || channel.end <= region.start,
+        "the boot loader put the archive into the channel"
+    );
     let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };
     channel::init(phys::channel(channel), config.sink);
+    if unused > 0 {
+        defmt::warn!("{=u64} bytes of memory above 4 GiB are not used", unused);
+    }
     let end = match start(&config, &archive, root) {
         Ok(end) => end,
         Err(refusal) => ended(End::Refused(refusal)),

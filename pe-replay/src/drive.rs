@@ -309,7 +309,8 @@ impl<M: Machine> Engine<M> {
             let target = next_flip.map_or(target, |at| target.min(at));
             let budget = if step { limit - count } else { target - count };
             let user_trap = state.rflags & TRAP_FLAG;
-            let stop = machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off, fresh });
+            let stop =
+                machine.enter(state, Order { budget, step, interrupts_off: self.interrupts_off, fresh });
             fresh = false;
             if self.sequence == 0 && self.entered.is_none() {
                 // All time is counted from the first user entry of the process.

@@ -164,12 +164,21 @@ impl FromStr for Injection {
         let (Some(pe), Some(run), Some(at), Some(target), Some(bit)) = (pe, run, at, target, bit) else {
             return Err(InjectionError::WrongKeys);
         };
-        let allowed = bit < u64::from(target.bits())
-            && (target != Target::Rflags || INJECTABLE_FLAGS & (1 << bit) != 0);
-        if !allowed {
-            return Err(InjectionError::Bit);
-        }
-        Ok(Self { pe, run, at, target, bit: bit as u8 })
+        let bit = u8::try_from(bit).map_err(|_| InjectionError::Bit)?;
+        let injection = Self { pe, run, at, target, bit };
+        if injection.is_possible() { Ok(injection) } else { Err(InjectionError::Bit) }
+    }
+}
+
+impl Injection {
+    /// Whether the target exists and has the bit, and the bit may be flipped.
+    pub fn is_possible(&self) -> bool {
+        let exists = match self.target {
+            Target::Gpr(index) | Target::Xmm(index) => index < 16,
+            Target::Rflags => self.bit < 64 && INJECTABLE_FLAGS & (1 << self.bit) != 0,
+            Target::Rip | Target::Memory(_) => true,
+        };
+        exists && self.bit < self.target.bits()
     }
 }
 

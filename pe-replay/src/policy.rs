@@ -38,6 +38,14 @@ pub struct Policy {
     pub max_dirty: u16,
 }
 
+impl Policy {
+    /// Whether both bounds lie between their least and their largest values.
+    pub fn is_within_bounds(&self) -> bool {
+        (MIN_LIMIT..=MAX_LIMIT).contains(&self.limit)
+            && (MIN_DIRTY_PAGES..=MAX_DIRTY_PAGES).contains(&self.max_dirty)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { mode: Mode::Dual, limit: DEFAULT_LIMIT, max_dirty: MAX_DIRTY_PAGES }

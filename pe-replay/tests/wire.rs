@@ -348,6 +348,24 @@ fn a_trace_has_one_header_and_has_it_first() {
 }
 
 #[test]
+fn bounds_and_flips_that_do_not_exist_are_refused() {
+    let refused = |change: fn(&mut Config)| {
+        let mut config = config();
+        change(&mut config);
+        assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed), "{config:?}");
+    };
+    refused(|config| config.policy.limit = 9);
+    refused(|config| config.policy.limit = 10_000_001);
+    refused(|config| config.policy.max_dirty = 7);
+    refused(|config| config.policy.max_dirty = 1025);
+    refused(|config| config.injections[0].target = Target::Gpr(16));
+    refused(|config| config.injections[0].target = Target::Xmm(16));
+    refused(|config| config.injections[0].bit = 64);
+    refused(|config| config.injections[0].target = Target::Rflags);
+    refused(|config| config.injections[1].bit = 8);
+}
+
+#[test]
 fn the_largest_values_fit() {
     let most =
         Difference { field: Field::YmmHigh(u8::MAX), first: u64::MAX, second: u64::MAX, address: u64::MAX };
@@ -365,7 +383,8 @@ fn the_largest_values_fit() {
         injections: [flip; MAX_INJECTIONS].into(),
         mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
     };
-    assert_eq!(Config::decode(&encoded_config(&config)), Ok(config));
+    // It fits, but no kernel takes such bounds and flips.
+    assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
 
     let record = Record::Pe(PeRecord {
         process: u16::MAX,

@@ -148,7 +148,9 @@ mod tests {
                     let executed = u64::from(timer) - 22 + (self.late)(self.executions);
                     Sample { elapsed: executed + 40 + extra, executed }
                 }
-                Block::Fault { after } => Sample { elapsed: u64::from(after) + 41 + extra, executed: after.into() },
+                Block::Fault { after } => {
+                    Sample { elapsed: u64::from(after) + 41 + extra, executed: after.into() }
+                }
                 Block::Step => Sample { elapsed: 1 + 44 + extra, executed: 1 },
                 Block::Syscall { after } => {
                     let executed = u64::from(after) + 1;
@@ -162,7 +164,13 @@ mod tests {
     fn constants_are_found() {
         let counter = VirtualTime::calibrate(&mut Model::default()).unwrap();
         assert_eq!(
-            (counter.arm_lead, counter.bias_counter, counter.bias_fault, counter.bias_debug, counter.bias_syscall),
+            (
+                counter.arm_lead,
+                counter.bias_counter,
+                counter.bias_fault,
+                counter.bias_debug,
+                counter.bias_syscall
+            ),
             (22, 40, 41, 44, 46)
         );
         assert_eq!(counter.timer(1000), 1022);

@@ -111,6 +111,8 @@ impl Config {
         if found != VERSION {
             return Err(WireError::Version { found });
         }
-        postcard::from_bytes(rest).map_err(|_| WireError::Malformed)
+        let config: Self = postcard::from_bytes(rest).map_err(|_| WireError::Malformed)?;
+        let flips_exist = config.injections.iter().all(Injection::is_possible);
+        if config.policy.is_within_bounds() && flips_exist { Ok(config) } else { Err(WireError::Malformed) }
     }
 }
