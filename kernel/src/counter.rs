@@ -115,7 +115,7 @@ impl Workbench for UserBlocks {
         state.rip = CODE + start;
         state.rbx = READ_ONLY;
         let start = Start { timer, step, interrupts_off: false, fresh: true };
-        let stretch = context::enter(&mut state, start, self.mxcsr_mask);
+        let stretch = context::enter(None, &mut state, start, self.mxcsr_mask);
         let executed = match (block, stretch.cause) {
             (Block::Loop { .. }, Cause::Counter) => {
                 let jumps = state.rax / INCREMENTS_PER_LOOP;

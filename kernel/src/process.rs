@@ -4,7 +4,7 @@
 //! The engine commits a PE; only then does the kernel do, once, what its
 //! delimiter asks for. The outcome is part of the next PE's start state.
 
-use pe_replay::drive::{Account, Committed};
+use pe_replay::drive::Committed;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
@@ -19,7 +19,7 @@ use crate::delimit::{self, Duty, signal};
 use crate::linux::{Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
-use crate::replay::{KernelMachine, Platform};
+use crate::replay::{FRAMES_PER_PAGE, KernelMachine, Platform};
 
 /// The margin of the virtual-time counter: its interrupt has no skid.
 const MARGIN: u64 = 0;
@@ -58,11 +58,11 @@ pub fn execute(
         }
     };
     let machine = KernelMachine::new(space, platform, config.policy.max_dirty)
-        .map_err(out_of_memory(2 * u64::from(config.policy.max_dirty)))?;
-    let engine =
+        .map_err(out_of_memory(u64::from(FRAMES_PER_PAGE) * u64::from(config.policy.max_dirty)))?;
+    let mut engine =
         Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
-    let process =
-        Process { engine, machine, linux, state, totals: Totals::default(), drained: context::drained() };
+    engine.state_mut().clone_from(&state);
+    let process = Process { engine, machine, linux, totals: Totals::default(), drained: context::drained() };
     Ok(process.run(trace))
 }
 
@@ -70,7 +70,6 @@ struct Process {
     engine: Engine<KernelMachine>,
     machine: KernelMachine,
     linux: Linux,
-    state: Uprr,
     totals: Totals,
     /// Overflows that were dropped before the program started.
     drained: u64,
@@ -80,17 +79,17 @@ impl Process {
     fn run(mut self, trace: bool) -> EndRecord {
         let end = loop {
             let sequence = self.engine.sequence();
-            let (outcome, account) = self.engine.execute(&mut self.machine, &mut self.state);
+            let outcome = self.engine.execute(&mut self.machine);
             if sequence == 0 {
                 self.totals.boot = self.engine.watch.mark() - self.engine.watch.phases.total();
             }
             self.totals.pes += 1;
-            self.count(&account);
+            self.count();
             let (kind, count, end) = match outcome {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.totals.user_instructions += committed.count;
-                    self.totals.frames_written += u64::from(account.frames_written);
+                    self.totals.frames_written += u64::from(self.engine.account().frames_written);
                     let (kind, end) = self.serve(&committed);
                     self.totals.ends[kind as usize] += 1;
                     (Some(kind), committed.count, end)
@@ -98,24 +97,26 @@ impl Process {
                 Outcome::Persistent { difference, end_rip } => {
                     let verdict = Verdict {
                         pe: sequence,
-                        start_rip: self.engine.start().rip,
+                        start_rip: self.engine.state().rip,
                         end_rip,
                         difference,
-                        attempts: account.divergences.len() as u8,
+                        attempts: self.engine.account().divergences.len() as u8,
                         code: delimit::code_at(&self.machine.space, end_rip),
                     };
                     (None, 0, Some(End::Persistent(verdict)))
                 }
-                Outcome::OutOfFrames => (None, 0, Some(self.killed(signal::SIGKILL, None, self.state.rip))),
+                Outcome::OutOfFrames => {
+                    (None, 0, Some(self.killed(signal::SIGKILL, None, self.engine.state().rip)))
+                }
             };
             self.engine.watch.lap(TimedPhase::Other, machine::now());
             let phases = self.engine.watch.take();
             self.totals.phases.add_all(&phases);
             if trace && let Some(kind) = kind {
-                self.record(sequence, kind, count, account, phases);
+                self.record(sequence, kind, count, phases);
             }
             let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
-            channel::progress(Progress { pes, instructions, rip: self.state.rip });
+            channel::progress(Progress { pes, instructions, rip: self.engine.state().rip });
             if let Some(end) = end {
                 break end;
             }
@@ -123,12 +124,13 @@ impl Process {
         self.totals.total = self.totals.phases.total();
         self.totals.drained_overflows += context::drained() - self.drained;
         self.totals.lost_records = channel::lost_records();
+        self.engine.retire(&mut self.machine);
         self.machine.dismantle();
         EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: self.totals }
     }
 
-    fn count(&mut self, account: &Account) {
-        let totals = &mut self.totals;
+    fn count(&mut self) {
+        let (totals, account) = (&mut self.totals, self.engine.account());
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
         totals.restarts += divergences.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
@@ -146,18 +148,19 @@ impl Process {
         }
     }
 
-    fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, account: Account, phases: Phases) {
+    fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
+        let account = self.engine.account();
         channel::record(&Record::Pe(PeRecord {
             process: PROCESS,
             thread: THREAD,
             sequence,
             delimiter,
-            rip: self.state.rip,
+            rip: self.engine.state().rip,
             instructions: count,
             frames_written: account.frames_written,
             write_faults: account.write_faults,
             phases,
-            divergences: account.divergences,
+            divergences: account.divergences.clone(),
             counter_misses: account.counter_misses,
             flips: account.flips,
         }));
@@ -165,7 +168,7 @@ impl Process {
 
     /// Does what a committed delimiter asks for; `Some` if that was the end.
     fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Option<End>) {
-        let (kind, duty) = delimit::duty(committed.delimiter, &self.state, &self.machine.space);
+        let (kind, duty) = delimit::duty(committed.delimiter, self.engine.state(), &self.machine.space);
         let end = match duty {
             Duty::GoOn => None,
             Duty::Syscall => self.syscall(),
@@ -179,37 +182,38 @@ impl Process {
             }
             Duty::ReadTime { with_processor, length } => {
                 let now = machine::now();
-                self.state.rax = now & u64::from(u32::MAX);
-                self.state.rdx = now >> 32;
+                let state = self.engine.state_mut();
+                state.rax = now & u64::from(u32::MAX);
+                state.rdx = now >> 32;
                 if with_processor {
-                    self.state.rcx = 0;
+                    state.rcx = 0;
                 }
-                self.state.rip += length;
+                state.rip += length;
                 None
             }
-            Duty::Kill { signal, vector } => Some(self.killed(signal, Some(vector), self.state.rip)),
+            Duty::Kill { signal, vector } => Some(self.killed(signal, Some(vector), self.engine.state().rip)),
         };
         (kind, end)
     }
 
     fn syscall(&mut self) -> Option<End> {
-        match self.linux.syscall(&mut self.machine.space, &mut self.state, machine::now()) {
+        match self.linux.syscall(&mut self.machine.space, self.engine.state_mut(), machine::now()) {
             Next::Continue => None,
             Next::Exit { status } => Some(End::Exited { status }),
-            Next::Kill { signal } => Some(self.killed(signal, None, self.state.rip)),
+            Next::Kill { signal } => Some(self.killed(signal, None, self.engine.state().rip)),
             Next::Deadlock => Some(End::Deadlock),
             Next::OutputFull { limit } => Some(End::OutputFull { limit }),
-            Next::OutOfMemory => Some(self.killed(signal::SIGKILL, None, self.state.rip)),
+            Next::OutOfMemory => Some(self.killed(signal::SIGKILL, None, self.engine.state().rip)),
         }
     }
 
     fn killed(&self, signal: u8, vector: Option<u8>, address: u64) -> End {
-        let Uprr { rip, rflags, .. } = self.state;
+        let state = self.engine.state();
         End::Killed(Death {
             signal,
             vector,
             address,
-            registers: Registers { gpr: self.state.gprs(), rip, rflags },
+            registers: Registers { gpr: state.gprs(), rip: state.rip, rflags: state.rflags },
         })
     }
 }

@@ -4,6 +4,7 @@
 use arrayvec::ArrayVec;
 use pe_replay::drive::MappedPage;
 use pe_replay::policy::MAX_DIRTY_PAGES;
+use pe_replay::written::Kept;
 use pe_replay::{Machine, Order, Stop, Uprr};
 use pmu::VirtualTime;
 
@@ -12,10 +13,11 @@ use crate::arch::{machine, watchdog};
 use crate::counter::stop_kind;
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::phys;
-use crate::mem::space::{PAGE_LEN, Space};
+use crate::mem::space::{PAGE_LEN, Slot, Space};
 
-/// A checkpoint and a second copy for each page of the written set.
-const POOL: usize = 2 * MAX_DIRTY_PAGES as usize;
+/// Frames for each page of the written set: checkpoint, second copy and spare.
+pub const FRAMES_PER_PAGE: u16 = 3;
+const POOL: usize = (FRAMES_PER_PAGE * MAX_DIRTY_PAGES) as usize;
 
 /// What stays the same from program to program.
 #[derive(Clone, Copy)]
@@ -35,10 +37,6 @@ pub struct KernelMachine {
     counter: VirtualTime,
     mxcsr_mask: u32,
     pool: ArrayVec<Frame, POOL>,
-    /// Pages that were mapped to another frame than their home: address and home.
-    away: ArrayVec<(u64, Frame), { MAX_DIRTY_PAGES as usize }>,
-    /// How many of them have come back; when all have, the list starts over.
-    back: usize,
 }
 
 impl KernelMachine {
@@ -47,7 +45,7 @@ impl KernelMachine {
     pub fn new(space: Space, platform: &Platform, max_dirty: u16) -> Result<Self, OutOfFrames> {
         let Platform { counter, mxcsr_mask, .. } = *platform;
         let mut pool = ArrayVec::new();
-        for _ in 0..POOL.min(2 * usize::from(max_dirty)) {
+        for _ in 0..POOL.min(usize::from(FRAMES_PER_PAGE) * usize::from(max_dirty)) {
             match frame::allocate() {
                 Ok(frame) => pool.push(frame),
                 Err(OutOfFrames) => {
@@ -57,7 +55,7 @@ impl KernelMachine {
                 }
             }
         }
-        Ok(Self { space, counter, mxcsr_mask, pool, away: ArrayVec::new(), back: 0 })
+        Ok(Self { space, counter, mxcsr_mask, pool })
     }
 
     /// Gives all frames back.
@@ -69,12 +67,13 @@ impl KernelMachine {
 
 impl Machine for KernelMachine {
     type Frame = Frame;
+    type Entry = Slot;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         watchdog::wind(machine::now());
         let start = Start {
             timer: self.counter.timer(order.budget),
@@ -82,19 +81,18 @@ impl Machine for KernelMachine {
             interrupts_off: order.interrupts_off,
             fresh: order.fresh,
         };
-        let stretch = context::enter(state, start, self.mxcsr_mask);
+        let stretch = context::enter(source, state, start, self.mxcsr_mask);
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let instructions =
             if stretch.refused { 0 } else { self.counter.instructions(stop_kind(stretch.cause), elapsed) };
         Stop { cause: stretch.cause, instructions, entered: stretch.entered, ticks: instructions }
     }
 
-    fn page(&mut self, address: u64) -> Option<MappedPage<Frame>> {
+    fn page(&mut self, address: u64) -> Option<MappedPage<Frame, Slot>> {
         let address = address & !(PAGE_LEN - 1);
-        let mapping = self.space.lookup(address)?;
-        let away = self.away.iter().find(|(page, _)| *page == address);
-        let home = away.map_or(mapping.frame, |(_, home)| *home);
-        Some(MappedPage { address, home, writable: mapping.access.read && mapping.access.write })
+        let (mapping, entry) = self.space.find(address)?;
+        let writable = mapping.access.read && mapping.access.write;
+        Some(MappedPage { address, frame: mapping.frame, entry, writable })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -109,6 +107,14 @@ impl Machine for KernelMachine {
         phys::with2(from, to, |from, to| pages::copy(from, to));
     }
 
+    fn compare_and_copy(&mut self, a: Frame, b: Frame, to: Frame) -> bool {
+        phys::with3(a, b, to, |a, b, to| {
+            let equal = pages::first_difference(a, b).is_none();
+            pages::copy(a, to);
+            equal
+        })
+    }
+
     fn first_difference(&mut self, a: Frame, b: Frame) -> Option<u16> {
         phys::with2(a, b, |a, b| pages::first_difference(a, b))
     }
@@ -121,19 +127,19 @@ impl Machine for KernelMachine {
         phys::with(frame, |page| page[usize::from(offset)] ^= mask);
     }
 
-    fn map(&mut self, page: MappedPage<Frame>, frame: Frame, writable: bool) {
-        let was_home = self.space.lookup(page.address).is_some_and(|mapping| mapping.frame == page.home);
-        self.space.set_frame(page.address, frame, writable);
-        match (was_home, frame == page.home) {
-            (true, false) => self.away.push((page.address, page.home)),
-            (false, true) => {
-                self.back += 1;
-                if self.back == self.away.len() {
-                    self.away.clear();
-                    self.back = 0;
-                }
-            }
-            (true, true) | (false, false) => {}
-        }
+    fn map(&mut self, page: MappedPage<Frame, Slot>, frame: Frame, writable: bool) {
+        self.space.switch(page.address, page.entry, frame, writable);
+    }
+
+    fn is_written(&mut self, page: MappedPage<Frame, Slot>) -> bool {
+        self.space.is_written(page.entry)
+    }
+
+    fn disturbed(&mut self) -> bool {
+        self.space.disturbed()
+    }
+
+    fn kept(&mut self, page: MappedPage<Frame, Slot>) -> Kept {
+        self.space.kept(page.entry)
     }
 }

@@ -61,9 +61,23 @@ const INITIAL_FCW: [u8; 2] = 0x37fu16.to_le_bytes();
 const INITIAL_MXCSR: [u8; 4] = 0x1f80u32.to_le_bytes();
 
 /// The extended state, as XSAVE writes it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Eq, Debug)]
 #[repr(C, align(64))]
 pub struct Extended(pub [u8; xsave::LEN]);
+
+impl PartialEq for Extended {
+    /// All of it without a branch, by words: equality is the normal case.
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
+        let differing = ours
+            .iter()
+            .zip(theirs)
+            .fold(0, |bits, (a, b)| bits | u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
+        differing == 0
+    }
+}
+
+const _: () = assert!(xsave::LEN.is_multiple_of(8));
 
 impl Extended {
     /// What FNINIT and a reset of the vector registers leave behind.
@@ -90,8 +104,28 @@ impl Extended {
     /// Brings the area to the normal form: components absent in XSTATE_BV get
     /// their initial value, bytes that are not state become zero, and XSTATE_BV
     /// all ones, which is also how the next run is to start.
+    #[inline]
     pub fn normalize(&mut self) {
         let present = self.components();
+        if present & XCR0 != XCR0 {
+            self.initialize(present);
+        }
+        let area = &mut self.0;
+        area[xsave::FTW + 1] = 0;
+        area[xsave::MXCSR_MASK..xsave::ST].fill(0);
+        // Ten bytes of value, six that are not state; with constant places these
+        // are one store or two each.
+        for register in 0..8 {
+            let end = xsave::ST + 16 * register + 10;
+            area[end..end + 6].fill(0);
+        }
+        area[xsave::RESERVED..xsave::YMM].fill(0);
+        area[xsave::HEADER] = XCR0 as u8;
+    }
+
+    /// Gives components that are not `present` their initial value.
+    #[cold]
+    fn initialize(&mut self, present: u64) {
         let area = &mut self.0;
         if present & X87 == 0 {
             area[..xsave::MXCSR].fill(0);
@@ -104,13 +138,17 @@ impl Extended {
         if present & AVX == 0 {
             area[xsave::YMM..].fill(0);
         }
-        area[xsave::FTW + 1] = 0;
-        area[xsave::MXCSR_MASK..xsave::ST].fill(0);
-        for register in area[xsave::ST..xsave::XMM].chunks_exact_mut(16) {
-            register[10..].fill(0);
-        }
-        area[xsave::RESERVED..xsave::YMM].fill(0);
-        area[xsave::HEADER] = XCR0 as u8;
+    }
+
+    /// Whether XRSTOR takes the area as it is, on a processor with the MXCSR bits
+    /// `mxcsr_mask`: all components there, nothing else in the header.
+    pub fn is_loadable(&self, mxcsr_mask: u32) -> bool {
+        const ALL_PRESENT: [u8; xsave::YMM - xsave::HEADER] = {
+            let mut header = [0; xsave::YMM - xsave::HEADER];
+            header[0] = XCR0 as u8;
+            header
+        };
+        self.0[xsave::HEADER..xsave::YMM] == ALL_PRESENT && self.mxcsr() & !mxcsr_mask == 0
     }
 
     /// MXCSR.
@@ -243,6 +281,7 @@ impl Uprr {
 
     /// Brings the registers to the normal form: RF := 0, what the entry code
     /// pushed := 0, and the extended state by component value.
+    #[inline]
     pub fn normalize(&mut self) {
         self.rflags &= !RESUME_FLAG;
         self.entry_vector = 0;

@@ -45,6 +45,16 @@ pub fn with2<R>(a: Frame, b: Frame, work: impl FnOnce(&mut Page, &mut Page) -> R
     work(unsafe { &mut *pointer::<Page>(a.address()) }, unsafe { &mut *pointer::<Page>(b.address()) })
 }
 
+/// Works on the contents of three different frames.
+///
+/// # Panics
+/// If two of them are the same.
+pub fn with3<R>(a: Frame, b: Frame, c: Frame, work: impl FnOnce(&mut Page, &mut Page, &mut Page) -> R) -> R {
+    assert!(a != c && b != c, "three different frames are needed");
+    // SAFETY: as in `with`; the third frame differs from those that `with2` takes.
+    with2(a, b, |a, b| work(a, b, unsafe { &mut *pointer::<Page>(c.address()) }))
+}
+
 /// Fills a frame with zeros.
 pub fn clear(frame: Frame) {
     with(frame, |page| *page = [0; PAGE_LEN]);

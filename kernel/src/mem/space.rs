@@ -6,8 +6,13 @@
 //! is the tracker's: set only while a run may write the page's frame. So tracking
 //! never widens what a page allows. Each frame is mapped at one place only.
 //! User pages are never global and never large.
+//!
+//! A page that the tracker maps writable is *watched*: another software bit says
+//! so. Whatever the kernel does to a page takes that bit away or sets a third one
+//! ([`Kept`]), so that the engine's copies never stand for what is no longer there.
 
 use pages::PAGE_LEN as PAGE_BYTES;
+use pe_replay::written::Kept;
 use x86_64::PhysAddr;
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -26,6 +31,10 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 
 /// The page is truly writable.
 const TRULY_WRITABLE: Flags = Flags::BIT_9;
+/// The tracker has mapped the page writable, and nothing has changed that since.
+const WATCHED: Flags = Flags::BIT_10;
+/// The kernel has written the page since the tracker mapped it.
+const STALE: Flags = Flags::BIT_11;
 
 /// What a page allows the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +60,23 @@ pub struct Mapping {
     pub access: Access,
 }
 
+/// Where the table entry of a page lies: good for as long as its space, whose
+/// tables stay where they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    table: Frame,
+    index: u16,
+}
+
+impl Slot {
+    /// The entry.
+    fn entry(self) -> &'static mut PageTableEntry {
+        // SAFETY: slots are made by `Space::slot` only, for tables of the space, which
+        // are freed with it; no other reference to an entry outlives a function here.
+        unsafe { &mut layout::table(self.table)[usize::from(self.index)] }
+    }
+}
+
 /// A user address space.
 pub struct Space {
     root: Frame,
@@ -58,6 +84,8 @@ pub struct Space {
     kernel_root: Frame,
     /// Whether first writes are tracked; if not, writable pages are mapped so.
     tracking: bool,
+    /// Something was done to a watched page since the tracker asked last.
+    disturbed: bool,
 }
 
 fn flags(access: Access, tracking: bool) -> Flags {
@@ -111,7 +139,7 @@ impl Space {
             root[HALF..].copy_from_slice(&kernel[HALF..]);
         });
         layout::switch_to(root);
-        Ok(Self { root, kernel_root, tracking })
+        Ok(Self { root, kernel_root, tracking, disturbed: false })
     }
 
     /// Gives everything back: pages, tables, and the space itself.
@@ -137,16 +165,14 @@ impl Space {
         })
     }
 
-    /// The table entry of `page`, as it is now.
-    fn entry(&self, page: u64) -> Option<PageTableEntry> {
-        // SAFETY: the table belongs to this space; the entry is copied.
-        self.table(page).map(|table| unsafe { layout::table(table)[layout::index(page, 1)].clone() })
+    /// Where the table entry of `page` lies.
+    fn slot(&self, page: u64) -> Option<Slot> {
+        self.table(page).map(|table| Slot { table, index: layout::index(page, 1) as u16 })
     }
 
-    /// The table entry of `page`, to be changed.
-    fn entry_mut(&mut self, page: u64) -> Option<&mut PageTableEntry> {
-        // SAFETY: the table belongs to this space, which is borrowed for as long.
-        self.table(page).map(|table| unsafe { &mut layout::table(table)[layout::index(page, 1)] })
+    /// The table entry of `page`, as it is now.
+    fn entry(&self, page: u64) -> Option<PageTableEntry> {
+        self.slot(page).map(|slot| slot.entry().clone())
     }
 
     /// Maps a frame at a page that has none; takes the frame over.
@@ -180,8 +206,9 @@ impl Space {
 
     fn remove(&mut self, page: u64) -> Option<Mapping> {
         Self::check(page);
-        let entry = self.entry_mut(page)?;
+        let entry = self.slot(page)?.entry();
         let mapping = mapping(entry)?;
+        self.disturbed |= entry.flags().contains(WATCHED);
         entry.set_unused();
         flush(page);
         Some(mapping)
@@ -191,10 +218,11 @@ impl Space {
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         Self::check(page);
         let tracking = self.tracking;
-        let Some(entry) = self.entry_mut(page) else { return false };
+        let Some(entry) = self.slot(page).map(Slot::entry) else { return false };
         if mapping(entry).is_none() {
             return false;
         }
+        self.disturbed |= entry.flags().contains(WATCHED);
         entry.set_flags(flags(access, tracking));
         flush(page);
         true
@@ -215,10 +243,7 @@ impl Space {
 
     /// What is mapped at `page`.
     pub fn lookup(&self, page: u64) -> Option<Mapping> {
-        if page >= USER_END {
-            return None;
-        }
-        mapping(&self.entry(page)?)
+        self.find(page).map(|(mapping, _)| mapping)
     }
 
     /// Whether the processor lets user mode write `page` now.
@@ -226,37 +251,72 @@ impl Space {
         page < USER_END && self.entry(page).is_some_and(|entry| entry.flags().contains(Flags::WRITABLE))
     }
 
-    /// The tracker's switch: maps `page` to `frame`, writable for the processor or
-    /// not. What the page truly allows stays, and bounds it.
-    pub fn set_frame(&mut self, page: u64, frame: Frame, writable: bool) {
-        let entry = match self.entry_mut(page) {
-            Some(entry) if !entry.is_unused() => entry,
-            Some(_) | None => panic!("page {page:#x} is tracked but not mapped"),
-        };
+    /// What is mapped at `page`, and where its table entry lies.
+    pub fn find(&self, page: u64) -> Option<(Mapping, Slot)> {
+        let slot = if page < USER_END { self.slot(page)? } else { return None };
+        Some((mapping(slot.entry())?, slot))
+    }
+
+    /// The tracker's switch: maps `page`, whose entry lies in `slot`, to `frame`,
+    /// writable for the processor or not, and not written so far. What the page
+    /// truly allows stays, and bounds it.
+    #[inline]
+    pub fn switch(&mut self, page: u64, slot: Slot, frame: Frame, writable: bool) {
+        let entry = slot.entry();
         let mut flags = entry.flags();
-        flags.set(Flags::WRITABLE, writable && flags.contains(TRULY_WRITABLE));
-        flags.remove(Flags::DIRTY | Flags::ACCESSED);
-        entry.set_addr(PhysAddr::new(frame.address()), flags);
+        assert!(flags.contains(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
+        flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
+        if writable && flags.contains(TRULY_WRITABLE) {
+            flags.insert(Flags::WRITABLE | WATCHED);
+        }
+        entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
         flush(page);
     }
 
-    /// Calls `work` for each piece of user memory in a range: frame, offset, and
-    /// which part of the range it is.
+    /// Whether the processor has written through `slot` since it was switched.
+    #[inline]
+    pub fn is_written(&self, slot: Slot) -> bool {
+        slot.entry().flags().contains(Flags::DIRTY)
+    }
+
+    /// Whether anything was done to a watched page since this was asked last.
+    #[inline]
+    pub fn disturbed(&mut self) -> bool {
+        core::mem::take(&mut self.disturbed)
+    }
+
+    /// What was done to a watched page since it was switched or this was asked last.
+    pub fn kept(&mut self, slot: Slot) -> Kept {
+        let entry = slot.entry();
+        let mut flags = entry.flags();
+        if !flags.contains(WATCHED) {
+            Kept::Lost
+        } else if flags.contains(STALE) {
+            flags.remove(STALE);
+            entry.set_flags(flags);
+            Kept::Stale
+        } else {
+            Kept::Intact
+        }
+    }
+
+    /// Calls `work` for each piece of user memory in a range: slot, frame, offset,
+    /// and which part of the range it is.
     fn pieces(
         &self,
         address: u64,
         length: usize,
         allowed: impl Fn(Access) -> bool,
-        mut work: impl FnMut(Frame, usize, core::ops::Range<usize>),
+        mut work: impl FnMut(Slot, Frame, usize, core::ops::Range<usize>),
     ) -> Result<(), BadAddress> {
         let mut done = 0;
         while done < length {
             let at = address.checked_add(done as u64).ok_or(BadAddress(address))?;
             let offset = (at % PAGE_LEN) as usize;
             let step = (PAGE_BYTES - offset).min(length - done);
-            let mapping = self.lookup(at - offset as u64).filter(|mapping| allowed(mapping.access));
-            let mapping = mapping.ok_or(BadAddress(at))?;
-            work(mapping.frame, offset, done..done + step);
+            let found = self.find(at - offset as u64).filter(|(mapping, _)| allowed(mapping.access));
+            let (mapping, slot) = found.ok_or(BadAddress(at))?;
+            work(slot, mapping.frame, offset, done..done + step);
             done += step;
         }
         Ok(())
@@ -268,7 +328,7 @@ impl Space {
             address,
             into.len(),
             |access| access.read,
-            |frame, offset, range| {
+            |_, frame, offset, range| {
                 phys::with(frame, |page| {
                     let length = range.len();
                     into[range].copy_from_slice(&page[offset..offset + length]);
@@ -277,28 +337,34 @@ impl Space {
         )
     }
 
+    /// Writes to the pieces of a range; watched pages become stale.
+    fn write_pieces(
+        &mut self,
+        address: u64,
+        from: &[u8],
+        allowed: impl Fn(Access) -> bool,
+    ) -> Result<(), BadAddress> {
+        let mut disturbed = false;
+        let done = self.pieces(address, from.len(), allowed, |slot, frame, offset, range| {
+            let entry = slot.entry();
+            if entry.flags().contains(WATCHED) {
+                entry.set_flags(entry.flags() | STALE);
+                disturbed = true;
+            }
+            phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
+        });
+        self.disturbed |= disturbed;
+        done
+    }
+
     /// Writes user memory that the process may truly write.
     pub fn write(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
-        self.pieces(
-            address,
-            from.len(),
-            |access| access.read && access.write,
-            |frame, offset, range| {
-                phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
-            },
-        )
+        self.write_pieces(address, from, |access| access.read && access.write)
     }
 
     /// The loader's write: whatever the pages allow.
     pub fn load(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
-        self.pieces(
-            address,
-            from.len(),
-            |_| true,
-            |frame, offset, range| {
-                phys::with(frame, |page| page[offset..offset + range.len()].copy_from_slice(&from[range]));
-            },
-        )
+        self.write_pieces(address, from, |_| true)
     }
 
     /// The loader's read: whatever the pages allow.
@@ -307,7 +373,7 @@ impl Space {
             address,
             into.len(),
             |_| true,
-            |frame, offset, range| {
+            |_, frame, offset, range| {
                 phys::with(frame, |page| {
                     let length = range.len();
                     into[range].copy_from_slice(&page[offset..offset + length]);

@@ -67,12 +67,12 @@ impl Fixture {
     /// One stretch, below the engine.
     pub fn stretch(&mut self, state: &mut Uprr, start: Start) -> Stretch {
         watchdog::wind(machine::now());
-        context::enter(state, start, self.mxcsr_mask)
+        context::enter(None, state, start, self.mxcsr_mask)
     }
 
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
-        self.machine.enter(state, Order { budget, step: false, interrupts_off: false, fresh: true })
+        self.machine.enter(None, state, Order { budget, step: false, interrupts_off: false, fresh: true })
     }
 
     /// One PE.
@@ -84,7 +84,11 @@ impl Fixture {
     ) -> (Outcome, Account) {
         let injections: ArrayVec<_, _> = injections.iter().copied().collect();
         let mut engine = Engine::new(policy, 0, injections, None, machine::now());
-        engine.execute(&mut self.machine, state)
+        engine.state_mut().clone_from(state);
+        let outcome = engine.execute(&mut self.machine);
+        engine.retire(&mut self.machine);
+        state.clone_from(engine.state());
+        (outcome, engine.account().clone())
     }
 
     /// A word of user memory.

@@ -72,8 +72,8 @@ fn true_permissions(fixture: &mut Fixture) -> Found {
 fn tracking_never_widens(fixture: &mut Fixture) -> Found {
     let space = &mut fixture.machine.space;
     for page in [CODE, READ_ONLY] {
-        let Some(before) = space.lookup(page) else { return Err("not mapped".into()) };
-        space.set_frame(page, before.frame, true);
+        let Some((before, slot)) = space.find(page) else { return Err("not mapped".into()) };
+        space.switch(page, slot, before.frame, true);
         check!(space.lookup(page) == Some(before), "{page:#x} changed what it allows");
         check!(!space.processor_may_write(page), "{page:#x} became writable");
     }

@@ -93,16 +93,16 @@ fn flags(fixture: &mut Fixture) -> Found {
     state.rflags = !TRAP_FLAG;
     let mut stretch = fixture.stretch(&mut state, FREE);
     while let Some(address) = stretch.cause.write_fault() {
-        let mapping = fixture.machine.space.lookup(STACK_PAGE);
-        check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && mapping.is_some(), "a write to {address:#x}");
-        if let Some(mapping) = mapping {
-            fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, true);
+        let stack = fixture.machine.space.find(STACK_PAGE);
+        check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && stack.is_some(), "a write to {address:#x}");
+        if let Some((mapping, slot)) = stack {
+            fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, true);
         }
         stretch = fixture.stretch(&mut state, FREE);
     }
-    let stack = fixture.machine.space.lookup(STACK_PAGE);
-    if let Some(mapping) = stack {
-        fixture.machine.space.set_frame(STACK_PAGE, mapping.frame, false);
+    let stack = fixture.machine.space.find(STACK_PAGE);
+    if let Some((mapping, slot)) = stack {
+        fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, false);
     }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);
     // Everything but VM, IOPL, VIF, VIP, RF, TF and the bits that do not exist; IF set.

@@ -6,14 +6,16 @@
 //! - user mode is entered while a home is mapped writable beside run-2 frames,
 //! - a mapping is wider than what the process may truly do,
 //! - a frame is used that is not taken from the pool, or is given back twice,
-//! - between PEs something is not mapped read-only to its home, or a frame of
-//!   the pool is missing.
+//! - between PEs something is not mapped to its home; it is mapped writable, but
+//!   already written, or without three frames of the pool one of which holds the
+//!   same; or other frames of the pool are missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::drive::MappedPage;
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::uprr::{INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, XCR0, xsave};
+use pe_replay::written::Kept;
 use pe_replay::{Cause, Machine, Order, Stop};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
@@ -38,6 +40,16 @@ struct Entry {
     frame: usize,
     /// What the tables say.
     open: bool,
+    /// User mode has written here since it was mapped.
+    dirty: bool,
+    /// The kernel has written here since it was mapped.
+    stale: bool,
+}
+
+impl Entry {
+    fn new(home: usize, writable: bool, open: bool) -> Self {
+        Self { home, writable, frame: home, open, dirty: false, stale: false }
+    }
 }
 
 /// When the counter's interrupt comes, in instructions after the entry.
@@ -51,6 +63,7 @@ pub struct Model {
     frames: Vec<(Page, Use)>,
     pool: usize,
     tracking: bool,
+    disturbed: bool,
     clock: u64,
     random: u64,
     /// When the counter fires.
@@ -75,7 +88,7 @@ impl Model {
         let spare = (0..pool).map(|_| ([POISON; PAGE_LEN as usize], Use::Free));
         let entries = space::mappings().into_iter().map(|it| {
             let open = it.writable && !tracking;
-            (it.address, Entry { home: it.home, writable: it.writable, frame: it.home, open })
+            (it.address, Entry::new(it.home, it.writable, open))
         });
         Self {
             program,
@@ -83,6 +96,7 @@ impl Model {
             frames: homes.chain(spare).collect(),
             pool,
             tracking,
+            disturbed: false,
             clock: 1000,
             random: 0,
             counter: Box::new(|order| order.budget),
@@ -99,15 +113,36 @@ impl Model {
         self.entries.iter().map(|(address, entry)| (*address, &self.frames[entry.home].0))
     }
 
-    /// What must hold whenever no PE is being executed.
-    pub fn check_between_pes(&self) {
+    /// What must hold whenever no PE is being executed. Returns how many homes are hot.
+    pub fn check_between_pes(&self) -> usize {
+        let mut hot = BTreeSet::new();
         for (address, entry) in &self.entries {
             assert_eq!(entry.frame, entry.home, "{address:#x} is not mapped to its home");
-            let open = entry.writable && !self.tracking;
-            assert_eq!(entry.open, open, "{address:#x} is not mapped as it should be between PEs");
+            if !self.tracking {
+                assert_eq!(entry.open, entry.writable, "{address:#x} is not mapped as it may be used");
+            } else if entry.open {
+                assert!(entry.writable, "{address:#x} is wider open than the process may use it");
+                assert!(!entry.dirty, "{address:#x} is hot and already written");
+                hot.insert(entry.home);
+            }
         }
-        let free = self.frames.iter().filter(|(_, kind)| *kind == Use::Free).count();
-        assert_eq!(free, self.pool, "frames of the pool are missing");
+        let held = |kind| self.frames.iter().filter(move |(_, it)| *it == kind);
+        for home in &hot {
+            let content = &self.frames[*home].0;
+            let has_checkpoint = held(Use::Taken).any(|(page, _)| page == content);
+            assert!(has_checkpoint, "home {home} is hot without a checkpoint");
+        }
+        let free = held(Use::Free).count();
+        assert_eq!(free + 3 * hot.len(), self.pool, "frames of the pool are missing");
+        hot.len()
+    }
+
+    /// Closes all pages with this home: something was done to one of them.
+    fn cool(&mut self, home: usize) {
+        for entry in self.entries.values_mut().filter(|entry| entry.home == home) {
+            self.disturbed |= entry.open && self.tracking;
+            entry.open = entry.writable && !self.tracking;
+        }
     }
 
     fn check_entry(&self) {
@@ -156,7 +191,9 @@ impl Bus for Model {
         }
         for (offset, byte) in bytes.iter().enumerate() {
             let address = address.wrapping_add(offset as u64);
-            let frame = self.entries[&(address & !(PAGE_LEN - 1))].frame;
+            let Some(entry) = self.entries.get_mut(&(address & !(PAGE_LEN - 1))) else { unreachable!() };
+            entry.dirty = true;
+            let frame = entry.frame;
             self.frames[frame].0[(address % PAGE_LEN) as usize] = *byte;
         }
         Ok(())
@@ -170,9 +207,20 @@ impl Bus for Model {
 
 impl World for Model {
     fn map_zero(&mut self, page: u64) {
+        if let Some(entry) = self.entries.get(&page) {
+            let home = entry.home;
+            self.cool(home);
+        }
         self.frames.push(([0; PAGE_LEN as usize], Use::Home));
-        let home = self.frames.len() - 1;
-        self.entries.insert(page, Entry { home, writable: true, frame: home, open: !self.tracking });
+        self.entries.insert(page, Entry::new(self.frames.len() - 1, true, !self.tracking));
+    }
+
+    fn protect(&mut self, page: u64, writable: bool) {
+        if let Some(entry) = self.entries.get_mut(&page) {
+            entry.writable = writable;
+            let home = entry.home;
+            self.cool(home);
+        }
     }
 
     fn read_user(&self, address: u64) -> Option<u8> {
@@ -181,27 +229,35 @@ impl World for Model {
     }
 
     fn write_user(&mut self, address: u64, byte: u8) -> bool {
-        match self.entries.get(&(address & !(PAGE_LEN - 1))) {
-            Some(entry) if entry.writable => {
-                self.frames[entry.home].0[(address % PAGE_LEN) as usize] = byte;
-                true
-            }
-            Some(_) | None => false,
+        let home = match self.entries.get(&(address & !(PAGE_LEN - 1))) {
+            Some(entry) if entry.writable => entry.home,
+            Some(_) | None => return false,
+        };
+        self.frames[home].0[(address % PAGE_LEN) as usize] = byte;
+        for entry in self.entries.values_mut().filter(|entry| entry.home == home) {
+            entry.stale = true;
+            self.disturbed |= entry.open && self.tracking;
         }
+        true
     }
 }
 
 impl Machine for Model {
     type Frame = usize;
+    type Entry = u64;
 
     fn now(&mut self) -> u64 {
         self.clock += 1;
         self.clock
     }
 
-    fn enter(&mut self, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         assert!(order.budget > 0, "an order for nothing");
+        assert!(source.is_none() || order.fresh, "a run begins in its middle");
         self.check_entry();
+        if let Some(source) = source {
+            state.clone_from(source);
+        }
         load(state);
         self.clock += 40;
         let entered = self.clock;
@@ -253,10 +309,10 @@ impl Machine for Model {
         stop
     }
 
-    fn page(&mut self, address: u64) -> Option<MappedPage<usize>> {
+    fn page(&mut self, address: u64) -> Option<MappedPage<usize, u64>> {
         let address = address & !(PAGE_LEN - 1);
         let entry = self.entries.get(&address)?;
-        Some(MappedPage { address, home: entry.home, writable: entry.writable })
+        Some(MappedPage { address, frame: entry.frame, entry: address, writable: entry.writable })
     }
 
     fn allocate(&mut self) -> Option<usize> {
@@ -279,6 +335,14 @@ impl Machine for Model {
         *self.live(to) = page;
     }
 
+    fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
+        self.clock += 20;
+        let (a, b) = (*self.live(a), *self.live(b));
+        // Not a copy where they differ: nobody may use it.
+        *self.live(to) = if a == b { a } else { [POISON; PAGE_LEN as usize] };
+        a == b
+    }
+
     fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
         self.clock += 8;
         let (a, b) = (*self.live(a), *self.live(b));
@@ -296,14 +360,42 @@ impl Machine for Model {
         self.live(frame)[usize::from(offset)] ^= mask;
     }
 
-    fn map(&mut self, page: MappedPage<usize>, frame: usize, writable: bool) {
+    fn map(&mut self, page: MappedPage<usize, u64>, frame: usize, writable: bool) {
         self.clock += 3;
         self.live(frame);
-        assert_eq!(self.page(page.address), Some(page), "not the page that is mapped there");
+        let entry = &self.entries[&page.entry];
+        assert_eq!(
+            (entry.home, entry.writable),
+            (page.frame, page.writable),
+            "not the page that is mapped there"
+        );
         assert!(page.writable || !writable, "{:#x} would be wider open than it may be", page.address);
-        for entry in self.entries.values_mut().filter(|entry| entry.home == page.home) {
+        for entry in self.entries.values_mut().filter(|entry| entry.home == page.frame) {
             entry.frame = frame;
             entry.open = writable && entry.writable;
+            entry.dirty = false;
+            entry.stale = false;
+        }
+    }
+
+    fn is_written(&mut self, page: MappedPage<usize, u64>) -> bool {
+        self.entries.values().any(|entry| entry.home == page.frame && entry.dirty)
+    }
+
+    fn disturbed(&mut self) -> bool {
+        core::mem::take(&mut self.disturbed)
+    }
+
+    fn kept(&mut self, page: MappedPage<usize, u64>) -> Kept {
+        match self.entries.get_mut(&page.entry) {
+            Some(entry) if entry.home == page.frame && entry.open => {
+                if core::mem::take(&mut entry.stale) {
+                    Kept::Stale
+                } else {
+                    Kept::Intact
+                }
+            }
+            Some(_) | None => Kept::Lost,
         }
     }
 }

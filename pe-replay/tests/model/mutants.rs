@@ -98,7 +98,7 @@ mod built {
         let flips = injections.len();
         let setup = Setup { injections, mutation: dropped.map(Mutation::Drop), ..Setup::default() };
         let mut session = Session::new(&program, setup);
-        session.state.r8 = 0x77_7000;
+        session.engine.state_mut().r8 = 0x77_7000;
         session.reference.state.r8 = 0x77_7000;
         // Entry 0 ends in the tracking fault, 1 ends run 1, 2 is run 2.
         session.machine.glitch = Box::new(move |entry, uprr, stop| {

@@ -17,7 +17,7 @@ fn verdict(program: &[Op], setup: Setup) -> (Difference, u64) {
     let (outcome, account) = session.execute();
     assert_eq!(account.divergences.len(), usize::from(MAX_DIVERGENCES));
     // Lockstep: the reference has not moved, registers and memory are its.
-    assert_eq!(session.state, space::first_state());
+    assert_eq!(*session.state(), space::first_state());
     match outcome {
         Outcome::Persistent { difference, end_rip } => {
             assert_eq!(account.divergences.last(), Some(&difference));
@@ -74,7 +74,7 @@ fn two_bad_attempts_are_forgiven() {
 fn a_run_that_only_the_watchdog_ends() {
     let program = [Op::Store((3, 0), 1), Op::Loop(0), Op::MovImm(0, EXIT), Op::Syscall];
     let mut session = Session::new(&program, Setup::default());
-    session.state.rcx = 1 << 40;
+    session.engine.state_mut().rcx = 1 << 40;
     session.reference.state.rcx = 1 << 40;
     session.machine.counter = Box::new(|_| u64::MAX);
     let (outcome, account) = session.execute();
@@ -94,5 +94,5 @@ fn off_gives_a_verdict_at_the_first_watchdog() {
     let (outcome, account) = session.execute();
     assert!(matches!(outcome, Outcome::Persistent { .. }));
     assert_eq!(account.divergences.len(), 1);
-    assert_eq!(session.state.rflags & INTERRUPT_FLAG, INTERRUPT_FLAG);
+    assert_eq!(session.state().rflags & INTERRUPT_FLAG, INTERRUPT_FLAG);
 }

@@ -71,9 +71,17 @@ impl World for Memory {
         self.frames.push([0; PAGE_LEN as usize]);
         self.pages.insert(page, (self.frames.len() - 1, true));
     }
+
+    fn protect(&mut self, page: u64, writable: bool) {
+        if let Some((_, access)) = self.pages.get_mut(&page) {
+            *access = writable;
+        }
+    }
+
     fn read_user(&self, address: u64) -> Option<u8> {
         self.at(address).map(|(frame, at, _)| self.frames[frame][at])
     }
+
     fn write_user(&mut self, address: u64, byte: u8) -> bool {
         match self.at(address) {
             Some((frame, at, true)) => {

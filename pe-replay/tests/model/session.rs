@@ -47,7 +47,6 @@ pub struct Sums {
 pub struct Session {
     pub machine: Model,
     pub engine: Engine<Model>,
-    pub state: Uprr,
     pub reference: Reference,
     pub sums: Sums,
     /// Whether the reference follows.
@@ -62,10 +61,11 @@ impl Session {
         let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy.mode == Mode::Dual);
         let now = pe_replay::Machine::now(&mut machine);
         let injections = setup.injections.into_iter().collect();
+        let mut engine = Engine::new(setup.policy, setup.margin, injections, setup.mutation, now);
+        engine.state_mut().clone_from(&space::first_state());
         Self {
             machine,
-            engine: Engine::new(setup.policy, setup.margin, injections, setup.mutation, now),
-            state: space::first_state(),
+            engine,
             reference: Reference::new(),
             sums: Sums::default(),
             program: program.to_vec(),
@@ -75,9 +75,15 @@ impl Session {
         }
     }
 
+    /// The committed registers.
+    pub fn state(&self) -> &Uprr {
+        self.engine.state()
+    }
+
     /// One PE, checked. The effect of its delimiter is not served yet.
     pub fn execute(&mut self) -> (Outcome, Account) {
-        let (outcome, account) = self.engine.execute(&mut self.machine, &mut self.state);
+        let outcome = self.engine.execute(&mut self.machine);
+        let account = self.engine.account().clone();
         self.machine.check_between_pes();
         self.sums.pes += 1;
         self.sums.divergences += account.divergences.len();
@@ -111,7 +117,7 @@ impl Session {
     /// Registers and memory are what the reference has.
     pub fn compare(&self) {
         let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
-        let difference = compare::first_difference(plain(&self.state), plain(&self.reference.state), None);
+        let difference = compare::first_difference(plain(self.state()), plain(&self.reference.state), None);
         assert_eq!(difference, None, "not what a single execution leaves");
         let (ours, theirs) = (self.machine.pages(), self.reference.memory.pages());
         for ((address, page), (expected_address, expected)) in ours.zip(theirs) {
@@ -123,7 +129,7 @@ impl Session {
 
     /// What the kernel does after a commit; false if the program is over.
     pub fn serve(&mut self, delimiter: Delimiter) -> bool {
-        let goes_on = self.kernel.serve(&self.program, &mut self.state, delimiter, &mut self.machine);
+        let goes_on = self.kernel.serve(&self.program, self.engine.state_mut(), delimiter, &mut self.machine);
         if self.lockstep {
             let Reference { state, memory, flipped: _ } = &mut self.reference;
             let expected = self.reference_kernel.serve(&self.program, state, delimiter, memory);

@@ -80,7 +80,10 @@ pub fn first_state() -> Uprr {
 
 /// What the kernel reaches between PEs.
 pub trait World {
+    /// Maps zeros at a page, in place of what may be there.
     fn map_zero(&mut self, page: u64);
+    /// Changes whether the process may write a page that is there.
+    fn protect(&mut self, page: u64, writable: bool);
     fn read_user(&self, address: u64) -> Option<u8>;
     /// Whether the process may write there, and then does.
     fn write_user(&mut self, address: u64, byte: u8) -> bool;
@@ -143,8 +146,11 @@ impl Kernel {
         match uprr.rax {
             EXIT => return false,
             number => {
-                uprr.rax = match number % 4 {
-                    0 => self.clock,
+                let page = uprr.rdi & !(PAGE_LEN - 1);
+                let is_data = (DATA..DATA + PAGE_LEN * DATA_PAGES).contains(&page);
+                let is_lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&page);
+                uprr.rax = match number % 8 {
+                    0 | 4 => self.clock,
                     1 => (0..24)
                         .take_while(|at| world.write_user(uprr.rdi.wrapping_add(*at), *at as u8))
                         .count() as u64,
@@ -152,6 +158,15 @@ impl Kernel {
                         .map_while(|at| world.read_user(uprr.rsi.wrapping_add(at)))
                         .map(u64::from)
                         .sum(),
+                    // munmap and mmap, mprotect.
+                    5 if is_lazy => {
+                        world.map_zero(page);
+                        0
+                    }
+                    6 if is_data || is_lazy => {
+                        world.protect(page, number & 8 == 0);
+                        0
+                    }
                     _ => -38i64 as u64,
                 }
             }

@@ -109,7 +109,7 @@ fn aliases_are_one_page() {
     let mut session = Session::new(&program, Setup::default());
     let (_, account) = session.execute();
     assert_eq!((account.frames_written, account.write_faults), (1, 1));
-    assert_eq!(session.state.r9, session.state.rdx);
+    assert_eq!(session.state().r9, session.state().rdx);
     clean(&session.sums);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Running user code as a function call that returns why it stopped.
 //!
-//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`enter`] brings
-//! every such field to a value that cannot fault in the kernel (decision 0001
-//! has the table).
+//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`enter`] sees that
+//! every such field has a value that cannot fault in the kernel, or brings it to
+//! one (decision 0001 has the table).
 
 use pe_replay::stop::{Cause, vector};
 use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
@@ -47,19 +47,26 @@ pub struct Start {
     pub fresh: bool,
 }
 
+#[inline]
 fn canonical(address: u64) -> bool {
-    x86_64::VirtAddr::try_new(address).is_ok()
+    ((address as i64) << 16 >> 16) as u64 == address
 }
 
-/// Executes user code from `state` until something stops it.
-///
-/// `mxcsr_mask` are the MXCSR bits that the processor has.
-pub fn enter(state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
-    if !canonical(state.rip) {
-        let now = super::machine::now();
-        let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
-        return Stretch { cause, entered: now, left: now, refused: true };
-    }
+/// Whether every field that a privileged instruction loads can be loaded as it is.
+#[inline]
+fn is_loadable(state: &Uprr, mxcsr_mask: u32) -> bool {
+    let selectors = [state.ds, state.es, state.fs, state.gs];
+    state.rflags == state.rflags & USER_FLAGS | ALWAYS_ONE | INTERRUPT_FLAG
+        && canonical(state.fs_base)
+        && canonical(state.gs_base)
+        && selectors.into_iter().all(segment::user_loadable)
+        && state.cs == u64::from(segment::USER_CS)
+        && state.ss == u64::from(segment::USER_SS)
+        && state.extended.is_loadable(mxcsr_mask)
+}
+
+/// Brings every field that a privileged instruction loads to a value that can be loaded.
+fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
     let (fs_base, gs_base) = (state.fs_base, state.gs_base);
     state.fs_base = x86_64::VirtAddr::new_truncate(fs_base).as_u64();
     state.gs_base = x86_64::VirtAddr::new_truncate(gs_base).as_u64();
@@ -79,13 +86,35 @@ pub fn enter(state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     if !start.interrupts_off {
         state.rflags |= INTERRUPT_FLAG;
     }
+}
+
+/// Executes user code from `source`, or else from `state`, until something stops
+/// it; `state` is then what it has come to.
+///
+/// `mxcsr_mask` are the MXCSR bits that the processor has.
+pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
+    let plain = !start.step && !start.interrupts_off;
+    let as_it_is = source.filter(|it| plain && canonical(it.rip) && is_loadable(it, mxcsr_mask));
+    if as_it_is.is_none() {
+        if let Some(source) = source {
+            state.clone_from(source);
+        }
+        if !canonical(state.rip) {
+            let now = super::machine::now();
+            let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
+            return Stretch { cause, entered: now, left: now, refused: true };
+        }
+        make_loadable(state, start, mxcsr_mask);
+    }
     if start.fresh {
         // SAFETY: compiled code does not use the x87 unit.
         unsafe { core::arch::asm!("fninit", options(nomem, nostack)) };
     }
-    // SAFETY: every field that a privileged instruction loads was just brought to a
-    // valid value; user page tables share the kernel's half.
-    unsafe { entry::enter_user(state, start.timer) };
+    let state_at: *mut Uprr = state;
+    let source_at = as_it_is.map_or(state_at.cast_const(), core::ptr::from_ref);
+    // SAFETY: every field that a privileged instruction loads was just found or made
+    // valid; user page tables share the kernel's half.
+    unsafe { entry::enter_user(source_at, state_at, start.timer) };
     // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
     let (entered, left) = unsafe { ((*ENTRIES.0.get()).entered, (*ENTRIES.0.get()).left) };
     let cause = cause(state);

@@ -81,27 +81,28 @@ const FRAME_TOP: usize = offset_of!(Uprr, ss) + 8;
 const MSR_FS_BASE: u32 = 0xc000_0100;
 const MSR_GS_BASE: u32 = 0xc000_0101;
 
-/// Enters user mode with `state` and returns when it stops; `timer` is what the
-/// APIC timer is armed with.
+/// Enters user mode with `source` and returns when it stops, with what is there
+/// then in `state`, which may be the same; `timer` is what the APIC timer is
+/// armed with.
 ///
-/// Called by: `context::enter`. State: interrupts off. Leaves `state` as it was
-/// at the stop, the timer disarmed, and the kernel's own extended state, RFLAGS
+/// Called by: `context::enter`. State: interrupts off. Leaves `source` alone,
+/// the timer disarmed, and the kernel's own extended state, RFLAGS
 /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
 ///
 /// # Safety
-/// Everything in `state` that a privileged instruction loads must be valid:
+/// Everything in `source` that a privileged instruction loads must be valid:
 /// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
-/// The current page tables must map the kernel, and `state` must stay in place.
+/// The current page tables must map the kernel, and both must stay in place.
 #[unsafe(naked)]
-pub unsafe extern "C" fn enter_user(state: *mut Uprr, timer: u32) {
+pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer: u32) {
     naked_asm!(
         "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
         "mov [rip + {entries} + {kernel_rsp}], rsp",
-        "lea rax, [rdi + {frame_top}]",
+        "lea rax, [rsi + {frame_top}]",
         "mov [rip + {entries} + {frame_top_slot}], rax",
         "mov [rip + {task} + 4], rax",
         "mov r8, rdi",
-        "mov r9d, esi",
+        "mov r9d, edx",
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xrstor64 [r8]",
