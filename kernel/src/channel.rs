@@ -4,7 +4,7 @@
 use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use pe_replay::wire::config::Sink;
 use pe_replay::wire::end::{EndRecord, MAX_END_LEN};
-use pe_replay::wire::record::{MAX_RECORD_LEN, Record};
+use pe_replay::wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 use spin::Mutex;
 
 use crate::arch::debugcon;
@@ -23,6 +23,7 @@ pub fn init(memory: &'static mut [u8], sink: Sink) {
     *CHANNEL.lock() = Some(Channel { writer: Writer::new(memory), sink, lost_records: 0 });
 }
 
+#[inline]
 fn with<R>(work: impl FnOnce(&mut Channel) -> R) -> Option<R> {
     CHANNEL.lock().as_mut().map(work)
 }
@@ -45,7 +46,18 @@ pub fn log(bytes: &[u8]) {
 /// Sends a trace record, or counts it as lost.
 pub fn record(record: &Record) {
     let mut buffer = [0; MAX_RECORD_LEN];
-    let bytes = record.encode(&mut buffer);
+    append_record(record.encode(&mut buffer));
+}
+
+/// Likewise, the record of a PE.
+#[inline]
+pub fn pe_record(record: &PeRecord) {
+    // Zeroed once, not every time: what is used is written first.
+    static BUFFER: Mutex<[u8; MAX_RECORD_LEN]> = Mutex::new([0; MAX_RECORD_LEN]);
+    append_record(record.encode(&mut BUFFER.lock()));
+}
+
+fn append_record(bytes: &[u8]) {
     with(|channel| {
         if channel.writer.append(Stream::Trace, &[bytes]).is_err() {
             channel.lost_records += 1;

@@ -23,6 +23,8 @@ use crate::replay::{FRAMES_PER_PAGE, KernelMachine, Platform};
 
 /// The margin of the virtual-time counter: its interrupt has no skid.
 const MARGIN: u64 = 0;
+/// Ticks after which progress is published again, at the end of a PE.
+const PUBLISH_EVERY: u64 = 1 << 20;
 const PROCESS: u16 = 1;
 const THREAD: u16 = 1;
 
@@ -62,7 +64,14 @@ pub fn execute(
     let mut engine =
         Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
     engine.state_mut().clone_from(&state);
-    let process = Process { engine, machine, linux, totals: Totals::default(), drained: context::drained() };
+    let process = Process {
+        engine,
+        machine,
+        linux,
+        totals: Totals::default(),
+        drained: context::drained(),
+        published: 0,
+    };
     Ok(process.run(trace))
 }
 
@@ -73,6 +82,8 @@ struct Process {
     totals: Totals,
     /// Overflows that were dropped before the program started.
     drained: u64,
+    /// When progress was published last.
+    published: u64,
 }
 
 impl Process {
@@ -115,8 +126,7 @@ impl Process {
             if trace && let Some(kind) = kind {
                 self.record(sequence, kind, count, phases);
             }
-            let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
-            channel::progress(Progress { pes, instructions, rip: self.engine.state().rip });
+            self.publish();
             if let Some(end) = end {
                 break end;
             }
@@ -127,6 +137,16 @@ impl Process {
         self.engine.retire(&mut self.machine);
         self.machine.dismantle();
         EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: self.totals }
+    }
+
+    /// Says how far the program has come, now and then.
+    fn publish(&mut self) {
+        let now = self.engine.watch.mark();
+        if now.wrapping_sub(self.published) >= PUBLISH_EVERY {
+            self.published = now;
+            let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
+            channel::progress(Progress { pes, instructions, rip: self.engine.state().rip });
+        }
     }
 
     fn count(&mut self) {
@@ -150,7 +170,7 @@ impl Process {
 
     fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
         let account = self.engine.account();
-        channel::record(&Record::Pe(PeRecord {
+        channel::pe_record(&PeRecord {
             process: PROCESS,
             thread: THREAD,
             sequence,
@@ -163,7 +183,7 @@ impl Process {
             divergences: account.divergences.clone(),
             counter_misses: account.counter_misses,
             flips: account.flips,
-        }));
+        });
     }
 
     /// Does what a committed delimiter asks for; `Some` if that was the end.

@@ -501,3 +501,26 @@ fn an_output_cut_short_gives_its_whole_chunks() {
         assert_eq!(channel::chunks(&cut).collect::<Vec<_>>(), [(1, &b"hi"[..])]);
     }
 }
+
+#[test]
+fn the_written_out_encoding_is_postcards() {
+    for (sequence, divergences) in [(0, 0), (127, 0), (128, 1), (16_383, 0), (1 << 40, 2), (u64::MAX, 3)] {
+        let record = PeRecord {
+            process: 1,
+            thread: 300,
+            sequence,
+            delimiter: DelimiterKind::DirtyLimit,
+            rip: sequence.rotate_right(3),
+            instructions: sequence / 2,
+            frames_written: sequence as u16,
+            write_faults: !sequence as u16,
+            phases: Phases(core::array::from_fn(|phase| sequence.rotate_left(9 * phase as u32))),
+            divergences: (0..divergences).map(|_| DIFFERENCE).collect(),
+            counter_misses: sequence as u16 / 3,
+            flips: sequence as u16 / 5,
+        };
+        let mut buffer = [0xff; MAX_RECORD_LEN];
+        let written = record.encode(&mut buffer).to_vec();
+        assert_eq!(written, encoded_record(&Record::Pe(record)));
+    }
+}

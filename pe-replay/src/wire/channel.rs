@@ -83,6 +83,8 @@ pub struct Full {
 /// The kernel's side.
 pub struct Writer<'a> {
     memory: &'a mut [u8],
+    /// Where each stream lies: offset and length.
+    regions: [(usize, usize); Stream::ALL.len()],
     used: [usize; Stream::ALL.len()],
 }
 
@@ -93,7 +95,8 @@ impl<'a> Writer<'a> {
     /// If `memory` is smaller than [`MIN_CHANNEL_LEN`].
     pub fn new(memory: &'a mut [u8]) -> Self {
         assert!(memory.len() as u64 >= MIN_CHANNEL_LEN, "a channel has at least {MIN_CHANNEL_LEN} bytes");
-        let mut writer = Self { memory, used: [0; Stream::ALL.len()] };
+        let regions = Stream::ALL.map(|stream| region(stream, memory.len()));
+        let mut writer = Self { memory, regions, used: [0; Stream::ALL.len()] };
         for stream in Stream::ALL {
             writer.put(USED_AT + 8 * stream as usize, 0);
         }
@@ -103,23 +106,25 @@ impl<'a> Writer<'a> {
         writer
     }
 
+    #[inline]
     fn put(&mut self, at: usize, value: u64) {
         self.memory[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
     /// How many more bytes a stream takes.
     pub fn room(&self, stream: Stream) -> usize {
-        region(stream, self.memory.len()).1 - self.used[stream as usize]
+        self.regions[stream as usize].1 - self.used[stream as usize]
     }
 
     /// Appends all parts to a stream, or none of them.
+    #[inline]
     pub fn append(&mut self, stream: Stream, parts: &[&[u8]]) -> Result<(), Full> {
-        let (offset, capacity) = region(stream, self.memory.len());
+        let (offset, capacity) = self.regions[stream as usize];
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        if length > capacity - self.used[stream as usize] {
+        let mut used = self.used[stream as usize];
+        if length > capacity - used {
             return Err(Full { capacity: capacity as u64 });
         }
-        let mut used = self.used[stream as usize];
         for part in parts {
             self.memory[offset + used..offset + used + part.len()].copy_from_slice(part);
             used += part.len();
@@ -145,7 +150,7 @@ impl<'a> Writer<'a> {
 
     /// The used part of a stream.
     pub fn stream(&self, stream: Stream) -> &[u8] {
-        let (offset, _) = region(stream, self.memory.len());
+        let (offset, _) = self.regions[stream as usize];
         &self.memory[offset..offset + self.used[stream as usize]]
     }
 }

