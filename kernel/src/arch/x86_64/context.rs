@@ -5,7 +5,7 @@
 //! every such field to a value that cannot fault in the kernel (decision 0001
 //! has the table).
 
-use pe_replay::stop::{Cause, vector};
+use pe_replay::stop::{Cause, FAULT_USER, vector};
 use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
@@ -55,14 +55,11 @@ fn canonical(address: u64) -> bool {
 ///
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
 pub fn enter(state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
-    if !canonical(state.rip) {
+    if ![state.rip, state.fs_base, state.gs_base].into_iter().all(canonical) {
         let now = super::machine::now();
         let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
         return Stretch { cause, entered: now, left: now, refused: true };
     }
-    let (fs_base, gs_base) = (state.fs_base, state.gs_base);
-    state.fs_base = x86_64::VirtAddr::new_truncate(fs_base).as_u64();
-    state.gs_base = x86_64::VirtAddr::new_truncate(gs_base).as_u64();
     for selector in [&mut state.ds, &mut state.es, &mut state.fs, &mut state.gs] {
         if !segment::user_loadable(*selector) {
             *selector = 0;
@@ -109,7 +106,13 @@ fn cause(state: &Uprr) -> Cause {
             unsafe { clear_debug_status() };
             Cause::Exception { vector: vector::DEBUG, error: 0, address: 0 }
         }
-        14 => Cause::Exception { vector: vector::PAGE_FAULT, error, address: Cr2::read_raw() },
+        // Whatever the rights it was made with, this was the user's access: QEMU before
+        // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
+        14 => Cause::Exception {
+            vector: vector::PAGE_FAULT,
+            error: error | FAULT_USER,
+            address: Cr2::read_raw(),
+        },
         number if number < 32 => Cause::Exception { vector: number as u8, error, address: 0 },
         // The counter's vector, or a spurious interrupt, which says nothing more.
         _ => Cause::Counter,
@@ -123,6 +126,12 @@ unsafe fn clear_debug_status() {
     let _ = Dr6::read_raw();
     // SAFETY: writes DR6's reset value.
     unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
+}
+
+/// NMIs that came in the kernel: the watchdog ran down in a long system call.
+pub fn kernel_nmis() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).kernel_nmis }
 }
 
 /// Counter interrupts that were dropped because they came too late.
