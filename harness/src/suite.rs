@@ -7,11 +7,14 @@
 mod bad_input;
 mod documents;
 mod ends;
+mod image;
+mod injection;
 mod mutants;
 mod outcome;
 mod programs;
 mod repeat;
 mod selftests;
+mod witness;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +50,8 @@ const TESTS: &[&[Test]] = &[
     repeat::TESTS,
     programs::TESTS,
     documents::TESTS,
+    witness::TESTS,
+    injection::TESTS,
 ];
 
 /// Tests at a time.

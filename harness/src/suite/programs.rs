@@ -21,6 +21,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
+    Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
