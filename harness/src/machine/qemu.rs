@@ -44,6 +44,8 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         .args(["-machine", "pc,memory-backend=ram", "-object"])
         .arg(with_path(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path="), RAM))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
+        // Of two accelerators the first is taken: those who watch from outside may name one with options.
+        .args(&boot.extra)
         .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
         .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", CPU])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
@@ -51,8 +53,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])
         .arg(&boot.kernel)
         .arg("-initrd")
-        .arg(directory.join(ARCHIVE))
-        .args(&boot.extra);
+        .arg(directory.join(ARCHIVE));
     Ok(command)
 }
 
