@@ -7,6 +7,7 @@
 mod bad_input;
 mod documents;
 mod ends;
+mod hostile;
 mod image;
 mod injection;
 mod mutants;
@@ -46,6 +47,7 @@ const TESTS: &[&[Test]] = &[
     ends::TESTS,
     selftests::TESTS,
     bad_input::TESTS,
+    hostile::TESTS,
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
