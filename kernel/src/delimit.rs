@@ -2,7 +2,7 @@
 //! What a committed delimiter means for the process.
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
-use pe_replay::stop::{FAULT_USER, vector};
+use pe_replay::stop::vector;
 use pe_replay::{Delimiter, DelimiterKind, Uprr};
 
 use crate::mem::space::Space;
@@ -68,11 +68,6 @@ pub fn duty(delimiter: Delimiter, state: &Uprr, space: &Space) -> (DelimiterKind
     match delimiter {
         Delimiter::Syscall => (delimiter.kind(), Duty::Syscall),
         Delimiter::Limit | Delimiter::DirtyLimit { .. } => (delimiter.kind(), Duty::GoOn),
-        // A fault of user code on an access of the processor's own, to a descriptor
-        // table: no page that could be put there would help.
-        Delimiter::PageFault { error, .. } if error & FAULT_USER == 0 => {
-            (delimiter.kind(), Duty::Kill { signal: signal::SIGSEGV, vector: vector::PAGE_FAULT })
-        }
         Delimiter::PageFault { address, error } => (delimiter.kind(), Duty::PageFault { address, error }),
         Delimiter::Exception { vector: number @ vector::GENERAL_PROTECTION, error: 0 } => {
             let code = code_at(space, state.rip);
