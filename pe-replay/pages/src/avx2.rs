@@ -7,14 +7,17 @@ use core::arch::x86_64::{
 };
 
 use super::Page;
-use super::blocks::{blocks, blocks_mut, each_vector};
+use super::blocks::{BLOCK, blocks, blocks_mut, each_vector};
 
 type Bytes = [u8; size_of::<__m256i>()];
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn copy(from: &Page, to: &mut Page) {
-    for (from, to) in blocks(from).iter().zip(blocks_mut(to)) {
-        each_vector!(n => store(&mut to[n], load(&from[n])));
+    for (from, to) in blocks(from).iter().zip(blocks_mut(to)).rev() {
+        each_vector!(n => {
+            let n = BLOCK - 1 - n;
+            store(&mut to[n], load(&from[n]));
+        });
     }
 }
 
@@ -36,8 +39,9 @@ pub(crate) fn equal(a: &Page, b: &Page) -> bool {
 #[target_feature(enable = "avx2")]
 pub(crate) fn compare_and_copy(a: &Page, b: &Page, to: &mut Page) -> bool {
     let mut difference = _mm256_setzero_si256();
-    for ((a, b), to) in blocks(a).iter().zip(blocks(b)).zip(blocks_mut(to)) {
+    for ((a, b), to) in blocks(a).iter().zip(blocks(b)).zip(blocks_mut(to)).rev() {
         each_vector!(n => {
+            let n = BLOCK - 1 - n;
             let value = load(&a[n]);
             store(&mut to[n], value);
             difference = _mm256_or_si256(difference, _mm256_xor_si256(value, load(&b[n])));
