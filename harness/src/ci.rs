@@ -28,15 +28,12 @@ pub fn build() -> Result<u8> {
     Ok(0)
 }
 
-/// `cargo reprise test`: host tests and emulator tests, or some emulator tests.
+/// `cargo reprise test`: everything, as [`ci`], or the emulator tests that a filter selects.
 pub fn test(filter: Option<&str>) -> Result<u8> {
-    let reprise = ourselves()?;
-    let mut tally = Tally::default();
-    if filter.is_none() {
-        tally.add(host_tests()?);
+    match filter {
+        None => ci(),
+        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter)?)),
     }
-    tally.add(emulator_tests(reprise, filter)?);
-    Ok(conclude(tally))
 }
 
 /// `cargo reprise ci`: everything that has to be green.

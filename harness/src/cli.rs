@@ -30,12 +30,12 @@ pub enum Command {
     Report(ReportArgs),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
     Doctor,
-    /// Run the host tests and the emulator tests
+    /// Everything that has to be green: formatting, lints, builds, all tests
     Test {
-        /// Only emulator tests whose name contains this, and no host tests
+        /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
     },
-    /// Everything that has to be green: formatting, lints, builds, all tests
+    /// The same as `test` without a filter
     Ci,
     /// Build the kernels and the programs
     Build,

@@ -7,16 +7,21 @@
 mod bad_input;
 mod documents;
 mod ends;
+mod hostile;
+mod image;
+mod injection;
 mod mutants;
 mod outcome;
 mod programs;
 mod repeat;
 mod selftests;
+mod witness;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -42,10 +47,13 @@ const TESTS: &[&[Test]] = &[
     ends::TESTS,
     selftests::TESTS,
     bad_input::TESTS,
+    hostile::TESTS,
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
     documents::TESTS,
+    witness::TESTS,
+    injection::TESTS,
 ];
 
 /// Tests at a time.
@@ -80,6 +88,8 @@ pub struct Context {
     /// This program, as it was called when the tests were started.
     reprise: PathBuf,
     programs: Mutex<HashMap<String, PathBuf>>,
+    /// PEs run twice without a divergence.
+    undisturbed: AtomicU64,
 }
 
 impl Context {
@@ -88,7 +98,17 @@ impl Context {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
         let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
-        Ok(Self { kernel, mutants, reprise, programs: Mutex::default() })
+        Ok(Self { kernel, mutants, reprise, programs: Mutex::default(), undisturbed: AtomicU64::new(0) })
+    }
+
+    /// Counts PEs that were run twice and did not diverge.
+    pub fn add_undisturbed(&self, pes: u64) {
+        self.undisturbed.fetch_add(pes, Ordering::Relaxed);
+    }
+
+    /// How many those were so far.
+    pub fn undisturbed(&self) -> u64 {
+        self.undisturbed.load(Ordering::Relaxed)
     }
 
     /// Boots the kernel to the end.
@@ -147,18 +167,21 @@ pub fn selected(filter: Option<&str>) -> Vec<Test> {
 pub fn run(context: &Context, tests: &[Test]) -> Tally {
     let queue = Mutex::new(tests.iter());
     let tally = Mutex::new(Tally::default());
+    let run = |test: &Test| {
+        let result = catch_unwind(AssertUnwindSafe(|| (test.run)(context)))
+            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.count(result.is_ok());
+        match result {
+            Ok(()) => println!("{} ... ok", test.name),
+            Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),
+        }
+    };
     let worker = || {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(test) = next else { return };
-            let result = catch_unwind(AssertUnwindSafe(|| (test.run)(context)))
-                .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
-            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.count(result.is_ok());
-            match result {
-                Ok(()) => println!("{} ... ok", test.name),
-                Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),
-            }
+            run(test);
         }
     };
     thread::scope(|scope| {
@@ -166,6 +189,10 @@ pub fn run(context: &Context, tests: &[Test]) -> Tally {
             scope.spawn(worker);
         }
     });
+    let is_selected = |wanted: &Test| tests.iter().any(|test| test.name == wanted.name);
+    if programs::TESTS.iter().all(is_selected) {
+        run(&programs::CONCLUSION);
+    }
     tally.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -41,7 +41,7 @@ use syscalls::Sysno;
 use self::descriptor::Descriptors;
 use self::errno::{ENOSYS, Errno, Failure};
 use self::fs::{Fs, InodeId};
-use self::memory::{Fault, Intent, Memory};
+use self::memory::{Fault, Intent, Memory, Resolved};
 use self::process_calls::{LIMITS, Limit, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::signal_calls::Signals;
@@ -172,9 +172,10 @@ impl Linux {
     /// that ends the program.
     pub fn page_fault(&mut self, space: &mut Space, address: u64, error: u32) -> Result<(), u8> {
         match self.memory.resolve(space, address, Intent::from(error)) {
-            // Present: another entry's permissions had been in force; it is tried again.
-            Ok(_) => Ok(()),
-            Err(Fault::Denied) => Err(SIGSEGV),
+            Ok(Resolved::Mapped) => Ok(()),
+            // An access that faults on a page that permits it would fault for ever: it was
+            // made with other rights than a program's.
+            Ok(Resolved::Present) | Err(Fault::Denied) => Err(SIGSEGV),
             Err(Fault::PastEnd) => Err(SIGBUS),
             Err(Fault::OutOfMemory) => {
                 log_out_of_memory();

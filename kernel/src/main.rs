@@ -22,6 +22,7 @@ mod process;
 mod replay;
 mod selftest;
 
+use pages::Primitives;
 use pe_replay::wire::config::{Config, Job, entry};
 use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
 use pe_replay::wire::record::{CounterKind, Unit};
@@ -113,7 +114,7 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     if config.policy.limit > period / WATCHDOG_RUNS {
         return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
     }
-    let platform = Platform { kernel_root: root, counter, mxcsr_mask };
+    let platform = Platform { kernel_root: root, counter, mxcsr_mask, primitives: Primitives::detect() };
     match config.job {
         Job::Run => process::run(config, archive, &platform),
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),

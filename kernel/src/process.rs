@@ -135,6 +135,10 @@ impl Process {
         self.totals.drained_overflows += context::drained() - self.drained;
         self.totals.lost_records = channel::lost_records();
         self.engine.retire(&mut self.machine);
+        match context::kernel_nmis() {
+            0 => {}
+            count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
+        }
         self.machine.dismantle();
         EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: self.totals }
     }

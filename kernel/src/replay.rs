@@ -2,6 +2,7 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 use arrayvec::ArrayVec;
+use pages::Primitives;
 use pe_replay::drive::MappedPage;
 use pe_replay::policy::MAX_DIRTY_PAGES;
 use pe_replay::written::Kept;
@@ -28,6 +29,8 @@ pub struct Platform {
     pub counter: VirtualTime,
     /// The MXCSR bits that the processor has.
     pub mxcsr_mask: u32,
+    /// What copies and compares pages.
+    pub primitives: Primitives,
 }
 
 /// The processor and one address space.
@@ -36,6 +39,7 @@ pub struct KernelMachine {
     pub space: Space,
     counter: VirtualTime,
     mxcsr_mask: u32,
+    primitives: Primitives,
     pool: ArrayVec<Frame, POOL>,
 }
 
@@ -43,7 +47,7 @@ impl KernelMachine {
     /// Reserves the frames that a written set of `max_dirty` pages can need, so
     /// that no PE can run out of them.
     pub fn new(space: Space, platform: &Platform, max_dirty: u16) -> Result<Self, OutOfFrames> {
-        let Platform { counter, mxcsr_mask, .. } = *platform;
+        let Platform { counter, mxcsr_mask, primitives, kernel_root: _ } = *platform;
         let mut pool = ArrayVec::new();
         for _ in 0..POOL.min(usize::from(FRAMES_PER_PAGE) * usize::from(max_dirty)) {
             match frame::allocate() {
@@ -55,7 +59,7 @@ impl KernelMachine {
                 }
             }
         }
-        Ok(Self { space, counter, mxcsr_mask, pool })
+        Ok(Self { space, counter, mxcsr_mask, primitives, pool })
     }
 
     /// Gives all frames back.
@@ -104,19 +108,15 @@ impl Machine for KernelMachine {
     }
 
     fn copy(&mut self, from: Frame, to: Frame) {
-        phys::with2(from, to, |from, to| pages::copy(from, to));
+        phys::with2(from, to, |from, to| self.primitives.copy(from, to));
     }
 
     fn compare_and_copy(&mut self, a: Frame, b: Frame, to: Frame) -> bool {
-        phys::with3(a, b, to, |a, b, to| {
-            let equal = pages::first_difference(a, b).is_none();
-            pages::copy(a, to);
-            equal
-        })
+        phys::with3(a, b, to, |a, b, to| self.primitives.compare_and_copy(a, b, to))
     }
 
     fn first_difference(&mut self, a: Frame, b: Frame) -> Option<u16> {
-        phys::with2(a, b, |a, b| pages::first_difference(a, b))
+        phys::with2(a, b, |a, b| self.primitives.first_difference(a, b))
     }
 
     fn byte(&mut self, frame: Frame, offset: u16) -> u8 {

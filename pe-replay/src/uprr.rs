@@ -23,6 +23,9 @@ pub const RESUME_FLAG: u64 = 1 << 16;
 pub const USER_FLAGS: u64 =
     1 << 0 | 1 << 2 | 1 << 4 | 1 << 6 | 1 << 7 | TRAP_FLAG | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 18 | 1 << 21;
 
+/// The requested privilege level in a selector.
+const REQUESTED_PRIVILEGE: u16 = 3;
+
 /// Byte offsets in the standard-format XSAVE area (Intel SDM vol. 1, 13.4).
 pub mod xsave {
     /// x87 control word, 2 bytes.
@@ -279,11 +282,21 @@ impl Uprr {
         ]
     }
 
-    /// Brings the registers to the normal form: RF := 0, what the entry code
-    /// pushed := 0, and the extended state by component value.
+    /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
+    /// the entry code pushed := 0, and the extended state by component value.
+    ///
+    /// There are four null selectors, and the IRET to user mode makes any of them 0
+    /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
     #[inline]
     pub fn normalize(&mut self) {
         self.rflags &= !RESUME_FLAG;
+        if self.ds | self.es | self.fs | self.gs != 0 {
+            for selector in [&mut self.ds, &mut self.es, &mut self.fs, &mut self.gs] {
+                if *selector & !REQUESTED_PRIVILEGE == 0 {
+                    *selector = 0;
+                }
+            }
+        }
         self.entry_vector = 0;
         self.entry_error = 0;
         self.padding = 0;
@@ -323,6 +336,14 @@ mod tests {
         }
         area.normalize();
         assert_eq!(area, Extended::initial());
+    }
+
+    #[test]
+    fn all_null_selectors_are_alike() {
+        let mut uprr = Uprr::new(0x33, 0x2b);
+        (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (3, 0x2b, 1, 0x33);
+        uprr.normalize();
+        assert_eq!((uprr.ds, uprr.es, uprr.fs, uprr.gs), (0, 0x2b, 0, 0x33));
     }
 
     #[test]

@@ -84,6 +84,8 @@ fn missing<'a>(shown: &[&'a str], seen: &str) -> Option<&'a str> {
 
 fn commands_show(context: &Context) -> Result<()> {
     let readme = read(README)?;
+    // Where `--dry-run` leaves its files.
+    let directory = tempfile::tempdir()?;
     for block in blocks(&readme, "console") {
         let mut rest = &block[..];
         while let Some((first, after)) = rest.split_first() {
@@ -93,6 +95,7 @@ fn commands_show(context: &Context) -> Result<()> {
             let output = Command::new("sh")
                 .args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")])
                 .env("REPRISE", &context.reprise)
+                .env("TMPDIR", directory.path())
                 .current_dir(artifacts::root())
                 .stdin(Stdio::null())
                 .output()
@@ -130,7 +133,8 @@ fn keys_are_named(context: &Context) -> Result<()> {
     let rows = key_rows(&readme)?;
     let named: BTreeSet<&str> = rows.iter().map(|(key, _)| *key).collect();
     let real: BTreeSet<&str> = object.keys().map(String::as_str).collect();
-    ensure!(named == real, "named but not there, or the other way: {:?}", named.symmetric_difference(&real));
+    let differing: Vec<_> = named.symmetric_difference(&real).collect();
+    ensure!(differing.is_empty(), "named but not there, or the other way: {differing:?}");
     for (key, meaning) in rows {
         let Value::Object(inner) = &object[key] else { continue };
         for name in inner.keys() {

@@ -21,6 +21,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
+    Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
@@ -35,10 +36,17 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, &["sha256sum", INPUT_NAME]) },
     Test { name: "programs::busybox_gzip", run: |context| busybox(context, &["gzip", "-c", INPUT_NAME]) },
     Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },
+    Test { name: "programs::busybox_bzip2", run: |context| busybox(context, &["bzip2", "-c", INPUT_NAME]) },
     Test { name: "programs::busybox_wc", run: |context| busybox(context, &["wc", INPUT_NAME]) },
     Test { name: "programs::records_are_complete", run: records_are_complete },
     Test { name: "programs::unknown_calls_are_logged", run: unknown_calls_are_logged },
 ];
+
+/// Runs when all of [`TESTS`] have run.
+pub const CONCLUSION: Test = Test { name: "programs::a_million_undisturbed_pes", run: a_million };
+
+/// PEs that have to be run twice without a divergence, in all tests together.
+const UNDISTURBED_PES: u64 = 1_000_000;
 
 /// Whether a native run has to give the same output.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,6 +143,9 @@ fn same(context: &Context, request: &Request, native: Option<Shown>) -> Result<(
                 summary.differences
             );
             ensure!(totals.pes == totals.committed, "{what}: not every PE was committed");
+            if mode == Mode::Dual {
+                context.add_undisturbed(totals.pes);
+            }
             anyhow::Ok((Shown::of(&outcome)?, totals.user_instructions))
         };
         let (off, off_instructions) = run(Mode::Off)?;
@@ -161,6 +172,14 @@ fn natively(path: &Path, arguments: &[&str], directory: &Path, request: &Request
     let output = command.output().with_context(|| format!("cannot start {}", path.display()))?;
     let status = output.status.code().with_context(|| format!("natively: {}", output.status))?;
     Ok(Shown { status: u8::try_from(status)?, stdout: output.stdout, stderr: output.stderr })
+}
+
+/// The runs above are many enough to say something.
+fn a_million(context: &Context) -> Result<()> {
+    let pes = context.undisturbed();
+    eprintln!("{pes} undisturbed PEs, no divergence, restart or counter miss");
+    ensure!(pes >= UNDISTURBED_PES, "only {pes} undisturbed PEs");
+    Ok(())
 }
 
 /// Every PE has its record: numbered from 0, in the order of time, none left out.

@@ -17,11 +17,15 @@ use crate::machine::channel::MemoryChannel;
 pub const TESTS: &[Test] = &[
     Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
     Test { name: "repeat::another_trace_for_another_input", run: another_trace },
-    Test { name: "repeat::dry_run_by_hand", run: dry_run },
+    Test { name: "repeat::dry_run_by_hand", run: |context| dry_run(context, "") },
+    Test { name: "repeat::same_trace_on_another_date", run: |context| dry_run(context, ANOTHER_DATE) },
 ];
 
 /// Threads that keep the host busy, two for each processor of the smallest machine in use.
 const LOAD: usize = 4;
+
+/// What stands before a command to show it another date.
+const ANOTHER_DATE: &str = "faketime '2031-05-04 03:02:01' ";
 
 /// Sorts `input` by the tool, in a directory of its own; returns the trace file.
 fn trace(context: &Context, input: &[u8], run_directory: &str) -> Result<Vec<u8>> {
@@ -68,8 +72,8 @@ fn another_trace(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The command line that `--dry-run` prints does, by hand, what `run` does.
-fn dry_run(context: &Context) -> Result<()> {
+/// The command line that `--dry-run` prints does, by hand and behind `prefix`, what `run` does.
+fn dry_run(context: &Context, prefix: &str) -> Result<()> {
     let request = context.program("tiny", &[])?;
     let expected = context.boot(&request)?;
     let output = context.reprise(&["run", "tiny", "--dry-run"], |_| ())?;
@@ -78,7 +82,7 @@ fn dry_run(context: &Context) -> Result<()> {
     let (_, rest) = line.split_once("mem-path=").context("no memory file in the command line")?;
     let ram = PathBuf::from(rest.split_whitespace().next().context("no path of the memory file")?);
     let directory = ram.parent().context("the memory file has no directory")?;
-    let ran = by_hand(&line, &ram);
+    let ran = by_hand(&format!("{prefix}{line}"), &ram);
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     let streams = ran?;
     ensure!(streams.output == expected.finished.streams.output, "the output differs");

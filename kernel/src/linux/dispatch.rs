@@ -6,7 +6,7 @@ use pe_replay::Uprr;
 use syscalls::Sysno;
 
 use super::Linux;
-use super::errno::{EAGAIN, ECHILD, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
+use super::errno::{EAGAIN, ECHILD, EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
 use super::file_calls::{Direction, Position};
 use super::path_calls::PathAt;
 use super::process_calls::{PARENT_ID, PROCESS_ID};
@@ -195,6 +195,8 @@ impl Linux {
             Sysno::set_robust_list => self.set_robust_list(b),
             Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
             Sysno::prlimit64 => self.prlimit(space, a, b as u32, c, d),
+            // To prlimit64 null says that nothing is wanted; to these two it is a bad pointer.
+            Sysno::getrlimit | Sysno::setrlimit if b == 0 => Err(EFAULT.into()),
             Sysno::getrlimit => self.prlimit(space, 0, a as u32, 0, b),
             Sysno::setrlimit => self.prlimit(space, 0, a as u32, b, 0),
             Sysno::getrandom => self.getrandom(space, a, b, c as u32),

@@ -5,7 +5,6 @@ use pe_replay::Uprr;
 use pe_replay::uprr::{Extended, INTERRUPT_FLAG};
 use pe_replay::wire::config::entry;
 use pe_replay::wire::end::Refusal;
-use raw_cpuid::CpuId;
 
 use super::Linux;
 use super::area::{Area, Kind};
@@ -18,14 +17,8 @@ use crate::archive::Archive;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
 
-/// AT_HWCAP2: WRFSBASE and its like may be used (arch/x86/include/uapi/asm/hwcap2.h).
-const HWCAP2_FSGSBASE: u64 = 1 << 1;
 /// Room that a program needs beside its file: a page of stack, and page tables.
 const EXTRA_PAGES: u64 = 16;
-
-fn has_fsgsbase() -> bool {
-    CpuId::new().get_extended_feature_info().is_some_and(|features| features.has_fsgsbase())
-}
 
 fn out_of_memory(needed_pages: u64) -> Refusal {
     Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
@@ -100,7 +93,8 @@ impl Linux {
             environment: &environment,
             random: random_bytes,
             capabilities: u64::from(hwcap()),
-            more_capabilities: if has_fsgsbase() { HWCAP2_FSGSBASE } else { 0 },
+            // Neither WRFSBASE nor user-mode MONITOR.
+            more_capabilities: 0,
         };
         let (stack_pointer, stack) = contents.build(&image, top).map_err(|error| match error {
             StackError::TooLong { limit } => Refusal::ArgumentsTooLong { limit },

@@ -91,7 +91,8 @@ pub fn allocate_run(length: u64) -> Result<Frame, OutOfFrames> {
                 frames.count -= length as u64;
                 return Ok(Frame(start as u32));
             }
-            Some(taken) => end = start + taken,
+            // Below the taken frame; what is taken below that is skipped at once.
+            Some(taken) => end = frames.free[..start + taken].last_one().ok_or(OutOfFrames)? + 1,
         }
     }
 }

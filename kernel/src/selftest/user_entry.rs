@@ -7,12 +7,13 @@ use pe_replay::{Cause, Uprr};
 use super::fixture::{CODE, DATA, DATA_PAGES, Fixture};
 use super::{Found, Test, check};
 use crate::arch::context::Start;
-use crate::mem::space::PAGE_LEN;
+use crate::mem::space::{Access, PAGE_LEN};
 
 pub const TESTS: &[Test] = &[
     ("entry: all registers survive a round trip", round_trip),
     ("entry: a non-canonical RIP is the user's own #GP", non_canonical),
     ("entry: unloadable values never reach a privileged load", unloadable),
+    ("entry: there is no LDT, not even the one of the reset state", no_ldt),
     ("entry: only the user's flags are loaded", flags),
     ("entry: SYSCALL under TF stops cleanly", syscall_under_tf),
     ("entry: a cleared interrupt flag is ended by the watchdog", watchdog),
@@ -83,6 +84,41 @@ fn unloadable(fixture: &mut Fixture) -> Found {
         state.extended.0[xsave::HEADER + 1..xsave::YMM].fill(0xff);
         let stretch = fixture.stretch(&mut state, FREE);
         check!(stretch.cause == Cause::Syscall, "{value:#x} gave {:?}", stretch.cause);
+    }
+    Ok(())
+}
+
+/// After reset LDTR is not null: base 0, limit 64 KiB. A user page in there would
+/// be a descriptor table, and a call gate in it the way to ring 0.
+fn no_ldt(fixture: &mut Fixture) -> Found {
+    const TABLE: u64 = 0x2000;
+    const DATA_DESCRIPTOR: u64 = 0x00cf_f300_0000_ffff;
+    /// To 10h:CODE, from ring 3.
+    const CALL_GATE: [u64; 2] = [0x0010_ec00_0010_0000, 0];
+    const _: () = assert!(CODE == 0x10_0000);
+    let access = Access { read: true, write: true, execute: false };
+    check!(fixture.machine.space.map_zeroed(TABLE, access).is_ok(), "no memory");
+    if let Some((mapping, slot)) = fixture.machine.space.find(TABLE) {
+        fixture.machine.space.switch(TABLE, slot, mapping.frame, true);
+    }
+    for (index, word) in [DATA_DESCRIPTOR, 0, CALL_GATE[0], CALL_GATE[1]].into_iter().enumerate() {
+        let loaded = fixture.machine.space.load(TABLE + 8 * index as u64, &word.to_le_bytes());
+        check!(loaded.is_ok(), "the table is not mapped");
+    }
+    // MOV DS, EAX
+    let mut state = fixture.start(&[0x8e, 0xd8, 0x0f, 0x05]);
+    state.rax = TABLE | 7;
+    let by_data = fixture.stretch(&mut state, FREE).cause;
+    // CALL FAR [RDI]
+    let mut state = fixture.start(&[0xff, 0x1f, 0x0f, 0x05]);
+    state.rdi = DATA;
+    let target = [0, 0, 0, 0, 0x17, 0x20];
+    check!(fixture.machine.space.load(DATA, &target).is_ok(), "data is not mapped");
+    let by_gate = fixture.stretch(&mut state, FREE).cause;
+    fixture.machine.space.unmap(TABLE);
+    for (cause, selector) in [(by_data, 0x2004), (by_gate, 0x2014)] {
+        let expected = Cause::Exception { vector: 13, error: selector, address: 0 };
+        check!(cause == expected, "selector {selector:#x} gave {cause:?}");
     }
     Ok(())
 }

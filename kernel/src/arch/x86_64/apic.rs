@@ -45,13 +45,14 @@ fn read(offset: u64) -> u32 {
     unsafe { ((APIC + offset) as *const u32).read_volatile() }
 }
 
-/// Masks the PICs and LINT0, enables the local APIC, sets up its timer
+/// Masks the PICs, the IO-APIC and LINT0, enables the local APIC, sets up its timer
 /// (one-shot, undivided, disarmed) and the task priority.
 pub fn init() {
     for port in PIC_DATA {
         // SAFETY: writes the PIC's interrupt mask: all masked.
         unsafe { PortWriteOnly::<u8>::new(port).write(0xff) };
     }
+    mask_io();
     write(SPURIOUS, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
     write(TASK_PRIORITY_REGISTER, TASK_PRIORITY);
     for lvt in [LVT_LINT0, LVT_LINT1, LVT_ERROR] {
@@ -73,16 +74,30 @@ pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
 
+fn write_io(index: u8, value: u32) {
+    // SAFETY: mem::layout maps the IO-APIC's page at IO_APIC, uncached; select, then write.
+    unsafe {
+        (IO_APIC as *mut u32).write_volatile(u32::from(index));
+        ((IO_APIC + 0x10) as *mut u32).write_volatile(value);
+    }
+}
+
+/// Masks every input of the IO-APIC.
+fn mask_io() {
+    const VERSION: u32 = 1;
+    // SAFETY: as in `write_io`; reading the version has no effect.
+    let last_input = unsafe {
+        (IO_APIC as *mut u32).write_volatile(VERSION);
+        ((IO_APIC + 0x10) as *const u32).read_volatile() >> 16 & 0xff
+    };
+    for input in 0..=last_input.min(119) as u8 {
+        write_io(0x10 + 2 * input, MASKED);
+    }
+}
+
 /// Routes an IO-APIC input to this processor as a non-maskable interrupt, edge-triggered.
 pub fn route_as_nmi(pin: u8) {
     const NMI: u32 = 0b100 << 8;
-    let register = |index: u8, value: u32| {
-        // SAFETY: mem::layout maps the IO-APIC's page at IO_APIC, uncached; select, then write.
-        unsafe {
-            (IO_APIC as *mut u32).write_volatile(u32::from(index));
-            ((IO_APIC + 0x10) as *mut u32).write_volatile(value);
-        }
-    };
-    register(0x10 + 2 * pin + 1, 0);
-    register(0x10 + 2 * pin, NMI);
+    write_io(0x10 + 2 * pin + 1, 0);
+    write_io(0x10 + 2 * pin, NMI);
 }

@@ -16,7 +16,7 @@ use crate::mem::phys;
 const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
 /// First word of the PVH start info (Xen public/arch-x86/hvm/start_info.h).
 const PVH_MAGIC: u32 = 0x336e_c578;
-/// Pieces of memory that are taken from the boot map; more are ignored.
+/// Pieces of memory that are taken from the boot map.
 const MAX_REGIONS: usize = 64;
 
 /// A piece of usable memory, in physical addresses.
@@ -175,7 +175,8 @@ impl BootInfo {
     /// Reads what the loader left. `magic` and `address` are what it passed.
     ///
     /// # Panics
-    /// If it is neither of the two loaders.
+    /// If it is neither of the two loaders, or names more pieces of memory than
+    /// there is room for.
     pub fn read(magic: u32, address: u32) -> Self {
         if magic == MULTIBOOT2_MAGIC { Self::multiboot2(address) } else { Self::pvh(address) }
     }
@@ -196,7 +197,6 @@ impl BootInfo {
             .iter()
             .filter(|entry| entry.kind == USABLE)
             .map(|entry| Region { start: entry.address, end: entry.address + entry.length })
-            .take(MAX_REGIONS)
             .collect();
         let archive = (info.modules > 0).then(|| {
             // SAFETY: the start info names an array of that many modules.
@@ -219,7 +219,6 @@ impl BootInfo {
             .iter()
             .filter(|area| u32::from(area.typ()) == USABLE)
             .map(|area| Region { start: area.start_address(), end: area.end_address() })
-            .take(MAX_REGIONS)
             .collect();
         let archive = info
             .module_tags()

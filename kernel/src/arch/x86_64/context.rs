@@ -5,7 +5,7 @@
 //! every such field has a value that cannot fault in the kernel, or brings it to
 //! one (decision 0001 has the table).
 
-use pe_replay::stop::{Cause, vector};
+use pe_replay::stop::{Cause, FAULT_USER, vector};
 use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
@@ -47,29 +47,27 @@ pub struct Start {
     pub fresh: bool,
 }
 
+/// Whether all addresses that a privileged instruction loads are canonical.
 #[inline]
-fn canonical(address: u64) -> bool {
-    ((address as i64) << 16 >> 16) as u64 == address
+fn is_canonical(state: &Uprr) -> bool {
+    let upper = |address: u64| (address as i64) >> 47;
+    [state.rip, state.fs_base, state.gs_base].into_iter().all(|address| matches!(upper(address), 0 | -1))
 }
 
-/// Whether every field that a privileged instruction loads can be loaded as it is.
+/// Whether every field that a privileged instruction loads, but for addresses, can be
+/// loaded as it is.
 #[inline]
 fn is_loadable(state: &Uprr, mxcsr_mask: u32) -> bool {
     let selectors = [state.ds, state.es, state.fs, state.gs];
     state.rflags == state.rflags & USER_FLAGS | ALWAYS_ONE | INTERRUPT_FLAG
-        && canonical(state.fs_base)
-        && canonical(state.gs_base)
         && selectors.into_iter().all(segment::user_loadable)
         && state.cs == u64::from(segment::USER_CS)
         && state.ss == u64::from(segment::USER_SS)
         && state.extended.is_loadable(mxcsr_mask)
 }
 
-/// Brings every field that a privileged instruction loads to a value that can be loaded.
+/// Brings those fields to values that can be loaded.
 fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
-    let (fs_base, gs_base) = (state.fs_base, state.gs_base);
-    state.fs_base = x86_64::VirtAddr::new_truncate(fs_base).as_u64();
-    state.gs_base = x86_64::VirtAddr::new_truncate(gs_base).as_u64();
     for selector in [&mut state.ds, &mut state.es, &mut state.fs, &mut state.gs] {
         if !segment::user_loadable(*selector) {
             *selector = 0;
@@ -94,12 +92,12 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     let plain = !start.step && !start.interrupts_off;
-    let as_it_is = source.filter(|it| plain && canonical(it.rip) && is_loadable(it, mxcsr_mask));
+    let as_it_is = source.filter(|it| plain && is_canonical(it) && is_loadable(it, mxcsr_mask));
     if as_it_is.is_none() {
         if let Some(source) = source {
             state.clone_from(source);
         }
-        if !canonical(state.rip) {
+        if !is_canonical(state) {
             let now = super::machine::now();
             let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
             return Stretch { cause, entered: now, left: now, refused: true };
@@ -138,7 +136,13 @@ fn cause(state: &Uprr) -> Cause {
             unsafe { clear_debug_status() };
             Cause::Exception { vector: vector::DEBUG, error: 0, address: 0 }
         }
-        14 => Cause::Exception { vector: vector::PAGE_FAULT, error, address: Cr2::read_raw() },
+        // Whatever the rights it was made with, this was the user's access: QEMU before
+        // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
+        14 => Cause::Exception {
+            vector: vector::PAGE_FAULT,
+            error: error | FAULT_USER,
+            address: Cr2::read_raw(),
+        },
         number if number < 32 => Cause::Exception { vector: number as u8, error, address: 0 },
         // The counter's vector, or a spurious interrupt, which says nothing more.
         _ => Cause::Counter,
@@ -152,6 +156,12 @@ unsafe fn clear_debug_status() {
     let _ = Dr6::read_raw();
     // SAFETY: writes DR6's reset value.
     unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
+}
+
+/// NMIs that came in the kernel: the watchdog ran down in a long system call.
+pub fn kernel_nmis() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).kernel_nmis }
 }
 
 /// Counter interrupts that were dropped because they came too late.

@@ -18,8 +18,9 @@ pub fn hwcap() -> u32 {
 
 /// Turns on what Reprise needs and every protection that the processor has.
 ///
-/// TSD makes RDTSC a delimiter; PCE stays off, so RDPMC is a #GP; FSGSBASE is on
-/// where present, and the bases are saved and compared at every stop.
+/// TSD makes RDTSC a delimiter; PCE stays off, so RDPMC is a #GP. FSGSBASE stays off:
+/// with WRFSBASE a program could set bases that nobody has checked, and QEMU 7.2 takes
+/// also those that are not canonical.
 pub fn init() -> Result<(), ProcessorLack> {
     let cpuid = CpuId::new();
     let features = cpuid.get_feature_info();
@@ -44,9 +45,9 @@ pub fn init() -> Result<(), ProcessorLack> {
         | Cr4Flags::OSFXSR
         | Cr4Flags::OSXMMEXCPT_ENABLE
         | Cr4Flags::OSXSAVE
+        | Cr4Flags::MACHINE_CHECK_EXCEPTION
         | Cr4Flags::TIMESTAMP_DISABLE;
     if let Some(more) = cpuid.get_extended_feature_info() {
-        cr4.set(Cr4Flags::FSGSBASE, more.has_fsgsbase());
         cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, more.has_smep());
         cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, more.has_smap());
         cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, more.has_umip());

@@ -125,5 +125,8 @@ pub fn init() {
         CS::set_reg(SegmentSelector(KERNEL_CS));
         SS::set_reg(SegmentSelector(KERNEL_SS));
         load_tss(SegmentSelector(TSS));
+        // After reset the LDT is not a null one but 64 KiB at linear address 0, where
+        // user pages can be: a call gate there would lead to ring 0.
+        core::arch::asm!("lldt {0:x}", in(reg) 0u32, options(nomem, nostack, preserves_flags));
     }
 }

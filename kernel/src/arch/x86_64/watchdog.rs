@@ -65,7 +65,8 @@ pub fn init() -> u64 {
     watchdog.period
 }
 
-/// Winds the watchdog up if a quarter of its period is over. Called before every PE.
+/// Winds the watchdog up if a quarter of its period is over. Called before every
+/// user entry.
 pub fn wind(now: u64) {
     let mut watchdog = WATCHDOG.lock();
     if now.wrapping_sub(watchdog.wound) > watchdog.period / 4 {

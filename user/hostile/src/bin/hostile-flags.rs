@@ -71,9 +71,13 @@ const CASES: &[Case] = attacks! {
     "tf-shadow-int3" (TF): "mov ecx, ss", "pushfq", "or [rsp], rsi", "popfq", "mov ss, ecx", "int3", "xor eax, eax", "ret";
     "tf-shadow-int-80" (TF): "mov ecx, ss", "mov eax, 20", "pushfq", "or [rsp], rsi", "popfq", "mov ss, ecx", "int 0x80",
         "xor eax, eax", "ret";
+    "tf-icebp" (TF): "pushfq", "or [rsp], rsi", "popfq", ".byte 0xf1", "xor eax, eax", "ret";
+    "tf-shadow-icebp" (TF): "mov ecx, ss", "pushfq", "or [rsp], rsi", "popfq", "mov ss, ecx", ".byte 0xf1", "xor eax, eax",
+        "ret";
     // Interrupts off, and the right to use ports: POPF and IRETQ leave both alone without a fault.
     "popf-if": "pushfq", "and qword ptr [rsp], -513", "popfq", "pushfq", "pop rax", "not rax", "and eax, 512", "ret";
     "popf-iopl": "pushfq", "or qword ptr [rsp], 0x3000", "popfq", "pushfq", "pop rax", "and eax, 0x3000", "ret";
+    "popf-rf" (RF): "pushfq", "or [rsp], rsi", "popfq", "mov eax, 39", "syscall", "pushfq", "pop rax", "and rax, rsi", "ret";
     "popf-zero": "push 0", "popfq", "mov eax, 39", "syscall", "pushfq", "pop rax", "not rax", "and eax, 512", "ret";
     "popf-ones": "push -1", "popfq", "nop", "xor eax, eax", "ret";
     "popf-ones-but-tf": "push -257", "popfq", "mov eax, 39", "syscall", "push 0x202", "popfq", "xor eax, eax", "ret";

@@ -98,7 +98,7 @@ const FATAL: &[(&str, u64, [u64; 6])] = &[
 ];
 
 /// Break addresses that are all refused by an unchanged break.
-const BREAKS: [u64; 8] = [1, 0x40_0000, END, 1 << 47, 1 << 63, HALF, KERNEL, u64::MAX];
+const BREAKS: [u64; 8] = [1, 0x20_0000, END, 1 << 47, 1 << 63, HALF, KERNEL, u64::MAX];
 
 /// More mappings than any table has room for; those that fit may be had.
 fn many_maps() -> bool {

@@ -65,6 +65,13 @@ const CASES: &[Case] = attacks! {
     "sldt": "sldt eax", "xor eax, eax", "ret";
     "str": "str eax", "xor eax, eax", "ret";
     "smsw": "smsw eax", "xor eax, eax", "ret";
+    // State that XCR0 and CR4 do not let a program have.
+    "xsaves": "mov eax, 7", "xor edx, edx", ".byte 0x0f, 0xc7, 0x2f", "xor eax, eax", "ret";
+    "xrstors": "mov eax, 7", "xor edx, edx", ".byte 0x0f, 0xc7, 0x1f", "xor eax, eax", "ret";
+    "wrpkru": "xor eax, eax", "xor ecx, ecx", "xor edx, edx", ".byte 0x0f, 0x01, 0xef", "xor eax, eax", "ret";
+    "rdfsbase": "rdfsbase rax", "xor eax, eax", "ret";
+    "tpause": "xor eax, eax", "xor ecx, ecx", "xor edx, edx", ".byte 0x66, 0x0f, 0xae, 0xf1", "xor eax, eax", "ret";
+    "enclu": "mov eax, -1", ".byte 0x0f, 0x01, 0xd7", "xor eax, eax", "ret";
     "ud0": ".byte 0x0f, 0xff, 0xc0", "xor eax, eax", "ret";
     "ud1": ".byte 0x0f, 0xb9, 0xc0", "xor eax, eax", "ret";
     "ud2": "ud2";
@@ -79,6 +86,7 @@ const CASES: &[Case] = attacks! {
     // What a program may ask: these have to come back.
     "cpuid": "push rbx", "xor eax, eax", "xor ecx, ecx", "cpuid", "pop rbx", "xor eax, eax", "ret";
     "rdtsc": "rdtsc", "mov esi, eax", "rdtsc", "cmp eax, esi", "sete al", "movzx eax, al", "ret";
+    "rdtscp": "rdtscp", "mov esi, eax", "rdtscp", "cmp eax, esi", "sete al", "movzx eax, al", "ret";
     "pause": "pause", "xor eax, eax", "ret";
     "clflush": "clflush [rdi]", "xor eax, eax", "ret";
     "lar-verr": "mov ecx, 8", "lar eax, cx", "lsl eax, cx", "verr cx", "verw cx", "xor eax, eax", "ret";

@@ -3,7 +3,8 @@
 //!
 //! The far transfers land on code that ends well, if they get there as 64-bit code;
 //! in compatibility mode it does not find its stack. The loads are followed by a
-//! system call, so that the kernel restores what was loaded.
+//! system call, so that the kernel restores what was loaded; of a null selector the
+//! requested privilege does not come back, because IRETQ clears it.
 #![no_std]
 #![no_main]
 
@@ -47,10 +48,14 @@ const DOORS: &[Case] = attacks! {
     "call":
         "lea rcx, [rip + 2f]", "mov [rdi], ecx", "mov [rdi + 4], esi", "call fword ptr [rdi]", "2: add rsp, 8",
         "xor eax, eax", "ret";
-    "ds": "mov ds, esi", "mov eax, 39", "syscall", "mov eax, ds", "sub eax, esi", "ret";
-    "es": "mov es, esi", "mov eax, 39", "syscall", "mov eax, es", "sub eax, esi", "ret";
-    "fs": "mov fs, esi", "mov eax, 39", "syscall", "mov eax, fs", "sub eax, esi", "ret";
-    "gs": "mov gs, esi", "mov eax, 39", "syscall", "mov eax, gs", "sub eax, esi", "ret";
+    "ds": "mov ds, esi", "mov eax, 39", "syscall", "mov eax, ds", "xor eax, esi", "mov edx, -4", "test esi, edx",
+        "mov ecx, -1", "cmovz ecx, edx", "and eax, ecx", "ret";
+    "es": "mov es, esi", "mov eax, 39", "syscall", "mov eax, es", "xor eax, esi", "mov edx, -4", "test esi, edx",
+        "mov ecx, -1", "cmovz ecx, edx", "and eax, ecx", "ret";
+    "fs": "mov fs, esi", "mov eax, 39", "syscall", "mov eax, fs", "xor eax, esi", "mov edx, -4", "test esi, edx",
+        "mov ecx, -1", "cmovz ecx, edx", "and eax, ecx", "ret";
+    "gs": "mov gs, esi", "mov eax, 39", "syscall", "mov eax, gs", "xor eax, esi", "mov edx, -4", "test esi, edx",
+        "mov ecx, -1", "cmovz ecx, edx", "and eax, ecx", "ret";
     "ss": "mov ss, esi", "mov eax, 39", "syscall", "mov eax, ss", "sub eax, esi", "ret";
     "lss": "mov [rdi], esp", "mov [rdi + 4], esi", "mov rdx, rsp", "lss esp, [rdi]", "mov rsp, rdx", "xor eax, eax", "ret";
 };

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+//! Hostile programs: each attack ends as `user/hostile/expect.toml` says, and the kernel goes on.
+//!
+//! The attacks of a boot run one after the other in the same kernel. The last program is a
+//! well-behaved one, whose output has to be right in spite of all that came before it.
+
+mod batch;
+mod expect;
+mod report;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use pe_replay::Mode;
+use pe_replay::wire::end::End;
+
+use super::{Context, Test};
+use crate::machine::Machine;
+use batch::{Ended, Run, Setting};
+use expect::{Case, Expectations};
+
+pub const TESTS: &[Test] = &[
+    Test { name: "hostile::on_bochs", run: on_bochs },
+    Test { name: "hostile::on_qemu", run: on_qemu },
+    Test { name: "hostile::off", run: off },
+];
+
+/// How many failures one test tells of.
+const FAILURES_SHOWN: usize = 10;
+
+/// Every case, a boot for each program; and the programs name exactly these cases.
+fn on_qemu(context: &Context) -> Result<()> {
+    let expectations = Expectations::load()?;
+    let setting = Setting { machine: Machine::Qemu, mode: Mode::Dual };
+    let mut failures = Failures::default();
+    for program in expectations.programs() {
+        let cases = expectations.of(program);
+        let mut runs = vec![Run { program, case: "list" }];
+        runs.extend(cases.iter().map(|case| case.run()));
+        let ended = batch::run(context, setting, &runs)?;
+        let Some((list, ended)) = ended.split_first() else { bail!("the batch is empty") };
+        failures.note(complete(program, list, &cases));
+        cases.iter().zip(ended).for_each(|(case, ended)| failures.note(check(case, ended)));
+    }
+    failures.none()
+}
+
+/// One or more cases for each row of decision 0001, in one boot.
+fn on_bochs(context: &Context) -> Result<()> {
+    let expectations = Expectations::load()?;
+    let setting = Setting { machine: Machine::Bochs, mode: Mode::Dual };
+    let cases = expectations.quick();
+    let ended = batch::run(context, setting, &runs(&cases))?;
+    let mut failures = Failures::default();
+    cases.iter().zip(&ended).for_each(|(case, ended)| failures.note(check(case, ended)));
+    failures.none()
+}
+
+/// The same cases without replay end in the same way, to the last register.
+fn off(context: &Context) -> Result<()> {
+    let expectations = Expectations::load()?;
+    let cases = expectations.quick();
+    let in_mode = |mode| batch::run(context, Setting { machine: Machine::Qemu, mode }, &runs(&cases));
+    let (off, dual) = (in_mode(Mode::Off)?, in_mode(Mode::Dual)?);
+    let mut failures = Failures::default();
+    for ((case, off), dual) in cases.iter().zip(&off).zip(&dual) {
+        failures.note(check(case, off));
+        failures.note(alike(off, dual).with_context(|| case.to_string()));
+    }
+    failures.none()
+}
+
+fn runs<'a>(cases: &[&'a Case]) -> Vec<Run<'a>> {
+    cases.iter().map(|case| case.run()).collect()
+}
+
+/// `PROGRAM list` prints the cases that are expected of it, each once.
+fn complete(program: &str, list: &Ended, cases: &[&Case]) -> Result<()> {
+    ensure!(list.end() == End::Exited { status: 0 }, "{program} list: {:?}", list.end());
+    let text = String::from_utf8(list.stdout.clone())?;
+    let mut listed: Vec<&str> = text.lines().collect();
+    let mut expected: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    listed.sort_unstable();
+    expected.sort_unstable();
+    let odd = listed.iter().find(|name| !expected.contains(name));
+    let odd = odd.or_else(|| expected.iter().find(|name| !listed.contains(name)));
+    ensure!(listed == expected, "{program}: its list and expect.toml differ, first in {odd:?}");
+    Ok(())
+}
+
+/// The case ended in one of its ways, undisturbed, and with a report if by a signal.
+fn check(case: &Case, ended: &Ended) -> Result<()> {
+    let way = expect::Way::of(&ended.end());
+    let said = String::from_utf8_lossy(&ended.stderr);
+    ensure!(
+        way.is_some_and(|way| case.ways.contains(&way)),
+        "{case}: {:?} instead of {}; {said}",
+        ended.end(),
+        case.ways()
+    );
+    ensure!(ended.stdout.is_empty() && said.is_empty(), "{case} said something: {said}");
+    let totals = &ended.record.totals;
+    let disturbed = totals.divergences + totals.restarts + totals.counter_misses;
+    ensure!(disturbed == 0, "{case}: {disturbed} divergences, restarts and counter misses");
+    ensure!(totals.pes == totals.committed, "{case}: not every PE was committed");
+    match ended.end() {
+        End::Killed(death) => report::check(&death, case.attacked).with_context(|| case.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Both modes end a program alike.
+fn alike(off: &Ended, dual: &Ended) -> Result<()> {
+    ensure!(off.end() == dual.end(), "{:?} in off, {:?} in dual", off.end(), dual.end());
+    ensure!((&off.stdout, &off.stderr) == (&dual.stdout, &dual.stderr), "the output differs");
+    Ok(())
+}
+
+/// What went wrong, case by case.
+#[derive(Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    fn note(&mut self, result: Result<()>) {
+        self.0.extend(result.err().map(|reason| format!("{reason:#}")));
+    }
+
+    fn none(self) -> Result<()> {
+        let shown = self.0[..self.0.len().min(FAILURES_SHOWN)].join("; ");
+        ensure!(self.0.is_empty(), "{} cases: {shown}", self.0.len());
+        Ok(())
+    }
+}

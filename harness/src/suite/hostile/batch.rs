@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//! Programs one after the other in one boot, and what each of them left behind.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use pe_replay::wire::channel::chunks;
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::{End, EndRecord};
+use pe_replay::wire::record::programs;
+use pe_replay::{Mode, Policy};
+
+use super::Context;
+use crate::machine::Machine;
+use crate::request::{self, Request};
+
+/// The program that comes last.
+const WELL_BEHAVED: &str = "tiny";
+
+/// A batch takes seconds, and an attack must not hang the kernel.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How a batch is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The emulator.
+    pub machine: Machine,
+    /// Once or twice.
+    pub mode: Mode,
+}
+
+/// One program of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// The program.
+    pub program: &'a str,
+    /// Its only argument.
+    pub case: &'a str,
+}
+
+/// What one program left behind.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its end.
+    pub record: EndRecord,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// How it ended.
+    pub fn end(&self) -> End {
+        self.record.end
+    }
+}
+
+/// Runs them all in one boot, and the well-behaved program behind them; fails if that one
+/// is disturbed, or the kernel did not get there.
+pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ended>> {
+    let mut request = Request { machine: setting.machine, ..Request::job(Job::Batch) };
+    request.timeout = TIMEOUT;
+    request.policy = Policy { mode: setting.mode, ..Policy::default() };
+    let names: BTreeSet<&str> = runs.iter().map(|run| run.program).chain([WELL_BEHAVED]).collect();
+    for name in names {
+        let program = request::read_program(&context.executable(name)?)?;
+        request.contents.programs.push((name.to_owned(), program));
+    }
+    let word = |word: &str| word.as_bytes().to_vec();
+    request.contents.batch = runs.iter().map(|run| vec![word(run.program), word(run.case)]).collect();
+    request.contents.batch.push(vec![word(WELL_BEHAVED)]);
+
+    let outcome = context.boot(&request)?;
+    let records: Vec<_> = programs(outcome.trace()).collect();
+    let next = || match runs.get(records.len()) {
+        Some(run) => format!("in {} {}", run.program, run.case),
+        None => format!("in or after {WELL_BEHAVED}"),
+    };
+    let expected = runs.len() + 1;
+    let end = outcome.end().with_context(next)?;
+    ensure!(*end == End::Batch { programs: expected as u32 }, "{end:?} instead of {expected} programs");
+    ensure!(records.len() == expected, "{} records of {expected} programs", records.len());
+
+    let mut ended = Vec::with_capacity(expected);
+    let mut start = 0;
+    for record in records {
+        let end = usize::try_from(record.output_end)?;
+        let output = outcome.finished.streams.output.get(start..end).context("the output is cut short")?;
+        let written = |wanted: bool| {
+            let chunks = chunks(output).filter(|(descriptor, _)| (*descriptor == 2) == wanted);
+            chunks.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
+        };
+        ended.push(Ended { record: record.end, stdout: written(false), stderr: written(true) });
+        start = end;
+    }
+    let last = ended.pop().context("the batch is empty")?;
+    let natively = Command::new(context.executable(WELL_BEHAVED)?).env_clear().output();
+    let natively = natively.with_context(|| format!("cannot start {WELL_BEHAVED}"))?;
+    ensure!(
+        last.end() == End::Exited { status: 0 } && last.stdout == natively.stdout && last.stderr.is_empty(),
+        "{WELL_BEHAVED} after the attacks: {:?}, {}",
+        last.end(),
+        last.stdout.escape_ascii()
+    );
+    Ok(ended)
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+//! What is expected of each hostile case: `user/hostile/expect.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use pe_replay::wire::end::End;
+
+use super::batch::Run;
+use crate::artifacts;
+use crate::request;
+
+/// By program: by something, the names of cases.
+type Table = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+/// One way for a case to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By itself, with a status.
+    Exit(u8),
+    /// By a signal.
+    Signal(u8),
+}
+
+impl Way {
+    /// The way that an end is; `None` for ends that no program may bring about.
+    pub fn of(end: &End) -> Option<Self> {
+        match end {
+            End::Exited { status } => Some(Self::Exit(*status)),
+            End::Killed(death) => Some(Self::Signal(death.signal)),
+            _ => None,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let number = |text: &str| text.parse().with_context(|| format!("{text}: not a number below 256"));
+        match text.split_once(' ') {
+            Some(("exit", status)) => Ok(Self::Exit(number(status)?)),
+            Some(("signal", signal)) => Ok(Self::Signal(number(signal)?)),
+            Some(_) | None => bail!("{text}: not an outcome"),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(status) => write!(f, "exit {status}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// One attack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The program.
+    pub program: String,
+    /// The case.
+    pub name: String,
+    /// How it may end.
+    pub ways: Vec<Way>,
+    /// The address that it goes for, where it goes for one.
+    pub attacked: Option<u64>,
+}
+
+impl Case {
+    /// It, in a batch.
+    pub fn run(&self) -> Run<'_> {
+        Run { program: &self.program, case: &self.name }
+    }
+
+    /// How it may end, in words.
+    pub fn ways(&self) -> String {
+        self.ways.iter().map(Way::to_string).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.program, self.name)
+    }
+}
+
+/// All cases.
+pub struct Expectations {
+    /// By program, then in the order of the file.
+    cases: Vec<Case>,
+    quick: BTreeMap<String, Vec<String>>,
+}
+
+impl Expectations {
+    /// Reads the file.
+    pub fn load() -> Result<Self> {
+        let path = artifacts::root().join("user/hostile/expect.toml");
+        let text = String::from_utf8(request::read(&path)?)?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut file: toml::Table = text.parse()?;
+        let mut take = |name: &str| file.remove(name).with_context(|| format!("there is no table {name}"));
+        let expect: Table = take("expect")?.try_into().context("expect")?;
+        let attacked: Table = take("attacked")?.try_into().context("attacked")?;
+        let quick: BTreeMap<String, Vec<String>> = take("quick")?.try_into().context("quick")?;
+        let _: Table = take("native")?.try_into().context("native")?;
+        ensure!(file.is_empty(), "there are other tables than expect, native, attacked and quick");
+
+        let mut cases = Vec::new();
+        for (program, outcomes) in &expect {
+            for (outcome, names) in outcomes {
+                let ways = outcome.split(" or ").map(Way::parse).collect::<Result<Vec<_>>>()?;
+                cases.extend(names.iter().map(|name| Case {
+                    program: program.clone(),
+                    name: name.clone(),
+                    ways: ways.clone(),
+                    attacked: None,
+                }));
+            }
+        }
+        let mut expectations = Self { cases, quick };
+        for (program, addresses) in &attacked {
+            for (address, names) in addresses {
+                let digits = address.strip_prefix("0x").with_context(|| format!("{address}: no 0x"))?;
+                let address = u64::from_str_radix(digits, 16).with_context(|| address.clone())?;
+                for name in names {
+                    expectations.find(program, name)?.attacked = Some(address);
+                }
+            }
+        }
+        let quick: Vec<(String, String)> = expectations.named_quick().collect();
+        for (program, name) in quick {
+            expectations.find(&program, &name)?;
+        }
+        Ok(expectations)
+    }
+
+    fn find(&mut self, program: &str, name: &str) -> Result<&mut Case> {
+        let found = self.cases.iter_mut().find(|case| case.program == program && case.name == name);
+        found.with_context(|| format!("{program} {name}: nothing is expected of it"))
+    }
+
+    fn named_quick(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs =
+            self.quick.iter().flat_map(|(program, names)| names.iter().map(move |name| (program, name)));
+        pairs.map(|(program, name)| (program.clone(), name.clone()))
+    }
+
+    /// The programs.
+    pub fn programs(&self) -> Vec<&str> {
+        let mut programs: Vec<&str> = self.cases.iter().map(|case| case.program.as_str()).collect();
+        programs.dedup();
+        programs
+    }
+
+    /// The cases of a program.
+    pub fn of(&self, program: &str) -> Vec<&Case> {
+        self.cases.iter().filter(|case| case.program == program).collect()
+    }
+
+    /// The cases for where a boot is slow.
+    pub fn quick(&self) -> Vec<&Case> {
+        let wanted =
+            |case: &&Case| self.quick.get(&case.program).is_some_and(|names| names.contains(&case.name));
+        self.cases.iter().filter(wanted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const FILE: &str = r#"
+        [quick]
+        p = ["b"]
+        [expect.p]
+        "exit 0" = ["a"]
+        "signal 11 or exit 0" = ["b", "c"]
+        [native.p]
+        "exit 0" = ["b"]
+        [attacked.p]
+        "0x8000" = ["c"]
+    "#;
+
+    #[test]
+    fn a_case_has_its_ways_to_end_and_what_it_attacks() {
+        let expectations = Expectations::parse(FILE).unwrap();
+        assert_eq!(expectations.programs(), ["p"]);
+        let cases = expectations.of("p");
+        assert_eq!(cases.len(), 3);
+        assert_eq!((&cases[0].ways[..], cases[0].attacked), (&[Way::Exit(0)][..], None));
+        assert_eq!(cases[2].ways(), "signal 11 or exit 0");
+        assert_eq!(cases[2].attacked, Some(0x8000));
+        assert_eq!(expectations.quick(), [cases[1]]);
+    }
+
+    #[test]
+    fn what_nobody_expects_is_refused() {
+        for (part, other) in
+            [("\"b\"]", "\"z\"]"), ("\"0x", "\""), ("signal", "sign"), ("exit 0", "exit 256")]
+        {
+            assert!(Expectations::parse(&FILE.replace(part, other)).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_program_is_expected_to_do_something_and_every_case_is_named_once() {
+        let expectations = Expectations::load().unwrap();
+        assert_eq!(expectations.programs(), artifacts::hostile_names().unwrap());
+        let names: HashSet<_> = expectations.cases.iter().map(Case::to_string).collect();
+        assert_eq!(names.len(), expectations.cases.len());
+        let quick: HashSet<_> = expectations.quick().iter().map(|case| case.program.clone()).collect();
+        assert_eq!(quick.len(), expectations.programs().len());
+    }
+}

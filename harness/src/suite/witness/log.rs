@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+//! QEMU's log of executed blocks (`-d exec`), where each block is one instruction.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+/// Bits of a block's flags that hold the privilege level (`HF_CPL_MASK` in QEMU).
+const PRIVILEGE: u64 = 3;
+const USER: u64 = 3;
+
+/// How often the instruction at each address was begun in user mode.
+#[derive(Default)]
+pub struct Executed(BTreeMap<u64, u64>);
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    /// An instruction was begun.
+    Begun { address: u64, user: bool },
+    /// The one named last was not begun after all: the counter had run out before it.
+    TakenBack { address: u64 },
+    /// Anything else.
+    Other,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let begun = line.starts_with(b"Trace ");
+        if !begun && !line.starts_with(b"Stopped execution of TB chain before ") {
+            return Some(Self::Other);
+        }
+        let (open, close) = (find(line, b'[')?, find(line, b']')?);
+        let mut fields = std::str::from_utf8(line.get(open + 1..close)?).ok()?.split('/');
+        let mut number = || u64::from_str_radix(fields.next()?, 16).ok();
+        Some(if begun {
+            let (_code_base, address, flags) = (number()?, number()?, number()?);
+            Self::Begun { address, user: flags & PRIVILEGE == USER }
+        } else {
+            Self::TakenBack { address: number()? }
+        })
+    }
+}
+
+fn find(line: &[u8], byte: u8) -> Option<usize> {
+    line.iter().position(|other| *other == byte)
+}
+
+impl Executed {
+    /// Reads a log from the first time on that user code is at `entry`: before, the kernel
+    /// calibrates its counter on user code of its own.
+    pub fn read(path: &Path, entry: u64) -> Result<Self> {
+        let name = || path.display().to_string();
+        let mut log = BufReader::new(File::open(path).with_context(name)?);
+        let mut executed = Self::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if log.read_until(b'\n', &mut line).with_context(name)? == 0 {
+                break;
+            }
+            let parsed = Line::parse(&line);
+            let parsed = parsed.with_context(|| format!("no line of QEMU's log: {}", line.escape_ascii()))?;
+            executed.take(parsed, entry)?;
+        }
+        ensure!(!executed.0.is_empty(), "QEMU's log does not show the program's entry point {entry:#x}");
+        Ok(executed)
+    }
+
+    fn take(&mut self, line: Line, entry: u64) -> Result<()> {
+        match line {
+            Line::Begun { address, user: true } if address == entry || !self.0.is_empty() => {
+                *self.0.entry(address).or_default() += 1;
+            }
+            Line::TakenBack { address } if !self.0.is_empty() => {
+                let count = self.0.get_mut(&address).filter(|count| **count > 0);
+                *count.with_context(|| format!("{address:#x} was never begun"))? -= 1;
+            }
+            Line::Begun { .. } | Line::TakenBack { .. } | Line::Other => {}
+        }
+        Ok(())
+    }
+
+    /// All instructions.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Each address in one log or both, with its counts.
+    pub fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u64, u64, u64)> + 'a {
+        let only_there = other.0.keys().filter(|address| !self.0.contains_key(address));
+        let count = |executed: &Self, address| executed.0.get(address).copied().unwrap_or(0);
+        self.0
+            .keys()
+            .chain(only_there)
+            .map(move |address| (*address, count(self, address), count(other, address)))
+    }
+}
+
+impl FromIterator<(u64, u64)> for Executed {
+    fn from_iter<I: IntoIterator<Item = (u64, u64)>>(counts: I) -> Self {
+        Self(counts.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &[u8] = b"\
+Trace 0: 0x7f4dc0000100 [00000000ffff0000/00000000fffffff0/00000040/ff020201] \n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401000/18c0c2b0/ff020201] kernel\n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401003/18c0c2b3/ff020201] \n\
+Stopped execution of TB chain before 0x7f4dc0486e80 [0000000000401003] \n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401000/18c0c2b3/ff020201] \n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401003/18c0c2b3/ff020201] a name\n\
+Stopped execution of TB chain before 0x7f4dc0486e80 [0000000000401003] a name\n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401003/18c0c2b3/ff020201] a name\n\
+something else\n\
+Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401000/18c0c2b3/ff020201] \n";
+
+    fn read(log: &[u8], entry: u64) -> Result<Executed> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::fs::write(&path, log).unwrap();
+        Executed::read(&path, entry)
+    }
+
+    #[test]
+    fn user_instructions_are_counted_from_the_entry_point_on() {
+        let executed = read(LOG, 0x401000).unwrap();
+        assert_eq!(executed.0.into_iter().collect::<Vec<_>>(), [(0x401000, 2), (0x401003, 1)]);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_an_error() {
+        assert!(read(LOG, 0x402000).is_err());
+        assert!(read(b"Trace 0: 0x7f4dc0486e80 [401000]\n", 0x401000).is_err());
+        assert!(read(b"Trace 0: 0x7f4dc0486e80\n", 0x401000).is_err());
+    }
+
+    #[test]
+    fn logs_are_laid_beside_each_other() {
+        let (one, other): (Executed, Executed) =
+            ([(1, 5), (2, 1)].into_iter().collect(), [(2, 3), (3, 4)].into_iter().collect());
+        assert_eq!(one.beside(&other).collect::<Vec<_>>(), [(1, 5, 0), (2, 1, 3), (3, 0, 4)]);
+        assert_eq!(one.total(), 6);
+    }
+}

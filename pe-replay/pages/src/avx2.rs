@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//! The primitives with 32-byte vectors, for processors with AVX2.
+
+use core::arch::x86_64::{
+    __m256i, _mm256_loadu_si256, _mm256_or_si256, _mm256_setzero_si256, _mm256_storeu_si256,
+    _mm256_testz_si256, _mm256_xor_si256,
+};
+
+use super::Page;
+use super::blocks::{BLOCK, blocks, blocks_mut, each_vector};
+
+type Bytes = [u8; size_of::<__m256i>()];
+
+#[target_feature(enable = "avx2")]
+pub(crate) fn copy(from: &Page, to: &mut Page) {
+    for (from, to) in blocks(from).iter().zip(blocks_mut(to)).rev() {
+        each_vector!(n => {
+            let n = BLOCK - 1 - n;
+            store(&mut to[n], load(&from[n]));
+        });
+    }
+}
+
+/// Stops at the first block that differs.
+#[target_feature(enable = "avx2")]
+pub(crate) fn equal(a: &Page, b: &Page) -> bool {
+    for (a, b) in blocks(a).iter().zip(blocks(b)) {
+        let mut difference = _mm256_setzero_si256();
+        each_vector!(n => {
+            difference = _mm256_or_si256(difference, _mm256_xor_si256(load(&a[n]), load(&b[n])));
+        });
+        if _mm256_testz_si256(difference, difference) == 0 {
+            return false;
+        }
+    }
+    true
+}
+
+#[target_feature(enable = "avx2")]
+pub(crate) fn compare_and_copy(a: &Page, b: &Page, to: &mut Page) -> bool {
+    let mut difference = _mm256_setzero_si256();
+    for ((a, b), to) in blocks(a).iter().zip(blocks(b)).zip(blocks_mut(to)).rev() {
+        each_vector!(n => {
+            let n = BLOCK - 1 - n;
+            let value = load(&a[n]);
+            store(&mut to[n], value);
+            difference = _mm256_or_si256(difference, _mm256_xor_si256(value, load(&b[n])));
+        });
+    }
+    _mm256_testz_si256(difference, difference) == 1
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(bytes: &Bytes) -> __m256i {
+    // SAFETY: the reference is good for a vector's bytes; this load needs no alignment.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(bytes: &mut Bytes, value: __m256i) {
+    // SAFETY: the reference is good for a vector's bytes; this store needs no alignment.
+    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), value) }
+}
