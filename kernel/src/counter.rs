@@ -46,6 +46,7 @@ impl From<Fault> for CounterError {
 }
 
 /// The bias that belongs to a cause.
+#[inline]
 pub fn stop_kind(cause: Cause) -> StopKind {
     match cause {
         Cause::Syscall => StopKind::Syscall,

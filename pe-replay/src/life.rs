@@ -158,6 +158,7 @@ pub struct Rules {
 
 impl Phase {
     /// The first phase and the first action.
+    #[inline]
     pub fn begin() -> (Self, Action) {
         (Self::Preparing { failed: 0 }, Action::Prepare)
     }
@@ -167,6 +168,7 @@ impl Phase {
     /// # Panics
     /// If `event` is not the answer to the action asked for last.
     #[must_use]
+    #[inline]
     pub fn step(self, event: Event, rules: &Rules) -> (Self, Action) {
         match (self, event) {
             (Self::Preparing { failed }, Event::Done) => {

@@ -59,11 +59,13 @@ impl Phases {
     }
 
     /// Adds to one phase.
+    #[inline]
     pub fn add(&mut self, phase: Phase, ticks: u64) {
         self.0[phase as usize] += ticks;
     }
 
     /// Adds another breakdown, phase by phase.
+    #[inline]
     pub fn add_all(&mut self, other: &Self) {
         for (sum, part) in self.0.iter_mut().zip(other.0) {
             *sum += part;
@@ -94,17 +96,20 @@ impl Stopwatch {
     }
 
     /// Attributes the time since the last mark to `phase`.
+    #[inline]
     pub fn lap(&mut self, phase: Phase, now: u64) {
         self.phases.add(phase, now.wrapping_sub(self.mark));
         self.mark = now;
     }
 
     /// The last mark.
+    #[inline]
     pub fn mark(&self) -> u64 {
         self.mark
     }
 
     /// Takes what has been attributed and goes on from the same mark.
+    #[inline]
     pub fn take(&mut self) -> Phases {
         core::mem::take(&mut self.phases)
     }

@@ -45,6 +45,7 @@ pub enum Cause {
 impl Cause {
     /// The address of a write to a present page that was not allowed, which is
     /// how the first write to a tracked page shows.
+    #[inline]
     pub fn write_fault(self) -> Option<u64> {
         const WRITE: u32 = FAULT_PRESENT | FAULT_WRITE | FAULT_USER;
         match self {
@@ -144,6 +145,7 @@ impl DelimiterKind {
 
 impl Delimiter {
     /// The delimiter that a stop stands for, the tracker's own faults apart.
+    #[inline]
     pub fn of(cause: Cause) -> Self {
         match cause {
             Cause::Syscall => Self::Syscall,
@@ -158,6 +160,7 @@ impl Delimiter {
 
     /// The kind, as far as it is known without decoding the instruction: port
     /// I/O and RDTSC come as general-protection exceptions.
+    #[inline]
     pub fn kind(self) -> DelimiterKind {
         match self {
             Self::Syscall => DelimiterKind::Syscall,

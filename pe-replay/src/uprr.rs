@@ -98,6 +98,7 @@ impl Extended {
     }
 
     /// XSTATE_BV: the components that the area holds.
+    #[inline]
     pub fn components(&self) -> u64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[xsave::HEADER..xsave::HEADER + 8]);
@@ -145,16 +146,15 @@ impl Extended {
 
     /// Whether XRSTOR takes the area as it is, on a processor with the MXCSR bits
     /// `mxcsr_mask`: all components there, nothing else in the header.
+    #[inline]
     pub fn is_loadable(&self, mxcsr_mask: u32) -> bool {
-        const ALL_PRESENT: [u8; xsave::YMM - xsave::HEADER] = {
-            let mut header = [0; xsave::YMM - xsave::HEADER];
-            header[0] = XCR0 as u8;
-            header
-        };
-        self.0[xsave::HEADER..xsave::YMM] == ALL_PRESENT && self.mxcsr() & !mxcsr_mask == 0
+        let header = self.0[xsave::HEADER + 8..xsave::YMM].as_chunks::<8>().0;
+        let rest = header.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+        self.components() == XCR0 && rest == 0 && self.mxcsr() & !mxcsr_mask == 0
     }
 
     /// MXCSR.
+    #[inline]
     pub fn mxcsr(&self) -> u32 {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(&self.0[xsave::MXCSR..xsave::MXCSR + 4]);

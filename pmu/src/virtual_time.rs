@@ -101,12 +101,14 @@ impl VirtualTime {
 
     /// What to arm the timer with so that it stops user mode after `budget`
     /// instructions. Budgets beyond 2^31 are cut to that.
+    #[inline]
     pub fn timer(&self, budget: u64) -> u32 {
         let budget = budget.min(1 << 31) as i64;
         (budget + self.arm_lead).clamp(1, i64::from(u32::MAX)) as u32
     }
 
     /// The user instructions in `elapsed` ticks between the time stamps.
+    #[inline]
     pub fn instructions(&self, kind: StopKind, elapsed: u64) -> u64 {
         let bias = match kind {
             StopKind::Counter => self.bias_counter,

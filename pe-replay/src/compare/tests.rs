@@ -13,7 +13,7 @@ use std::vec::Vec;
 use super::*;
 use crate::drive::{Machine, MappedPage, Order};
 use crate::stop::Stop;
-use crate::written::{PAGE_LEN, WrittenSet};
+use crate::written::{Kept, PAGE_LEN, WrittenSet};
 
 /// A state in the normal form in which no two parts are alike.
 fn state() -> Uprr {
@@ -149,14 +149,15 @@ struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
 
 impl Machine for Frames {
     type Frame = usize;
+    type Entry = ();
 
     fn now(&mut self) -> u64 {
         0
     }
-    fn enter(&mut self, _: &mut Uprr, _: Order) -> Stop {
+    fn enter(&mut self, _: Option<&Uprr>, _: &mut Uprr, _: Order) -> Stop {
         unreachable!("there is no user code")
     }
-    fn page(&mut self, _: u64) -> Option<MappedPage<usize>> {
+    fn page(&mut self, _: u64) -> Option<MappedPage<usize, ()>> {
         None
     }
     fn allocate(&mut self) -> Option<usize> {
@@ -166,6 +167,10 @@ impl Machine for Frames {
     fn release(&mut self, _: usize) {}
     fn copy(&mut self, from: usize, to: usize) {
         self.0[to] = self.0[from].clone();
+    }
+    fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
+        self.copy(a, to);
+        self.first_difference(a, b).is_none()
     }
     fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
         let (a, b) = (&self.0[a], &self.0[b]);
@@ -177,7 +182,16 @@ impl Machine for Frames {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.0[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: MappedPage<usize>, _: usize, _: bool) {}
+    fn map(&mut self, _: MappedPage<usize, ()>, _: usize, _: bool) {}
+    fn is_written(&mut self, _: MappedPage<usize, ()>) -> bool {
+        true
+    }
+    fn disturbed(&mut self) -> bool {
+        false
+    }
+    fn kept(&mut self, _: MappedPage<usize, ()>) -> Kept {
+        Kept::Intact
+    }
 }
 
 /// Every byte of every page in the set, whichever run changed it. That nothing
@@ -187,17 +201,20 @@ fn memory() {
     let mut frames = Frames(Vec::new());
     let homes = [0, 1].map(|_| frames.allocate().unwrap_or_default());
     let mut set = WrittenSet::new(8);
+    let page = |frame: usize| {
+        let address = 0x7000 + PAGE_LEN * frame as u64;
+        MappedPage { address, frame, entry: (), writable: true }
+    };
     for home in homes {
-        let address = 0x7000 + PAGE_LEN * home as u64;
-        set.open(&mut frames, MappedPage { address, home, writable: true }).unwrap();
+        set.open(&mut frames, page(home)).unwrap();
     }
     set.turn(&mut frames);
-    assert_eq!(set.first_difference(&mut frames), None);
+    assert_eq!(set.verify(&mut frames), None);
     for home in homes {
         for offset in 0..PAGE_LEN as u16 {
             for run in [crate::Run::First, crate::Run::Second] {
                 let mask = 1 << (offset % 8);
-                let frame = set.current(run, home);
+                let frame = set.expose(&mut frames, run, page(home)).unwrap();
                 frames.flip(frame, offset, mask);
                 let (first, second) = match run {
                     crate::Run::First => (0xee ^ mask, 0xee),
@@ -209,7 +226,7 @@ fn memory() {
                     second: second.into(),
                     address: 0x7000 + PAGE_LEN * home as u64 + u64::from(offset),
                 };
-                assert_eq!(set.first_difference(&mut frames), Some(difference));
+                assert_eq!(set.verify(&mut frames), Some(difference));
                 frames.flip(frame, offset, mask);
             }
         }

@@ -142,7 +142,7 @@ impl Encoder<'_> {
     #[inline]
     fn byte(&mut self, byte: u8) {
         self.buffer[self.used % MAX_RECORD_LEN] = byte;
-        self.used += 1;
+        self.used = self.used.wrapping_add(1);
     }
 
     #[inline]

@@ -51,7 +51,7 @@ pub struct Start {
 #[inline]
 fn is_canonical(state: &Uprr) -> bool {
     let upper = |address: u64| (address as i64) >> 47;
-    [state.rip, state.fs_base, state.gs_base].into_iter().all(|address| matches!(upper(address), 0 | -1))
+    [state.rip, state.fs_base, state.gs_base].into_iter().all(|address| (upper(address) + 1) as u64 <= 1)
 }
 
 /// Whether every field that a privileged instruction loads, but for addresses, can be
@@ -59,8 +59,9 @@ fn is_canonical(state: &Uprr) -> bool {
 #[inline]
 fn is_loadable(state: &Uprr, mxcsr_mask: u32) -> bool {
     let selectors = [state.ds, state.es, state.fs, state.gs];
+    let all_null = state.ds | state.es | state.fs | state.gs == 0;
     state.rflags == state.rflags & USER_FLAGS | ALWAYS_ONE | INTERRUPT_FLAG
-        && selectors.into_iter().all(segment::user_loadable)
+        && (all_null || selectors.into_iter().all(segment::user_loadable))
         && state.cs == u64::from(segment::USER_CS)
         && state.ss == u64::from(segment::USER_SS)
         && state.extended.is_loadable(mxcsr_mask)
@@ -90,6 +91,7 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// it; `state` is then what it has come to.
 ///
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
+#[inline]
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     let plain = !start.step && !start.interrupts_off;
     let as_it_is = source.filter(|it| plain && is_canonical(it) && is_loadable(it, mxcsr_mask));
@@ -126,6 +128,7 @@ pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: 
 }
 
 /// Reads why user mode was left from what the entry code pushed.
+#[inline]
 fn cause(state: &Uprr) -> Cause {
     let error = state.entry_error as u32;
     match state.entry_vector {

@@ -102,6 +102,7 @@ static GDT: Gdt = Gdt(UnsafeCell::new([
 
 /// Whether a user process may have `selector` in DS, ES, FS or GS: a null
 /// selector, user data or user code, with any requested privilege level.
+#[inline]
 pub fn user_loadable(selector: u16) -> bool {
     matches!(selector & !3, 0 | 0x28 | 0x30)
 }
