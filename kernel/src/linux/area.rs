@@ -7,6 +7,7 @@
 //! pages.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::fallible::{self, Exhausted};
 use crate::mem::space::Access;
@@ -129,15 +130,15 @@ impl Areas {
         }
         let index = self.index(area.start);
         fallible::insert(&mut self.list, index, area)?;
-        self.merge();
+        self.merge(index..index + 1);
         Ok(())
     }
 
     /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn remove(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
         let range = self.isolate(start, end)?;
-        self.list.drain(range);
-        self.merge();
+        self.list.drain(range.clone());
+        self.merge(range.start..range.start);
         Ok(())
     }
 
@@ -145,15 +146,15 @@ impl Areas {
     /// changed on error.
     pub fn set_access(&mut self, start: u64, end: u64, access: Access) -> Result<(), Exhausted> {
         let range = self.isolate(start, end)?;
-        for area in &mut self.list[range] {
+        for area in &mut self.list[range.clone()] {
             area.access = access;
         }
-        self.merge();
+        self.merge(range);
         Ok(())
     }
 
     /// Cuts areas so that `start` and `end` are boundaries; returns what lies between.
-    fn isolate(&mut self, start: u64, end: u64) -> Result<core::ops::Range<usize>, Exhausted> {
+    fn isolate(&mut self, start: u64, end: u64) -> Result<Range<usize>, Exhausted> {
         if self.list.len() + 2 > MAX_AREAS + 1 {
             return Err(Exhausted);
         }
@@ -177,18 +178,26 @@ impl Areas {
         }
     }
 
-    /// Joins neighbours that do not differ.
-    fn merge(&mut self) {
-        self.list.dedup_by(|upper, lower| {
+    /// Joins neighbours that do not differ; only those in and beside `changed` can.
+    fn merge(&mut self, changed: Range<usize>) {
+        let behind = self.list.len().min(changed.end + 1);
+        let mut last = changed.start.saturating_sub(1);
+        for index in last + 1..behind {
+            let (lower, upper) = (self.list[last], self.list[index]);
             let same = lower.end == upper.start
                 && lower.access == upper.access
                 && lower.kind == upper.kind
                 && lower.kind != Kind::Image;
             if same {
-                lower.end = upper.end;
+                self.list[last].end = upper.end;
+            } else {
+                last += 1;
+                self.list[last] = upper;
             }
-            same
-        });
+        }
+        if last + 1 < behind {
+            self.list.drain(last + 1..behind);
+        }
     }
 }
 
@@ -219,6 +228,17 @@ mod tests {
         assert_eq!(areas.all(), [area(10, 15, RW), area(45, 50, RW)]);
         areas.remove(0, 100).unwrap();
         assert_eq!(areas.all(), []);
+    }
+
+    #[test]
+    fn an_area_joins_both_its_neighbours() {
+        let mut areas = areas(&[(0, 5), (10, 20), (30, 40), (50, 60)]);
+        areas.insert(area(20, 30, RW)).unwrap();
+        assert_eq!(areas.all(), [area(0, 5, RW), area(10, 40, RW), area(50, 60, RW)]);
+        areas.insert(area(40, 45, R)).unwrap();
+        areas.insert(area(45, 50, R)).unwrap();
+        areas.set_access(40, 50, RW).unwrap();
+        assert_eq!(areas.all(), [area(0, 5, RW), area(10, 60, RW)]);
     }
 
     #[test]
