@@ -6,6 +6,7 @@
 
 mod counting;
 mod fixture;
+mod hot;
 mod memory;
 mod replaying;
 mod user_entry;
@@ -34,7 +35,7 @@ macro_rules! check {
 }
 use check;
 
-const TESTS: &[&[Test]] = &[memory::TESTS, user_entry::TESTS, counting::TESTS, replaying::TESTS];
+const TESTS: &[&[Test]] = &[memory::TESTS, user_entry::TESTS, counting::TESTS, replaying::TESTS, hot::TESTS];
 
 /// Runs all tests; prints a line for each as program output.
 pub fn run(platform: &Platform) -> End {

@@ -75,15 +75,20 @@ impl Fixture {
         self.machine.enter(None, state, Order { budget, step: false, interrupts_off: false, fresh: true })
     }
 
-    /// One PE.
+    /// An engine that has executed nothing.
+    pub fn engine(policy: Policy, injections: &[Injection]) -> Engine<KernelMachine> {
+        let injections: ArrayVec<_, _> = injections.iter().copied().collect();
+        Engine::new(policy, 0, injections, None, machine::now())
+    }
+
+    /// One PE, and nothing kept for the next one.
     pub fn execute(
         &mut self,
         state: &mut Uprr,
         policy: Policy,
         injections: &[Injection],
     ) -> (Outcome, Account) {
-        let injections: ArrayVec<_, _> = injections.iter().copied().collect();
-        let mut engine = Engine::new(policy, 0, injections, None, machine::now());
+        let mut engine = Self::engine(policy, injections);
         engine.state_mut().clone_from(state);
         let outcome = engine.execute(&mut self.machine);
         engine.retire(&mut self.machine);

@@ -13,7 +13,7 @@ pub const TESTS: &[Test] = &[
     ("replay: write faults inside a PE do not move its end", faults_do_not_count),
     ("replay: a REP that crosses pages is replayed", rep),
     ("replay: the dirty-frame limit ends a PE in both runs", dirty_limit),
-    ("replay: between PEs nothing is writable", nothing_writable),
+    ("replay: an engine that is retired leaves nothing writable", nothing_writable),
     ("replay: a flip in any register is found and undone", register_flips),
     ("replay: a flip in memory is found and undone", memory_flips),
     ("replay: a cleared interrupt flag is found and undone", interrupt_flag),
@@ -22,8 +22,8 @@ pub const TESTS: &[Test] = &[
 
 /// Adds 1 to R8 words from RSI on, one every RDX bytes, then SYSCALL:
 /// `1: INC QWORD [RSI]; ADD RSI, RDX; DEC R8; JNZ 1b; SYSCALL`.
-const TOUCH: [u8; 13] = [0x48, 0xff, 0x06, 0x48, 0x01, 0xd6, 0x49, 0xff, 0xc8, 0x75, 0xf5, 0x0f, 0x05];
-const POLICY: Policy = Policy { mode: pe_replay::Mode::Dual, limit: 100_000, max_dirty: 64 };
+pub const TOUCH: [u8; 13] = [0x48, 0xff, 0x06, 0x48, 0x01, 0xd6, 0x49, 0xff, 0xc8, 0x75, 0xf5, 0x0f, 0x05];
+pub const POLICY: Policy = Policy { mode: pe_replay::Mode::Dual, limit: 100_000, max_dirty: 64 };
 
 fn touch(fixture: &mut Fixture, pages: u64) -> Uprr {
     let mut state = fixture.start(&TOUCH);
@@ -33,7 +33,7 @@ fn touch(fixture: &mut Fixture, pages: u64) -> Uprr {
     state
 }
 
-fn committed(outcome: Outcome) -> Result<Committed, alloc::string::String> {
+pub fn committed(outcome: Outcome) -> Result<Committed, alloc::string::String> {
     match outcome {
         Outcome::Committed(committed) => Ok(committed),
         other => Err(alloc::format!("the PE ended with {other:?}")),
