@@ -100,9 +100,7 @@ impl Extended {
     /// XSTATE_BV: the components that the area holds.
     #[inline]
     pub fn components(&self) -> u64 {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&self.0[xsave::HEADER..xsave::HEADER + 8]);
-        u64::from_le_bytes(bytes)
+        u64::from_le_bytes(self.0.as_chunks::<8>().0[xsave::HEADER / 8])
     }
 
     /// Brings the area to the normal form: components absent in XSTATE_BV get
@@ -156,9 +154,7 @@ impl Extended {
     /// MXCSR.
     #[inline]
     pub fn mxcsr(&self) -> u32 {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&self.0[xsave::MXCSR..xsave::MXCSR + 4]);
-        u32::from_le_bytes(bytes)
+        u32::from_le_bytes(self.0.as_chunks::<4>().0[xsave::MXCSR / 4])
     }
 
     /// Clears the MXCSR bits that the processor does not have (`mask`), which
