@@ -11,7 +11,7 @@ use crate::mem::space::{Access, PAGE_LEN};
 
 pub const TESTS: &[Test] = &[
     ("entry: all registers survive a round trip", round_trip),
-    ("entry: a non-canonical RIP is the user's own #GP", non_canonical),
+    ("entry: a non-canonical RIP or base is the user's own #GP", non_canonical),
     ("entry: unloadable values never reach a privileged load", unloadable),
     ("entry: there is no LDT, not even the one of the reset state", no_ldt),
     ("entry: only the user's flags are loaded", flags),
@@ -63,13 +63,17 @@ fn round_trip(fixture: &mut Fixture) -> Found {
 }
 
 fn non_canonical(fixture: &mut Fixture) -> Found {
-    for rip in [1 << 47, 0xffff_7fff_ffff_ffff, 1 << 63] {
-        let mut state = fixture.start(&SYSCALL);
-        state.rip = rip;
-        let stretch = fixture.stretch(&mut state, FREE);
-        let expected = Cause::Exception { vector: 13, error: 0, address: 0 };
-        check!(stretch.cause == expected, "{rip:#x} gave {:?}", stretch.cause);
-        check!(state.rip == rip, "RIP became {:#x}", state.rip);
+    let fields: [fn(&mut Uprr) -> &mut u64; 3] =
+        [|state| &mut state.rip, |state| &mut state.fs_base, |state| &mut state.gs_base];
+    for value in [1 << 47, 0xffff_7fff_ffff_ffff, 1 << 63] {
+        for field in fields {
+            let mut state = fixture.start(&SYSCALL);
+            *field(&mut state) = value;
+            let stretch = fixture.stretch(&mut state, FREE);
+            let expected = Cause::Exception { vector: 13, error: 0, address: 0 };
+            check!(stretch.cause == expected, "{value:#x} gave {:?}", stretch.cause);
+            check!(*field(&mut state) == value, "it became {:#x}", field(&mut state));
+        }
     }
     Ok(())
 }
@@ -79,7 +83,6 @@ fn unloadable(fixture: &mut Fixture) -> Found {
         let mut state = fixture.start(&SYSCALL);
         (state.ds, state.es, state.fs, state.gs) = (value, value, value, value);
         (state.cs, state.ss) = (value.into(), value.into());
-        (state.fs_base, state.gs_base) = (1 << 47, 0x8000_0000_0000_0000);
         state.extended.0[xsave::MXCSR..xsave::MXCSR + 4].fill(0xff);
         state.extended.0[xsave::HEADER + 1..xsave::YMM].fill(0xff);
         let stretch = fixture.stretch(&mut state, FREE);
