@@ -63,16 +63,16 @@ fn round_trip(fixture: &mut Fixture) -> Found {
 }
 
 fn non_canonical(fixture: &mut Fixture) -> Found {
-    for address in [1 << 47, 0xffff_7fff_ffff_ffff, 1 << 63] {
-        let fields: [fn(&mut Uprr) -> &mut u64; 3] =
-            [|state| &mut state.rip, |state| &mut state.fs_base, |state| &mut state.gs_base];
+    let fields: [fn(&mut Uprr) -> &mut u64; 3] =
+        [|state| &mut state.rip, |state| &mut state.fs_base, |state| &mut state.gs_base];
+    for value in [1 << 47, 0xffff_7fff_ffff_ffff, 1 << 63] {
         for field in fields {
             let mut state = fixture.start(&SYSCALL);
-            *field(&mut state) = address;
+            *field(&mut state) = value;
             let stretch = fixture.stretch(&mut state, FREE);
             let expected = Cause::Exception { vector: 13, error: 0, address: 0 };
-            check!(stretch.cause == expected, "{address:#x} gave {:?}", stretch.cause);
-            check!(*field(&mut state) == address, "{address:#x} became {:#x}", *field(&mut state));
+            check!(stretch.cause == expected, "{value:#x} gave {:?}", stretch.cause);
+            check!(*field(&mut state) == value, "it became {:#x}", field(&mut state));
         }
     }
     Ok(())

@@ -271,10 +271,12 @@ pub unsafe extern "C" fn plain_entry<const VECTOR: u64>() {
     )
 }
 
-/// An exception with an error code; otherwise like [`plain_entry`].
+/// An exception with an error code; otherwise like [`plain_entry`], and as long,
+/// so that all exceptions have one bias.
 #[unsafe(naked)]
 pub unsafe extern "C" fn error_entry<const VECTOR: u64>() {
     naked_asm!(
+        "nop",
         "push {vector}",
         "test byte ptr [rsp + 24], 3",
         "jnz {leave}",
