@@ -29,8 +29,8 @@ use crate::policy::MAX_DIRTY_PAGES;
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
 /// PEs in a row after which a hot page that none of them wrote is given up. To
-/// keep it costs two table edits a PE, to take it back a fault and three copies.
-const MAX_IDLE: u8 = 8;
+/// keep it costs two table edits a PE, to take it back a fault and two copies.
+const MAX_IDLE: u8 = 3;
 
 /// What became of a hot page between two PEs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
