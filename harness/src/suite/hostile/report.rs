@@ -10,9 +10,9 @@ use crate::program::{USER_END, USER_START};
 
 /// The flag that always reads as one.
 const ALWAYS_ONE: u64 = 2;
-/// How far from the address that an instruction names its access may fault: a push writes
-/// below it, a wide load reads above it.
-const REACH: u64 = 16;
+/// How far below and above the address that an instruction names its access may fault: a far
+/// call pushes two words, IRET reads five in any order.
+const REACH: (u64, u64) = (16, 40);
 
 /// Checks a report; `attacked` is the address that the case went for.
 pub fn check(death: &Death, attacked: Option<u64>) -> Result<()> {
@@ -20,7 +20,7 @@ pub fn check(death: &Death, attacked: Option<u64>) -> Result<()> {
     let number = number.context("the report names no exception")?;
     ensure!(signal == signal_of(number), "exception {number} is reported as signal {signal}");
     if number == vector::PAGE_FAULT {
-        let near = |attacked: u64| address.wrapping_sub(attacked).wrapping_add(REACH) < 2 * REACH;
+        let near = |attacked: u64| address.wrapping_sub(attacked).wrapping_add(REACH.0) < REACH.0 + REACH.1;
         ensure!(attacked.is_none_or(near), "the page fault is at {address:#x} instead of {attacked:x?}");
     } else {
         ensure!(address == registers.rip, "the report's address {address:#x} is not RIP");
