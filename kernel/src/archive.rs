@@ -4,6 +4,10 @@
 //! The entries' names are those of [`pe_replay::wire::config::entry`]. Nothing is
 //! copied: names and contents are borrowed from the archive.
 
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use cpio_reader::Entry;
 use pe_replay::wire::config::entry;
 
 /// One file for the program.
@@ -22,6 +26,8 @@ pub struct ArchivedFile<'a> {
 /// The archive, up to the first entry that is malformed.
 pub struct Archive<'a> {
     bytes: &'a [u8],
+    /// The entries, once there is a heap to list them on.
+    list: Option<Rc<Vec<Entry<'a>>>>,
     /// Program and arguments that stand in for the archive's own.
     stand_in: Option<(&'a [u8], &'a [u8])>,
 }
@@ -29,12 +35,27 @@ pub struct Archive<'a> {
 impl<'a> Archive<'a> {
     /// The archive in `bytes`. Needs no heap: the configuration is read before there is one.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, stand_in: None }
+        Self { bytes, list: None, stand_in: None }
+    }
+
+    /// The same archive with its entries listed: to walk it costs a look at every
+    /// byte, because the reader adds all of them up. Stays as it is if the heap is
+    /// too small for the list.
+    pub fn listed(&self) -> Self {
+        let mut list = Vec::new();
+        let complete = self.entries().all(|entry| list.try_reserve(1).map(|()| list.push(entry)).is_ok());
+        Self { bytes: self.bytes, list: complete.then(|| Rc::new(list)), stand_in: self.stand_in }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
+        let listed = self.list.iter().flat_map(|list| list.iter().cloned());
+        let walked = self.list.is_none().then(|| cpio_reader::iter_files(self.bytes));
+        listed.chain(walked.into_iter().flatten())
     }
 
     /// The same archive with another program and other arguments.
     pub fn with_program(&self, program: &'a [u8], arguments: &'a [u8]) -> Self {
-        Self { bytes: self.bytes, stand_in: Some((program, arguments)) }
+        Self { bytes: self.bytes, list: self.list.clone(), stand_in: Some((program, arguments)) }
     }
 
     /// The content of the entry called `name`.
@@ -44,18 +65,18 @@ impl<'a> Archive<'a> {
             (entry::ARGV, Some((_, arguments))) => return Some(arguments),
             (_, Some(_) | None) => {}
         }
-        cpio_reader::iter_files(self.bytes).find(|entry| entry.name() == name).map(|entry| entry.file())
+        self.entries().find(|entry| entry.name() == name).map(|entry| entry.file())
     }
 
     /// The program of that name, of those for a batch.
     pub fn program(&self, name: &str) -> Option<&'a [u8]> {
-        let found = |file: &cpio_reader::Entry| file.name().strip_prefix(entry::PROGRAMS) == Some(name);
-        cpio_reader::iter_files(self.bytes).find(found).map(|file| file.file())
+        let found = |file: &Entry| file.name().strip_prefix(entry::PROGRAMS) == Some(name);
+        self.entries().find(found).map(|file| file.file())
     }
 
     /// The files that the program finds, in archive order.
     pub fn files(&self) -> impl Iterator<Item = ArchivedFile<'a>> {
-        cpio_reader::iter_files(self.bytes).filter_map(|entry| {
+        self.entries().filter_map(|entry| {
             // Of the prefix `files/` the slash stays: it makes the path absolute.
             let path = entry.name().strip_prefix(entry::FILES.trim_end_matches('/'))?;
             let path = path.starts_with('/').then_some(path)?;

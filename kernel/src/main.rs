@@ -95,6 +95,7 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     let period = watchdog::init();
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
+    let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let counter = counter::calibrate(&mut space, mxcsr_mask).map_err(|error| match error {
