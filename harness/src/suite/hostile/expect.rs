@@ -85,9 +85,8 @@ impl fmt::Display for Case {
 
 /// All cases.
 pub struct Expectations {
-    /// By program, then in the order of the file.
+    /// By program.
     cases: Vec<Case>,
-    quick: BTreeMap<String, Vec<String>>,
 }
 
 impl Expectations {
@@ -103,9 +102,8 @@ impl Expectations {
         let mut take = |name: &str| file.remove(name).with_context(|| format!("there is no table {name}"));
         let expect: Table = take("expect")?.try_into().context("expect")?;
         let attacked: Table = take("attacked")?.try_into().context("attacked")?;
-        let quick: BTreeMap<String, Vec<String>> = take("quick")?.try_into().context("quick")?;
         let _: Table = take("native")?.try_into().context("native")?;
-        ensure!(file.is_empty(), "there are other tables than expect, native, attacked and quick");
+        ensure!(file.is_empty(), "there are other tables than expect, native and attacked");
 
         let mut cases = Vec::new();
         for (program, outcomes) in &expect {
@@ -119,7 +117,7 @@ impl Expectations {
                 }));
             }
         }
-        let mut expectations = Self { cases, quick };
+        let mut expectations = Self { cases };
         for (program, addresses) in &attacked {
             for (address, names) in addresses {
                 let digits = address.strip_prefix("0x").with_context(|| format!("{address}: no 0x"))?;
@@ -129,22 +127,12 @@ impl Expectations {
                 }
             }
         }
-        let quick: Vec<(String, String)> = expectations.named_quick().collect();
-        for (program, name) in quick {
-            expectations.find(&program, &name)?;
-        }
         Ok(expectations)
     }
 
     fn find(&mut self, program: &str, name: &str) -> Result<&mut Case> {
         let found = self.cases.iter_mut().find(|case| case.program == program && case.name == name);
         found.with_context(|| format!("{program} {name}: nothing is expected of it"))
-    }
-
-    fn named_quick(&self) -> impl Iterator<Item = (String, String)> {
-        let pairs =
-            self.quick.iter().flat_map(|(program, names)| names.iter().map(move |name| (program, name)));
-        pairs.map(|(program, name)| (program.clone(), name.clone()))
     }
 
     /// The programs.
@@ -159,11 +147,9 @@ impl Expectations {
         self.cases.iter().filter(|case| case.program == program).collect()
     }
 
-    /// The cases for where a boot is slow.
-    pub fn quick(&self) -> Vec<&Case> {
-        let wanted =
-            |case: &&Case| self.quick.get(&case.program).is_some_and(|names| names.contains(&case.name));
-        self.cases.iter().filter(wanted).collect()
+    /// All cases.
+    pub fn all(&self) -> Vec<&Case> {
+        self.cases.iter().collect()
     }
 }
 
@@ -174,8 +160,6 @@ mod tests {
     use super::*;
 
     const FILE: &str = r#"
-        [quick]
-        p = ["b"]
         [expect.p]
         "exit 0" = ["a"]
         "signal 11 or exit 0" = ["b", "c"]
@@ -194,13 +178,13 @@ mod tests {
         assert_eq!((&cases[0].ways[..], cases[0].attacked), (&[Way::Exit(0)][..], None));
         assert_eq!(cases[2].ways(), "signal 11 or exit 0");
         assert_eq!(cases[2].attacked, Some(0x8000));
-        assert_eq!(expectations.quick(), [cases[1]]);
+        assert_eq!(expectations.all(), cases);
     }
 
     #[test]
     fn what_nobody_expects_is_refused() {
         for (part, other) in
-            [("\"b\"]", "\"z\"]"), ("\"0x", "\""), ("signal", "sign"), ("exit 0", "exit 256")]
+            [("[\"c\"]", "[\"z\"]"), ("\"0x", "\""), ("signal", "sign"), ("exit 0", "exit 256")]
         {
             assert!(Expectations::parse(&FILE.replace(part, other)).is_err(), "{other}");
         }
@@ -212,7 +196,5 @@ mod tests {
         assert_eq!(expectations.programs(), artifacts::hostile_names().unwrap());
         let names: HashSet<_> = expectations.cases.iter().map(Case::to_string).collect();
         assert_eq!(names.len(), expectations.cases.len());
-        let quick: HashSet<_> = expectations.quick().iter().map(|case| case.program.clone()).collect();
-        assert_eq!(quick.len(), expectations.programs().len());
     }
 }
