@@ -246,7 +246,7 @@ impl<M: Machine> WrittenSet<M> {
         for entry in self.pages.iter_mut().filter(|entry| entry.written) {
             entry.ready = machine.compare_and_copy(entry.page.frame, entry.second, entry.spare);
             if !entry.ready {
-                return difference(machine, entry);
+                return Some(difference(machine, entry));
             }
         }
         None
@@ -314,13 +314,16 @@ impl<M: Machine> WrittenSet<M> {
     }
 }
 
+/// Where the two copies of a page that was found to differ do so. Should a second
+/// look find nothing, the first one was disturbed: its spare is not to be trusted,
+/// and the pages behind were not compared, so this is a difference all the same.
 #[cold]
-fn difference<M: Machine>(machine: &mut M, entry: &WrittenPage<M>) -> Option<Difference> {
-    let offset = machine.first_difference(entry.page.frame, entry.second)?;
-    Some(Difference {
+fn difference<M: Machine>(machine: &mut M, entry: &WrittenPage<M>) -> Difference {
+    let offset = machine.first_difference(entry.page.frame, entry.second).unwrap_or(0);
+    Difference {
         field: Field::Memory,
         first: u64::from(machine.byte(entry.page.frame, offset)),
         second: u64::from(machine.byte(entry.second, offset)),
         address: entry.page.address + u64::from(offset),
-    })
+    }
 }

@@ -113,3 +113,16 @@ proptest! {
         prop_assert_eq!(session.sums.divergences, 0);
     }
 }
+
+/// The comparison itself can be hit: what it called different once is compared and
+/// copied again, and never taken over.
+#[test]
+fn a_misjudged_comparison_is_a_divergence() {
+    let mut session = Session::new(&stride(), setup(3, 40));
+    session.machine.misjudges = true;
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
+    assert_eq!(account.divergences.len(), 1);
+    let (_, account) = session.execute();
+    assert!(account.divergences.is_empty());
+}

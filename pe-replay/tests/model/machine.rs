@@ -78,6 +78,8 @@ pub struct Model {
     pub executed: u64,
     /// Single steps made.
     pub steps: u64,
+    /// The next comparison of equal pages says that they differ.
+    pub misjudges: bool,
 }
 
 impl Model {
@@ -105,6 +107,7 @@ impl Model {
             entered: 0,
             executed: 0,
             steps: 0,
+            misjudges: false,
         }
     }
 
@@ -338,6 +341,10 @@ impl Machine for Model {
     fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
         self.clock += 20;
         let (a, b) = (*self.live(a), *self.live(b));
+        if core::mem::take(&mut self.misjudges) {
+            *self.live(to) = [POISON; PAGE_LEN as usize];
+            return false;
+        }
         // Not a copy where they differ: nobody may use it.
         *self.live(to) = if a == b { a } else { [POISON; PAGE_LEN as usize] };
         a == b
