@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pe_replay::Injection;
 use pe_replay::inject::InjectionError;
 use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
+use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
 
 use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
 
@@ -64,17 +64,9 @@ pub struct RunArgs {
     /// The emulator
     #[arg(long, value_enum, default_value_t = MachineName::Qemu)]
     pub machine: MachineName,
-    /// Run each processing element once (off) or twice and compare (dual)
-    #[arg(long, value_enum, default_value_t = ModeName::Dual)]
-    pub mode: ModeName,
-    /// Instructions after which a processing element ends
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
-          value_parser = clap::value_parser!(u64).range(MIN_LIMIT..=MAX_LIMIT))]
-    pub limit: u64,
-    /// Written pages at which a processing element ends
-    #[arg(long, value_name = "N", default_value_t = MAX_DIRTY_PAGES,
-          value_parser = clap::value_parser!(u16).range(i64::from(MIN_DIRTY_PAGES)..=i64::from(MAX_DIRTY_PAGES)))]
-    pub max_dirty: u16,
+    /// How processing elements are run
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// Memory for kernel and program
     #[arg(long, value_name = "MIB", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
@@ -101,6 +93,60 @@ pub struct RunArgs {
     /// Print the emulator's command line and leave its files in place, but do not start it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How processing elements are run.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PolicyArgs {
+    /// Run each processing element once, twice or three times, and compare
+    #[arg(long, value_enum, default_value_t = ModeName::Dual)]
+    pub mode: ModeName,
+    /// What follows when two runs differ
+    #[arg(long, value_enum, default_value_t = RecoveryName::Restart)]
+    pub recovery: RecoveryName,
+    /// How written pages are compared
+    #[arg(long, value_enum, default_value_t = CompareName::Bytes)]
+    pub compare: CompareName,
+    /// When the caches are flushed
+    #[arg(long, value_enum, default_value_t = FlushName::None)]
+    pub flush: FlushName,
+    /// Instructions after which a processing element ends
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
+          value_parser = clap::value_parser!(u64).range(MIN_LIMIT..=MAX_LIMIT))]
+    pub limit: u64,
+    /// Written pages at which a processing element ends
+    #[arg(long, value_name = "N", default_value_t = MAX_DIRTY_PAGES,
+          value_parser = clap::value_parser!(u16).range(i64::from(MIN_DIRTY_PAGES)..=i64::from(MAX_DIRTY_PAGES)))]
+    pub max_dirty: u16,
+}
+
+impl PolicyArgs {
+    /// The same for the engine.
+    pub fn policy(self) -> Policy {
+        Policy {
+            mode: match self.mode {
+                ModeName::Off => Mode::Off,
+                ModeName::Dual => Mode::Dual,
+                ModeName::Triple => Mode::Triple,
+            },
+            recovery: match self.recovery {
+                RecoveryName::Restart => Recovery::Restart,
+                RecoveryName::Vote => Recovery::Vote,
+            },
+            comparison: match self.compare {
+                CompareName::Bytes => Comparison::Bytes,
+                CompareName::Hash => Comparison::Hash,
+            },
+            flush: match self.flush {
+                FlushName::None => Flush::Never,
+                FlushName::Clflush => Flush::Lines,
+                FlushName::Wbinvd => Flush::All,
+                FlushName::Retry => Flush::Retry,
+            },
+            limit: self.limit,
+            max_dirty: self.max_dirty,
+        }
+    }
 }
 
 /// `cargo reprise report`.
@@ -130,6 +176,39 @@ pub enum ModeName {
     Off,
     /// Each processing element twice
     Dual,
+    /// Each processing element three times; two of the results have to agree
+    Triple,
+}
+
+/// The ways to recover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecoveryName {
+    /// The processing element starts again
+    Restart,
+    /// It is run a third time, and what two of the three runs agree on is taken
+    Vote,
+}
+
+/// The ways to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareName {
+    /// Byte by byte, with four frames for each written page
+    Bytes,
+    /// By 128-bit hashes, with two frames for each written page
+    Hash,
+}
+
+/// The flush policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FlushName {
+    /// Never
+    None,
+    /// Between the runs, the lines of all pages that were read or written
+    Clflush,
+    /// Between the runs, all caches
+    Wbinvd,
+    /// Only before a processing element is executed again, all caches
+    Retry,
 }
 
 fn injection(text: &str) -> Result<Injection, String> {
@@ -180,7 +259,7 @@ mod tests {
     #[test]
     fn arguments_of_the_program_may_follow_directly_or_after_a_double_dash() {
         let args = run(&["run", "--elf", "/bin/busybox", "sha256sum", "f", "--limit", "1000"]);
-        assert_eq!((args.words, args.limit), (vec!["sha256sum".into(), "f".into()], 1000));
+        assert_eq!((args.words, args.policy.limit), (vec!["sha256sum".into(), "f".into()], 1000));
         let args = run(&["run", "--limit", "1000", "--elf", "/bin/busybox", "--", "gzip", "-c"]);
         assert_eq!(args.words, ["gzip", "-c"]);
         assert_eq!(run(&["run"]).words, [""; 0]);
@@ -193,7 +272,7 @@ mod tests {
             (&["run", "--max-dirty", "2000"], "2000 is not in 8..=1024"),
             (&["run", "--memory", "4096"], "4096 is not in"),
             (&["run", "--inject", "pe=1"], "each of pe, run, at, target and bit is needed once"),
-            (&["run", "--mode", "triple"], "invalid value 'triple'"),
+            (&["run", "--mode", "quad"], "invalid value 'quad'"),
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {

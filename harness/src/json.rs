@@ -11,7 +11,7 @@ use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 
 use crate::report::Summary;
-use crate::report::text::{mode_name, unit_name};
+use crate::report::text::unit_name;
 use crate::told::{refusal, signal_name};
 
 /// All that is known about a run.
@@ -29,7 +29,10 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         .collect();
     json!({
         "exit_status": exit_status,
-        "mode": mode_name(summary.header.policy.mode),
+        "mode": summary.header.policy.mode.name(),
+        "recovery": summary.header.policy.recovery.name(),
+        "compare": summary.header.policy.comparison.name(),
+        "flush": summary.header.policy.flush.name(),
         "limit": summary.header.policy.limit,
         "max_dirty": summary.header.policy.max_dirty,
         "counter": summary.header.counter.name(),

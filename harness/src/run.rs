@@ -12,10 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Job;
 use pe_replay::wire::end::{End, EndRecord};
-use pe_replay::{Mode, Policy};
 
 use crate::artifacts::{self, Guest};
-use crate::cli::{MachineName, ModeName, ReportArgs, RunArgs};
+use crate::cli::{MachineName, ReportArgs, RunArgs};
 use crate::machine::{self, Machine, Observer, process};
 use crate::report::Summary;
 use crate::request::{self, Request};
@@ -130,11 +129,7 @@ fn request(args: &RunArgs) -> Result<Request> {
         MachineName::Qemu => Machine::Qemu,
         MachineName::Bochs => Machine::Bochs,
     };
-    let mode = match args.mode {
-        ModeName::Off => Mode::Off,
-        ModeName::Dual => Mode::Dual,
-    };
-    request.policy = Policy { mode, limit: args.limit, max_dirty: args.max_dirty };
+    request.policy = args.policy.policy();
     request.memory_mib = args.memory;
     request.seed = args.seed;
     request.injections = args.inject.clone();

@@ -49,7 +49,7 @@ pub fn execute(
     let out_of_memory = |needed_pages| {
         move |OutOfFrames: OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
     };
-    let tracking = config.policy.mode == Mode::Dual;
+    let tracking = config.policy.mode != Mode::Off;
     let mut space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
     let mut state = Uprr::new(USER_CS, USER_SS);
     let linux = match Linux::load(archive, config.seed, &mut space, &mut state) {

@@ -543,7 +543,7 @@ impl<M: Machine> Engine<M> {
         let Some(page) = machine.page(address) else { return false };
         let frame = match self.policy.mode {
             Mode::Off => page.frame,
-            Mode::Dual => match self.set.expose(machine, run, page) {
+            Mode::Dual | Mode::Triple => match self.set.expose(machine, run, page) {
                 Ok(frame) => frame,
                 Err(SetFull) => return false,
             },

@@ -17,6 +17,7 @@
 //! - [`life`]: the life of a PE as a sans-I/O state machine
 //! - [`written`]: the pages that a PE wrote, and their copies
 //! - [`drive`]: the loop that carries out what the state machine asks for
+//! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
 //! - [`wire`]: what kernel and host tell each other
 
@@ -25,6 +26,7 @@
 
 pub mod compare;
 pub mod drive;
+pub mod events;
 pub mod inject;
 pub mod life;
 pub mod phases;
@@ -36,9 +38,10 @@ pub mod written;
 
 pub use compare::{Difference, Field};
 pub use drive::{Engine, Machine, Order, Outcome};
+pub use events::Events;
 pub use inject::{Injection, Target};
 pub use life::Run;
 pub use phases::{Phase as TimedPhase, Phases};
-pub use policy::{Mode, Policy};
+pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use stop::{Cause, Delimiter, DelimiterKind, Stop};
 pub use uprr::Uprr;

@@ -175,11 +175,15 @@ impl Phase {
                 (Self::First { failed }, Action::Execute(Run::First, Approach::Free { limit: rules.limit }))
             }
             (Self::First { failed }, Event::Ended(end)) => match (end.delimiter, rules.mode) {
-                (Delimiter::Watchdog, Mode::Dual) => roll_back(failed, endless(Run::First, end)),
+                (Delimiter::Watchdog, Mode::Dual | Mode::Triple) => {
+                    roll_back(failed, endless(Run::First, end))
+                }
                 // Without checkpoints there is nothing to start again from.
                 (Delimiter::Watchdog, Mode::Off) => roll_back(MAX_DIVERGENCES - 1, endless(Run::First, end)),
                 (_, Mode::Off) => (Self::Over, Action::Commit),
-                (_, Mode::Dual) => (Self::Turning { failed, first: end, margin: rules.margin }, Action::Turn),
+                (_, Mode::Dual | Mode::Triple) => {
+                    (Self::Turning { failed, first: end, margin: rules.margin }, Action::Turn)
+                }
             },
             (Self::Turning { failed, first, margin }, Event::Done) => {
                 let approach = match first.delimiter {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! What the engine is asked to do: how often each PE is run, and its bounds.
+//! What the engine is asked to do: how often each PE is run, how the results are
+//! compared, what follows a difference, and the bounds.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,85 @@ pub enum Mode {
     Off,
     /// Twice, compared.
     Dual,
+    /// Three times, compared; what two of the runs agree on is committed.
+    Triple,
+}
+
+impl Mode {
+    /// The name used on the command line, in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Dual => "dual",
+            Self::Triple => "triple",
+        }
+    }
+}
+
+/// What follows when two runs of a PE differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recovery {
+    /// The PE starts again.
+    Restart,
+    /// The PE is run a third time, and what two of the three runs agree on is
+    /// committed. Where all differ it starts again.
+    Vote,
+}
+
+impl Recovery {
+    /// The name used on the command line, in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Vote => "vote",
+        }
+    }
+}
+
+/// How the pages that two runs wrote are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Comparison {
+    /// Byte by byte: each run has its own copy of every written page.
+    Bytes,
+    /// By a 128-bit hash of each page, and one over these hashes and the registers.
+    /// All runs work in the same frame.
+    Hash,
+}
+
+impl Comparison {
+    /// The name used on the command line, in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Hash => "hash",
+        }
+    }
+}
+
+/// When the caches are flushed, so that no run reuses a damaged line of the one
+/// before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flush {
+    /// Never.
+    Never,
+    /// Between the runs, the lines of the pages that were written or read.
+    Lines,
+    /// Between the runs, all caches (WBINVD).
+    All,
+    /// Only before a PE is executed again: all caches.
+    Retry,
+}
+
+impl Flush {
+    /// The name used on the command line, in summaries and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "none",
+            Self::Lines => "clflush",
+            Self::All => "wbinvd",
+            Self::Retry => "retry",
+        }
+    }
 }
 
 /// The smallest dirty-frame limit: more pages than any one instruction writes,
@@ -32,6 +112,12 @@ pub const MAX_DIVERGENCES: u8 = 3;
 pub struct Policy {
     /// How often each PE is executed.
     pub mode: Mode,
+    /// What follows when two runs differ.
+    pub recovery: Recovery,
+    /// How written pages are compared.
+    pub comparison: Comparison,
+    /// When the caches are flushed.
+    pub flush: Flush,
     /// Instructions after which a PE ends if nothing else ended it.
     pub limit: u64,
     /// Written pages at which a PE ends before it writes one more.
@@ -39,6 +125,16 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What is done where nothing is asked for.
+    pub const DEFAULT: Self = Self {
+        mode: Mode::Dual,
+        recovery: Recovery::Restart,
+        comparison: Comparison::Bytes,
+        flush: Flush::Never,
+        limit: DEFAULT_LIMIT,
+        max_dirty: MAX_DIRTY_PAGES,
+    };
+
     /// Whether both bounds lie between their least and their largest values.
     pub fn is_within_bounds(&self) -> bool {
         (MIN_LIMIT..=MAX_LIMIT).contains(&self.limit)
@@ -48,6 +144,6 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { mode: Mode::Dual, limit: DEFAULT_LIMIT, max_dirty: MAX_DIRTY_PAGES }
+        Self::DEFAULT
     }
 }

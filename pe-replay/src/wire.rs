@@ -14,7 +14,7 @@ pub mod end;
 pub mod record;
 
 /// The version of everything in this module; any change of a type raises it.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use pe_replay::wire::record::{
     CounterKind, MAX_RECORD_LEN, PeRecord, ProgramRecord, Record, Records, TraceHeader, Unit, programs,
 };
 use pe_replay::wire::{VERSION, WireError};
-use pe_replay::{Difference, Field, Injection, Mode, Phases, Run, Target};
+use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Run, Target};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -32,7 +32,7 @@ const DIFFERENCE: Difference =
 fn config() -> Config {
     Config {
         job: Job::Run,
-        policy: Policy { mode: Mode::Dual, limit: 100_000, max_dirty: 1024 },
+        policy: Policy { mode: Mode::Dual, ..Policy::DEFAULT },
         seed: 7,
         channel_base: 0x1000_0000,
         channel_size: 0x100_0000,
@@ -65,7 +65,7 @@ fn header() -> TraceHeader {
         version: VERSION,
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
-        policy: Policy { mode: Mode::Dual, limit: 100_000, max_dirty: 1024 },
+        policy: Policy { mode: Mode::Dual, ..Policy::DEFAULT },
     }
 }
 
@@ -97,6 +97,19 @@ fn totals() -> Totals {
         user_instructions: 7,
         frames_written: 8,
         write_faults: 9,
+        third_runs: 33,
+        outvoted: 34,
+        events: Events {
+            entries: 40,
+            copied: 41,
+            compared_and_copied: 42,
+            compared: 43,
+            hashed: 44,
+            mapped: 45,
+            lines_flushed: 46,
+            cache_flushes: 47,
+            translation_flushes: 48,
+        },
         total: 1000,
         boot: 2000,
         ends: [10, 11, 12, 13, 14, 15, 16],
@@ -170,13 +183,15 @@ fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-const TOTALS: &str = "0100010203040506070809e807d00f0a0b0c0d0e0f101415161718191a1e1f20";
+const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f101415161718191a1e1f20";
 
 #[test]
 fn config_has_its_bytes() {
-    let golden = "010001a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700";
+    let golden = format!(
+        "{VERSION:02x}0001000000a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700"
+    );
     assert_eq!(hex(&encoded_config(&config())), golden);
-    assert_eq!(Config::decode(&unhex(golden)), Ok(config()));
+    assert_eq!(Config::decode(&unhex(&golden)), Ok(config()));
 }
 
 #[test]
@@ -184,29 +199,30 @@ fn config_with_a_mutation_has_its_bytes() {
     for (mutation, golden) in [
         (
             Mutation::SkipSecondRun,
-            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b002070100",
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b002070100",
         ),
         (
             Mutation::Drop(Field::Gpr(3)),
-            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701010003",
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701010003",
         ),
         (
             Mutation::Drop(Field::Constant),
-            "010101a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
         ),
     ] {
         let config =
             Config { job: Job::SelfTest, sink: Sink::Debugcon, mutation: Some(mutation), ..config() };
+        let golden = format!("{VERSION:02x}{golden}");
         assert_eq!(hex(&encoded_config(&config)), golden);
-        assert_eq!(Config::decode(&unhex(golden)), Ok(config));
+        assert_eq!(Config::decode(&unhex(&golden)), Ok(config));
     }
 }
 
 #[test]
 fn trace_header_has_its_bytes() {
-    let golden = "0001000001a08d068008";
+    let golden = format!("00{VERSION:02x}000001000000a08d068008");
     assert_eq!(hex(&encoded_record(&Record::Header(header()))), golden);
-    let bytes = unhex(golden);
+    let bytes = unhex(&golden);
     let (read, mut records) = Records::open(&bytes).unwrap();
     assert_eq!(read, header());
     assert_eq!(records.next(), None);
@@ -237,7 +253,7 @@ fn end_records_have_their_bytes() {
     names.dedup();
     assert_eq!(names.len(), 9);
     for (how, golden) in ends() {
-        let golden = format!("01{golden}{TOTALS}");
+        let golden = format!("{VERSION:02x}{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
         assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(how)));
     }
@@ -273,7 +289,7 @@ fn refusals_have_their_bytes() {
         (Refusal::Counter(CounterFault::Inexact { asked: 100, seen: 101 }), "030b026465"),
     ];
     for (refusal, golden) in goldens {
-        let golden = format!("01{golden}{TOTALS}");
+        let golden = format!("{VERSION:02x}{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(End::Refused(refusal)))), golden, "{refusal:?}");
         assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(End::Refused(refusal))));
     }
@@ -282,7 +298,7 @@ fn refusals_have_their_bytes() {
 #[test]
 fn unknown_versions_are_refused_by_their_number() {
     // Also where nothing that is known follows.
-    for found in [0, 2, 300] {
+    for found in [0, VERSION + 1, 300] {
         let version = postcard_u16(found);
         let refused = WireError::Version { found };
         for tail in [&[][..], &[0xff; 64]] {
@@ -294,8 +310,8 @@ fn unknown_versions_are_refused_by_their_number() {
         }
     }
     assert_eq!(
-        WireError::Version { found: 2 }.to_string(),
-        format!("wire version 2 is not known (this is {VERSION})")
+        WireError::Version { found: 0 }.to_string(),
+        format!("wire version 0 is not known (this is {VERSION})")
     );
 }
 
@@ -369,7 +385,7 @@ fn bounds_and_flips_that_do_not_exist_are_refused() {
 fn the_largest_values_fit() {
     let most =
         Difference { field: Field::YmmHigh(u8::MAX), first: u64::MAX, second: u64::MAX, address: u64::MAX };
-    let policy = Policy { mode: Mode::Dual, limit: u64::MAX, max_dirty: u16::MAX };
+    let policy = Policy { mode: Mode::Dual, limit: u64::MAX, max_dirty: u16::MAX, ..Policy::DEFAULT };
     let target = Target::Memory(u64::MAX);
     let flip = Injection { pe: u64::MAX, run: Run::Second, at: u64::MAX, target, bit: u8::MAX };
     let config = Config {
@@ -414,6 +430,19 @@ fn the_largest_values_fit() {
         user_instructions: u64::MAX,
         frames_written: u64::MAX,
         write_faults: u64::MAX,
+        third_runs: u64::MAX,
+        outvoted: u64::MAX,
+        events: Events {
+            entries: u64::MAX,
+            copied: u64::MAX,
+            compared_and_copied: u64::MAX,
+            compared: u64::MAX,
+            hashed: u64::MAX,
+            mapped: u64::MAX,
+            lines_flushed: u64::MAX,
+            cache_flushes: u64::MAX,
+            translation_flushes: u64::MAX,
+        },
         total: u64::MAX,
         boot: u64::MAX,
         ends: [u64::MAX; 7],

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use pe_replay::wire::record::Unit;
-use pe_replay::{DelimiterKind, Mode, TimedPhase};
+use pe_replay::{DelimiterKind, TimedPhase};
 
 use super::Summary;
 
@@ -19,8 +19,11 @@ impl fmt::Display for Summary {
         let policy = self.header.policy;
         writeln!(
             f,
-            "mode {}, limit {} instructions, {} dirty pages, counter {}, unit {}",
-            mode_name(policy.mode),
+            "mode {}, recovery {}, compare {}, flush {}, limit {} instructions, {} dirty pages, counter {}, unit {}",
+            policy.mode.name(),
+            policy.recovery.name(),
+            policy.comparison.name(),
+            policy.flush.name(),
             policy.limit,
             policy.max_dirty,
             self.header.counter.name(),
@@ -66,14 +69,6 @@ impl fmt::Display for Summary {
             writeln!(f, "  and {} more", totals.divergences - shown)?;
         }
         Ok(())
-    }
-}
-
-/// The name of a mode in summaries and in JSON.
-pub fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Off => "off",
-        Mode::Dual => "dual",
     }
 }
 

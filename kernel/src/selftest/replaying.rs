@@ -23,7 +23,7 @@ pub const TESTS: &[Test] = &[
 /// Adds 1 to R8 words from RSI on, one every RDX bytes, then SYSCALL:
 /// `1: INC QWORD [RSI]; ADD RSI, RDX; DEC R8; JNZ 1b; SYSCALL`.
 pub const TOUCH: [u8; 13] = [0x48, 0xff, 0x06, 0x48, 0x01, 0xd6, 0x49, 0xff, 0xc8, 0x75, 0xf5, 0x0f, 0x05];
-pub const POLICY: Policy = Policy { mode: pe_replay::Mode::Dual, limit: 100_000, max_dirty: 64 };
+pub const POLICY: Policy = Policy { max_dirty: 64, ..Policy::DEFAULT };
 
 fn touch(fixture: &mut Fixture, pages: u64) -> Uprr {
     let mut state = fixture.start(&TOUCH);

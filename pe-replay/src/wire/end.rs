@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{CounterKind, Unit};
 use super::{VERSION, WireError};
 use crate::compare::Difference;
+use crate::events::Events;
 use crate::inject::GPR_NAMES;
 use crate::phases::Phases;
 use crate::stop::DelimiterKind;
@@ -209,6 +210,12 @@ pub struct Totals {
     pub frames_written: u64,
     /// Write faults that the tracker took.
     pub write_faults: u64,
+    /// Third runs.
+    pub third_runs: u64,
+    /// PEs committed although one run of three differed.
+    pub outvoted: u64,
+    /// What the machine was made to do.
+    pub events: Events,
     /// From the first user entry to the program's end, in the counter's unit.
     pub total: u64,
     /// From reset to the first user entry.

@@ -105,6 +105,7 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
 }
 
 /// One entry of the trace stream.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and the kernel has no boxes here")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// The first record.

@@ -17,7 +17,7 @@ use crate::space::{ALIAS, CONSTANT, DATA, EXIT, LAZY, PAGE_LEN};
 const LIMIT: u64 = 25;
 
 fn setup(mode: Mode, flip: Injection) -> Setup {
-    let policy = Policy { mode, limit: LIMIT, max_dirty: 64 };
+    let policy = Policy { mode, limit: LIMIT, max_dirty: 64, ..Policy::DEFAULT };
     Setup { policy, injections: Vec::from([flip]), ..Setup::default() }
 }
 

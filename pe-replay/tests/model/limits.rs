@@ -23,7 +23,11 @@ fn stride() -> Vec<Op> {
 }
 
 fn setup(max_dirty: u16, pool: usize) -> Setup {
-    Setup { policy: Policy { mode: Mode::Dual, limit: 100, max_dirty }, pool, ..Setup::default() }
+    Setup {
+        policy: Policy { mode: Mode::Dual, limit: 100, max_dirty, ..Policy::DEFAULT },
+        pool,
+        ..Setup::default()
+    }
 }
 
 #[test]
@@ -106,7 +110,7 @@ proptest! {
         pool in 6..30usize,
         limit in 10..60u64,
     ) {
-        let policy = Policy { mode: Mode::Dual, limit, max_dirty };
+        let policy = Policy { mode: Mode::Dual, limit, max_dirty, ..Policy::DEFAULT };
         let mut session = Session::new(&program, Setup { policy, pool, ..Setup::default() });
         let outcome = session.run(60);
         prop_assert!(matches!(outcome, Outcome::Committed(_)));

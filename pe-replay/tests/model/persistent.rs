@@ -87,7 +87,7 @@ fn a_run_that_only_the_watchdog_ends() {
 #[test]
 fn off_gives_a_verdict_at_the_first_watchdog() {
     let program = [Op::Alu(crate::cpu::Alu::Add, 0, 2), Op::Jump(crate::cpu::Condition::Always, 0)];
-    let policy = Policy { mode: Mode::Off, limit: 50, max_dirty: 8 };
+    let policy = Policy { mode: Mode::Off, limit: 50, max_dirty: 8, ..Policy::DEFAULT };
     let flip = Injection { pe: 0, run: Run::First, at: 3, target: Target::Rflags, bit: 9 };
     let mut session =
         Session::new(&program, Setup { policy, injections: Vec::from([flip]), ..Setup::default() });

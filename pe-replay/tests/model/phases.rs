@@ -19,7 +19,7 @@ proptest! {
     #[test]
     fn phases_sum_to_the_elapsed_time(program in program(), flip in flip(), dual in any::<bool>()) {
         let mode = if dual { Mode::Dual } else { Mode::Off };
-        let policy = Policy { mode, limit: 40, max_dirty: 16 };
+        let policy = Policy { mode, limit: 40, max_dirty: 16, ..Policy::DEFAULT };
         let injections = Vec::from([flip]);
         let setup = Setup { policy, injections, lockstep: false, ..Setup::default() };
         let mut session = Session::new(&program, setup);

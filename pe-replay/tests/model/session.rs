@@ -26,7 +26,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let policy = Policy { mode: Mode::Dual, limit: 50, max_dirty: 64 };
+        let policy = Policy { mode: Mode::Dual, limit: 50, max_dirty: 64, ..Policy::DEFAULT };
         Self { policy, margin: 0, pool: 40, injections: Vec::new(), mutation: None, lockstep: true }
     }
 }

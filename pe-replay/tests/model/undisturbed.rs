@@ -13,7 +13,7 @@ use crate::session::{Session, Setup, Sums};
 use crate::space::{ALIAS, CONSTANT, DATA, EXIT, PAGE_LEN};
 
 fn policy(mode: Mode, limit: u64) -> Policy {
-    Policy { mode, limit, max_dirty: 64 }
+    Policy { mode, limit, max_dirty: 64, ..Policy::DEFAULT }
 }
 
 fn clean(sums: &Sums) {

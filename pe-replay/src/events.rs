@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//! What the engine made the machine do, counted.
+//!
+//! On an emulator an instruction count says little about what such a thing costs
+//! on a processor: WBINVD counts one, an exception nothing. So they are counted,
+//! and a model gives each its weight.
+
+use serde::{Deserialize, Serialize};
+
+/// Numbers of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Entries into user mode: each restores and saves all registers.
+    pub entries: u64,
+    /// Pages copied.
+    pub copied: u64,
+    /// Pages compared with another and copied in the same pass.
+    pub compared_and_copied: u64,
+    /// Pages compared with another.
+    pub compared: u64,
+    /// Pages hashed.
+    pub hashed: u64,
+    /// Pages mapped otherwise: a table entry changed and its translation flushed.
+    pub mapped: u64,
+    /// Cache lines flushed.
+    pub lines_flushed: u64,
+    /// Flushes of all caches.
+    pub cache_flushes: u64,
+    /// Flushes of all translations.
+    pub translation_flushes: u64,
+}
+
+impl Events {
+    /// Adds another count, number by number.
+    #[inline]
+    pub fn add_all(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.copied += other.copied;
+        self.compared_and_copied += other.compared_and_copied;
+        self.compared += other.compared;
+        self.hashed += other.hashed;
+        self.mapped += other.mapped;
+        self.lines_flushed += other.lines_flushed;
+        self.cache_flushes += other.cache_flushes;
+        self.translation_flushes += other.translation_flushes;
+    }
+}
