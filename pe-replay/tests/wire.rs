@@ -489,7 +489,7 @@ fn channel_header_has_its_bytes() {
     writer.append(Stream::End, &[b"d"]).unwrap();
     writer.progress(Progress { pes: 1, instructions: 0x1234, rip: 0x40_1000 });
     let words = |at: usize, count: usize| hex(&memory[at..at + 8 * count]);
-    assert_eq!(words(0, 2), "5245505249534500".to_owned() + "0100000000000000");
+    assert_eq!(words(0, 2), "5245505249534500".to_owned() + &format!("{VERSION:02x}00000000000000"));
     let used = ["0700000000000000", "0300000000000000", "0000000000000000", "0100000000000000"];
     assert_eq!(words(16, 4), used.concat());
     let progress = ["0100000000000000", "3412000000000000", "0010400000000000"];
