@@ -70,10 +70,14 @@ pub enum Field {
     /// A part that the normal form makes constant. A difference here is a fault
     /// in the kernel's own copies.
     Constant,
+    /// The hash of a written page.
+    PageHash,
+    /// The hash over all page hashes and the registers.
+    Summary,
 }
 
 impl Field {
-    /// Every field, for tests that leave out one at a time.
+    /// Every field that is compared by value, for tests that leave out one at a time.
     pub fn all() -> impl Iterator<Item = Self> {
         let indexed = |count, field: fn(u8) -> Self| (0..count).map(field);
         indexed(16, Self::Gpr)
@@ -118,6 +122,8 @@ impl fmt::Display for Field {
             Self::FaultAddress => "fault address",
             Self::Count => "instruction count",
             Self::Memory => "memory",
+            Self::PageHash => "page hash",
+            Self::Summary => "summary hash",
             Self::Constant => "constant part of the saved state",
         };
         f.write_str(name)
@@ -137,10 +143,15 @@ pub struct Difference {
     pub address: u64,
 }
 
+impl Difference {
+    /// No difference.
+    pub(crate) const NONE: Self = Self { field: Field::Constant, first: 0, second: 0, address: 0 };
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.field)?;
-        if self.field == Field::Memory {
+        if matches!(self.field, Field::Memory | Field::PageHash) {
             write!(f, " at {:#x}", self.address)?;
         }
         write!(f, ": {:#x} against {:#x}", self.first, self.second)
@@ -159,7 +170,7 @@ pub struct RunResult<'a> {
 }
 
 /// Discriminant, error code and address of a delimiter, zero where there are none.
-fn details(delimiter: Delimiter) -> (u64, u64, u64) {
+pub(crate) fn details(delimiter: Delimiter) -> (u64, u64, u64) {
     match delimiter {
         Delimiter::Syscall => (0x100, 0, 0),
         Delimiter::Limit => (0x101, 0, 0),

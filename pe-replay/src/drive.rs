@@ -4,95 +4,24 @@
 //! [`Engine::execute`] is one PE from Prepare to Commit or Verdict. The kernel
 //! calls it for every stretch of user code; host tests call it on a model.
 
-use core::cmp::Ordering;
-
 use arrayvec::ArrayVec;
 
-use crate::compare::{self, Difference, Field, RunResult};
-use crate::inject::{Injection, Target};
-use crate::life::{Action, Approach, Event, Phase, Rules, Run, RunEnd};
+use crate::compare::Difference;
+use crate::events::Events;
+use crate::inject::Injection;
+use crate::life::{Action, Event, Ground, Life, Rules, Run};
+use crate::machine::Machine;
 use crate::phases::{Phase as Timed, Stopwatch};
-use crate::policy::{MAX_DIVERGENCES, Mode, Policy};
-use crate::stop::{Cause, Delimiter, Stop, vector};
-use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, Uprr, xsave};
+use crate::policy::{Flush, MAX_DIVERGENCES, Mode, Policy};
+use crate::registers::Registers;
+use crate::stop::Delimiter;
+use crate::uprr::Uprr;
 use crate::wire::config::{MAX_INJECTIONS, Mutation};
-use crate::written::{Kept, SetFull, WrittenSet};
+use crate::written::WrittenSet;
 
-/// How user mode is to be entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Instructions after which the counter is to stop it; at least 1.
-    pub budget: u64,
-    /// Single-step: stop with #DB after one instruction. The trap flag is the
-    /// engine's own and is taken out of the state at the stop; an instruction that
-    /// reads or writes RFLAGS (PUSHF, POPF, IRET) must not see it.
-    pub step: bool,
-    /// Enter with RFLAGS.IF clear, because a flip did that.
-    pub interrupts_off: bool,
-    /// A run begins here: nothing that the saved state does not carry may be left
-    /// over from before (FNINIT). Within a run such things have to survive.
-    pub fresh: bool,
-}
-
-/// A user page, as the tracker sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MappedPage<F, E> {
-    /// Its address, a multiple of the page length.
-    pub address: u64,
-    /// The frame that it is mapped to: its home, unless the engine has mapped it
-    /// to another one.
-    pub frame: F,
-    /// Where the machine keeps that.
-    pub entry: E,
-    /// Whether the process may truly write it.
-    pub writable: bool,
-}
-
-/// A page of a machine.
-pub type PageOf<M> = MappedPage<<M as Machine>::Frame, <M as Machine>::Entry>;
-
-/// The hardware that the engine works on.
-pub trait Machine {
-    /// Names a page frame.
-    type Frame: Copy + Eq;
-    /// Names the place of a page in the machine's tables.
-    type Entry: Copy;
-
-    /// The time, in the counter's unit.
-    fn now(&mut self) -> u64;
-    /// Executes user code from `source`, or else from `state`, until it stops;
-    /// `state` is then the state at the stop, not yet in the normal form.
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
-    /// The page mapped at `address`, if there is one.
-    fn page(&mut self, address: u64) -> Option<PageOf<Self>>;
-    /// Takes a frame from the pool.
-    fn allocate(&mut self) -> Option<Self::Frame>;
-    /// Gives a frame back to the pool.
-    fn release(&mut self, frame: Self::Frame);
-    /// Copies a frame.
-    fn copy(&mut self, from: Self::Frame, to: Self::Frame);
-    /// Copies `a` to `to` and returns whether `a` and `b` are equal; if not, `to`
-    /// holds anything.
-    fn compare_and_copy(&mut self, a: Self::Frame, b: Self::Frame, to: Self::Frame) -> bool;
-    /// Where two frames differ first.
-    fn first_difference(&mut self, a: Self::Frame, b: Self::Frame) -> Option<u16>;
-    /// A byte of a frame.
-    fn byte(&mut self, frame: Self::Frame, offset: u16) -> u8;
-    /// Changes a byte of a frame by exclusive or.
-    fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
-    /// Maps `page`, and every other page with the same home, to `frame`: writable
-    /// if `writable` and the process may truly write there, else read-only, and
-    /// not written so far. No stale translation is left behind; all other
-    /// permissions stay. A page that is writable between PEs is watched.
-    fn map(&mut self, page: PageOf<Self>, frame: Self::Frame, writable: bool);
-    /// Whether user code has written `page`, or another page with the same home,
-    /// since it was mapped.
-    fn is_written(&mut self, page: PageOf<Self>) -> bool;
-    /// Whether anything was done to a watched page since the last call.
-    fn disturbed(&mut self) -> bool;
-    /// What was done to a watched page since it was mapped or this was asked last.
-    fn kept(&mut self, page: PageOf<Self>) -> Kept;
-}
+mod flip;
+mod judge;
+mod run;
 
 /// A PE that was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +44,12 @@ pub enum Outcome {
         /// Where the last first run ended.
         end_rip: u64,
     },
+    /// A fault hit one of the engine's copies of the state before it, and nothing
+    /// tells which one: that state is lost.
+    Damaged {
+        /// Where the copies differ.
+        difference: Difference,
+    },
     /// Its first instruction needs more frames at once than the pool has; the
     /// state is that before it.
     OutOfFrames,
@@ -127,9 +62,13 @@ pub struct Account {
     pub frames_written: u16,
     /// Write faults taken for them, all attempts.
     pub write_faults: u16,
-    /// First difference of each failed attempt.
+    /// First difference of each attempt in which not all runs agreed.
     pub divergences: ArrayVec<Difference, { MAX_DIVERGENCES as usize }>,
-    /// Second runs repeated because the counter overshot.
+    /// The run whose result was not taken, where two of three agreed.
+    pub outvoted: Option<Run>,
+    /// Third runs.
+    pub third_runs: u16,
+    /// Runs repeated because the counter overshot.
     pub counter_misses: u16,
     /// Counter interrupts before their time.
     pub early_overflows: u16,
@@ -140,63 +79,6 @@ pub struct Account {
     pub longest_hold: u64,
 }
 
-/// The saved registers: three states whose roles rotate, so that none is copied.
-struct Registers {
-    states: [Uprr; 3],
-    /// The state before the PE: between PEs, *the* state.
-    start: usize,
-    first: usize,
-    second: usize,
-}
-
-impl Registers {
-    fn new() -> Self {
-        Self { states: [const { Uprr::new(0, 0) }; 3], start: 0, first: 1, second: 2 }
-    }
-
-    fn start(&self) -> &Uprr {
-        &self.states[self.start]
-    }
-
-    fn first(&self) -> &Uprr {
-        &self.states[self.first]
-    }
-
-    fn second(&self) -> &Uprr {
-        &self.states[self.second]
-    }
-
-    fn of(&mut self, run: Run) -> &mut Uprr {
-        &mut self.states[match run {
-            Run::First => self.first,
-            Run::Second => self.second,
-        }]
-    }
-
-    /// Where a run starts from, and what it leaves its registers in.
-    fn start_and(&mut self, run: Run) -> (&Uprr, &mut Uprr) {
-        let ended = match run {
-            Run::First => self.first,
-            Run::Second => self.second,
-        };
-        match self.states.get_disjoint_mut([self.start, ended]) {
-            Ok([start, ended]) => (start, ended),
-            Err(_) => unreachable!("the roles are three different ones"),
-        }
-    }
-
-    /// Makes a run's registers those of the start.
-    fn begin(&mut self, run: Run) {
-        let (start, ended) = self.start_and(run);
-        ended.clone_from(start);
-    }
-
-    /// Makes run 1's result the state.
-    fn commit(&mut self) {
-        core::mem::swap(&mut self.start, &mut self.first);
-    }
-}
-
 /// Runs PEs, one after the other.
 pub struct Engine<M: Machine> {
     policy: Policy,
@@ -205,14 +87,26 @@ pub struct Engine<M: Machine> {
     registers: Registers,
     injections: ArrayVec<Injection, MAX_INJECTIONS>,
     mutation: Option<Mutation>,
+    /// A flip cleared RFLAGS.IF in the current run.
     interrupts_off: bool,
     sequence: u64,
-    /// When user mode was first entered in the current PE.
+    /// When user mode was entered first in the current PE.
     entered: Option<u64>,
     account: Account,
-    /// Where the time goes; the owner laps what happens between PEs.
+    /// What the machine was made to do, since the first PE.
+    pub events: Events,
+    /// Where time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
+
+/// The engine's machine, its work counted. A macro, since a method would borrow all
+/// of the engine.
+macro_rules! counted {
+    ($engine:expr, $machine:expr) => {
+        &mut $crate::events::Counted { machine: $machine, events: &mut $engine.events }
+    };
+}
+use counted;
 
 impl<M: Machine> Engine<M> {
     /// An engine before its first PE. `margin` is the counter's.
@@ -225,15 +119,16 @@ impl<M: Machine> Engine<M> {
     ) -> Self {
         Self {
             policy,
-            rules: Rules { mode: policy.mode, limit: policy.limit, margin },
-            set: WrittenSet::new(policy.max_dirty),
-            registers: Registers::new(),
+            rules: Rules::new(&policy, margin),
+            set: WrittenSet::new(policy.max_dirty, policy.comparison),
+            registers: Registers::new(policy.mode != Mode::Off),
             injections,
             mutation: if cfg!(feature = "mutants") { mutation } else { None },
             interrupts_off: false,
             sequence: 0,
             entered: None,
             account: Account::default(),
+            events: Events::default(),
             watch: Stopwatch::start(now),
         }
     }
@@ -250,7 +145,7 @@ impl<M: Machine> Engine<M> {
 
     /// The committed state, to be changed between PEs.
     pub fn state_mut(&mut self) -> &mut Uprr {
-        &mut self.registers.states[self.registers.start]
+        self.registers.start_mut()
     }
 
     /// What is recorded about the last PE.
@@ -260,7 +155,8 @@ impl<M: Machine> Engine<M> {
 
     /// Lets go of everything of the machine's that is kept from PE to PE.
     pub fn retire(&mut self, machine: &mut M) {
-        if machine.disturbed() {
+        let machine = counted!(self, machine);
+        if machine.machine.disturbed() {
             self.set.refresh(machine);
         }
         self.set.clear(machine);
@@ -270,285 +166,123 @@ impl<M: Machine> Engine<M> {
     /// committed state there.
     pub fn execute(&mut self, machine: &mut M) -> Outcome {
         self.account = Account::default();
-        let mut first = RunEnd { delimiter: Delimiter::Limit, count: 0, overshot: false };
-        let mut second = first;
-        let mut end_rip = self.state().rip;
         self.entered = None;
-        let (mut phase, mut action) = Phase::begin();
+        let (mut life, mut action) = Life::begin(self.rules);
         let outcome = loop {
             let event = match action {
                 Action::Prepare => {
                     if machine.disturbed() {
-                        self.set.refresh(machine);
+                        self.set.refresh(counted!(self, machine));
                     }
-                    self.state_mut().normalize();
+                    self.registers.prepare();
                     Event::Done
                 }
-                Action::Execute(run @ Run::First, approach) => {
-                    first = self.run(machine, run, approach, None);
-                    let state = self.registers.of(run);
-                    state.normalize();
-                    end_rip = state.rip;
-                    Event::Ended(first)
-                }
-                Action::Execute(run @ Run::Second, approach) => {
-                    if self.mutation == Some(Mutation::SkipSecondRun) {
-                        let result = self.registers.first().clone();
-                        self.registers.of(run).clone_from(&result);
-                        second = first;
-                    } else {
-                        second = self.run(machine, run, approach, Some(first));
-                    }
-                    self.registers.of(run).normalize();
-                    second.overshot = self.is_overshot(first, second);
-                    Event::Ended(second)
-                }
-                Action::Turn => {
-                    self.set.turn(machine);
-                    self.watch.lap(Timed::Restart, machine.now());
-                    Event::Done
-                }
-                Action::Verify => Event::Verified(self.verify(machine, first, second)),
-                Action::Commit => {
-                    let blocked = matches!(first.delimiter, Delimiter::DirtyLimit { .. });
-                    if blocked && first.count == 0 && self.registers.first() == self.registers.start() {
-                        // Committed, it would only come back to the same write.
-                        self.set.roll_back(machine);
-                        break Outcome::OutOfFrames;
-                    }
-                    self.registers.commit();
-                    self.account.frames_written = self.set.commit(machine);
-                    break Outcome::Committed(Committed { delimiter: first.delimiter, count: first.count });
-                }
-                Action::RollBack => {
-                    if let Phase::RollingBack { difference, .. } = phase {
-                        self.account.divergences.push(difference);
-                    }
-                    self.set.roll_back(machine);
-                    self.watch.lap(Timed::Restart, machine.now());
-                    Event::Done
-                }
-                Action::Verdict(difference) => {
-                    break Outcome::Persistent { difference, end_rip };
-                }
+                Action::Execute(run, approach) => self.run(machine, run, approach, &life),
+                Action::Turn(run) => self.turn(machine, run, &life),
+                Action::Verify(run) => self.judge(machine, run, &life),
+                Action::Commit { outvoted } => break self.commit(machine, outvoted, &life),
+                Action::RollBack => self.roll_back(machine, &life),
+                Action::Verdict(ground) => break self.give_up(machine, ground, &life),
             };
-            let before = phase;
-            (phase, action) = phase.step(event, &self.rules);
-            if let (Phase::Second { .. }, Phase::Turning { .. }) = (before, phase) {
-                self.account.counter_misses = self.account.counter_misses.saturating_add(1);
-            }
+            action = life.step(event);
         };
+        self.account.counter_misses = life.misses();
         self.watch.lap(Timed::VerifyCommit, machine.now());
         self.account.longest_hold = self.entered.map_or(0, |entered| self.watch.mark().wrapping_sub(entered));
         self.sequence += 1;
         outcome
     }
 
-    fn verify(&mut self, machine: &mut M, first: RunEnd, second: RunEnd) -> Option<Difference> {
-        let skip = match self.mutation {
-            Some(Mutation::Drop(field)) => Some(field),
-            Some(Mutation::SkipSecondRun) => {
-                self.set.adopt(machine);
-                return None;
-            }
-            None => None,
-        };
-        let registers = compare::first_difference(
-            RunResult { uprr: self.registers.first(), delimiter: first.delimiter, count: first.count },
-            RunResult { uprr: self.registers.second(), delimiter: second.delimiter, count: second.count },
-            skip,
-        );
-        registers.or_else(|| match skip {
-            Some(Field::Memory) => {
-                self.set.adopt(machine);
-                None
-            }
-            Some(_) | None => self.set.verify(machine),
-        })
-    }
-
-    /// Executes one run to its end, through write faults, flips, interrupts
-    /// before their time and single steps.
-    fn run(&mut self, machine: &mut M, run: Run, approach: Approach, first: Option<RunEnd>) -> RunEnd {
-        let (limit, free_until) = match approach {
-            Approach::Free { limit } => (limit, limit),
-            Approach::Exact { count, margin } => (count, count.saturating_sub(margin)),
-        };
-        let (in_run, before_run) = match run {
-            Run::First => (Timed::FirstRun, Timed::Treatment),
-            Run::Second => (Timed::SecondRun, Timed::Restart),
-        };
-        let mut count = 0;
-        // Whether the run's own registers hold where it is.
-        let mut begun = false;
-        let mut fresh = true;
-        // What passes between two entries belongs to what the last stop was for;
-        // before the first entry, to preparing.
-        let afresh = first.is_none() && self.account.divergences.is_empty();
-        let mut gap = if afresh { Timed::Other } else { Timed::Restart };
-        self.interrupts_off = false;
-        let delimiter = loop {
-            if count >= limit {
-                break Delimiter::Limit;
-            }
-            let mut target = if count < free_until { free_until } else { limit };
-            let step = count >= free_until && limit > free_until;
-            let mut next_flip = None;
-            if !self.injections.is_empty() {
-                if !begun && self.is_flip_due(run, count) {
-                    self.registers.begin(run);
-                    begun = true;
-                }
-                self.flip_due(machine, run, count);
-                next_flip = self.next_flip(run, count);
-                target = next_flip.map_or(target, |at| target.min(at));
-            }
-            let budget = if step { limit - count } else { target - count };
-            let order = Order { budget, step, interrupts_off: self.interrupts_off, fresh };
-            let (start, state) = self.registers.start_and(run);
-            let source = if begun { None } else { Some(start) };
-            let user_trap = source.map_or(state.rflags, |source| source.rflags) & TRAP_FLAG;
-            let stop = machine.enter(source, state, order);
-            begun = true;
-            fresh = false;
-            if self.entered.is_none() {
-                self.entered = Some(stop.entered);
-                if self.sequence == 0 {
-                    // All time is counted from the first user entry of the process.
-                    self.watch = Stopwatch::start(stop.entered);
-                }
-            }
-            self.watch.lap(gap, stop.entered);
-            self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
-            gap = before_run;
-            count += stop.instructions;
-            if step && user_trap == 0 {
-                state.rflags &= !TRAP_FLAG;
-            }
-            match stop.cause {
-                Cause::Counter if count >= limit => break Delimiter::Limit,
-                Cause::Counter => {
-                    if next_flip != Some(count) && count < target {
-                        self.account.early_overflows = self.account.early_overflows.saturating_add(1);
-                    }
-                }
-                Cause::Exception { vector: vector::DEBUG, .. } if step && user_trap == 0 => {}
-                cause @ (Cause::Syscall | Cause::Exception { .. } | Cause::Watchdog) => {
-                    match self.treat(machine, run, cause, first) {
-                        Some(delimiter) => break delimiter,
-                        None => self.watch.lap(Timed::Treatment, machine.now()),
-                    }
-                }
-            }
-        };
-        if !begun {
-            self.registers.begin(run);
+    /// Puts PM0 and UPRR0 in place for run 2 or 3, and flushes the caches before if
+    /// that is asked for.
+    #[inline]
+    fn turn(&mut self, machine: &mut M, run: Run, life: &Life) -> Event {
+        match self.policy.flush {
+            Flush::Never => {}
+            Flush::Retry if self.policy.mode == Mode::Triple || run == Run::Second => {}
+            Flush::Lines | Flush::All | Flush::Retry => self.flush(machine),
         }
-        RunEnd { delimiter, count, overshot: false }
-    }
-
-    /// Whether run 2 went past the limit that ended run 1, or stands there before
-    /// an instruction that faults: the counter's interrupt was late, and by then
-    /// anything may have ended the run. With interrupts off it was not late but
-    /// could not come, which is a divergence.
-    fn is_overshot(&self, first: RunEnd, second: RunEnd) -> bool {
-        if first.delimiter != Delimiter::Limit {
-            return false;
-        }
-        let state = self.registers.second();
-        let late = match second.count.cmp(&first.count) {
-            Ordering::Less => false,
-            Ordering::Equal => second.delimiter != Delimiter::Limit && state == self.registers.first(),
-            Ordering::Greater => true,
-        };
-        late && state.rflags & INTERRUPT_FLAG != 0
-    }
-
-    /// Decides what a stop other than the counter's means: the tracker's own
-    /// write fault (`None`, and the run goes on) or the end of the run.
-    fn treat(&mut self, machine: &mut M, run: Run, cause: Cause, first: Option<RunEnd>) -> Option<Delimiter> {
-        let delimiter = Delimiter::of(cause);
-        let Some(address) = cause.write_fault() else { return Some(delimiter) };
-        let Some(page) = machine.page(address).filter(|page| page.writable) else { return Some(delimiter) };
-        if self.policy.mode == Mode::Off {
-            return Some(delimiter);
-        }
-        let opened = match run {
-            Run::First if self.set.contains(page.frame) => return Some(delimiter),
-            Run::First => self.set.open(machine, page),
-            Run::Second if self.set.open_second(machine, page) => Ok(()),
-            // Run 2 finds all of run 1's pages writable. A write anywhere else is
-            // where run 1 met the dirty-frame limit, or a divergence.
-            Run::Second => match first.map(|first| first.delimiter) {
-                Some(Delimiter::DirtyLimit { .. }) => Err(SetFull),
-                Some(_) | None => return Some(delimiter),
-            },
-        };
-        match opened {
-            Ok(()) => {
-                self.account.write_faults = self.account.write_faults.saturating_add(1);
-                None
-            }
-            Err(SetFull) => Some(Delimiter::DirtyLimit { address }),
+        let may_miss = life.target(run).is_some() && self.rules.margin > 0;
+        let turned = self.set.turn(counted!(self, machine), run, may_miss);
+        self.watch.lap(Timed::Restart, machine.now());
+        match turned {
+            Ok(()) => Event::Done,
+            Err(difference) => Event::Damaged(difference),
         }
     }
 
-    /// The next flip in this run after `count` instructions.
-    fn next_flip(&self, run: Run, count: u64) -> Option<u64> {
-        let due = |flip: &&Injection| flip.pe == self.sequence && flip.run == run && flip.at > count;
-        self.injections.iter().filter(due).map(|flip| flip.at).min()
+    #[cold]
+    fn flush(&mut self, machine: &mut M) {
+        // What came before belongs to getting ready.
+        self.watch.lap(Timed::Restart, machine.now());
+        match self.policy.flush {
+            Flush::Never => {}
+            Flush::Lines => counted!(self, machine).flush_lines(),
+            Flush::All | Flush::Retry => counted!(self, machine).flush_caches(),
+        }
+        self.watch.lap(Timed::Flush, machine.now());
     }
 
-    fn is_flip_due(&self, run: Run, count: u64) -> bool {
-        self.due_flip(run, count).is_some()
-    }
-
-    fn due_flip(&self, run: Run, count: u64) -> Option<usize> {
-        let due = |flip: &Injection| flip.pe == self.sequence && flip.run == run && flip.at <= count;
-        self.injections.iter().position(due)
-    }
-
-    /// Applies the flips that are due, each once and for all.
-    fn flip_due(&mut self, machine: &mut M, run: Run, count: u64) {
-        while let Some(index) = self.due_flip(run, count) {
-            let flip = self.injections.swap_remove(index);
-            if self.flip(machine, run, flip) {
-                self.account.flips = self.account.flips.saturating_add(1);
+    /// Makes the result that was agreed on the state.
+    #[inline]
+    fn commit(&mut self, machine: &mut M, outvoted: Option<Run>, life: &Life) -> Outcome {
+        let result = if outvoted == Some(Run::First) { Run::Second } else { Run::First };
+        let end = life.end(result);
+        let blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
+        if blocked && outvoted.is_none() && self.registers.of(result) == self.registers.start() {
+            // Committed, it would only come back to the same write.
+            let put_back = self.set.roll_back(counted!(self, machine), None);
+            return match put_back {
+                Ok(()) => Outcome::OutOfFrames,
+                Err(difference) => Outcome::Damaged { difference },
+            };
+        }
+        if let (Some(run), Some(difference)) = (outvoted, life.difference()) {
+            self.account.outvoted = Some(run);
+            self.account.divergences.push(difference);
+        }
+        match outvoted {
+            // A mutant's results need not be equal.
+            _ if self.policy.mode == Mode::Off || self.mutation.is_some() => {
+                self.registers.commit_unchecked(result);
             }
+            None | Some(Run::Third) => self.registers.commit(result, Run::Second),
+            Some(Run::First | Run::Second) => self.registers.commit(result, Run::Third),
+        }
+        self.account.frames_written = self.set.commit(counted!(self, machine), outvoted);
+        Outcome::Committed(Committed { delimiter: end.delimiter, count: end.count })
+    }
+
+    /// Puts PM0 and UPRR0 back, if they can be trusted.
+    #[cold]
+    fn roll_back(&mut self, machine: &mut M, life: &Life) -> Event {
+        if let Some(difference) = life.difference() {
+            self.account.divergences.push(difference);
+        }
+        let damage = self.registers.damage();
+        let put_back = self.set.roll_back(counted!(self, machine), life.difference());
+        self.watch.lap(Timed::Restart, machine.now());
+        if self.policy.flush != Flush::Never {
+            self.flush(machine);
+        }
+        match (damage, put_back) {
+            (None, Ok(())) => Event::Done,
+            (Some(difference), _) | (None, Err(difference)) => Event::Damaged(difference),
         }
     }
 
-    fn flip(&mut self, machine: &mut M, run: Run, flip: Injection) -> bool {
-        let bit = 1u64 << (flip.bit % 64);
-        let state = self.registers.of(run);
-        match flip.target {
-            Target::Gpr(index) => *state.gpr_mut(index) ^= bit,
-            Target::Rip => state.rip ^= bit,
-            Target::Rflags if bit == INTERRUPT_FLAG => self.interrupts_off = true,
-            Target::Rflags => state.rflags ^= bit,
-            Target::Xmm(index) => {
-                let at = xsave::XMM + 16 * usize::from(index) + usize::from(flip.bit / 8);
-                // XRSTOR loads what the component holds, so it must be there first.
-                state.extended.normalize();
-                state.extended.0[at] ^= 1 << (flip.bit % 8);
+    #[cold]
+    fn give_up(&mut self, machine: &mut M, ground: Ground, life: &Life) -> Outcome {
+        let difference = life.difference().unwrap_or(Difference::NONE);
+        match ground {
+            Ground::Persistent => {
+                Outcome::Persistent { difference, end_rip: self.registers.of(Run::First).rip }
             }
-            Target::Memory(address) => return self.flip_memory(machine, run, address, 1 << (flip.bit % 8)),
+            Ground::Damaged => {
+                // Nobody may go on from there, but the machine's tables have to be in order.
+                let _ = self.set.roll_back(counted!(self, machine), None);
+                Outcome::Damaged { difference }
+            }
         }
-        true
-    }
-
-    /// A flip in memory is one that the current run sees and the other does not:
-    /// as if a line of its cache had been hit.
-    fn flip_memory(&mut self, machine: &mut M, run: Run, address: u64, mask: u8) -> bool {
-        let Some(page) = machine.page(address) else { return false };
-        let frame = match self.policy.mode {
-            Mode::Off => page.frame,
-            Mode::Dual | Mode::Triple => match self.set.expose(machine, run, page) {
-                Ok(frame) => frame,
-                Err(SetFull) => return false,
-            },
-        };
-        machine.flip(frame, (address % crate::written::PAGE_LEN) as u16, mask);
-        true
     }
 }

@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::{Machine, PageOf};
+
 /// Numbers of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Events {
@@ -43,5 +45,57 @@ impl Events {
         self.lines_flushed += other.lines_flushed;
         self.cache_flushes += other.cache_flushes;
         self.translation_flushes += other.translation_flushes;
+    }
+}
+
+/// A machine whose work on pages is counted.
+pub(crate) struct Counted<'a, M: Machine> {
+    /// The machine.
+    pub machine: &'a mut M,
+    /// The count.
+    pub events: &'a mut Events,
+}
+
+impl<M: Machine> Counted<'_, M> {
+    #[inline]
+    pub fn copy(&mut self, from: M::Frame, to: M::Frame) {
+        self.events.copied += 1;
+        self.machine.copy(from, to);
+    }
+
+    #[inline]
+    pub fn compare_and_copy(&mut self, a: M::Frame, b: M::Frame, to: M::Frame) -> bool {
+        self.events.compared_and_copied += 1;
+        self.machine.compare_and_copy(a, b, to)
+    }
+
+    #[inline]
+    pub fn equal(&mut self, a: M::Frame, b: M::Frame) -> bool {
+        self.events.compared += 1;
+        self.machine.equal(a, b)
+    }
+
+    #[inline]
+    pub fn hash(&mut self, frame: M::Frame) -> u128 {
+        self.events.hashed += 1;
+        self.machine.hash(frame)
+    }
+
+    #[inline]
+    pub fn map(&mut self, page: PageOf<M>, frame: M::Frame, writable: bool) {
+        self.events.mapped += 1;
+        self.machine.map(page, frame, writable);
+    }
+
+    /// Flushes the lines of what user code accessed.
+    pub fn flush_lines(&mut self) {
+        self.events.lines_flushed += self.machine.flush_lines();
+        self.events.translation_flushes += 1;
+    }
+
+    /// Flushes all caches.
+    pub fn flush_caches(&mut self) {
+        self.events.cache_flushes += 1;
+        self.machine.flush_caches();
     }
 }

@@ -21,7 +21,40 @@ pub enum Target {
     Xmm(u8),
     /// The byte at a user address, in the frame that the run sees there.
     Memory(u64),
+    /// The byte at a user address, in one of the engine's own copies of the page; no
+    /// flip if there is none then.
+    Copy(Copy, u64),
+    /// A general register, in one of the engine's own saved states.
+    Saved(Saved, u8),
 }
+
+/// One of the engine's own copies of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Copy {
+    /// The checkpoint.
+    Checkpoint,
+    /// What run 2 works in.
+    Second,
+    /// The spare one, which is run 3's.
+    Spare,
+}
+
+/// One of the engine's own saved states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Saved {
+    /// What runs 1 and 3 start from.
+    Start,
+    /// What run 2 starts from.
+    Shadow,
+    /// What run 1 left.
+    Result,
+}
+
+/// The copies and saved states by name.
+const COPIES: [(&str, Copy); 3] =
+    [("checkpoint", Copy::Checkpoint), ("second", Copy::Second), ("spare", Copy::Spare)];
+const SAVED: [(&str, Saved); 3] =
+    [("start", Saved::Start), ("shadow", Saved::Shadow), ("result", Saved::Result)];
 
 /// One flip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,9 +95,9 @@ impl Target {
     /// How many bits the target has.
     pub fn bits(self) -> u8 {
         match self {
-            Self::Gpr(_) | Self::Rip | Self::Rflags => 64,
+            Self::Gpr(_) | Self::Rip | Self::Rflags | Self::Saved(..) => 64,
             Self::Xmm(_) => 128,
-            Self::Memory(_) => 8,
+            Self::Memory(_) | Self::Copy(..) => 8,
         }
     }
 }
@@ -78,7 +111,7 @@ pub enum InjectionError {
     WrongKeys,
     /// A number does not parse.
     Number,
-    /// `run` is neither 1 nor 2.
+    /// `run` is none of 1, 2 and 3.
     Run,
     /// No such target.
     Target,
@@ -92,10 +125,13 @@ impl fmt::Display for InjectionError {
             Self::UnknownKey => "expected pe=K,run=R,at=I,target=T,bit=B",
             Self::WrongKeys => "each of pe, run, at, target and bit is needed once",
             Self::Number => "pe, at, bit and memory addresses are numbers (0x for hexadecimal)",
-            Self::Run => "run is 1 or 2",
-            Self::Target => "target is rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS",
+            Self::Run => "run is 1, 2 or 3",
+            Self::Target => {
+                "target is rax..r15, rip, rflags, xmm0..xmm15, mem:ADDRESS, \
+                 {checkpoint, second or spare}:ADDRESS or {start, shadow or result}:rax..r15"
+            }
             Self::Bit => {
-                "bit is below 64 for rax..r15 and rip, below 128 for xmm, below 8 for mem, \
+                "bit is below 64 for rax..r15 and rip, below 128 for xmm, below 8 for memory, \
                  and for rflags one of 0 2 4 6 7 8 9 10 11 14 18 21"
             }
         })
@@ -121,15 +157,25 @@ impl FromStr for Target {
             let index = index.parse().map_err(|_| InjectionError::Target)?;
             return if index < 16 { Ok(Self::Xmm(index)) } else { Err(InjectionError::Target) };
         }
+        if let Some((kind, rest)) = text.split_once(':') {
+            if let Some((_, copy)) = COPIES.iter().find(|(name, _)| *name == kind) {
+                return Ok(Self::Copy(*copy, number(rest)?));
+            }
+            let saved = SAVED.iter().find(|(name, _)| *name == kind).ok_or(InjectionError::Target)?;
+            return Ok(Self::Saved(saved.1, general(rest)?));
+        }
         match text {
             "rip" => Ok(Self::Rip),
             "rflags" => Ok(Self::Rflags),
-            _ => {
-                let index = GPR_NAMES.iter().position(|name| *name == text);
-                index.map(|index| Self::Gpr(index as u8)).ok_or(InjectionError::Target)
-            }
+            _ => general(text).map(Self::Gpr),
         }
     }
+}
+
+/// A general register by its name.
+fn general(text: &str) -> Result<u8, InjectionError> {
+    let index = GPR_NAMES.iter().position(|name| *name == text);
+    index.map(|index| index as u8).ok_or(InjectionError::Target)
 }
 
 impl FromStr for Injection {
@@ -152,6 +198,7 @@ impl FromStr for Injection {
                     match value {
                         "1" => Run::First,
                         "2" => Run::Second,
+                        "3" => Run::Third,
                         _ => return Err(InjectionError::Run),
                     },
                 )?,
@@ -174,9 +221,9 @@ impl Injection {
     /// Whether the target exists and has the bit, and the bit may be flipped.
     pub fn is_possible(&self) -> bool {
         let exists = match self.target {
-            Target::Gpr(index) | Target::Xmm(index) => index < 16,
+            Target::Gpr(index) | Target::Xmm(index) | Target::Saved(_, index) => index < 16,
             Target::Rflags => self.bit < 64 && INJECTABLE_FLAGS & (1 << self.bit) != 0,
-            Target::Rip | Target::Memory(_) => true,
+            Target::Rip | Target::Memory(_) | Target::Copy(..) => true,
         };
         exists && self.bit < self.target.bits()
     }
@@ -190,6 +237,11 @@ impl fmt::Display for Target {
             Self::Rflags => f.write_str("rflags"),
             Self::Xmm(index) => write!(f, "xmm{index}"),
             Self::Memory(address) => write!(f, "mem:{address:#x}"),
+            Self::Copy(copy, address) => write!(f, "{}:{address:#x}", COPIES[*copy as usize].0),
+            Self::Saved(saved, index) => {
+                let register = GPR_NAMES[usize::from(*index) % GPR_NAMES.len()];
+                write!(f, "{}:{register}", SAVED[*saved as usize].0)
+            }
         }
     }
 }
@@ -215,6 +267,10 @@ mod tests {
             "pe=7,run=2,at=99999,target=rflags,bit=9",
             "pe=1,run=1,at=5,target=xmm15,bit=127",
             "pe=1,run=1,at=5,target=mem:0x4c1000,bit=7",
+            "pe=1,run=3,at=5,target=checkpoint:0x4c1000,bit=7",
+            "pe=1,run=2,at=5,target=spare:0x4c1000,bit=7",
+            "pe=1,run=2,at=5,target=shadow:r15,bit=63",
+            "pe=1,run=2,at=5,target=result:rax,bit=0",
         ] {
             assert_eq!(text.parse::<Injection>().unwrap().to_string(), text);
         }
@@ -227,8 +283,10 @@ mod tests {
             ("pe=1", InjectionError::WrongKeys),
             ("pe=1,pe=2,run=1,at=0,target=rax,bit=0", InjectionError::WrongKeys),
             ("pe=x,run=1,at=0,target=rax,bit=0", InjectionError::Number),
-            ("pe=1,run=3,at=0,target=rax,bit=0", InjectionError::Run),
+            ("pe=1,run=4,at=0,target=rax,bit=0", InjectionError::Run),
             ("pe=1,run=1,at=0,target=eax,bit=0", InjectionError::Target),
+            ("pe=1,run=1,at=0,target=start:rip,bit=0", InjectionError::Target),
+            ("pe=1,run=1,at=0,target=second:rax,bit=0", InjectionError::Number),
             ("pe=1,run=1,at=0,target=xmm16,bit=0", InjectionError::Target),
             ("pe=1,run=1,at=0,target=rax,bit=64", InjectionError::Bit),
             ("pe=1,run=1,at=0,target=rflags,bit=12", InjectionError::Bit),

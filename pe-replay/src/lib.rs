@@ -15,7 +15,9 @@
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
 //! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - [`written`]: the pages that a PE wrote, and their copies
+//! - `written`: the pages that a PE wrote, and their copies
+//! - `registers`: the saved registers, and their copies
+//! - [`machine`]: the hardware, as the kernel or a model provides it
 //! - [`drive`]: the loop that carries out what the state machine asks for
 //! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
@@ -29,18 +31,21 @@ pub mod drive;
 pub mod events;
 pub mod inject;
 pub mod life;
+pub mod machine;
 pub mod phases;
 pub mod policy;
+mod registers;
 pub mod stop;
 pub mod uprr;
 pub mod wire;
-pub mod written;
+mod written;
 
 pub use compare::{Difference, Field};
-pub use drive::{Engine, Machine, Order, Outcome};
+pub use drive::{Engine, Outcome};
 pub use events::Events;
 pub use inject::{Injection, Target};
 pub use life::Run;
+pub use machine::{Kept, Machine, MappedPage, Order};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use stop::{Cause, Delimiter, DelimiterKind, Stop};

@@ -1,39 +1,43 @@
 // SPDX-License-Identifier: MIT
 //! The life of a PE as a sans-I/O state machine.
 //!
-//! [`Phase::step`] takes what happened and says what to do next; it does nothing
+//! [`Life::step`] takes what happened and says what to do next; it does nothing
 //! itself. [`crate::drive`] carries the actions out.
 //!
 //! ```text
-//! Prepare ─> First ─> Turn ─> Second ─> Verify ─> Commit
-//!    ^        │  ^      ^       │          │
-//!    │        └──┘      └───────┘          │
-//!    │    treatment   counter miss         │
-//!    └──────────── RollBack <──────────────┴──> (third time) Verdict
+//! Prepare ─> Run 1 ─> Turn ─> Run 2 ─> Verify ─> Commit
+//!    ^         │       ^        │        │  ^
+//!    │         │       └────────┘        │  └──── Run 3 <─ Turn
+//!    │         │      counter miss       │                  ^
+//!    │         │                         ├──────────────────┘ vote
+//!    └──────── RollBack <────────────────┴──> (third time) Verdict
 //! ```
+//! In triple mode run 3 follows run 2 in any case, and one verification all three.
 
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Difference, Field};
-use crate::policy::{MAX_DIVERGENCES, Mode};
+use crate::policy::{MAX_DIVERGENCES, Mode, Policy, Recovery};
 use crate::stop::Delimiter;
 
 /// Which execution of a PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Run {
     /// The first, which defines the PE.
     First,
     /// The second, which must agree with it.
     Second,
+    /// The third, of a vote or in triple mode.
+    Third,
 }
 
 impl Run {
-    /// 1 or 2, as people count.
+    /// All runs, in their order.
+    pub const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
+
+    /// 1, 2 or 3, as people count.
     pub fn number(self) -> u8 {
-        match self {
-            Self::First => 1,
-            Self::Second => 2,
-        }
+        self as u8 + 1
     }
 }
 
@@ -62,54 +66,25 @@ pub struct RunEnd {
     pub delimiter: Delimiter,
     /// Its instructions.
     pub count: u64,
-    /// For run 2: whether it went past run 1's end, which the counter had set,
-    /// because the counter's interrupt came late.
-    pub overshot: bool,
+}
+
+impl RunEnd {
+    const NONE: Self = Self { delimiter: Delimiter::Limit, count: 0 };
 }
 
 /// Where in its life a PE is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The start state is being saved.
-    Preparing {
-        /// Divergences so far.
-        failed: u8,
-    },
-    /// Run 1 is being executed.
-    First {
-        /// Divergences so far.
-        failed: u8,
-    },
-    /// PM0 and UPRR0 are being put in place for run 2.
-    Turning {
-        /// Divergences so far.
-        failed: u8,
-        /// How run 1 ended.
-        first: RunEnd,
-        /// How much earlier than run 1's end the counter is armed.
-        margin: u64,
-    },
-    /// Run 2 is being executed.
-    Second {
-        /// Divergences so far.
-        failed: u8,
-        /// How run 1 ended.
-        first: RunEnd,
-        /// How much earlier than run 1's end the counter is armed.
-        margin: u64,
-    },
-    /// The results are being compared.
-    Verifying {
-        /// Divergences so far.
-        failed: u8,
-    },
+    Preparing,
+    /// A run is being executed.
+    Running(Run),
+    /// PM0 and UPRR0 are being put in place for run 2 or 3.
+    Turning(Run),
+    /// The results are being compared, after the run named.
+    Verifying(Run),
     /// PM0 and UPRR0 are being put back.
-    RollingBack {
-        /// Divergences so far, the last one included.
-        failed: u8,
-        /// The last one.
-        difference: Difference,
-    },
+    RollingBack,
     /// The PE is over.
     Over,
 }
@@ -121,8 +96,27 @@ pub enum Event {
     Done,
     /// A run ended.
     Ended(RunEnd),
-    /// The results were compared.
-    Verified(Option<Difference>),
+    /// A run went past the place where it was to stop exactly, because the counter's
+    /// interrupt came late.
+    Overshot(RunEnd),
+    /// All results agree.
+    Agreed,
+    /// Two of three agree, and this run's result is another one.
+    Outvoted(Run, Difference),
+    /// No two results agree.
+    Differed(Difference),
+    /// One of the engine's copies of the start state is damaged, and nothing tells
+    /// which one.
+    Damaged(Difference),
+}
+
+/// Why a PE is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// It diverged [`MAX_DIVERGENCES`] times in a row.
+    Persistent,
+    /// Its start state is lost.
+    Damaged,
 }
 
 /// What to do next.
@@ -130,18 +124,24 @@ pub enum Event {
 pub enum Action {
     /// Save UPRR0; start with an empty written set. Then [`Event::Done`].
     Prepare,
-    /// Execute a run to its end; in run 1 treat first writes. Then [`Event::Ended`].
+    /// Execute a run to its end; in run 1 treat first writes. Then [`Event::Ended`],
+    /// or [`Event::Overshot`] if it was to stop exactly where [`Life::target`] did.
     Execute(Run, Approach),
-    /// Put UPRR0 and copies of PM0 in place for run 2. Then [`Event::Done`].
-    Turn,
-    /// Compare. Then [`Event::Verified`].
-    Verify,
-    /// Make run 1's result the state. The PE is over.
-    Commit,
-    /// Put UPRR0 and PM0 back. Then [`Event::Done`].
+    /// Put UPRR0 and copies of PM0 in place for this run. Then [`Event::Done`] or
+    /// [`Event::Damaged`].
+    Turn(Run),
+    /// Compare the results up to this run's. Then [`Event::Agreed`],
+    /// [`Event::Outvoted`], [`Event::Differed`] or [`Event::Damaged`].
+    Verify(Run),
+    /// Make the result that was agreed on the state. The PE is over.
+    Commit {
+        /// The run whose result it is not.
+        outvoted: Option<Run>,
+    },
+    /// Put UPRR0 and PM0 back. Then [`Event::Done`] or [`Event::Damaged`].
     RollBack,
-    /// Give up: the PE diverges persistently. Its start state is in place. The PE is over.
-    Verdict(Difference),
+    /// Give up. The PE is over.
+    Verdict(Ground),
 }
 
 /// What the state machine needs to know to decide.
@@ -149,6 +149,8 @@ pub enum Action {
 pub struct Rules {
     /// How often each PE is executed.
     pub mode: Mode,
+    /// What follows a difference.
+    pub recovery: Recovery,
     /// The instruction limit.
     pub limit: u64,
     /// The counter's margin: how much earlier than its target it is armed, because
@@ -156,11 +158,80 @@ pub struct Rules {
     pub margin: u64,
 }
 
-impl Phase {
-    /// The first phase and the first action.
+impl Rules {
+    /// What `policy` asks for, with a counter that needs `margin`.
+    pub fn new(policy: &Policy, margin: u64) -> Self {
+        Self { mode: policy.mode, recovery: policy.recovery, limit: policy.limit, margin }
+    }
+}
+
+/// A PE from Prepare to Commit or Verdict.
+#[derive(Clone, Debug)]
+pub struct Life {
+    rules: Rules,
+    phase: Phase,
+    /// Divergences so far.
+    failed: u8,
+    /// How much earlier than its target the counter is armed in this attempt.
+    margin: u64,
+    /// Runs repeated because the counter overshot.
+    misses: u16,
+    ends: [RunEnd; Run::ALL.len()],
+    difference: Option<Difference>,
+}
+
+impl Life {
+    /// A PE before its first phase, and the first action.
     #[inline]
-    pub fn begin() -> (Self, Action) {
-        (Self::Preparing { failed: 0 }, Action::Prepare)
+    pub fn begin(rules: Rules) -> (Self, Action) {
+        let life = Self {
+            rules,
+            phase: Phase::Preparing,
+            failed: 0,
+            margin: rules.margin,
+            misses: 0,
+            ends: [RunEnd::NONE; Run::ALL.len()],
+            difference: None,
+        };
+        (life, Action::Prepare)
+    }
+
+    /// Where the PE is.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How a run of this attempt ended.
+    #[inline]
+    pub fn end(&self, run: Run) -> RunEnd {
+        self.ends[run as usize]
+    }
+
+    /// The run whose end, set by the counter, this run is to reach exactly.
+    #[inline]
+    pub fn target(&self, run: Run) -> Option<Run> {
+        let at_limit = |run: Run| (self.end(run).delimiter == Delimiter::Limit).then_some(run);
+        match run {
+            Run::First => None,
+            Run::Second => at_limit(Run::First),
+            // Run 1 may have ended otherwise because of a fault.
+            Run::Third => at_limit(Run::First).or_else(|| at_limit(Run::Second)),
+        }
+    }
+
+    /// Where `run` is to stop exactly, in instructions; 0 if nowhere.
+    fn goal(&self, run: Run) -> u64 {
+        self.target(run).map_or(0, |target| self.end(target).count)
+    }
+
+    /// Runs repeated because the counter overshot, in all attempts.
+    pub fn misses(&self) -> u16 {
+        self.misses
+    }
+
+    /// The last difference found.
+    pub fn difference(&self) -> Option<Difference> {
+        self.difference
     }
 
     /// Goes on after `event`.
@@ -169,78 +240,119 @@ impl Phase {
     /// If `event` is not the answer to the action asked for last.
     #[must_use]
     #[inline]
-    pub fn step(self, event: Event, rules: &Rules) -> (Self, Action) {
-        match (self, event) {
-            (Self::Preparing { failed }, Event::Done) => {
-                (Self::First { failed }, Action::Execute(Run::First, Approach::Free { limit: rules.limit }))
+    pub fn step(&mut self, event: Event) -> Action {
+        match (self.phase, event) {
+            (Phase::Preparing, Event::Done) => {
+                self.execute(Run::First, Approach::Free { limit: self.rules.limit })
             }
-            (Self::First { failed }, Event::Ended(end)) => match (end.delimiter, rules.mode) {
-                (Delimiter::Watchdog, Mode::Dual | Mode::Triple) => {
-                    roll_back(failed, endless(Run::First, end))
+            (Phase::Running(Run::First), Event::Ended(end)) => {
+                self.ends[0] = end;
+                match (end.delimiter, self.rules.mode) {
+                    (Delimiter::Watchdog, Mode::Dual | Mode::Triple) => self.fail(endless(end)),
+                    // Without checkpoints there is nothing to start again from.
+                    (Delimiter::Watchdog, Mode::Off) => {
+                        self.failed = MAX_DIVERGENCES - 1;
+                        self.fail(endless(end))
+                    }
+                    (_, Mode::Off) => self.commit(None),
+                    (_, Mode::Dual | Mode::Triple) => self.turn(Run::Second),
                 }
-                // Without checkpoints there is nothing to start again from.
-                (Delimiter::Watchdog, Mode::Off) => roll_back(MAX_DIVERGENCES - 1, endless(Run::First, end)),
-                (_, Mode::Off) => (Self::Over, Action::Commit),
-                (_, Mode::Dual | Mode::Triple) => {
-                    (Self::Turning { failed, first: end, margin: rules.margin }, Action::Turn)
-                }
-            },
-            (Self::Turning { failed, first, margin }, Event::Done) => {
-                let approach = match first.delimiter {
-                    Delimiter::Limit => Approach::Exact { count: first.count, margin },
-                    Delimiter::Syscall
-                    | Delimiter::PageFault { .. }
-                    | Delimiter::Exception { .. }
-                    | Delimiter::DirtyLimit { .. }
-                    | Delimiter::Watchdog => Approach::Free { limit: rules.limit.max(first.count + 1) },
-                };
-                (Self::Second { failed, first, margin }, Action::Execute(Run::Second, approach))
             }
-            (Self::Second { failed, first, margin }, Event::Ended(end)) => {
-                if end.delimiter == Delimiter::Watchdog {
-                    roll_back(failed, endless(Run::Second, end))
-                } else if end.overshot && margin < first.count {
-                    // The interrupt came later than the margin allows for.
-                    let margin = (margin.max(1) * 2).min(first.count);
-                    (Self::Turning { failed, first, margin }, Action::Turn)
+            (Phase::Turning(run), Event::Done) => {
+                let approach = self.approach(run);
+                self.execute(run, approach)
+            }
+            (Phase::Running(run), Event::Overshot(_)) if self.margin < self.goal(run) => {
+                self.misses = self.misses.saturating_add(1);
+                self.margin = (self.margin.max(1) * 2).min(self.goal(run));
+                self.turn(run)
+            }
+            (Phase::Running(run), Event::Ended(end) | Event::Overshot(end)) => {
+                self.ends[run as usize] = end;
+                if run == Run::Second && self.rules.mode == Mode::Triple {
+                    self.turn(Run::Third)
                 } else {
-                    (Self::Verifying { failed }, Action::Verify)
+                    self.phase = Phase::Verifying(run);
+                    Action::Verify(run)
                 }
             }
-            (Self::Verifying { failed: _ }, Event::Verified(None)) => (Self::Over, Action::Commit),
-            (Self::Verifying { failed }, Event::Verified(Some(difference))) => roll_back(failed, difference),
-            (Self::RollingBack { failed, difference }, Event::Done) => {
-                if failed < MAX_DIVERGENCES {
-                    (Self::Preparing { failed }, Action::Prepare)
+            (Phase::Verifying(_), Event::Agreed) => self.commit(None),
+            (Phase::Verifying(Run::Third), Event::Outvoted(run, difference)) => {
+                self.difference = Some(difference);
+                self.commit(Some(run))
+            }
+            (Phase::Verifying(run), Event::Differed(difference)) => {
+                if run == Run::Second && self.rules.recovery == Recovery::Vote {
+                    self.difference = Some(difference);
+                    self.turn(Run::Third)
                 } else {
-                    (Self::Over, Action::Verdict(difference))
+                    self.fail(difference)
                 }
             }
-            (
-                phase @ (Self::Preparing { .. }
-                | Self::First { .. }
-                | Self::Turning { .. }
-                | Self::Second { .. }
-                | Self::Verifying { .. }
-                | Self::RollingBack { .. }
-                | Self::Over),
-                event,
-            ) => panic!("{event:?} is no answer in {phase:?}"),
+            (Phase::RollingBack, Event::Done) => {
+                if self.failed < MAX_DIVERGENCES {
+                    self.margin = self.rules.margin;
+                    self.phase = Phase::Preparing;
+                    Action::Prepare
+                } else {
+                    self.give_up(Ground::Persistent)
+                }
+            }
+            (Phase::Turning(_) | Phase::Verifying(_) | Phase::RollingBack, Event::Damaged(difference)) => {
+                self.difference = Some(difference);
+                self.give_up(Ground::Damaged)
+            }
+            (phase, event) => panic!("{event:?} is no answer in {phase:?}"),
         }
+    }
+
+    #[inline]
+    fn execute(&mut self, run: Run, approach: Approach) -> Action {
+        self.phase = Phase::Running(run);
+        Action::Execute(run, approach)
+    }
+
+    #[inline]
+    fn approach(&self, run: Run) -> Approach {
+        match self.target(run) {
+            Some(target) => Approach::Exact { count: self.end(target).count, margin: self.margin },
+            None => {
+                let furthest = Run::ALL[..run as usize].iter().map(|before| self.end(*before).count).max();
+                Approach::Free { limit: self.rules.limit.max(furthest.unwrap_or(0) + 1) }
+            }
+        }
+    }
+
+    #[inline]
+    fn turn(&mut self, run: Run) -> Action {
+        self.phase = Phase::Turning(run);
+        Action::Turn(run)
+    }
+
+    #[inline]
+    fn commit(&mut self, outvoted: Option<Run>) -> Action {
+        self.phase = Phase::Over;
+        Action::Commit { outvoted }
+    }
+
+    #[cold]
+    fn fail(&mut self, difference: Difference) -> Action {
+        self.failed += 1;
+        self.difference = Some(difference);
+        self.phase = Phase::RollingBack;
+        Action::RollBack
+    }
+
+    #[cold]
+    fn give_up(&mut self, ground: Ground) -> Action {
+        self.phase = Phase::Over;
+        Action::Verdict(ground)
     }
 }
 
-fn roll_back(failed: u8, difference: Difference) -> (Phase, Action) {
-    (Phase::RollingBack { failed: failed + 1, difference }, Action::RollBack)
-}
-
-/// The difference to report for a run that only the watchdog could end.
-fn endless(run: Run, end: RunEnd) -> Difference {
-    let (first, second) = match run {
-        Run::First => (end.count, 0),
-        Run::Second => (0, end.count),
-    };
-    Difference { field: Field::Delimiter, first, second, address: 0 }
+/// The difference to report for a run 1 that only the watchdog could end.
+fn endless(end: RunEnd) -> Difference {
+    Difference { field: Field::Delimiter, first: end.count, second: 0, address: 0 }
 }
 
 #[cfg(test)]

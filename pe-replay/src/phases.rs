@@ -16,6 +16,8 @@ pub enum Phase {
     Flush,
     /// Run 2, from user entry to stop, bias removed.
     SecondRun,
+    /// Run 3, likewise.
+    ThirdRun,
     /// Comparison and commit.
     VerifyCommit,
     /// System calls, loading of pages, scheduling, records.
@@ -24,12 +26,13 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order in which they are printed.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FirstRun,
         Self::Treatment,
         Self::Restart,
         Self::Flush,
         Self::SecondRun,
+        Self::ThirdRun,
         Self::VerifyCommit,
         Self::Other,
     ];
@@ -42,6 +45,7 @@ impl Phase {
             Self::Restart => "restart",
             Self::Flush => "flush",
             Self::SecondRun => "second_run",
+            Self::ThirdRun => "third_run",
             Self::VerifyCommit => "verify_commit",
             Self::Other => "other",
         }

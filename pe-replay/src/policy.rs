@@ -51,8 +51,13 @@ impl Recovery {
 pub enum Comparison {
     /// Byte by byte: each run has its own copy of every written page.
     Bytes,
-    /// By a 128-bit hash of each page, and one over these hashes and the registers.
-    /// All runs work in the same frame.
+    /// By a 128-bit hash (XXH3) of each page, and one over these hashes and the
+    /// registers. All runs work in the same frame.
+    ///
+    /// A wrong result passes if its hash is the right one's. XXH3 is no cryptographic
+    /// hash and has no proven bound; for faults that know nothing of it, a
+    /// collision is taken to have the probability 2^-128 a comparison, so
+    /// n comparisons miss a fault with a probability of at most n / 2^128.
     Hash,
 }
 
@@ -134,6 +139,14 @@ impl Policy {
         limit: DEFAULT_LIMIT,
         max_dirty: MAX_DIRTY_PAGES,
     };
+
+    /// Frames that a written page needs beside its home.
+    pub fn frames_per_page(&self) -> u16 {
+        match self.comparison {
+            Comparison::Bytes => 3,
+            Comparison::Hash => 1,
+        }
+    }
 
     /// Whether both bounds lie between their least and their largest values.
     pub fn is_within_bounds(&self) -> bool {

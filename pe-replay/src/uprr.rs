@@ -278,6 +278,42 @@ impl Uprr {
         ]
     }
 
+    /// All that is not extended state, as words.
+    pub fn words(&self) -> [u64; 26] {
+        let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = self.gprs();
+        let selectors = [self.ds, self.es, self.fs, self.gs];
+        let selectors = selectors.iter().fold(0, |all, selector| all << 16 | u64::from(*selector));
+        let Self { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *self;
+        [
+            rax,
+            rcx,
+            rdx,
+            rbx,
+            rsp,
+            rbp,
+            rsi,
+            rdi,
+            r8,
+            r9,
+            r10,
+            r11,
+            r12,
+            r13,
+            r14,
+            r15,
+            selectors,
+            fs_base,
+            gs_base,
+            padding,
+            entry_vector,
+            entry_error,
+            rip,
+            cs,
+            rflags,
+            ss,
+        ]
+    }
+
     /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
     /// the entry code pushed := 0, and the extended state by component value.
     ///

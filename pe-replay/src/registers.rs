@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//! The saved registers: states whose roles rotate, so that none is copied.
+//!
+//! The state before a PE is there twice. Run 1 (and 3) starts from the one, run 2
+//! from the other, so that a damaged one makes a difference; and where results
+//! differ, the two are compared before one of them is trusted. After a commit they
+//! are the results of two runs that agreed.
+
+use crate::compare::{self, Difference, RunResult};
+use crate::life::Run;
+use crate::stop::Delimiter;
+use crate::uprr::Uprr;
+
+/// The start state, its shadow, and each run's result.
+pub struct Registers {
+    states: [Uprr; 5],
+    start: usize,
+    shadow: usize,
+    results: [usize; Run::ALL.len()],
+    /// The start state was changed, and its shadow was not.
+    touched: bool,
+    /// Whether there are runs that start from the shadow.
+    shadowed: bool,
+}
+
+impl Registers {
+    pub fn new(shadowed: bool) -> Self {
+        Self {
+            states: [const { Uprr::new(0, 0) }; 5],
+            start: 0,
+            shadow: 1,
+            results: [2, 3, 4],
+            touched: true,
+            shadowed,
+        }
+    }
+
+    /// UPRR0; between PEs, *the* state.
+    #[inline]
+    pub fn start(&self) -> &Uprr {
+        &self.states[self.start]
+    }
+
+    /// To change it between PEs.
+    #[inline]
+    pub fn start_mut(&mut self) -> &mut Uprr {
+        self.touched = true;
+        &mut self.states[self.start]
+    }
+
+    /// Brings what was changed between PEs to the normal form, in both copies.
+    #[inline]
+    pub fn prepare(&mut self) {
+        if core::mem::take(&mut self.touched)
+            && let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow])
+        {
+            start.normalize();
+            if self.shadowed {
+                shadow.clone_from(start);
+            }
+        }
+    }
+
+    /// One of the two copies of UPRR0, for a fault to be injected.
+    pub fn saved_mut(&mut self, shadow: bool) -> &mut Uprr {
+        &mut self.states[if shadow { self.shadow } else { self.start }]
+    }
+
+    /// What differs between the two copies of UPRR0.
+    pub fn damage(&self) -> Option<Difference> {
+        let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
+        compare::first_difference(plain(self.start()), plain(&self.states[self.shadow]), None)
+    }
+
+    #[inline]
+    pub fn of(&self, run: Run) -> &Uprr {
+        &self.states[self.results[run as usize]]
+    }
+
+    #[inline]
+    pub fn of_mut(&mut self, run: Run) -> &mut Uprr {
+        &mut self.states[self.results[run as usize]]
+    }
+
+    fn source(&self, run: Run) -> usize {
+        match run {
+            Run::First | Run::Third => self.start,
+            Run::Second => self.shadow,
+        }
+    }
+
+    /// Where a run starts from, and what it leaves its registers in.
+    #[inline]
+    pub fn source_and_result(&mut self, run: Run) -> (&Uprr, &mut Uprr) {
+        let (source, result) = (self.source(run), self.results[run as usize]);
+        match self.states.get_disjoint_mut([source, result]) {
+            Ok([source, result]) => (source, result),
+            Err(error) => unreachable!("no state has two roles: {error}"),
+        }
+    }
+
+    /// Puts a run before its first instruction.
+    pub fn begin(&mut self, run: Run) {
+        let (source, result) = self.source_and_result(run);
+        result.clone_from(source);
+    }
+
+    /// Makes a result the start state, and an equal one its shadow.
+    #[inline]
+    pub fn commit(&mut self, result: Run, equal: Run) {
+        core::mem::swap(&mut self.start, &mut self.results[result as usize]);
+        core::mem::swap(&mut self.shadow, &mut self.results[equal as usize]);
+    }
+
+    /// Makes the only result the start state. Its shadow is out of date.
+    #[inline]
+    pub fn commit_unchecked(&mut self, result: Run) {
+        core::mem::swap(&mut self.start, &mut self.results[result as usize]);
+        self.touched = true;
+    }
+}
