@@ -6,7 +6,7 @@
 //! `boot_instructions` is what came before. `user_instructions` counts committed user code
 //! once. Addresses are strings, `0x...`.
 
-use pe_replay::wire::end::{Death, End};
+use pe_replay::wire::end::{Damage, Death, End};
 use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 
@@ -52,6 +52,9 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "medians": phases(&summary.medians),
         "frames_written": totals.frames_written,
         "write_faults": totals.write_faults,
+        "third_runs": totals.third_runs,
+        "outvoted": totals.outvoted,
+        "events": totals.events,
         "flips": totals.flips,
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
@@ -83,6 +86,9 @@ fn end(end: &End) -> Value {
             "attempts": verdict.attempts,
             "difference": verdict.difference.to_string(),
         }),
+        End::Damaged(Damage { pe, difference }) => {
+            json!({ "kind": "damaged", "pe": pe, "difference": difference.to_string() })
+        }
         End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
         End::Deadlock => json!({ "kind": "deadlock" }),
         End::OutputFull { limit } => json!({ "kind": "output_full", "limit": limit }),
@@ -119,7 +125,7 @@ mod tests {
         assert_eq!(value["end"]["kind"], "exited");
         let phases = value["phases"].as_object().unwrap();
         let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
-        assert_eq!((phases.len(), Some(sum)), (7, value["total_instructions"].as_u64()));
+        assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));
         for key in ["committed", "restarts", "divergences", "counter_misses", "drained_overflows", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }

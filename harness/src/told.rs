@@ -6,7 +6,7 @@ mod verdict;
 use std::fmt::Write;
 
 use pe_replay::inject::GPR_NAMES;
-use pe_replay::wire::end::{CounterFault, Death, End, ProcessorLack, Refusal};
+use pe_replay::wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
 
 use crate::STATUS_FAILURE;
 
@@ -15,7 +15,9 @@ pub fn exit_status(end: &End) -> u8 {
     match end {
         End::Exited { status } => *status,
         End::Killed(death) => 128 | death.signal,
-        End::Persistent(_) | End::Refused(_) | End::Deadlock | End::OutputFull { .. } => STATUS_FAILURE,
+        End::Persistent(_) | End::Damaged(_) | End::Refused(_) | End::Deadlock | End::OutputFull { .. } => {
+            STATUS_FAILURE
+        }
         End::SelfTests { failed, .. } => u8::from(*failed > 0),
         End::Calibrated(_) | End::Batch { .. } => 0,
     }
@@ -27,6 +29,9 @@ pub fn told(end: &End) -> Option<String> {
         End::Exited { .. } | End::Calibrated(_) | End::Batch { .. } => None,
         End::Killed(death) => Some(killed(death)),
         End::Persistent(verdict) => Some(verdict::text(verdict)),
+        End::Damaged(Damage { pe, difference }) => Some(format!(
+            "PE {pe} cannot be started again: the two copies of what it started from differ in {difference}"
+        )),
         End::Refused(why) => Some(refusal(why)),
         End::Deadlock => Some("deadlock: nothing is left that could wake the program up".into()),
         End::OutputFull { limit } => Some(format!("the program wrote more than the channel's {limit} bytes")),

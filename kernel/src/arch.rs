@@ -9,6 +9,8 @@
 pub mod apic;
 #[path = "arch/x86_64/boot.rs"]
 pub mod boot;
+#[path = "arch/x86_64/cache.rs"]
+pub mod cache;
 #[path = "arch/x86_64/context.rs"]
 pub mod context;
 #[path = "arch/x86_64/debugcon.rs"]
@@ -32,6 +34,7 @@ pub mod watchdog;
 /// final page tables.
 pub fn init() {
     segment::init();
+    cache::init();
     interrupt::init();
     entry::init();
     apic::init();

@@ -7,7 +7,7 @@
 use pe_replay::drive::Committed;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
-use pe_replay::wire::end::{Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
+use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
 use pe_replay::wire::record::{CounterKind, PeRecord, Record, TraceHeader, Unit};
 use pe_replay::{DelimiterKind, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 
@@ -19,7 +19,7 @@ use crate::delimit::{self, Duty, signal};
 use crate::linux::{Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
-use crate::replay::{FRAMES_PER_PAGE, KernelMachine, Platform};
+use crate::replay::{self, KernelMachine, Platform};
 
 /// The margin of the virtual-time counter: its interrupt has no skid.
 const MARGIN: u64 = 0;
@@ -59,8 +59,8 @@ pub fn execute(
             return Err(refusal);
         }
     };
-    let machine = KernelMachine::new(space, platform, config.policy.max_dirty)
-        .map_err(out_of_memory(u64::from(FRAMES_PER_PAGE) * u64::from(config.policy.max_dirty)))?;
+    let machine = KernelMachine::new(space, platform, &config.policy)
+        .map_err(out_of_memory(replay::reserve(&config.policy) as u64))?;
     let mut engine =
         Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
     engine.state_mut().clone_from(&state);
@@ -116,6 +116,9 @@ impl Process {
                     };
                     (None, 0, Some(End::Persistent(verdict)))
                 }
+                Outcome::Damaged { difference } => {
+                    (None, 0, Some(End::Damaged(Damage { pe: sequence, difference })))
+                }
                 Outcome::OutOfFrames => {
                     (None, 0, Some(self.killed(signal::SIGKILL, None, self.engine.state().rip)))
                 }
@@ -134,6 +137,7 @@ impl Process {
         self.totals.total = self.totals.phases.total();
         self.totals.drained_overflows += context::drained() - self.drained;
         self.totals.lost_records = channel::lost_records();
+        self.totals.events = self.engine.events;
         self.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}
@@ -157,7 +161,10 @@ impl Process {
         let (totals, account) = (&mut self.totals, self.engine.account());
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
-        totals.restarts += divergences.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
+        let restarts = divergences - u64::from(account.outvoted.is_some());
+        totals.restarts += restarts.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
+        totals.outvoted += u64::from(account.outvoted.is_some());
+        totals.third_runs += u64::from(account.third_runs);
         totals.counter_misses += u64::from(account.counter_misses);
         totals.drained_overflows += u64::from(account.early_overflows);
         totals.write_faults += u64::from(account.write_faults);

@@ -3,22 +3,24 @@
 
 use arrayvec::ArrayVec;
 use pages::Primitives;
-use pe_replay::drive::MappedPage;
 use pe_replay::policy::MAX_DIRTY_PAGES;
-use pe_replay::written::Kept;
-use pe_replay::{Machine, Order, Stop, Uprr};
+use pe_replay::{Kept, Machine, MappedPage, Order, Policy, Stop, Uprr};
 use pmu::VirtualTime;
 
 use crate::arch::context::{self, Start};
-use crate::arch::{machine, watchdog};
+use crate::arch::{cache, machine, watchdog};
 use crate::counter::stop_kind;
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
 
-/// Frames for each page of the written set: checkpoint, second copy and spare.
-pub const FRAMES_PER_PAGE: u16 = 3;
-const POOL: usize = (FRAMES_PER_PAGE * MAX_DIRTY_PAGES) as usize;
+/// Frames for the largest written set.
+const POOL: usize = 3 * MAX_DIRTY_PAGES as usize;
+
+/// Frames that a process reserves for the copies of its written pages.
+pub fn reserve(policy: &Policy) -> usize {
+    usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
+}
 
 /// What stays the same from program to program.
 #[derive(Clone, Copy)]
@@ -44,12 +46,12 @@ pub struct KernelMachine {
 }
 
 impl KernelMachine {
-    /// Reserves the frames that a written set of `max_dirty` pages can need, so
-    /// that no PE can run out of them.
-    pub fn new(space: Space, platform: &Platform, max_dirty: u16) -> Result<Self, OutOfFrames> {
+    /// Reserves the frames that the written set can need, so that no PE can run out
+    /// of them.
+    pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
         let Platform { counter, mxcsr_mask, primitives, kernel_root: _ } = *platform;
         let mut pool = ArrayVec::new();
-        for _ in 0..POOL.min(usize::from(FRAMES_PER_PAGE) * usize::from(max_dirty)) {
+        for _ in 0..POOL.min(reserve(policy)) {
             match frame::allocate() {
                 Ok(frame) => pool.push(frame),
                 Err(OutOfFrames) => {
@@ -115,6 +117,14 @@ impl Machine for KernelMachine {
         phys::with3(a, b, to, |a, b, to| self.primitives.compare_and_copy(a, b, to))
     }
 
+    fn equal(&mut self, a: Frame, b: Frame) -> bool {
+        phys::with2(a, b, |a, b| self.primitives.equal(a, b))
+    }
+
+    fn hash(&mut self, frame: Frame) -> u128 {
+        phys::with(frame, |page| self.primitives.hash(page))
+    }
+
     fn first_difference(&mut self, a: Frame, b: Frame) -> Option<u16> {
         phys::with2(a, b, |a, b| self.primitives.first_difference(a, b))
     }
@@ -141,5 +151,16 @@ impl Machine for KernelMachine {
 
     fn kept(&mut self, page: MappedPage<Frame, Slot>) -> Kept {
         self.space.kept(page.entry)
+    }
+
+    fn flush_lines(&mut self) -> u64 {
+        let mut lines = 0;
+        self.space.take_accessed(|frame| lines += cache::flush_page(frame));
+        cache::fence();
+        lines
+    }
+
+    fn flush_caches(&mut self) {
+        cache::flush_all();
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
             instructions: 1000,
             frames_written: 2,
             write_faults: 1,
-            phases: Phases([1000, 50, 20 * sequence, 0, 1000, 30 + sequence, 10]),
+            phases: Phases([1000, 50, 20 * sequence, 0, 1000, 0, 30 + sequence, 10]),
             divergences: Default::default(),
             counter_misses: 0,
             flips: 0,

@@ -56,6 +56,8 @@ impl fmt::Display for Summary {
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
         line("divergences", totals.divergences)?;
         line("restarts", totals.restarts)?;
+        line("third runs", totals.third_runs)?;
+        line("outvoted runs", totals.outvoted)?;
         line("counter misses", totals.counter_misses)?;
         line("drained overflows", totals.drained_overflows)?;
         line("flips", totals.flips)?;
@@ -87,6 +89,7 @@ fn phase_title(phase: TimedPhase) -> &'static str {
         TimedPhase::Restart => "restart",
         TimedPhase::Flush => "cache flush",
         TimedPhase::SecondRun => "second run",
+        TimedPhase::ThirdRun => "third run",
         TimedPhase::VerifyCommit => "verify and commit",
         TimedPhase::Other => "other",
     }

@@ -12,7 +12,7 @@
 //! ([`Kept`]), so that the engine's copies never stand for what is no longer there.
 
 use pages::PAGE_LEN as PAGE_BYTES;
-use pe_replay::written::Kept;
+use pe_replay::Kept;
 use x86_64::PhysAddr;
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -121,6 +121,25 @@ fn release_below(table: Frame, level: u32) {
                 release_below(below, level - 1);
             }
             frame::release(below);
+        }
+    }
+}
+
+/// The tables' accessed bits tell which parts of the tree to look at.
+fn take_accessed_below(table: Frame, level: u32, each: &mut impl FnMut(Frame)) {
+    let entries = if level == 4 { layout::FIRST_KERNEL_ENTRY } else { 512 };
+    for index in 0..entries {
+        // SAFETY: the tree belongs to the current space, which the caller holds.
+        let entry = unsafe { &mut layout::table(table)[index] };
+        let flags = entry.flags();
+        if flags.contains(Flags::PRESENT | Flags::ACCESSED) {
+            entry.set_flags(flags - Flags::ACCESSED);
+            let below = Frame::at(entry.addr().as_u64());
+            if level > 1 {
+                take_accessed_below(below, level - 1, each);
+            } else {
+                each(below);
+            }
         }
     }
 }
@@ -271,6 +290,14 @@ impl Space {
         }
         entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
         flush(page);
+    }
+
+    /// Calls `each` for the frame of every page that user mode accessed since the
+    /// last time, and forgets that they were; flushes all translations, since the
+    /// processor notes an access only when it fills one.
+    pub fn take_accessed(&mut self, mut each: impl FnMut(Frame)) {
+        take_accessed_below(self.root, 4, &mut each);
+        tlb::flush_all();
     }
 
     /// Whether the processor has written through `slot` since it was switched.

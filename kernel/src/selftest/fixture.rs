@@ -41,7 +41,7 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        match KernelMachine::new(space, platform, Policy::default().max_dirty) {
+        match KernelMachine::new(space, platform, &Policy::DEFAULT) {
             Ok(machine) => Self { machine, mxcsr_mask: platform.mxcsr_mask },
             Err(_) => panic!("there is no memory for self-tests"),
         }

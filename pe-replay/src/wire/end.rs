@@ -152,6 +152,15 @@ pub struct Verdict {
     pub code: [u8; 15],
 }
 
+/// A PE whose start state was lost: the engine keeps two copies, and they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// The PE's sequence number.
+    pub pe: u64,
+    /// Where the copies differ.
+    pub difference: Difference,
+}
+
 /// How a boot, or a program of a batch, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
@@ -187,6 +196,8 @@ pub enum End {
         /// How many programs were run.
         programs: u32,
     },
+    /// A fault hit the engine's own copies of a PE's start state.
+    Damaged(Damage),
 }
 
 /// Sums over a whole run.

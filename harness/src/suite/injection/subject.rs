@@ -161,7 +161,7 @@ impl Subject {
                     Effect::None
                 })
             }
-            End::Killed(_) | End::Persistent(_) => Ok(Effect::Ended),
+            End::Killed(_) | End::Persistent(_) | End::Damaged(_) => Ok(Effect::Ended),
             End::Deadlock | End::OutputFull { .. } => Ok(Effect::Hung),
             other => bail!("{} in off with --inject {}: {other:?}", self.name, flips[0]),
         }
