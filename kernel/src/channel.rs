@@ -16,6 +16,15 @@ struct Channel {
     lost_records: u64,
 }
 
+impl Channel {
+    #[inline]
+    fn trace(&mut self, append: impl FnOnce(&mut Writer<'static>) -> Result<(), Full>) {
+        if append(&mut self.writer).is_err() {
+            self.lost_records += 1;
+        }
+    }
+}
+
 static CHANNEL: Mutex<Option<Channel>> = Mutex::new(None);
 
 /// Opens the channel in `memory`.
@@ -46,23 +55,25 @@ pub fn log(bytes: &[u8]) {
 /// Sends a trace record, or counts it as lost.
 pub fn record(record: &Record) {
     let mut buffer = [0; MAX_RECORD_LEN];
-    append_record(record.encode(&mut buffer));
+    let bytes = record.encode(&mut buffer);
+    with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
 }
 
 /// Likewise, the record of a PE.
 #[inline]
 pub fn pe_record(record: &PeRecord) {
-    // Zeroed once, not every time: what is used is written first.
-    static BUFFER: Mutex<[u8; MAX_RECORD_LEN]> = Mutex::new([0; MAX_RECORD_LEN]);
-    append_record(record.encode(&mut BUFFER.lock()));
+    if record.is_brief() {
+        with(|channel| {
+            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| record.encode_brief(place)))
+        });
+    } else {
+        unusual_pe_record(record);
+    }
 }
 
-fn append_record(bytes: &[u8]) {
-    with(|channel| {
-        if channel.writer.append(Stream::Trace, &[bytes]).is_err() {
-            channel.lost_records += 1;
-        }
-    });
+#[cold]
+fn unusual_pe_record(pe: &PeRecord) {
+    record(&Record::Pe(pe.clone()));
 }
 
 /// Trace records lost so far.

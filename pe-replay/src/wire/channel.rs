@@ -80,12 +80,24 @@ pub struct Full {
     pub capacity: u64,
 }
 
+/// Where a stream lies, and up to where it is used: offsets from the channel's base.
+#[derive(Clone, Copy)]
+struct Extent {
+    start: usize,
+    next: usize,
+    end: usize,
+}
+
+impl Extent {
+    fn full(&self) -> Full {
+        Full { capacity: (self.end - self.start) as u64 }
+    }
+}
+
 /// The kernel's side.
 pub struct Writer<'a> {
     memory: &'a mut [u8],
-    /// Where each stream lies: offset and length.
-    regions: [(usize, usize); Stream::ALL.len()],
-    used: [usize; Stream::ALL.len()],
+    extents: [Extent; Stream::ALL.len()],
 }
 
 impl<'a> Writer<'a> {
@@ -95,8 +107,11 @@ impl<'a> Writer<'a> {
     /// If `memory` is smaller than [`MIN_CHANNEL_LEN`].
     pub fn new(memory: &'a mut [u8]) -> Self {
         assert!(memory.len() as u64 >= MIN_CHANNEL_LEN, "a channel has at least {MIN_CHANNEL_LEN} bytes");
-        let regions = Stream::ALL.map(|stream| region(stream, memory.len()));
-        let mut writer = Self { memory, regions, used: [0; Stream::ALL.len()] };
+        let extents = Stream::ALL.map(|stream| {
+            let (start, length) = region(stream, memory.len());
+            Extent { start, next: start, end: start + length }
+        });
+        let mut writer = Self { memory, extents };
         for stream in Stream::ALL {
             writer.put(USED_AT + 8 * stream as usize, 0);
         }
@@ -113,25 +128,48 @@ impl<'a> Writer<'a> {
 
     /// How many more bytes a stream takes.
     pub fn room(&self, stream: Stream) -> usize {
-        self.regions[stream as usize].1 - self.used[stream as usize]
+        let extent = &self.extents[stream as usize];
+        extent.end - extent.next
     }
 
     /// Appends all parts to a stream, or none of them.
     #[inline]
     pub fn append(&mut self, stream: Stream, parts: &[&[u8]]) -> Result<(), Full> {
-        let (offset, capacity) = self.regions[stream as usize];
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let mut used = self.used[stream as usize];
-        if length > capacity - used {
-            return Err(Full { capacity: capacity as u64 });
+        if length > self.room(stream) {
+            return Err(self.extents[stream as usize].full());
         }
+        let mut next = self.extents[stream as usize].next;
         for part in parts {
-            self.memory[offset + used..offset + used + part.len()].copy_from_slice(part);
-            used += part.len();
+            self.memory[next..next + part.len()].copy_from_slice(part);
+            next += part.len();
         }
-        self.used[stream as usize] = used;
-        self.put(USED_AT + 8 * stream as usize, used as u64);
+        self.advance(stream, next);
         Ok(())
+    }
+
+    /// Appends `LEN` bytes; `write` has to overwrite all that it is given.
+    #[inline]
+    pub fn append_in_place<const LEN: usize>(
+        &mut self,
+        stream: Stream,
+        write: impl FnOnce(&mut [u8; LEN]),
+    ) -> Result<(), Full> {
+        let extent = self.extents[stream as usize];
+        let room = self.memory.get_mut(extent.next..extent.end);
+        let place = room.and_then(<[u8]>::first_chunk_mut).ok_or_else(|| extent.full())?;
+        write(place);
+        self.advance(stream, extent.next + LEN);
+        Ok(())
+    }
+
+    /// Publishes that a stream is used up to `next`.
+    #[inline]
+    fn advance(&mut self, stream: Stream, next: usize) {
+        let extent = &mut self.extents[stream as usize];
+        extent.next = next;
+        let used = next - extent.start;
+        self.put(USED_AT + 8 * stream as usize, used as u64);
     }
 
     /// Appends one chunk of program output.
@@ -150,8 +188,8 @@ impl<'a> Writer<'a> {
 
     /// The used part of a stream.
     pub fn stream(&self, stream: Stream) -> &[u8] {
-        let (offset, _) = self.regions[stream as usize];
-        &self.memory[offset..offset + self.used[stream as usize]]
+        let extent = &self.extents[stream as usize];
+        &self.memory[extent.start..extent.next]
     }
 }
 
