@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! The kernel's end of the channel to the host.
 
+use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use pe_replay::wire::config::Sink;
 use pe_replay::wire::end::{EndRecord, MAX_END_LEN};
-use pe_replay::wire::record::{MAX_RECORD_LEN, PeRecord, Record};
+use pe_replay::wire::record::{MAX_RECORD_LEN, Record};
 use spin::Mutex;
 
 use crate::arch::debugcon;
@@ -61,19 +62,19 @@ pub fn record(record: &Record) {
 
 /// Likewise, the record of a PE.
 #[inline]
-pub fn pe_record(record: &PeRecord) {
-    if record.is_brief() {
+pub fn pe_record(pe: &Recorded) {
+    if pe.is_brief() {
         with(|channel| {
-            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| record.encode_brief(place)))
+            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place)))
         });
     } else {
-        unusual_pe_record(record);
+        unusual_pe_record(pe);
     }
 }
 
 #[cold]
-fn unusual_pe_record(pe: &PeRecord) {
-    record(&Record::Pe(pe.clone()));
+fn unusual_pe_record(pe: &Recorded) {
+    record(&Record::Pe(pe.into()));
 }
 
 /// Trace records lost so far.

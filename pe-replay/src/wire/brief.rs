@@ -11,6 +11,7 @@ use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
 use super::record::PeRecord;
+use crate::drive::Account;
 use crate::phases::{Phase, Phases};
 use crate::stop::DelimiterKind;
 
@@ -52,30 +53,73 @@ impl BriefRecord {
     pub const LEN: usize = WRITE_FAULTS_AT + 2;
 }
 
-impl PeRecord {
+/// A PE that is to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// Process number, from 1.
+    pub process: u16,
+    /// Thread number within the process, from 1.
+    pub thread: u16,
+    /// Sequence number, from 0.
+    pub sequence: u64,
+    /// What ended it.
+    pub delimiter: DelimiterKind,
+    /// RIP at its end.
+    pub rip: u64,
+    /// Its instructions, counted once.
+    pub instructions: u64,
+    /// Where the time went.
+    pub phases: &'a Phases,
+    /// What the engine says about it.
+    pub account: &'a Account,
+}
+
+impl Recorded<'_> {
     /// Whether the brief form has room for all of this.
     #[inline]
     pub fn is_brief(&self) -> bool {
         let wide = self.phases.0.iter().fold(self.sequence | self.instructions, |bits, ticks| bits | ticks);
-        wide >> u32::BITS == 0 && self.divergences.is_empty() && self.counter_misses | self.flips == 0
+        wide >> u32::BITS == 0
+            && self.account.divergences.is_empty()
+            && self.account.counter_misses | self.account.flips == 0
     }
 
     /// Writes the brief form, as postcard would write [`BriefRecord`]; of what it
     /// has no room for nothing is seen.
     #[inline]
-    pub fn encode_brief(&self, to: &mut [u8; BriefRecord::LEN]) {
+    pub fn encode(&self, to: &mut [u8; BriefRecord::LEN]) {
         put::<0, 1>(to, [NUMBER]);
         put::<1, 1>(to, [self.delimiter as u8]);
         put::<2, 2>(to, self.process.to_le_bytes());
         put::<4, 2>(to, self.thread.to_le_bytes());
-        put::<6, 2>(to, self.frames_written.to_le_bytes());
+        put::<6, 2>(to, self.account.frames_written.to_le_bytes());
         put::<8, 8>(to, self.rip.to_le_bytes());
         put::<16, 4>(to, (self.sequence as u32).to_le_bytes());
         put::<20, 4>(to, (self.instructions as u32).to_le_bytes());
         for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases.0) {
             *to = (ticks as u32).to_le_bytes();
         }
-        put::<WRITE_FAULTS_AT, 2>(to, self.write_faults.to_le_bytes());
+        put::<WRITE_FAULTS_AT, 2>(to, self.account.write_faults.to_le_bytes());
+    }
+}
+
+impl From<&Recorded<'_>> for PeRecord {
+    fn from(recorded: &Recorded<'_>) -> Self {
+        let Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account } = *recorded;
+        Self {
+            process,
+            thread,
+            sequence,
+            delimiter,
+            rip,
+            instructions,
+            frames_written: account.frames_written,
+            write_faults: account.write_faults,
+            phases: *phases,
+            divergences: account.divergences.clone(),
+            counter_misses: account.counter_misses,
+            flips: account.flips,
+        }
     }
 }
 

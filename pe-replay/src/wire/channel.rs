@@ -80,24 +80,23 @@ pub struct Full {
     pub capacity: u64,
 }
 
-/// Where a stream lies, and up to where it is used: offsets from the channel's base.
-#[derive(Clone, Copy)]
-struct Extent {
-    start: usize,
-    next: usize,
-    end: usize,
+/// A stream as it is written.
+struct Region<'a> {
+    memory: &'a mut [u8],
+    used: usize,
 }
 
-impl Extent {
+impl Region<'_> {
     fn full(&self) -> Full {
-        Full { capacity: (self.end - self.start) as u64 }
+        Full { capacity: self.memory.len() as u64 }
     }
 }
 
 /// The kernel's side.
 pub struct Writer<'a> {
-    memory: &'a mut [u8],
-    extents: [Extent; Stream::ALL.len()],
+    header: &'a mut [u8; HEADER_LEN],
+    /// In memory order.
+    regions: [Region<'a>; Stream::ALL.len()],
 }
 
 impl<'a> Writer<'a> {
@@ -107,11 +106,16 @@ impl<'a> Writer<'a> {
     /// If `memory` is smaller than [`MIN_CHANNEL_LEN`].
     pub fn new(memory: &'a mut [u8]) -> Self {
         assert!(memory.len() as u64 >= MIN_CHANNEL_LEN, "a channel has at least {MIN_CHANNEL_LEN} bytes");
-        let extents = Stream::ALL.map(|stream| {
-            let (start, length) = region(stream, memory.len());
-            Extent { start, next: start, end: start + length }
+        let size = memory.len();
+        let Some((header, mut rest)) = memory.split_first_chunk_mut() else {
+            unreachable!("the smallest channel is larger than its header");
+        };
+        let regions = Stream::ALL.map(|stream| {
+            let (memory, after) = core::mem::take(&mut rest).split_at_mut(region(stream, size).1);
+            rest = after;
+            Region { memory, used: 0 }
         });
-        let mut writer = Self { memory, extents };
+        let mut writer = Self { header, regions };
         for stream in Stream::ALL {
             writer.put(USED_AT + 8 * stream as usize, 0);
         }
@@ -123,28 +127,28 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn put(&mut self, at: usize, value: u64) {
-        self.memory[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        self.header.as_chunks_mut().0[at / 8] = value.to_le_bytes();
     }
 
     /// How many more bytes a stream takes.
     pub fn room(&self, stream: Stream) -> usize {
-        let extent = &self.extents[stream as usize];
-        extent.end - extent.next
+        let region = &self.regions[stream as usize];
+        region.memory.len() - region.used
     }
 
     /// Appends all parts to a stream, or none of them.
-    #[inline]
     pub fn append(&mut self, stream: Stream, parts: &[&[u8]]) -> Result<(), Full> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        if length > self.room(stream) {
-            return Err(self.extents[stream as usize].full());
+        let room = self.room(stream);
+        let region = &mut self.regions[stream as usize];
+        if length > room {
+            return Err(region.full());
         }
-        let mut next = self.extents[stream as usize].next;
         for part in parts {
-            self.memory[next..next + part.len()].copy_from_slice(part);
-            next += part.len();
+            region.memory[region.used..region.used + part.len()].copy_from_slice(part);
+            region.used += part.len();
         }
-        self.advance(stream, next);
+        self.publish(stream);
         Ok(())
     }
 
@@ -155,21 +159,20 @@ impl<'a> Writer<'a> {
         stream: Stream,
         write: impl FnOnce(&mut [u8; LEN]),
     ) -> Result<(), Full> {
-        let extent = self.extents[stream as usize];
-        let room = self.memory.get_mut(extent.next..extent.end);
-        let place = room.and_then(<[u8]>::first_chunk_mut).ok_or_else(|| extent.full())?;
+        let region = &mut self.regions[stream as usize];
+        let Some(place) = region.memory.get_mut(region.used..).and_then(<[u8]>::first_chunk_mut) else {
+            return Err(region.full());
+        };
         write(place);
-        self.advance(stream, extent.next + LEN);
+        region.used += LEN;
+        self.publish(stream);
         Ok(())
     }
 
-    /// Publishes that a stream is used up to `next`.
+    /// Lets the host see what was appended.
     #[inline]
-    fn advance(&mut self, stream: Stream, next: usize) {
-        let extent = &mut self.extents[stream as usize];
-        extent.next = next;
-        let used = next - extent.start;
-        self.put(USED_AT + 8 * stream as usize, used as u64);
+    fn publish(&mut self, stream: Stream) {
+        self.put(USED_AT + 8 * stream as usize, self.regions[stream as usize].used as u64);
     }
 
     /// Appends one chunk of program output.
@@ -188,8 +191,8 @@ impl<'a> Writer<'a> {
 
     /// The used part of a stream.
     pub fn stream(&self, stream: Stream) -> &[u8] {
-        let extent = &self.extents[stream as usize];
-        &self.memory[extent.start..extent.next]
+        let region = &self.regions[stream as usize];
+        &region.memory[..region.used]
     }
 }
 
