@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! The kernel's end of the channel to the host.
 
+use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use pe_replay::wire::config::Sink;
 use pe_replay::wire::end::{EndRecord, MAX_END_LEN};
-use pe_replay::wire::record::{MAX_RECORD_LEN, PeRecord, Record};
+use pe_replay::wire::record::{MAX_RECORD_LEN, Record};
 use spin::Mutex;
 
 use crate::arch::debugcon;
@@ -14,6 +15,15 @@ struct Channel {
     writer: Writer<'static>,
     sink: Sink,
     lost_records: u64,
+}
+
+impl Channel {
+    #[inline]
+    fn trace(&mut self, append: impl FnOnce(&mut Writer<'static>) -> Result<(), Full>) {
+        if append(&mut self.writer).is_err() {
+            self.lost_records += 1;
+        }
+    }
 }
 
 static CHANNEL: Mutex<Option<Channel>> = Mutex::new(None);
@@ -46,23 +56,25 @@ pub fn log(bytes: &[u8]) {
 /// Sends a trace record, or counts it as lost.
 pub fn record(record: &Record) {
     let mut buffer = [0; MAX_RECORD_LEN];
-    append_record(record.encode(&mut buffer));
+    let bytes = record.encode(&mut buffer);
+    with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
 }
 
 /// Likewise, the record of a PE.
 #[inline]
-pub fn pe_record(record: &PeRecord) {
-    // Zeroed once, not every time: what is used is written first.
-    static BUFFER: Mutex<[u8; MAX_RECORD_LEN]> = Mutex::new([0; MAX_RECORD_LEN]);
-    append_record(record.encode(&mut BUFFER.lock()));
+pub fn pe_record(pe: &Recorded) {
+    if pe.is_brief() {
+        with(|channel| {
+            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place)))
+        });
+    } else {
+        unusual_pe_record(pe);
+    }
 }
 
-fn append_record(bytes: &[u8]) {
-    with(|channel| {
-        if channel.writer.append(Stream::Trace, &[bytes]).is_err() {
-            channel.lost_records += 1;
-        }
-    });
+#[cold]
+fn unusual_pe_record(pe: &Recorded) {
+    record(&Record::Pe(pe.into()));
 }
 
 /// Trace records lost so far.

@@ -5,10 +5,11 @@
 //! delimiter asks for. The outcome is part of the next PE's start state.
 
 use pe_replay::drive::Committed;
+use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
-use pe_replay::wire::record::{CounterKind, PeRecord, Record, TraceHeader, Unit};
+use pe_replay::wire::record::{CounterKind, Record, TraceHeader, Unit};
 use pe_replay::{DelimiterKind, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -180,20 +181,15 @@ impl Process {
     }
 
     fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
-        let account = self.engine.account();
-        channel::pe_record(&PeRecord {
+        channel::pe_record(&Recorded {
             process: PROCESS,
             thread: THREAD,
             sequence,
             delimiter,
             rip: self.engine.state().rip,
             instructions: count,
-            frames_written: account.frames_written,
-            write_faults: account.write_faults,
-            phases,
-            divergences: account.divergences.clone(),
-            counter_misses: account.counter_misses,
-            flips: account.flips,
+            phases: &phases,
+            account: self.engine.account(),
         });
     }
 

@@ -79,6 +79,7 @@ impl Machine for KernelMachine {
         machine::now()
     }
 
+    #[inline(always)]
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         watchdog::wind(machine::now());
         let start = Start {

@@ -72,7 +72,7 @@ impl Phases {
     #[inline]
     pub fn add_all(&mut self, other: &Self) {
         for (sum, part) in self.0.iter_mut().zip(other.0) {
-            *sum += part;
+            *sum = sum.wrapping_add(part);
         }
     }
 

@@ -80,12 +80,23 @@ pub struct Full {
     pub capacity: u64,
 }
 
+/// A stream as it is written.
+struct Region<'a> {
+    memory: &'a mut [u8],
+    used: usize,
+}
+
+impl Region<'_> {
+    fn full(&self) -> Full {
+        Full { capacity: self.memory.len() as u64 }
+    }
+}
+
 /// The kernel's side.
 pub struct Writer<'a> {
-    memory: &'a mut [u8],
-    /// Where each stream lies: offset and length.
-    regions: [(usize, usize); Stream::ALL.len()],
-    used: [usize; Stream::ALL.len()],
+    header: &'a mut [u8; HEADER_LEN],
+    /// In memory order.
+    regions: [Region<'a>; Stream::ALL.len()],
 }
 
 impl<'a> Writer<'a> {
@@ -95,8 +106,16 @@ impl<'a> Writer<'a> {
     /// If `memory` is smaller than [`MIN_CHANNEL_LEN`].
     pub fn new(memory: &'a mut [u8]) -> Self {
         assert!(memory.len() as u64 >= MIN_CHANNEL_LEN, "a channel has at least {MIN_CHANNEL_LEN} bytes");
-        let regions = Stream::ALL.map(|stream| region(stream, memory.len()));
-        let mut writer = Self { memory, regions, used: [0; Stream::ALL.len()] };
+        let size = memory.len();
+        let Some((header, mut rest)) = memory.split_first_chunk_mut() else {
+            unreachable!("the smallest channel is larger than its header");
+        };
+        let regions = Stream::ALL.map(|stream| {
+            let (memory, after) = core::mem::take(&mut rest).split_at_mut(region(stream, size).1);
+            rest = after;
+            Region { memory, used: 0 }
+        });
+        let mut writer = Self { header, regions };
         for stream in Stream::ALL {
             writer.put(USED_AT + 8 * stream as usize, 0);
         }
@@ -108,30 +127,52 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn put(&mut self, at: usize, value: u64) {
-        self.memory[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        self.header.as_chunks_mut().0[at / 8] = value.to_le_bytes();
     }
 
     /// How many more bytes a stream takes.
     pub fn room(&self, stream: Stream) -> usize {
-        self.regions[stream as usize].1 - self.used[stream as usize]
+        let region = &self.regions[stream as usize];
+        region.memory.len() - region.used
     }
 
     /// Appends all parts to a stream, or none of them.
-    #[inline]
     pub fn append(&mut self, stream: Stream, parts: &[&[u8]]) -> Result<(), Full> {
-        let (offset, capacity) = self.regions[stream as usize];
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let mut used = self.used[stream as usize];
-        if length > capacity - used {
-            return Err(Full { capacity: capacity as u64 });
+        let room = self.room(stream);
+        let region = &mut self.regions[stream as usize];
+        if length > room {
+            return Err(region.full());
         }
         for part in parts {
-            self.memory[offset + used..offset + used + part.len()].copy_from_slice(part);
-            used += part.len();
+            region.memory[region.used..region.used + part.len()].copy_from_slice(part);
+            region.used += part.len();
         }
-        self.used[stream as usize] = used;
-        self.put(USED_AT + 8 * stream as usize, used as u64);
+        self.publish(stream);
         Ok(())
+    }
+
+    /// Appends `LEN` bytes; `write` has to overwrite all that it is given.
+    #[inline]
+    pub fn append_in_place<const LEN: usize>(
+        &mut self,
+        stream: Stream,
+        write: impl FnOnce(&mut [u8; LEN]),
+    ) -> Result<(), Full> {
+        let region = &mut self.regions[stream as usize];
+        let Some(place) = region.memory.get_mut(region.used..).and_then(<[u8]>::first_chunk_mut) else {
+            return Err(region.full());
+        };
+        write(place);
+        region.used += LEN;
+        self.publish(stream);
+        Ok(())
+    }
+
+    /// Lets the host see what was appended.
+    #[inline]
+    fn publish(&mut self, stream: Stream) {
+        self.put(USED_AT + 8 * stream as usize, self.regions[stream as usize].used as u64);
     }
 
     /// Appends one chunk of program output.
@@ -150,8 +191,8 @@ impl<'a> Writer<'a> {
 
     /// The used part of a stream.
     pub fn stream(&self, stream: Stream) -> &[u8] {
-        let (offset, _) = self.regions[stream as usize];
-        &self.memory[offset..offset + self.used[stream as usize]]
+        let region = &self.regions[stream as usize];
+        &region.memory[..region.used]
     }
 }
 

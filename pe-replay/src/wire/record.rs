@@ -2,11 +2,13 @@
 //! Trace records: one a PE, after a header that names version and unit.
 //!
 //! The trace stream is a sequence of postcard-encoded [`Record`]s, the first of
-//! them a [`Record::Header`].
+//! them a [`Record::Header`]. A PE is recorded in the [brief form](super::brief) if
+//! it can be; a reader gets the same either way.
 
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
+use super::brief::BriefRecord;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
 use crate::compare::Difference;
@@ -100,7 +102,7 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
             rest = after;
             Some(record)
         }
-        Ok((Record::Header(_) | Record::Pe(_), _)) | Err(_) => None,
+        Ok((Record::Header(_) | Record::Pe(_) | Record::Brief(_), _)) | Err(_) => None,
     })
 }
 
@@ -114,6 +116,8 @@ pub enum Record {
     Pe(PeRecord),
     /// The end of one program of a batch; such a trace has no other records.
     Program(ProgramRecord),
+    /// A PE that came to its end undisturbed, and in less than 2^32 ticks.
+    Brief(BriefRecord),
 }
 
 /// The largest encoded record, in bytes.
@@ -126,64 +130,6 @@ impl Record {
             Ok(used) => used,
             Err(error) => unreachable!("a record has a bounded size: {error}"),
         }
-    }
-}
-
-/// [`Record::Pe`]'s number in the encoding.
-const PE: u8 = 1;
-
-/// Appends to a buffer as postcard does: integers above a byte go by seven bits,
-/// the lowest first. A record has a bounded size, so nothing is refused.
-struct Encoder<'a> {
-    buffer: &'a mut [u8; MAX_RECORD_LEN],
-    used: usize,
-}
-
-impl Encoder<'_> {
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.buffer[self.used % MAX_RECORD_LEN] = byte;
-        self.used = self.used.wrapping_add(1);
-    }
-
-    #[inline]
-    fn integer(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.byte(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.byte(value as u8);
-    }
-}
-
-impl PeRecord {
-    /// Writes [`Record::Pe`] of this to `buffer`; returns the used part.
-    ///
-    /// There is one for every PE, so the normal case is written out: it is what
-    /// [`Record::encode`] does, at a fifth of the instructions.
-    #[inline]
-    pub fn encode<'a>(&self, buffer: &'a mut [u8; MAX_RECORD_LEN]) -> &'a [u8] {
-        if !self.divergences.is_empty() {
-            return Record::Pe(self.clone()).encode(buffer);
-        }
-        let mut to = Encoder { buffer, used: 0 };
-        to.byte(PE);
-        to.integer(self.process.into());
-        to.integer(self.thread.into());
-        to.integer(self.sequence);
-        to.byte(self.delimiter as u8);
-        to.integer(self.rip);
-        to.integer(self.instructions);
-        to.integer(self.frames_written.into());
-        to.integer(self.write_faults.into());
-        for ticks in self.phases.0 {
-            to.integer(ticks);
-        }
-        to.byte(0);
-        to.integer(self.counter_misses.into());
-        to.integer(self.flips.into());
-        let used = to.used;
-        &buffer[..used.min(MAX_RECORD_LEN)]
     }
 }
 
@@ -206,7 +152,9 @@ impl<'a> Records<'a> {
         }
         match postcard::take_from_bytes(bytes) {
             Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok((Record::Pe(_) | Record::Program(_), _)) | Err(_) => Err(WireError::Malformed),
+            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_), _)) | Err(_) => {
+                Err(WireError::Malformed)
+            }
         }
     }
 }
@@ -218,15 +166,13 @@ impl Iterator for Records<'_> {
         if self.rest.is_empty() {
             return None;
         }
-        match postcard::take_from_bytes(self.rest) {
-            Ok((Record::Pe(record), rest)) => {
-                self.rest = rest;
-                Some(Ok(record))
-            }
-            Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => {
-                self.rest = &[];
-                Some(Err(WireError::Malformed))
-            }
-        }
+        let record = match postcard::take_from_bytes(self.rest) {
+            Ok((Record::Pe(record), rest)) => Some((record, rest)),
+            Ok((Record::Brief(brief), rest)) => Some((brief.into(), rest)),
+            Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => None,
+        };
+        let (record, rest) = record.map_or((Err(WireError::Malformed), &[][..]), |(it, rest)| (Ok(it), rest));
+        self.rest = rest;
+        Some(record)
     }
 }

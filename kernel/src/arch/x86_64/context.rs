@@ -48,26 +48,56 @@ pub struct Start {
 }
 
 /// Whether all addresses that a privileged instruction loads are canonical.
-#[inline]
 fn is_canonical(state: &Uprr) -> bool {
     let upper = |address: u64| (address as i64) >> 47;
     [state.rip, state.fs_base, state.gs_base].into_iter().all(|address| (upper(address) + 1) as u64 <= 1)
 }
 
-/// Whether every field that a privileged instruction loads, but for addresses, can be
-/// loaded as it is.
-#[inline]
-fn is_loadable(state: &Uprr, mxcsr_mask: u32) -> bool {
-    let selectors = [state.ds, state.es, state.fs, state.gs];
+/// Whether every field that a privileged instruction loads can be loaded as it is.
+/// Of states that can, those with addresses in the kernel's half are not found ready.
+///
+/// Without a branch but for the selectors, which are mostly null: it is asked at
+/// every entry.
+#[inline(always)]
+fn is_ready(state: &Uprr, mxcsr_mask: u32) -> bool {
+    let addresses = (state.rip | state.fs_base | state.gs_base) >> 47;
+    let flags = state.rflags & !USER_FLAGS ^ (ALWAYS_ONE | INTERRUPT_FLAG);
+    let cs = state.cs ^ u64::from(segment::USER_CS);
+    let ss = state.ss ^ u64::from(segment::USER_SS);
     let all_null = state.ds | state.es | state.fs | state.gs == 0;
-    state.rflags == state.rflags & USER_FLAGS | ALWAYS_ONE | INTERRUPT_FLAG
-        && (all_null || selectors.into_iter().all(segment::user_loadable))
-        && state.cs == u64::from(segment::USER_CS)
-        && state.ss == u64::from(segment::USER_SS)
+    addresses | flags | cs | ss == 0
         && state.extended.is_loadable(mxcsr_mask)
+        && (all_null || selectors_are_loadable(state))
 }
 
-/// Brings those fields to values that can be loaded.
+#[cold]
+fn selectors_are_loadable(state: &Uprr) -> bool {
+    [state.ds, state.es, state.fs, state.gs].into_iter().all(segment::user_loadable)
+}
+
+/// The state cannot be loaded and cannot be made loadable.
+struct NotCanonical;
+
+/// Makes `state` what can be loaded of `source`, or else of itself.
+#[cold]
+#[inline(never)]
+fn make_ready(
+    source: Option<&Uprr>,
+    state: &mut Uprr,
+    start: Start,
+    mxcsr_mask: u32,
+) -> Result<(), NotCanonical> {
+    if let Some(source) = source {
+        state.clone_from(source);
+    }
+    if !is_canonical(state) {
+        return Err(NotCanonical);
+    }
+    make_loadable(state, start, mxcsr_mask);
+    Ok(())
+}
+
+/// Brings those fields, addresses apart, to values that can be loaded.
 fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
     for selector in [&mut state.ds, &mut state.es, &mut state.fs, &mut state.gs] {
         if !segment::user_loadable(*selector) {
@@ -91,64 +121,77 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// it; `state` is then what it has come to.
 ///
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
-#[inline]
+#[inline(always)]
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     let plain = !start.step && !start.interrupts_off;
-    let as_it_is = source.filter(|it| plain && is_canonical(it) && is_loadable(it, mxcsr_mask));
-    if as_it_is.is_none() {
-        if let Some(source) = source {
-            state.clone_from(source);
-        }
-        if !is_canonical(state) {
-            let now = super::machine::now();
-            let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
-            return Stretch { cause, entered: now, left: now, refused: true };
-        }
-        make_loadable(state, start, mxcsr_mask);
-    }
+    let from = match source {
+        Some(source) if plain && is_ready(source, mxcsr_mask) => core::ptr::from_ref(source),
+        source => match make_ready(source, state, start, mxcsr_mask) {
+            Ok(()) => core::ptr::from_ref(state),
+            Err(NotCanonical) => {
+                let now = super::machine::now();
+                let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
+                return Stretch { cause, entered: now, left: now, refused: true };
+            }
+        },
+    };
     if start.fresh {
         // SAFETY: compiled code does not use the x87 unit.
         unsafe { core::arch::asm!("fninit", options(nomem, nostack)) };
     }
-    let state_at: *mut Uprr = state;
-    let source_at = as_it_is.map_or(state_at.cast_const(), core::ptr::from_ref);
     // SAFETY: every field that a privileged instruction loads was just found or made
     // valid; user page tables share the kernel's half.
-    unsafe { entry::enter_user(source_at, state_at, start.timer) };
+    unsafe { entry::enter_user(from, state, start.timer) };
     // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
     let (entered, left) = unsafe { ((*ENTRIES.0.get()).entered, (*ENTRIES.0.get()).left) };
     let cause = cause(state);
     if cause == Cause::Counter {
         apic::end_of_interrupt();
-    } else if left.wrapping_sub(entered) + DISARM_LEAD >= u64::from(start.timer) && apic::counter_pending() {
-        // SAFETY: with the task priority as it is, only the counter can interrupt.
-        unsafe { entry::drain() };
+    } else if left.wrapping_sub(entered).wrapping_add(DISARM_LEAD) >= u64::from(start.timer) {
+        drop_overflow();
     }
     Stretch { cause, entered, left, refused: false }
 }
 
+/// Takes and drops an overflow that may have come after the stop.
+#[cold]
+#[inline(never)]
+fn drop_overflow() {
+    if apic::counter_pending() {
+        // SAFETY: with the task priority as it is, only the counter can interrupt.
+        unsafe { entry::drain() };
+    }
+}
+
 /// Reads why user mode was left from what the entry code pushed.
-#[inline]
+#[inline(always)]
 fn cause(state: &Uprr) -> Cause {
-    let error = state.entry_error as u32;
     match state.entry_vector {
         SYSCALL_ENTRY => Cause::Syscall,
+        number if number < 32 => exception(state, number as u8),
+        // The counter's vector, or a spurious interrupt, which says nothing more.
+        _ => Cause::Counter,
+    }
+}
+
+#[inline(never)]
+fn exception(state: &Uprr, number: u8) -> Cause {
+    let error = state.entry_error as u32;
+    match number {
         2 => Cause::Watchdog,
-        1 => {
+        vector::DEBUG => {
             // SAFETY: clears the sticky status, which nothing else reads.
             unsafe { clear_debug_status() };
             Cause::Exception { vector: vector::DEBUG, error: 0, address: 0 }
         }
         // Whatever the rights it was made with, this was the user's access: QEMU before
         // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
-        14 => Cause::Exception {
+        vector::PAGE_FAULT => Cause::Exception {
             vector: vector::PAGE_FAULT,
             error: error | FAULT_USER,
             address: Cr2::read_raw(),
         },
-        number if number < 32 => Cause::Exception { vector: number as u8, error, address: 0 },
-        // The counter's vector, or a spurious interrupt, which says nothing more.
-        _ => Cause::Counter,
+        vector => Cause::Exception { vector, error, address: 0 },
     }
 }
 

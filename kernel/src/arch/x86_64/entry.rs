@@ -31,8 +31,6 @@ pub const SYSCALL_ENTRY: u64 = 0x100;
 #[repr(C)]
 pub struct EntryState {
     kernel_rsp: u64,
-    /// End of the current process's `Uprr`.
-    frame_top: u64,
     user_rsp: u64,
     /// Time stamp before user mode.
     pub entered: u64,
@@ -56,7 +54,6 @@ unsafe impl Sync for Entries {}
 
 pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     kernel_rsp: 0,
-    frame_top: 0,
     user_rsp: 0,
     entered: 0,
     left: 0,
@@ -73,13 +70,25 @@ const _: () = assert!(offset_of!(Uprr, ss) + 8 == FRAME_TOP && FRAME_TOP.is_mult
 const _: () = assert!(offset_of!(Uprr, rax) == offset_of!(Uprr, r15) + 14 * 8);
 const _: () = assert!(offset_of!(Uprr, entry_vector) == offset_of!(Uprr, rax) + 8);
 const _: () = assert!(offset_of!(Uprr, rip) == offset_of!(Uprr, rax) + 24);
-const _: () = assert!(offset_of!(TaskStateSegment, privilege_stack_table) == 4);
 
 /// End of the frame that the processor pushes, from the start of the `Uprr`.
 const FRAME_TOP: usize = offset_of!(Uprr, ss) + 8;
 
+/// RSP0 in the task state: where the processor pushes its frame, and SYSCALL's entry too.
+const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
+
 const MSR_FS_BASE: u32 = 0xc000_0100;
 const MSR_GS_BASE: u32 = 0xc000_0101;
+
+/// APIC registers as displacements: the page lies in the last 2 GiB.
+const TIMER: i32 = displacement(TIMER_INITIAL);
+const EOI: i32 = displacement(END_OF_INTERRUPT);
+
+const fn displacement(offset: u64) -> i32 {
+    let address = (APIC + offset) as i64;
+    assert!(address as i32 as i64 == address);
+    address as i32
+}
 
 /// Enters user mode with `source` and returns when it stops, with what is there
 /// then in `state`, which may be the same; `timer` is what the APIC timer is
@@ -99,32 +108,28 @@ pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer
         "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
         "mov [rip + {entries} + {kernel_rsp}], rsp",
         "lea rax, [rsi + {frame_top}]",
-        "mov [rip + {entries} + {frame_top_slot}], rax",
-        "mov [rip + {task} + 4], rax",
-        "mov r8, rdi",
-        "mov r9d, edx",
+        "mov [rip + {task} + {rsp0}], rax",
+        "mov r8d, edx",
         "mov eax, {xcr0}",
         "xor edx, edx",
-        "xrstor64 [r8]",
-        "mov ds, word ptr [r8 + {ds}]",
-        "mov es, word ptr [r8 + {es}]",
-        "mov fs, word ptr [r8 + {fs}]",
-        "mov gs, word ptr [r8 + {gs}]",
+        "xrstor64 [rdi]",
+        "mov ds, word ptr [rdi + {ds}]",
+        "mov es, word ptr [rdi + {es}]",
+        "mov fs, word ptr [rdi + {fs}]",
+        "mov gs, word ptr [rdi + {gs}]",
         "mov ecx, {msr_fs}",
-        "mov eax, [r8 + {fs_base}]",
-        "mov edx, [r8 + {fs_base} + 4]",
+        "mov eax, [rdi + {fs_base}]",
+        "mov edx, [rdi + {fs_base} + 4]",
         "wrmsr",
         "mov ecx, {msr_gs}",
-        "mov eax, [r8 + {gs_base}]",
-        "mov edx, [r8 + {gs_base} + 4]",
+        "mov eax, [rdi + {gs_base}]",
+        "mov edx, [rdi + {gs_base} + 4]",
         "wrmsr",
-        "mov rcx, {apic}",
-        "mov [rcx + {timer}], r9d",
+        "mov ds:[{timer}], r8d",
         "rdtsc",
-        "shl rdx, 32",
-        "or rax, rdx",
-        "mov [rip + {entries} + {entered}], rax",
-        "lea rsp, [r8 + {r15}]",
+        "mov [rip + {entries} + {entered}], eax",
+        "mov [rip + {entries} + {entered} + 4], edx",
+        "lea rsp, [rdi + {r15}]",
         "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
         "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx", "pop rax",
         "add rsp, 16",
@@ -132,7 +137,7 @@ pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer
         entries = sym ENTRIES,
         task = sym TASK,
         kernel_rsp = const offset_of!(EntryState, kernel_rsp),
-        frame_top_slot = const offset_of!(EntryState, frame_top),
+        rsp0 = const RSP0,
         entered = const offset_of!(EntryState, entered),
         frame_top = const FRAME_TOP,
         xcr0 = const XCR0,
@@ -144,8 +149,7 @@ pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer
         gs_base = const offset_of!(Uprr, gs_base),
         msr_fs = const MSR_FS_BASE,
         msr_gs = const MSR_GS_BASE,
-        apic = const APIC,
-        timer = const TIMER_INITIAL,
+        timer = const TIMER,
         r15 = const offset_of!(Uprr, r15),
     )
 }
@@ -161,11 +165,9 @@ unsafe extern "C" fn leave_user() {
         "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
         "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
         "rdtsc",
-        "mov rcx, {apic}",
-        "mov dword ptr [rcx + {timer}], 0",
-        "shl rdx, 32",
-        "or rax, rdx",
-        "mov [rip + {entries} + {left}], rax",
+        "mov dword ptr ds:[{timer}], 0",
+        "mov [rip + {entries} + {left}], eax",
+        "mov [rip + {entries} + {left} + 4], edx",
         "lea r8, [rsp - {r15}]",
         "mov rsp, [rip + {entries} + {kernel_rsp}]",
         // All flags to a known state, AC and DF and NT among them: CLD and CLAC in
@@ -208,8 +210,7 @@ unsafe extern "C" fn leave_user() {
         gs_base = const offset_of!(Uprr, gs_base),
         msr_fs = const MSR_FS_BASE,
         msr_gs = const MSR_GS_BASE,
-        apic = const APIC,
-        timer = const TIMER_INITIAL,
+        timer = const TIMER,
         r15 = const offset_of!(Uprr, r15),
     )
 }
@@ -223,7 +224,7 @@ unsafe extern "C" fn leave_user() {
 pub unsafe extern "C" fn syscall_entry() {
     naked_asm!(
         "mov [rip + {entries} + {user_rsp}], rsp",
-        "mov rsp, [rip + {entries} + {frame_top}]",
+        "mov rsp, [rip + {task} + {rsp0}]",
         "push {ss}",
         "push qword ptr [rip + {entries} + {user_rsp}]",
         "push r11",
@@ -234,7 +235,8 @@ pub unsafe extern "C" fn syscall_entry() {
         "jmp {leave}",
         entries = sym ENTRIES,
         user_rsp = const offset_of!(EntryState, user_rsp),
-        frame_top = const offset_of!(EntryState, frame_top),
+        task = sym TASK,
+        rsp0 = const RSP0,
         ss = const USER_SS,
         cs = const USER_CS,
         vector = const SYSCALL_ENTRY,
@@ -299,17 +301,13 @@ pub unsafe extern "C" fn counter_entry() {
         "push {vector}",
         "test byte ptr [rsp + 24], 3",
         "jnz {leave}",
-        "mov [rsp], rax",
-        "mov rax, {apic}",
-        "mov dword ptr [rax + {eoi}], 0",
+        "mov dword ptr ds:[{eoi}], 0",
         "inc qword ptr [rip + {entries} + {drained}]",
-        "pop rax",
-        "add rsp, 8",
+        "add rsp, 16",
         "iretq",
         vector = const super::apic::COUNTER_VECTOR,
         leave = sym leave_user,
-        apic = const APIC,
-        eoi = const END_OF_INTERRUPT,
+        eoi = const EOI,
         entries = sym ENTRIES,
         drained = const offset_of!(EntryState, drained),
     )
@@ -415,7 +413,7 @@ pub unsafe extern "C" fn double_fault_entry() {
 unsafe extern "C" fn stack_to_frame() {
     naked_asm!(
         "mov rax, rsp",
-        "mov rsp, [rip + {entries} + {frame_top}]",
+        "mov rsp, [rip + {task} + {rsp0}]",
         "push [rax + 48]", // SS
         "push [rax + 40]", // RSP
         "push [rax + 32]", // RFLAGS
@@ -425,8 +423,8 @@ unsafe extern "C" fn stack_to_frame() {
         "push [rax]",
         "mov rax, [rax + 8]",
         "jmp {leave}",
-        entries = sym ENTRIES,
-        frame_top = const offset_of!(EntryState, frame_top),
+        task = sym TASK,
+        rsp0 = const RSP0,
         leave = sym leave_user,
     )
 }

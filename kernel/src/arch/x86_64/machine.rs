@@ -19,6 +19,7 @@ pub enum Exit {
 }
 
 /// The time stamp counter.
+#[inline]
 pub fn now() -> u64 {
     // SAFETY: RDTSC is always allowed in the kernel.
     unsafe { core::arch::x86_64::_rdtsc() }

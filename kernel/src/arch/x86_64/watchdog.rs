@@ -6,7 +6,8 @@
 //! from between PEs long before it runs down, so in an undisturbed system it
 //! never fires: an NMI in user mode *is* a divergence.
 
-use spin::Mutex;
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use x86_64::instructions::port::Port;
 
 use super::{apic, machine};
@@ -20,13 +21,10 @@ const LATCH: u8 = 0;
 const PIN: u8 = 2;
 const LONGEST: u16 = 0xffff;
 
-struct Watchdog {
-    /// Ticks of the time stamp counter that it takes to run down.
-    period: u64,
-    wound: u64,
-}
-
-static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { period: 0, wound: 0 });
+/// Ticks of the time stamp counter after which it is wound up again.
+static QUARTER: AtomicU64 = AtomicU64::new(0);
+/// When that is due.
+static DUE: AtomicU64 = AtomicU64::new(0);
 
 fn start(count: u16) {
     let mut data = Port::<u8>::new(CHANNEL_0);
@@ -57,20 +55,26 @@ pub fn init() -> u64 {
     while first.wrapping_sub(remaining()) < SAMPLE {}
     let (end, last) = (machine::now(), remaining());
     let elapsed = u64::from(first.wrapping_sub(last)).max(1);
-    let mut watchdog = WATCHDOG.lock();
-    watchdog.period = (end - begin) * u64::from(LONGEST) / elapsed;
-    watchdog.wound = machine::now();
-    start(LONGEST);
+    let period = (end - begin) * u64::from(LONGEST) / elapsed;
+    QUARTER.store(period / 4, Ordering::Relaxed);
+    wind_up(machine::now());
     apic::route_as_nmi(PIN);
-    watchdog.period
+    period
 }
 
 /// Winds the watchdog up if a quarter of its period is over. Called before every
-/// user entry.
+/// user entry, so that at each at least three quarters are left: more than the
+/// largest limit, which is refused at boot above one quarter.
+#[inline]
 pub fn wind(now: u64) {
-    let mut watchdog = WATCHDOG.lock();
-    if now.wrapping_sub(watchdog.wound) > watchdog.period / 4 {
-        watchdog.wound = now;
-        start(LONGEST);
+    if now > DUE.load(Ordering::Relaxed) {
+        wind_up(now);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wind_up(now: u64) {
+    DUE.store(now + QUARTER.load(Ordering::Relaxed), Ordering::Relaxed);
+    start(LONGEST);
 }

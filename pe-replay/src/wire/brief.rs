@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//! The brief form of a PE's record, for PEs that nothing disturbed.
+//!
+//! There is one for nearly every PE, and to write it is a part of what each PE
+//! costs. So its integers have fixed widths, and it is written by a few stores to
+//! constant places instead of field by field through postcard; that reads it like
+//! any other record.
+
+use arrayvec::ArrayVec;
+use postcard::fixint::le;
+use serde::{Deserialize, Serialize};
+
+use super::record::PeRecord;
+use crate::drive::Account;
+use crate::phases::{Phase, Phases};
+use crate::stop::DelimiterKind;
+
+const PHASES: usize = Phase::ALL.len();
+/// [`Record::Brief`](super::record::Record::Brief)'s number in the encoding.
+const NUMBER: u8 = 3;
+
+/// A duration of less than 2^32 ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ticks(#[serde(with = "le")] u32);
+
+/// [`PeRecord`] without divergences, counter misses and flips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BriefRecord {
+    delimiter: DelimiterKind,
+    #[serde(with = "le")]
+    process: u16,
+    #[serde(with = "le")]
+    thread: u16,
+    #[serde(with = "le")]
+    frames_written: u16,
+    #[serde(with = "le")]
+    rip: u64,
+    #[serde(with = "le")]
+    sequence: u32,
+    #[serde(with = "le")]
+    instructions: u32,
+    phases: [Ticks; PHASES],
+    #[serde(with = "le")]
+    write_faults: u16,
+}
+
+/// Where `phases` begins in the encoded form.
+const PHASES_AT: usize = 24;
+const WRITE_FAULTS_AT: usize = PHASES_AT + 4 * PHASES;
+
+impl BriefRecord {
+    /// Length of the encoded form, in bytes.
+    pub const LEN: usize = WRITE_FAULTS_AT + 2;
+}
+
+/// A PE that is to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// Process number, from 1.
+    pub process: u16,
+    /// Thread number within the process, from 1.
+    pub thread: u16,
+    /// Sequence number, from 0.
+    pub sequence: u64,
+    /// What ended it.
+    pub delimiter: DelimiterKind,
+    /// RIP at its end.
+    pub rip: u64,
+    /// Its instructions, counted once.
+    pub instructions: u64,
+    /// Where the time went.
+    pub phases: &'a Phases,
+    /// What the engine says about it.
+    pub account: &'a Account,
+}
+
+impl Recorded<'_> {
+    /// Whether the brief form has room for all of this.
+    #[inline]
+    pub fn is_brief(&self) -> bool {
+        let wide = self.phases.0.iter().fold(self.sequence | self.instructions, |bits, ticks| bits | ticks);
+        wide >> u32::BITS == 0
+            && self.account.divergences.is_empty()
+            && self.account.counter_misses | self.account.flips == 0
+    }
+
+    /// Writes the brief form, as postcard would write [`BriefRecord`]; of what it
+    /// has no room for nothing is seen.
+    #[inline]
+    pub fn encode(&self, to: &mut [u8; BriefRecord::LEN]) {
+        put::<0, 1>(to, [NUMBER]);
+        put::<1, 1>(to, [self.delimiter as u8]);
+        put::<2, 2>(to, self.process.to_le_bytes());
+        put::<4, 2>(to, self.thread.to_le_bytes());
+        put::<6, 2>(to, self.account.frames_written.to_le_bytes());
+        put::<8, 8>(to, self.rip.to_le_bytes());
+        put::<16, 4>(to, (self.sequence as u32).to_le_bytes());
+        put::<20, 4>(to, (self.instructions as u32).to_le_bytes());
+        for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases.0) {
+            *to = (ticks as u32).to_le_bytes();
+        }
+        put::<WRITE_FAULTS_AT, 2>(to, self.account.write_faults.to_le_bytes());
+    }
+}
+
+impl From<&Recorded<'_>> for PeRecord {
+    fn from(recorded: &Recorded<'_>) -> Self {
+        let Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account } = *recorded;
+        Self {
+            process,
+            thread,
+            sequence,
+            delimiter,
+            rip,
+            instructions,
+            frames_written: account.frames_written,
+            write_faults: account.write_faults,
+            phases: *phases,
+            divergences: account.divergences.clone(),
+            counter_misses: account.counter_misses,
+            flips: account.flips,
+        }
+    }
+}
+
+/// One store; a slice's copy would be one and, in the kernel's profile, eight
+/// instructions that check it.
+#[inline]
+fn put<const AT: usize, const N: usize>(to: &mut [u8; BriefRecord::LEN], bytes: [u8; N]) {
+    const { assert!(AT + N <= BriefRecord::LEN) };
+    for (index, byte) in bytes.into_iter().enumerate() {
+        to[AT + index] = byte;
+    }
+}
+
+impl From<BriefRecord> for PeRecord {
+    fn from(brief: BriefRecord) -> Self {
+        Self {
+            process: brief.process,
+            thread: brief.thread,
+            sequence: brief.sequence.into(),
+            delimiter: brief.delimiter,
+            rip: brief.rip,
+            instructions: brief.instructions.into(),
+            frames_written: brief.frames_written,
+            write_faults: brief.write_faults,
+            phases: Phases(brief.phases.map(|Ticks(ticks)| ticks.into())),
+            divergences: ArrayVec::new(),
+            counter_misses: 0,
+            flips: 0,
+        }
+    }
+}
