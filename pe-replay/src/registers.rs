@@ -8,6 +8,7 @@
 
 use crate::compare::{self, Difference, RunResult};
 use crate::life::Run;
+use crate::machine::Machine;
 use crate::stop::Delimiter;
 use crate::uprr::Uprr;
 
@@ -50,13 +51,13 @@ impl Registers {
 
     /// Brings what was changed between PEs to the normal form, in both copies.
     #[inline]
-    pub fn prepare(&mut self) {
+    pub fn prepare<M: Machine>(&mut self, machine: &mut M) {
         if core::mem::take(&mut self.touched)
             && let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow])
         {
             start.normalize();
             if self.shadowed {
-                shadow.clone_from(start);
+                machine.copy_state(start, shadow);
             }
         }
     }
