@@ -110,14 +110,6 @@ impl Machine for KernelMachine {
         self.pool.push(frame);
     }
 
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
-        context::copy(from, to, &self.primitives);
-    }
-
-    fn equal_states(&mut self, a: &Uprr, b: &Uprr) -> bool {
-        context::equal(a, b, &self.primitives)
-    }
-
     fn copy(&mut self, from: Frame, to: Frame) {
         phys::with2(from, to, |from, to| self.primitives.copy(from, to));
     }

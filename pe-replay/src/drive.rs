@@ -174,7 +174,7 @@ impl<M: Machine> Engine<M> {
                     if machine.disturbed() {
                         self.set.refresh(counted!(self, machine));
                     }
-                    self.registers.prepare(machine);
+                    self.registers.prepare();
                     Event::Done
                 }
                 Action::Execute(run, approach) => self.run(machine, run, approach, &life),

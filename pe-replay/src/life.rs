@@ -267,7 +267,7 @@ impl Life {
                 self.margin = (self.margin.max(1) * 2).min(self.goal(run));
                 self.turn(run)
             }
-            (Phase::Running(run), Event::Ended(end) | Event::Overshot(end)) => {
+            (Phase::Running(run @ (Run::Second | Run::Third)), Event::Ended(end) | Event::Overshot(end)) => {
                 self.ends[run as usize] = end;
                 if run == Run::Second && self.rules.mode == Mode::Triple {
                     self.turn(Run::Third)

@@ -66,10 +66,6 @@ pub trait Machine {
     fn allocate(&mut self) -> Option<Self::Frame>;
     /// Gives a frame back to the pool.
     fn release(&mut self, frame: Self::Frame);
-    /// Copies a state.
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr);
-    /// Whether two states are equal.
-    fn equal_states(&mut self, a: &Uprr, b: &Uprr) -> bool;
     /// Copies a frame.
     fn copy(&mut self, from: Self::Frame, to: Self::Frame);
     /// Copies `a` to `to` and returns whether `a` and `b` are equal; if not, `to`

@@ -6,20 +6,22 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::drive::Account;
-use pe_replay::policy::Policy;
+use pe_replay::inject::{Copy, Saved};
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::brief::{BriefRecord, Recorded};
 use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, MAX_INJECTIONS, Mutation, Sink};
 use pe_replay::wire::end::{
-    CounterFault, CounterReport, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal, Registers,
-    Totals, Verdict,
+    CounterFault, CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal,
+    Registers, Totals, Verdict,
 };
 use pe_replay::wire::record::{
     CounterKind, MAX_RECORD_LEN, PeRecord, ProgramRecord, Record, Records, TraceHeader, Unit, programs,
 };
 use pe_replay::wire::{VERSION, WireError};
-use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Run, Target};
+use pe_replay::{
+    Comparison, Difference, Events, Field, Flush, Injection, Mode, Phases, Policy, Recovery, Run, Target,
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -82,7 +84,7 @@ fn pe(divergences: &[Difference]) -> PeRecord {
         instructions: 99_999,
         frames_written: 5,
         write_faults: 6,
-        phases: Phases([1, 2, 3, 0, 5, 6, 700]),
+        phases: Phases([1, 2, 3, 0, 5, 33, 6, 700]),
         divergences: divergences.iter().copied().collect(),
         counter_misses: 7,
         flips: 1,
@@ -116,7 +118,7 @@ fn totals() -> Totals {
         total: 1000,
         boot: 2000,
         ends: [10, 11, 12, 13, 14, 15, 16],
-        phases: Phases([20, 21, 22, 23, 24, 25, 26]),
+        phases: Phases([20, 21, 22, 23, 24, 27, 25, 26]),
         flips: 30,
         lost_records: 31,
         longest_hold: 32,
@@ -144,6 +146,10 @@ fn verdict() -> Verdict {
     }
 }
 
+fn damage() -> Damage {
+    Damage { pe: 9, difference: DIFFERENCE }
+}
+
 fn report() -> CounterReport {
     CounterReport {
         arm_lead: -1,
@@ -167,6 +173,7 @@ fn name(end: End) -> &'static str {
         End::SelfTests { .. } => "self-tests",
         End::Calibrated(_) => "calibrated",
         End::Batch { .. } => "batch",
+        End::Damaged(_) => "damaged",
     }
 }
 
@@ -182,11 +189,13 @@ fn ends() -> Vec<(End, &'static str)> {
         (End::SelfTests { passed: 20, failed: 1 }, "061401"),
         (End::Calibrated(report()), "07010405080ad804"),
         (End::Batch { programs: 300 }, "08ac02"),
+        (End::Damaged(damage()), "0909191213b4a48002"),
     ]
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f101415161718191a1e1f20";
+const TOTALS: &str =
+    "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f20";
 
 #[test]
 fn config_has_its_bytes() {
@@ -212,12 +221,61 @@ fn config_with_a_mutation_has_its_bytes() {
             Mutation::Drop(Field::Constant),
             "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
         ),
+        (
+            Mutation::Drop(Field::PageHash),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011b",
+        ),
+        (
+            Mutation::Drop(Field::Summary),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011c",
+        ),
     ] {
         let config =
             Config { job: Job::SelfTest, sink: Sink::Debugcon, mutation: Some(mutation), ..config() };
         let golden = format!("{VERSION:02x}{golden}");
         assert_eq!(hex(&encoded_config(&config)), golden);
         assert_eq!(Config::decode(&unhex(&golden)), Ok(config));
+    }
+}
+
+/// Mode, recovery, comparison and flush stand behind each other.
+#[test]
+fn policies_have_their_bytes() {
+    let policy = Policy { limit: 10, max_dirty: 8, ..Policy::DEFAULT };
+    for (policy, golden) in [
+        (Policy { mode: Mode::Off, ..policy }, "000000000a08"),
+        (Policy { mode: Mode::Dual, ..policy }, "010000000a08"),
+        (Policy { mode: Mode::Triple, ..policy }, "020000000a08"),
+        (Policy { recovery: Recovery::Vote, ..policy }, "010100000a08"),
+        (Policy { comparison: Comparison::Hash, ..policy }, "010001000a08"),
+        (Policy { flush: Flush::Lines, ..policy }, "010000010a08"),
+        (Policy { flush: Flush::All, ..policy }, "010000020a08"),
+        (Policy { flush: Flush::Retry, ..policy }, "010000030a08"),
+    ] {
+        let bytes = encoded_record(&Record::Header(TraceHeader { policy, ..header() }));
+        assert_eq!(hex(&bytes), format!("00{VERSION:02x}0000{golden}"), "{policy:?}");
+    }
+}
+
+#[test]
+fn flips_have_their_bytes() {
+    let last = u64::MAX;
+    for (run, target, golden) in [
+        (Run::First, Target::Gpr(15), "03000c000f05"),
+        (Run::Second, Target::Rip, "03010c0105"),
+        (Run::Third, Target::Rflags, "03020c0205"),
+        (Run::First, Target::Xmm(15), "03000c030f05"),
+        (Run::First, Target::Memory(last), "03000c04ffffffffffffffffff0105"),
+        (Run::First, Target::Copy(Copy::Checkpoint, 0x1000), "03000c0500802005"),
+        (Run::First, Target::Copy(Copy::Second, 0x1000), "03000c0501802005"),
+        (Run::First, Target::Copy(Copy::Spare, 0x1000), "03000c0502802005"),
+        (Run::First, Target::Saved(Saved::Start, 15), "03000c06000f05"),
+        (Run::First, Target::Saved(Saved::Shadow, 15), "03000c06010f05"),
+        (Run::First, Target::Saved(Saved::Result, 15), "03000c06020f05"),
+    ] {
+        let flip = Injection { pe: 3, run, at: 12, target, bit: 5 };
+        let bytes = postcard::to_slice(&flip, &mut [0; 64]).map(|bytes| hex(bytes));
+        assert_eq!(bytes.unwrap(), golden, "{flip}");
     }
 }
 
@@ -234,10 +292,10 @@ fn trace_header_has_its_bytes() {
 #[test]
 fn pe_record_has_its_bytes() {
     let goldens = [
-        (pe(&[]), "010102ac020180a080029f8d060506010203000506bc05000701"),
+        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc05000701"),
         (
             pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
-            "010102ac020180a080029f8d060506010203000506bc0502191213b4a48002130f1213b4a480020701",
+            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a480020701",
         ),
     ];
     let mut trace = encoded_record(&Record::Header(header()));
@@ -254,7 +312,7 @@ fn pe_record_has_its_bytes() {
 fn end_records_have_their_bytes() {
     let mut names: Vec<&str> = ends().iter().map(|(how, _)| name(*how)).collect();
     names.dedup();
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 10);
     for (how, golden) in ends() {
         let golden = format!("{VERSION:02x}{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
@@ -414,7 +472,7 @@ fn the_largest_values_fit() {
         instructions: u64::MAX,
         frames_written: u16::MAX,
         write_faults: u16::MAX,
-        phases: Phases([u64::MAX; 7]),
+        phases: Phases([u64::MAX; 8]),
         divergences: [most; 3].into(),
         counter_misses: u16::MAX,
         flips: u16::MAX,
@@ -449,7 +507,7 @@ fn the_largest_values_fit() {
         total: u64::MAX,
         boot: u64::MAX,
         ends: [u64::MAX; 7],
-        phases: Phases([u64::MAX; 7]),
+        phases: Phases([u64::MAX; 8]),
         flips: u64::MAX,
         lost_records: u64::MAX,
         longest_hold: u64::MAX,
@@ -583,7 +641,7 @@ fn a_brief_record_has_its_bytes() {
     let record = PeRecord { counter_misses: 0, flips: 0, ..pe(&[]) };
     let golden = concat!(
         "0301010002000500001040000000000",
-        "02c0100009f860100010000000200000003000000000000000500000006000000bc0200000600"
+        "02c0100009f86010001000000020000000300000000000000050000002100000006000000bc0200000600"
     );
     assert_eq!(hex(&brief(&record)), golden);
     let one = unhex(golden);

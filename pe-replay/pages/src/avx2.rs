@@ -12,7 +12,7 @@ use super::blocks::{BLOCK, blocks, blocks_mut, each_vector};
 type Bytes = [u8; size_of::<__m256i>()];
 
 #[target_feature(enable = "avx2")]
-pub(crate) fn copy<const LEN: usize>(from: &[u8; LEN], to: &mut [u8; LEN]) {
+pub(crate) fn copy(from: &Page, to: &mut Page) {
     for (from, to) in blocks(from).iter().zip(blocks_mut(to)).rev() {
         each_vector!(n => {
             let n = BLOCK - 1 - n;
@@ -23,7 +23,7 @@ pub(crate) fn copy<const LEN: usize>(from: &[u8; LEN], to: &mut [u8; LEN]) {
 
 /// Stops at the first block that differs.
 #[target_feature(enable = "avx2")]
-pub(crate) fn equal<const LEN: usize>(a: &[u8; LEN], b: &[u8; LEN]) -> bool {
+pub(crate) fn equal(a: &Page, b: &Page) -> bool {
     for (a, b) in blocks(a).iter().zip(blocks(b)) {
         let mut difference = _mm256_setzero_si256();
         each_vector!(n => {

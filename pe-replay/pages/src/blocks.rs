@@ -5,20 +5,22 @@
 //! tenth faster where the pages are not in the nearest cache; what only reads, and SSE2,
 //! do not gain from it (measured on Zen 5, `benches/README.md`).
 
+use super::Page;
+
 /// Vectors in a block: what a loop body handles.
 pub(crate) const BLOCK: usize = 32;
 
-/// Splits a page, or less, into blocks of vectors of `N` bytes.
+/// Splits a page into blocks of vectors of `N` bytes.
 #[inline(always)]
-pub(crate) fn blocks<const N: usize, const LEN: usize>(page: &[u8; LEN]) -> &[[[u8; N]; BLOCK]] {
-    const { assert!(LEN.is_multiple_of(N * BLOCK)) };
+pub(crate) fn blocks<const N: usize>(page: &Page) -> &[[[u8; N]; BLOCK]] {
+    const { assert!(size_of::<Page>().is_multiple_of(N * BLOCK)) };
     page.as_chunks().0.as_chunks().0
 }
 
 /// As [`blocks`], for writing.
 #[inline(always)]
-pub(crate) fn blocks_mut<const N: usize, const LEN: usize>(page: &mut [u8; LEN]) -> &mut [[[u8; N]; BLOCK]] {
-    const { assert!(LEN.is_multiple_of(N * BLOCK)) };
+pub(crate) fn blocks_mut<const N: usize>(page: &mut Page) -> &mut [[[u8; N]; BLOCK]] {
+    const { assert!(size_of::<Page>().is_multiple_of(N * BLOCK)) };
     page.as_chunks_mut().0.as_chunks_mut().0
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! What the engine does with whole pages: copy, compare, both in one pass, hash,
-//! and find the first difference; and with blocks, a quarter of a page.
+//! and find the first difference.
 //!
 //! [`Primitives`] holds one variant of each, chosen at boot by what the processor
 //! can do. All variants give the same results; [`Primitives::plain`] is the
@@ -28,13 +28,6 @@ pub const PAGE_LEN: usize = 4096;
 
 /// The bytes of a page.
 pub type Page = [u8; PAGE_LEN];
-
-/// Bytes in a block.
-pub const BLOCK_LEN: usize = 1024;
-
-/// Something smaller that is copied and compared as often as a page, such as saved
-/// registers.
-pub type Block = [u8; BLOCK_LEN];
 
 /// Copies a page, with what every processor has.
 pub fn copy(from: &Page, to: &mut Page) {

@@ -5,11 +5,11 @@
 
 use super::Page;
 
-pub(crate) fn copy<const LEN: usize>(from: &[u8; LEN], to: &mut [u8; LEN]) {
+pub(crate) fn copy(from: &Page, to: &mut Page) {
     *to = *from;
 }
 
-pub(crate) fn equal<const LEN: usize>(a: &[u8; LEN], b: &[u8; LEN]) -> bool {
+pub(crate) fn equal(a: &Page, b: &Page) -> bool {
     a == b
 }
 

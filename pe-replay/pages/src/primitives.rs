@@ -4,7 +4,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::features::Features;
-use super::{Block, Page, avx2, erms, plain, sse2};
+use super::{Page, avx2, erms, plain, sse2};
 
 /// One variant of each page primitive.
 ///
@@ -23,12 +23,10 @@ use super::{Block, Page, avx2, erms, plain, sse2};
 #[derive(Clone, Copy)]
 pub struct Primitives {
     name: &'static str,
-    // Invariant of all: the processor that runs this can execute them.
+    // Invariant of the three: the processor that runs this can execute them.
     copy: unsafe fn(&Page, &mut Page),
     equal: unsafe fn(&Page, &Page) -> bool,
     compare_and_copy: unsafe fn(&Page, &Page, &mut Page) -> bool,
-    copy_block: unsafe fn(&Block, &mut Block),
-    equal_blocks: unsafe fn(&Block, &Block) -> bool,
 }
 
 const PLAIN: Primitives = Primitives {
@@ -36,8 +34,6 @@ const PLAIN: Primitives = Primitives {
     copy: plain::copy,
     equal: plain::equal,
     compare_and_copy: plain::compare_and_copy,
-    copy_block: plain::copy,
-    equal_blocks: plain::equal,
 };
 
 const SSE2: Primitives = Primitives {
@@ -45,8 +41,6 @@ const SSE2: Primitives = Primitives {
     copy: sse2::copy,
     equal: sse2::equal,
     compare_and_copy: sse2::compare_and_copy,
-    copy_block: sse2::copy,
-    equal_blocks: sse2::equal,
 };
 
 const SSE2_ERMS: Primitives = Primitives { name: "sse2+erms", copy: erms::copy, ..SSE2 };
@@ -57,8 +51,6 @@ const AVX2: Primitives = Primitives {
     copy: avx2::copy,
     equal: avx2::equal,
     compare_and_copy: avx2::compare_and_copy,
-    copy_block: avx2::copy,
-    equal_blocks: avx2::equal,
 };
 
 /// Only for a processor with AVX2.
@@ -115,18 +107,6 @@ impl Primitives {
     pub fn compare_and_copy(&self, a: &Page, b: &Page, to: &mut Page) -> bool {
         // SAFETY: the type's invariant; all constructors ask the processor.
         unsafe { (self.compare_and_copy)(a, b, to) }
-    }
-
-    /// Copies a block.
-    pub fn copy_block(&self, from: &Block, to: &mut Block) {
-        // SAFETY: the type's invariant; all constructors ask the processor.
-        unsafe { (self.copy_block)(from, to) }
-    }
-
-    /// Whether two blocks hold the same bytes.
-    pub fn equal_blocks(&self, a: &Block, b: &Block) -> bool {
-        // SAFETY: the type's invariant; all constructors ask the processor.
-        unsafe { (self.equal_blocks)(a, b) }
     }
 
     /// The 128-bit XXH3 of the page (seed 0), the same whatever the variant.

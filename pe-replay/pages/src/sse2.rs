@@ -16,7 +16,7 @@ use super::blocks::{blocks, blocks_mut, each_vector};
 type Bytes = [u8; size_of::<__m128i>()];
 
 #[target_feature(enable = "sse2")]
-pub(crate) fn copy<const LEN: usize>(from: &[u8; LEN], to: &mut [u8; LEN]) {
+pub(crate) fn copy(from: &Page, to: &mut Page) {
     for (from, to) in blocks(from).iter().zip(blocks_mut(to)) {
         each_vector!(n => store(&mut to[n], load(&from[n])));
     }
@@ -24,7 +24,7 @@ pub(crate) fn copy<const LEN: usize>(from: &[u8; LEN], to: &mut [u8; LEN]) {
 
 /// Stops at the first block that differs.
 #[target_feature(enable = "sse2")]
-pub(crate) fn equal<const LEN: usize>(a: &[u8; LEN], b: &[u8; LEN]) -> bool {
+pub(crate) fn equal(a: &Page, b: &Page) -> bool {
     if is_aligned(b) {
         // SAFETY: just asked, and vectors of an aligned page are aligned.
         equal_with(a, b, |bytes| unsafe { load_aligned(bytes) })
@@ -45,7 +45,7 @@ pub(crate) fn compare_and_copy(a: &Page, b: &Page, to: &mut Page) -> bool {
 
 #[inline]
 #[target_feature(enable = "sse2")]
-fn equal_with<const LEN: usize>(a: &[u8; LEN], b: &[u8; LEN], load_b: impl Fn(&Bytes) -> __m128i) -> bool {
+fn equal_with(a: &Page, b: &Page, load_b: impl Fn(&Bytes) -> __m128i) -> bool {
     for (a, b) in blocks(a).iter().zip(blocks(b)) {
         let mut difference = _mm_setzero_si128();
         each_vector!(n => {
@@ -73,7 +73,7 @@ fn compare_and_copy_with(a: &Page, b: &Page, to: &mut Page, load_b: impl Fn(&Byt
 }
 
 #[inline]
-fn is_aligned(page: &[u8]) -> bool {
+fn is_aligned(page: &Page) -> bool {
     page.as_ptr().addr().is_multiple_of(align_of::<__m128i>())
 }
 

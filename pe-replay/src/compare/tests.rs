@@ -10,10 +10,15 @@ extern crate std;
 use std::boxed::Box;
 use std::vec::Vec;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::*;
-use crate::drive::{Machine, MappedPage, Order};
+use crate::events::{Counted, Events};
+use crate::life::Run;
+use crate::machine::{Kept, Machine, MappedPage, Order};
+use crate::policy::Comparison;
 use crate::stop::Stop;
-use crate::written::{Kept, PAGE_LEN, WrittenSet};
+use crate::written::{PAGE_LEN, WrittenSet};
 
 /// A state in the normal form in which no two parts are alike.
 fn state() -> Uprr {
@@ -170,7 +175,13 @@ impl Machine for Frames {
     }
     fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
         self.copy(a, to);
-        self.first_difference(a, b).is_none()
+        self.equal(a, b)
+    }
+    fn equal(&mut self, a: usize, b: usize) -> bool {
+        self.0[a] == self.0[b]
+    }
+    fn hash(&mut self, frame: usize) -> u128 {
+        xxh3_128(&self.0[frame][..])
     }
     fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
         let (a, b) = (&self.0[a], &self.0[b]);
@@ -192,43 +203,116 @@ impl Machine for Frames {
     fn kept(&mut self, _: MappedPage<usize, ()>) -> Kept {
         Kept::Intact
     }
+    fn flush_lines(&mut self) -> u64 {
+        0
+    }
+    fn flush_caches(&mut self) {}
+}
+
+/// A set of two pages.
+struct Written {
+    frames: Frames,
+    events: Events,
+    set: WrittenSet<Frames>,
+}
+
+const HOMES: [usize; 2] = [0, 1];
+
+fn page(home: usize) -> MappedPage<usize, ()> {
+    let address = 0x7000 + PAGE_LEN * home as u64;
+    MappedPage { address, frame: home, entry: (), writable: true }
+}
+
+impl Written {
+    fn new(comparison: Comparison) -> Self {
+        let mut frames = Frames(Vec::new());
+        let _ = HOMES.map(|_| frames.allocate());
+        let mut it = Self { frames, events: Events::default(), set: WrittenSet::new(8, comparison) };
+        for home in HOMES {
+            it.set.open(&mut counted(&mut it.frames, &mut it.events), page(home)).unwrap();
+        }
+        it
+    }
+
+    fn turn(&mut self, run: Run) {
+        self.set.turn(&mut counted(&mut self.frames, &mut self.events), run, false).unwrap();
+    }
+
+    fn flip(&mut self, run: Run, home: usize, offset: u16, mask: u8) {
+        let machine = &mut counted(&mut self.frames, &mut self.events);
+        let frame = self.set.expose(machine, run, page(home)).unwrap();
+        self.frames.flip(frame, offset, mask);
+    }
+
+    fn verify(&mut self) -> Option<Difference> {
+        self.set.verify(&mut counted(&mut self.frames, &mut self.events))
+    }
+
+    fn difference(&mut self, a: Run, b: Run) -> Option<Difference> {
+        self.set.difference(&mut counted(&mut self.frames, &mut self.events), a, b)
+    }
+}
+
+fn counted<'a>(machine: &'a mut Frames, events: &'a mut Events) -> Counted<'a, Frames> {
+    Counted { machine, events }
 }
 
 /// Every byte of every page in the set, whichever run changed it. That nothing
 /// is reported with the field left out is shown through the engine, with the
 /// feature `mutants`.
 fn memory() {
-    let mut frames = Frames(Vec::new());
-    let homes = [0, 1].map(|_| frames.allocate().unwrap_or_default());
-    let mut set = WrittenSet::new(8);
-    let page = |frame: usize| {
-        let address = 0x7000 + PAGE_LEN * frame as u64;
-        MappedPage { address, frame, entry: (), writable: true }
-    };
-    for home in homes {
-        set.open(&mut frames, page(home)).unwrap();
-    }
-    set.turn(&mut frames);
-    assert_eq!(set.verify(&mut frames), None);
-    for home in homes {
-        for offset in 0..PAGE_LEN as u16 {
-            for run in [crate::Run::First, crate::Run::Second] {
-                let mask = 1 << (offset % 8);
-                let frame = set.expose(&mut frames, run, page(home)).unwrap();
-                frames.flip(frame, offset, mask);
-                let (first, second) = match run {
-                    crate::Run::First => (0xee ^ mask, 0xee),
-                    crate::Run::Second => (0xee, 0xee ^ mask),
-                };
-                let difference = Difference {
-                    field: Field::Memory,
-                    first: first.into(),
-                    second: second.into(),
-                    address: 0x7000 + PAGE_LEN * home as u64 + u64::from(offset),
-                };
-                assert_eq!(set.verify(&mut frames), Some(difference));
-                frames.flip(frame, offset, mask);
+    let mut written = Written::new(Comparison::Bytes);
+    written.turn(Run::Second);
+    written.turn(Run::Third);
+    let pairs = [(Run::First, Run::Second), (Run::First, Run::Third), (Run::Second, Run::Third)];
+    let verified = written.verify();
+    assert_eq!((verified, pairs.map(|(a, b)| written.difference(a, b))), (None, [None; 3]));
+    for (home, offset) in HOMES.into_iter().flat_map(|home| (0..PAGE_LEN as u16).map(move |at| (home, at))) {
+        for run in Run::ALL {
+            let mask = 1 << (offset % 8);
+            let byte = |it| if it == run { 0xee ^ mask } else { 0xee };
+            let found = |a, b| Difference {
+                field: Field::Memory,
+                first: byte(a).into(),
+                second: byte(b).into(),
+                address: 0x7000 + PAGE_LEN * home as u64 + u64::from(offset),
+            };
+            written.flip(run, home, offset, mask);
+            for (a, b) in pairs {
+                let expected = (a == run || b == run).then(|| found(a, b));
+                assert_eq!(written.difference(a, b), expected);
             }
+            written.flip(run, home, offset, mask);
+        }
+        for run in [Run::First, Run::Second] {
+            written.flip(run, home, offset, 1);
+            assert_eq!(written.verify().map(|found| found.field), Some(Field::Memory));
+            written.flip(run, home, offset, 1);
+        }
+        // It fills the frames of run 3.
+        assert_eq!(written.verify(), None);
+    }
+}
+
+/// By hash all runs work in the home, and each run's hash tells its bytes.
+#[test]
+fn every_byte_of_a_page_is_in_its_hash() {
+    for (home, offset) in HOMES.into_iter().flat_map(|home| (0..PAGE_LEN as u16).map(move |at| (home, at))) {
+        let run = Run::ALL[usize::from(offset) % 3];
+        let mut written = Written::new(Comparison::Hash);
+        for each in Run::ALL {
+            if each != Run::First {
+                written.turn(each);
+            }
+            if each == run {
+                written.flip(run, home, offset, 1 << (offset % 8));
+            }
+        }
+        written.set.finish(&mut counted(&mut written.frames, &mut written.events), Run::Third);
+        for (a, b) in [(Run::First, Run::Second), (Run::First, Run::Third), (Run::Second, Run::Third)] {
+            let found = written.difference(a, b).map(|found| (found.field, found.address));
+            let expected = (a == run || b == run).then_some((Field::PageHash, page(home).address));
+            assert_eq!(found, expected, "{offset} of {home} in {run:?}, {a:?} against {b:?}");
         }
     }
 }
@@ -425,8 +509,13 @@ fn words(uprr: &mut Uprr) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 
 
 #[test]
 fn no_bit_of_the_state_is_left_uncompared() {
+    let original = state();
     let reported = |change: &dyn Fn(&mut Uprr)| {
         assert!(compared(&|uprr, _, _| change(uprr), None).is_some());
+        // What a summary is made of.
+        let mut changed = original.clone();
+        change(&mut changed);
+        assert!(changed.words() != original.words() || changed.extended.0 != original.extended.0);
     };
     for at in 0..xsave::LEN {
         for bit in 0..8 {

@@ -36,14 +36,8 @@ impl<M: Machine> Engine<M> {
             return self.difference(machine, life, Run::First, Run::Second);
         }
         let skip = self.skipped();
-        let (first, second) = (self.result(Run::First, life), self.result(Run::Second, life));
-        let ends_agree = first.delimiter == second.delimiter && first.count == second.count;
-        // Equality is the normal case.
-        let registers = if ends_agree && machine.equal_states(first.uprr, second.uprr) {
-            None
-        } else {
-            compare::first_difference(first, second, skip)
-        };
+        let registers =
+            compare::first_difference(self.result(Run::First, life), self.result(Run::Second, life), skip);
         registers.or_else(|| match skip {
             Some(Field::Memory) => {
                 self.set.adopt(counted!(self, machine));

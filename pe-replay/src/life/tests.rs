@@ -8,41 +8,55 @@ use std::vec::Vec;
 use super::*;
 
 const LIMIT: u64 = 1000;
-const DUAL: Rules = Rules { mode: Mode::Dual, limit: LIMIT, margin: 0 };
-const OFF: Rules = Rules { mode: Mode::Off, limit: LIMIT, margin: 0 };
+const DUAL: Rules = Rules { mode: Mode::Dual, recovery: Recovery::Restart, limit: LIMIT, margin: 0 };
+const VOTE: Rules = Rules { recovery: Recovery::Vote, ..DUAL };
+const TRIPLE: Rules = Rules { mode: Mode::Triple, ..DUAL };
+const OFF: Rules = Rules { mode: Mode::Off, ..DUAL };
 
 const PREPARE: Action = Action::Prepare;
 const FIRST: Action = Action::Execute(Run::First, Approach::Free { limit: LIMIT });
+const TURN_2: Action = Action::Turn(Run::Second);
+const TURN_3: Action = Action::Turn(Run::Third);
+const VERIFY_2: Action = Action::Verify(Run::Second);
+const VERIFY_3: Action = Action::Verify(Run::Third);
+const COMMIT: Action = Action::Commit { outvoted: None };
 
-fn ended(delimiter: Delimiter, count: u64) -> Event {
-    Event::Ended(RunEnd { delimiter, count, overshot: false })
+const SYSCALL: Event = ended(Delimiter::Syscall, 7);
+
+const fn ended(delimiter: Delimiter, count: u64) -> Event {
+    Event::Ended(RunEnd { delimiter, count })
+}
+
+fn at_limit(count: u64) -> Event {
+    ended(Delimiter::Limit, count)
 }
 
 fn overshot(count: u64) -> Event {
-    Event::Ended(RunEnd { delimiter: Delimiter::Limit, count, overshot: true })
+    Event::Overshot(RunEnd { delimiter: Delimiter::Limit, count })
 }
 
-fn exact(count: u64, margin: u64) -> Action {
-    Action::Execute(Run::Second, Approach::Exact { count, margin })
+fn exact(run: Run, count: u64, margin: u64) -> Action {
+    Action::Execute(run, Approach::Exact { count, margin })
 }
 
-fn free(limit: u64) -> Action {
-    Action::Execute(Run::Second, Approach::Free { limit })
+fn free(run: Run, limit: u64) -> Action {
+    Action::Execute(run, Approach::Free { limit })
 }
 
 fn difference(value: u64) -> Difference {
     Difference { field: Field::Rip, first: value, second: 0, address: 0 }
 }
 
+fn differed(value: u64) -> Event {
+    Event::Differed(difference(value))
+}
+
 /// Feeds `events` one by one; the trace is every action asked for.
-fn trace(rules: Rules, events: &[Event]) -> (Phase, Vec<Action>) {
-    let (mut phase, mut action) = Phase::begin();
+fn trace(rules: Rules, events: &[Event]) -> (Life, Vec<Action>) {
+    let (mut life, action) = Life::begin(rules);
     let mut actions = Vec::from([action]);
-    for event in events {
-        (phase, action) = phase.step(*event, &rules);
-        actions.push(action);
-    }
-    (phase, actions)
+    actions.extend(events.iter().map(|event| life.step(*event)));
+    (life, actions)
 }
 
 #[test]
@@ -53,199 +67,263 @@ fn agreeing_runs_commit() {
         Delimiter::Exception { vector: 6, error: 0 },
         Delimiter::DirtyLimit { address: 0x2000 },
     ] {
-        let events =
-            [Event::Done, ended(delimiter, 7), Event::Done, ended(delimiter, 7), Event::Verified(None)];
-        let (phase, actions) = trace(DUAL, &events);
-        assert_eq!(actions, [PREPARE, FIRST, Action::Turn, free(LIMIT), Action::Verify, Action::Commit]);
-        assert_eq!(phase, Phase::Over);
+        let end = ended(delimiter, 7);
+        for rules in [DUAL, VOTE] {
+            let (life, actions) = trace(rules, &[Event::Done, end, Event::Done, end, Event::Agreed]);
+            assert_eq!(actions, [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2, COMMIT]);
+            assert_eq!((life.phase(), life.difference()), (Phase::Over, None));
+        }
+    }
+}
+
+#[test]
+fn triple_mode_runs_three_times_before_it_verifies() {
+    let events = [Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Agreed];
+    for recovery in [Recovery::Restart, Recovery::Vote] {
+        let (life, actions) = trace(Rules { recovery, ..TRIPLE }, &events);
+        let runs = [FIRST, TURN_2, free(Run::Second, LIMIT), TURN_3, free(Run::Third, LIMIT)];
+        assert_eq!(actions, [&[PREPARE], &runs[..], &[VERIFY_3, COMMIT]].concat());
+        assert_eq!((life.phase(), life.difference()), (Phase::Over, None));
     }
 }
 
 #[test]
 fn a_run_that_ended_at_the_limit_is_repeated_exactly() {
-    let limit = |count| ended(Delimiter::Limit, count);
-    let rules = Rules { margin: 25, ..DUAL };
+    let rules = Rules { margin: 25, ..TRIPLE };
     // Skid included: the count of run 1, not the limit, is the target.
-    let events = [Event::Done, limit(1003), Event::Done, limit(1003), Event::Verified(None)];
-    let (phase, actions) = trace(rules, &events);
-    let expected = [PREPARE, FIRST, Action::Turn, exact(1003, 25), Action::Verify, Action::Commit];
-    assert_eq!(actions, expected);
-    assert_eq!(phase, Phase::Over);
+    let end = at_limit(1003);
+    let events = [Event::Done, end, Event::Done, end, Event::Done, end, Event::Agreed];
+    let (life, actions) = trace(rules, &events);
+    let runs = [FIRST, TURN_2, exact(Run::Second, 1003, 25), TURN_3, exact(Run::Third, 1003, 25)];
+    assert_eq!(actions, [&[PREPARE], &runs[..], &[VERIFY_3, COMMIT]].concat());
+    assert_eq!((life.target(Run::Second), life.target(Run::Third)), (Some(Run::First), Some(Run::First)));
 }
 
 #[test]
-fn run_2_may_go_as_far_as_run_1_went() {
-    let syscall = ended(Delimiter::Syscall, LIMIT + 5);
-    let (_, actions) = trace(DUAL, &[Event::Done, syscall, Event::Done]);
-    assert_eq!(actions, [PREPARE, FIRST, Action::Turn, free(LIMIT + 6)]);
+fn later_runs_may_go_as_far_as_any_before() {
+    let syscall = |count| ended(Delimiter::Syscall, count);
+    let (_, actions) = trace(DUAL, &[Event::Done, syscall(LIMIT + 5), Event::Done]);
+    assert_eq!(actions, [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT + 6)]);
+    for (first, second) in [(LIMIT + 5, 3), (3, LIMIT + 5)] {
+        let events = [Event::Done, syscall(first), Event::Done, syscall(second), Event::Done];
+        let (_, actions) = trace(TRIPLE, &events);
+        assert_eq!(actions.last(), Some(&free(Run::Third, LIMIT + 6)));
+    }
+}
+
+#[test]
+fn run_3_reaches_the_limit_that_run_2_reached_alone() {
+    let events = [Event::Done, SYSCALL, Event::Done, at_limit(LIMIT), differed(1), Event::Done];
+    let (life, actions) = trace(VOTE, &events);
+    assert_eq!(life.target(Run::Third), Some(Run::Second));
+    assert_eq!(actions.last(), Some(&exact(Run::Third, LIMIT, 0)));
 }
 
 #[test]
 fn one_divergence_restarts() {
-    let syscall = ended(Delimiter::Syscall, 7);
-    let bad = Event::Verified(Some(difference(1)));
-    let events = [
-        Event::Done,
-        syscall,
-        Event::Done,
-        ended(Delimiter::Syscall, 8),
-        bad,
-        Event::Done,
-        Event::Done,
-        syscall,
-        Event::Done,
-        syscall,
-        Event::Verified(None),
-    ];
-    let (phase, actions) = trace(DUAL, &events);
-    let attempt = [PREPARE, FIRST, Action::Turn, free(LIMIT), Action::Verify];
-    let expected: Vec<_> =
-        attempt.into_iter().chain([Action::RollBack]).chain(attempt).chain([Action::Commit]).collect();
-    assert_eq!(actions, expected);
-    assert_eq!(phase, Phase::Over);
+    let attempt = [Event::Done, SYSCALL, Event::Done, SYSCALL];
+    let events = [&attempt[..], &[differed(1), Event::Done], &attempt, &[Event::Agreed]].concat();
+    let (life, actions) = trace(DUAL, &events);
+    let attempt = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2];
+    assert_eq!(actions, [&attempt[..], &[Action::RollBack], &attempt, &[COMMIT]].concat());
+    assert_eq!((life.phase(), life.difference()), (Phase::Over, Some(difference(1))));
+}
+
+#[test]
+fn a_vote_commits_what_two_runs_agree_on() {
+    for outvoted in [Run::First, Run::Second] {
+        let difference = difference(2);
+        let vote = Event::Outvoted(outvoted, difference);
+        let events = [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(1), Event::Done, SYSCALL, vote];
+        let (life, actions) = trace(VOTE, &events);
+        let commit = Action::Commit { outvoted: Some(outvoted) };
+        let twice = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2];
+        let third = [TURN_3, free(Run::Third, LIMIT), VERIFY_3, commit];
+        assert_eq!(actions, [&twice[..], &third].concat());
+        assert_eq!((life.phase(), life.difference()), (Phase::Over, Some(difference)));
+    }
+}
+
+#[test]
+fn triple_mode_outvotes_any_run() {
+    for outvoted in Run::ALL {
+        let vote = Event::Outvoted(outvoted, difference(2));
+        let events = [Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Done, SYSCALL, vote];
+        let (_, actions) = trace(TRIPLE, &events);
+        assert_eq!(actions.last(), Some(&Action::Commit { outvoted: Some(outvoted) }));
+    }
+}
+
+#[test]
+fn three_results_that_all_differ_restart() {
+    let vote = [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(1), Event::Done, SYSCALL, differed(2)];
+    let (life, actions) = trace(VOTE, &[&vote[..], &[Event::Done]].concat());
+    assert_eq!(actions[actions.len() - 2..], [Action::RollBack, PREPARE]);
+    assert_eq!((life.failed, life.difference()), (1, Some(difference(2))));
+    let triple = [Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Done, SYSCALL, differed(2), Event::Done];
+    let (life, actions) = trace(TRIPLE, &triple);
+    assert_eq!(actions[actions.len() - 2..], [Action::RollBack, PREPARE]);
+    assert_eq!((life.failed, life.difference()), (1, Some(difference(2))));
 }
 
 #[test]
 fn three_divergences_in_a_row_end_in_the_verdict_on_the_last() {
-    let syscall = ended(Delimiter::Syscall, 7);
-    let attempt = |value| {
-        let bad = Event::Verified(Some(difference(value)));
-        [Event::Done, syscall, Event::Done, syscall, bad, Event::Done]
-    };
-    let events = [attempt(1), attempt(2), attempt(3)].concat();
-    let (phase, actions) = trace(DUAL, &events);
-    let failed = [PREPARE, FIRST, Action::Turn, free(LIMIT), Action::Verify, Action::RollBack];
-    let expected = [&failed[..], &failed, &failed, &[Action::Verdict(difference(3))]].concat();
-    assert_eq!(actions, expected);
-    assert_eq!(phase, Phase::Over);
+    let attempt = |value| [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(value), Event::Done];
+    let (life, actions) = trace(DUAL, &[attempt(1), attempt(2), attempt(3)].concat());
+    let failed = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2, Action::RollBack];
+    let verdict = Action::Verdict(Ground::Persistent);
+    assert_eq!(actions, [&failed[..], &failed, &failed, &[verdict]].concat());
+    assert_eq!((life.phase(), life.difference()), (Phase::Over, Some(difference(3))));
+}
+
+#[test]
+fn a_damaged_start_state_ends_in_a_verdict_at_once() {
+    let damaged = Event::Damaged(difference(5));
+    let twice = [Event::Done, SYSCALL, Event::Done, SYSCALL];
+    let thrice = [&twice[..], &[Event::Done, SYSCALL]].concat();
+    for (rules, before) in [
+        (DUAL, &twice[..2]),
+        (DUAL, &twice),
+        (DUAL, &[&twice[..], &[differed(1)]].concat()),
+        (TRIPLE, &twice),
+        (TRIPLE, &thrice),
+        (VOTE, &[&twice[..], &[differed(1)]].concat()),
+    ] {
+        let (life, actions) = trace(rules, &[before, &[damaged]].concat());
+        assert_eq!(actions.last(), Some(&Action::Verdict(Ground::Damaged)));
+        assert_eq!((life.phase(), life.difference()), (Phase::Over, Some(difference(5))));
+    }
 }
 
 #[test]
 fn counter_misses_double_the_margin_up_to_the_count() {
-    let limit = |count| ended(Delimiter::Limit, count);
-    let mut events = Vec::from([Event::Done, limit(1000)]);
-    let mut expected = Vec::from([PREPARE, FIRST]);
-    for margin in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
-        events.extend([Event::Done, overshot(1001)]);
-        expected.extend([Action::Turn, exact(1000, margin)]);
+    for run in [Run::Second, Run::Third] {
+        let rules = if run == Run::Second { DUAL } else { TRIPLE };
+        let turn = Action::Turn(run);
+        let mut events = Vec::from([Event::Done, at_limit(1000)]);
+        let mut expected = Vec::from([PREPARE, FIRST]);
+        if run == Run::Third {
+            events.extend([Event::Done, at_limit(1000)]);
+            expected.extend([TURN_2, exact(Run::Second, 1000, 0)]);
+        }
+        for margin in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
+            events.extend([Event::Done, overshot(1001)]);
+            expected.extend([turn, exact(run, 1000, margin)]);
+        }
+        // The margin is the whole count now: single steps, which cannot overshoot.
+        events.extend([Event::Done, at_limit(1000), Event::Agreed]);
+        expected.extend([turn, exact(run, 1000, 1000), Action::Verify(run), COMMIT]);
+        let (life, actions) = trace(rules, &events);
+        assert_eq!(actions, expected);
+        assert_eq!((life.phase(), life.misses()), (Phase::Over, 10));
     }
-    // The margin is the whole count now: single steps, which cannot overshoot.
-    events.extend([Event::Done, limit(1000), Event::Verified(None)]);
-    expected.extend([Action::Turn, exact(1000, 1000), Action::Verify, Action::Commit]);
-    let (phase, actions) = trace(DUAL, &events);
-    assert_eq!(actions, expected);
-    assert_eq!(phase, Phase::Over);
 }
 
 #[test]
 fn an_overshoot_of_single_steps_is_a_divergence() {
-    let limit = |count| ended(Delimiter::Limit, count);
     let rules = Rules { margin: 1000, ..DUAL };
-    let events = [Event::Done, limit(1000), Event::Done, overshot(1001)];
-    let (phase, actions) = trace(rules, &events);
-    assert_eq!(actions, [PREPARE, FIRST, Action::Turn, exact(1000, 1000), Action::Verify]);
-    assert_eq!(phase, Phase::Verifying { failed: 0 });
+    let (life, actions) = trace(rules, &[Event::Done, at_limit(1000), Event::Done, overshot(1001)]);
+    assert_eq!(actions, [PREPARE, FIRST, TURN_2, exact(Run::Second, 1000, 1000), VERIFY_2]);
+    assert_eq!((life.phase(), life.misses()), (Phase::Verifying(Run::Second), 0));
 }
 
 #[test]
 fn counter_misses_do_not_count_as_divergences() {
-    let limit = |count| ended(Delimiter::Limit, count);
-    let miss_then_diverge = [
-        Event::Done,
-        limit(1000),
-        Event::Done,
-        overshot(1001),
-        Event::Done,
-        limit(1000),
-        Event::Verified(Some(difference(9))),
-    ];
-    let (phase, actions) = trace(DUAL, &miss_then_diverge);
+    let events =
+        [Event::Done, at_limit(1000), Event::Done, overshot(1001), Event::Done, at_limit(1000), differed(9)];
+    let (life, actions) = trace(DUAL, &events);
     assert_eq!(actions.last(), Some(&Action::RollBack));
-    assert_eq!(phase, Phase::RollingBack { failed: 1, difference: difference(9) });
+    assert_eq!((life.failed, life.misses(), life.difference()), (1, 1, Some(difference(9))));
 }
 
 #[test]
 fn the_margin_starts_over_with_each_attempt() {
-    let limit = |count| ended(Delimiter::Limit, count);
-    let events = [
-        Event::Done,
-        limit(1000),
-        Event::Done,
-        overshot(1001),
-        Event::Done,
-        limit(1000),
-        Event::Verified(Some(difference(9))),
-        Event::Done,
-        Event::Done,
-        limit(1000),
-        Event::Done,
-    ];
-    let (_, actions) = trace(DUAL, &events);
-    assert_eq!(actions.last(), Some(&exact(1000, 0)));
+    let attempt = [Event::Done, at_limit(1000), Event::Done];
+    let missed = [overshot(1001), Event::Done, at_limit(1000), differed(9), Event::Done];
+    let (_, actions) = trace(DUAL, &[&attempt[..], &missed, &attempt].concat());
+    assert_eq!(actions.last(), Some(&exact(Run::Second, 1000, 0)));
 }
 
 #[test]
-fn a_watchdog_stop_is_a_divergence_in_either_run() {
+fn a_watchdog_stop_of_run_1_is_a_divergence() {
     let watchdog = ended(Delimiter::Watchdog, 5000);
-    let (phase, actions) = trace(DUAL, &[Event::Done, watchdog]);
-    assert_eq!(actions, [PREPARE, FIRST, Action::RollBack]);
-    let first = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
-    assert_eq!(phase, Phase::RollingBack { failed: 1, difference: first });
+    for rules in [DUAL, VOTE, TRIPLE] {
+        let (life, actions) = trace(rules, &[Event::Done, watchdog]);
+        assert_eq!(actions, [PREPARE, FIRST, Action::RollBack]);
+        let first = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
+        assert_eq!((life.failed, life.difference()), (1, Some(first)));
+    }
+}
 
-    for end in [Delimiter::Syscall, Delimiter::Limit] {
-        let (phase, actions) = trace(DUAL, &[Event::Done, ended(end, 1000), Event::Done, watchdog]);
-        assert_eq!(actions.last(), Some(&Action::RollBack));
-        let second = Difference { field: Field::Delimiter, first: 0, second: 5000, address: 0 };
-        assert_eq!(phase, Phase::RollingBack { failed: 1, difference: second });
+#[test]
+fn a_watchdog_stop_of_a_later_run_is_compared() {
+    let watchdog = ended(Delimiter::Watchdog, 5000);
+    for end in [SYSCALL, at_limit(1000)] {
+        let (_, actions) = trace(DUAL, &[Event::Done, end, Event::Done, watchdog]);
+        assert_eq!(actions.last(), Some(&VERIFY_2));
+        let (_, actions) = trace(TRIPLE, &[Event::Done, end, Event::Done, end, Event::Done, watchdog]);
+        assert_eq!(actions.last(), Some(&VERIFY_3));
     }
 }
 
 #[test]
 fn a_program_that_only_the_watchdog_stops_gets_a_verdict() {
-    let watchdog = ended(Delimiter::Watchdog, 5000);
-    let attempt = [Event::Done, watchdog, Event::Done];
-    let (phase, actions) = trace(DUAL, &attempt.repeat(3));
-    let endless = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
-    assert_eq!(actions.last(), Some(&Action::Verdict(endless)));
-    assert_eq!(phase, Phase::Over);
+    let attempt = [Event::Done, ended(Delimiter::Watchdog, 5000), Event::Done];
+    for rules in [DUAL, VOTE, TRIPLE] {
+        let (life, actions) = trace(rules, &attempt.repeat(3));
+        let endless = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
+        assert_eq!(actions.last(), Some(&Action::Verdict(Ground::Persistent)));
+        assert_eq!((life.phase(), life.difference()), (Phase::Over, Some(endless)));
+    }
 }
 
 #[test]
 fn off_commits_after_one_run() {
     for delimiter in [Delimiter::Syscall, Delimiter::Limit, Delimiter::Exception { vector: 0, error: 0 }] {
-        let (phase, actions) = trace(OFF, &[Event::Done, ended(delimiter, 7)]);
-        assert_eq!(actions, [PREPARE, FIRST, Action::Commit]);
-        assert_eq!(phase, Phase::Over);
+        let (life, actions) = trace(OFF, &[Event::Done, ended(delimiter, 7)]);
+        assert_eq!(actions, [PREPARE, FIRST, COMMIT]);
+        assert_eq!(life.phase(), Phase::Over);
     }
 }
 
 #[test]
 fn off_has_nothing_to_restart_from() {
-    let (phase, actions) = trace(OFF, &[Event::Done, ended(Delimiter::Watchdog, 5000), Event::Done]);
-    let endless = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
-    assert_eq!(actions, [PREPARE, FIRST, Action::RollBack, Action::Verdict(endless)]);
-    assert_eq!(phase, Phase::Over);
+    let (life, actions) = trace(OFF, &[Event::Done, ended(Delimiter::Watchdog, 5000), Event::Done]);
+    assert_eq!(actions, [PREPARE, FIRST, Action::RollBack, Action::Verdict(Ground::Persistent)]);
+    assert_eq!(life.phase(), Phase::Over);
 }
 
 #[test]
 fn events_that_answer_nothing_panic() {
-    let first = RunEnd { delimiter: Delimiter::Limit, count: 10, overshot: false };
+    let end = RunEnd { delimiter: Delimiter::Limit, count: 10 };
     let difference = difference(1);
-    let events = [Event::Done, Event::Ended(first), Event::Verified(None), Event::Verified(Some(difference))];
+    let mut events = Vec::from([
+        Event::Done,
+        Event::Ended(end),
+        Event::Overshot(end),
+        Event::Agreed,
+        Event::Differed(difference),
+        Event::Damaged(difference),
+    ]);
+    events.extend(Run::ALL.map(|run| Event::Outvoted(run, difference)));
     // Each phase with how many of the events above it takes.
-    let phases = [
-        (Phase::Preparing { failed: 0 }, 1),
-        (Phase::First { failed: 0 }, 1),
-        (Phase::Turning { failed: 0, first, margin: 0 }, 1),
-        (Phase::Second { failed: 0, first, margin: 0 }, 1),
-        (Phase::Verifying { failed: 0 }, 2),
-        (Phase::RollingBack { failed: 1, difference }, 1),
+    let mut phases = Vec::from([
+        (Phase::Preparing, 1),
+        (Phase::Running(Run::First), 1),
+        (Phase::RollingBack, 2),
         (Phase::Over, 0),
-    ];
+        (Phase::Verifying(Run::Second), 3),
+        (Phase::Verifying(Run::Third), 6),
+    ]);
+    for run in [Run::Second, Run::Third] {
+        phases.extend([(Phase::Running(run), 2), (Phase::Turning(run), 2)]);
+    }
     for (phase, taken) in phases {
         let took = |event: &&Event| {
+            let mut life = Life::begin(DUAL).0;
+            life.phase = phase;
             catch_unwind(AssertUnwindSafe(|| {
-                let _ = phase.step(**event, &DUAL);
+                let _ = life.step(**event);
             }))
             .is_ok()
         };

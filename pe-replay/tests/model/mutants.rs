@@ -29,9 +29,11 @@ fn a_plain_build_has_no_mutants() {
 mod built {
     use pe_replay::stop::{FAULT_WRITE, vector};
     use pe_replay::uprr::{Uprr, xsave};
-    use pe_replay::{Cause, Stop};
+    use pe_replay::{Cause, Comparison, Stop};
 
     use super::*;
+
+    const BYTES: Comparison = Comparison::Bytes;
 
     /// Makes the end of run 2 differ from run 1's in `field` alone.
     fn disturb(field: Field, uprr: &mut Uprr, stop: &mut Stop) {
@@ -63,7 +65,7 @@ mod built {
             Field::Delimiter => stop.cause = Cause::Exception { vector: 6, error: 0, address: 0 },
             Field::ErrorCode | Field::FaultAddress => {}
             Field::Count => stop.instructions += 1,
-            Field::Memory | Field::Constant => {}
+            Field::Memory | Field::PageHash | Field::Summary | Field::Constant => {}
         }
     }
 
@@ -81,7 +83,7 @@ mod built {
 
     /// Divergences, and whether the result was committed, with one field
     /// disturbed once and another one dropped.
-    fn tried(field: Field, dropped: Option<Field>) -> usize {
+    fn tried(field: Field, comparison: Comparison, dropped: Option<Field>) -> usize {
         let faults = matches!(field, Field::ErrorCode | Field::FaultAddress);
         let program =
             if faults { Vec::from([Op::Store((3, 0), 8), Op::Load(9, (8, 0))]) } else { PROGRAM.to_vec() };
@@ -96,7 +98,8 @@ mod built {
             _ => Vec::new(),
         };
         let flips = injections.len();
-        let setup = Setup { injections, mutation: dropped.map(Mutation::Drop), ..Setup::default() };
+        let mut setup = Setup { injections, mutation: dropped.map(Mutation::Drop), ..Setup::default() };
+        setup.policy.comparison = comparison;
         let mut session = Session::new(&program, setup);
         session.engine.state_mut().r8 = 0x77_7000;
         session.reference.state.r8 = 0x77_7000;
@@ -113,7 +116,8 @@ mod built {
         assert!(matches!(outcome, Outcome::Committed(_)));
         assert_eq!(usize::from(account.flips), flips);
         if let Some(difference) = account.divergences.first() {
-            assert_eq!(difference.field, field);
+            let by_hash = (field, comparison) == (Field::Memory, Comparison::Hash);
+            assert_eq!(difference.field, if by_hash { Field::PageHash } else { field });
         }
         account.divergences.len()
     }
@@ -121,11 +125,18 @@ mod built {
     #[test]
     fn each_field_is_needed_and_is_needed_alone() {
         for field in Field::all().filter(|field| *field != Field::Constant) {
-            assert_eq!(tried(field, None), 1, "{field} is not compared");
-            assert_eq!(tried(field, Some(field)), 0, "{field} is compared in two places");
+            assert_eq!(tried(field, BYTES, None), 1, "{field} is not compared");
+            assert_eq!(tried(field, BYTES, Some(field)), 0, "{field} is compared in two places");
             for other in Field::all().filter(|other| *other != field) {
-                assert_eq!(tried(field, Some(other)), 1, "{other} also drops {field}");
+                assert_eq!(tried(field, BYTES, Some(other)), 1, "{other} also drops {field}");
             }
+        }
+    }
+
+    #[test]
+    fn by_hash_each_field_is_found() {
+        for field in Field::all().filter(|field| *field != Field::Constant) {
+            assert_eq!(tried(field, Comparison::Hash, None), 1, "{field} is in no hash");
         }
     }
 

@@ -23,7 +23,7 @@ fn verdict(program: &[Op], setup: Setup) -> (Difference, u64) {
             assert_eq!(account.divergences.last(), Some(&difference));
             (difference, end_rip)
         }
-        Outcome::Committed(_) | Outcome::OutOfFrames => panic!("{outcome:?}"),
+        Outcome::Committed(_) | Outcome::Damaged { .. } | Outcome::OutOfFrames => panic!("{outcome:?}"),
     }
 }
 

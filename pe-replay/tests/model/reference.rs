@@ -146,6 +146,8 @@ impl Reference {
                 let Some((frame, at, _)) = self.memory.at(address) else { return false };
                 self.memory.frames[frame][at] ^= 1 << bit;
             }
+            // The engine's own.
+            Target::Copy(..) | Target::Saved(..) => return false,
         }
         true
     }

@@ -5,7 +5,7 @@
 use pe_replay::compare::{self, RunResult};
 use pe_replay::drive::{Account, Committed};
 use pe_replay::wire::config::Mutation;
-use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Uprr};
+use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, Uprr};
 
 use crate::cpu::Op;
 use crate::machine::Model;
@@ -51,6 +51,8 @@ pub struct Session {
     pub sums: Sums,
     /// Whether the reference follows.
     pub lockstep: bool,
+    /// No flip hits the engine's copies, where it may stay.
+    whole: bool,
     program: Vec<Op>,
     kernel: Kernel,
     reference_kernel: Kernel,
@@ -58,8 +60,9 @@ pub struct Session {
 
 impl Session {
     pub fn new(program: &[Op], setup: Setup) -> Self {
-        let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy.mode == Mode::Dual);
+        let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy);
         let now = pe_replay::Machine::now(&mut machine);
+        let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
         let injections = setup.injections.into_iter().collect();
         let mut engine = Engine::new(setup.policy, setup.margin, injections, setup.mutation, now);
         engine.state_mut().clone_from(&space::first_state());
@@ -72,6 +75,7 @@ impl Session {
             kernel: Kernel::default(),
             reference_kernel: Kernel::default(),
             lockstep: setup.lockstep,
+            whole,
         }
     }
 
@@ -84,7 +88,7 @@ impl Session {
     pub fn execute(&mut self) -> (Outcome, Account) {
         let outcome = self.engine.execute(&mut self.machine);
         let account = self.engine.account().clone();
-        self.machine.check_between_pes();
+        self.machine.check_between_pes(self.whole);
         self.sums.pes += 1;
         self.sums.divergences += account.divergences.len();
         self.sums.counter_misses += u64::from(account.counter_misses);
@@ -150,7 +154,9 @@ impl Session {
                         return outcome;
                     }
                 }
-                Outcome::Persistent { .. } | Outcome::OutOfFrames => return outcome,
+                Outcome::Persistent { .. } | Outcome::Damaged { .. } | Outcome::OutOfFrames => {
+                    return outcome;
+                }
             }
         }
     }

@@ -5,9 +5,6 @@
 //! every such field has a value that cannot fault in the kernel, or brings it to
 //! one (decision 0001 has the table).
 
-use core::mem::offset_of;
-
-use pages::{BLOCK_LEN, Block, Primitives};
 use pe_replay::stop::{Cause, FAULT_USER, vector};
 use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
@@ -15,36 +12,6 @@ use x86_64::registers::debug::Dr6;
 
 use super::entry::{self, ENTRIES, SYSCALL_ENTRY};
 use super::{apic, segment};
-
-/// Where the words of a state begin that its block has no room for.
-const BEHIND_BLOCK: usize = offset_of!(Uprr, rsp);
-const _: () = assert!(BEHIND_BLOCK == BLOCK_LEN && offset_of!(Uprr, ss) == BLOCK_LEN + 8);
-
-/// A state's bytes up to [`BEHIND_BLOCK`].
-fn block(state: &Uprr) -> &Block {
-    // SAFETY: the struct is `repr(C)`, and up to there it has words and bytes without
-    // padding between them; any bytes make a block.
-    unsafe { &*core::ptr::from_ref(state).cast() }
-}
-
-/// Likewise, to be changed.
-fn block_mut(state: &mut Uprr) -> &mut Block {
-    // SAFETY: as above; any bytes make the fields, too.
-    unsafe { &mut *core::ptr::from_mut(state).cast() }
-}
-
-/// Copies a state.
-#[inline]
-pub fn copy(from: &Uprr, to: &mut Uprr, primitives: &Primitives) {
-    primitives.copy_block(block(from), block_mut(to));
-    (to.rsp, to.ss) = (from.rsp, from.ss);
-}
-
-/// Whether two states are equal.
-#[inline]
-pub fn equal(a: &Uprr, b: &Uprr, primitives: &Primitives) -> bool {
-    (a.rsp, a.ss) == (b.rsp, b.ss) && primitives.equal_blocks(block(a), block(b))
-}
 
 /// The reserved flag that always reads as one.
 const ALWAYS_ONE: u64 = 2;
