@@ -8,7 +8,6 @@
 
 use crate::compare::{self, Difference, RunResult};
 use crate::life::Run;
-use crate::machine::Machine;
 use crate::stop::Delimiter;
 use crate::uprr::Uprr;
 
@@ -51,13 +50,13 @@ impl Registers {
 
     /// Brings what was changed between PEs to the normal form, in both copies.
     #[inline]
-    pub fn prepare<M: Machine>(&mut self, machine: &mut M) {
+    pub fn prepare(&mut self) {
         if core::mem::take(&mut self.touched)
             && let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow])
         {
             start.normalize();
             if self.shadowed {
-                machine.copy_state(start, shadow);
+                shadow.clone_from(start);
             }
         }
     }
@@ -67,8 +66,11 @@ impl Registers {
         &mut self.states[if shadow { self.shadow } else { self.start }]
     }
 
-    /// What differs between the two copies of UPRR0.
+    /// What differs between the two copies of UPRR0, if there are two.
     pub fn damage(&self) -> Option<Difference> {
+        if !self.shadowed {
+            return None;
+        }
         let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
         compare::first_difference(plain(self.start()), plain(&self.states[self.shadow]), None)
     }
