@@ -63,6 +63,11 @@ pub trait Machine {
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
+    /// Whether two states are the same in every byte, also in those that do not
+    /// count; to say no where only such bytes differ is allowed, and costs time.
+    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+        a == b
+    }
     /// The page mapped at `address`, if there is one.
     fn page(&mut self, address: u64) -> Option<PageOf<Self>>;
     /// Takes a frame from the pool.
@@ -191,6 +196,12 @@ impl Registers {
         ended.clone_from(start);
     }
 
+    /// Brings both results to the normal form.
+    fn normalize(&mut self) {
+        self.of(Run::First).normalize();
+        self.of(Run::Second).normalize();
+    }
+
     /// Makes run 1's result the state.
     fn commit(&mut self) {
         core::mem::swap(&mut self.start, &mut self.first);
@@ -281,14 +292,12 @@ impl<M: Machine> Engine<M> {
                     if machine.disturbed() {
                         self.set.refresh(machine);
                     }
-                    self.state_mut().normalize();
+                    self.state_mut().renormalize();
                     Event::Done
                 }
                 Action::Execute(run @ Run::First, approach) => {
                     first = self.run(machine, run, approach, None);
-                    let state = self.registers.of(run);
-                    state.normalize();
-                    end_rip = state.rip;
+                    end_rip = self.registers.of(run).rip;
                     Event::Ended(first)
                 }
                 Action::Execute(run @ Run::Second, approach) => {
@@ -299,7 +308,6 @@ impl<M: Machine> Engine<M> {
                     } else {
                         second = self.run(machine, run, approach, Some(first));
                     }
-                    self.registers.of(run).normalize();
                     second.overshot = self.is_overshot(first, second);
                     Event::Ended(second)
                 }
@@ -311,7 +319,8 @@ impl<M: Machine> Engine<M> {
                 Action::Verify => Event::Verified(self.verify(machine, first, second)),
                 Action::Commit => {
                     let blocked = matches!(first.delimiter, Delimiter::DirtyLimit { .. });
-                    if blocked && first.count == 0 && self.registers.first() == self.registers.start() {
+                    self.registers.of(Run::First).normalize();
+                    if blocked && first.count == 0 && self.is_unchanged() {
                         // Committed, it would only come back to the same write.
                         self.set.roll_back(machine);
                         break Outcome::OutOfFrames;
@@ -353,11 +362,10 @@ impl<M: Machine> Engine<M> {
             }
             None => None,
         };
-        let registers = compare::first_difference(
-            RunResult { uprr: self.registers.first(), delimiter: first.delimiter, count: first.count },
-            RunResult { uprr: self.registers.second(), delimiter: second.delimiter, count: second.count },
-            skip,
-        );
+        let same = first.delimiter == second.delimiter
+            && first.count == second.count
+            && machine.is_same(self.registers.first(), self.registers.second());
+        let registers = if same { None } else { self.first_difference(first, second, skip) };
         registers.or_else(|| match skip {
             Some(Field::Memory) => {
                 self.set.adopt(machine);
@@ -365,6 +373,19 @@ impl<M: Machine> Engine<M> {
             }
             Some(_) | None => self.set.verify(machine),
         })
+    }
+
+    /// The first difference between the normal forms of two results. What is the same
+    /// in every byte is so in the normal form; the rest is rare.
+    #[cold]
+    #[inline(never)]
+    fn first_difference(&mut self, first: RunEnd, second: RunEnd, skip: Option<Field>) -> Option<Difference> {
+        self.registers.normalize();
+        compare::first_difference(
+            RunResult { uprr: self.registers.first(), delimiter: first.delimiter, count: first.count },
+            RunResult { uprr: self.registers.second(), delimiter: second.delimiter, count: second.count },
+            skip,
+        )
     }
 
     /// Executes one run to its end, through write faults, flips, interrupts
@@ -451,17 +472,27 @@ impl<M: Machine> Engine<M> {
     /// an instruction that faults: the counter's interrupt was late, and by then
     /// anything may have ended the run. With interrupts off it was not late but
     /// could not come, which is a divergence.
-    fn is_overshot(&self, first: RunEnd, second: RunEnd) -> bool {
+    fn is_overshot(&mut self, first: RunEnd, second: RunEnd) -> bool {
         if first.delimiter != Delimiter::Limit {
             return false;
         }
-        let state = self.registers.second();
         let late = match second.count.cmp(&first.count) {
             Ordering::Less => false,
-            Ordering::Equal => second.delimiter != Delimiter::Limit && state == self.registers.first(),
+            Ordering::Equal => {
+                second.delimiter != Delimiter::Limit && {
+                    self.registers.normalize();
+                    self.registers.second() == self.registers.first()
+                }
+            }
             Ordering::Greater => true,
         };
-        late && state.rflags & INTERRUPT_FLAG != 0
+        late && self.registers.second().rflags & INTERRUPT_FLAG != 0
+    }
+
+    /// Whether run 1 has changed no register.
+    #[cold]
+    fn is_unchanged(&self) -> bool {
+        self.registers.first() == self.registers.start()
     }
 
     /// Decides what a stop other than the counter's means: the tracker's own

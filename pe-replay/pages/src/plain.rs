@@ -3,13 +3,17 @@
 //!
 //! Copy and comparison come down to the platform's memcpy and memcmp.
 
-use super::Page;
+use super::{Page, Registers};
 
 pub(crate) fn copy(from: &Page, to: &mut Page) {
     *to = *from;
 }
 
 pub(crate) fn equal(a: &Page, b: &Page) -> bool {
+    a == b
+}
+
+pub(crate) fn equal_registers(a: &Registers, b: &Registers) -> bool {
     a == b
 }
 
