@@ -95,6 +95,16 @@ impl Machine for KernelMachine {
         Stop { cause: stretch.cause, instructions, entered: stretch.entered, ticks: instructions }
     }
 
+    #[inline]
+    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+        context::copy(from, to, &self.primitives);
+    }
+
+    #[inline]
+    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+        context::is_same(a, b, &self.primitives)
+    }
+
     fn page(&mut self, address: u64) -> Option<MappedPage<Frame, Slot>> {
         let address = address & !(PAGE_LEN - 1);
         let (mapping, entry) = self.space.find(address)?;

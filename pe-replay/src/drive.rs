@@ -174,7 +174,7 @@ impl<M: Machine> Engine<M> {
                     if machine.disturbed() {
                         self.set.refresh(counted!(self, machine));
                     }
-                    self.registers.prepare();
+                    self.registers.prepare(machine);
                     Event::Done
                 }
                 Action::Execute(run, approach) => self.run(machine, run, approach, &life),
@@ -229,7 +229,7 @@ impl<M: Machine> Engine<M> {
         let result = if outvoted == Some(Run::First) { Run::Second } else { Run::First };
         let end = life.end(result);
         let blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
-        if blocked && outvoted.is_none() && self.registers.of(result) == self.registers.start() {
+        if blocked && outvoted.is_none() && self.is_unchanged(result) {
             // Committed, it would only come back to the same write.
             let put_back = self.set.roll_back(counted!(self, machine), None);
             return match put_back {
@@ -251,6 +251,13 @@ impl<M: Machine> Engine<M> {
         }
         self.account.frames_written = self.set.commit(counted!(self, machine), outvoted);
         Outcome::Committed(Committed { delimiter: end.delimiter, count: end.count })
+    }
+
+    /// Whether a run has changed no register.
+    #[cold]
+    fn is_unchanged(&mut self, run: Run) -> bool {
+        self.registers.normalize(run);
+        self.registers.of(run) == self.registers.start()
     }
 
     /// Puts PM0 and UPRR0 back, if they can be trusted.

@@ -66,6 +66,15 @@ pub trait Machine {
     fn allocate(&mut self) -> Option<Self::Frame>;
     /// Gives a frame back to the pool.
     fn release(&mut self, frame: Self::Frame);
+    /// Copies a state.
+    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+        to.clone_from(from);
+    }
+    /// Whether two states are the same in every byte, also in those that do not
+    /// count; to say no where only such bytes differ is allowed, and costs time.
+    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+        a == b
+    }
     /// Copies a frame.
     fn copy(&mut self, from: Self::Frame, to: Self::Frame);
     /// Copies `a` to `to` and returns whether `a` and `b` are equal; if not, `to`

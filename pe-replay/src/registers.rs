@@ -5,9 +5,13 @@
 //! from the other, so that a damaged one makes a difference; and where results
 //! differ, the two are compared before one of them is trusted. After a commit they
 //! are the results of two runs that agreed.
+//!
+//! Results are brought to the normal form where they are needed in it: what is the
+//! same in every byte is so in the normal form, too.
 
 use crate::compare::{self, Difference, RunResult};
 use crate::life::Run;
+use crate::machine::Machine;
 use crate::stop::Delimiter;
 use crate::uprr::Uprr;
 
@@ -48,17 +52,27 @@ impl Registers {
         &mut self.states[self.start]
     }
 
-    /// Brings what was changed between PEs to the normal form, in both copies.
+    /// Brings both copies of the start state to the normal form, after changes
+    /// between PEs.
     #[inline]
-    pub fn prepare(&mut self) {
-        if core::mem::take(&mut self.touched)
-            && let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow])
-        {
-            start.normalize();
+    pub fn prepare<M: Machine>(&mut self, machine: &mut M) {
+        let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow]) else {
+            unreachable!("no state has two roles")
+        };
+        if core::mem::take(&mut self.touched) {
+            start.renormalize();
             if self.shadowed {
-                shadow.clone_from(start);
+                machine.copy_state(start, shadow);
             }
+        } else {
+            shadow.normalize();
         }
+    }
+
+    /// Brings a result to the normal form.
+    #[inline]
+    pub fn normalize(&mut self, run: Run) {
+        self.of_mut(run).normalize();
     }
 
     /// One of the two copies of UPRR0, for a fault to be injected.
@@ -111,6 +125,7 @@ impl Registers {
     /// Makes a result the start state, and an equal one its shadow.
     #[inline]
     pub fn commit(&mut self, result: Run, equal: Run) {
+        self.normalize(result);
         core::mem::swap(&mut self.start, &mut self.results[result as usize]);
         core::mem::swap(&mut self.shadow, &mut self.results[equal as usize]);
     }
@@ -118,6 +133,7 @@ impl Registers {
     /// Makes the only result the start state. Its shadow is out of date.
     #[inline]
     pub fn commit_unchecked(&mut self, result: Run) {
+        self.normalize(result);
         core::mem::swap(&mut self.start, &mut self.results[result as usize]);
         self.touched = true;
     }

@@ -281,8 +281,6 @@ impl Uprr {
     /// All that is not extended state, as words.
     pub fn words(&self) -> [u64; 26] {
         let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = self.gprs();
-        let selectors = [self.ds, self.es, self.fs, self.gs];
-        let selectors = selectors.iter().fold(0, |all, selector| all << 16 | u64::from(*selector));
         let Self { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *self;
         [
             rax,
@@ -301,7 +299,7 @@ impl Uprr {
             r13,
             r14,
             r15,
-            selectors,
+            self.selectors(),
             fs_base,
             gs_base,
             padding,
@@ -314,6 +312,13 @@ impl Uprr {
         ]
     }
 
+    /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
+    #[inline]
+    pub fn selectors(&self) -> u64 {
+        // Written so that it is one load.
+        u64::from(self.ds) | u64::from(self.es) << 16 | u64::from(self.fs) << 32 | u64::from(self.gs) << 48
+    }
+
     /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
     /// the entry code pushed := 0, and the extended state by component value.
     ///
@@ -321,8 +326,24 @@ impl Uprr {
     /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
     #[inline]
     pub fn normalize(&mut self) {
+        self.normalize_words();
+        self.extended.normalize();
+    }
+
+    /// Brings what was in the normal form back to it after changes: any to the words, and
+    /// to the extended state those that XSTATE_BV tells of.
+    #[inline]
+    pub fn renormalize(&mut self) {
+        self.normalize_words();
+        if self.extended.components() != XCR0 {
+            self.extended.normalize();
+        }
+    }
+
+    #[inline]
+    fn normalize_words(&mut self) {
         self.rflags &= !RESUME_FLAG;
-        if self.ds | self.es | self.fs | self.gs != 0 {
+        if self.selectors() != 0 {
             for selector in [&mut self.ds, &mut self.es, &mut self.fs, &mut self.gs] {
                 if *selector & !REQUESTED_PRIVILEGE == 0 {
                     *selector = 0;
@@ -332,7 +353,6 @@ impl Uprr {
         self.entry_vector = 0;
         self.entry_error = 0;
         self.padding = 0;
-        self.extended.normalize();
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::hint::black_box;
 
-use pages::{PAGE_LEN, Page, Primitives};
+use pages::{PAGE_LEN, Page, Primitives, REGISTERS_LEN};
 
 #[repr(align(4096))]
 struct Aligned(Page);
@@ -25,7 +25,9 @@ fn main() {
         variant.copy(black_box(&a.0), black_box(&mut to.0));
         let same = variant.equal(black_box(&a.0), black_box(&b.0));
         let copied = variant.compare_and_copy(black_box(&a.0), black_box(&b.0), black_box(&mut to.0));
-        println!("{}: {}", variant.name(), same && copied);
+        let registers = black_box(&[0x5a; REGISTERS_LEN]);
+        let alike = variant.equal_registers(registers, black_box(&registers.clone()));
+        println!("{}: {}", variant.name(), same && copied && alike);
     }
     println!("hash: {:032x}", Primitives::detect().hash(black_box(&a.0)));
 }

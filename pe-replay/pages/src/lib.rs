@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! What the engine does with whole pages: copy, compare, both in one pass, hash,
-//! and find the first difference.
+//! and find the first difference; and it compares saved registers.
 //!
 //! [`Primitives`] holds one variant of each, chosen at boot by what the processor
 //! can do. All variants give the same results; [`Primitives::plain`] is the
@@ -28,6 +28,13 @@ pub const PAGE_LEN: usize = 4096;
 
 /// The bytes of a page.
 pub type Page = [u8; PAGE_LEN];
+
+/// Bytes in the saved registers of a process: the extended state with x87, SSE and AVX
+/// (832), and 26 words.
+pub const REGISTERS_LEN: usize = 832 + 26 * 8;
+
+/// The saved registers of a process, as bytes.
+pub type Registers = [u8; REGISTERS_LEN];
 
 /// Copies a page, with what every processor has.
 pub fn copy(from: &Page, to: &mut Page) {

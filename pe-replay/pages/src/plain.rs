@@ -3,7 +3,7 @@
 //!
 //! Copy and comparison come down to the platform's memcpy and memcmp.
 
-use super::Page;
+use super::{Page, Registers};
 
 pub(crate) fn copy(from: &Page, to: &mut Page) {
     *to = *from;
@@ -11,6 +11,14 @@ pub(crate) fn copy(from: &Page, to: &mut Page) {
 
 pub(crate) fn equal(a: &Page, b: &Page) -> bool {
     a == b
+}
+
+pub(crate) fn equal_registers(a: &Registers, b: &Registers) -> bool {
+    a == b
+}
+
+pub(crate) fn copy_registers(from: &Registers, to: &mut Registers) {
+    *to = *from;
 }
 
 pub(crate) fn compare_and_copy(a: &Page, b: &Page, to: &mut Page) -> bool {

@@ -10,8 +10,8 @@ use core::arch::x86_64::{
     _mm_setzero_si128, _mm_storeu_si128, _mm_xor_si128,
 };
 
-use super::Page;
-use super::blocks::{blocks, blocks_mut, each_vector};
+use super::blocks::{blocks, blocks_mut, each_vector, register_blocks, register_blocks_mut};
+use super::{Page, Registers};
 
 type Bytes = [u8; size_of::<__m128i>()];
 
@@ -31,6 +31,29 @@ pub(crate) fn equal(a: &Page, b: &Page) -> bool {
     } else {
         equal_with(a, b, |bytes| load(bytes))
     }
+}
+
+/// Looks at all of them: to ask on the way would cost as much as it could save.
+#[target_feature(enable = "sse2")]
+pub(crate) fn equal_registers(a: &Registers, b: &Registers) -> bool {
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (register_blocks(a), register_blocks(b));
+    let mut difference = _mm_setzero_si128();
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        each_vector!(n => {
+            difference = _mm_or_si128(difference, _mm_xor_si128(load(&a[n]), load(&b[n])));
+        });
+    }
+    is_zero(difference) && a_rest == b_rest
+}
+
+#[target_feature(enable = "sse2")]
+pub(crate) fn copy_registers(from: &Registers, to: &mut Registers) {
+    let (from_blocks, from_rest) = register_blocks(from);
+    let (to_blocks, to_rest) = register_blocks_mut(to);
+    for (from, to) in from_blocks.iter().zip(to_blocks) {
+        each_vector!(n => store(&mut to[n], load(&from[n])));
+    }
+    *to_rest = from_rest.to_ne_bytes();
 }
 
 #[target_feature(enable = "sse2")]

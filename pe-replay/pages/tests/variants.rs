@@ -2,7 +2,7 @@
 //! Each variant that this processor can execute against the plain one: random
 //! pages at any alignment, and every single flipped bit.
 
-use pages::{PAGE_LEN, Page, Primitives};
+use pages::{PAGE_LEN, Page, Primitives, REGISTERS_LEN};
 use proptest::prelude::*;
 
 /// Every bit of a page; under Miri a few of each kind of position.
@@ -65,6 +65,31 @@ fn every_flipped_bit_is_seen_where_it_is() {
             other[at] ^= 1 << bit;
         }
         assert!(variant.compare_and_copy(&page, &other, &mut target) && target == page, "{}", variant.name());
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_registers_is_seen() {
+    let page = noise(0x0073_7461_7465);
+    for variant in Primitives::available() {
+        for offset in [0, 1, 8, 24] {
+            let registers: [u8; REGISTERS_LEN] =
+                page[..REGISTERS_LEN].try_into().expect("shorter than a page");
+            // Beside an equal copy, at another alignment, with other bytes around it.
+            let mut around = [0xff; REGISTERS_LEN + 64];
+            let copy = around[offset..].first_chunk_mut().expect("at most 64 bytes off");
+            *copy = registers;
+            assert!(variant.equal_registers(&registers, copy), "{}", variant.name());
+            copy.fill(0);
+            variant.copy_registers(&registers, copy);
+            assert!(registers == *copy, "{}", variant.name());
+            for (at, bit) in bits().take_while(|(at, _)| *at < REGISTERS_LEN) {
+                copy[at] ^= 1 << bit;
+                let seen = !variant.equal_registers(&registers, copy);
+                assert!(seen, "{}: bit {bit} of byte {at} is overlooked", variant.name());
+                copy[at] ^= 1 << bit;
+            }
+        }
     }
 }
 

@@ -36,8 +36,13 @@ impl<M: Machine> Engine<M> {
             return self.difference(machine, life, Run::First, Run::Second);
         }
         let skip = self.skipped();
-        let registers =
-            compare::first_difference(self.result(Run::First, life), self.result(Run::Second, life), skip);
+        let (first, second) = (self.result(Run::First, life), self.result(Run::Second, life));
+        let ends_agree = first.delimiter == second.delimiter && first.count == second.count;
+        let registers = if ends_agree && machine.is_same(first.uprr, second.uprr) {
+            None
+        } else {
+            self.first_difference(life, Run::First, Run::Second)
+        };
         registers.or_else(|| match skip {
             Some(Field::Memory) => {
                 self.set.adopt(counted!(self, machine));
@@ -91,6 +96,14 @@ impl<M: Machine> Engine<M> {
         RunResult { uprr: self.registers.of(run), delimiter: end.delimiter, count: end.count }
     }
 
+    /// The first difference between the registers that two runs left.
+    #[cold]
+    fn first_difference(&mut self, life: &Life, a: Run, b: Run) -> Option<Difference> {
+        self.registers.normalize(a);
+        self.registers.normalize(b);
+        compare::first_difference(self.result(a, life), self.result(b, life), self.skipped())
+    }
+
     fn skipped(&self) -> Option<Field> {
         match self.mutation {
             Some(Mutation::Drop(field)) => Some(field),
@@ -100,6 +113,8 @@ impl<M: Machine> Engine<M> {
 
     /// The first thing on which two runs differ.
     fn difference(&mut self, machine: &mut M, life: &Life, a: Run, b: Run) -> Option<Difference> {
+        self.registers.normalize(a);
+        self.registers.normalize(b);
         let skip = self.skipped();
         let hashed = self.policy.comparison == Comparison::Hash && skip.is_none();
         let summaries = hashed.then(|| (self.summary(a, life), self.summary(b, life)));
@@ -108,7 +123,7 @@ impl<M: Machine> Engine<M> {
         {
             return None;
         }
-        let registers = compare::first_difference(self.result(a, life), self.result(b, life), skip);
+        let registers = self.first_difference(life, a, b);
         let found = match registers {
             None if skip != Some(Field::Memory) => self.set.difference(counted!(self, machine), a, b),
             found => found,

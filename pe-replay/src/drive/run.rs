@@ -27,7 +27,6 @@ impl<M: Machine> Engine<M> {
             self.account.third_runs += 1;
         }
         let end = self.enter_until(machine, run, approach);
-        self.registers.of_mut(run).normalize();
         match life.target(run) {
             Some(target) if self.is_overshot(run, end, target, life.end(target)) => Event::Overshot(end),
             Some(_) | None => Event::Ended(end),
@@ -121,17 +120,24 @@ impl<M: Machine> Engine<M> {
     /// before an instruction that faults: the counter's interrupt was late, and by
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
-    fn is_overshot(&self, run: Run, end: RunEnd, target: Run, goal: RunEnd) -> bool {
+    fn is_overshot(&mut self, run: Run, end: RunEnd, target: Run, goal: RunEnd) -> bool {
         if end.delimiter == Delimiter::Watchdog {
             return false;
         }
-        let state = self.registers.of(run);
         let late = match end.count.cmp(&goal.count) {
             Ordering::Less => false,
-            Ordering::Equal => end.delimiter != Delimiter::Limit && state == self.registers.of(target),
+            Ordering::Equal => end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
             Ordering::Greater => true,
         };
-        late && state.rflags & INTERRUPT_FLAG != 0
+        late && self.registers.of(run).rflags & INTERRUPT_FLAG != 0
+    }
+
+    /// Whether two runs' registers are equal.
+    #[cold]
+    fn has_come_to(&mut self, run: Run, target: Run) -> bool {
+        self.registers.normalize(run);
+        self.registers.normalize(target);
+        self.registers.of(run) == self.registers.of(target)
     }
 
     /// Decides what a stop other than the counter's means: the tracker's own

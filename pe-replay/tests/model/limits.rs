@@ -71,7 +71,7 @@ fn a_start_outside_the_normal_form_is_brought_to_it() {
     let mut session = Session::new(&stride(), Setup { lockstep: false, ..setup(64, 0) });
     session.engine.state_mut().entry_vector = 14;
     session.engine.state_mut().rflags |= RESUME_FLAG;
-    session.engine.state_mut().extended.0[xsave::MXCSR_MASK] = 0xff;
+    session.engine.state_mut().extended.0[xsave::HEADER] = 0;
     let (outcome, _) = session.execute();
     assert_eq!(outcome, Outcome::OutOfFrames);
     assert_eq!(*session.state(), space::first_state());

@@ -5,8 +5,11 @@
 //! every such field has a value that cannot fault in the kernel, or brings it to
 //! one (decision 0001 has the table).
 
+use core::mem::offset_of;
+
+use pages::{Primitives, REGISTERS_LEN, Registers};
 use pe_replay::stop::{Cause, FAULT_USER, vector};
-use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use pe_replay::uprr::{Extended, INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
 
@@ -64,10 +67,9 @@ fn is_ready(state: &Uprr, mxcsr_mask: u32) -> bool {
     let flags = state.rflags & !USER_FLAGS ^ (ALWAYS_ONE | INTERRUPT_FLAG);
     let cs = state.cs ^ u64::from(segment::USER_CS);
     let ss = state.ss ^ u64::from(segment::USER_SS);
-    let all_null = state.ds | state.es | state.fs | state.gs == 0;
     addresses | flags | cs | ss == 0
         && state.extended.is_loadable(mxcsr_mask)
-        && (all_null || selectors_are_loadable(state))
+        && (state.selectors() == 0 || selectors_are_loadable(state))
 }
 
 #[cold]
@@ -95,6 +97,37 @@ fn make_ready(
     }
     make_loadable(state, start, mxcsr_mask);
     Ok(())
+}
+
+/// Whether two states are the same, byte for byte.
+#[inline]
+pub fn is_same(a: &Uprr, b: &Uprr, primitives: &Primitives) -> bool {
+    primitives.equal_registers(bytes(a), bytes(b))
+}
+
+/// Copies a state, byte for byte.
+#[inline]
+pub fn copy(from: &Uprr, to: &mut Uprr, primitives: &Primitives) {
+    primitives.copy_registers(bytes(from), bytes_mut(to));
+}
+
+// No byte of a state up to its last field is padding: the extended state, and words.
+const _: () = assert!(offset_of!(Uprr, ss) + size_of::<u64>() == REGISTERS_LEN);
+const _: () = assert!(size_of::<Extended>() + 26 * size_of::<u64>() == REGISTERS_LEN);
+
+/// All bytes of a state.
+#[inline]
+fn bytes(state: &Uprr) -> &Registers {
+    // SAFETY: within the state, and no padding, as is asserted above; bytes have no
+    // alignment and no invalid values.
+    unsafe { &*core::ptr::from_ref(state).cast() }
+}
+
+/// Likewise, to be changed.
+#[inline]
+fn bytes_mut(state: &mut Uprr) -> &mut Registers {
+    // SAFETY: as above; any bytes make the fields, too.
+    unsafe { &mut *core::ptr::from_mut(state).cast() }
 }
 
 /// Brings those fields, addresses apart, to values that can be loaded.
