@@ -14,6 +14,7 @@ mod doctor;
 mod json;
 mod log;
 mod machine;
+mod model;
 mod packages;
 mod program;
 mod report;
