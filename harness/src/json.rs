@@ -67,7 +67,8 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
     })
 }
 
-fn phases(phases: &Phases) -> Map<String, Value> {
+/// Durations by phase.
+pub fn phases(phases: &Phases) -> Map<String, Value> {
     TimedPhase::ALL.into_iter().map(|phase| (phase.name().to_owned(), phases.get(phase).into())).collect()
 }
 

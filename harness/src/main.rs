@@ -8,6 +8,7 @@
 
 mod archive;
 mod artifacts;
+mod bench;
 mod ci;
 mod cli;
 mod doctor;
@@ -53,6 +54,7 @@ fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Report(args) => run::report(args),
+        Command::Bench(args) => bench::run(args),
         Command::Doctor => doctor::run(),
         Command::Test { filter } => ci::test(filter.as_deref()),
         Command::Ci => ci::ci(),
