@@ -8,7 +8,7 @@
 mod weights;
 
 use pe_replay::wire::end::Totals;
-use pe_replay::{DelimiterKind, Mode, TimedPhase};
+use pe_replay::{Comparison, DelimiterKind, Mode, Policy, TimedPhase};
 
 pub use weights::Model;
 use weights::Page;
@@ -61,25 +61,26 @@ fn take(left: &mut u64, wanted: u64) -> u64 {
 }
 
 impl Model {
-    /// What a run under `mode` would need.
+    /// What a run under a policy would need.
     ///
     /// - first, second and third run: their instructions, as user code;
-    /// - treatment: of all entries, copies and changed mappings as many as there were write
-    ///   faults, and the faults;
-    /// - restart: one entry for each run of a PE after its first; the copies and changed
-    ///   mappings that are left; flushes of all translations;
-    /// - flush: lines and caches;
-    /// - verify and commit: comparisons and hashes;
+    /// - treatment: the write faults, and for each an entry, a changed mapping and two copies
+    ///   or, where pages are compared by hash, a copy and a hash;
+    /// - restart: an entry for each run of a PE after its first; of the changed mappings and
+    ///   hashes that are left those of all turns, as many for each as at the commit; the same
+    ///   of the copies by hash, else all that are left;
+    /// - flush: lines, caches, translations;
+    /// - verify and commit: comparisons, and the mappings, hashes and copies that are left;
     /// - other: the entries that are left.
     ///
     /// Every entry comes back to the kernel: by a system call as often as one ended a PE, times
     /// the runs of a PE, else by an exception. All instructions outside the runs are kernel
     /// code, without those of the page primitives.
-    pub fn cycles(&self, mode: Mode, totals: &Totals) -> Cycles {
+    pub fn cycles(&self, policy: &Policy, totals: &Totals) -> Cycles {
         let weights = &self.weights;
         let events = &totals.events;
         let hot = self.is_hot(totals);
-        let runs = match mode {
+        let runs = match policy.mode {
             Mode::Off => 1,
             Mode::Dual => 2,
             Mode::Triple => 3,
@@ -87,7 +88,11 @@ impl Model {
         let mut entries = events.entries;
         let ended_by_call = totals.ends[DelimiterKind::Syscall as usize];
         let mut system_calls = ended_by_call.saturating_mul(runs);
-        let (mut copied, mut mapped) = (events.copied, events.mapped);
+        let (mut copied, mut mapped, mut hashed) = (events.copied, events.mapped, events.hashed);
+        let turns = |left: &mut u64| {
+            let all = *left * (runs - 1) / runs;
+            take(left, all)
+        };
         let entry = weights.return_to_user.cycles + weights.state.cycles + weights.counter.cycles;
         let enter = |share: &mut Share, count: u64, system_calls: u64| {
             share.events(count, entry);
@@ -98,25 +103,37 @@ impl Model {
         let mut treatment = Share::default();
         let faults = take(&mut entries, totals.write_faults);
         treatment.events(faults, entry + weights.write_fault.cycles);
-        treatment.pages(take(&mut copied, totals.write_faults), &weights.copied, hot);
-        treatment.events(take(&mut mapped, totals.write_faults), weights.mapped.cycles);
+        let (copies, hashes) = match policy.comparison {
+            Comparison::Bytes => (2 * faults, 0),
+            Comparison::Hash => (faults, faults),
+        };
+        treatment.pages(take(&mut copied, copies), &weights.copied, hot);
+        treatment.pages(take(&mut hashed, hashes), &weights.hashed, hot);
+        treatment.events(take(&mut mapped, faults), weights.mapped.cycles);
 
         let mut restart = Share::default();
         let again = take(&mut entries, totals.committed.saturating_mul(runs - 1) + totals.third_runs);
         let calls_again = take(&mut system_calls, ended_by_call.saturating_mul(runs - 1).min(again));
         enter(&mut restart, again, calls_again);
-        restart.pages(copied, &weights.copied, hot);
-        restart.events(mapped, weights.mapped.cycles);
-        restart.events(events.translation_flushes, weights.translation_flush.cycles);
+        let put_back = match policy.comparison {
+            Comparison::Bytes => take(&mut copied, u64::MAX),
+            Comparison::Hash => turns(&mut copied),
+        };
+        restart.pages(put_back, &weights.copied, hot);
+        restart.events(turns(&mut mapped), weights.mapped.cycles);
+        restart.pages(turns(&mut hashed), &weights.hashed, hot);
 
         let mut flush = Share::default();
         flush.events(events.lines_flushed, weights.line_flush.cycles);
         flush.events(events.cache_flushes, weights.cache_flush.cycles);
+        flush.events(events.translation_flushes, weights.translation_flush.cycles);
 
         let mut verify = Share::default();
         verify.pages(events.compared, &weights.compared, hot);
         verify.pages(events.compared_and_copied, &weights.compared_and_copied, hot);
-        verify.pages(events.hashed, &weights.hashed, hot);
+        verify.pages(copied, &weights.copied, hot);
+        verify.pages(hashed, &weights.hashed, hot);
+        verify.events(mapped, weights.mapped.cycles);
 
         let mut other = Share::default();
         enter(&mut other, entries, system_calls.min(entries));

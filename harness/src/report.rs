@@ -66,7 +66,7 @@ impl Summary {
             *median = lower_median(values);
         }
         let modelled = match header.unit {
-            Unit::Instructions => Some(Model::built_in()?.cycles(header.policy.mode, &end.totals)),
+            Unit::Instructions => Some(Model::built_in()?.cycles(&header.policy, &end.totals)),
             Unit::Cycles => None,
         };
         Ok(Self { header, end, medians, differences, modelled })

@@ -138,7 +138,7 @@ pub fn value(workloads: &[&Workload], variants: &[Variant], results: &Results) -
             "write_faults": measured.totals.write_faults,
             "longest_hold": measured.totals.longest_hold,
             "phases": json::phases(&measured.totals.phases),
-            "events": json::events(&measured.totals.events),
+            "events": measured.totals.events,
             "modelled_total": measured.cycles.total().round(),
             "modelled_over_off": measured.modelled_over(off),
             "modelled_cycles": json::modelled(&measured.cycles),

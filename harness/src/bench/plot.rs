@@ -11,6 +11,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::sweep::{Curve, Point};
+use super::table::grouped;
 
 const SIZE: (u32, u32) = (900, 860);
 const FONT: &str = "sans-serif";
@@ -27,8 +28,6 @@ struct Panel<'a> {
     /// What the solid line shows, and what the broken one.
     names: [&'a str; 2],
     values: [fn(&Point) -> f64; 2],
-    /// Labels of the vertical axis.
-    label: fn(f64) -> String,
     ticks: &'a [f64],
     /// Where no curve is.
     legend: SeriesLabelPosition,
@@ -39,7 +38,6 @@ const COST: Panel<'static> = Panel {
     axis: "ratio",
     names: ["modelled cycles", "instructions"],
     values: [|point| point.modelled_over_off, |point| point.over_off],
-    label: |value| format!("{value}"),
     ticks: &[2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0],
     legend: SeriesLabelPosition::UpperRight,
 };
@@ -49,7 +47,6 @@ const LATENCY: Panel<'static> = Panel {
     axis: "instructions",
     names: ["longest hold", "median delay"],
     values: [|point| point.longest_hold as f64, |point| point.median_delay as f64],
-    label: power,
     ticks: &[1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8],
     legend: SeriesLabelPosition::UpperLeft,
 };
@@ -73,14 +70,16 @@ impl Panel<'_> {
             || curves.iter().flat_map(|curve| &curve.points).flat_map(|one| self.values.map(|of| of(one)));
         let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
         let range = least.max(1.0) * 0.93..most * 1.1;
+        // One outside would be drawn outside.
+        let ticks = self.ticks.iter().copied().filter(|tick| range.contains(tick)).collect();
         let mut chart = ChartBuilder::on(area)
             .caption(self.title, (FONT, 20))
             .margin(14)
             .x_label_area_size(46)
-            .y_label_area_size(70)
+            .y_label_area_size(90)
             .build_cartesian_2d(
                 LIMITS.log_scale().with_key_points((3..=7).map(|exponent| 10_f64.powi(exponent)).collect()),
-                range.log_scale().with_key_points(self.ticks.to_vec()),
+                range.log_scale().with_key_points(ticks),
             )?;
         chart
             .configure_mesh()
@@ -90,8 +89,8 @@ impl Panel<'_> {
             .y_desc(self.axis)
             .label_style((FONT, 15))
             .axis_desc_style((FONT, 15))
-            .x_label_formatter(&|limit| power(*limit))
-            .y_label_formatter(&|value| (self.label)(*value))
+            .x_label_formatter(&|limit| label(*limit))
+            .y_label_formatter(&|value| label(*value))
             .draw()?;
         for (curve, color) in curves.iter().zip(COLORS) {
             let points =
@@ -121,12 +120,9 @@ impl Panel<'_> {
     }
 }
 
-/// A power of ten, written out: 1,000 and 10,000, then 10^5.
-fn power(value: f64) -> String {
-    match value.log10().round() as u32 {
-        exponent @ 0..=4 => super::table::grouped(10_u64.pow(exponent)),
-        exponent => format!("10^{exponent}"),
-    }
+/// A large number with its thousands apart, a small one as it is.
+fn label(value: f64) -> String {
+    if value < 1000.0 { format!("{value}") } else { grouped(value.round() as u64) }
 }
 
 #[cfg(test)]
@@ -148,7 +144,7 @@ mod tests {
         let curves = [Curve { name: "light", points: [1_000, 10_000].map(point).into() }];
         draw(&path, &curves).unwrap();
         let picture = std::fs::read_to_string(&path).unwrap();
-        for text in [COST.title, LATENCY.title, "light: longest hold", "10^6"] {
+        for text in [COST.title, LATENCY.title, "light: longest hold", "1,000,000"] {
             assert!(picture.contains(text), "{text}");
         }
         assert!(draw(&path, &[Curve { name: "light", points: Vec::new() }]).is_err());

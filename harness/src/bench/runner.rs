@@ -132,7 +132,7 @@ impl<'a> Runner<'a> {
         let totals = *outcome.summary()?.totals();
         let measured = Measured {
             totals,
-            cycles: self.model.cycles(case.policy.mode, &totals),
+            cycles: self.model.cycles(&case.policy, &totals),
             latency: Latency::of(&outcome.records()?, totals.longest_hold),
             stdout: outcome.stdout(),
             status: outcome.status()?,

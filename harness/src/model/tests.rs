@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The model's sums, and what is refused as a model.
 
-use pe_replay::{DelimiterKind, Events, Phases};
+use pe_replay::{DelimiterKind, Events, Mode, Phases, Policy};
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn totals() -> Totals {
 }
 
 fn cycles(text: &str) -> Cycles {
-    Model::parse(text).unwrap().cycles(Mode::Dual, &totals())
+    Model::parse(text).unwrap().cycles(&Policy::DEFAULT, &totals())
 }
 
 /// The file with the figures of one weight doubled.
@@ -63,13 +63,13 @@ fn doubling_a_weight_adds_what_it_stands_for() {
     // Of 40 entries 2 are write faults, 11 run a PE again, 27 are left; 8 come back by SYSCALL.
     let expected = [
         ("user_instruction", 210_000.0 * weights.user_instruction.cycles),
-        // Without those of 2 copies, 3 copies, and comparisons and hashes.
+        // Without those of 4 copies and 1, 3 hashes and 4, and the comparisons.
         (
             "kernel_instruction",
-            (20_000.0 - 2.0 * 261.0)
-                + (30_000.0 - 3.0 * 261.0)
+            (20_000.0 - 4.0 * 261.0)
+                + (30_000.0 - 261.0 - 3.0 * 2900.0)
                 + 500.0
-                + (40_000.0 - 2.0 * 421.0 - 3.0 * 534.0 - 7.0 * 2900.0)
+                + (40_000.0 - 2.0 * 421.0 - 3.0 * 534.0 - 4.0 * 2900.0)
                 + 50_000.0,
         ),
         ("return_to_user", 40.0 * weights.return_to_user.cycles),
@@ -99,10 +99,9 @@ fn phases_hold_what_belongs_to_them() {
     let before = cycles(FILE);
     for (name, phase) in [
         ("write_fault", TimedPhase::Treatment),
-        ("translation_flush", TimedPhase::Restart),
+        ("translation_flush", TimedPhase::Flush),
         ("line_flush", TimedPhase::Flush),
         ("cache_flush", TimedPhase::Flush),
-        ("hashed", TimedPhase::VerifyCommit),
         ("compared", TimedPhase::VerifyCommit),
     ] {
         let after = cycles(&doubled(name));
@@ -118,8 +117,8 @@ fn many_written_pages_are_cold() {
     let model = Model::built_in().unwrap();
     let cold = Totals { frames_written: 10 * 10, ..totals() };
     let hot = Totals { frames_written: 10 * 5, ..totals() };
-    assert!(model.cycles(Mode::Dual, &cold).total() > model.cycles(Mode::Dual, &hot).total());
-    assert_eq!(model.cycles(Mode::Dual, &hot), model.cycles(Mode::Dual, &totals()));
+    assert!(model.cycles(&Policy::DEFAULT, &cold).total() > model.cycles(&Policy::DEFAULT, &hot).total());
+    assert_eq!(model.cycles(&Policy::DEFAULT, &hot), model.cycles(&Policy::DEFAULT, &totals()));
 }
 
 #[test]
@@ -128,7 +127,7 @@ fn a_run_without_replay_pays_for_one_entry_a_pe() {
     off.events.entries = 10;
     off.ends[DelimiterKind::Syscall as usize] = 10;
     let model = Model::built_in().unwrap();
-    let cycles = model.cycles(Mode::Off, &off);
+    let cycles = model.cycles(&Policy { mode: Mode::Off, ..Policy::DEFAULT }, &off);
     assert!((cycles.get(TimedPhase::Other) - cycles.total()).abs() < f64::EPSILON);
     assert!((cycles.total() - 10.0 * (270.0 + 210.0 + 200.0 + 82.0)).abs() < 1e-6);
 }
