@@ -119,18 +119,20 @@ impl Guest {
     }
 }
 
-/// Builds a program by its name: `showcase`, one of `user/hostile`, one of `user/c`.
+/// Builds a program by its name: `showcase`, one of `user/hostile`, `user/c` or `user/bench`.
 pub fn program(name: &str) -> Result<PathBuf> {
     if name == Guest::SHOWCASE.package {
         return Guest::SHOWCASE.build(name);
     }
-    let (hostile, c) = (hostile_names()?, c_names()?);
+    let (hostile, c, bench) = (hostile_names()?, c_names()?, bench_names()?);
     if hostile.iter().any(|known| known == name) {
         Guest::HOSTILE.build(name)
     } else if c.iter().any(|known| known == name) {
-        compile(name)
+        compile("user/c", name)
+    } else if bench.iter().any(|known| known == name) {
+        compile("user/bench", name)
     } else {
-        let known = [vec!["showcase".to_owned()], c, hostile].concat().join(", ");
+        let known = [vec!["showcase".to_owned()], c, bench, hostile].concat().join(", ");
         bail!("no program is called {name}; there are {known}; --elf runs a file")
     }
 }
@@ -143,6 +145,11 @@ pub fn hostile_names() -> Result<Vec<String>> {
 /// The programs of `user/c`.
 pub fn c_names() -> Result<Vec<String>> {
     stems("user/c", "c")
+}
+
+/// The programs of `user/bench`.
+pub fn bench_names() -> Result<Vec<String>> {
+    stems("user/bench", "c")
 }
 
 /// Names of the files with an extension, sorted; a directory that is not there has none.
@@ -164,13 +171,16 @@ fn stems(directory: &str, extension: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles one of `user/c`, if it has changed, and returns where it is.
-fn compile(name: &str) -> Result<PathBuf> {
-    let source = root().join("user/c").join(format!("{name}.c"));
+/// Compiles a C program, if it or a header beside it has changed, and returns where it is.
+fn compile(folder: &str, name: &str) -> Result<PathBuf> {
+    let source = root().join(folder).join(format!("{name}.c"));
     let directory = root().join("target/user-c");
     let executable = directory.join(name);
+    let mut read = vec![source.clone()];
+    read.extend(stems(folder, "h")?.iter().map(|name| root().join(folder).join(format!("{name}.h"))));
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
-    if matches!((changed(&source), changed(&executable)), (Ok(source), Ok(built)) if built > source) {
+    let newer = |built| read.iter().all(|path| matches!(changed(path), Ok(source) if built > source));
+    if changed(&executable).is_ok_and(newer) {
         return Ok(executable);
     }
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;

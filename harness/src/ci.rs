@@ -21,7 +21,8 @@ pub fn build() -> Result<u8> {
     for kernel in [Guest::KERNEL, Guest::MUTANTS] {
         println!("{}", kernel.build(kernel.package)?.display());
     }
-    let names = [vec!["showcase".to_owned()], artifacts::c_names()?, artifacts::hostile_names()?].concat();
+    let (c, bench, hostile) = (artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?);
+    let names = [vec!["showcase".to_owned()], c, bench, hostile].concat();
     for name in names {
         println!("{}", artifacts::program(&name)?.display());
     }

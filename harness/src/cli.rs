@@ -28,6 +28,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the summary of a trace file again
     Report(ReportArgs),
+    /// Measure what replay costs: the whole suite, or the parts that are named
+    Bench(Box<BenchArgs>),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
     Doctor,
     /// Everything that has to be green: formatting, lints, builds, all tests
@@ -158,6 +160,39 @@ pub struct ReportArgs {
     /// Write the summary as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// `cargo reprise bench`.
+#[derive(Args, Debug, Default)]
+pub struct BenchArgs {
+    /// Only this part: a workload, `bars` or `sweep`; may be given more than once
+    #[arg(long = "suite", value_name = "NAME")]
+    pub suites: Vec<String>,
+    /// Say what there is to measure, and measure nothing
+    #[arg(long)]
+    pub list: bool,
+    /// One short workload under three policies, to see that all is well
+    #[arg(long, conflicts_with_all = ["suites", "plot"])]
+    pub quick: bool,
+    /// Print the tables as Markdown, with date, commit and machine
+    #[arg(long)]
+    pub markdown: bool,
+    /// Write all figures as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the sweep of the limit as SVG to a file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Weights of modelled cycles in place of those of benches/model.toml
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Flip a bit in every replayed run, as `run --inject`: the command has to fail then
+    #[arg(long, value_name = "SPEC", value_parser = injection)]
+    pub inject: Option<Injection>,
+    /// Seconds after which one run is ended
+    #[arg(long, value_name = "S", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub timeout: u64,
 }
 
 /// The emulators.

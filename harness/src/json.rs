@@ -4,12 +4,14 @@
 //! Counts are PEs or events, durations are in `unit`. `phases` sum exactly to
 //! `total_instructions`, which runs from the first user entry to the program's end;
 //! `boot_instructions` is what came before. `user_instructions` counts committed user code
-//! once. Addresses are strings, `0x...`.
+//! once. Modelled cycles are those of `benches/model.toml`, null where durations are cycles
+//! already. Addresses are strings, `0x...`.
 
 use pe_replay::wire::end::{Damage, Death, End};
 use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 
+use crate::model::Cycles;
 use crate::report::Summary;
 use crate::report::text::unit_name;
 use crate::told::{refusal, signal_name};
@@ -58,13 +60,24 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "flips": totals.flips,
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
+        "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
+        "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
 }
 
-fn phases(phases: &Phases) -> Map<String, Value> {
+/// Durations by phase.
+pub fn phases(phases: &Phases) -> Map<String, Value> {
     TimedPhase::ALL.into_iter().map(|phase| (phase.name().to_owned(), phases.get(phase).into())).collect()
+}
+
+/// Modelled cycles by phase.
+pub fn modelled(cycles: &Cycles) -> Map<String, Value> {
+    TimedPhase::ALL
+        .into_iter()
+        .map(|phase| (phase.name().to_owned(), cycles.get(phase).round().into()))
+        .collect()
 }
 
 fn end(end: &End) -> Value {
@@ -126,6 +139,9 @@ mod tests {
         let phases = value["phases"].as_object().unwrap();
         let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
         assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));
+        assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
+        assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
+        assert_eq!(value["events"].as_object().map(Map::len), Some(9));
         for key in ["committed", "restarts", "divergences", "counter_misses", "drained_overflows", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }

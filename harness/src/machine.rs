@@ -97,11 +97,23 @@ impl Machine {
     }
 }
 
+/// What QEMU's processor offers the kernel; Bochs has one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Processor {
+    /// Everything that a run may use.
+    #[default]
+    Usual,
+    /// No AVX2, so that the page primitives are those for SSE2.
+    Sse2,
+}
+
 /// One boot.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// The emulator.
     pub machine: Machine,
+    /// The processor.
+    pub processor: Processor,
     /// The kernel's ELF file.
     pub kernel: PathBuf,
     /// The boot archive.

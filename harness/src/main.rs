@@ -8,12 +8,14 @@
 
 mod archive;
 mod artifacts;
+mod bench;
 mod ci;
 mod cli;
 mod doctor;
 mod json;
 mod log;
 mod machine;
+mod model;
 mod packages;
 mod program;
 mod report;
@@ -52,6 +54,7 @@ fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Report(args) => run::report(args),
+        Command::Bench(args) => bench::run(args),
         Command::Doctor => doctor::run(),
         Command::Test { filter } => ci::test(filter.as_deref()),
         Command::Ci => ci::ci(),

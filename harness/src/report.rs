@@ -7,8 +7,10 @@ pub mod text;
 
 use anyhow::{Context, Result, ensure};
 use pe_replay::wire::end::{EndRecord, Totals};
-use pe_replay::wire::record::{Records, TraceHeader};
+use pe_replay::wire::record::{Records, TraceHeader, Unit};
 use pe_replay::{Difference, Phases, TimedPhase};
+
+use crate::model::{Cycles, Model};
 
 /// How many differences a summary shows.
 const DIFFERENCES_SHOWN: usize = 5;
@@ -24,6 +26,8 @@ pub struct Summary {
     pub medians: Phases,
     /// The first of the PEs that diverged, with the difference.
     pub differences: Vec<(u64, Difference)>,
+    /// What a processor would need, after a model; `None` where the run was timed in cycles.
+    pub modelled: Option<Cycles>,
 }
 
 impl Summary {
@@ -61,7 +65,11 @@ impl Summary {
         for (median, values) in medians.0.iter_mut().zip(&mut durations) {
             *median = lower_median(values);
         }
-        Ok(Self { header, end, medians, differences })
+        let modelled = match header.unit {
+            Unit::Instructions => Some(Model::built_in()?.cycles(&header.policy, &end.totals)),
+            Unit::Cycles => None,
+        };
+        Ok(Self { header, end, medians, differences, modelled })
     }
 
     /// The kernel's sums.

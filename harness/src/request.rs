@@ -11,7 +11,7 @@ use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation};
 use pe_replay::{Injection, Policy};
 
 use crate::archive::{self, Contents};
-use crate::machine::{Boot, Machine};
+use crate::machine::{Boot, Machine, Processor};
 use crate::program;
 
 /// One boot, as a user or a test asks for it.
@@ -21,6 +21,8 @@ pub struct Request {
     pub job: Job,
     /// The emulator.
     pub machine: Machine,
+    /// Its processor.
+    pub processor: Processor,
     /// How PEs are run.
     pub policy: Policy,
     /// Program, arguments, input, files.
@@ -45,6 +47,7 @@ impl Request {
         Self {
             job,
             machine: Machine::Qemu,
+            processor: Processor::default(),
             policy: Policy::default(),
             contents: Contents::default(),
             memory_mib: 256,
@@ -90,6 +93,7 @@ impl Request {
         };
         let boot = Boot {
             machine: self.machine,
+            processor: self.processor,
             kernel,
             archive: archive::pack(&config, &self.contents)?,
             layout,

@@ -97,7 +97,7 @@ fn request(args: &RunArgs) -> Result<Request> {
         None => {
             let name = words.next().unwrap_or_else(|| OsString::from(Guest::SHOWCASE.package));
             let text = name.to_str().ok_or_else(|| anyhow!("{}: not a program's name", name.display()))?;
-            if artifacts::c_names()?.iter().any(|known| known == text) {
+            if [artifacts::c_names()?, artifacts::bench_names()?].concat().iter().any(|known| known == text) {
                 packages::ensure_present(&[packages::COMPILER])?;
             }
             (artifacts::program(text)?, name)

@@ -5,6 +5,7 @@
 //! the tool itself as a user would.
 
 mod bad_input;
+mod bench;
 mod documents;
 mod ends;
 mod hostile;
@@ -52,6 +53,7 @@ const TESTS: &[&[Test]] = &[
     repeat::TESTS,
     programs::TESTS,
     documents::TESTS,
+    bench::TESTS,
     witness::TESTS,
     injection::TESTS,
 ];
@@ -123,7 +125,7 @@ impl Context {
 
     fn boot_kernel(&self, kernel: &Path, request: &Request) -> Result<Outcome> {
         let finished = machine::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
-        Ok(Outcome { kernel: kernel.to_owned(), finished })
+        Ok(Outcome::new(kernel.to_owned(), finished))
     }
 
     /// A run of one of the project's programs, by name.

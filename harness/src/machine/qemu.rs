@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::channel::MemoryChannel;
-use super::{Boot, Finished, Observer, process, put};
+use super::{Boot, Finished, Observer, Processor, process, put};
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -18,6 +18,9 @@ pub const QEMU: &str = "qemu-system-x86_64";
 /// Without random numbers and fast strings; without SMAP, because QEMU before 9.1 applies that to
 /// a program's own IRET and far transfers, which could not reach their stack.
 const CPU: &str = "max,-rdrand,-erms,-fsrm,-smap";
+
+/// What is taken away from it for [`Processor::Sse2`].
+const WITHOUT_AVX2: &str = ",-avx2";
 
 /// Exit status for the value 0x10 at the exit device: the kernel ended normally.
 const STATUS_NORMAL: i32 = 0x10 << 1 | 1;
@@ -39,6 +42,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         argument.push(comma_doubled(&directory.join(name)));
         argument
     };
+    let cpu = match boot.processor {
+        Processor::Usual => CPU.to_owned(),
+        Processor::Sse2 => [CPU, WITHOUT_AVX2].concat(),
+    };
     let mut command = Command::new(QEMU);
     command
         .args(["-machine", "pc,memory-backend=ram", "-object"])
@@ -47,7 +54,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         // Of two accelerators the first is taken: those who watch from outside may name one with options.
         .args(&boot.extra)
         .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
-        .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", CPU])
+        .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", &cpu])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
         .arg(with_path("file:".into(), DEBUGCON))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])

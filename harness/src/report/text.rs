@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The summary as aligned text.
+//!
+//! An emulator's instructions say nothing about a cache flush. So where they are the unit,
+//! that row shows modelled cycles only, and its few instructions stand under `other`.
 
 use std::fmt;
 
@@ -7,11 +10,16 @@ use pe_replay::wire::record::Unit;
 use pe_replay::{DelimiterKind, TimedPhase};
 
 use super::Summary;
+use crate::model::Model;
 
 /// Width of the column of names.
 const NAME: usize = 26;
 /// Width of a column of numbers.
 const NUMBER: usize = 16;
+/// Width of the column of modelled cycles.
+const CYCLES: usize = 20;
+/// Its title.
+const MODELLED: &str = "modelled cycles";
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,18 +48,7 @@ impl fmt::Display for Summary {
         line("write faults", totals.write_faults)?;
         line("boot", totals.boot)?;
 
-        writeln!(f, "\n{:<NAME$}{:>NUMBER$}{:>10}{:>NUMBER$}", "phase", "total", "share", "median per PE")?;
-        for phase in TimedPhase::ALL {
-            let ticks = totals.phases.get(phase);
-            let share = if totals.total == 0 { 0.0 } else { 100.0 * ticks as f64 / totals.total as f64 };
-            let (name, median) = (phase_title(phase), self.medians.get(phase));
-            writeln!(f, "{name:<NAME$}{ticks:>NUMBER$}{share:>8.2} %{median:>NUMBER$}")?;
-        }
-        writeln!(f, "{:<NAME$}{:>NUMBER$}", "total", totals.total)?;
-        match self.total_over_second_run() {
-            Some(ratio) => writeln!(f, "{:<NAME$}{ratio:>NUMBER$.3}\n", "total over second run")?,
-            None => writeln!(f, "{:<NAME$}{:>NUMBER$}\n", "total over second run", "-")?,
-        }
+        self.breakdown(f)?;
 
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
         line("divergences", totals.divergences)?;
@@ -63,6 +60,8 @@ impl fmt::Display for Summary {
         line("flips", totals.flips)?;
         line("lost records", totals.lost_records)?;
         line("longest hold", totals.longest_hold)?;
+        line("cache lines flushed", totals.events.lines_flushed)?;
+        line("caches flushed", totals.events.cache_flushes)?;
         for (pe, difference) in &self.differences {
             writeln!(f, "  PE {pe} diverged: {difference}")?;
         }
@@ -72,6 +71,67 @@ impl fmt::Display for Summary {
         }
         Ok(())
     }
+}
+
+impl Summary {
+    /// The table of phases, and below it the ratio.
+    fn breakdown(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let totals = self.totals();
+        let modelled = self.modelled.unwrap_or_default();
+        write!(f, "\n{:<NAME$}{:>NUMBER$}{:>10}{:>NUMBER$}", "phase", "total", "share", "median per PE")?;
+        match self.modelled {
+            Some(_) => writeln!(f, "{MODELLED:>CYCLES$}{:>10}", "share")?,
+            None => writeln!(f)?,
+        }
+        for phase in TimedPhase::ALL {
+            let name = phase_title(phase);
+            match self.ticks(phase) {
+                Some((ticks, median)) => {
+                    let share = percent(ticks as f64, totals.total as f64);
+                    write!(f, "{name:<NAME$}{ticks:>NUMBER$}{share:>8.2} %{median:>NUMBER$}")?;
+                }
+                None => write!(f, "{name:<NAME$}{:>NUMBER$}{:>10}{:>NUMBER$}", "-", "-", "-")?,
+            }
+            match self.modelled {
+                Some(_) => {
+                    let (cycles, share) =
+                        (modelled.get(phase), percent(modelled.get(phase), modelled.total()));
+                    writeln!(f, "{cycles:>CYCLES$.0}{share:>8.2} %")?;
+                }
+                None => writeln!(f)?,
+            }
+        }
+        write!(f, "{:<NAME$}{:>NUMBER$}", "total", totals.total)?;
+        match self.modelled {
+            Some(cycles) => writeln!(f, "{:>width$.0}", cycles.total(), width = 10 + NUMBER + CYCLES)?,
+            None => writeln!(f)?,
+        }
+        match self.total_over_second_run() {
+            Some(ratio) => writeln!(f, "{:<NAME$}{ratio:>NUMBER$.3}", "total over second run")?,
+            None => writeln!(f, "{:<NAME$}{:>NUMBER$}", "total over second run", "-")?,
+        }
+        if let (Some(_), Ok(model)) = (self.modelled, Model::built_in()) {
+            writeln!(f, "modelled, not measured: {}", model.processor)?;
+        }
+        writeln!(f)
+    }
+
+    /// Duration and median of a phase, where they mean something.
+    fn ticks(&self, phase: TimedPhase) -> Option<(u64, u64)> {
+        let of = |phase| (self.totals().phases.get(phase), self.medians.get(phase));
+        match (self.header.unit, phase) {
+            (Unit::Instructions, TimedPhase::Flush) => None,
+            (Unit::Instructions, TimedPhase::Other) => {
+                let ((other, median), (flush, _)) = (of(phase), of(TimedPhase::Flush));
+                Some((other + flush, median))
+            }
+            (Unit::Instructions | Unit::Cycles, _) => Some(of(phase)),
+        }
+    }
+}
+
+fn percent(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { 100.0 * part / whole } else { 0.0 }
 }
 
 /// The name of a unit in summaries and in JSON.

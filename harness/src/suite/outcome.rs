@@ -16,12 +16,17 @@ use crate::verdict::Ending;
 
 /// A boot that has ended.
 pub struct Outcome {
-    pub(super) kernel: PathBuf,
+    kernel: PathBuf,
     /// How it ended, and what it sent.
     pub finished: Finished,
 }
 
 impl Outcome {
+    /// What a boot of `kernel` left.
+    pub fn new(kernel: PathBuf, finished: Finished) -> Self {
+        Self { kernel, finished }
+    }
+
     /// The verdict.
     pub fn ending(&self) -> &Ending {
         &self.finished.ending

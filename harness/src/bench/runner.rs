@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+//! Runs cases, two at a time, and keeps what they measured; checks each against its baseline.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use pe_replay::wire::end::Totals;
+use pe_replay::{Injection, Mode};
+
+use super::case::Case;
+use super::latency::Latency;
+use crate::artifacts;
+use crate::machine::{self, Silent};
+use crate::model::{Cycles, Model};
+use crate::request::Request;
+use crate::suite::Outcome;
+
+/// Emulators at a time.
+const WORKERS: usize = 2;
+
+/// What a run was.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The kernel's sums.
+    pub totals: Totals,
+    /// Modelled cycles.
+    pub cycles: Cycles,
+    /// How long interrupts were held back.
+    pub latency: Latency,
+    stdout: Vec<u8>,
+    status: u8,
+}
+
+impl Measured {
+    /// Instructions over those of another run.
+    pub fn over(&self, other: &Self) -> f64 {
+        self.totals.total as f64 / other.totals.total as f64
+    }
+
+    /// Likewise, modelled cycles.
+    pub fn modelled_over(&self, other: &Self) -> f64 {
+        self.cycles.total() / other.cycles.total()
+    }
+
+    /// Fails with what shows that replay changed or disturbed the program.
+    fn check(&self, off: &Self) -> Result<()> {
+        let Totals { divergences, restarts, counter_misses, pes, committed, lost_records, .. } = self.totals;
+        ensure!(
+            divergences + restarts + counter_misses == 0,
+            "{divergences} divergences, {restarts} restarts, {counter_misses} counter misses"
+        );
+        ensure!(self.status == off.status, "status {} instead of {}", self.status, off.status);
+        ensure!(self.stdout == off.stdout, "the output is not that of the run without replay");
+        ensure!(pes == committed, "{pes} PEs started, {committed} committed");
+        ensure!(lost_records == 0, "{lost_records} trace records lost");
+        let (own, others) = (self.totals.user_instructions, off.totals.user_instructions);
+        ensure!(own == others, "{own} user instructions instead of {others}");
+        Ok(())
+    }
+}
+
+/// What is common to all runs.
+pub struct Runner<'a> {
+    kernel: PathBuf,
+    model: &'a Model,
+    /// A flip in every replayed run.
+    inject: Option<Injection>,
+    timeout: Duration,
+}
+
+impl<'a> Runner<'a> {
+    /// Makes a runner for a kernel that is built.
+    pub fn new(kernel: PathBuf, model: &'a Model, inject: Option<Injection>, timeout: Duration) -> Self {
+        Self { kernel, model, inject, timeout }
+    }
+
+    /// Runs all cases and their baselines, each once.
+    pub fn run(&self, wanted: Vec<Case>) -> Result<Results> {
+        let mut cases: Vec<Case> = Vec::new();
+        for case in wanted.into_iter().flat_map(|case| [case.baseline(), case]) {
+            if !cases.contains(&case) {
+                cases.push(case);
+            }
+        }
+        let mut programs = HashMap::new();
+        for case in &cases {
+            if !programs.contains_key(case.program) {
+                programs.insert(case.program, artifacts::program(case.program)?);
+            }
+        }
+        let bar = progress_bar(cases.len());
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(Case, Result<Measured, String>)>> = Mutex::default();
+        let worker = || {
+            while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                bar.set_message(case.to_string());
+                let measured = self.measure(case, &programs).map_err(|error| format!("{error:#}"));
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((case.clone(), measured));
+                bar.inc(1);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(worker);
+            }
+        });
+        bar.finish_and_clear();
+        let mut results = Results { done: done.into_inner().unwrap_or_else(PoisonError::into_inner) };
+        results.compare();
+        Ok(results)
+    }
+
+    fn measure(&self, case: &Case, programs: &HashMap<&str, PathBuf>) -> Result<Measured> {
+        let path = programs.get(case.program).context("not built")?;
+        let arguments: Vec<&str> = case.arguments.iter().map(String::as_str).collect();
+        let mut request = Request::program(path, case.program, &arguments)?;
+        request.policy = case.policy;
+        request.processor = case.processor;
+        request.timeout = self.timeout;
+        let replayed = case.policy.mode != Mode::Off;
+        request.injections.extend(self.inject.filter(|_| replayed));
+        let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
+        let outcome = Outcome::new(self.kernel.clone(), finished);
+        // Its sums have to agree.
+        let totals = *outcome.summary()?.totals();
+        let measured = Measured {
+            totals,
+            cycles: self.model.cycles(&case.policy, &totals),
+            latency: Latency::of(&outcome.records()?, totals.longest_hold),
+            stdout: outcome.stdout(),
+            status: outcome.status()?,
+        };
+        ensure!(measured.status == 0, "status {}: {}", measured.status, outcome.stderr().escape_ascii());
+        if *case == case.baseline() {
+            let natively = Command::new(path).args(&arguments).env_clear().stdin(Stdio::null()).output();
+            let natively = natively.with_context(|| format!("cannot start {}", path.display()))?;
+            ensure!(natively.stdout == measured.stdout, "the output is not that of a native run");
+        }
+        Ok(measured)
+    }
+}
+
+fn progress_bar(length: usize) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {elapsed} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What was measured, or what went wrong, by case.
+pub struct Results {
+    done: Vec<(Case, Result<Measured, String>)>,
+}
+
+impl Results {
+    /// Turns what was measured into a failure where it does not stand up to its baseline.
+    fn compare(&mut self) {
+        let verdicts: Vec<Option<String>> = self
+            .done
+            .iter()
+            .map(|(case, measured)| {
+                let measured = measured.as_ref().ok()?;
+                match self.get(&case.baseline()) {
+                    Ok(off) => measured.check(off).err().map(|error| format!("{error:#}")),
+                    Err(_) => Some("the run without replay failed".into()),
+                }
+            })
+            .collect();
+        for ((_, measured), verdict) in self.done.iter_mut().zip(verdicts) {
+            if let Some(reason) = verdict {
+                *measured = Err(reason);
+            }
+        }
+    }
+
+    /// What a case measured.
+    pub fn get(&self, case: &Case) -> Result<&Measured, &str> {
+        let found = self.done.iter().find(|(done, _)| done == case);
+        match found {
+            Some((_, measured)) => measured.as_ref().map_err(String::as_str),
+            None => Err("not run"),
+        }
+    }
+
+    /// What went wrong, a line each.
+    pub fn failures(&self) -> impl Iterator<Item = String> {
+        self.done.iter().filter_map(|(case, measured)| {
+            let reason = measured.as_ref().err()?;
+            Some(format!("{case}: {}", reason.lines().collect::<Vec<_>>().join(" | ")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pe_replay::Policy;
+
+    fn measured(change: impl FnOnce(&mut Measured)) -> Measured {
+        let totals =
+            Totals { pes: 9, committed: 9, total: 1000, user_instructions: 400, ..Totals::default() };
+        let (cycles, latency) = (Cycles::default(), Latency::default());
+        let mut measured = Measured { totals, cycles, latency, stdout: b"42\n".to_vec(), status: 0 };
+        change(&mut measured);
+        measured
+    }
+
+    fn verdict(change: impl FnOnce(&mut Measured)) -> Option<String> {
+        let case = Case::new("bench-light", &[], Policy::DEFAULT);
+        let done = vec![(case.baseline(), Ok(measured(|_| ()))), (case.clone(), Ok(measured(change)))];
+        let mut results = Results { done };
+        results.compare();
+        results.get(&case).err().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_run_that_replay_disturbed_or_changed_fails() {
+        assert_eq!(verdict(|_| ()), None);
+        assert_eq!(verdict(|one| one.totals.total = 2000), None);
+        let failed = |change: fn(&mut Measured)| verdict(change).unwrap();
+        assert!(failed(|one| one.totals.divergences = 1).starts_with("1 divergences"));
+        assert!(failed(|one| one.totals.restarts = 1).contains("1 restarts"));
+        assert!(failed(|one| one.totals.counter_misses = 1).contains("1 counter misses"));
+        assert!(failed(|one| one.stdout.push(b'!')).contains("output"));
+        assert!(failed(|one| one.status = 1).contains("status"));
+        assert!(failed(|one| one.totals.pes = 10).contains("committed"));
+        assert!(failed(|one| one.totals.user_instructions = 401).contains("401 user instructions"));
+    }
+
+    #[test]
+    fn without_a_baseline_nothing_can_be_said() {
+        let case = Case::new("bench-light", &[], Policy::DEFAULT);
+        let broken = (case.baseline(), Err("no emulator".into()));
+        let mut results = Results { done: vec![broken, (case.clone(), Ok(measured(|_| ())))] };
+        results.compare();
+        assert!(results.get(&case).is_err());
+        assert_eq!(results.failures().count(), 2);
+    }
+}
