@@ -184,7 +184,9 @@ impl<M: Machine> Engine<M> {
                 Action::RollBack => self.roll_back(machine, &life),
                 Action::Verdict(ground) => break self.give_up(machine, ground, &life),
             };
+            let phase = life.phase();
             action = life.step(event);
+            machine.stepped(phase, event, life.phase());
         };
         self.account.counter_misses = life.misses();
         self.watch.lap(Timed::VerifyCommit, machine.now());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The hardware that the engine works on, as the kernel or a test's model provides it.
 
+use crate::life::{Event, Phase};
 use crate::stop::Stop;
 use crate::uprr::Uprr;
 
@@ -108,4 +109,8 @@ pub trait Machine {
     fn flush_lines(&mut self) -> u64;
     /// Flushes all caches.
     fn flush_caches(&mut self);
+    /// Told of each step in the life of a PE, for tests that count them; elsewhere
+    /// nothing comes of it.
+    #[inline]
+    fn stepped(&mut self, _from: Phase, _event: Event, _to: Phase) {}
 }

@@ -321,6 +321,20 @@ impl<M: Machine> WrittenSet<M> {
         self.comparison == Comparison::Hash
     }
 
+    /// What makes the checkpoints doubtful where runs 2 and 3 agree against run 1: if
+    /// both were made from them, a damaged one alone may be the reason. `seen` is the
+    /// difference.
+    #[cold]
+    pub fn damage(&mut self, machine: &mut Counted<M>, seen: Difference) -> Option<Difference> {
+        if self.unwitnessed {
+            return Some(seen);
+        }
+        self.pages.iter().filter(|entry| entry.written).find_map(|entry| match &entry.copies {
+            Copies::Bytes(_) => None,
+            Copies::Hash(hashes) => hashes.check(machine, entry.page.address, entry.checkpoint).err(),
+        })
+    }
+
     /// Takes run 1's result as it is, whatever run 2's was. Only mutants do that.
     pub fn adopt(&mut self, machine: &mut Counted<M>) {
         for entry in self.pages.iter_mut().filter(|entry| entry.written) {

@@ -22,7 +22,7 @@ impl<M: Machine> Engine<M> {
         if last != Run::Third {
             return match self.verify(machine, life) {
                 None => Event::Agreed,
-                Some(difference) => self.doubt(Event::Differed(difference)),
+                Some(difference) => self.doubt(machine, Event::Differed(difference)),
             };
         }
         self.vote(machine, life)
@@ -72,7 +72,7 @@ impl<M: Machine> Engine<M> {
                 Some(_) => Event::Differed(difference),
             },
         };
-        self.doubt(match event {
+        let event = match event {
             // What the other two agree on is not in memory any more, or no result.
             Event::Outvoted(run, difference)
                 if run == Run::Third && self.set.holds_the_last_result_only()
@@ -82,13 +82,18 @@ impl<M: Machine> Engine<M> {
                 Event::Differed(difference)
             }
             event => event,
-        })
+        };
+        self.doubt(machine, event)
     }
 
     /// Where results differ, what they started from must be known to be right.
     #[cold]
-    fn doubt(&self, event: Event) -> Event {
-        self.registers.damage().map_or(event, Event::Damaged)
+    fn doubt(&mut self, machine: &mut M, event: Event) -> Event {
+        let damage = match (self.registers.damage(), event) {
+            (None, Event::Outvoted(Run::First, seen)) => self.set.damage(counted!(self, machine), seen),
+            (damage, _) => damage,
+        };
+        damage.map_or(event, Event::Damaged)
     }
 
     fn result(&self, run: Run, life: &Life) -> RunResult<'_> {

@@ -15,7 +15,7 @@ use crate::session::{Session, Setup};
 const ENDLESS: [Op; 3] = [Op::Alu(Alu::Adc, 0, 2), Op::Store((3, 0), 0), Op::Jump(Condition::Always, 0)];
 
 /// Numbers from 0 to `bound`, the same ones each time.
-fn noise(seed: u64) -> impl FnMut(u64) -> u64 {
+pub fn noise(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed | 1;
     move |bound| {
         state ^= state << 13;
@@ -25,7 +25,7 @@ fn noise(seed: u64) -> impl FnMut(u64) -> u64 {
     }
 }
 
-fn late(seed: u64, skid: u64) -> Counter {
+pub fn late(seed: u64, skid: u64) -> Counter {
     let mut noise = noise(seed);
     Box::new(move |order| order.budget + noise(skid))
 }

@@ -9,8 +9,8 @@ use proptest::test_runner::RngSeed;
 use pe_replay::inject::INJECTABLE_FLAGS;
 use pe_replay::{Injection, Run, Target};
 
-use crate::cpu::{Alu, At, Condition, Op};
-use crate::space::{ALIAS, CONSTANT, DATA, EXIT, LAZY, PAGE_LEN};
+use crate::cpu::{Alu, At, Condition, DF, Op};
+use crate::space::{ALIAS, CONSTANT, DATA, DATA_PAGES, EXIT, LAZY, LAZY_PAGES, PAGE_LEN};
 
 /// The same cases each time, unless the environment says otherwise.
 pub fn config(cases: u32) -> ProptestConfig {
@@ -118,6 +118,96 @@ pub fn steppable() -> impl Strategy<Value = Vec<Op>> {
         8 => arithmetic(), 8 => memory(), 5 => vectors(), 3 => control(), 2 => traps()
     ];
     vec(op, 4..80)
+}
+
+/// Instructions that make something of each other: some, and some that are
+/// repeated as often as RCX says by then.
+#[derive(Clone, Debug)]
+struct Piece {
+    once: Vec<Op>,
+    looped: Vec<Op>,
+}
+
+impl Piece {
+    fn once(ops: &[Op]) -> Self {
+        Self { once: ops.to_vec(), looped: Vec::new() }
+    }
+
+    fn append(self, program: &mut Vec<Op>) {
+        program.extend(self.once);
+        let start = program.len() as u16;
+        if !self.looped.is_empty() {
+            program.extend(self.looped);
+            program.push(Op::Loop(start));
+        }
+    }
+}
+
+fn address() -> impl Strategy<Value = u64> {
+    let data = (0..DATA_PAGES).prop_map(|page| DATA + PAGE_LEN * page);
+    let lazy = (0..LAZY_PAGES).prop_map(|page| LAZY + PAGE_LEN * page);
+    let base = prop_oneof![4 => data, 2 => lazy, 1 => Just(ALIAS), 1 => Just(ALIAS + PAGE_LEN)];
+    // Often close to the end of a page.
+    (base, prop_oneof![0..PAGE_LEN, PAGE_LEN - 24..PAGE_LEN]).prop_map(|(base, at)| base + at)
+}
+
+/// A system call of the model's kernel, which reads and writes memory, maps pages
+/// and protects them.
+fn call() -> impl Strategy<Value = Piece> {
+    (select(&[0, 1, 1, 2, 5, 6, 6, 14, 14][..]), address()).prop_map(|(number, address)| {
+        Piece::once(&[Op::MovImm(0, number), Op::MovImm(7, address), Op::Syscall])
+    })
+}
+
+fn rep() -> impl Strategy<Value = Piece> {
+    let count = prop_oneof![4 => 0..12u64, 2 => 0..80u64, 1 => Just(600)];
+    (address(), count, any::<bool>()).prop_map(|(address, count, backwards)| {
+        let flags = if backwards { DF | 2 } else { 2 };
+        let direction = [Op::MovImm(8, flags), Op::Push(8), Op::Popf];
+        let fill = [Op::MovImm(7, address), Op::MovImm(1, count), Op::RepStos];
+        Piece::once(&[direction, fill].concat())
+    })
+}
+
+/// Writes to a page by one address, reads it by another.
+fn alias() -> impl Strategy<Value = Piece> {
+    (0..PAGE_LEN - 8, number(), any::<bool>()).prop_map(|(at, register, second)| {
+        let (to, from) = if second { (DATA + PAGE_LEN, ALIAS + PAGE_LEN) } else { (ALIAS, DATA) };
+        let write = [Op::MovImm(3, to + at), Op::Store((3, 0), register)];
+        Piece::once(&[write, [Op::MovImm(15, from + at), Op::Load(9, (15, 0))]].concat())
+    })
+}
+
+/// Writes the same pages again and again.
+fn hot() -> impl Strategy<Value = Piece> {
+    let store = (address(), select(&[1, 8, 9][..]));
+    (vec(store, 1..4), 1..40u64).prop_map(|(stores, count)| {
+        let stores = stores.into_iter();
+        let body = stores.flat_map(|(to, from)| [Op::MovImm(5, to), Op::Store((5, 0), from)]);
+        let looped = [Op::AddImm(8, 7)].into_iter().chain(body).collect();
+        Piece { once: Vec::from([Op::MovImm(1, count)]), looped }
+    })
+}
+
+/// A program that touches all that there is and runs for some PEs. If it is to be
+/// `steppable` it leaves the trap flag alone.
+pub fn busy(steppable: bool) -> impl Strategy<Value = Vec<Op>> {
+    let plain = move || {
+        let flags = if steppable { arithmetic().boxed() } else { flags().boxed() };
+        prop_oneof![8 => arithmetic(), 8 => memory(), 5 => vectors(), 1 => control(), 2 => traps(), 1 => flags]
+    };
+    let piece = prop_oneof![
+        8 => vec(plain(), 1..6).prop_map(|ops| Piece::once(&ops)),
+        4 => hot(),
+        2 => call(),
+        1 => rep(),
+        1 => alias(),
+    ];
+    vec(piece, 2..12).prop_map(|pieces| {
+        let mut program = Vec::new();
+        pieces.into_iter().for_each(|piece| piece.append(&mut program));
+        program
+    })
 }
 
 fn target() -> impl Strategy<Value = (Target, u8)> {

@@ -4,8 +4,8 @@
 //!
 //! The checker panics when
 //! - user mode is entered for a later run while a home is mapped writable; where
-//!   all runs work in the home, while one is that no run wrote, no flip hit, and
-//!   no later run met a write fault on,
+//!   all runs work in the home, while one is that no run wrote or met a write fault
+//!   on, and no flip hit,
 //! - a mapping is wider than what the process may truly do,
 //! - a frame is used that is not taken from the pool, or is given back twice,
 //! - between PEs something is not mapped to its home; it is mapped writable, but
@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::uprr::{INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, XCR0, xsave};
-use pe_replay::{Cause, Comparison, Kept, Machine, MappedPage, Mode, Order, Policy, Stop};
+use pe_replay::{Cause, Comparison, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Stop};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
 use crate::space::{self, PAGE_LEN, Page, World};
@@ -42,7 +43,8 @@ struct Attempt {
     runs: u64,
     /// Homes that were open when it began.
     hot: BTreeSet<usize>,
-    /// Homes that user code wrote, or that were hit by a flip.
+    /// Homes that user code wrote, that were hit by a flip, or that run 1 was refused
+    /// to write at first.
     touched: BTreeSet<usize>,
     /// Homes that a later run was refused to write.
     refused: BTreeSet<usize>,
@@ -99,6 +101,25 @@ pub struct Model {
     pub steps: u64,
     /// The next comparison of equal pages says that they differ.
     pub misjudges: bool,
+    /// The steps that PEs took: how often each.
+    pub steps_of_life: BTreeMap<Step, u64>,
+}
+
+/// From where an event, by its kind, led where.
+pub type Step = (Phase, &'static str, Phase);
+
+fn kind(event: Event) -> &'static str {
+    match event {
+        Event::Done => "done",
+        Event::Ended(_) => "ended",
+        Event::Overshot(_) => "overshot",
+        Event::Agreed => "agreed",
+        Event::Outvoted(Run::First, _) => "run 1 outvoted",
+        Event::Outvoted(Run::Second, _) => "run 2 outvoted",
+        Event::Outvoted(Run::Third, _) => "run 3 outvoted",
+        Event::Differed(_) => "differed",
+        Event::Damaged(_) => "damaged",
+    }
 }
 
 impl Model {
@@ -131,6 +152,7 @@ impl Model {
             executed: 0,
             steps: 0,
             misjudges: false,
+            steps_of_life: BTreeMap::new(),
         }
     }
 
@@ -167,6 +189,11 @@ impl Model {
         }
         let free = held(Use::Free).count();
         assert_eq!(free + frames * hot.len(), self.pool, "frames of the pool are missing");
+    }
+
+    /// The pages that are hot, between PEs.
+    pub fn hot(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().filter(|(_, entry)| entry.open).map(|(address, _)| *address)
     }
 
     /// Closes all pages with this home: something was done to one of them.
@@ -231,9 +258,9 @@ impl Bus for Model {
             let address = address.wrapping_add(offset);
             let entry = self.entries.get(&(address & !(PAGE_LEN - 1)));
             if !entry.is_some_and(|entry| entry.open) {
-                if self.attempt.runs > 1 {
-                    self.attempt.refused.extend(entry.map(|entry| entry.home));
-                }
+                let Attempt { runs, touched, refused, .. } = &mut self.attempt;
+                let met = if *runs > 1 { refused } else { touched };
+                met.extend(entry.map(|entry| entry.home));
                 return Err(Self::fault(address, entry, true));
             }
         }
@@ -478,6 +505,10 @@ impl Machine for Model {
     fn flush_caches(&mut self) {
         self.clock += 100;
         self.accessed.clear();
+    }
+
+    fn stepped(&mut self, from: Phase, event: Event, to: Phase) {
+        *self.steps_of_life.entry((from, kind(event), to)).or_default() += 1;
     }
 }
 

@@ -102,7 +102,7 @@ impl Session {
                 self.follow(delimiter, count);
             }
         }
-        if self.lockstep {
+        if self.lockstep && !matches!(outcome, Outcome::Damaged { .. }) {
             self.compare();
         }
         (outcome, account)

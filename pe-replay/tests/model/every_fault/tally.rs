@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//! What a campaign hit and what came of it, counted and required.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use pe_replay::inject::{Copy, Saved};
+use pe_replay::{Injection, Run, Target};
+
+use super::scene::Scene;
+use crate::machine::Step;
+use crate::session::Session;
+
+/// What came of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// All runs agreed: it changed nothing that was committed.
+    Unseen,
+    /// The PE was started again.
+    Restarted,
+    /// The run that it hit was outvoted.
+    Outvoted,
+    /// A verdict: the state before the PE is lost.
+    Damaged,
+}
+
+/// How often each thing has to be hit.
+const LEAST: u64 = 100;
+
+/// Faults of a kind in a run.
+#[derive(Default)]
+struct Row {
+    applied: u64,
+    courses: [u64; 4],
+}
+
+#[derive(Default)]
+pub struct Tally {
+    cases: u64,
+    targets: BTreeMap<(&'static str, Run), Row>,
+    policies: BTreeMap<String, Row>,
+    steps: BTreeMap<Step, u64>,
+}
+
+/// The kinds of targets.
+const KINDS: [&str; 11] = [
+    "general",
+    "rip",
+    "rflags",
+    "xmm",
+    "memory",
+    "checkpoint",
+    "second",
+    "spare",
+    "start",
+    "shadow",
+    "result",
+];
+
+fn kind(target: Target) -> &'static str {
+    match target {
+        Target::Gpr(_) => "general",
+        Target::Rip => "rip",
+        Target::Rflags => "rflags",
+        Target::Xmm(_) => "xmm",
+        Target::Memory(_) => "memory",
+        Target::Copy(Copy::Checkpoint, _) => "checkpoint",
+        Target::Copy(Copy::Second, _) => "second",
+        Target::Copy(Copy::Spare, _) => "spare",
+        Target::Saved(Saved::Start, _) => "start",
+        Target::Saved(Saved::Shadow, _) => "shadow",
+        Target::Saved(Saved::Result, _) => "result",
+    }
+}
+
+impl Row {
+    fn add(&mut self, applied: bool, course: Course) {
+        self.applied += u64::from(applied);
+        self.courses[course as usize] += u64::from(applied);
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        self.applied += other.applied;
+        self.courses.iter_mut().zip(other.courses).for_each(|(sum, part)| *sum += part);
+    }
+}
+
+impl Tally {
+    pub fn add(&mut self, scene: &Scene, flip: Injection, applied: bool, course: Course, session: &Session) {
+        self.cases += 1;
+        self.targets.entry((kind(flip.target), flip.run)).or_default().add(applied, course);
+        let policy = scene.policy;
+        let late = if scene.skid > 0 { "late" } else { "exact" };
+        let (mode, recovery) = (policy.mode.name(), policy.recovery.name());
+        let name = format!("{mode} {recovery} {} {late}", policy.comparison.name());
+        self.policies.entry(name).or_default().add(applied, course);
+        self.add_steps(session);
+    }
+
+    pub fn add_steps(&mut self, session: &Session) {
+        for (step, count) in &session.machine.steps_of_life {
+            *self.steps.entry(*step).or_default() += count;
+        }
+    }
+
+    pub fn add_all(&mut self, other: Self) {
+        self.cases += other.cases;
+        other.targets.iter().for_each(|(key, row)| self.targets.entry(*key).or_default().add_all(row));
+        for (key, row) in &other.policies {
+            self.policies.entry(key.clone()).or_default().add_all(row);
+        }
+        other.steps.iter().for_each(|(step, count)| *self.steps.entry(*step).or_default() += count);
+    }
+
+    /// Each kind of target in each run, and each step of a PE's life that one fault can
+    /// cause, is hit often enough.
+    pub fn check(&self) {
+        for (kind, run) in KINDS.into_iter().flat_map(|kind| Run::ALL.map(|run| (kind, run))) {
+            let applied = self.targets.get(&(kind, run)).map_or(0, |row| row.applied);
+            assert!(applied >= LEAST, "only {applied} faults in {kind} in run {}", run.number());
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = Row::default();
+        self.targets.values().for_each(|row| all.add_all(row));
+        let [unseen, _, _, damaged] = all.courses;
+        let (applied, effective) = (all.applied, all.applied - unseen);
+        writeln!(f, "{} cases, {applied} faults, {effective} effective, {damaged} verdicts", self.cases)?;
+        let heads = ["faults", "unseen", "restarted", "outvoted", "damaged"];
+        let [a, b, c, d, e] = heads;
+        let mut line = |name: &str, row: &Row| {
+            let [unseen, restarted, outvoted, damaged] = row.courses;
+            let applied = row.applied;
+            writeln!(f, "{name:<28} {applied:>9} {unseen:>9} {restarted:>9} {outvoted:>9} {damaged:>9}")
+        };
+        let rows =
+            self.targets.iter().map(|((kind, run), row)| (format!("{kind} in run {}", run.number()), row));
+        for (name, row) in rows.collect::<Vec<_>>() {
+            line(&name, row)?;
+        }
+        for (name, row) in &self.policies {
+            line(name, row)?;
+        }
+        writeln!(f, "{:<28} {a:>9} {b:>9} {c:>9} {d:>9} {e:>9}", "")?;
+        for ((from, event, to), count) in &self.steps {
+            writeln!(f, "{:<28} {event:<16} {:<20} {count:>9}", format!("{from:?}"), format!("{to:?}"))?;
+        }
+        Ok(())
+    }
+}
