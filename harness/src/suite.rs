@@ -13,6 +13,7 @@ mod image;
 mod injection;
 mod mutants;
 mod outcome;
+mod policies;
 mod programs;
 mod repeat;
 mod selftests;
@@ -52,6 +53,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    policies::TESTS,
     documents::TESTS,
     bench::TESTS,
     witness::TESTS,

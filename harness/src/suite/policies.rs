@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+//! Every combination of the policies gives the output of a single run, makes the machine do
+//! what it says, and undoes a flip in its own way.
+
+use anyhow::{Context as _, Result, ensure};
+use pe_replay::wire::end::Totals;
+use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+
+use super::{Context, Test};
+use crate::machine::Machine;
+use crate::request::Request;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },
+    Test { name: "policies::undisturbed_on_bochs", run: |context| undisturbed(context, Machine::Bochs) },
+    Test { name: "policies::with_a_flip", run: flipped },
+];
+
+/// Calls, loops, writes to many pages, and vectors.
+const PROGRAM: &str = "strings";
+/// On the slow emulator.
+const SHORT_PROGRAM: &str = "tiny";
+const LIMIT: u64 = 20_000;
+/// Cache lines in a page.
+const LINES: u64 = 64;
+/// General registers that a flip hits, by number: RSP is needed in every PE.
+const RSP: u8 = 4;
+
+fn policies() -> impl Iterator<Item = Policy> {
+    [Mode::Dual, Mode::Triple].into_iter().flat_map(|mode| {
+        [Recovery::Restart, Recovery::Vote].into_iter().flat_map(move |recovery| {
+            [Comparison::Bytes, Comparison::Hash].into_iter().flat_map(move |comparison| {
+                [Flush::Never, Flush::Lines, Flush::All, Flush::Retry].map(|flush| Policy {
+                    mode,
+                    recovery,
+                    comparison,
+                    flush,
+                    limit: LIMIT,
+                    ..Policy::DEFAULT
+                })
+            })
+        })
+    })
+}
+
+fn named(policy: &Policy) -> String {
+    let Policy { mode, recovery, comparison, flush, .. } = policy;
+    [mode.name(), recovery.name(), comparison.name(), flush.name()].join(", ")
+}
+
+/// What a run writes, and its sums.
+fn run(context: &Context, request: &Request) -> Result<(Vec<u8>, Totals)> {
+    let outcome = context.boot(request)?;
+    Ok((outcome.stdout(), *outcome.totals()?))
+}
+
+fn undisturbed(context: &Context, machine: Machine) -> Result<()> {
+    let program = if machine == Machine::Qemu { PROGRAM } else { SHORT_PROGRAM };
+    let mut request = context.program(program, &[])?;
+    request.machine = machine;
+    request.policy = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
+    let (expected, off) = run(context, &request)?;
+    ensure!(!expected.is_empty(), "{program} writes nothing");
+    let flushes = |policy: &Policy| matches!(policy.flush, Flush::Lines | Flush::All);
+    let chosen =
+        |policy: &Policy| machine == Machine::Qemu || policy.recovery == Recovery::Vote && flushes(policy);
+    for policy in policies().filter(chosen) {
+        request.policy = policy;
+        let (output, totals) = run(context, &request)?;
+        (|| {
+            ensure!(output == expected, "another output than in off");
+            ensure!(totals.user_instructions == off.user_instructions, "another instruction count");
+            let disturbed = [totals.divergences, totals.restarts, totals.outvoted, totals.counter_misses];
+            ensure!(disturbed == [0; 4], "divergences, restarts, outvoted, misses: {disturbed:?}");
+            did_what_it_says(&policy, &totals)
+        })()
+        .with_context(|| named(&policy))?;
+        context.add_undisturbed(totals.pes);
+    }
+    Ok(())
+}
+
+/// The events of an undisturbed run are those that the policy asks for.
+fn did_what_it_says(policy: &Policy, totals: &Totals) -> Result<()> {
+    let Events { entries, copied, compared_and_copied, compared, hashed, .. } = totals.events;
+    let turns = match policy.mode {
+        Mode::Off => 0,
+        Mode::Dual => totals.pes,
+        Mode::Triple => 2 * totals.pes,
+    };
+    ensure!(entries == totals.pes + turns + totals.write_faults, "{entries} entries");
+    let third_runs = if policy.mode == Mode::Triple { totals.pes } else { 0 };
+    ensure!(totals.third_runs == third_runs, "{} third runs", totals.third_runs);
+    let written = totals.frames_written;
+    match (policy.comparison, policy.mode) {
+        (Comparison::Bytes, Mode::Triple) => {
+            ensure!(compared == 2 * written && compared_and_copied + hashed == 0, "{compared} compared");
+        }
+        (Comparison::Bytes, _) => {
+            ensure!(
+                compared_and_copied == written && compared + hashed == 0,
+                "{compared_and_copied} compared"
+            );
+        }
+        (Comparison::Hash, _) => {
+            let runs = if policy.mode == Mode::Triple { 3 } else { 2 };
+            // Once more for each page that joins the set or is changed by the kernel.
+            ensure!(hashed >= runs * written && compared + compared_and_copied == 0, "{hashed} hashed");
+            ensure!(copied >= runs * written, "{copied} copied");
+        }
+    }
+    let Events { lines_flushed, cache_flushes, translation_flushes, .. } = totals.events;
+    let flushes = [lines_flushed, cache_flushes, translation_flushes];
+    let right = match policy.flush {
+        Flush::Never | Flush::Retry => flushes == [0; 3],
+        Flush::All => flushes == [0, turns, 0],
+        // At least the page of the code, at each turn.
+        Flush::Lines => {
+            lines_flushed >= LINES * turns
+                && lines_flushed.is_multiple_of(LINES)
+                && flushes[1..] == [0, turns]
+        }
+    };
+    ensure!(right, "lines, caches and translations flushed: {flushes:?} at {turns} turns");
+    Ok(())
+}
+
+/// A flip that changes the program's way, in each of the runs.
+fn flipped(context: &Context) -> Result<()> {
+    let mut request = context.program(SHORT_PROGRAM, &[])?;
+    request.policy = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
+    let (expected, _) = run(context, &request)?;
+    for policy in policies().filter(|policy| matches!(policy.flush, Flush::Never | Flush::Retry)) {
+        for hit in Run::ALL {
+            let flip = Injection { pe: 0, run: hit, at: 20, target: Target::Gpr(RSP), bit: 4 };
+            request.policy = policy;
+            request.injections = Vec::from([flip]);
+            let (output, totals) = run(context, &request)?;
+            (|| {
+                ensure!(output == expected, "another output than in off");
+                undone(&policy, hit, &totals)
+            })()
+            .with_context(|| format!("{}, run {} hit", named(&policy), hit.number()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The flip was undone in the policy's way.
+fn undone(policy: &Policy, hit: Run, totals: &Totals) -> Result<()> {
+    // Without a divergence before, dual mode has no run 3 to hit.
+    let missed = policy.mode == Mode::Dual && hit == Run::Third;
+    let votes = policy.mode == Mode::Triple || policy.recovery == Recovery::Vote;
+    // By hash, what runs 1 and 2 agreed on is gone.
+    let lost = policy.comparison == Comparison::Hash && hit == Run::Third;
+    let (flips, restarts, outvoted) = match (missed, votes && !lost) {
+        (true, _) => (0, 0, 0),
+        (false, true) => (1, 0, 1),
+        (false, false) => (1, 1, 0),
+    };
+    let seen = (totals.flips, totals.divergences, totals.restarts, totals.outvoted);
+    ensure!(seen == (flips, flips, restarts, outvoted), "flips, divergences, restarts, outvoted: {seen:?}");
+    let flushes = match (policy.flush, policy.mode) {
+        (Flush::Retry, Mode::Dual) => flips,
+        (Flush::Retry, _) => restarts,
+        _ => 0,
+    };
+    ensure!(totals.events.cache_flushes == flushes, "{} flushes", totals.events.cache_flushes);
+    Ok(())
+}
