@@ -109,7 +109,7 @@ impl Machine for KernelMachine {
         let address = address & !(PAGE_LEN - 1);
         let (mapping, entry) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        Some(MappedPage { address, frame: mapping.frame, entry, writable })
+        Some(MappedPage { address, frame: mapping.frame, entry, writable, open: mapping.open })
     }
 
     fn allocate(&mut self) -> Option<Frame> {

@@ -33,6 +33,8 @@ pub struct MappedPage<F, E> {
     pub entry: E,
     /// Whether the process may truly write it.
     pub writable: bool,
+    /// Whether the processor lets it, too.
+    pub open: bool,
 }
 
 /// A page of a machine.

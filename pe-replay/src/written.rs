@@ -110,6 +110,9 @@ pub struct WrittenSet<M: Machine> {
     /// In this attempt something was made from checkpoints that may be damaged:
     /// should the results differ, these are not to be trusted.
     unwitnessed: bool,
+    /// In this attempt a flip hit a page by an address where it cannot be written, so
+    /// that it is in the set without being open.
+    exposed: bool,
 }
 
 /// The set, or the machine's frames for it, are used up.
@@ -126,12 +129,8 @@ impl<M: Machine> WrittenSet<M> {
             turned: None,
             witnessed: false,
             unwitnessed: false,
+            exposed: false,
         }
-    }
-
-    /// Whether the page that is mapped to `frame` now is in the set.
-    pub fn contains(&self, frame: M::Frame) -> bool {
-        self.pages.iter().any(|entry| entry.is_mapped_to(frame))
     }
 
     /// Catches up with what happened to hot pages between two PEs.
@@ -152,7 +151,12 @@ impl<M: Machine> WrittenSet<M> {
 
     /// First-run treatment: checkpoints a page and lets run 1 write it.
     pub fn open(&mut self, machine: &mut Counted<M>, page: PageOf<M>) -> Result<(), SetFull> {
-        self.checkpoint(machine, page)?;
+        let same = |entry: &&mut WrittenPage<M>| entry.page.frame == page.frame;
+        let known = if self.exposed { self.pages.iter_mut().find(same) } else { None };
+        match known {
+            Some(entry) => entry.page = page,
+            None => self.checkpoint(machine, page)?,
+        }
         machine.map(page, page.frame, page.writable);
         Ok(())
     }
@@ -262,6 +266,7 @@ impl<M: Machine> WrittenSet<M> {
         let entry = &mut self.pages[index];
         if run == Run::First {
             if known.is_none() {
+                self.exposed |= !page.writable;
                 entry.map_home(machine, page.writable);
             }
             entry.written = true;
@@ -411,6 +416,7 @@ impl<M: Machine> WrittenSet<M> {
         self.turned = None;
         self.witnessed = false;
         self.unwitnessed = false;
+        self.exposed = false;
     }
 
     /// Lets go of all pages, between two PEs.

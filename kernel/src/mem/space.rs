@@ -58,6 +58,8 @@ pub struct Mapping {
     pub frame: Frame,
     /// What the page truly allows.
     pub access: Access,
+    /// Whether the processor lets user mode write it now.
+    pub open: bool,
 }
 
 /// Where the table entry of a page lies: good for as long as its space, whose
@@ -106,6 +108,7 @@ fn mapping(entry: &PageTableEntry) -> Option<Mapping> {
             write: flags.contains(TRULY_WRITABLE),
             execute: !flags.contains(Flags::NO_EXECUTE),
         },
+        open: flags.contains(Flags::WRITABLE),
     })
 }
 

@@ -220,7 +220,7 @@ const HOMES: [usize; 2] = [0, 1];
 
 fn page(home: usize) -> MappedPage<usize, ()> {
     let address = 0x7000 + PAGE_LEN * home as u64;
-    MappedPage { address, frame: home, entry: (), writable: true }
+    MappedPage { address, frame: home, entry: (), writable: true, open: false }
 }
 
 impl Written {

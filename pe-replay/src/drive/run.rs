@@ -33,6 +33,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
+    #[inline]
     fn enter_until(&mut self, machine: &mut M, run: Run, approach: Approach) -> RunEnd {
         let (limit, free_until) = match approach {
             Approach::Free { limit } => (limit, limit),
@@ -150,7 +151,8 @@ impl<M: Machine> Engine<M> {
             return Some(delimiter);
         }
         let opened = match run {
-            Run::First if self.set.contains(page.frame) => return Some(delimiter),
+            // It was not the tracker that forbade this write.
+            _ if page.open => return Some(delimiter),
             Run::First => self.set.open(counted!(self, machine), page),
             // A later run finds all of run 1's pages writable. A write anywhere else
             // is where run 1 met the dirty-frame limit, or a divergence. Should run 1

@@ -390,7 +390,13 @@ impl Machine for Model {
     fn page(&mut self, address: u64) -> Option<MappedPage<usize, u64>> {
         let address = address & !(PAGE_LEN - 1);
         let entry = self.entries.get(&address)?;
-        Some(MappedPage { address, frame: entry.frame, entry: address, writable: entry.writable })
+        Some(MappedPage {
+            address,
+            frame: entry.frame,
+            entry: address,
+            writable: entry.writable,
+            open: entry.open,
+        })
     }
 
     fn allocate(&mut self) -> Option<usize> {
