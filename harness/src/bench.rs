@@ -7,6 +7,7 @@
 
 mod bars;
 mod case;
+mod document;
 mod grid;
 mod latency;
 mod origin;
@@ -104,12 +105,18 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     let runner = Runner::new(kernel, &model, args.inject, timeout);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
-    let style = if args.markdown { Style::Markdown } else { Style::Text };
-    for table in tables(&plan, &results, &model) {
-        println!("{}", table.show(style));
-    }
+    let tables = tables(&plan, &results, &model);
+    let markdown = || {
+        let shown = tables.iter().map(|table| table.show(Style::Markdown));
+        std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
+    };
     if args.markdown {
-        println!("{origin}");
+        print!("{}", markdown());
+    } else {
+        tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
+    }
+    if let Some(path) = &args.into {
+        document::replace(path, &markdown())?;
     }
     if let Some(path) = &args.plot {
         plot::draw(path, &sweep::curves(&results))?;

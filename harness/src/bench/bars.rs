@@ -183,9 +183,9 @@ impl Bar {
     }
 }
 
-/// Instructions without places, ratios with them.
+/// Ratios to three places, instructions to one.
 fn number(value: f64) -> String {
-    if value < 10.0 { ratio(value) } else { grouped(value.round() as u64) }
+    if value < 10.0 { ratio(value) } else { format!("{value:.1}") }
 }
 
 /// The same as JSON.
