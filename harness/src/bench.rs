@@ -99,6 +99,9 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         Some(path) => Model::read(path)?,
         None => Model::built_in()?.clone(),
     };
+    if let Some(path) = &args.into {
+        document::check(path)?;
+    }
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let timeout = Duration::from_secs(args.timeout);
@@ -194,10 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn every_program_of_the_folder_is_used() {
+    fn every_program_of_the_folder_is_used_and_named() {
         let cases = Plan::of(&args(&[])).unwrap().cases();
+        let readme = std::fs::read_to_string(artifacts::root().join("user/README.md")).unwrap();
         for name in artifacts::bench_names().unwrap() {
             assert!(cases.iter().any(|case| case.program == name), "{name}");
+            assert!(readme.contains(&format!("| `{name} ")), "{name} is not in user/README.md");
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn cases(workloads: &[&Workload], variants: &[Variant]) -> Vec<Case> {
 }
 
 /// The columns; `benches/README.md` explains them.
-pub const COLUMNS: [(&str, Align); 11] = [
+pub const COLUMNS: [(&str, Align); 12] = [
     ("workload", Align::Left),
     ("policy", Align::Left),
     ("PEs", Align::Right),
@@ -70,6 +70,7 @@ pub const COLUMNS: [(&str, Align); 11] = [
     ("modelled / off", Align::Right),
     ("lines flushed", Align::Right),
     ("caches flushed", Align::Right),
+    ("modelled for flushes", Align::Right),
 ];
 
 /// The table of ratios.
@@ -111,6 +112,7 @@ fn figures(measured: &Measured, off: &Measured) -> Vec<String> {
         ratio(measured.modelled_over(off)),
         grouped(totals.events.lines_flushed),
         grouped(totals.events.cache_flushes),
+        format!("{:.1} %", 100.0 * measured.cycles.get(TimedPhase::Flush) / measured.cycles.total()),
     ]
 }
 
