@@ -7,6 +7,7 @@
 
 mod bars;
 mod case;
+mod document;
 mod grid;
 mod latency;
 mod origin;
@@ -98,18 +99,27 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         Some(path) => Model::read(path)?,
         None => Model::built_in()?.clone(),
     };
+    if let Some(path) = &args.into {
+        document::check(path)?;
+    }
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let timeout = Duration::from_secs(args.timeout);
     let runner = Runner::new(kernel, &model, args.inject, timeout);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
-    let style = if args.markdown { Style::Markdown } else { Style::Text };
-    for table in tables(&plan, &results, &model) {
-        println!("{}", table.show(style));
-    }
+    let tables = tables(&plan, &results, &model);
+    let markdown = || {
+        let shown = tables.iter().map(|table| table.show(Style::Markdown));
+        std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
+    };
     if args.markdown {
-        println!("{origin}");
+        print!("{}", markdown());
+    } else {
+        tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
+    }
+    if let Some(path) = &args.into {
+        document::replace(path, &markdown())?;
     }
     if let Some(path) = &args.plot {
         plot::draw(path, &sweep::curves(&results))?;
@@ -187,10 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn every_program_of_the_folder_is_used() {
+    fn every_program_of_the_folder_is_used_and_named() {
         let cases = Plan::of(&args(&[])).unwrap().cases();
+        let readme = std::fs::read_to_string(artifacts::root().join("user/README.md")).unwrap();
         for name in artifacts::bench_names().unwrap() {
             assert!(cases.iter().any(|case| case.program == name), "{name}");
+            assert!(readme.contains(&format!("| `{name} ")), "{name} is not in user/README.md");
         }
     }
 }

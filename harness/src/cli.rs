@@ -177,6 +177,9 @@ pub struct BenchArgs {
     /// Print the tables as Markdown, with date, commit and machine
     #[arg(long)]
     pub markdown: bool,
+    /// Put that between the lines `<!-- bench -->` and `<!-- end of bench -->` of a document
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
     /// Write all figures as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -183,9 +183,16 @@ impl Bar {
     }
 }
 
-/// Instructions without places, ratios with them.
+/// Ratios to three places, instructions to one, unless they are whole.
 fn number(value: f64) -> String {
-    if value < 10.0 { ratio(value) } else { grouped(value.round() as u64) }
+    if value < 10.0 {
+        return ratio(value);
+    }
+    let tenths = (value * 10.0).round() as u64;
+    match tenths % 10 {
+        0 => grouped(tenths / 10),
+        tenth => format!("{}.{tenth}", grouped(tenths / 10)),
+    }
 }
 
 /// The same as JSON.
@@ -219,6 +226,11 @@ mod tests {
         assert!((cost.kernel().total() - 5.0).abs() < 1e-9);
         assert_eq!(cost.kernel().parts(), "restart 1, other 4");
         assert!((cost.minus(cost).total()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn figures_are_exact_enough_for_their_bars() {
+        assert_eq!([2.05, 700.04, 700.06, 2437.1].map(number), ["2.050", "700", "700.1", "2,437.1"]);
     }
 
     #[test]

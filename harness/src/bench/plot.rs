@@ -75,6 +75,7 @@ impl Panel<'_> {
         let mut chart = ChartBuilder::on(area)
             .caption(self.title, (FONT, 20))
             .margin(14)
+            .margin_right(44)
             .x_label_area_size(46)
             .y_label_area_size(90)
             .build_cartesian_2d(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::end::Totals;
-use pe_replay::{Injection, Mode};
+use pe_replay::{Injection, Mode, TimedPhase};
 
 use super::case::Case;
 use super::latency::Latency;
@@ -39,9 +39,14 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// All instructions but those of the flush loop, which say nothing about a flush.
+    pub fn instructions(&self) -> u64 {
+        self.totals.total - self.totals.phases.get(TimedPhase::Flush)
+    }
+
     /// Instructions over those of another run.
     pub fn over(&self, other: &Self) -> f64 {
-        self.totals.total as f64 / other.totals.total as f64
+        self.instructions() as f64 / other.instructions() as f64
     }
 
     /// Likewise, modelled cycles.

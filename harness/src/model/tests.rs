@@ -129,7 +129,7 @@ fn a_run_without_replay_pays_for_one_entry_a_pe() {
     let model = Model::built_in().unwrap();
     let cycles = model.cycles(&Policy { mode: Mode::Off, ..Policy::DEFAULT }, &off);
     assert!((cycles.get(TimedPhase::Other) - cycles.total()).abs() < f64::EPSILON);
-    assert!((cycles.total() - 10.0 * (270.0 + 210.0 + 200.0 + 82.0)).abs() < 1e-6);
+    assert!((cycles.total() - 10.0 * (270.0 + 210.0 + 200.0 + 100.0)).abs() < 1e-6);
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn what_is_wrong_with_a_model_is_one_line() {
     let with = |from: &str, to: &str| FILE.replacen(from, to, 1);
     assert!(refused(&with("[weights.mapped]", "[weights.maped]")).contains("unknown field `maped`"));
     assert!(refused(&with("hot_bytes", "warm_bytes")).contains("unknown field `warm_bytes`"));
-    assert!(refused(&with("cycles = 82", "cycle = 82")).contains("unknown field `cycle`"));
-    assert!(refused(&with("cycles = 82\n", "")).contains("missing field `cycles`"));
-    assert!(refused(&with("cycles = 82", "cycles = -82")).contains("system_call: a weight is"));
+    assert!(refused(&with("cycles = 100", "cycle = 100")).contains("unknown field `cycle`"));
+    assert!(refused(&with("cycles = 100\n", "")).contains("missing field `cycles`"));
+    assert!(refused(&with("cycles = 100", "cycles = -100")).contains("system_call: a weight is"));
     assert!(refused(&with("basis = \"measured\"", "basis = \"guessed\"")).contains("guessed"));
-    let (before, rest) = FILE.split_once("source = \"SYSCALL").unwrap();
+    let (before, rest) = FILE.split_once("source = \"a quarter").unwrap();
     let (_, after) = rest.split_once('\n').unwrap();
     assert!(refused(&format!("{before}source = \" \"\n{after}")).contains("system_call: no source"));
     assert!(refused("processor = ").contains("line 1"));
