@@ -164,6 +164,10 @@ impl Session {
 
     /// What the kernel does after a commit; false if the program is over.
     pub fn serve(&mut self, delimiter: Delimiter) -> bool {
+        if matches!(delimiter, Delimiter::Limit | Delimiter::DirtyLimit { .. }) {
+            // Nothing a program can see, so that the state is left as the engine has it.
+            return true;
+        }
         let goes_on = self.kernel.serve(&self.program, self.engine.state_mut(), delimiter, &mut self.machine);
         if self.lockstep || self.restless {
             let Reference { state, memory, flipped: _ } = &mut self.reference;

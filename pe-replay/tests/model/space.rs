@@ -120,11 +120,6 @@ impl Kernel {
     ) -> bool {
         self.clock += 1;
         match delimiter {
-            Delimiter::Limit | Delimiter::DirtyLimit { .. } => {
-                // Nothing a program can see: the reference has none of these.
-                self.clock -= 1;
-                true
-            }
             Delimiter::Syscall => self.call(uprr, world),
             Delimiter::PageFault { address, error } => {
                 let lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&address);
@@ -152,6 +147,7 @@ impl Kernel {
                 uprr.rip += OP_LEN - uprr.rip % OP_LEN;
                 true
             }
+            Delimiter::Limit | Delimiter::DirtyLimit { .. } => unreachable!("nothing a program can see"),
             Delimiter::Watchdog => unreachable!("never committed"),
         }
     }
