@@ -121,3 +121,33 @@ fn caches_are_flushed_as_asked_for() {
         }
     }
 }
+
+/// One run goes another way and writes what is there already, to a page that is hot
+/// and that the others leave alone. It gets a copy of the page as it is, not of what
+/// that was before the last PE.
+#[test]
+fn a_needless_write_in_one_run_is_no_difference() {
+    let program = [
+        Op::Store((3, 0), 8),
+        Op::Syscall,
+        Op::MovImm(10, 0),
+        Op::Alu(Alu::Xor, 9, 9),
+        Op::Jump(Condition::Zero, 7),
+        Op::Store((3, 0), 8),
+        Op::Jump(Condition::Always, 9),
+        Op::MovImm(10, 0),
+        Op::MovImm(10, 0),
+        Op::Alu(Alu::Xor, 9, 9),
+        Op::Syscall,
+    ];
+    for policy in policies() {
+        let runs = if policy.mode == Mode::Triple { 3 } else { 2 };
+        for run in Run::ALL.into_iter().take(runs) {
+            let astray = Injection { pe: 1, run, at: 2, target: Target::Rflags, bit: 6 };
+            let mut session = session(&program, policy, &[astray]);
+            session.run(3);
+            let sums = &session.sums;
+            assert_eq!((sums.flips, sums.divergences), (1, 0), "{astray} {policy:?}");
+        }
+    }
+}
