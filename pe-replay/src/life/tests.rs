@@ -2,6 +2,7 @@
 //! Every transition of the life of a PE, as an asserted trace.
 
 extern crate std;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
@@ -328,5 +329,172 @@ fn events_that_answer_nothing_panic() {
             .is_ok()
         };
         assert_eq!(events.iter().filter(took).count(), taken, "{phase:?}");
+    }
+}
+
+/// Numbers below a bound, the same ones each time.
+struct Noise(u64);
+
+impl Noise {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 33) % bound
+    }
+
+    fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn end(&mut self) -> RunEnd {
+        let delimiter = match self.below(20) {
+            0 => Delimiter::Watchdog,
+            1..10 => Delimiter::Limit,
+            10..15 => Delimiter::Syscall,
+            _ => Delimiter::DirtyLimit { address: 0x2000 },
+        };
+        RunEnd { delimiter, count: 1 + self.below(LIMIT) }
+    }
+
+    /// Any answer to `action`.
+    fn answer(&mut self, action: Action, life: &Life) -> Event {
+        let difference = difference(self.below(100));
+        match action {
+            Action::Prepare => Event::Done,
+            Action::Execute(run, _) if life.target(run).is_some() && self.one_in(2) => {
+                Event::Overshot(self.end())
+            }
+            Action::Execute(..) => Event::Ended(self.end()),
+            Action::Turn(_) | Action::RollBack if self.one_in(20) => Event::Damaged(difference),
+            Action::Turn(_) | Action::RollBack => Event::Done,
+            Action::Verify(run) => match self.below(if run == Run::Third { 6 } else { 3 }) {
+                0 if self.one_in(8) => Event::Damaged(difference),
+                0 => Event::Agreed,
+                1 | 2 => Event::Differed(difference),
+                outvoted => Event::Outvoted(Run::ALL[outvoted as usize - 3], difference),
+            },
+            Action::Commit { .. } | Action::Verdict(_) => unreachable!("the PE is over"),
+        }
+    }
+}
+
+/// What an action must be preceded by, said once more and otherwise than in
+/// [`Life::step`]: by what has happened in the attempt, not by phases.
+#[derive(Default)]
+struct Attempt {
+    ended: Vec<RunEnd>,
+    /// The margin of the last approach.
+    margin: Option<u64>,
+}
+
+fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, action: Action) {
+    let ended = &attempt.ended;
+    let at_limit = ended.iter().find(|end| end.delimiter == Delimiter::Limit);
+    match action {
+        Action::Prepare => assert!(event == Event::Done && ended.is_empty() && rolled_back < MAX_DIVERGENCES),
+        Action::Execute(run, approach) => {
+            assert_eq!((event, ended.len()), (Event::Done, run as usize));
+            match (approach, at_limit) {
+                (Approach::Exact { count, margin }, Some(target)) => {
+                    assert_eq!(count, target.count);
+                    match attempt.margin {
+                        Some(before) if before < count => assert!(before == margin || margin > before),
+                        Some(before) => assert_eq!(before, margin),
+                        None => assert_eq!(margin, rules.margin),
+                    }
+                }
+                (Approach::Free { limit }, None) => assert!(limit >= rules.limit),
+                (Approach::Exact { .. }, None) | (Approach::Free { .. }, Some(_)) => panic!("{approach:?}"),
+            }
+        }
+        Action::Turn(run) => {
+            assert_eq!(ended.len(), run as usize);
+            assert!(rules.mode != Mode::Off);
+            let voted = matches!(event, Event::Differed(_)) && rules.recovery == Recovery::Vote;
+            let missed = matches!(event, Event::Overshot(_));
+            assert!(run == Run::Second || rules.mode == Mode::Triple || voted || missed);
+        }
+        Action::Verify(run) => {
+            assert_eq!(ended.len(), run as usize + 1);
+            assert!(run == Run::Third || rules.mode == Mode::Dual);
+        }
+        Action::Commit { outvoted: Some(run) } => {
+            assert!(matches!(event, Event::Outvoted(found, _) if found == run));
+        }
+        Action::Commit { outvoted: None } if rules.mode == Mode::Off => {
+            assert!(matches!(event, Event::Ended(end) if end.delimiter != Delimiter::Watchdog));
+        }
+        Action::Commit { outvoted: None } => assert_eq!(event, Event::Agreed),
+        Action::RollBack => match event {
+            Event::Ended(end) => assert!(ended.len() == 1 && end.delimiter == Delimiter::Watchdog),
+            Event::Differed(_) => assert!(ended.len() == 3 || rules.recovery == Recovery::Restart),
+            _ => panic!("{event:?} is no reason to start again"),
+        },
+        Action::Verdict(Ground::Persistent) => {
+            let most = if rules.mode == Mode::Off { 1 } else { MAX_DIVERGENCES };
+            assert_eq!((event, rolled_back), (Event::Done, most));
+        }
+        Action::Verdict(Ground::Damaged) => assert!(matches!(event, Event::Damaged(_))),
+    }
+}
+
+/// An event by its kind, for steps to be counted.
+fn kind(event: Event) -> (u8, Option<Run>) {
+    match event {
+        Event::Done => (0, None),
+        Event::Ended(_) => (1, None),
+        Event::Overshot(_) => (2, None),
+        Event::Agreed => (3, None),
+        Event::Outvoted(run, _) => (4, Some(run)),
+        Event::Differed(_) => (5, None),
+        Event::Damaged(_) => (6, None),
+    }
+}
+
+#[test]
+fn any_answers_lead_to_an_end_by_the_rules() {
+    let mut noise = Noise(1);
+    let mut steps = BTreeMap::new();
+    for _ in 0..40_000 {
+        let rules = Rules {
+            mode: [Mode::Off, Mode::Dual, Mode::Triple][noise.below(3) as usize],
+            recovery: [Recovery::Restart, Recovery::Vote][noise.below(2) as usize],
+            limit: LIMIT,
+            margin: [0, 1, 25, LIMIT][noise.below(4) as usize],
+        };
+        let (mut life, mut action) = Life::begin(rules);
+        let (mut attempt, mut rolled_back, mut misses) = (Attempt::default(), 0, 0);
+        let mut bound = 300;
+        while life.phase() != Phase::Over {
+            bound -= 1;
+            assert!(bound > 0, "a PE without end");
+            let (before, event) = (life.phase(), noise.answer(action, &life));
+            let asked = core::mem::replace(&mut action, life.step(event));
+            match (asked, event) {
+                (Action::RollBack, Event::Done) => {
+                    (attempt, rolled_back) = (Attempt::default(), rolled_back + 1)
+                }
+                (Action::Execute(run, approach), Event::Ended(end) | Event::Overshot(end)) => {
+                    if let Approach::Exact { margin, .. } = approach {
+                        attempt.margin = Some(margin);
+                    }
+                    if action == Action::Turn(run) {
+                        misses += 1;
+                    } else {
+                        attempt.ended.push(end);
+                    }
+                }
+                _ => {}
+            }
+            check(rules, &attempt, rolled_back, event, action);
+            *steps.entry((before, kind(event), life.phase())).or_insert(0) += 1;
+        }
+        assert_eq!(life.misses(), misses);
+    }
+    // The 25 that the model tests take, too; the turn to run 3 that finds damage, and
+    // an overshoot of single steps, in run 2 before a verification or run 3, and in run 3.
+    assert_eq!(steps.len(), 29, "{steps:#?}");
+    for (step, taken) in steps {
+        assert!(taken >= 100, "{step:?} was taken {taken} times only");
     }
 }

@@ -203,9 +203,26 @@ pub fn busy(steppable: bool) -> impl Strategy<Value = Vec<Op>> {
         1 => rep(),
         1 => alias(),
     ];
-    vec(piece, 2..12).prop_map(|pieces| {
+    let ends = (vec(piece, 2..12), Just(None));
+    // Some come to no end of their own, so that only the counter ends their PEs.
+    let piece = prop_oneof![vec(arithmetic(), 1..6).prop_map(|ops| Piece::once(&ops)), hot(), alias()];
+    let again = (vec(piece, 1..6), Just(Some(Op::Jump(Condition::Always, 0))));
+    prop_oneof![3 => ends, 1 => again].prop_map(|(pieces, again)| {
         let mut program = Vec::new();
         pieces.into_iter().for_each(|piece| piece.append(&mut program));
+        program.extend(again);
+        program
+    })
+}
+
+/// The same with values that are others each time.
+pub fn restless() -> impl Strategy<Value = Vec<Op>> {
+    (busy(false), vec((any::<usize>(), number()), 1..4)).prop_map(|(mut program, values)| {
+        for (at, register) in values {
+            // In place of another one, so that no jump goes elsewhere.
+            let at = at % program.len();
+            program[at] = Op::Random(register);
+        }
         program
     })
 }

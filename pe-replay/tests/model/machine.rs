@@ -22,7 +22,7 @@ use pe_replay::uprr::{INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, 
 use pe_replay::{Cause, Comparison, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Stop};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
-use crate::space::{self, PAGE_LEN, Page, World};
+use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
 
 /// Instructions after which the watchdog ends a run.
 pub const WATCHDOG: u64 = 20_000;
@@ -86,11 +86,14 @@ pub struct Model {
     accessed: BTreeSet<u64>,
     disturbed: bool,
     clock: u64,
-    random: u64,
     /// When the counter fires.
     pub counter: Counter,
     /// What stops are made to look like.
     pub glitch: Glitch,
+    /// Values that are others each time.
+    pub random: Box<dyn FnMut() -> u64>,
+    /// Those that were drawn, by run of the last attempt.
+    pub drawn: Vec<Vec<u64>>,
     /// When user mode was entered for the first time.
     pub first_entered: u64,
     /// Entries into user mode so far.
@@ -103,6 +106,15 @@ pub struct Model {
     pub misjudges: bool,
     /// The steps that PEs took: how often each.
     pub steps_of_life: BTreeMap<Step, u64>,
+}
+
+/// 1, 2, 3 ...
+fn counting() -> Box<dyn FnMut() -> u64> {
+    let mut last = 0;
+    Box::new(move || {
+        last += 1;
+        last
+    })
 }
 
 /// From where an event, by its kind, led where.
@@ -144,7 +156,8 @@ impl Model {
             accessed: BTreeSet::new(),
             disturbed: false,
             clock: 1000,
-            random: 0,
+            random: counting(),
+            drawn: Vec::new(),
             counter: Box::new(|order| order.budget),
             glitch: Box::new(|_, _, _| {}),
             first_entered: 0,
@@ -243,20 +256,20 @@ impl Model {
 
 impl Bus for Model {
     fn read(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Fault> {
-        for (offset, byte) in bytes.iter_mut().enumerate() {
-            let address = address.wrapping_add(offset as u64);
-            let entry = self.entries.get(&(address & !(PAGE_LEN - 1)));
+        for (address, part) in parts(address, bytes.len()) {
+            let entry = self.entries.get(&page_of(address));
             let entry = entry.ok_or_else(|| Self::fault(address, None, false))?;
-            self.accessed.insert(address & !(PAGE_LEN - 1));
-            *byte = self.frames[entry.frame].0[(address % PAGE_LEN) as usize];
+            self.accessed.insert(page_of(address));
+            let at = (address % PAGE_LEN) as usize;
+            let content = &self.frames[entry.frame].0[at..at + part.len()];
+            bytes[part].copy_from_slice(content);
         }
         Ok(())
     }
 
     fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
-        for offset in 0..bytes.len() as u64 {
-            let address = address.wrapping_add(offset);
-            let entry = self.entries.get(&(address & !(PAGE_LEN - 1)));
+        for (address, _) in parts(address, bytes.len()) {
+            let entry = self.entries.get(&page_of(address));
             if !entry.is_some_and(|entry| entry.open) {
                 let Attempt { runs, touched, refused, .. } = &mut self.attempt;
                 let met = if *runs > 1 { refused } else { touched };
@@ -264,21 +277,23 @@ impl Bus for Model {
                 return Err(Self::fault(address, entry, true));
             }
         }
-        for (offset, byte) in bytes.iter().enumerate() {
-            let address = address.wrapping_add(offset as u64);
-            let Some(entry) = self.entries.get_mut(&(address & !(PAGE_LEN - 1))) else { unreachable!() };
+        for (address, part) in parts(address, bytes.len()) {
+            let Some(entry) = self.entries.get_mut(&page_of(address)) else { unreachable!() };
             entry.dirty = true;
             self.attempt.touched.insert(entry.home);
-            self.accessed.insert(address & !(PAGE_LEN - 1));
-            let frame = entry.frame;
-            self.frames[frame].0[(address % PAGE_LEN) as usize] = *byte;
+            self.accessed.insert(page_of(address));
+            let at = (address % PAGE_LEN) as usize;
+            self.frames[entry.frame].0[at..at + part.len()].copy_from_slice(&bytes[part]);
         }
         Ok(())
     }
 
     fn random(&mut self) -> u64 {
-        self.random += 1;
-        self.random
+        let value = (self.random)();
+        if let Some(run) = self.drawn.last_mut() {
+            run.push(value);
+        }
+        value
     }
 }
 
@@ -301,12 +316,12 @@ impl World for Model {
     }
 
     fn read_user(&self, address: u64) -> Option<u8> {
-        let entry = self.entries.get(&(address & !(PAGE_LEN - 1)))?;
+        let entry = self.entries.get(&page_of(address))?;
         Some(self.frames[entry.home].0[(address % PAGE_LEN) as usize])
     }
 
     fn write_user(&mut self, address: u64, byte: u8) -> bool {
-        let home = match self.entries.get(&(address & !(PAGE_LEN - 1))) {
+        let home = match self.entries.get(&page_of(address)) {
             Some(entry) if entry.writable => entry.home,
             Some(_) | None => return false,
         };
@@ -331,7 +346,10 @@ impl Machine for Model {
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         assert!(order.budget > 0, "an order for nothing");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
-        self.attempt.runs += u64::from(order.fresh);
+        if order.fresh {
+            self.attempt.runs += 1;
+            self.drawn.push(Vec::new());
+        }
         self.check_entry();
         if let Some(source) = source {
             state.clone_from(source);
@@ -485,6 +503,7 @@ impl Machine for Model {
 
     /// Asked for at the beginning of each attempt.
     fn disturbed(&mut self) -> bool {
+        self.drawn.clear();
         let open = self.entries.values().filter(|entry| entry.open);
         self.attempt = Attempt { hot: open.map(|entry| entry.home).collect(), ..Attempt::default() };
         core::mem::take(&mut self.disturbed)

@@ -19,3 +19,4 @@ mod mutants;
 mod persistent;
 mod phases;
 mod undisturbed;
+mod votes;

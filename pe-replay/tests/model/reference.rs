@@ -2,29 +2,32 @@
 //! The plain interpreter: flat, once, no PEs, no tracking. What it computes is
 //! what the engine must commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use pe_replay::uprr::xsave;
 use pe_replay::{Delimiter, Injection, Target, Uprr};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
-use crate::space::{self, PAGE_LEN, Page, World};
+use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
 
 /// Memory without tracking.
 #[derive(Clone)]
 pub struct Memory {
     pages: BTreeMap<u64, (usize, bool)>,
     pub frames: Vec<Page>,
+    /// Values still to be drawn.
+    pub random: VecDeque<u64>,
 }
 
 impl Memory {
     fn new() -> Self {
         let pages = space::mappings().into_iter().map(|it| (it.address, (it.home, it.writable))).collect();
-        Self { pages, frames: (0..space::HOMES).map(space::first_content).collect() }
+        let frames = (0..space::HOMES).map(space::first_content).collect();
+        Self { pages, frames, random: VecDeque::new() }
     }
 
     fn at(&self, address: u64) -> Option<(usize, usize, bool)> {
-        let (frame, writable) = self.pages.get(&(address & !(PAGE_LEN - 1)))?;
+        let (frame, writable) = self.pages.get(&page_of(address))?;
         Some((*frame, (address % PAGE_LEN) as usize, *writable))
     }
 
@@ -36,33 +39,32 @@ impl Memory {
 
 impl Bus for Memory {
     fn read(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Fault> {
-        for (offset, byte) in bytes.iter_mut().enumerate() {
-            let address = address.wrapping_add(offset as u64);
+        for (address, part) in parts(address, bytes.len()) {
             let (frame, at, _) = self.at(address).ok_or(Fault { address, error: 4 })?;
-            *byte = self.frames[frame][at];
+            let content = &self.frames[frame][at..at + part.len()];
+            bytes[part].copy_from_slice(content);
         }
         Ok(())
     }
 
     fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let places: Result<Vec<_>, _> = (0..bytes.len())
-            .map(|offset| {
-                let address = address.wrapping_add(offset as u64);
-                match self.at(address) {
-                    Some((frame, at, true)) => Ok((frame, at)),
-                    Some((_, _, false)) => Err(Fault { address, error: 7 }),
-                    None => Err(Fault { address, error: 6 }),
-                }
-            })
-            .collect();
-        for ((frame, at), byte) in places?.into_iter().zip(bytes) {
-            self.frames[frame][at] = *byte;
+        for (address, _) in parts(address, bytes.len()) {
+            match self.at(address) {
+                Some((.., true)) => {}
+                Some((.., false)) => return Err(Fault { address, error: 7 }),
+                None => return Err(Fault { address, error: 6 }),
+            }
+        }
+        for (address, part) in parts(address, bytes.len()) {
+            let Some((frame, at, _)) = self.at(address) else { unreachable!() };
+            self.frames[frame][at..at + part.len()].copy_from_slice(&bytes[part]);
         }
         Ok(())
     }
 
+    /// What the run drew that this one is to repeat; beyond, it is another run.
     fn random(&mut self) -> u64 {
-        unreachable!("no program with a reference asks for randomness")
+        self.random.pop_front().unwrap_or_default()
     }
 }
 

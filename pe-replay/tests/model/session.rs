@@ -51,6 +51,8 @@ pub struct Session {
     pub sums: Sums,
     /// Whether the reference follows.
     pub lockstep: bool,
+    /// The reference follows whichever run was committed.
+    pub restless: bool,
     /// No flip hits the engine's copies, where it may stay.
     whole: bool,
     program: Vec<Op>,
@@ -75,6 +77,7 @@ impl Session {
             kernel: Kernel::default(),
             reference_kernel: Kernel::default(),
             lockstep: setup.lockstep,
+            restless: false,
             whole,
         }
     }
@@ -110,33 +113,63 @@ impl Session {
 
     /// Lets the reference do the same PE.
     fn follow(&mut self, delimiter: Delimiter, count: u64) {
-        let (limit, expected) = match delimiter {
-            Delimiter::Limit | Delimiter::DirtyLimit { .. } => (count, Delimiter::Limit),
-            _ => (count + 1, delimiter),
-        };
-        let ended = self.reference.run(&self.program, limit, None);
-        assert_eq!(ended, (expected, count));
+        let (ended, expected) = followed(&mut self.reference, &self.program, delimiter, count);
+        assert_eq!(ended, expected);
+    }
+
+    /// Lets the reference do the same PE with the values that one of the runs drew;
+    /// returns how many of the runs leave what was committed.
+    pub fn follow_any(&mut self, delimiter: Delimiter, count: u64) -> usize {
+        let mut agreeing = Vec::new();
+        for drawn in &self.machine.drawn {
+            let mut reference = self.reference.clone();
+            reference.memory.random = drawn.iter().copied().collect();
+            let (ended, expected) = followed(&mut reference, &self.program, delimiter, count);
+            if ended == expected && self.difference(&reference).is_none() {
+                agreeing.push(reference);
+            }
+        }
+        let found = agreeing.len();
+        if let Some(reference) = agreeing.pop() {
+            self.reference = reference;
+        }
+        found
     }
 
     /// Registers and memory are what the reference has.
     pub fn compare(&self) {
+        if let Some(difference) = self.difference(&self.reference) {
+            panic!("not what a single execution leaves: {difference}");
+        }
+    }
+
+    /// The first thing that is not as the reference has it.
+    fn difference(&self, reference: &Reference) -> Option<String> {
         let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
-        let mut expected = self.reference.state.clone();
+        let mut expected = reference.state.clone();
         expected.normalize();
-        let difference = compare::first_difference(plain(self.state()), plain(&expected), None);
-        assert_eq!(difference, None, "not what a single execution leaves");
-        let (ours, theirs) = (self.machine.pages(), self.reference.memory.pages());
+        if let Some(found) = compare::first_difference(plain(self.state()), plain(&expected), None) {
+            return Some(found.to_string());
+        }
+        let (ours, theirs) = (self.machine.pages(), reference.memory.pages());
+        assert_eq!(self.machine.pages().count(), reference.memory.pages().count());
         for ((address, page), (expected_address, expected)) in ours.zip(theirs) {
             assert_eq!(address, expected_address);
-            assert!(page == expected, "the page at {address:#x} is not what a single execution leaves");
+            if page != expected {
+                return Some(format!("the page at {address:#x}"));
+            }
         }
-        assert_eq!(self.machine.pages().count(), self.reference.memory.pages().count());
+        None
     }
 
     /// What the kernel does after a commit; false if the program is over.
     pub fn serve(&mut self, delimiter: Delimiter) -> bool {
+        if matches!(delimiter, Delimiter::Limit | Delimiter::DirtyLimit { .. }) {
+            // Nothing a program can see, so that the state is left as the engine has it.
+            return true;
+        }
         let goes_on = self.kernel.serve(&self.program, self.engine.state_mut(), delimiter, &mut self.machine);
-        if self.lockstep {
+        if self.lockstep || self.restless {
             let Reference { state, memory, flipped: _ } = &mut self.reference;
             let expected = self.reference_kernel.serve(&self.program, state, delimiter, memory);
             assert_eq!(goes_on, expected);
@@ -160,4 +193,19 @@ impl Session {
             }
         }
     }
+}
+
+/// Lets a reference do a PE that ended so; returns how it ended there, and how it
+/// has to.
+fn followed(
+    reference: &mut Reference,
+    program: &[Op],
+    delimiter: Delimiter,
+    count: u64,
+) -> ((Delimiter, u64), (Delimiter, u64)) {
+    let (limit, expected) = match delimiter {
+        Delimiter::Limit | Delimiter::DirtyLimit { .. } => (count, Delimiter::Limit),
+        _ => (count + 1, delimiter),
+    };
+    (reference.run(program, limit, None), (expected, count))
 }

@@ -2,6 +2,8 @@
 //! What every model program finds in memory, and what the model's kernel does
 //! between PEs. It is told only delimiters, so it serves machine and reference.
 
+use std::ops::Range;
+
 use pe_replay::Delimiter;
 use pe_replay::uprr::{TRAP_FLAG, Uprr};
 
@@ -23,6 +25,18 @@ pub const LAZY_PAGES: u64 = 4;
 pub const ALIAS: u64 = 0x5_0000;
 /// The call that ends a program.
 pub const EXIT: u64 = 60;
+
+/// The page of an address.
+pub fn page_of(address: u64) -> u64 {
+    address & !(PAGE_LEN - 1)
+}
+
+/// An access by page: where each part of it begins, and which of its bytes it is.
+pub fn parts(address: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)> {
+    let first = length.min((PAGE_LEN - address % PAGE_LEN) as usize);
+    let second = (address.wrapping_add(first as u64), first..length);
+    [(address, 0..first), second].into_iter().filter(|(_, part)| !part.is_empty())
+}
 
 /// One page as it is before the first PE.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +120,6 @@ impl Kernel {
     ) -> bool {
         self.clock += 1;
         match delimiter {
-            Delimiter::Limit | Delimiter::DirtyLimit { .. } => {
-                // Nothing a program can see: the reference has none of these.
-                self.clock -= 1;
-                true
-            }
             Delimiter::Syscall => self.call(uprr, world),
             Delimiter::PageFault { address, error } => {
                 let lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&address);
@@ -138,6 +147,7 @@ impl Kernel {
                 uprr.rip += OP_LEN - uprr.rip % OP_LEN;
                 true
             }
+            Delimiter::Limit | Delimiter::DirtyLimit { .. } => unreachable!("nothing a program can see"),
             Delimiter::Watchdog => unreachable!("never committed"),
         }
     }

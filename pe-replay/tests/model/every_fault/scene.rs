@@ -13,7 +13,7 @@ use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, R
 use super::tally::Tally;
 use crate::counter::{late, noise};
 use crate::cpu::Op;
-use crate::generate::busy;
+use crate::generate::{busy, restless};
 use crate::session::{Session, Setup};
 use crate::space::{ALIAS, CONSTANT, DATA, LAZY, PAGE_LEN};
 
@@ -68,6 +68,7 @@ fn counter() -> impl Strategy<Value = (u64, u64)> {
         4 => Just((0, 0)),
         1 => (Just(0), 1..20u64),
         1 => (1..30u64, 0..20u64),
+        2 => (1..4u64, 8..40u64),
         1 => (Just(100), 0..3u64),
     ]
 }
@@ -89,6 +90,14 @@ pub fn scenes(faults: usize) -> impl Strategy<Value = Scene> {
     })
 }
 
+/// Scenes whose runs differ by nature. Their counter is exact.
+pub fn restless_scenes() -> impl Strategy<Value = Scene> {
+    (policy(), restless(), any::<u64>()).prop_map(|(policy, program, noise)| {
+        let policy = Policy { max_dirty: 64, ..policy };
+        Scene { program, policy, margin: 0, skid: 0, noise, pool: 120, aims: Vec::new() }
+    })
+}
+
 impl Scene {
     pub fn session(&self, injections: Vec<Injection>) -> Session {
         let (policy, margin, pool) = (self.policy, self.margin, self.pool);
@@ -105,8 +114,12 @@ impl Scene {
         self.skid == 0 && self.policy.max_dirty == 64 && self.pool > 20
     }
 
-    /// Runs without a fault, which goes without a divergence.
+    /// Runs without a fault, which goes without a divergence; and in mode `off`.
     pub fn undisturbed(&self, tally: &mut Tally) -> Course {
+        let policy = Policy { mode: Mode::Off, ..self.policy };
+        let mut off = Self { policy, ..self.clone() }.session(Vec::new());
+        assert!(matches!(off.run(PES), Outcome::Committed(_)));
+        tally.add_steps(&off);
         let mut session = self.session(Vec::new());
         let mut pes = Vec::new();
         loop {
@@ -136,14 +149,34 @@ pub struct Course {
 }
 
 impl Course {
+    /// Two faults that the plain interpreter knows, in two runs of one PE; run 3 may come
+    /// by a vote.
+    pub fn pair(&self, scene: &Scene, first: u64, second: u64) -> [Injection; 2] {
+        let votes = scene.policy.mode == Mode::Triple || scene.policy.recovery == Recovery::Vote;
+        let pairs = [(Run::First, Run::Second), (Run::First, Run::Third), (Run::Second, Run::Third)];
+        let (one, other) = pairs[if votes { first as usize % 3 } else { 0 }];
+        let one = Injection { run: one, ..self.aimed(scene, first, 6) };
+        let at = |flip: Injection| flip.at.min(self.pes[one.pe as usize].count.saturating_sub(1));
+        let other = Injection { run: other, pe: one.pe, ..self.aimed(scene, second, 6) };
+        [one, Injection { at: at(other), ..other }]
+    }
+
     /// A fault, the same for the same `aim`.
     pub fn flip(&self, scene: &Scene, aim: u64) -> Injection {
+        self.aimed(scene, aim, 14)
+    }
+
+    /// A fault in one of the first `kinds` of targets.
+    fn aimed(&self, scene: &Scene, aim: u64, kinds: usize) -> Injection {
         let mut noise = noise(aim);
         let mut below = |bound: usize| noise(bound as u64 - 1) as usize;
         let index = below(self.pes.len());
         let pe = &self.pes[index];
-        let runs = if scene.policy.mode == Mode::Triple { 3 } else { 2 };
-        let run = Run::ALL[below(runs)];
+        let runs: &[Run] = match scene.policy.mode {
+            Mode::Triple => &[Run::First, Run::Second, Run::Third, Run::Third],
+            Mode::Off | Mode::Dual => &[Run::First, Run::Second],
+        };
+        let run = runs[below(runs.len())];
         // Often before the first instruction, or the last one.
         let last = pe.count.saturating_sub(1);
         let at = match below(6) {
@@ -159,19 +192,24 @@ impl Course {
         };
         let address = page + below(PAGE_LEN as usize) as u64;
         let register = below(16) as u8;
-        let (target, bit) = match below(12) {
+        let by_hash = scene.policy.comparison == Comparison::Hash;
+        let (target, bit) = match below(kinds) {
+            // There are none.
+            7 | 8 | 12 | 13 if by_hash => (Target::Copy(Copy::Checkpoint, address), below(8) as u8),
             // Bits that move a pointer to another byte or page, or out of all.
             0 | 1 => (Target::Gpr(register), below(if register % 2 == 0 { 64 } else { 16 }) as u8),
             2 => (Target::Rip, below(if register % 4 == 0 { 64 } else { 9 }) as u8),
             3 => {
-                let flags: Vec<u8> = (0..22).filter(|bit| INJECTABLE_FLAGS >> bit & 1 != 0).collect();
+                let flags = (0..22).filter(|bit| INJECTABLE_FLAGS >> bit & 1 != 0);
+                // IF more often than the others: without it only the watchdog is left.
+                let flags: Vec<u8> = flags.chain([9; 6]).collect();
                 (Target::Rflags, flags[below(flags.len())])
             }
             4 => (Target::Xmm(register), below(128) as u8),
             5 => (Target::Memory(address), below(8) as u8),
             6 => (Target::Copy(Copy::Checkpoint, address), below(8) as u8),
-            7 => (Target::Copy(Copy::Second, address), below(8) as u8),
-            8 => (Target::Copy(Copy::Spare, address), below(8) as u8),
+            7 | 12 => (Target::Copy(Copy::Second, address), below(8) as u8),
+            8 | 13 => (Target::Copy(Copy::Spare, address), below(8) as u8),
             9 => (Target::Saved(Saved::Start, register), below(64) as u8),
             10 => (Target::Saved(Saved::Shadow, register), below(64) as u8),
             _ => (Target::Saved(Saved::Result, register), below(64) as u8),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pe_replay::inject::{Copy, Saved};
+use pe_replay::life::Phase;
 use pe_replay::{Injection, Run, Target};
 
 use super::scene::Scene;
@@ -24,8 +25,53 @@ pub enum Course {
     Damaged,
 }
 
-/// How often each thing has to be hit.
+/// How often each thing has to be hit; a step of a PE's life so often in a long run,
+/// else a tenth, since some need a fault at one place of few.
 const LEAST: u64 = 100;
+/// Cases of a long run.
+const LONG: u64 = 100_000;
+
+const FIRST: Phase = Phase::Running(Run::First);
+const SECOND: Phase = Phase::Running(Run::Second);
+const THIRD: Phase = Phase::Running(Run::Third);
+const VERIFY_2: Phase = Phase::Verifying(Run::Second);
+const VERIFY_3: Phase = Phase::Verifying(Run::Third);
+const TURN_2: Phase = Phase::Turning(Run::Second);
+const TURN_3: Phase = Phase::Turning(Run::Third);
+
+/// All steps that a PE's life can take, but for those that no machine here brings
+/// about; `life`'s own tests take these too:
+/// - an overshot run goes on to the next phase only if all of it was single steps,
+///   and a step is one instruction;
+/// - the turn to run 3 finds no damage: what its copies are made of is judged with
+///   its result.
+const STEPS: [Step; 25] = [
+    (Phase::Preparing, "done", FIRST),
+    (FIRST, "ended", TURN_2),
+    (FIRST, "ended", Phase::RollingBack),
+    (FIRST, "ended", Phase::Over),
+    (TURN_2, "done", SECOND),
+    (TURN_2, "damaged", Phase::Over),
+    (SECOND, "overshot", TURN_2),
+    (SECOND, "ended", VERIFY_2),
+    (SECOND, "ended", TURN_3),
+    (VERIFY_2, "agreed", Phase::Over),
+    (VERIFY_2, "differed", Phase::RollingBack),
+    (VERIFY_2, "differed", TURN_3),
+    (VERIFY_2, "damaged", Phase::Over),
+    (TURN_3, "done", THIRD),
+    (THIRD, "overshot", TURN_3),
+    (THIRD, "ended", VERIFY_3),
+    (VERIFY_3, "agreed", Phase::Over),
+    (VERIFY_3, "run 1 outvoted", Phase::Over),
+    (VERIFY_3, "run 2 outvoted", Phase::Over),
+    (VERIFY_3, "run 3 outvoted", Phase::Over),
+    (VERIFY_3, "differed", Phase::RollingBack),
+    (VERIFY_3, "damaged", Phase::Over),
+    (Phase::RollingBack, "done", Phase::Preparing),
+    (Phase::RollingBack, "done", Phase::Over),
+    (Phase::RollingBack, "damaged", Phase::Over),
+];
 
 /// Faults of a kind in a run.
 #[derive(Default)]
@@ -40,6 +86,9 @@ pub struct Tally {
     targets: BTreeMap<(&'static str, Run), Row>,
     policies: BTreeMap<String, Row>,
     steps: BTreeMap<Step, u64>,
+    pairs: u64,
+    /// Programs that are others each time, and how many ended in a verdict.
+    restless: (u64, u64),
 }
 
 /// The kinds of targets.
@@ -97,6 +146,17 @@ impl Tally {
         self.add_steps(session);
     }
 
+    pub fn add_pair(&mut self, session: &Session) {
+        self.pairs += 1;
+        self.add_steps(session);
+    }
+
+    pub fn add_restless(&mut self, session: &Session, ended_so: bool) {
+        self.restless.0 += 1;
+        self.restless.1 += u64::from(ended_so);
+        self.add_steps(session);
+    }
+
     pub fn add_steps(&mut self, session: &Session) {
         for (step, count) in &session.machine.steps_of_life {
             *self.steps.entry(*step).or_default() += count;
@@ -105,6 +165,9 @@ impl Tally {
 
     pub fn add_all(&mut self, other: Self) {
         self.cases += other.cases;
+        self.pairs += other.pairs;
+        self.restless.0 += other.restless.0;
+        self.restless.1 += other.restless.1;
         other.targets.iter().for_each(|(key, row)| self.targets.entry(*key).or_default().add_all(row));
         for (key, row) in &other.policies {
             self.policies.entry(key.clone()).or_default().add_all(row);
@@ -112,13 +175,20 @@ impl Tally {
         other.steps.iter().for_each(|(step, count)| *self.steps.entry(*step).or_default() += count);
     }
 
-    /// Each kind of target in each run, and each step of a PE's life that one fault can
-    /// cause, is hit often enough.
+    /// Each kind of target in each run, and each step of a PE's life, is hit often
+    /// enough.
     pub fn check(&self) {
         for (kind, run) in KINDS.into_iter().flat_map(|kind| Run::ALL.map(|run| (kind, run))) {
             let applied = self.targets.get(&(kind, run)).map_or(0, |row| row.applied);
             assert!(applied >= LEAST, "only {applied} faults in {kind} in run {}", run.number());
         }
+        let least = if self.cases >= LONG { LEAST } else { LEAST / 10 };
+        for step in STEPS {
+            let taken = self.steps.get(&step).copied().unwrap_or_default();
+            assert!(taken >= least, "{step:?} was taken {taken} times only");
+        }
+        let unknown = self.steps.keys().find(|step| !STEPS.contains(step));
+        assert_eq!(unknown, None, "a step that is not known to be possible");
     }
 }
 
@@ -129,8 +199,11 @@ impl fmt::Display for Tally {
         let [unseen, _, _, damaged] = all.courses;
         let (applied, effective) = (all.applied, all.applied - unseen);
         writeln!(f, "{} cases, {applied} faults, {effective} effective, {damaged} verdicts", self.cases)?;
+        let (restless, ended_so) = self.restless;
+        writeln!(f, "{} pairs of faults; {restless} restless programs, {ended_so} verdicts", self.pairs)?;
         let heads = ["faults", "unseen", "restarted", "outvoted", "damaged"];
         let [a, b, c, d, e] = heads;
+        writeln!(f, "{:<28} {a:>9} {b:>9} {c:>9} {d:>9} {e:>9}", "")?;
         let mut line = |name: &str, row: &Row| {
             let [unseen, restarted, outvoted, damaged] = row.courses;
             let applied = row.applied;
@@ -144,7 +217,6 @@ impl fmt::Display for Tally {
         for (name, row) in &self.policies {
             line(name, row)?;
         }
-        writeln!(f, "{:<28} {a:>9} {b:>9} {c:>9} {d:>9} {e:>9}", "")?;
         for ((from, event, to), count) in &self.steps {
             writeln!(f, "{:<28} {event:<16} {:<20} {count:>9}", format!("{from:?}"), format!("{to:?}"))?;
         }
