@@ -15,7 +15,8 @@ use crate::registers::{LVT_MASKED, Registers};
 
 /// rr's skid for all Zen, which it calls unbounded.
 const LEAST_MARGIN: u32 = 10_000;
-const VENDOR: [u32; 3] = [u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD")];
+const VENDOR: [u32; 3] =
+    [u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD")];
 const TOP: u64 = 1 << (WIDTH - 1);
 const MASK: u64 = (1 << WIDTH) - 1;
 
@@ -45,6 +46,8 @@ pub struct Amd<R> {
     /// There are global registers.
     version2: bool,
     calibration: Calibration,
+    /// RDPMC is to be trusted: the registers have proven to be there.
+    quick: bool,
     /// What the counter was armed with.
     preset: u64,
 }
@@ -57,8 +60,14 @@ impl<R: Registers> Amd<R> {
             Ok(found) => found,
             Err(absent) => return Err((registers, absent)),
         };
-        let mut counter =
-            Self { registers, vector, version2, calibration: Calibration::default(), preset: 0 };
+        let mut counter = Self {
+            registers,
+            vector,
+            version2,
+            calibration: Calibration::default(),
+            quick: false,
+            preset: 0,
+        };
         counter.set_up();
         Ok(counter)
     }
@@ -153,6 +162,7 @@ impl<R: Registers> Counter for Amd<R> {
 
     fn probe(&mut self) -> Result<(), Unkept> {
         let kept = self.probe_held();
+        self.quick = kept.is_ok();
         self.hold();
         kept
     }
@@ -192,7 +202,8 @@ impl<R: Registers> Counter for Amd<R> {
     fn stop(&mut self, stopped: Stopped) -> Reading {
         self.hold();
         self.registers.serialize();
-        let value = self.registers.read_counter(0);
+        let value =
+            if self.quick { self.registers.read_counter(0) } else { self.registers.read_msr(PERF_CTR0) };
         let overflowed = self.overflowed(value);
         let interrupted = stopped.kind == StopKind::Counter;
         if overflowed && self.version2 {

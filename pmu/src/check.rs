@@ -60,13 +60,13 @@ impl Trial<'_> {
     }
 
     /// A block to its own end, however often the counter interrupts it, the first
-    /// time after `budget`: instructions executed, and counted.
-    fn through(&mut self, block: Block, budget: u64) -> Result<(u64, u64), Failure> {
+    /// time after `budget`: instructions executed, instructions counted, interrupts.
+    fn through(&mut self, block: Block, budget: u64) -> Result<(u64, u64, u32), Failure> {
         let (mut sample, mut reading) = self.execute(block, budget)?;
         let (mut executed, mut counted) = (sample.executed, reading.instructions);
-        for _ in 0..RESUMES {
+        for interrupts in 0..RESUMES {
             if sample.kind == block.end() {
-                return Ok((executed, counted));
+                return Ok((executed, counted, interrupts));
             }
             (sample, reading) = self.resume(self.counter.longest())?;
             executed += sample.executed;

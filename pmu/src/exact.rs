@@ -39,11 +39,12 @@
 //!
 //! # Overshoot
 //!
-//! An interrupt that is later than any before passes the target:
+//! An interrupt that is later than the margin passes the target:
 //! [`Move::Missed`]. The attempt is repeated from the start with
-//! [`Margin::doubled`]; as soon as the margin is as long as the way, no interrupt
-//! is needed any more and the way is stepped. With a breakpoint armed nothing can
-//! be passed: then the execution is not the same, [`Move::Strayed`].
+//! [`Margin::doubled`]; all attempts together take at most twice the exceptions of
+//! the last one, but for [`PATIENCE`]. As soon as `near` is as long as the way, no
+//! interrupt is needed any more and the way is stepped. With a breakpoint armed
+//! nothing can be passed: then the execution is not the same, [`Move::Strayed`].
 //!
 //! # REP
 //!
@@ -129,7 +130,7 @@ impl ExactStop {
     #[must_use]
     pub fn again(&self) -> Self {
         let margin = self.margin.doubled();
-        let stepping = margin.far >= self.target.count;
+        let stepping = margin.near >= self.target.count;
         Self { stepping, ..Self::new(self.target, margin, self.repeats) }
     }
 

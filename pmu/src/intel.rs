@@ -57,6 +57,8 @@ pub struct Intel<R> {
     width: u8,
     full_width: bool,
     calibration: Calibration,
+    /// RDPMC is to be trusted: the registers have proven to be there.
+    quick: bool,
     /// What the counter was armed with.
     preset: u64,
     /// The APIC has masked the entry when it delivered (SDM vol. 3A, 12.5.1).
@@ -72,8 +74,16 @@ impl<R: Registers> Intel<R> {
             Err(absent) => return Err((registers, absent)),
         };
         let calibration = Calibration::default();
-        let mut counter =
-            Self { registers, vector, width, full_width, calibration, preset: 0, unmask: false };
+        let mut counter = Self {
+            registers,
+            vector,
+            width,
+            full_width,
+            calibration,
+            quick: false,
+            preset: 0,
+            unmask: false,
+        };
         counter.set_up();
         Ok(counter)
     }
@@ -178,6 +188,7 @@ impl<R: Registers> Counter for Intel<R> {
 
     fn probe(&mut self) -> Result<(), Unkept> {
         let kept = self.probe_held();
+        self.quick = kept.is_ok();
         self.registers.write_msr(GLOBAL_CTRL, 0);
         self.registers.write_msr(FIXED_CTR_CTRL, FIXED_USER | FIXED_INTERRUPT);
         kept
@@ -219,7 +230,8 @@ impl<R: Registers> Counter for Intel<R> {
         let registers = &mut self.registers;
         registers.write_msr(GLOBAL_CTRL, 0);
         registers.serialize();
-        let value = registers.read_counter(RDPMC_FIXED0);
+        let value =
+            if self.quick { registers.read_counter(RDPMC_FIXED0) } else { registers.read_msr(FIXED_CTR0) };
         let overflowed = registers.read_msr(GLOBAL_STATUS) & GLOBAL_FIXED0 != 0;
         let interrupted = stopped.kind == StopKind::Counter;
         if overflowed {

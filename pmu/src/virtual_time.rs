@@ -60,7 +60,9 @@ impl core::fmt::Display for Fault {
             Self::Spread { least, most } => {
                 write!(f, "known blocks take {least} to {most} ticks more than their instructions")
             }
-            Self::Inexact { asked, seen } => write!(f, "stopped after {seen} instructions instead of {asked}"),
+            Self::Inexact { asked, seen } => {
+                write!(f, "stopped after {seen} instructions instead of {asked}")
+            }
         }
     }
 }

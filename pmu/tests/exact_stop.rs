@@ -118,23 +118,25 @@ proptest! {
 
 /// Straight-line code with everything in it, an inner loop, and all over again.
 fn irregular() -> impl Strategy<Value = Program> {
-    (proptest::collection::vec(0u8..8, 1..30), 2u32..40, 1u32..80_000).prop_map(|(ops, rounds, iterations)| {
-        let mut program: Vec<_> = ops
-            .iter()
-            .map(|op| match op {
-                0 | 1 => Op::Plain,
-                2 => Op::Pause,
-                3 => Op::Store,
-                4 | 5 => Op::Repeat,
-                6 => Op::SetRcx(iterations),
-                _ => Op::SetRcx(rounds * 20),
-            })
-            .collect();
-        program.push(Op::SetRax(rounds));
-        let inner = program.len() as u8;
-        program.extend([Op::Decrement, Op::Plain, Op::JumpUnlessZero(inner), Op::Jump(0)]);
-        Program::new(&program)
-    })
+    (proptest::collection::vec(0u8..8, 1..30), 2u32..40, 1u32..80_000).prop_map(
+        |(ops, rounds, iterations)| {
+            let mut program: Vec<_> = ops
+                .iter()
+                .map(|op| match op {
+                    0 | 1 => Op::Plain,
+                    2 => Op::Pause,
+                    3 => Op::Store,
+                    4 | 5 => Op::Repeat,
+                    6 => Op::SetRcx(iterations),
+                    _ => Op::SetRcx(rounds * 20),
+                })
+                .collect();
+            program.push(Op::SetRax(rounds));
+            let inner = program.len() as u8;
+            program.extend([Op::Decrement, Op::Plain, Op::JumpUnlessZero(inner), Op::Jump(0)]);
+            Program::new(&program)
+        },
+    )
 }
 
 #[test]

@@ -134,9 +134,11 @@ fn interrupts_that_are_late_beyond_use_fail_skid() {
 #[test]
 fn instructions_that_an_interrupt_adds_afterwards_fail_undisturbed() {
     let faults = Faults { after_interrupt: 1, ..Faults::default() };
-    refuses(Check::Undisturbed, faults, |measured| {
-        matches!(measured, Measured::Disturbed { executed, counted } if counted > executed)
-    });
+    refuses(
+        Check::Undisturbed,
+        faults,
+        |measured| matches!(measured, Measured::Disturbed { executed, counted } if counted > executed),
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::workbench::{Block, MAX_AFTER};
 
 /// Iterations and repetitions of the exact blocks: 10 to 10^6 instructions, a
 /// thousand times each as long as that is quick.
-const SIZES: [(u32, u32); 6] = [(5, 1000), (50, 1000), (500, 1000), (5_000, 1000), (50_000, 100), (500_000, 10)];
+const SIZES: [(u32, u32); 6] =
+    [(5, 1000), (50, 1000), (500, 1000), (5_000, 1000), (50_000, 100), (500_000, 10)];
 /// Repetitions of each stop whose bias is measured.
 const STOPS: u32 = 16;
 /// Budgets for the endless loop: each position in it.
@@ -28,8 +29,8 @@ impl Trial<'_> {
 
     pub(super) fn moves(&mut self) -> Result<Measured, Failure> {
         let longest = self.counter.longest();
-        let (short, short_counted) = self.through(Block::Long { loops: 5 }, longest)?;
-        let (long, long_counted) = self.through(Block::Long { loops: 5_000 }, longest)?;
+        let (short, short_counted, _) = self.through(Block::Long { loops: 5 }, longest)?;
+        let (long, long_counted, _) = self.through(Block::Long { loops: 5_000 }, longest)?;
         let by = long - short;
         let counted = long_counted as i64 - short_counted as i64;
         let measured = Measured::Moved { by, counted };
@@ -101,11 +102,14 @@ impl Trial<'_> {
         let loops = CUT_LOOPS + self.counter.calibration().skid.largest as u32;
         let mut blocks = 0;
         for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS as usize) {
-            let (executed, counted) = self.through(Block::Long { loops }, cut)?;
+            let (executed, counted, interrupts) = self.through(Block::Long { loops }, cut)?;
             if executed != counted {
                 return Err(Measured::Disturbed { executed, counted });
             }
-            blocks += 1;
+            blocks += u32::from(interrupts > 0);
+        }
+        if blocks == 0 {
+            return Err(Measured::NoInterrupt { overflow: 1 });
         }
         Ok(Measured::Undisturbed { blocks })
     }

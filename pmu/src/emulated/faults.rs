@@ -25,7 +25,7 @@ impl SkidModel {
             Self::Fixed(skid) => skid.into(),
             Self::Uniform(most) => random.up_to(most.into()),
             Self::LongTail(most) => {
-                let doublings = random.next().trailing_zeros().min(28);
+                let doublings = random.draw().trailing_zeros().min(28);
                 random.up_to(16 << doublings).min(most.into())
             }
         }

@@ -4,9 +4,9 @@
 //! As CPUID announces it there is this one counter and no other. Firmware has
 //! left FREEZE_PERFMON_ON_PMI on, as some does.
 
+use super::Emulation;
 use super::faults::Faults;
 use super::unit::Unit;
-use super::Emulation;
 use crate::registers::Registers;
 use crate::registers::intel::*;
 

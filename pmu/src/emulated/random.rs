@@ -15,7 +15,7 @@ impl SplitMix64 {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl SplitMix64 {
 
     /// One of 0 to `bound`, both included, all but equally likely.
     pub fn up_to(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * (u128::from(bound) + 1) >> 64) as u64
+        ((u128::from(self.draw()) * (u128::from(bound) + 1)) >> 64) as u64
     }
 
     /// True once in `n` times; never for 0.

@@ -116,9 +116,7 @@ impl Machine<'_> {
                 Move::Breakpoint { rip, resume, budget } => {
                     self.enter(budget, Debug { breakpoint: Some(rip), resume, step: false })?
                 }
-                Move::Step => {
-                    self.enter(self.counter.longest(), Debug { step: true, ..Debug::default() })?
-                }
+                Move::Step => self.enter(self.counter.longest(), Debug { step: true, ..Debug::default() })?,
                 Move::Repeat(piece) => self.repeat(piece)?,
             });
         }

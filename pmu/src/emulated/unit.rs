@@ -176,7 +176,8 @@ impl Unit {
             return None;
         }
         let counts = self.counting && self.interrupting && !self.is_dead();
-        let overflow = self.next_skid.filter(|_| counts).map(|skid| self.until_overflow().saturating_add(skid));
+        let overflow =
+            self.next_skid.filter(|_| counts).map(|skid| self.until_overflow().saturating_add(skid));
         [self.in_flight, self.spurious, overflow].into_iter().flatten().min()
     }
 

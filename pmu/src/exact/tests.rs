@@ -81,7 +81,7 @@ fn beyond_the_target_it_depends_on_what_went_there() {
 #[test]
 fn a_margin_as_long_as_the_way_means_steps_but_not_over_what_swallows_them() {
     let mut way = way(Repeats::PerInstruction);
-    while way.margin.far < TARGET.count {
+    while way.margin.near < TARGET.count {
         assert!(!way.stepping);
         way = way.again();
     }

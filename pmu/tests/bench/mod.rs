@@ -3,7 +3,9 @@
 
 use pmu::amd::Amd;
 use pmu::check::{self, Report};
-use pmu::emulated::{AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Unit};
+use pmu::emulated::{
+    AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Unit,
+};
 use pmu::intel::Intel;
 use pmu::{Counter, VirtualTime};
 
