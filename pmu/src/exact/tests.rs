@@ -12,7 +12,7 @@ struct Code;
 
 impl Decoder for Code {
     fn decode(&mut self, rip: u64) -> Instruction {
-        Instruction { next: rip + 2, repeats: rip % 8 == 0, holds_debug_back: rip % 8 == 1 }
+        Instruction { next: rip + 2, repeats: rip.is_multiple_of(8), holds_debug_back: rip % 8 == 1 }
     }
 }
 
