@@ -2,7 +2,7 @@
 //! Performance counters in software, which misbehave on purpose.
 //!
 //! No open x86 emulator has performance counters. Here are their registers in
-//! software, behind [`Registers`](crate::Registers): the *same* driver that runs
+//! software, behind [`Registers`]: the *same* driver that runs
 //! on hardware runs on them. What executes user code is somebody else: the
 //! processor under the kernel, or [`Processor`] in a host test. [`Emulated`]
 //! lets virtual time, which is exact, say how many instructions that were, and

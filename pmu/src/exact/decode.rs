@@ -10,7 +10,7 @@ pub struct Instruction {
     /// counts in ECX and is none.
     pub repeats: bool,
     /// A single step over it takes the next instruction along: MOV SS and POP SS on
-    /// processors (Intel SDM vol. 3A, 6.8.3), PAUSE under QEMU.
+    /// processors (Intel SDM vol. 3B, 19.3.1.4), PAUSE under QEMU.
     pub holds_debug_back: bool,
 }
 
