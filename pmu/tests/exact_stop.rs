@@ -118,7 +118,7 @@ proptest! {
 
 /// Straight-line code with everything in it, an inner loop, and all over again.
 fn irregular() -> impl Strategy<Value = Program> {
-    (proptest::collection::vec(0u8..8, 1..30), 2u32..40, 1u32..80_000).prop_map(
+    (proptest::collection::vec(0u8..9, 1..30), 2u32..40, 1u32..80_000).prop_map(
         |(ops, rounds, iterations)| {
             let mut program: Vec<_> = ops
                 .iter()
@@ -128,6 +128,7 @@ fn irregular() -> impl Strategy<Value = Program> {
                     3 => Op::Store,
                     4 | 5 => Op::Repeat,
                     6 => Op::SetRcx(iterations),
+                    7 => Op::Syscall,
                     _ => Op::SetRcx(rounds * 20),
                 })
                 .collect();
@@ -165,6 +166,21 @@ fn all_paths_are_taken() {
     let rules = Rules { limit: 10, ..RULES };
     let stepped = play_repeats(0, (0, 2), none, &tight, rules, Repeats::PerIteration);
     assert!(stepped.exact && stepped.misses > 0 && stepped.debug_exceptions >= 10, "{stepped:?}");
+}
+
+#[test]
+fn interrupts_that_mean_nothing_are_counted_and_lose_nothing() {
+    let program = Program::new(&[Op::Plain, Op::Syscall, Op::Plain, Op::Plain, Op::Jump(0)]);
+    let strays = |faults| {
+        let replayed = play(0, 4, faults, &program, RULES);
+        assert!(replayed.exact && replayed.bound_kept, "{replayed:?}");
+        replayed.strays
+    };
+    // Some are late by their skid alone: the overflow was before the system call.
+    assert!((1..10).contains(&strays(Faults::default())));
+    assert!(strays(Faults { stale: 100, ..Faults::default() }) > 50);
+    assert!(strays(Faults { late: 100, ..Faults::default() }) > 50);
+    assert!(strays(Faults { spurious: 10, ..Faults::default() }) > 0);
 }
 
 #[test]
