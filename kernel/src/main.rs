@@ -27,6 +27,8 @@ use pe_replay::wire::config::{Config, Job, entry};
 use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
 use pe_replay::wire::record::{CounterKind, Unit};
 
+use pmu::Calibration;
+
 use arch::boot::{BootInfo, Region};
 use arch::{machine, processor, watchdog};
 use archive::Archive;
@@ -103,13 +105,14 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
     })?;
     space.dismantle();
+    let Calibration { lead, biases, skid: _ } = counter.calibration;
     defmt::info!(
         "virtual-time counter: lead {=i64}, bias {=i64} {=i64} {=i64} {=i64}; watchdog period {=u64}",
-        counter.arm_lead,
-        counter.bias_counter,
-        counter.bias_fault,
-        counter.bias_debug,
-        counter.bias_syscall,
+        lead,
+        biases.counter,
+        biases.fault,
+        biases.debug,
+        biases.syscall,
         period,
     );
     if config.policy.limit > period / WATCHDOG_RUNS {

@@ -4,6 +4,7 @@
 //! Each test returns an error that says what was wrong. What ends the machine
 //! (panic, triple fault, hang) is a boot of its own ([`Job`](pe_replay::wire::config::Job)).
 
+mod counters;
 mod counting;
 mod fixture;
 mod hot;
@@ -35,7 +36,8 @@ macro_rules! check {
 }
 use check;
 
-const TESTS: &[&[Test]] = &[memory::TESTS, user_entry::TESTS, counting::TESTS, replaying::TESTS, hot::TESTS];
+const TESTS: &[&[Test]] =
+    &[memory::TESTS, user_entry::TESTS, counting::TESTS, counters::TESTS, replaying::TESTS, hot::TESTS];
 
 /// Runs all tests; prints a line for each as program output.
 pub fn run(platform: &Platform) -> End {

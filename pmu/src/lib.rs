@@ -1,94 +1,139 @@
 // SPDX-License-Identifier: MIT
 //! Exact instruction counting: counters that have to prove themselves.
 //!
-//! A counter is *armed* with a budget of user instructions, stops user mode when
-//! the budget is used up, and afterwards says how many instructions were
-//! executed. What entering and leaving user mode adds to a count (the *bias*) is
-//! measured at start-up on blocks of known length and must be constant; a
-//! counter whose bias varies, or that does not stop where it was told to, is
-//! refused ([`Fault`]). Decision 0002 states the contract.
+//! A kernel that executes user code twice has to stop the second execution at
+//! exactly the instruction at which the first one was stopped. Processors count
+//! instructions, but they are late with their interrupts, count some of them
+//! twice, and differ in how. So this crate trusts no counter that has not proven
+//! itself at start-up, and makes the last steps with debug exceptions.
 //!
-//! The crate reaches no hardware itself: who uses it executes the known blocks
-//! ([`Workbench`]) and loads the armed value.
+//! | concept | where |
+//! | --- | --- |
+//! | what a counter promises: armed for a budget before user mode, read after it | [`Counter`] |
+//! | how it reaches the hardware: a handful of register accesses, in software if need be | [`Registers`] |
+//! | the back ends: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
+//! | the best one that is there, and why not a better one | [`detect()`] |
+//! | calibration and self-checks, as rows of a table | [`check`] |
+//! | blocks of user code on which they are made; whoever has a user mode executes them | [`Workbench`] |
+//! | how late interrupts are, and the margin that follows | [`skid`] |
+//! | the way to exactly one place, with a bound on debug exceptions | [`exact`] |
+//! | counters in software that misbehave as told, and a processor for host tests | [`emulated`] |
+//!
+//! The crate has no `unsafe` code, no dependencies and no allocator, and knows
+//! nothing of the kernel that uses it.
+//!
+//! # A counter proves itself
+//!
+//! Here on a processor in software; a kernel implements [`Workbench`] with its
+//! own user mode, and [`Registers`] with RDMSR and WRMSR, and calls [`detect()`].
+//!
+//! ```
+//! use pmu::check::{self, Check};
+//! use pmu::emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
+//! use pmu::intel::Intel;
+//! use pmu::{Counter, VirtualTime};
+//!
+//! // The processor's time counts instructions, as that of QEMU does; it drives the
+//! // emulated counter, whose interrupts are up to 1,000 instructions late.
+//! let mut bench = Processor::new(Program::new(&[Op::Syscall]));
+//! let clock = VirtualTime::calibrate(&mut bench).unwrap();
+//! let faults = Faults { skid: SkidModel::Uniform(1_000), per_fault: 1, ..Faults::default() };
+//! let unit = IntelUnit::new(IntelModel::default(), 42, faults);
+//! let driver = Intel::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! let mut counter = Emulated::new(driver, clock);
+//!
+//! let report = check::run(&mut counter, &mut bench);
+//! println!("{report}");
+//! assert!(report.passed());
+//! // What it counts too much is a constant, and taken off from now on.
+//! assert_eq!(counter.calibration().biases.fault, 1);
+//! assert!(counter.margin().far > 1_900);
+//!
+//! // It is not believed when it behaves like an emulator without counters.
+//! counter.unit().misbehave(Faults { swallows_writes: true, ..Faults::default() });
+//! let report = check::run(&mut counter, &mut bench);
+//! assert_eq!(report.refusal().unwrap().check, Check::Present);
+//! ```
+//!
+//! # Two executions stop at the same place
+//!
+//! [`emulated::replay`] is the shortest user of [`ExactStop`]: a first run that the
+//! counter stops somewhere beyond the limit, a second one that is brought there.
+//!
+//! ```
+//! # use pmu::check;
+//! # use pmu::emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
+//! # use pmu::amd::Amd;
+//! # use pmu::{Counter, VirtualTime};
+//! use pmu::emulated::{Processor, Program, Rules, replay};
+//!
+//! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
+//! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
+//! # let faults = Faults { skid: SkidModel::Uniform(1_000), ..Faults::default() };
+//! # let unit = AmdUnit::new(AmdModel::default(), 42, faults);
+//! # let driver = Amd::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! # let mut counter = Emulated::new(driver, clock);
+//! # assert!(check::run(&mut counter, &mut bench).passed());
+//! let processor = Processor::new(Program::loop_of(7));
+//! let replayed = replay(&processor, &mut counter, Rules { limit: 100_000, attempts: 10 }).unwrap();
+//! assert!(replayed.exact);
+//! assert!(replayed.position.count >= 100_000);
+//! assert!(replayed.debug_exceptions <= 4 + 1_000 / 7 + 1);
+//! ```
+//!
+//! `cargo run -p pmu --example self_checks` prints the table of checks for
+//! counters that behave and for some that do not; `--example debug_exceptions`
+//! prints what stopping exactly costs in tight loops.
+//!
+//! # Using it in a kernel
+//!
+//! 1. Implement [`Registers`] and [`Workbench`]. A [`Block`] is a few instructions
+//!    in a user page; the registers tell how many were executed. A watchdog that
+//!    needs no counter must end a stretch whose interrupt never comes.
+//! 2. [`detect()`] at start-up, with interrupts held back but the counter's; print
+//!    its refusals and its report. On an emulator, [`emulated::Emulated`] takes the
+//!    place of a hardware counter.
+//! 3. Before every entry to user mode call [`Counter::arm`] and obey its
+//!    [`Entry`]; after every stop call [`Counter::stop`] with why user mode was left
+//!    and the ticks around it, before anything else counts.
+//! 4. An interrupt that is not the counter's own ([`Reading::own`]) means nothing;
+//!    go on with the rest of the budget.
+//! 5. The run that defines the others ends wherever the counter stops it, but not
+//!    inside a REP string instruction that is counted as one: [`exact::run_on`].
+//!    Every other run follows an [`ExactStop`].
+//!
+//! # Sources
+//!
+//! Intel SDM, revision 089: vol. 3A 12.5.1 (local vector table), vol. 3B
+//! 19.3.1.4 (single steps), 19.4.7 (freezing on interrupts), 21.2 (architectural
+//! performance monitoring), 21.2.8 (full-width writes); AMD APM vol. 2, 13.2, and
+//! the PPR for family 19h (PerfMonV2). Weaver, Terpstra, Moore,
+//! "Non-determinism and overcount on modern hardware performance counter
+//! implementations", ISPASS 2013. What others check and how late interrupts are:
+//! rr (`src/PerfCounters.cc`), reverie (`timer.rs`, `validation.rs`), bedrock
+//! (`exits/pebs.rs`).
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod amd;
+pub mod check;
+mod constant;
+pub mod counter;
+pub mod detect;
+pub mod emulated;
+pub mod exact;
+pub mod intel;
+pub mod registers;
+pub mod skid;
+pub mod stepping;
 pub mod virtual_time;
+pub mod workbench;
 
-pub use virtual_time::VirtualTime;
-
-/// Why user mode was left, as far as it matters for the bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopKind {
-    /// The counter's own interrupt.
-    Counter,
-    /// An exception that the processor takes on the current stack: page faults
-    /// above all.
-    Fault,
-    /// An exception or interrupt with a stack of its own: #DB, NMI.
-    Debug,
-    /// A system call; the instruction itself counts.
-    Syscall,
-}
-
-/// A block of user code of known length, for calibration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
-    /// An endless loop, which the counter has to stop.
-    Loop {
-        /// What the timer is armed with, raw.
-        timer: u32,
-    },
-    /// So many instructions, then a write to a read-only page.
-    Fault {
-        /// Instructions before the faulting one.
-        after: u8,
-    },
-    /// One instruction under TF.
-    Step,
-    /// So many instructions, then SYSCALL.
-    Syscall {
-        /// Instructions before the SYSCALL.
-        after: u8,
-    },
-}
-
-/// The largest `after` of a [`Block`].
-pub const MAX_AFTER: u8 = 16;
-
-/// What the execution of a block showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Ticks between the time stamps around user mode.
-    pub elapsed: u64,
-    /// User instructions executed, as the registers tell.
-    pub executed: u64,
-}
-
-/// Executes known blocks.
-pub trait Workbench {
-    /// Executes a block; `None` if it did not end as it must.
-    fn execute(&mut self, block: Block) -> Option<Sample>;
-}
-
-/// Why a counter is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It does not move, or its interrupt does not come.
-    Dead,
-    /// Known blocks do not show the same bias every time.
-    Spread {
-        /// Smallest bias seen.
-        least: i64,
-        /// Largest bias seen.
-        most: i64,
-    },
-    /// It does not stop where it was told to.
-    Inexact {
-        /// Instructions asked for.
-        asked: u64,
-        /// Instructions executed.
-        seen: u64,
-    },
-}
+pub use counter::{Biases, Calibration, Counter, Entry, Reading, Repeats, StopKind, Stopped};
+pub use detect::{Detection, detect};
+pub use exact::{ExactStop, Move, Position};
+pub use registers::Registers;
+pub use skid::{Margin, Skid};
+pub use virtual_time::{Fault, VirtualTime};
+pub use workbench::{Block, MAX_AFTER, Sample, Workbench};

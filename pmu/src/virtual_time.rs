@@ -7,7 +7,9 @@
 //! count the kernel's own instructions; those between the time stamps and user
 //! mode are the bias.
 
-use crate::{Block, Fault, MAX_AFTER, Sample, StopKind, Workbench};
+use crate::constant::Constant;
+use crate::counter::{Calibration, Counter, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+use crate::workbench::{Block, MAX_AFTER, Sample, Workbench};
 
 /// Repetitions of every measurement; all must agree.
 const REPEATS: u32 = 4;
@@ -17,44 +19,59 @@ const TIMERS: [u32; 20] = [
     100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 500, 1000, 1001, 9973, 10_000, 50_000,
     100_000,
 ];
+/// The largest budget; the timer has 32 bits.
+const LONGEST: u64 = 1 << 31;
 
 /// A calibrated counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VirtualTime {
-    /// Ticks between arming and the first user instruction.
-    pub arm_lead: i64,
-    /// Ticks counted beyond the user's instructions when the counter stops them.
-    pub bias_counter: i64,
-    /// Likewise when a fault does.
-    pub bias_fault: i64,
-    /// Likewise when #DB does.
-    pub bias_debug: i64,
-    /// Likewise when a system call does.
-    pub bias_syscall: i64,
+    /// Ticks between arming and the first user instruction, and ticks counted
+    /// beyond the user's instructions.
+    pub calibration: Calibration,
     /// Comparisons that stand behind these.
     pub comparisons: u32,
 }
 
-/// A value that must come out the same every time.
-#[derive(Default)]
-struct Constant {
-    range: Option<(i64, i64)>,
-    seen: u32,
+/// Why virtual time is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not move, or its interrupt does not come.
+    Dead,
+    /// Known blocks do not show the same bias every time.
+    Spread {
+        /// Smallest bias seen.
+        least: i64,
+        /// Largest bias seen.
+        most: i64,
+    },
+    /// It does not stop where it was told to.
+    Inexact {
+        /// Instructions asked for.
+        asked: u64,
+        /// Instructions executed.
+        seen: u64,
+    },
 }
 
-impl Constant {
-    fn add(&mut self, value: i64) {
-        let (least, most) = self.range.unwrap_or((value, value));
-        self.range = Some((least.min(value), most.max(value)));
-        self.seen += 1;
-    }
-
-    fn value(&self) -> Result<i64, Fault> {
-        match self.range {
-            Some((least, most)) if least == most => Ok(least),
-            Some((least, most)) => Err(Fault::Spread { least, most }),
-            None => Err(Fault::Dead),
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Dead => write!(f, "time does not move with the instructions, or the timer is dead"),
+            Self::Spread { least, most } => {
+                write!(f, "known blocks take {least} to {most} ticks more than their instructions")
+            }
+            Self::Inexact { asked, seen } => {
+                write!(f, "stopped after {seen} instructions instead of {asked}")
+            }
         }
+    }
+}
+
+fn constant(constant: &Constant) -> Result<i64, Fault> {
+    match constant.range() {
+        Some((least, most)) if least == most => Ok(least),
+        Some((least, most)) => Err(Fault::Spread { least, most }),
+        None => Err(Fault::Dead),
     }
 }
 
@@ -64,59 +81,102 @@ fn bias(sample: Sample) -> i64 {
 
 impl VirtualTime {
     /// Measures lead and biases, and that they are constants.
-    pub fn calibrate(workbench: &mut impl Workbench) -> Result<Self, Fault> {
+    pub fn calibrate(workbench: &mut dyn Workbench) -> Result<Self, Fault> {
         let (mut lead, mut counter) = (Constant::default(), Constant::default());
         let (mut fault, mut debug, mut syscall) =
             (Constant::default(), Constant::default(), Constant::default());
+        let mut execute = |block: Block, timer: u32| {
+            let sample = workbench.execute(block, Entry { timer, step: false });
+            sample.filter(|sample| sample.kind == block.end()).ok_or(Fault::Dead)
+        };
         for _ in 0..REPEATS {
             for timer in TIMERS {
-                let sample = workbench.execute(Block::Loop { timer }).ok_or(Fault::Dead)?;
+                let sample = execute(Block::Loop, timer)?;
                 if sample.elapsed == 0 || sample.executed == 0 {
                     return Err(Fault::Dead);
                 }
                 lead.add(i64::from(timer) - sample.executed as i64);
-                if let Err(Fault::Spread { .. }) = lead.value() {
+                if let Err(Fault::Spread { .. }) = constant(&lead) {
                     return Err(Fault::Inexact { asked: timer.into(), seen: sample.executed });
                 }
                 counter.add(bias(sample));
             }
             for after in 0..=MAX_AFTER {
-                let sample = workbench.execute(Block::Fault { after }).ok_or(Fault::Dead)?;
-                fault.add(bias(sample));
-                let sample = workbench.execute(Block::Syscall { after }).ok_or(Fault::Dead)?;
-                syscall.add(bias(sample));
-                debug.add(bias(workbench.execute(Block::Step).ok_or(Fault::Dead)?));
+                fault.add(bias(execute(Block::Fault { after }, 0)?));
+                syscall.add(bias(execute(Block::Syscall { after }, 0)?));
+                debug.add(bias(execute(Block::Step, 0)?));
             }
         }
         let constants = [&lead, &counter, &fault, &debug, &syscall];
-        Ok(Self {
-            arm_lead: lead.value()?,
-            bias_counter: counter.value()?,
-            bias_fault: fault.value()?,
-            bias_debug: debug.value()?,
-            bias_syscall: syscall.value()?,
-            comparisons: constants.iter().map(|constant| constant.seen).sum(),
-        })
+        let mut calibration = Calibration { lead: constant(&lead)?, ..Calibration::default() };
+        calibration.biases.counter = constant(&counter)?;
+        calibration.biases.fault = constant(&fault)?;
+        calibration.biases.debug = constant(&debug)?;
+        calibration.biases.syscall = constant(&syscall)?;
+        Ok(Self { calibration, comparisons: constants.iter().map(|constant| constant.seen).sum() })
     }
 
     /// What to arm the timer with so that it stops user mode after `budget`
     /// instructions. Budgets beyond 2^31 are cut to that.
     #[inline]
     pub fn timer(&self, budget: u64) -> u32 {
-        let budget = budget.min(1 << 31) as i64;
-        (budget + self.arm_lead).clamp(1, i64::from(u32::MAX)) as u32
+        let budget = budget.min(LONGEST) as i64;
+        (budget + self.calibration.lead).clamp(1, i64::from(u32::MAX)) as u32
     }
 
     /// The user instructions in `elapsed` ticks between the time stamps.
     #[inline]
     pub fn instructions(&self, kind: StopKind, elapsed: u64) -> u64 {
-        let bias = match kind {
-            StopKind::Counter => self.bias_counter,
-            StopKind::Fault => self.bias_fault,
-            StopKind::Debug => self.bias_debug,
-            StopKind::Syscall => self.bias_syscall,
-        };
-        (elapsed as i64).saturating_sub(bias).max(0) as u64
+        self.calibration.biases.remove(kind, elapsed)
+    }
+}
+
+impl Counter for VirtualTime {
+    fn name(&self) -> &'static str {
+        "virtual time"
+    }
+
+    fn probe(&mut self) -> Result<(), Unkept> {
+        // Its registers are the entry code's; calibration has seen them work.
+        Ok(())
+    }
+
+    fn longest(&self) -> u64 {
+        LONGEST
+    }
+
+    fn repeats(&self) -> Repeats {
+        Repeats::PerIteration
+    }
+
+    fn lateness(&self) -> Lateness {
+        Lateness::Never
+    }
+
+    fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    fn calibration_mut(&mut self) -> &mut Calibration {
+        &mut self.calibration
+    }
+
+    #[inline]
+    fn arm(&mut self, budget: u64) -> Entry {
+        Entry { timer: self.timer(budget), step: false }
+    }
+
+    #[inline]
+    fn stop(&mut self, stopped: Stopped) -> Reading {
+        Reading {
+            instructions: self.instructions(stopped.kind, stopped.elapsed),
+            own: stopped.kind == StopKind::Counter,
+            strays: 0,
+        }
+    }
+
+    fn is_clear(&mut self) -> bool {
+        true
     }
 }
 
@@ -139,42 +199,34 @@ mod tests {
     }
 
     impl Workbench for Model {
-        fn execute(&mut self, block: Block) -> Option<Sample> {
+        fn execute(&mut self, block: Block, entry: Entry) -> Option<Sample> {
             if self.dead {
                 return None;
             }
             self.executions += 1;
             let extra = (self.extra)(self.executions);
-            Some(match block {
-                Block::Loop { timer } => {
-                    let executed = u64::from(timer) - 22 + (self.late)(self.executions);
-                    Sample { elapsed: executed + 40 + extra, executed }
-                }
-                Block::Fault { after } => {
-                    Sample { elapsed: u64::from(after) + 41 + extra, executed: after.into() }
-                }
-                Block::Step => Sample { elapsed: 1 + 44 + extra, executed: 1 },
-                Block::Syscall { after } => {
-                    let executed = u64::from(after) + 1;
-                    Sample { elapsed: executed + 46 + extra, executed }
-                }
-            })
+            let (executed, bias) = match block {
+                Block::Loop => (u64::from(entry.timer) - 22 + (self.late)(self.executions), 40),
+                Block::Fault { after } => (after.into(), 41),
+                Block::Step => (1, 44),
+                Block::Breakpoint { after } => (after.into(), 44),
+                Block::Syscall { after } => (u64::from(after) + 1, 46),
+                Block::Long { loops } => (2 * u64::from(loops) + 1, 46),
+            };
+            Some(Sample { kind: block.end(), elapsed: executed + bias + extra, executed })
+        }
+
+        fn resume(&mut self, _: Entry) -> Option<Sample> {
+            None
         }
     }
 
     #[test]
     fn constants_are_found() {
         let counter = VirtualTime::calibrate(&mut Model::default()).unwrap();
-        assert_eq!(
-            (
-                counter.arm_lead,
-                counter.bias_counter,
-                counter.bias_fault,
-                counter.bias_debug,
-                counter.bias_syscall
-            ),
-            (22, 40, 41, 44, 46)
-        );
+        let Calibration { lead, biases, .. } = counter.calibration;
+        assert_eq!((lead, biases.counter, biases.fault), (22, 40, 41));
+        assert_eq!((biases.debug, biases.syscall), (44, 46));
         assert_eq!(counter.timer(1000), 1022);
         assert_eq!(counter.instructions(StopKind::Counter, 1040), 1000);
         assert_eq!(counter.instructions(StopKind::Fault, 41), 0);

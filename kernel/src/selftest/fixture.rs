@@ -3,10 +3,12 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
+use pmu::Workbench;
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
+use crate::counter;
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::{KernelMachine, Platform};
 
@@ -73,6 +75,14 @@ impl Fixture {
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
         self.machine.enter(None, state, Order { budget, step: false, interrupts_off: false, fresh: true })
+    }
+
+    /// Does something with the blocks on which counters prove themselves.
+    pub fn on_bench<T>(&mut self, work: impl FnOnce(&mut dyn Workbench) -> T) -> T {
+        match counter::on_bench(&mut self.machine.space, self.mxcsr_mask, work) {
+            Ok(done) => done,
+            Err(_) => panic!("there is no memory for self-tests"),
+        }
     }
 
     /// An engine that has executed nothing.

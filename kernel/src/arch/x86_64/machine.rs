@@ -2,6 +2,7 @@
 //! The whole machine: its clock, and how to end it.
 
 use x86_64::instructions::port::PortWriteOnly;
+use x86_64::registers::debug::{DebugAddressRegister, Dr0, Dr7};
 use x86_64::structures::DescriptorTablePointer;
 
 /// QEMU's isa-debug-exit: status = value * 2 + 1.
@@ -23,6 +24,17 @@ pub enum Exit {
 pub fn now() -> u64 {
     // SAFETY: RDTSC is always allowed in the kernel.
     unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Arms or disarms the one breakpoint, DR0, for execution. It is the user's code
+/// that is meant: the kernel's own is nowhere near.
+pub fn set_breakpoint(address: Option<u64>) {
+    /// LE and L0, and the bit that is always one; the type and length of DR0 are 0:
+    /// execution (Intel SDM vol. 3B, figure 19-1).
+    const ENABLED: u64 = 1 << 10 | 1 << 8 | 1;
+    const DISABLED: u64 = 1 << 10;
+    Dr0::write(address.unwrap_or(0));
+    Dr7::write_raw(if address.is_some() { ENABLED } else { DISABLED });
 }
 
 /// Ends the machine.

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//! No counter at all: every stretch is one instruction under the trap flag.
+//!
+//! Slow, but exact, and always there. A stretch is shorter than its budget;
+//! whoever wants the budget goes on. A REP string instruction traps after every
+//! iteration and counts each.
+
+use crate::counter::{Calibration, Counter, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+
+/// Counts by single steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stepping {
+    calibration: Calibration,
+}
+
+impl Counter for Stepping {
+    fn name(&self) -> &'static str {
+        "single steps"
+    }
+
+    fn probe(&mut self) -> Result<(), Unkept> {
+        Ok(())
+    }
+
+    fn longest(&self) -> u64 {
+        1
+    }
+
+    fn repeats(&self) -> Repeats {
+        Repeats::PerIteration
+    }
+
+    fn lateness(&self) -> Lateness {
+        Lateness::Never
+    }
+
+    fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    fn calibration_mut(&mut self) -> &mut Calibration {
+        &mut self.calibration
+    }
+
+    fn arm(&mut self, _budget: u64) -> Entry {
+        Entry { timer: 0, step: true }
+    }
+
+    fn stop(&mut self, stopped: Stopped) -> Reading {
+        let executed = match stopped.kind {
+            StopKind::Debug | StopKind::Syscall => 1,
+            StopKind::Counter | StopKind::Fault => 0,
+        };
+        Reading {
+            instructions: executed + u64::from(stopped.swallowed),
+            own: stopped.kind == StopKind::Debug,
+            strays: u32::from(stopped.kind == StopKind::Counter),
+        }
+    }
+
+    fn is_clear(&mut self) -> bool {
+        true
+    }
+}

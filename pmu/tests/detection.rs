@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+//! The best back end that proves itself is taken, and each better one has a reason.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use pmu::detect::Chosen;
+use pmu::emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit, Op, Processor, Program};
+use pmu::{Block, Detection, Entry, Registers, Sample, StopKind, Workbench, detect};
+
+const VECTOR: u8 = 0xfe;
+
+/// One processor whose counter counts what it executes: registers and user mode.
+struct Shared<R>(Rc<RefCell<R>>);
+
+impl<R: Registers> Registers for Shared<R> {
+    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        self.0.borrow_mut().cpuid(leaf, subleaf)
+    }
+
+    fn read_msr(&mut self, msr: u32) -> u64 {
+        self.0.borrow_mut().read_msr(msr)
+    }
+
+    fn write_msr(&mut self, msr: u32, value: u64) {
+        self.0.borrow_mut().write_msr(msr, value);
+    }
+
+    fn read_counter(&mut self, index: u32) -> u64 {
+        self.0.borrow_mut().read_counter(index)
+    }
+
+    fn serialize(&mut self) {}
+
+    fn local_vector(&mut self) -> u32 {
+        self.0.borrow_mut().local_vector()
+    }
+
+    fn set_local_vector(&mut self, entry: u32) {
+        self.0.borrow_mut().set_local_vector(entry);
+    }
+
+    fn take_pending(&mut self) -> bool {
+        self.0.borrow_mut().take_pending()
+    }
+}
+
+struct Machine<R> {
+    registers: Rc<RefCell<R>>,
+    processor: Processor,
+    /// Time goes on by itself, as on real processors.
+    real_time: bool,
+    stretches: u64,
+}
+
+impl<R: Emulation> Machine<R> {
+    fn stretch(
+        &mut self,
+        entry: Entry,
+        enter: impl FnOnce(&mut Processor, Entry) -> Option<Sample>,
+    ) -> Option<Sample> {
+        let mut registers = self.registers.borrow_mut();
+        let unit = registers.unit();
+        // The counter is an hour away, or more.
+        let due = unit.until_interrupt().filter(|&due| due < 1 << 31).map_or(0, |due| due as u32 + 22);
+        let by_timer = entry.timer != 0 && (due == 0 || entry.timer < due);
+        let timer = if by_timer { entry.timer } else { due };
+        let mut sample = enter(&mut self.processor, Entry { timer, ..entry })?;
+        unit.execute(sample.executed);
+        unit.leave(sample.kind);
+        self.stretches += 1;
+        if self.real_time {
+            sample.elapsed = sample.elapsed * 3 + self.stretches % 5;
+        }
+        Some(sample)
+    }
+}
+
+impl<R: Emulation> Workbench for Machine<R> {
+    fn execute(&mut self, block: Block, entry: Entry) -> Option<Sample> {
+        self.stretch(entry, |processor, entry| processor.execute(block, entry))
+    }
+
+    fn resume(&mut self, entry: Entry) -> Option<Sample> {
+        self.stretch(entry, |processor, entry| processor.resume(entry))
+    }
+}
+
+fn find<R: Emulation>(unit: R, real_time: bool) -> (Detection<Shared<R>>, Vec<String>) {
+    let registers = Rc::new(RefCell::new(unit));
+    let mut machine = Machine {
+        registers: registers.clone(),
+        processor: Processor::new(Program::new(&[Op::Syscall])),
+        real_time,
+        stretches: 0,
+    };
+    let found = detect(Shared(registers.clone()), VECTOR, &mut machine);
+    assert_eq!(registers.borrow_mut().unit().would_fault(), 0, "an access would fault");
+    let refusals = found.refusals.iter().flatten().map(ToString::to_string).collect();
+    (found, refusals)
+}
+
+fn intel(model: IntelModel, faults: Faults) -> IntelUnit {
+    IntelUnit::new(model, 1, faults)
+}
+
+#[test]
+fn intel_s_own_counter_is_taken_where_there_is_one() {
+    let (found, refusals) = find(intel(IntelModel::default(), Faults::default()), true);
+    assert!(matches!(found.chosen, Chosen::Intel(_)) && found.report.passed());
+    assert!(refusals.is_empty());
+}
+
+#[test]
+fn hardware_has_the_vendor_s_margin_at_least() {
+    let (mut found, _) = find(intel(IntelModel::default(), Faults::default()), true);
+    assert_eq!(found.chosen.counter().margin().far, 100);
+    let (mut found, _) = find(AmdUnit::new(AmdModel::default(), 1, Faults::default()), true);
+    assert_eq!(found.chosen.counter().margin().far, 10_000);
+}
+
+#[test]
+fn amd_s_is_taken_with_and_without_global_registers() {
+    for (family, version2, name) in
+        [(0x19, true, "AMD PerfMonV2 counter 0"), (0x17, false, "AMD core counter 0")]
+    {
+        let (mut found, refusals) =
+            find(AmdUnit::new(AmdModel { family, version2 }, 1, Faults::default()), true);
+        assert!(matches!(found.chosen, Chosen::Amd(_)) && found.report.passed(), "{}", found.report);
+        assert_eq!(found.chosen.counter().name(), name);
+        assert_eq!(refusals, ["Intel fixed counter 0: CPUID leaf 0AH is empty"]);
+    }
+}
+
+#[test]
+fn an_emulator_without_counters_has_virtual_time() {
+    let (found, refusals) =
+        find(intel(IntelModel { version: 0, ..IntelModel::default() }, Faults::default()), false);
+    assert!(matches!(found.chosen, Chosen::VirtualTime(_)) && found.report.passed(), "{}", found.report);
+    assert_eq!(
+        refusals,
+        ["Intel fixed counter 0: CPUID leaf 0AH is empty", "AMD core counter 0: not an AMD processor"]
+    );
+}
+
+#[test]
+fn an_emulator_that_swallows_writes_is_not_believed() {
+    let faults = Faults { swallows_writes: true, ..Faults::default() };
+    let (found, refusals) = find(intel(IntelModel::default(), faults), false);
+    assert!(matches!(found.chosen, Chosen::VirtualTime(_)));
+    let reason = "Intel fixed counter 0: registers keep what is written: IA32_FIXED_CTR0: wrote";
+    assert!(refusals[0].starts_with(reason), "{refusals:?}");
+}
+
+#[test]
+fn old_processors_have_reasons_of_their_own() {
+    for (model, reason) in [
+        (
+            IntelModel { version: 1, ..IntelModel::default() },
+            "Intel fixed counter 0: performance monitoring version 1, at least 2 is needed",
+        ),
+        (
+            IntelModel { width: 31, ..IntelModel::default() },
+            "Intel fixed counter 0: the fixed counters have 31 bits, at least 32 are needed",
+        ),
+    ] {
+        let (_, refusals) = find(intel(model, Faults::default()), false);
+        assert_eq!(refusals[0], reason);
+    }
+}
+
+#[test]
+fn when_nothing_counts_there_are_single_steps() {
+    let faults = Faults { uneven: 7, ..Faults::default() };
+    let (mut found, refusals) = find(intel(IntelModel::default(), faults), true);
+    assert!(matches!(found.chosen, Chosen::Stepping(_)));
+    assert_eq!(refusals.len(), 3);
+    assert_eq!(refusals[0], "Intel fixed counter 0: bias of each stop is constant: bias between +0 and +1");
+    assert!(refusals[2].starts_with("virtual time: "), "{refusals:?}");
+
+    let counter = found.chosen.counter();
+    let mut processor = Processor::new(Program::loop_of(3));
+    let mut count = 0;
+    while count < 1_000 {
+        let entry = counter.arm(1_000 - count);
+        let exit = processor.enter(entry, pmu::emulated::Debug::default()).expect("a step ends");
+        assert_eq!(exit.kind, StopKind::Debug);
+        let stopped = pmu::Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed };
+        let reading = counter.stop(stopped);
+        assert!(reading.own);
+        count += reading.instructions;
+    }
+    assert_eq!((count, processor.executed()), (1_000, 1_000));
+}

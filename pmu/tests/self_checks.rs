@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+//! Every self-check fails when the emulated counter does what the check is for,
+//! on every make, and passes when it does nothing wrong.
+
+mod bench;
+
+use bench::{MAKES, Make, checked};
+use pmu::check::{Check, Measured, Verdict};
+use pmu::emulated::{AmdModel, Faults, IntelModel, SkidModel};
+use pmu::{Biases, Skid};
+
+const INTEL: Make = MAKES[0];
+const AMD: Make = MAKES[3];
+
+/// Checks every make, and that `check` refuses it with what `expected` says.
+fn refuses(check: Check, faults: Faults, expected: fn(Measured) -> bool) {
+    for make in MAKES {
+        refuses_make(make, check, faults, expected);
+    }
+}
+
+fn refuses_make(make: Make, check: Check, faults: Faults, expected: fn(Measured) -> bool) {
+    let (_, report) = checked(make, faults);
+    let row = report.row(check).unwrap_or_else(|| panic!("{make:?}: not reached:\n{report}"));
+    assert_eq!(row.verdict, Verdict::Refused, "{make:?}\n{report}");
+    assert!(expected(row.measured), "{make:?}\n{report}");
+    assert!(!report.passed());
+}
+
+#[test]
+fn all_pass_on_every_make_that_behaves() {
+    for make in MAKES {
+        let (mut counter, report) = checked(make, Faults::default());
+        assert!(report.passed(), "{make:?}\n{report}");
+        assert_eq!(report.rows().count(), Check::COUNT);
+        assert_eq!(counter.counter().calibration().biases, Biases::default());
+        assert_eq!(counter.counter().margin().far, 0);
+        assert_eq!(counter.unit().would_fault(), 0, "{make:?}: an access would fault");
+    }
+}
+
+#[test]
+fn swallowed_writes_fail_present() {
+    let faults = Faults { swallows_writes: true, ..Faults::default() };
+    refuses(Check::Present, faults, |measured| matches!(measured, Measured::Unkept(_)));
+}
+
+#[test]
+fn a_counter_that_stands_still_fails_moves() {
+    let faults = Faults { stops_after: Some(0), ..Faults::default() };
+    refuses(Check::Moves, faults, |measured| matches!(measured, Measured::Moved { counted: 0, .. }));
+}
+
+#[test]
+fn a_count_that_is_sometimes_one_too_high_fails_exact() {
+    let faults = Faults { wobble: 1_000, ..Faults::default() };
+    refuses(Check::Exact, faults, |measured| measured == Measured::Spread { least: 0, most: 1 });
+}
+
+#[test]
+fn a_counter_that_stops_in_between_fails_exact() {
+    let faults = Faults { stops_after: Some(1_000_000), ..Faults::default() };
+    refuses(Check::Exact, faults, |measured| matches!(measured, Measured::Spread { least: ..0, most: 0 }));
+}
+
+#[test]
+fn missing_bits_fail_width() {
+    for bits in [24, 28] {
+        let faults = Faults { narrow: Some(bits), ..Faults::default() };
+        refuses(Check::Width, faults, |measured| matches!(measured, Measured::Narrow { .. }));
+    }
+    for bits in [32, 36, 47] {
+        let faults = Faults { narrow: Some(bits), ..Faults::default() };
+        for make in [INTEL, AMD] {
+            refuses_make(make, Check::Width, faults, |measured| matches!(measured, Measured::Narrow { .. }));
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_masks_itself_for_good_fails_one_interrupt() {
+    let faults = Faults { masks_for_good: true, ..Faults::default() };
+    refuses(Check::OneInterrupt, faults, |measured| measured == Measured::NoInterrupt { overflow: 2 });
+}
+
+#[test]
+fn a_lost_interrupt_fails_one_interrupt() {
+    let faults = Faults { lost: 1, ..Faults::default() };
+    refuses(Check::OneInterrupt, faults, |measured| measured == Measured::NoInterrupt { overflow: 1 });
+}
+
+#[test]
+fn a_stale_interrupt_fails_one_interrupt() {
+    let faults = Faults { stale: 1, ..Faults::default() };
+    refuses(Check::OneInterrupt, faults, |measured| measured == Measured::Uncalled { own: false });
+}
+
+#[test]
+fn an_interrupt_in_the_kernel_after_a_system_call_fails_one_interrupt() {
+    let faults = Faults { late: 1, ..Faults::default() };
+    refuses(Check::OneInterrupt, faults, |measured| measured == Measured::Late);
+}
+
+#[test]
+fn a_status_that_stays_set_fails_clear() {
+    let faults = Faults { sticky_status: true, ..Faults::default() };
+    // Without global registers there is no status that could stay.
+    for make in MAKES {
+        if !matches!(make, Make::Amd(AmdModel { version2: false, .. })) {
+            let still_set = |measured| measured == Measured::Status { clear: false };
+            refuses_make(make, Check::Clear, faults, still_set);
+        }
+    }
+}
+
+#[test]
+fn a_bias_that_varies_fails_bias() {
+    let faults = Faults { uneven: 20, ..Faults::default() };
+    refuses(Check::Bias, faults, |measured| measured == Measured::Spread { least: 0, most: 1 });
+}
+
+#[test]
+fn spurious_interrupts_fail_skid() {
+    let faults = Faults { spurious: 100, ..Faults::default() };
+    refuses(Check::Skid, faults, |measured| measured == Measured::Uncalled { own: false });
+}
+
+#[test]
+fn interrupts_that_are_late_beyond_use_fail_skid() {
+    let faults = Faults { skid: SkidModel::Fixed(1 << 19), ..Faults::default() };
+    refuses(Check::Skid, faults, |measured| measured == Measured::TooLate { late: 1 << 19 });
+}
+
+#[test]
+fn instructions_that_an_interrupt_adds_afterwards_fail_undisturbed() {
+    let faults = Faults { after_interrupt: 1, ..Faults::default() };
+    refuses(
+        Check::Undisturbed,
+        faults,
+        |measured| matches!(measured, Measured::Disturbed { executed, counted } if counted > executed),
+    );
+}
+
+#[test]
+fn a_constant_bias_passes_and_is_measured() {
+    for (make, per_fault, per_interrupt) in [(INTEL, 1, 0), (INTEL, 1, 1), (AMD, 2, 1), (AMD, 0, 3)] {
+        let (mut counter, report) = checked(make, Faults { per_fault, per_interrupt, ..Faults::default() });
+        assert!(report.passed(), "{make:?}\n{report}");
+        let biases = counter.counter().calibration().biases;
+        let expected = [per_interrupt, per_fault, per_fault, 0].map(i64::from);
+        assert_eq!([biases.counter, biases.fault, biases.debug, biases.syscall], expected);
+    }
+}
+
+#[test]
+fn skid_is_measured_and_doubled() {
+    let skids = [
+        (SkidModel::Fixed(100), 100..=100, 264),
+        (SkidModel::Fixed(10_000), 10_000..=10_000, 20_064),
+        (SkidModel::Uniform(100), 99..=100, 264),
+        (SkidModel::Uniform(10_000), 9_900..=10_000, 20_064),
+        (SkidModel::LongTail(10_000), 1_000..=10_000, 20_064),
+    ];
+    for make in MAKES {
+        for (skid, largest, most) in skids.clone() {
+            let (mut counter, report) = checked(make, Faults { skid, ..Faults::default() });
+            assert!(report.passed(), "{make:?} {skid:?}\n{report}");
+            let Skid { samples, least, common, largest: seen } = counter.counter().calibration().skid;
+            assert!(largest.contains(&seen), "{make:?} {skid:?}: {seen}");
+            assert!(samples == 1_000 && least <= common && common <= seen);
+            let margin = counter.counter().margin();
+            assert!(margin.far == 2 * seen + 64 && margin.far <= most);
+            assert!(margin.near <= seen);
+        }
+    }
+    let (mut counter, _) = checked(INTEL, Faults { skid: SkidModel::LongTail(10_000), ..Faults::default() });
+    let margin = counter.counter().margin();
+    assert!(margin.near < margin.far / 2, "a long tail does not decide about tight loops: {margin:?}");
+}
+
+#[test]
+fn what_is_in_the_way_is_turned_off() {
+    use pmu::emulated::{AmdUnit, IntelUnit};
+    let model = IntelModel { tsx: true, ..IntelModel::default() };
+    let unit = IntelUnit::new(model, 0, Faults::default());
+    assert_eq!(unit.debug_control() & (1 << 12), 1 << 12, "firmware has left freezing on");
+    let mut counter = pmu::intel::Intel::new(unit, bench::VECTOR).map_err(|(_, absent)| absent).unwrap();
+    assert_eq!(counter.registers_mut().debug_control(), 1 << 14, "freeze in SMM, and only there");
+    assert_eq!(counter.registers_mut().tsx_control(), 0b11, "transactions off");
+
+    let unit = AmdUnit::new(AmdModel { family: 0x17, version2: false }, 0, Faults::default());
+    let mut counter = pmu::amd::Amd::new(unit, bench::VECTOR).map_err(|(_, absent)| absent).unwrap();
+    assert_eq!(counter.registers_mut().load_store_config(), 1 << 54, "SpecLockMap off");
+}
