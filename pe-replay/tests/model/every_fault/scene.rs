@@ -103,6 +103,7 @@ impl Scene {
         let (policy, margin, pool) = (self.policy, self.margin, self.pool);
         let setup = Setup { policy, margin, pool, injections, ..Setup::default() };
         let mut session = Session::new(&self.program, setup);
+        session.machine.quiet = self.noise.is_multiple_of(2);
         if self.skid > 0 {
             session.machine.counter = late(self.noise, self.skid);
         }
