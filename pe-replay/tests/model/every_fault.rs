@@ -54,7 +54,8 @@ fn tried(scene: &Scene, flip: Injection, tally: &mut Tally) {
             effective = effect(&session, scene, flip);
         }
         let (outcome, account) = session.execute();
-        missed |= account.counter_misses > 0;
+        let differed = !account.divergences.is_empty() || matches!(outcome, Outcome::Damaged { .. });
+        missed |= differed && account.counter_misses > 0;
         let hits = usize::from(is_hit && account.flips > 0);
         assert!(hits == 1 || account.flips == 0, "{flip} hits where it was not aimed at");
         match outcome {

@@ -104,6 +104,8 @@ pub struct Model {
     pub steps: u64,
     /// The next comparison of equal pages says that they differ.
     pub misjudges: bool,
+    /// What is not state is saved alike each time, as processors often do.
+    pub quiet: bool,
     /// The steps that PEs took: how often each.
     pub steps_of_life: BTreeMap<Step, u64>,
 }
@@ -165,6 +167,7 @@ impl Model {
             executed: 0,
             steps: 0,
             misjudges: false,
+            quiet: false,
             steps_of_life: BTreeMap::new(),
         }
     }
@@ -396,7 +399,7 @@ impl Machine for Model {
             self.steps += 1;
             state.rflags |= TRAP_FLAG;
         }
-        save(state, self.entered);
+        save(state, if self.quiet { 1 } else { self.entered });
         let mut stop = Stop { cause, instructions: done, entered, ticks: done };
         (self.glitch)(self.entered, state, &mut stop);
         self.entered += 1;

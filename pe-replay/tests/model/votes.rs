@@ -129,12 +129,13 @@ fn caches_are_flushed_as_asked_for() {
 fn a_needless_write_in_one_run_is_no_difference() {
     let program = [
         Op::Store((3, 0), 8),
+        Op::Store((3, 32), 8),
         Op::Syscall,
         Op::MovImm(10, 0),
         Op::Alu(Alu::Xor, 9, 9),
-        Op::Jump(Condition::Zero, 7),
+        Op::Jump(Condition::Zero, 8),
         Op::Store((3, 0), 8),
-        Op::Jump(Condition::Always, 9),
+        Op::Jump(Condition::Always, 10),
         Op::MovImm(10, 0),
         Op::MovImm(10, 0),
         Op::Alu(Alu::Xor, 9, 9),

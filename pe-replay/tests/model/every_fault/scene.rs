@@ -103,6 +103,7 @@ impl Scene {
         let (policy, margin, pool) = (self.policy, self.margin, self.pool);
         let setup = Setup { policy, margin, pool, injections, ..Setup::default() };
         let mut session = Session::new(&self.program, setup);
+        session.machine.quiet = self.noise.is_multiple_of(2);
         if self.skid > 0 {
             session.machine.counter = late(self.noise, self.skid);
         }
@@ -197,8 +198,8 @@ impl Course {
             // There are none.
             7 | 8 | 12 | 13 if by_hash => (Target::Copy(Copy::Checkpoint, address), below(8) as u8),
             // Bits that move a pointer to another byte or page, or out of all.
-            0 | 1 => (Target::Gpr(register), below(if register % 2 == 0 { 64 } else { 16 }) as u8),
-            2 => (Target::Rip, below(if register % 4 == 0 { 64 } else { 9 }) as u8),
+            0 | 1 => (Target::Gpr(register), below(if register.is_multiple_of(2) { 64 } else { 16 }) as u8),
+            2 => (Target::Rip, below(if register.is_multiple_of(4) { 64 } else { 9 }) as u8),
             3 => {
                 let flags = (0..22).filter(|bit| INJECTABLE_FLAGS >> bit & 1 != 0);
                 // IF more often than the others: without it only the watchdog is left.
