@@ -88,7 +88,7 @@ pub fn execute(
         drained: context::drained(),
         published: 0,
     };
-    Ok(run.to_end(trace))
+    Ok(run.until_end(trace))
 }
 
 /// What the kernel has of a process.
@@ -149,7 +149,7 @@ enum Step {
 }
 
 impl Run<'_> {
-    fn to_end(mut self, trace: bool) -> EndRecord {
+    fn until_end(mut self, trace: bool) -> EndRecord {
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);

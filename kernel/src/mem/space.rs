@@ -491,7 +491,8 @@ impl Space {
             return Kept::Lost;
         }
         let shared = flags.contains(SHARED);
-        if !flags.contains(STALE) && !(shared && self.aliases.any(home, STALE)) {
+        let stale = flags.contains(STALE) || shared && self.aliases.any(home, STALE);
+        if !stale {
             return Kept::Intact;
         }
         entry.set_flags(flags - STALE);
