@@ -100,6 +100,8 @@ struct Process {
 }
 
 impl Process {
+    /// An engine takes a good part of the kernel's stack: it is there only while it is made.
+    #[inline(never)]
     fn new(id: u64, config: &Config, state: &Uprr) -> Result<Box<Self>, Exhausted> {
         let now = machine::now();
         let injections = config.injections.clone();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! One frame at several pages, and in several spaces.
 
+use alloc::boxed::Box;
+
 use pe_replay::drive::Committed;
 use pe_replay::{Delimiter, Engine, Injection, Run, Target};
 
@@ -41,14 +43,20 @@ type Result<T> = core::result::Result<T, alloc::string::String>;
 /// A shared frame, an engine, and code to run.
 struct Course<'a> {
     fixture: &'a mut Fixture,
-    engine: Engine<KernelMachine>,
+    engine: Box<Engine<KernelMachine>>,
     frame: SharedFrame,
+}
+
+/// An engine takes a good part of the kernel's stack: it is there only while it is made.
+#[inline(never)]
+fn engine(injections: &[Injection]) -> Box<Engine<KernelMachine>> {
+    Box::new(Fixture::engine(POLICY, injections))
 }
 
 impl<'a> Course<'a> {
     fn new(fixture: &'a mut Fixture, code: &[u8], injections: &[Injection]) -> Result<Self> {
         let state = fixture.start(code);
-        let mut engine = Fixture::engine(POLICY, injections);
+        let mut engine = engine(injections);
         engine.state_mut().clone_from(&state);
         let Ok(frame) = SharedFrame::zeroed() else { return Err("no memory".into()) };
         let mut course = Self { fixture, engine, frame };
