@@ -242,7 +242,7 @@ impl Space {
 
     fn fork_page(&mut self, page: u64, slot: Slot, to: &mut Self) -> Result<(), OutOfFrames> {
         let entry = slot.entry();
-        let Some(Mapping { frame, access }) = mapping(entry) else { return Ok(()) };
+        let Some(Mapping { frame, access, .. }) = mapping(entry) else { return Ok(()) };
         let mut sharing = sharing(entry.flags());
         if !sharing.contains(SHARED) {
             sharing = COPY_ON_WRITE;
@@ -419,7 +419,7 @@ impl Space {
 
     /// Moves a page with its content. Returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
-        let Some((Mapping { frame, access }, sharing)) = self.remove(from) else { return Ok(false) };
+        let Some((Mapping { frame, access, .. }, sharing)) = self.remove(from) else { return Ok(false) };
         match self.insert(to, frame, access, sharing) {
             Ok(()) => Ok(true),
             Err(OutOfFrames) => {
