@@ -59,9 +59,11 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     if length > MAX_LEN {
         bail!("program, standard input and files have {length} bytes; the limit is {MAX_LEN}");
     }
-    let entries = entries
-        .into_iter()
-        .map(|(name, bytes)| (NewcBuilder::new(&name).mode(0o100_644).nlink(1), Cursor::new(bytes)));
+    let entries = entries.into_iter().map(|(name, bytes)| {
+        // What is a program can be executed, whatever it was where it comes from.
+        let mode = if bytes.starts_with(b"\x7fELF") { 0o100_755 } else { 0o100_644 };
+        (NewcBuilder::new(&name).mode(mode).nlink(1), Cursor::new(bytes))
+    });
     cpio::write_cpio(entries, Vec::with_capacity(length)).context("cannot pack the boot archive")
 }
 

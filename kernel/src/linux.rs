@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The Linux personality: what a static single-threaded x86-64 program finds.
+//! The Linux personality: what static single-threaded x86-64 programs find.
 //!
 //! A system call comes here after its processing element has been committed, so
 //! it is performed exactly once. Invariants:
@@ -8,7 +8,7 @@
 //!   than the call needs: allocation on its behalf is fallible;
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: threads, further processes, sockets, pipes, and running signal handlers.
+//! Not here: threads, sockets, and running signal handlers.
 
 mod area;
 mod content;
@@ -17,34 +17,52 @@ mod descriptor_calls;
 mod dispatch;
 mod elf;
 mod errno;
+mod exec;
 mod fallible;
 mod file_calls;
+mod fork_calls;
 mod fs;
+mod futex;
 mod layout;
 mod loader;
 mod memory;
 mod memory_calls;
+mod pages;
 mod path_calls;
+mod pipe;
+mod pipe_calls;
 mod process_calls;
 mod random;
 mod resident;
 mod root;
+mod schedule;
 mod signal_calls;
 mod stack;
 mod stat;
+mod task;
 mod time_calls;
 mod user;
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use pe_replay::Uprr;
 use syscalls::Sysno;
+
+pub use self::fallible::{Exhausted, boxed, reserve_one};
+pub use self::fork_calls::Newborn;
+pub use self::schedule::Turn;
+pub use self::task::{FIRST_ID, Status};
 
 use self::descriptor::Descriptors;
 use self::errno::{ENOSYS, Errno, Failure};
 use self::fs::{Fs, InodeId};
 use self::memory::{Fault, Intent, Memory, Resolved};
-use self::process_calls::{LIMITS, Limit, MAX_DESCRIPTORS};
+use self::pipe::Pipes;
+use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::signal_calls::Signals;
+use self::task::{OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::time_calls::Clock;
 use crate::archive::Archive;
 use crate::mem::frame;
@@ -55,6 +73,8 @@ const SIGKILL: u8 = linux_raw_sys::general::SIGKILL as u8;
 const SIGSEGV: u8 = linux_raw_sys::general::SIGSEGV as u8;
 /// System call numbers that are told apart in the log.
 const LOGGED_CALLS: usize = 512;
+/// Length of a process's name, with its final NUL byte.
+const NAME_LEN: usize = 16;
 /// Of the memory free at start, files may take up one part in this many.
 const FILES_SHARE: u64 = 8;
 
@@ -63,6 +83,12 @@ const FILES_SHARE: u64 = 8;
 pub enum Next {
     /// With its next instruction.
     Continue,
+    /// Likewise, but others come first.
+    Yield,
+    /// Likewise; a [process](Linux::take_newborn) was made.
+    Fork,
+    /// With this call again, when others have done something.
+    Wait,
     /// Not: it has ended.
     Exit {
         /// Its exit status.
@@ -84,21 +110,33 @@ pub enum Next {
     OutOfMemory,
 }
 
-/// One process with one thread.
+/// All processes, each with one thread, and what they have in common.
 pub struct Linux {
-    memory: Memory,
     memory_len: u64,
     fs: Fs,
-    descriptors: Descriptors,
-    working_directory: InodeId,
-    signals: Signals,
+    pipes: Pipes,
     clock: Clock,
     random: Random,
-    limits: [Limit; LIMITS.len()],
-    umask: u32,
-    name: [u8; 16],
     /// Unknown calls that the log has already named.
     named: [bool; LOGGED_CALLS],
+    /// The process that makes system calls.
+    task: Box<Task>,
+    /// All others that have not ended.
+    #[expect(clippy::vec_box, reason = "a task changes places with the current one: only pointers move")]
+    others: Vec<Box<Task>>,
+    /// Those that have.
+    zombies: Vec<Zombie>,
+    /// A process that was just made.
+    newborn: Option<Newborn>,
+    next_id: u64,
+    /// Counts what a process may have waited for.
+    events: u64,
+    /// Counts those that have queued up in futexes.
+    turns: u64,
+    /// Counts pages that are shared by mappings.
+    objects: u64,
+    /// The current process gives way.
+    yields: bool,
 }
 
 impl Linux {
@@ -112,23 +150,36 @@ impl Linux {
     ) -> Result<Self, Errno> {
         let clock = Clock::default();
         let fs = Fs::new(memory_len / FILES_SHARE, clock.boot_time_ns())?;
-        let mut name = [0; 16];
-        let base = program_name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let length = base.len().min(name.len() - 1);
-        name[..length].copy_from_slice(&base[..length]);
-        let mut linux = Self {
+        let task = fallible::boxed(Task {
+            id: FIRST_ID,
+            parent: OUTSIDE_ID,
             memory,
-            memory_len,
-            fs,
             descriptors: Descriptors::new(MAX_DESCRIPTORS),
             working_directory: InodeId::ROOT,
             signals: Signals::new(),
-            clock,
-            random,
             limits: LIMITS,
             umask: 0o022,
-            name,
+            name: exec::short_name(program_name),
+            waiting: None,
+            transferred: 0,
+            doomed: None,
+        })?;
+        let mut linux = Self {
+            memory_len,
+            fs,
+            pipes: Pipes::default(),
+            clock,
+            random,
             named: [false; LOGGED_CALLS],
+            task,
+            others: Vec::new(),
+            zombies: Vec::new(),
+            newborn: None,
+            next_id: FIRST_ID + 1,
+            events: 0,
+            turns: 0,
+            objects: 0,
+            yields: false,
         };
         linux.fs.hold(InodeId::ROOT)?;
         linux.populate(archive, program_name)?;
@@ -136,8 +187,8 @@ impl Linux {
         Ok(linux)
     }
 
-    /// Performs the system call in `uprr`, the committed state, and puts its result
-    /// into RAX. `now` is the time since boot in nanoseconds.
+    /// Performs the system call in `uprr`, the committed state of the current process,
+    /// and puts its result into RAX. `now` is the time since boot in nanoseconds.
     pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now: u64) -> Next {
         self.clock.now_ns = now;
         let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
@@ -147,6 +198,10 @@ impl Linux {
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
+        if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
+            log_out_of_memory();
+            return Next::OutOfMemory;
+        }
         match reply {
             Ok(value) => uprr.rax = value,
             Err(Failure::Errno(errno)) => uprr.rax = errno.in_rax(),
@@ -154,9 +209,33 @@ impl Linux {
                 log_out_of_memory();
                 return Next::OutOfMemory;
             }
-            Err(Failure::End(next)) => return next,
+            Err(Failure::End(next)) => return self.settle(next),
         }
-        Next::Continue
+        let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
+        if plain { Next::Continue } else { self.returned() }
+    }
+
+    /// A call has been performed that others have to do with.
+    #[cold]
+    fn returned(&mut self) -> Next {
+        // A parent that waits after vfork has its result already.
+        if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
+            self.task.waiting = None;
+            self.task.transferred = 0;
+        }
+        if self.newborn.is_some() {
+            Next::Fork
+        } else if core::mem::take(&mut self.yields) {
+            Next::Yield
+        } else {
+            Next::Continue
+        }
+    }
+
+    /// The current process goes on after others have: what they have cut of shared
+    /// memory is not there any more. `false` if there is no memory left to see to that.
+    pub fn catch_up(&mut self, space: &mut Space) -> bool {
+        self.task.memory.catch_up(space).is_ok()
     }
 
     /// Names a call that is not supported in the log, once.
@@ -171,7 +250,7 @@ impl Linux {
     /// Resolves a committed page fault: maps promised memory, or returns the signal
     /// that ends the program.
     pub fn page_fault(&mut self, space: &mut Space, address: u64, error: u32) -> Result<(), u8> {
-        match self.memory.resolve(space, address, Intent::from(error)) {
+        match self.task.memory.resolve(space, address, Intent::from(error)) {
             Ok(Resolved::Mapped) => Ok(()),
             // An access that faults on a page that permits it would fault for ever: it was
             // made with other rights than a program's.

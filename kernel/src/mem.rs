@@ -6,9 +6,11 @@
 //! the kernel never uses a user virtual address.
 #![expect(unsafe_code, reason = "page tables and raw memory are handled here and nowhere else")]
 
+mod aliases;
 pub mod frame;
 pub mod heap;
 pub mod layout;
 pub mod phys;
 mod runtime;
+pub mod shared;
 pub mod space;

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
-//! The life of a process: a loop over processing elements.
+//! The life of a run: a loop over the processing elements of all processes.
 //!
-//! The engine commits a PE; only then does the kernel do, once, what its
-//! delimiter asks for. The outcome is part of the next PE's start state.
+//! One process runs at a time, one PE after the other. The engine commits a PE; only
+//! then does the kernel do, once, what its delimiter asks for. The outcome is part of
+//! the next PE's start state. So nothing uncommitted is ever seen by another process.
+//!
+//! Processes take turns: who waits gives way at once, all others after
+//! [`TIME_SLICE`] instructions. The run ends with its first process.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use pe_replay::drive::Committed;
 use pe_replay::wire::brief::Recorded;
@@ -17,7 +24,7 @@ use crate::arch::{context, machine};
 use crate::archive::Archive;
 use crate::channel;
 use crate::delimit::{self, Duty, signal};
-use crate::linux::{Linux, Next};
+use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
 use crate::replay::{self, KernelMachine, Platform};
@@ -26,7 +33,9 @@ use crate::replay::{self, KernelMachine, Platform};
 const MARGIN: u64 = 0;
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
-const PROCESS: u16 = 1;
+/// Instructions after which another process has its turn. They are the user's, so
+/// turns do not depend on the mode or on where PEs end.
+const TIME_SLICE: u64 = 50_000;
 const THREAD: u16 = 1;
 
 /// Loads the archive's program and runs it to its end.
@@ -62,24 +71,65 @@ pub fn execute(
     };
     let machine = KernelMachine::new(space, platform, &config.policy)
         .map_err(out_of_memory(replay::reserve(&config.policy) as u64))?;
-    let mut engine =
-        Engine::new(config.policy, MARGIN, config.injections.clone(), config.mutation, machine::now());
-    engine.state_mut().clone_from(&state);
-    let process = Process {
-        engine,
+    let Ok(process) = Process::new(FIRST_ID, config, &state) else {
+        machine.dismantle();
+        return Err(out_of_memory(1)(OutOfFrames));
+    };
+    let run = Run {
+        config,
         machine,
         linux,
+        current: process,
+        others: Vec::new(),
+        sequence: 0,
+        slice: TIME_SLICE,
+        end: End::Deadlock,
         totals: Totals::default(),
         drained: context::drained(),
         published: 0,
     };
-    Ok(process.run(trace))
+    Ok(run.until_end(trace))
 }
 
+/// What the kernel has of a process.
 struct Process {
+    id: u64,
     engine: Engine<KernelMachine>,
+    /// Its memory, unless it is the machine's.
+    space: Option<Space>,
+}
+
+impl Process {
+    /// An engine takes a good part of the kernel's stack: it is there only while it is made.
+    #[inline(never)]
+    fn new(id: u64, config: &Config, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+        let now = machine::now();
+        let injections = config.injections.clone();
+        let engine = Engine::new(config.policy, MARGIN, injections, config.mutation, now);
+        let mut process = linux::boxed(Self { id, engine, space: None })?;
+        process.engine.state_mut().clone_from(state);
+        Ok(process)
+    }
+
+    /// Its number in the trace: the first one's is 1.
+    fn number(&self) -> u16 {
+        (self.id - FIRST_ID + 1) as u16
+    }
+}
+
+struct Run<'a> {
+    config: &'a Config,
+    /// The processor, and the current process's space.
     machine: KernelMachine,
     linux: Linux,
+    current: Box<Process>,
+    others: Vec<Box<Process>>,
+    /// The number of the next PE, whosever it is.
+    sequence: u64,
+    /// Instructions until others have their turn.
+    slice: u64,
+    /// How the run ends if it does now.
+    end: End,
     totals: Totals,
     /// Overflows that were dropped before the program started.
     drained: u64,
@@ -87,79 +137,204 @@ struct Process {
     published: u64,
 }
 
-impl Process {
-    fn run(mut self, trace: bool) -> EndRecord {
-        let end = loop {
-            let sequence = self.engine.sequence();
-            let outcome = self.engine.execute(&mut self.machine);
-            if sequence == 0 {
-                self.totals.boot = self.engine.watch.mark() - self.engine.watch.phases.total();
+/// How the current process goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// With its next PE.
+    GoOn,
+    /// Others have their turn.
+    GiveWay,
+    /// Not: it has ended, and if it was the first one, so has the [run](Run::end).
+    Ended(Status),
+    /// Not, and neither does any other: so the [run](Run::end) has ended.
+    Over,
+}
+
+impl Run<'_> {
+    fn until_end(mut self, trace: bool) -> EndRecord {
+        loop {
+            let sequence = self.sequence;
+            let outcome = self.current.engine.execute(&mut self.machine);
+            if matches!(outcome, Outcome::OutOfFrames) && self.free_frames() {
+                continue;
             }
+            if sequence == 0 {
+                self.totals.boot =
+                    self.current.engine.watch.mark() - self.current.engine.watch.phases.total();
+            }
+            self.sequence += 1;
             self.totals.pes += 1;
             self.count();
-            let (kind, count, end) = match outcome {
+            let (kind, count, step) = match outcome {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.totals.user_instructions += committed.count;
-                    self.totals.frames_written += u64::from(self.engine.account().frames_written);
-                    let (kind, end) = self.serve(&committed);
+                    self.totals.frames_written += u64::from(self.current.engine.account().frames_written);
+                    let (kind, step) = self.serve(&committed);
                     self.totals.ends[kind as usize] += 1;
-                    (Some(kind), committed.count, end)
+                    (Some(kind), committed.count, step)
                 }
                 Outcome::Persistent { difference, end_rip } => {
                     let verdict = Verdict {
                         pe: sequence,
-                        start_rip: self.engine.state().rip,
+                        start_rip: self.current.engine.state().rip,
                         end_rip,
                         difference,
-                        attempts: self.engine.account().divergences.len() as u8,
+                        attempts: self.current.engine.account().divergences.len() as u8,
                         code: delimit::code_at(&self.machine.space, end_rip),
                     };
-                    (None, 0, Some(End::Persistent(verdict)))
+                    (None, 0, self.over(End::Persistent(verdict)))
                 }
                 Outcome::Damaged { difference } => {
-                    (None, 0, Some(End::Damaged(Damage { pe: sequence, difference })))
+                    (None, 0, self.over(End::Damaged(Damage { pe: sequence, difference })))
                 }
-                Outcome::OutOfFrames => {
-                    (None, 0, Some(self.killed(signal::SIGKILL, None, self.engine.state().rip)))
-                }
+                Outcome::OutOfFrames => (None, 0, self.killed_here(signal::SIGKILL)),
             };
-            self.engine.watch.lap(TimedPhase::Other, machine::now());
-            let phases = self.engine.watch.take();
+            self.current.engine.watch.lap(TimedPhase::Other, machine::now());
+            let phases = self.current.engine.watch.take();
             self.totals.phases.add_all(&phases);
             if trace && let Some(kind) = kind {
                 self.record(sequence, kind, count, phases);
             }
             self.publish();
-            if let Some(end) = end {
-                break end;
+            let goes_on = step == Step::GoOn && self.others.is_empty();
+            if !goes_on && !self.next(step, count) {
+                return self.finish();
             }
-        };
+        }
+    }
+
+    fn finish(mut self) -> EndRecord {
         self.totals.total = self.totals.phases.total();
         self.totals.drained_overflows += context::drained() - self.drained;
         self.totals.lost_records = channel::lost_records();
-        self.totals.events = self.engine.events;
-        self.engine.retire(&mut self.machine);
+        // Who is left ends with the first process.
+        while let Some(other) = self.others.pop() {
+            self.bury(other);
+        }
+        self.totals.events.add_all(&self.current.engine.events);
+        self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}
             count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
         }
         self.machine.dismantle();
-        EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: self.totals }
+        let Self { end, totals, .. } = self;
+        EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals }
+    }
+
+    /// Gives the processor to whoever is next, after a PE of `count` instructions;
+    /// `false` if the run has ended.
+    #[cold]
+    fn next(&mut self, mut step: Step, count: u64) -> bool {
+        let mark = self.current.engine.watch.mark();
+        self.slice = self.slice.saturating_sub(count);
+        let mut goes_on = self.slice > 0;
+        loop {
+            let last = self.current.id;
+            let mut ended = false;
+            match step {
+                Step::GoOn if goes_on => break,
+                Step::GoOn | Step::GiveWay => {}
+                Step::Over => return false,
+                Step::Ended(_) if last == FIRST_ID => return false,
+                Step::Ended(status) => {
+                    if let Status::Signaled(signal) = status {
+                        defmt::info!("process {=u64} was ended by signal {=u8}", last, signal);
+                    }
+                    self.linux.end(status);
+                    ended = true;
+                }
+            }
+            let Turn::Of(id) = self.linux.turn(last, machine::now()) else {
+                self.end = End::Deadlock;
+                return false;
+            };
+            self.linux.switch_to(id);
+            if let Some(index) = self.others.iter().position(|other| other.id == id) {
+                let next = self.others.swap_remove(index);
+                if ended { self.bury(next) } else { self.change_to(next) }
+            }
+            self.slice = TIME_SLICE;
+            goes_on = true;
+            step = self.come_back();
+        }
+        let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
+        self.current.engine.resume(self.sequence, mark, limit);
+        true
+    }
+
+    /// What the current process has to do before its next PE, as others may have had
+    /// the processor.
+    fn come_back(&mut self) -> Step {
+        if !self.linux.catch_up(&mut self.machine.space) {
+            return self.killed_here(signal::SIGKILL);
+        }
+        match self.linux.doom() {
+            Some(signal) => self.killed_here(signal),
+            None if self.linux.is_waiting() => self.syscall(0),
+            None => Step::GoOn,
+        }
+    }
+
+    /// Makes another process the current one; returns the one before, with its space.
+    fn replace(&mut self, mut next: Box<Process>) -> (Box<Process>, Space) {
+        let Some(space) = next.space.take() else { panic!("process {} has no space", next.id) };
+        space.activate();
+        let left = core::mem::replace(&mut self.machine.space, space);
+        (core::mem::replace(&mut self.current, next), left)
+    }
+
+    /// Makes another process the current one. Of the pages that it may have in common
+    /// with others, the one before keeps no copies.
+    fn change_to(&mut self, next: Box<Process>) {
+        let engine = &mut self.current.engine;
+        engine.let_go(&mut self.machine, |machine, page| machine.space.is_shared(page.entry));
+        let (mut before, space) = self.replace(next);
+        before.space = Some(space);
+        // There is room: `next` has just been taken from there.
+        self.others.push(before);
+    }
+
+    /// Gives back all that the current process had; `next` is the current one then.
+    fn bury(&mut self, next: Box<Process>) {
+        self.totals.events.add_all(&self.current.engine.events);
+        self.current.engine.retire(&mut self.machine);
+        self.replace(next).1.discard();
+    }
+
+    /// Takes the frames that processes keep which do not run: the current one cannot
+    /// do its next instruction without. Returns whether there were any.
+    fn free_frames(&mut self) -> bool {
+        let before = self.machine.pooled();
+        for other in &mut self.others {
+            if let Some(space) = &mut other.space {
+                core::mem::swap(&mut self.machine.space, space);
+                other.engine.retire(&mut self.machine);
+                core::mem::swap(&mut self.machine.space, space);
+            }
+        }
+        let watch = &mut self.current.engine.watch;
+        watch.lap(TimedPhase::Other, machine::now());
+        self.totals.phases.add_all(&watch.take());
+        let mark = watch.mark();
+        let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
+        self.current.engine.resume(self.sequence, mark, limit);
+        self.machine.pooled() > before
     }
 
     /// Says how far the program has come, now and then.
     fn publish(&mut self) {
-        let now = self.engine.watch.mark();
+        let now = self.current.engine.watch.mark();
         if now.wrapping_sub(self.published) >= PUBLISH_EVERY {
             self.published = now;
             let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
-            channel::progress(Progress { pes, instructions, rip: self.engine.state().rip });
+            channel::progress(Progress { pes, instructions, rip: self.current.engine.state().rip });
         }
     }
 
     fn count(&mut self) {
-        let (totals, account) = (&mut self.totals, self.engine.account());
+        let (totals, account) = (&mut self.totals, self.current.engine.account());
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
         let restarts = divergences - u64::from(account.outvoted.is_some());
@@ -172,75 +347,112 @@ impl Process {
         totals.flips += u64::from(account.flips);
         totals.longest_hold = totals.longest_hold.max(account.longest_hold);
         for difference in &account.divergences {
-            defmt::warn!(
-                "PE {=u64} diverged: {}",
-                self.engine.sequence() - 1,
-                defmt::Display2Format(difference)
-            );
+            defmt::warn!("PE {=u64} diverged: {}", self.sequence - 1, defmt::Display2Format(difference));
         }
     }
 
     fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
         channel::pe_record(&Recorded {
-            process: PROCESS,
+            process: self.current.number(),
             thread: THREAD,
             sequence,
             delimiter,
-            rip: self.engine.state().rip,
+            rip: self.current.engine.state().rip,
             instructions: count,
             phases: &phases,
-            account: self.engine.account(),
+            account: self.current.engine.account(),
         });
     }
 
-    /// Does what a committed delimiter asks for; `Some` if that was the end.
-    fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Option<End>) {
-        let (kind, duty) = delimit::duty(committed.delimiter, self.engine.state(), &self.machine.space);
-        let end = match duty {
-            Duty::GoOn => None,
-            Duty::Syscall => self.syscall(),
+    /// Does what a committed delimiter asks for.
+    fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
+        let engine = &mut self.current.engine;
+        let (kind, duty) = delimit::duty(committed.delimiter, engine.state(), &self.machine.space);
+        let step = match duty {
+            Duty::GoOn => Step::GoOn,
+            Duty::Syscall => self.syscall(committed.count),
             Duty::PageFault { address, error } => {
                 match self.linux.page_fault(&mut self.machine.space, address, error) {
-                    Ok(()) => None,
-                    Err(signal) => {
-                        Some(self.killed(signal, Some(pe_replay::stop::vector::PAGE_FAULT), address))
-                    }
+                    Ok(()) => Step::GoOn,
+                    Err(signal) => self.killed(signal, Some(pe_replay::stop::vector::PAGE_FAULT), address),
                 }
             }
             Duty::ReadTime { with_processor, length } => {
                 let now = machine::now();
-                let state = self.engine.state_mut();
+                let state = engine.state_mut();
                 state.rax = now & u64::from(u32::MAX);
                 state.rdx = now >> 32;
                 if with_processor {
                     state.rcx = 0;
                 }
                 state.rip += length;
-                None
+                Step::GoOn
             }
-            Duty::Kill { signal, vector } => Some(self.killed(signal, Some(vector), self.engine.state().rip)),
+            Duty::Kill { signal, vector } => {
+                let rip = engine.state().rip;
+                self.killed(signal, Some(vector), rip)
+            }
         };
-        (kind, end)
+        (kind, step)
     }
 
-    fn syscall(&mut self) -> Option<End> {
-        match self.linux.syscall(&mut self.machine.space, self.engine.state_mut(), machine::now()) {
-            Next::Continue => None,
-            Next::Exit { status } => Some(End::Exited { status }),
-            Next::Kill { signal } => Some(self.killed(signal, None, self.engine.state().rip)),
-            Next::Deadlock => Some(End::Deadlock),
-            Next::OutputFull { limit } => Some(End::OutputFull { limit }),
-            Next::OutOfMemory => Some(self.killed(signal::SIGKILL, None, self.engine.state().rip)),
+    /// Performs the system call that the current process is at, `count` instructions
+    /// after the beginning of its PE.
+    fn syscall(&mut self, count: u64) -> Step {
+        let engine = &mut self.current.engine;
+        match self.linux.syscall(&mut self.machine.space, engine.state_mut(), machine::now()) {
+            Next::Continue => Step::GoOn,
+            Next::Yield | Next::Wait => Step::GiveWay,
+            Next::Fork => self.fork(count),
+            Next::Exit { status } => {
+                self.end = End::Exited { status };
+                Step::Ended(Status::Exited(status))
+            }
+            Next::Kill { signal } => self.killed_here(signal),
+            Next::Deadlock => self.over(End::Deadlock),
+            Next::OutputFull { limit } => self.over(End::OutputFull { limit }),
+            Next::OutOfMemory => self.killed_here(signal::SIGKILL),
         }
     }
 
-    fn killed(&self, signal: u8, vector: Option<u8>, address: u64) -> End {
-        let state = self.engine.state();
-        End::Killed(Death {
+    /// Takes a new process in.
+    fn fork(&mut self, count: u64) -> Step {
+        let Some(Newborn { id, space, state }) = self.linux.take_newborn() else { return Step::GoOn };
+        let made = linux::reserve_one(&mut self.others).and_then(|()| Process::new(id, self.config, &state));
+        let Ok(mut child) = made else {
+            space.discard();
+            self.linux.refuse_newborn(id, self.current.engine.state_mut());
+            return Step::GoOn;
+        };
+        child.space = Some(space);
+        if self.others.is_empty() {
+            // Its turn begins here.
+            self.slice = TIME_SLICE.saturating_add(count);
+        }
+        self.others.push(child);
+        if self.linux.is_waiting() { Step::GiveWay } else { Step::GoOn }
+    }
+
+    /// Ended before its next instruction.
+    fn killed_here(&mut self, signal: u8) -> Step {
+        self.killed(signal, None, self.current.engine.state().rip)
+    }
+
+    fn over(&mut self, end: End) -> Step {
+        self.end = end;
+        Step::Over
+    }
+
+    #[cold]
+    fn killed(&mut self, signal: u8, vector: Option<u8>, address: u64) -> Step {
+        let state = self.current.engine.state();
+        let death = Death {
             signal,
             vector,
             address,
             registers: Registers { gpr: state.gprs(), rip: state.rip, rflags: state.rflags },
-        })
+        };
+        self.end = End::Killed(death);
+        Step::Ended(Status::Signaled(signal))
     }
 }

@@ -64,6 +64,11 @@ impl KernelMachine {
         Ok(Self { space, counter, mxcsr_mask, primitives, pool })
     }
 
+    /// Frames that nobody keeps.
+    pub fn pooled(&self) -> usize {
+        self.pool.len()
+    }
+
     /// Gives all frames back.
     pub fn dismantle(self) {
         self.space.dismantle();
@@ -149,11 +154,11 @@ impl Machine for KernelMachine {
     }
 
     fn map(&mut self, page: MappedPage<Frame, Slot>, frame: Frame, writable: bool) {
-        self.space.switch(page.address, page.entry, frame, writable);
+        self.space.switch(page.address, page.entry, page.frame, frame, writable);
     }
 
     fn is_written(&mut self, page: MappedPage<Frame, Slot>) -> bool {
-        self.space.is_written(page.entry)
+        self.space.is_written(page.entry, page.frame)
     }
 
     fn disturbed(&mut self) -> bool {
@@ -161,7 +166,7 @@ impl Machine for KernelMachine {
     }
 
     fn kept(&mut self, page: MappedPage<Frame, Slot>) -> Kept {
-        self.space.kept(page.entry)
+        self.space.kept(page.entry, page.frame)
     }
 
     fn flush_lines(&mut self) -> u64 {

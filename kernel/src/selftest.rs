@@ -10,6 +10,7 @@ mod fixture;
 mod hot;
 mod memory;
 mod replaying;
+mod sharing;
 mod user_entry;
 
 use alloc::string::String;
@@ -36,8 +37,15 @@ macro_rules! check {
 }
 use check;
 
-const TESTS: &[&[Test]] =
-    &[memory::TESTS, user_entry::TESTS, counting::TESTS, counters::TESTS, replaying::TESTS, hot::TESTS];
+const TESTS: &[&[Test]] = &[
+    memory::TESTS,
+    user_entry::TESTS,
+    counting::TESTS,
+    counters::TESTS,
+    replaying::TESTS,
+    hot::TESTS,
+    sharing::TESTS,
+];
 
 /// Runs all tests; prints a line for each as program output.
 pub fn run(platform: &Platform) -> End {

@@ -10,7 +10,7 @@ use crate::compare::Difference;
 use crate::events::Events;
 use crate::inject::Injection;
 use crate::life::{Action, Event, Ground, Life, Rules, Run};
-use crate::machine::Machine;
+use crate::machine::{Machine, PageOf};
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::{Flush, MAX_DIVERGENCES, Mode, Policy};
 use crate::registers::Registers;
@@ -151,6 +151,25 @@ impl<M: Machine> Engine<M> {
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Goes on after other engines have had the machine: with the PE of this number,
+    /// counting time from `now` on, and with at most `limit` instructions a PE as long
+    /// as that is less than the policy's.
+    pub fn resume(&mut self, sequence: u64, now: u64, limit: u64) {
+        self.sequence = sequence;
+        self.rules.limit = limit.min(self.policy.limit);
+        self.watch = Stopwatch::start(now);
+    }
+
+    /// Lets go of the pages for which `which` holds, between two PEs: somebody else
+    /// may write their frames before the next one.
+    pub fn let_go(&mut self, machine: &mut M, which: impl Fn(&M, &PageOf<M>) -> bool) {
+        let machine = counted!(self, machine);
+        if machine.machine.disturbed() {
+            self.set.refresh(machine);
+        }
+        self.set.let_go(machine, which);
     }
 
     /// Lets go of everything of the machine's that is kept from PE to PE.

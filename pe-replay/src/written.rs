@@ -419,6 +419,18 @@ impl<M: Machine> WrittenSet<M> {
         self.exposed = false;
     }
 
+    /// Lets go of some pages, between two PEs.
+    pub fn let_go(&mut self, machine: &mut Counted<M>, which: impl Fn(&M, &PageOf<M>) -> bool) {
+        self.pages.retain(|entry| {
+            let goes = which(machine.machine, &entry.page);
+            if goes {
+                entry.map_home(machine, false);
+                entry.release(machine.machine);
+            }
+            !goes
+        });
+    }
+
     /// Lets go of all pages, between two PEs.
     pub fn clear(&mut self, machine: &mut Counted<M>) {
         self.demote(machine, |_| true);

@@ -4,8 +4,10 @@
 //! A flip is *effective* if the program gives a wrong output or status, is ended or does
 //! not end in `off`. In `dual` the same place is hit in run 1 or in run 2, and all has to
 //! be as if nothing had happened: output and status right, and one restart for each flip
-//! that the comparison saw. Each class of targets is a test of its own; all are drawn from
-//! fixed seeds, so that a campaign is the same everywhere.
+//! that the comparison saw. Memory that two processes share is hit while one of them
+//! writes it and the other one looks: it must not see what was not committed. Each class
+//! of targets is a test of its own; all are drawn from fixed seeds, so that a campaign is
+//! the same everywhere.
 
 mod draw;
 mod subject;
@@ -26,9 +28,10 @@ pub const TESTS: &[Test] = &[
     Test { name: "injection::rflags", run: |context| campaign(context, Class::Rflags) },
     Test { name: "injection::xmm", run: |context| campaign(context, Class::Xmm) },
     Test { name: "injection::memory", run: |context| campaign(context, Class::Memory) },
+    Test { name: "injection::shared", run: |context| campaign(context, Class::Shared) },
 ];
 
-/// Effective flips wanted of each class; there are five.
+/// Effective flips wanted of each class; there are six.
 const EFFECTIVE: u64 = 60;
 /// Flips drawn at a time; the campaign ends after the first so many that make it enough.
 const ROUND: u64 = 32;

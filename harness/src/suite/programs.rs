@@ -14,6 +14,7 @@ use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "programs::showcase", run: |context| project(context, "showcase", Native::Same) },
+    Test { name: "programs::aliases", run: |context| project(context, "aliases", Native::Same) },
     Test { name: "programs::alloc", run: |context| project(context, "alloc", Native::Same) },
     Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },
     Test { name: "programs::calls", run: |context| project(context, "calls", Native::Same) },
@@ -21,6 +22,8 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
+    Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
+    Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
@@ -28,6 +31,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
     Test { name: "programs::unaligned", run: |context| project(context, "unaligned", Native::Same) },
+    Test { name: "programs::watched", run: |context| project(context, "watched", Native::Same) },
     Test { name: "programs::x87", run: |context| project(context, "x87", Native::Same) },
     Test {
         name: "programs::x87trans",
@@ -38,6 +42,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },
     Test { name: "programs::busybox_bzip2", run: |context| busybox(context, &["bzip2", "-c", INPUT_NAME]) },
     Test { name: "programs::busybox_wc", run: |context| busybox(context, &["wc", INPUT_NAME]) },
+    Test { name: "programs::busybox_sh", run: |context| busybox(context, &["sh", "-c", SCRIPT]) },
     Test { name: "programs::records_are_complete", run: records_are_complete },
     Test { name: "programs::unknown_calls_are_logged", run: unknown_calls_are_logged },
 ];
@@ -61,6 +66,11 @@ enum Native {
 const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
 
 const BUSYBOX: &str = "/bin/busybox";
+/// Pipelines, statuses, a subshell, and what another program says.
+const SCRIPT: &str = "b() { /bin/busybox \"$@\"; }; \
+    b echo a | b tr a b; b seq 1 1000 | b sort -rn | b head -3; (exit 3); echo $?; b false; echo $?; \
+    said=$(b sha256sum input | b cut -c 1-16); echo \"said $said\"; b cat input | b grep -c word07; \
+    b sort input | b uniq | b wc -l; echo out > file; b cat < file; b rm file; exit 5";
 /// The file that the applets work on.
 const INPUT_NAME: &str = "input";
 /// Its length in lines, of 16 bytes each: a megabyte.
@@ -111,6 +121,9 @@ fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
     let directory = tempfile::tempdir()?;
     fs::write(directory.path().join(INPUT_NAME), &input)?;
     request.contents.files.push((format!("/{INPUT_NAME}"), input));
+    if arguments[0] == "sh" {
+        request.contents.files.push((BUSYBOX.to_owned(), fs::read(BUSYBOX)?));
+    }
     let expected = natively(&PathBuf::from(BUSYBOX), arguments, directory.path(), &request)?;
     same(context, &request, Some(expected))
 }

@@ -2,4 +2,5 @@
 //! Stands in for `kernel/src/mem.rs`.
 
 pub mod frame;
+pub mod shared;
 pub mod space;

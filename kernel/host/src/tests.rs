@@ -6,6 +6,10 @@ mod file;
 mod hostile;
 mod memory;
 mod process;
+mod processes;
+mod shared;
+
+use std::collections::BTreeMap;
 
 use linux_raw_sys::errno;
 use pe_replay::Uprr;
@@ -13,7 +17,7 @@ use pe_replay::wire::config::entry;
 use syscalls::Sysno;
 
 use crate::archive::Archive;
-use crate::linux::{Linux, Next};
+use crate::linux::{FIRST_ID, Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{PAGE_LEN, Space};
 
@@ -52,8 +56,8 @@ fn program() -> Vec<u8> {
 fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
     let mut bytes = Vec::new();
     for (name, content) in entries {
-        let mut writer =
-            cpio::newc::Builder::new(name).mode(0o100_644).write(&mut bytes, content.len() as u32);
+        let mode = if name.contains("/bin/") { 0o100_755 } else { 0o100_644 };
+        let mut writer = cpio::newc::Builder::new(name).mode(mode).write(&mut bytes, content.len() as u32);
         std::io::Write::write_all(&mut writer, content).unwrap();
         writer.finish().unwrap();
     }
@@ -61,11 +65,13 @@ fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
     Archive::new(Box::leak(bytes.into_boxed_slice()))
 }
 
-/// A process and its machine.
+/// A process and its machine, with the memory and registers of all others.
 struct Process {
     linux: Linux,
+    id: u64,
     space: Space,
     uprr: Uprr,
+    others: BTreeMap<u64, (Space, Uprr)>,
     now: u64,
 }
 
@@ -80,10 +86,11 @@ impl Process {
             (entry::ENVP, b"A=1\0"),
             (entry::STDIN, b"some input\n"),
             ("files/etc/motd", b"be well\n"),
+            ("files/bin/other", &program()),
         ]);
         let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
         let linux = Linux::load(&archive, 1, &mut space, &mut uprr).unwrap();
-        Self { linux, space, uprr, now: 0 }
+        Self { linux, id: FIRST_ID, space, uprr, others: BTreeMap::new(), now: 0 }
     }
 
     fn step(&mut self, number: u64, arguments: &[u64]) -> Next {

@@ -26,12 +26,17 @@ pub enum Kind {
     Stack,
     /// Anonymous memory of one's own.
     Private,
-    /// Anonymous memory to share.
-    Shared,
+    /// Pages that others may have mapped too.
+    Shared {
+        /// Which [`Pages`](super::pages::Pages).
+        object: u64,
+        /// What has to be added to an address to get to its byte in there.
+        delta: u64,
+        /// Whether the area may become writable.
+        may_write: bool,
+    },
     /// A private copy of a part of a file.
     File,
-    /// A shared mapping of a file, never writable.
-    SharedFile,
     /// Mapped, but wholly behind the end of the mapped file.
     PastEnd,
 }
@@ -50,8 +55,20 @@ pub struct Area {
 }
 
 impl Area {
+    /// The same area at another address.
+    pub fn moved_to(self, start: u64) -> Self {
+        let kind = match self.kind {
+            Kind::Shared { object, delta, may_write } => {
+                let delta = delta.wrapping_add(self.start).wrapping_sub(start);
+                Kind::Shared { object, delta, may_write }
+            }
+            kind => kind,
+        };
+        Self { start, end: start + (self.end - self.start), access: self.access, kind }
+    }
+
     /// The part between two addresses, which has to exist.
-    fn clipped(self, start: u64, end: u64) -> Self {
+    pub fn clipped(self, start: u64, end: u64) -> Self {
         Self { start: self.start.max(start), end: self.end.min(end), ..self }
     }
 }
@@ -63,6 +80,14 @@ pub struct Areas {
 }
 
 impl Areas {
+    /// A copy.
+    pub fn fork(&self) -> Result<Self, Exhausted> {
+        let mut list = Vec::new();
+        list.try_reserve_exact(self.list.len()).map_err(|_| Exhausted)?;
+        list.extend_from_slice(&self.list);
+        Ok(Self { list })
+    }
+
     /// Index of the first area that ends behind `address`.
     fn index(&self, address: u64) -> usize {
         self.list.partition_point(|area| area.end <= address)

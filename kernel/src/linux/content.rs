@@ -3,11 +3,13 @@
 //!
 //! Chunks of [`CHUNK_LEN`] bytes: borrowed from the boot archive until they are
 //! written, absent where nothing was ever written. Bytes of a chunk that are not
-//! stored are zero.
+//! stored are zero. From the first shared mapping on, [`Pages`] instead.
 
 use alloc::vec::Vec;
 
-use super::errno::{EFBIG, ENOSPC, Errno};
+use super::errno::{EFBIG, ENOMEM, ENOSPC, Errno};
+use super::pages::{Object, Pages};
+use crate::mem::space::OutOfFrames;
 
 /// Length of a chunk.
 const CHUNK_LEN: usize = 64 << 10;
@@ -72,6 +74,8 @@ pub struct Budget(pub u64);
 pub struct Content {
     length: u64,
     chunks: Vec<Chunk>,
+    /// What takes the place of both.
+    pages: Option<Object>,
 }
 
 impl Content {
@@ -80,21 +84,55 @@ impl Content {
         let mut chunks = Vec::new();
         chunks.try_reserve_exact(bytes.len().div_ceil(CHUNK_LEN)).map_err(|_| ENOSPC)?;
         chunks.extend(bytes.chunks(CHUNK_LEN).map(Chunk::Borrowed));
-        Ok(Self { length: bytes.len() as u64, chunks })
+        Ok(Self { length: bytes.len() as u64, chunks, pages: None })
+    }
+
+    /// The content as pages to map, from now on; `id` is to be theirs. They are not
+    /// part of the budget.
+    pub fn share(&mut self, id: u64, budget: &mut Budget) -> Result<Object, Errno> {
+        if let Some(pages) = &self.pages {
+            return Ok(pages.clone());
+        }
+        let object = Pages::new(id, 0)?;
+        let mut pages = object.borrow_mut();
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            let (offset, stored) = ((index * CHUNK_LEN) as u64, chunk.stored());
+            if pages.write(offset, stored).is_ok_and(|written| written == stored.len()) {
+                continue;
+            }
+            return Err(ENOMEM);
+        }
+        pages.resize(self.length);
+        drop(pages);
+        budget.0 = budget.0.saturating_add(self.cost());
+        self.chunks = Vec::new();
+        self.pages = Some(object.clone());
+        Ok(object)
+    }
+
+    /// The pages, if it has come to that.
+    pub fn pages(&self) -> Option<&Object> {
+        self.pages.as_ref()
     }
 
     /// The file's length in bytes.
     pub fn length(&self) -> u64 {
-        self.length
+        self.pages.as_ref().map_or(self.length, |pages| pages.borrow().length())
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of the budget that it takes.
     pub fn cost(&self) -> u64 {
         self.chunks.iter().map(Chunk::cost).sum()
     }
 
-    /// Some bytes at `offset`, at most `limit`; none at or behind the end.
-    pub fn at(&self, offset: u64, limit: u64) -> &[u8] {
+    /// Some bytes at `offset`, at most `limit`; none at or behind the end. They may lie
+    /// in `buffer`.
+    pub fn at<'a>(&'a self, offset: u64, limit: u64, buffer: &'a mut [u8]) -> &'a [u8] {
+        if let Some(pages) = &self.pages {
+            let most = buffer.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+            let length = pages.borrow().read(offset, &mut buffer[..most]);
+            return &buffer[..length];
+        }
         let left = self.length.saturating_sub(offset).min(limit);
         let (chunk, within) = (offset / CHUNK_LEN as u64, (offset % CHUNK_LEN as u64) as usize);
         let left = left.min((CHUNK_LEN - within) as u64) as usize;
@@ -107,6 +145,10 @@ impl Content {
 
     /// Writes `bytes` at `offset`; returns how many, fewer if memory ends.
     pub fn write(&mut self, offset: u64, bytes: &[u8], budget: &mut Budget) -> Result<usize, Errno> {
+        if let Some(pages) = &self.pages {
+            offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_LEN).ok_or(EFBIG)?;
+            return pages.borrow_mut().write(offset, bytes).map_err(|OutOfFrames| ENOSPC);
+        }
         let mut done = 0;
         while done < bytes.len() {
             match self.write_chunk(offset + done as u64, &bytes[done..], budget) {
@@ -145,6 +187,10 @@ impl Content {
         if length > MAX_LEN {
             return Err(EFBIG);
         }
+        if let Some(pages) = &self.pages {
+            pages.borrow_mut().resize(length);
+            return Ok(());
+        }
         if length < self.length {
             let before = self.cost();
             let chunks = usize::try_from(length.div_ceil(CHUNK_LEN as u64)).map_err(|_| EFBIG)?;
@@ -169,11 +215,12 @@ mod tests {
     fn all(content: &Content) -> Vec<u8> {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < content.length() {
-            let part = content.at(bytes.len() as u64, u64::MAX);
+            let mut buffer = [0; 100];
+            let part = content.at(bytes.len() as u64, u64::MAX, &mut buffer);
             assert!(!part.is_empty());
             bytes.extend_from_slice(part);
         }
-        assert!(content.at(content.length(), u64::MAX).is_empty());
+        assert!(content.at(content.length(), u64::MAX, &mut [0; 10]).is_empty());
         bytes
     }
 
@@ -202,6 +249,25 @@ mod tests {
         assert_eq!(all(&content), expected);
         content.resize(0, &mut budget).unwrap();
         assert_eq!(budget.0, 1 << 20);
+    }
+
+    #[test]
+    fn shared_content_stays_and_leaves_the_budget() {
+        static BYTES: [u8; CHUNK_LEN + 10] = [7; CHUNK_LEN + 10];
+        crate::mem::frame::set_free(100);
+        let (mut content, mut budget) = (Content::borrowed(&BYTES).unwrap(), Budget(1 << 20));
+        content.write(5, &[1, 2, 3], &mut budget).unwrap();
+        let before = all(&content);
+        let pages = content.share(1, &mut budget).unwrap();
+        assert_eq!((all(&content), budget.0), (before, 1 << 20));
+        assert_eq!(crate::mem::frame::free_count(), 100 - 17);
+        pages.borrow_mut().write(6, &[9]).unwrap();
+        content.write(7, &[8], &mut budget).unwrap();
+        assert_eq!(all(&content)[5..9], [1, 9, 8, 7]);
+        content.resize(6, &mut budget).unwrap();
+        assert_eq!(all(&content), [7, 7, 7, 7, 7, 1]);
+        drop((content, pages));
+        assert_eq!(crate::mem::frame::free_count(), 100);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! File descriptors, and the open descriptions behind them.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use linux_raw_sys::general::{O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY};
 
 use super::errno::{EBADF, EMFILE, Errno};
-use super::fallible;
+use super::fallible::{self, Exhausted};
 use super::fs::InodeId;
+use super::pipe::{End, PipeId};
 
 /// What an open description leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub enum Object {
     Inode(InodeId),
     /// The program output of this descriptor number, as a pipe to the host.
     Output(u8),
+    /// An end of a pipe.
+    Pipe(PipeId, End),
 }
 
 /// An open file.
@@ -46,21 +51,23 @@ impl Description {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Descriptor {
-    description: usize,
+    /// Other descriptors may have it too, also those of other processes.
+    description: Rc<Cell<Description>>,
     close_on_exec: bool,
 }
 
-struct Shared {
-    description: Description,
-    descriptors: u32,
+impl Descriptor {
+    /// Closes it; returns the description if that was its last one.
+    fn close(self) -> Option<Description> {
+        Rc::into_inner(self.description).map(Cell::into_inner)
+    }
 }
 
 /// All descriptors of a process.
 pub struct Descriptors {
     table: Vec<Option<Descriptor>>,
-    descriptions: Vec<Option<Shared>>,
     /// Numbers from here on are refused (RLIMIT_NOFILE).
     pub limit: u64,
 }
@@ -68,12 +75,30 @@ pub struct Descriptors {
 impl Descriptors {
     /// None, and room for numbers below `limit`.
     pub fn new(limit: u64) -> Self {
-        Self { table: Vec::new(), descriptions: Vec::new(), limit }
+        Self { table: Vec::new(), limit }
     }
 
-    fn descriptor(&self, number: i32) -> Result<Descriptor, Errno> {
+    /// The same descriptors for another process.
+    pub fn fork(&self) -> Result<Self, Exhausted> {
+        let mut table = Vec::new();
+        table.try_reserve_exact(self.table.len()).map_err(|_| Exhausted)?;
+        table.extend_from_slice(&self.table);
+        Ok(Self { table, limit: self.limit })
+    }
+
+    /// Closes the highest descriptor, or the highest of those that `execve` closes:
+    /// whether there was one, and the description if that was its last descriptor.
+    pub fn close_one(&mut self, on_exec_only: bool) -> Option<Option<Description>> {
+        let closes = |slot: &Option<Descriptor>| {
+            slot.as_ref().is_some_and(|descriptor| !on_exec_only || descriptor.close_on_exec)
+        };
+        let index = self.table.iter().rposition(closes)?;
+        self.table[index].take().map(Descriptor::close)
+    }
+
+    fn descriptor(&self, number: i32) -> Result<&Descriptor, Errno> {
         let index = usize::try_from(number).map_err(|_| EBADF)?;
-        self.table.get(index).copied().flatten().ok_or(EBADF)
+        self.table.get(index).and_then(Option::as_ref).ok_or(EBADF)
     }
 
     fn descriptor_mut(&mut self, number: i32) -> Result<&mut Descriptor, Errno> {
@@ -83,15 +108,16 @@ impl Descriptors {
 
     /// The open description of a descriptor.
     pub fn get(&self, number: i32) -> Result<Description, Errno> {
-        let index = self.descriptor(number)?.description;
-        self.descriptions.get(index).and_then(Option::as_ref).map(|shared| shared.description).ok_or(EBADF)
+        Ok(self.descriptor(number)?.description.get())
     }
 
-    /// Likewise, to be changed.
-    pub fn get_mut(&mut self, number: i32) -> Result<&mut Description, Errno> {
-        let index = self.descriptor(number)?.description;
-        let shared = self.descriptions.get_mut(index).and_then(Option::as_mut).ok_or(EBADF)?;
-        Ok(&mut shared.description)
+    /// Changes the open description of a descriptor.
+    pub fn update(&self, number: i32, change: impl FnOnce(&mut Description)) -> Result<(), Errno> {
+        let cell = &self.descriptor(number)?.description;
+        let mut description = cell.get();
+        change(&mut description);
+        cell.set(description);
+        Ok(())
     }
 
     /// Whether the descriptor is closed by `execve`.
@@ -127,35 +153,19 @@ impl Descriptors {
     /// Opens a description under the lowest free number.
     pub fn open(&mut self, description: Description, close_on_exec: bool) -> Result<i32, Errno> {
         let number = self.allocate(0)?;
-        let shared = Shared { description, descriptors: 1 };
-        let index = match self.descriptions.iter().position(Option::is_none) {
-            Some(index) => {
-                self.descriptions[index] = Some(shared);
-                index
-            }
-            None => {
-                fallible::push(&mut self.descriptions, Some(shared))?;
-                self.descriptions.len() - 1
-            }
-        };
-        self.table[number] = Some(Descriptor { description: index, close_on_exec });
+        let description = fallible::shared(Cell::new(description))?;
+        self.table[number] = Some(Descriptor { description, close_on_exec });
         Ok(number as i32)
     }
 
     /// Closes a descriptor; returns the description if that was its last one.
     pub fn close(&mut self, number: i32) -> Result<Option<Description>, Errno> {
-        let index = self.descriptor(number)?.description;
-        self.table[number as usize] = None;
-        let Some(slot) = self.descriptions.get_mut(index) else { return Ok(None) };
-        let Some(shared) = slot else { return Ok(None) };
-        shared.descriptors = shared.descriptors.saturating_sub(1);
-        Ok(if shared.descriptors == 0 { slot.take().map(|shared| shared.description) } else { None })
+        self.descriptor(number)?;
+        Ok(self.table[number as usize].take().and_then(Descriptor::close))
     }
 
     fn share(&mut self, old: i32, number: usize, close_on_exec: bool) -> Result<i32, Errno> {
-        let description = self.descriptor(old)?.description;
-        let shared = self.descriptions.get_mut(description).and_then(Option::as_mut).ok_or(EBADF)?;
-        shared.descriptors = shared.descriptors.saturating_add(1);
+        let description = self.descriptor(old)?.description.clone();
         self.table[number] = Some(Descriptor { description, close_on_exec });
         Ok(number as i32)
     }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 //! System calls on descriptors that move no data: `fcntl`, `ioctl`, `poll`, `select`.
 //!
-//! Files and the pipes to the host are always ready. Waiting for anything else
-//! is waiting for ever, because nothing else runs.
+//! Files and the pipes to the host are always ready; pipes when another process has
+//! made them so.
 
 use linux_raw_sys::general::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD,
-    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM,
-    POLLWRNORM,
+    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, POLLERR, POLLHUP, POLLIN, POLLNVAL,
+    POLLOUT,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 
+use super::Linux;
 use super::descriptor::Object;
 use super::errno::{EBADF, EFAULT, EINVAL, ENOTTY, Failure, Reply};
 use super::fs::Node;
 use super::layout::{get_u32, get_u64};
 use super::time_calls::nanoseconds;
-use super::{Linux, Next};
 use crate::mem::space::Space;
 
 /// Descriptors in a word of an `fd_set`.
@@ -30,35 +30,37 @@ impl Linux {
         match command {
             F_DUPFD | F_DUPFD_CLOEXEC => {
                 let lowest = u64::from(argument as u32);
-                if lowest >= self.descriptors.limit {
+                if lowest >= self.task.descriptors.limit {
                     return Err(EINVAL.into());
                 }
-                Ok(self.descriptors.duplicate(fd, lowest, command == F_DUPFD_CLOEXEC)? as u64)
+                Ok(self.task.descriptors.duplicate(fd, lowest, command == F_DUPFD_CLOEXEC)? as u64)
             }
-            F_GETFD => Ok(u64::from(self.descriptors.close_on_exec(fd)?)),
+            F_GETFD => Ok(u64::from(self.task.descriptors.close_on_exec(fd)?)),
             F_SETFD => {
-                self.descriptors.set_close_on_exec(fd, argument & u64::from(FD_CLOEXEC) != 0)?;
+                self.task.descriptors.set_close_on_exec(fd, argument & u64::from(FD_CLOEXEC) != 0)?;
                 Ok(0)
             }
-            F_GETFL => Ok(u64::from(self.descriptors.get(fd)?.flags | O_LARGEFILE)),
+            F_GETFL => Ok(u64::from(self.task.descriptors.get(fd)?.flags | O_LARGEFILE)),
             F_SETFL => self.set_flags(fd, argument as u32),
             // Nobody else is there to hold a lock.
-            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => self.descriptors.get(fd).map(|_| Ok(0))?,
+            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+                self.task.descriptors.get(fd).map(|_| Ok(0))?
+            }
             F_GETLK | F_OFD_GETLK => {
-                self.descriptors.get(fd)?;
+                self.task.descriptors.get(fd)?;
                 self.user(space).write(argument, &(F_UNLCK as u16).to_le_bytes())?;
                 Ok(0)
             }
-            _ => self.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
+            _ => self.task.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
         }
     }
 
     /// `ioctl`: nothing here is a terminal.
     pub(super) fn ioctl(&mut self, space: &mut Space, fd: i32, command: u32, argument: u64) -> Reply {
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         match command {
             FIOCLEX | FIONCLEX => {
-                self.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
+                self.task.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
                 Ok(0)
             }
             FIONBIO => Ok(0),
@@ -73,14 +75,6 @@ impl Linux {
         }
     }
 
-    /// The timeout of a `poll` or `select` that found nothing ready: it passes at
-    /// once, and without one the program waits for ever.
-    fn wait(&mut self, timeout_ns: Option<u64>) -> Result<(), Failure> {
-        let timeout_ns = timeout_ns.ok_or(Failure::End(Next::Deadlock))?;
-        self.clock.sleep(timeout_ns);
-        Ok(())
-    }
-
     /// `poll` and `ppoll`, with the timeout in nanoseconds.
     pub(super) fn poll(
         &mut self,
@@ -89,7 +83,7 @@ impl Linux {
         count: u64,
         timeout_ns: Option<u64>,
     ) -> Reply {
-        if count > self.descriptors.limit {
+        if count > self.task.descriptors.limit {
             return Err(EINVAL.into());
         }
         let mut ready = 0;
@@ -101,17 +95,13 @@ impl Linux {
             let seen = match self.readiness(fd) {
                 _ if fd < 0 => 0,
                 Err(_) => POLLNVAL,
-                Ok((readable, writable)) => {
-                    let input = if readable { POLLIN | POLLRDNORM } else { 0 };
-                    let output = if writable { POLLOUT | POLLWRNORM } else { 0 };
-                    (input | output) & wanted
-                }
+                Ok(ready) => ready & (wanted | POLLHUP | POLLERR),
             };
             ready += u64::from(seen != 0);
             self.user(space).write(at + 6, &(seen as u16).to_le_bytes())?;
         }
         if ready == 0 {
-            self.wait(timeout_ns)?;
+            self.pass(timeout_ns)?;
         }
         Ok(ready)
     }
@@ -125,11 +115,26 @@ impl Linux {
         timeout_ns: Option<u64>,
     ) -> Reply {
         let count = u64::try_from(count).map_err(|_| EINVAL)?.min(MAX_SET_BITS);
+        // The sets are replaced by the answer only when there is one.
+        if self.select_ready(space, count, sets, false)? == 0 {
+            self.pass(timeout_ns)?;
+        }
+        self.select_ready(space, count, sets, true)
+    }
+
+    /// How many of the descriptors in the sets are ready; leaves only those there if asked to.
+    fn select_ready(
+        &mut self,
+        space: &mut Space,
+        count: u64,
+        sets: [u64; 3],
+        writes: bool,
+    ) -> Result<u64, Failure> {
         let [readers, writers, exceptions] = sets;
         let mut ready = 0;
         for word in 0..count.div_ceil(WORD_BITS) {
             let bits = (count - word * WORD_BITS).min(WORD_BITS);
-            for (set, is_reader) in [(readers, true), (writers, false)] {
+            for (set, meant) in [(readers, POLLIN | POLLHUP), (writers, POLLOUT | POLLERR)] {
                 if set == 0 {
                     continue;
                 }
@@ -137,20 +142,18 @@ impl Linux {
                 let wanted = self.user(space).u64(at)?;
                 let mut seen = 0;
                 for bit in (0..bits).filter(|bit| wanted & (1 << bit) != 0) {
-                    let (readable, writable) =
-                        self.readiness((word * WORD_BITS + bit) as i32).map_err(|_| EBADF)?;
-                    seen |= u64::from(if is_reader { readable } else { writable }) << bit;
+                    let found = self.readiness((word * WORD_BITS + bit) as i32).map_err(|_| EBADF)?;
+                    seen |= u64::from(found & meant != 0) << bit;
                 }
                 ready += u64::from(seen.count_ones());
-                self.user(space).write(at, &seen.to_le_bytes())?;
+                if writes {
+                    self.user(space).write(at, &seen.to_le_bytes())?;
+                }
             }
-            if exceptions != 0 {
+            if exceptions != 0 && writes {
                 let at = exceptions.checked_add(8 * word).ok_or(EFAULT)?;
                 self.user(space).write(at, &[0; 8])?;
             }
-        }
-        if ready == 0 {
-            self.wait(timeout_ns)?;
         }
         Ok(ready)
     }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 //! Which function performs which system call.
 
-use linux_raw_sys::general::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
+use linux_raw_sys::general::{
+    AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CLONE_VFORK, CLONE_VM, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, SIGCHLD,
+};
 use pe_replay::Uprr;
 use syscalls::Sysno;
 
 use super::Linux;
-use super::errno::{EAGAIN, ECHILD, EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
+use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
 use super::file_calls::{Direction, Position};
 use super::path_calls::PathAt;
-use super::process_calls::{PARENT_ID, PROCESS_ID};
+use super::task::FIRST_ID;
 use crate::mem::space::Space;
 
 /// A descriptor number in a register: its lower half.
@@ -51,14 +53,17 @@ impl Linux {
             Sysno::sendfile | Sysno::splice => Err(EINVAL.into()),
             Sysno::copy_file_range => Err(EXDEV.into()),
             Sysno::fsync | Sysno::fdatasync | Sysno::syncfs | Sysno::fadvise64 | Sysno::flock => {
-                self.descriptors.get(fd(a)).map(|_| Ok(0))?
+                self.task.descriptors.get(fd(a)).map(|_| Ok(0))?
             }
             Sysno::sync => Ok(0),
 
             // Descriptors.
+            Sysno::pipe => self.pipe(space, a, 0),
+            Sysno::pipe2 => self.pipe(space, a, b as u32),
+            Sysno::memfd_create => self.memfd_create(space, a, b as u32),
             Sysno::close => self.close(fd(a)),
-            Sysno::dup => Ok(self.descriptors.duplicate(fd(a), 0, false)? as u64),
-            Sysno::dup2 if fd(a) == fd(b) => self.descriptors.get(fd(a)).map(|_| Ok(b))?,
+            Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
+            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(b))?,
             Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
             Sysno::dup3 => self.duplicate_to(fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
@@ -86,7 +91,7 @@ impl Linux {
             Sysno::lstat => self.stat_path(space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
             Sysno::newfstatat => self.stat_path(space, at(a, b), c, d as u32),
             Sysno::fstat => {
-                let object = self.descriptors.get(fd(a))?.object;
+                let object = self.task.descriptors.get(fd(a))?.object;
                 self.stat(space, object, b)
             }
             Sysno::statx => self.statx(space, at(a, b), c as u32, d as u32, e),
@@ -95,7 +100,7 @@ impl Linux {
                 self.statfs(space, b)
             }
             Sysno::fstatfs => {
-                self.descriptors.get(fd(a))?;
+                self.task.descriptors.get(fd(a))?;
                 self.statfs(space, b)
             }
             Sysno::access => self.access(space, P::here(a), b as u32, 0),
@@ -128,16 +133,16 @@ impl Linux {
                 self.chmod(object, c as u32)
             }
             Sysno::fchmod => {
-                let object = self.descriptors.get(fd(a))?.object;
+                let object = self.task.descriptors.get(fd(a))?.object;
                 self.chmod(object, b as u32)
             }
             // Everything belongs to root, whoever it is given to.
             Sysno::chown => self.object(space, P::here(a), 0).map(|_| 0),
             Sysno::lchown => self.object(space, P::here(a), AT_SYMLINK_NOFOLLOW).map(|_| 0),
             Sysno::fchownat => self.object(space, at(a, b), e as u32).map(|_| 0),
-            Sysno::fchown => self.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::fchown => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::utimensat => self.utimensat(space, at(a, b), c, d as u32),
-            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.umask, a as u32 & 0o777))),
+            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.task.umask, a as u32 & 0o777))),
 
             // Memory.
             Sysno::mmap => self.mmap(space, arguments),
@@ -145,7 +150,7 @@ impl Linux {
             Sysno::mprotect => self.mprotect(space, a, b, c as u32),
             Sysno::mremap => self.mremap(space, arguments),
             Sysno::madvise => self.madvise(space, a, b, c as u32),
-            Sysno::brk => Ok(self.memory.set_break(space, a)),
+            Sysno::brk => Ok(self.task.memory.set_break(space, a)),
             Sysno::mlock | Sysno::mlock2 | Sysno::munlock | Sysno::msync => self.check_mapped(a, b),
             Sysno::mlockall | Sysno::munlockall => Ok(0),
 
@@ -170,18 +175,18 @@ impl Linux {
             Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
             Sysno::sigaltstack => self.sigaltstack(space, a, b),
             Sysno::kill | Sysno::tkill => self.kill(a as i32, b as u32),
-            Sysno::tgkill if a as i32 as u64 != PROCESS_ID => Err(super::errno::ESRCH.into()),
+            // A thread's number is its process's.
+            Sysno::tgkill if a as i32 != b as i32 => Err(super::errno::ESRCH.into()),
             Sysno::tgkill => self.kill(b as i32, c as u32),
             // No alarm is running.
             Sysno::alarm if a as u32 == 0 => Ok(0),
 
             // The process.
             Sysno::exit | Sysno::exit_group => self.exit(a),
-            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(PROCESS_ID),
-            Sysno::getppid => Ok(PARENT_ID),
-            Sysno::getpgrp => Ok(PROCESS_ID),
-            Sysno::getpgid | Sysno::getsid if a as u32 == 0 || a == PROCESS_ID => Ok(PROCESS_ID),
-            Sysno::getpgid | Sysno::getsid => Err(super::errno::ESRCH.into()),
+            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id),
+            Sysno::getppid => Ok(self.task.parent),
+            Sysno::getpgrp => Ok(FIRST_ID),
+            Sysno::getpgid | Sysno::getsid => self.group_of(a),
             Sysno::setpgid => Ok(0),
             Sysno::setsid => Err(EPERM.into()),
             Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid | Sysno::getgroups => Ok(0),
@@ -202,12 +207,19 @@ impl Linux {
             Sysno::getrandom => self.getrandom(space, a, b, c as u32),
             Sysno::uname => self.uname(space, a),
             Sysno::personality => Ok(0),
-            Sysno::wait4 | Sysno::waitid => Err(ECHILD.into()),
-            Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
-                defmt::warn!("{=str}: a second process or thread is not supported", call.name());
-                Err(if call == Sysno::clone3 { ENOSYS } else { EAGAIN }.into())
+            Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
+            Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32),
+            Sysno::fork => self.clone(space, uprr, SIGCHLD, 0, [0; 2]),
+            Sysno::vfork => self.clone(space, uprr, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
+            Sysno::clone => self.clone(space, uprr, a as u32, b, [c, d]),
+            // Programs fall back to clone.
+            Sysno::clone3 => Err(ENOSYS.into()),
+            Sysno::execve => self.execve(space, uprr, P::here(a), b, c),
+            Sysno::sched_yield => {
+                self.yields = true;
+                Ok(0)
             }
-            Sysno::sched_yield | Sysno::sched_setscheduler | Sysno::sched_getscheduler => Ok(0),
+            Sysno::sched_setscheduler | Sysno::sched_getscheduler => Ok(0),
             Sysno::sched_getaffinity => self.sched_getaffinity(space, u64::from(b as u32), c),
             Sysno::sched_setaffinity => self.sched_setaffinity(space, u64::from(b as u32), c),
             Sysno::getcpu => self.getcpu(space, a, b),

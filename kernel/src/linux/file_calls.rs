@@ -5,7 +5,8 @@
 //! ends a transfer early, with EFAULT only if nothing was transferred.
 
 use linux_raw_sys::general::{
-    O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
+    O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, SEEK_CUR, SEEK_DATA,
+    SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 
 use super::content::MAX_LEN;
@@ -13,6 +14,7 @@ use super::descriptor::{Description, Object};
 use super::errno::{EBADF, EFAULT, EINVAL, EISDIR, ENOSPC, ENXIO, ESPIPE, Errno, Failure, Reply};
 use super::fs::{Device, InodeId, Node};
 use super::layout::get_u64;
+use super::pipe::End;
 use super::user::{User, check_range};
 use super::{Linux, Next};
 use crate::mem::space::Space;
@@ -68,7 +70,7 @@ impl Linux {
         check_range(address, length)?;
         let length = length.min(MAX_TRANSFER_LEN);
         let start = self.start_of(direction, &description, position)?;
-        let done = self.transfer_one(space, direction, description.object, start, address, length)?;
+        let done = self.transfer_one(space, direction, &description, start, address, length)?;
         self.advance(fd, position, start, done)
     }
 
@@ -102,7 +104,7 @@ impl Linux {
             let at = start.saturating_add(done);
             match check_range(address, length)
                 .map_err(Failure::from)
-                .and_then(|()| self.transfer_one(space, direction, description.object, at, address, length))
+                .and_then(|()| self.transfer_one(space, direction, &description, at, address, length))
             {
                 Ok(part) => {
                     done += part;
@@ -110,7 +112,11 @@ impl Linux {
                         break;
                     }
                 }
-                Err(Failure::Errno(_)) if done > 0 => break,
+                // What would wait does so in the next call.
+                Err(Failure::Errno(_) | Failure::End(Next::Deadlock)) if done > 0 => {
+                    done += core::mem::take(&mut self.task.transferred);
+                    break;
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -130,16 +136,18 @@ impl Linux {
         fd: i32,
         position: Position,
     ) -> Result<Description, Errno> {
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         match direction {
             Direction::Read => description.check_readable()?,
             Direction::Write => description.check_writable()?,
         }
         match (position, description.object) {
-            (Position::At(_), Object::Output(_)) => Err(ESPIPE),
+            (Position::At(_), Object::Output(_) | Object::Pipe(..)) => Err(ESPIPE),
             (Position::At(offset), Object::Inode(_)) if offset > MAX_LEN => Err(EINVAL),
             (_, Object::Inode(id)) if self.fs.directory(id).is_ok() => Err(EISDIR),
-            (Position::Current | Position::At(_), Object::Output(_) | Object::Inode(_)) => Ok(description),
+            (Position::Current, Object::Output(_) | Object::Pipe(..)) | (_, Object::Inode(_)) => {
+                Ok(description)
+            }
         }
     }
 
@@ -153,7 +161,7 @@ impl Linux {
             Object::Inode(id) if direction == Direction::Write && description.is_appending() => {
                 Ok(self.fs.content(id).map_or(0, |content| content.length()))
             }
-            Object::Inode(_) | Object::Output(_) => Ok(match position {
+            Object::Inode(_) | Object::Output(_) | Object::Pipe(..) => Ok(match position {
                 Position::Current => description.offset,
                 Position::At(offset) => offset,
             }),
@@ -162,7 +170,9 @@ impl Linux {
 
     fn advance(&mut self, fd: i32, position: Position, start: u64, done: u64) -> Reply {
         if position == Position::Current {
-            self.descriptors.get_mut(fd)?.offset = start.saturating_add(done);
+            self.task
+                .descriptors
+                .update(fd, |description| description.offset = start.saturating_add(done))?;
         }
         Ok(done)
     }
@@ -171,12 +181,19 @@ impl Linux {
         &mut self,
         space: &mut Space,
         direction: Direction,
-        object: Object,
+        description: &Description,
         offset: u64,
         address: u64,
         length: u64,
     ) -> Reply {
-        match (object, direction) {
+        match (description.object, direction) {
+            (Object::Pipe(id, End::Read), Direction::Read) => {
+                self.read_pipe(space, id, description.flags, address, length)
+            }
+            (Object::Pipe(id, End::Write), Direction::Write) => {
+                self.write_pipe(space, id, description.flags, address, length)
+            }
+            (Object::Pipe(..), _) => Err(EBADF.into()),
             (Object::Output(stream), Direction::Write) => self.write_output(space, stream, address, length),
             (Object::Output(_), Direction::Read) => Err(EBADF.into()),
             (Object::Inode(id), Direction::Read) => self.read_inode(space, id, offset, address, length),
@@ -192,17 +209,17 @@ impl Linux {
         address: u64,
         length: u64,
     ) -> Reply {
-        let mut user = User::new(space, &mut self.memory);
-        let mut random = [0; 256];
+        let mut user = User::new(space, &mut self.task.memory);
+        let mut buffer = [0; 256];
         let mut done = 0;
         while done < length {
             let left = length - done;
             let part = match &self.fs.inode(id)?.node {
-                Node::File(content) => content.at(offset.saturating_add(done), left),
+                Node::File(content) => content.at(offset.saturating_add(done), left, &mut buffer),
                 Node::Device(Device::Null) => &[],
                 Node::Device(Device::Zero | Device::Full) => &ZEROS[..left.min(CHUNK_LEN as u64) as usize],
                 Node::Device(Device::Random) => {
-                    let part = &mut random[..left.min(256) as usize];
+                    let part = &mut buffer[..left.min(256) as usize];
                     self.random.fill(part);
                     part
                 }
@@ -239,7 +256,7 @@ impl Linux {
             Node::File(_) => {}
         }
         let now_ns = self.clock.realtime_ns();
-        let mut user = User::new(space, &mut self.memory);
+        let mut user = User::new(space, &mut self.task.memory);
         let mut chunk = [0; CHUNK_LEN];
         let mut done = 0;
         while done < length {
@@ -250,6 +267,9 @@ impl Linux {
                 Err(errno) if done == 0 => return Err(errno.into()),
                 Err(_) => break,
             };
+            if let Some(object) = self.fs.content(id)?.pages() {
+                user.note_write(object, offset.saturating_add(done), written as u64);
+            }
             done += written as u64;
             if written < part.len() {
                 break;
@@ -279,7 +299,7 @@ impl Linux {
 
     /// `lseek`.
     pub(super) fn lseek(&mut self, fd: i32, offset: u64, whence: u32) -> Reply {
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
@@ -297,19 +317,19 @@ impl Linux {
             SEEK_DATA | SEEK_HOLE if offset >= length => return Err(ENXIO.into()),
             SEEK_DATA => 0,
             SEEK_HOLE => {
-                self.descriptors.get_mut(fd)?.offset = length;
+                self.task.descriptors.update(fd, |description| description.offset = length)?;
                 return Ok(length);
             }
             _ => return Err(EINVAL.into()),
         };
         let target = base.checked_add_signed(offset as i64).filter(|at| *at <= MAX_LEN).ok_or(EINVAL)?;
-        self.descriptors.get_mut(fd)?.offset = target;
+        self.task.descriptors.update(fd, |description| description.offset = target)?;
         Ok(target)
     }
 
     /// `ftruncate`.
     pub(super) fn ftruncate(&mut self, fd: i32, length: u64) -> Reply {
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         description.check_writable().map_err(|_| EINVAL)?;
         let Object::Inode(id) = description.object else { return Err(EINVAL.into()) };
         self.truncate_inode(id, length)
@@ -326,21 +346,35 @@ impl Linux {
 
     /// `close`.
     pub(super) fn close(&mut self, fd: i32) -> Reply {
-        let closed = self.descriptors.close(fd)?;
+        let closed = self.task.descriptors.close(fd)?;
         self.drop_description(closed);
         Ok(0)
     }
 
     /// Lets go of what a description without descriptors led to.
     pub(super) fn drop_description(&mut self, closed: Option<Description>) {
-        if let Some(Description { object: Object::Inode(id), .. }) = closed {
-            self.fs.release(id);
+        match closed.map(|description| description.object) {
+            Some(Object::Inode(id)) => self.fs.release(id),
+            Some(Object::Pipe(id, end)) => {
+                self.pipes.release(id, end);
+                self.events += 1;
+            }
+            Some(Object::Output(_)) | None => {}
+        }
+    }
+
+    /// Takes hold of what a new description leads to.
+    pub(super) fn hold_object(&mut self, object: Object) -> Result<(), Errno> {
+        match object {
+            Object::Inode(id) => self.fs.hold(id),
+            Object::Pipe(id, end) => self.pipes.hold(id, end),
+            Object::Output(_) => Ok(()),
         }
     }
 
     /// `dup2` and `dup3`.
     pub(super) fn duplicate_to(&mut self, old: i32, new: i32, close_on_exec: bool) -> Reply {
-        let closed = self.descriptors.duplicate_to(old, new, close_on_exec)?;
+        let closed = self.task.descriptors.duplicate_to(old, new, close_on_exec)?;
         self.drop_description(closed);
         Ok(new as u64)
     }
@@ -348,17 +382,22 @@ impl Linux {
     /// Changes the flags that `F_SETFL` may change.
     pub(super) fn set_flags(&mut self, fd: i32, flags: u32) -> Reply {
         const SETTABLE: u32 = O_APPEND | O_NONBLOCK;
-        let description = self.descriptors.get_mut(fd)?;
-        description.flags = description.flags & !SETTABLE | flags & SETTABLE;
+        self.task.descriptors.update(fd, |description| {
+            description.flags = description.flags & !SETTABLE | flags & SETTABLE;
+        })?;
         Ok(0)
     }
 
-    /// Whether the object can be read from and written to, as `poll` reports it.
-    pub(super) fn readiness(&self, fd: i32) -> Result<(bool, bool), Errno> {
-        let description = self.descriptors.get(fd)?;
+    /// What `poll` reports of a descriptor, asked for or not.
+    pub(super) fn readiness(&self, fd: i32) -> Result<u32, Errno> {
+        const INPUT: u32 = POLLIN | POLLRDNORM;
+        const OUTPUT: u32 = POLLOUT | POLLWRNORM;
+        let description = self.task.descriptors.get(fd)?;
         Ok(match description.object {
-            Object::Output(_) => (false, description.flags & O_ACCMODE != 0),
-            Object::Inode(_) => (true, true),
+            Object::Output(_) if description.flags & O_ACCMODE != 0 => OUTPUT,
+            Object::Output(_) => 0,
+            Object::Inode(_) => INPUT | OUTPUT,
+            Object::Pipe(id, end) => self.pipe_readiness(self.pipes.get(id)?, end),
         })
     }
 }

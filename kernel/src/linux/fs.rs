@@ -16,6 +16,7 @@ use super::errno::{
     EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
 };
 use super::fallible;
+use super::pages::Object;
 
 /// The longest name.
 const MAX_NAME_LEN: usize = 255;
@@ -181,6 +182,12 @@ impl Fs {
         let done = content.write(offset, bytes, budget)?;
         self.inode_mut(id)?.modified_ns = now_ns;
         Ok(done)
+    }
+
+    /// A regular file's content as pages to map shared; `object` is to be their number.
+    pub fn share(&mut self, id: InodeId, object: u64) -> Result<Object, Errno> {
+        let (content, budget) = self.content_mut(id)?;
+        content.share(object, budget)
     }
 
     /// Sets a regular file's length.

@@ -53,6 +53,44 @@ fn load_segments(memory: &mut Memory, space: &mut Space, image: &Image<'_>) -> R
     Ok(())
 }
 
+/// Loads a program into an empty space and builds its stack; returns its memory and
+/// its stack pointer.
+pub fn load(
+    space: &mut Space,
+    image: &Image<'_>,
+    memory_len: u64,
+    arguments: &[&[u8]],
+    environment: &[&[u8]],
+    random: [u8; 16],
+) -> Result<(Memory, u64), Refusal> {
+    let needed = filled_pages(image) + EXTRA_PAGES;
+    if needed > frame::free_count() {
+        return Err(out_of_memory(needed));
+    }
+    let mut memory = Memory::new(memory_len);
+    load_segments(&mut memory, space, image)?;
+    let image_end = image.segments.iter().map(|segment| segment.end).max().unwrap_or(0);
+    memory.start_heap(image_end);
+    let access = Access { read: true, write: true, execute: image.executable_stack };
+    let top = memory.map_stack(space, access).map_err(|_| Refusal::Malformed)?;
+    let contents = Contents {
+        arguments,
+        environment,
+        random,
+        capabilities: u64::from(hwcap()),
+        // Neither WRFSBASE nor user-mode MONITOR.
+        more_capabilities: 0,
+    };
+    let (stack_pointer, stack) = contents.build(image, top).map_err(|error| match error {
+        StackError::TooLong { limit } => Refusal::ArgumentsTooLong { limit },
+        StackError::Exhausted => out_of_memory(needed),
+    })?;
+    memory
+        .fill(space, stack_pointer, &stack)
+        .map_err(|OutOfFrames| out_of_memory(stack.len() as u64 / PAGE_LEN + 1))?;
+    Ok((memory, stack_pointer))
+}
+
 impl Linux {
     /// Loads the archive's program into `space`, builds its stack and sets its registers.
     ///
@@ -66,9 +104,6 @@ impl Linux {
         let program = archive.find(entry::PROGRAM).ok_or(Refusal::NoProgram)?;
         let image = Image::parse(program)?;
         let needed = filled_pages(&image) + EXTRA_PAGES;
-        if needed > frame::free_count() {
-            return Err(out_of_memory(needed));
-        }
         let listed = |name| strings(archive.find(name).unwrap_or(&[]));
         let mut arguments = listed(entry::ARGV).map_err(|_| out_of_memory(needed))?;
         let environment = listed(entry::ENVP).map_err(|_| out_of_memory(needed))?;
@@ -76,34 +111,12 @@ impl Linux {
             // As on Linux: a program always has an argv[0].
             super::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
         }
-
         let memory_len = frame::free_count().saturating_mul(PAGE_LEN);
-        let mut memory = Memory::new(memory_len);
-        load_segments(&mut memory, space, &image)?;
-        let image_end = image.segments.iter().map(|segment| segment.end).max().unwrap_or(0);
-        memory.start_heap(image_end);
-        let access = Access { read: true, write: true, execute: image.executable_stack };
-        let top = memory.map_stack(space, access).map_err(|_| Refusal::Malformed)?;
-
         let mut random = Random::new(seed);
         let mut random_bytes = [0; 16];
         random.fill(&mut random_bytes);
-        let contents = Contents {
-            arguments: &arguments,
-            environment: &environment,
-            random: random_bytes,
-            capabilities: u64::from(hwcap()),
-            // Neither WRFSBASE nor user-mode MONITOR.
-            more_capabilities: 0,
-        };
-        let (stack_pointer, stack) = contents.build(&image, top).map_err(|error| match error {
-            StackError::TooLong { limit } => Refusal::ArgumentsTooLong { limit },
-            StackError::Exhausted => out_of_memory(needed),
-        })?;
-        memory
-            .fill(space, stack_pointer, &stack)
-            .map_err(|OutOfFrames| out_of_memory(stack.len() as u64 / PAGE_LEN + 1))?;
-
+        let (memory, stack_pointer) =
+            load(space, &image, memory_len, &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
         let linux =
             Self::new(archive, memory, memory_len, random, name).map_err(|_| out_of_memory(needed))?;
@@ -113,7 +126,7 @@ impl Linux {
 }
 
 /// The registers of a program before its first instruction: all zero but these.
-fn start(uprr: &mut Uprr, entry: u64, stack_pointer: u64) {
+pub fn start(uprr: &mut Uprr, entry: u64, stack_pointer: u64) {
     for index in 0..16 {
         *uprr.gpr_mut(index) = 0;
     }

@@ -3,13 +3,17 @@
 //!
 //! Pages come on demand: an area promises zeroed pages, the first access to one
 //! (the program's page fault, or the kernel's copy in a system call) maps it.
-//! Pages with content of a file are mapped with the area.
+//! Pages with content of a file are mapped with the area; those of shared memory are
+//! taken from the [`Pages`](super::pages::Pages) behind it.
+
+use alloc::vec::Vec;
 
 use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 
 use super::area::{Area, Areas, Kind};
 use super::errno::{EEXIST, ENOMEM, Errno};
-use super::fallible::Exhausted;
+use super::fallible::{self, Exhausted};
+use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
 
@@ -77,10 +81,19 @@ pub enum Resolved {
     Mapped,
 }
 
+/// Shared pages that an area is of.
+struct Attached {
+    id: u64,
+    object: Object,
+    /// How often it had been cut when this process looked last.
+    cuts: u32,
+}
+
 /// The memory of a process.
 pub struct Memory {
     areas: Areas,
     resident: Resident,
+    objects: Vec<Attached>,
     /// Where the heap begins.
     heap_start: u64,
     /// The program break.
@@ -105,10 +118,27 @@ impl Memory {
         Self {
             areas: Areas::default(),
             resident: Resident::default(),
+            objects: Vec::new(),
             heap_start: 0,
             heap_break: 0,
             commit_limit,
         }
+    }
+
+    /// The same memory for another process, whose space is a fork of this one's.
+    pub fn fork(&self) -> Result<Self, Exhausted> {
+        let mut objects = Vec::new();
+        objects.try_reserve_exact(self.objects.len()).map_err(|_| Exhausted)?;
+        let copies = self.objects.iter();
+        objects.extend(copies.map(|it| Attached { object: it.object.clone(), ..*it }));
+        Ok(Self {
+            areas: self.areas.fork()?,
+            resident: self.resident.fork()?,
+            objects,
+            heap_start: self.heap_start,
+            heap_break: self.heap_break,
+            commit_limit: self.commit_limit,
+        })
     }
 
     /// The areas.
@@ -127,10 +157,51 @@ impl Memory {
         self.areas.insert(area)
     }
 
+    /// Adds an area of shared pages, likewise.
+    pub fn map_shared(&mut self, space: &mut Space, area: Area, object: &Object) -> Result<(), Exhausted> {
+        let (id, cuts) = (object.borrow().id(), object.borrow().cuts());
+        fallible::reserve_one(&mut self.objects)?;
+        self.map(space, area)?;
+        if self.objects.iter().all(|attached| attached.id != id) {
+            self.objects.push(Attached { id, object: object.clone(), cuts });
+        }
+        Ok(())
+    }
+
     /// Takes away everything between two addresses.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
         self.areas.remove(start, end)?;
-        self.discard(space, start, end)
+        self.discard(space, start, end)?;
+        let areas = self.areas.all();
+        let is_of = |area: &Area, id| matches!(area.kind, Kind::Shared { object, .. } if object == id);
+        self.objects.retain(|attached| areas.iter().any(|area| is_of(area, attached.id)));
+        Ok(())
+    }
+
+    /// Whether any area is of shared pages.
+    #[inline]
+    pub fn has_shared(&self) -> bool {
+        !self.objects.is_empty()
+    }
+
+    /// Gives back the pages of what was cut since the last call: those that are still
+    /// there come again on demand.
+    pub fn catch_up(&mut self, space: &mut Space) -> Result<(), Exhausted> {
+        for index in 0..self.objects.len() {
+            let Attached { id, object, cuts } = &mut self.objects[index];
+            let now = object.borrow().cuts();
+            if core::mem::replace(cuts, now) == now {
+                continue;
+            }
+            let id = *id;
+            for index in 0..self.areas.all().len() {
+                let area = self.areas.all()[index];
+                if matches!(area.kind, Kind::Shared { object, .. } if object == id) {
+                    self.discard(space, area.start, area.end)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives back the pages between two addresses; the areas stay.
@@ -175,9 +246,35 @@ impl Memory {
         }
         let page = page_down(address);
         if self.resident.contains(page) {
-            return Ok(Resolved::Present);
+            let own = intent == Intent::Write
+                && space.own(page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+            return Ok(if own { Resolved::Mapped } else { Resolved::Present });
+        }
+        if let Kind::Shared { object, delta, .. } = area.kind {
+            return self.add_shared(space, page, area.access, object, page.wrapping_add(delta));
         }
         self.add_page(space, page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        Ok(Resolved::Mapped)
+    }
+
+    /// Maps the page at `offset` of an object.
+    fn add_shared(
+        &mut self,
+        space: &mut Space,
+        page: u64,
+        access: Access,
+        object: u64,
+        offset: u64,
+    ) -> Result<Resolved, Fault> {
+        let attached = self.objects.iter().find(|attached| attached.id == object).ok_or(Fault::Denied)?;
+        let mut pages = attached.object.borrow_mut();
+        if offset >= pages.length() {
+            return Err(Fault::PastEnd);
+        }
+        self.resident.reserve().map_err(|Exhausted| Fault::OutOfMemory)?;
+        let shared = pages.page(offset / PAGE_LEN).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        space.map_shared(page, shared, access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        self.resident.insert(page).map_err(|Exhausted| Fault::OutOfMemory)?;
         Ok(Resolved::Mapped)
     }
 

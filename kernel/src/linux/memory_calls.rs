@@ -10,18 +10,25 @@ use linux_raw_sys::general::{
 };
 
 use super::area::{Area, Kind, MAX_AREAS};
-use super::descriptor::Object;
+use super::descriptor;
 use super::errno::{EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::fs::{Device, InodeId, Node};
 use super::memory::{MMAP_MIN, MMAP_TOP, page_down, page_up};
+use super::pages::{Object, Pages};
 use super::{Linux, Next};
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
 
 /// What to map.
 #[derive(Clone, Copy)]
 enum Source {
-    Zeros(Kind),
-    File { id: InodeId, offset: u64, kind: Kind },
+    /// Zeros of one's own.
+    Zeros,
+    /// A copy of a file's content from `offset` on.
+    Copy { id: InodeId, offset: u64 },
+    /// Zeros to share.
+    SharedZeros,
+    /// A file's content itself.
+    Shared { id: InodeId, offset: u64, may_write: bool },
 }
 
 /// The permissions that `prot` asks for. As on the processor, what can be
@@ -55,13 +62,13 @@ impl Linux {
         }
         let source = self.map_source(prot, flags, fd as i32, offset)?;
         let access = access_of(prot);
-        if access.write && flags & MAP_NORESERVE == 0 && self.memory.exceeds_commit(length) {
+        if access.write && flags & MAP_NORESERVE == 0 && self.task.memory.exceeds_commit(length) {
             return Err(ENOMEM.into());
         }
         let start = self.place(hint, length, flags)?;
         self.map_at(space, start, start + length, access, source).inspect_err(|_| {
             // Part of it may be there; what it replaced is gone, as on Linux.
-            let _ = self.memory.unmap(space, start, start + length);
+            let _ = self.task.memory.unmap(space, start, start + length);
         })?;
         Ok(start)
     }
@@ -73,32 +80,35 @@ impl Linux {
             MAP_SHARED | MAP_SHARED_VALIDATE => true,
             _ => return Err(EINVAL),
         };
-        let zeros = Source::Zeros(if is_shared { Kind::Shared } else { Kind::Private });
+        let zeros = if is_shared { Source::SharedZeros } else { Source::Zeros };
         if flags & MAP_ANONYMOUS != 0 {
             return Ok(zeros);
         }
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         description.check_readable().map_err(|_| EACCES)?;
-        let Object::Inode(id) = description.object else { return Err(ENODEV) };
+        let descriptor::Object::Inode(id) = description.object else { return Err(ENODEV) };
         match &self.fs.inode(id)?.node {
             Node::Device(Device::Zero) => return Ok(zeros),
             Node::File(_) => {}
             Node::Directory(_) | Node::Link(_) | Node::Device(_) => return Err(ENODEV),
         }
-        if is_shared && prot & PROT_WRITE != 0 {
-            if description.flags & O_ACCMODE != O_RDWR {
-                return Err(EACCES);
-            }
-            defmt::warn!("mmap: a writable shared mapping of a file is not supported (ENODEV)");
-            return Err(ENODEV);
+        let may_write = description.flags & O_ACCMODE == O_RDWR;
+        match is_shared {
+            true if prot & PROT_WRITE != 0 && !may_write => Err(EACCES),
+            true => Ok(Source::Shared { id, offset, may_write }),
+            false => Ok(Source::Copy { id, offset }),
         }
-        let kind = if is_shared { Kind::SharedFile } else { Kind::File };
-        Ok(Source::File { id, offset, kind })
+    }
+
+    /// A number for a new object.
+    fn object_id(&mut self) -> u64 {
+        self.objects += 1;
+        self.objects
     }
 
     /// Where a mapping goes.
     fn place(&self, hint: u64, length: u64, flags: u32) -> Result<u64, Errno> {
-        let areas = self.memory.areas();
+        let areas = self.task.memory.areas();
         let end = hint.checked_add(length).filter(|end| *end <= USER_END);
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0 {
             if !hint.is_multiple_of(PAGE_LEN) {
@@ -129,20 +139,48 @@ impl Linux {
         source: Source,
     ) -> Result<(), Errno> {
         match source {
-            Source::Zeros(kind) => Ok(self.memory.map(space, Area { start, end, access, kind })?),
-            Source::File { id, offset, kind } => {
+            Source::Zeros => {
+                let kind = Kind::Private;
+                Ok(self.task.memory.map(space, Area { start, end, access, kind })?)
+            }
+            Source::SharedZeros => {
+                let object = Pages::new(self.object_id(), end - start)?;
+                self.map_object(space, &object, (start, end), access, 0, true)
+            }
+            Source::Shared { id, offset, may_write } => {
+                let number = self.object_id();
+                let object = self.fs.share(id, number)?;
+                self.map_object(space, &object, (start, end), access, offset, may_write)
+            }
+            Source::Copy { id, offset } => {
+                let kind = Kind::File;
                 let left = self.fs.content(id)?.length().saturating_sub(offset);
                 let filled_end = page_up(left).map_or(end, |left| end.min(start.saturating_add(left)));
                 if filled_end < end {
                     let area = Area { start: filled_end, end, access, kind: Kind::PastEnd };
-                    self.memory.map(space, area)?;
+                    self.task.memory.map(space, area)?;
                 }
                 if start < filled_end {
-                    self.memory.map(space, Area { start, end: filled_end, access, kind })?;
+                    self.task.memory.map(space, Area { start, end: filled_end, access, kind })?;
                 }
                 self.copy_file(space, id, offset, start, filled_end)
             }
         }
+    }
+
+    /// Maps pages of an object from `offset` on.
+    fn map_object(
+        &mut self,
+        space: &mut Space,
+        object: &Object,
+        (start, end): (u64, u64),
+        access: Access,
+        offset: u64,
+        may_write: bool,
+    ) -> Result<(), Errno> {
+        let delta = offset.wrapping_sub(start);
+        let kind = Kind::Shared { object: object.borrow().id(), delta, may_write };
+        Ok(self.task.memory.map_shared(space, Area { start, end, access, kind }, object)?)
     }
 
     fn copy_file(
@@ -156,11 +194,12 @@ impl Linux {
         let content = self.fs.content(id)?;
         let mut at = start;
         while at < end {
-            let part = content.at(offset + (at - start), end - at);
+            let mut buffer = [0; 256];
+            let part = content.at(offset + (at - start), end - at, &mut buffer);
             if part.is_empty() {
                 break;
             }
-            self.memory.fill(space, at, part).map_err(|OutOfFrames| ENOMEM)?;
+            self.task.memory.fill(space, at, part).map_err(|OutOfFrames| ENOMEM)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -169,7 +208,7 @@ impl Linux {
     /// `munmap`.
     pub(super) fn munmap(&mut self, space: &mut Space, address: u64, length: u64) -> Reply {
         let (start, end) = page_range(address, length).filter(|(start, end)| start < end).ok_or(EINVAL)?;
-        self.memory.unmap(space, start, end)?;
+        self.task.memory.unmap(space, start, end)?;
         Ok(0)
     }
 
@@ -185,20 +224,20 @@ impl Linux {
         }
         let (mut start, end) = page_range(address, length).ok_or(ENOMEM)?;
         if prot & PROT_GROWSDOWN != 0 {
-            let area = self.memory.areas().find(start).filter(|area| area.kind == Kind::Stack);
+            let area = self.task.memory.areas().find(start).filter(|area| area.kind == Kind::Stack);
             start = area.ok_or(EINVAL)?.start;
         }
-        let hole = self.memory.areas().first_hole(start, end);
+        let hole = self.task.memory.areas().first_hole(start, end);
         let reached = hole.unwrap_or(end);
         let access = access_of(prot);
         if access.write {
-            let shared_file = |area: Area| area.kind == Kind::SharedFile;
-            if self.memory.areas().between(start, reached).any(shared_file) {
+            let read_only = |area: Area| matches!(area.kind, Kind::Shared { may_write: false, .. });
+            if self.task.memory.areas().between(start, reached).any(read_only) {
                 return Err(EACCES.into());
             }
         }
         // What lies in front of a hole is changed nevertheless, as on Linux.
-        self.memory.protect(space, start, reached, access)?;
+        self.task.memory.protect(space, start, reached, access)?;
         if hole.is_some() { Err(ENOMEM.into()) } else { Ok(0) }
     }
 
@@ -214,14 +253,18 @@ impl Linux {
         let (start, old_end) = page_range(address, old_length).ok_or(EINVAL)?;
         let new_length = page_up(new_length).filter(|length| *length > 0).ok_or(EINVAL)?;
         let old_length = old_end - start;
-        if old_length == 0 {
+        let area = self.task.memory.areas().find(start).ok_or(EFAULT)?;
+        let is_shared = matches!(area.kind, Kind::Shared { .. });
+        // Without a length, shared pages are mapped once more.
+        if old_length == 0 && !(is_shared && may_move) {
             return Err(EINVAL.into());
         }
-        let area = self.memory.areas().find(start).ok_or(EFAULT)?;
         if area.end < old_end {
             return Err(EFAULT.into());
         }
-        if new_length > old_length && area.access.write && self.memory.exceeds_commit(new_length - old_length)
+        if new_length > old_length
+            && area.access.write
+            && self.task.memory.exceeds_commit(new_length - old_length)
         {
             return Err(ENOMEM.into());
         }
@@ -233,35 +276,37 @@ impl Linux {
             if target < old_end && start < target_end {
                 return Err(EINVAL.into());
             }
-            self.memory.unmap(space, target, target_end)?;
+            self.task.memory.unmap(space, target, target_end)?;
             return self.move_area(space, area, (start, old_length), (target, new_length));
         }
-        if new_length <= old_length {
-            self.memory.unmap(space, start + new_length, old_end)?;
+        if old_length > 0 && new_length <= old_length {
+            self.task.memory.unmap(space, start + new_length, old_end)?;
             return Ok(start);
         }
         let grows_to = start.checked_add(new_length).filter(|end| *end <= MMAP_TOP);
         if let Some(new_end) = grows_to
+            && old_length > 0
             && area.end == old_end
-            && self.memory.areas().is_free(old_end, new_end)
+            && self.task.memory.areas().is_free(old_end, new_end)
         {
             let kind = self.growth_kind(area);
-            self.memory.map(space, Area { start: old_end, end: new_end, access: area.access, kind })?;
+            self.task.memory.map(space, Area { start: old_end, end: new_end, access: area.access, kind })?;
             return Ok(start);
         }
         if !may_move {
             return Err(ENOMEM.into());
         }
-        let target = self.memory.areas().gap(MMAP_MIN, MMAP_TOP, new_length).ok_or(ENOMEM)?;
+        let target = self.task.memory.areas().gap(MMAP_MIN, MMAP_TOP, new_length).ok_or(ENOMEM)?;
         self.move_area(space, area, (start, old_length), (target, new_length))
     }
 
     /// What an area grows by: file mappings are not read on.
     fn growth_kind(&self, area: Area) -> Kind {
         match area.kind {
-            Kind::File | Kind::SharedFile | Kind::PastEnd => Kind::PastEnd,
+            Kind::File | Kind::PastEnd => Kind::PastEnd,
             Kind::Image | Kind::Heap | Kind::Stack | Kind::Private => Kind::Private,
-            Kind::Shared => Kind::Shared,
+            // What lies behind the object's end is found out when it is touched.
+            Kind::Shared { .. } => area.kind,
         }
     }
 
@@ -272,21 +317,28 @@ impl Linux {
         (start, old_length): (u64, u64),
         (target, new_length): (u64, u64),
     ) -> Reply {
-        if self.memory.areas().all().len() + 4 > MAX_AREAS {
+        if self.task.memory.areas().all().len() + 4 > MAX_AREAS {
             return Err(ENOMEM.into());
         }
         let kept = old_length.min(new_length);
-        self.memory.map(space, Area { start: target, end: target + kept, ..area })?;
+        // As if the area began where the part of it that moves does.
+        let area = area.clipped(start, area.end).moved_to(target);
+        if kept > 0 {
+            self.task.memory.map(space, Area { end: target + kept, ..area })?;
+        }
         if new_length > kept {
             let kind = self.growth_kind(area);
             let (start, end) = (target + kept, target + new_length);
-            self.memory.map(space, Area { start, end, access: area.access, kind })?;
+            self.task.memory.map(space, Area { start, end, access: area.access, kind })?;
         }
         // From here on pages may be in either place: there is no way back.
-        self.memory
+        self.task
+            .memory
             .relocate(space, start, start + kept, target)
             .map_err(|OutOfFrames| Failure::End(Next::OutOfMemory))?;
-        self.memory.unmap(space, start, start + old_length)?;
+        if old_length > 0 {
+            self.task.memory.unmap(space, start, start + old_length)?;
+        }
         Ok(target)
     }
 
@@ -302,27 +354,28 @@ impl Linux {
         };
         let (start, end) = page_range(address, length).ok_or(EINVAL)?;
         if discards {
-            let keeps_content = |area: Area| matches!(area.kind, Kind::Image | Kind::File | Kind::SharedFile);
-            if self.memory.areas().between(start, end).any(keeps_content) {
+            let keeps_content = |area: Area| matches!(area.kind, Kind::Image | Kind::File);
+            if self.task.memory.areas().between(start, end).any(keeps_content) {
                 defmt::warn!("madvise: MADV_DONTNEED on a file's pages is not supported (EINVAL)");
                 return Err(EINVAL.into());
             }
             let mut from = start;
             loop {
-                let Some(area) = self.memory.areas().between(from, end).next() else { break };
-                if area.kind != Kind::Shared {
-                    self.memory.discard(space, area.start, area.end)?;
+                let Some(area) = self.task.memory.areas().between(from, end).next() else { break };
+                // The content of shared pages stays, so they may as well.
+                if !matches!(area.kind, Kind::Shared { .. }) {
+                    self.task.memory.discard(space, area.start, area.end)?;
                 }
                 from = area.end;
             }
         }
-        if self.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+        if self.task.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
     }
 
     /// `mlock`, `munlock`, `msync`: nothing is ever paged out or written back.
     pub(super) fn check_mapped(&mut self, address: u64, length: u64) -> Reply {
         let (start, end) = page_range(page_down(address), length).ok_or(ENOMEM)?;
-        if self.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+        if self.task.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
     }
 }
 

@@ -39,15 +39,15 @@ impl Linux {
     /// The directory that a relative path starts from.
     fn base(&self, directory: i32, path: &[u8]) -> Result<InodeId, Errno> {
         if directory == AT_FDCWD || path.starts_with(b"/") {
-            return Ok(self.working_directory);
+            return Ok(self.task.working_directory);
         }
-        match self.descriptors.get(directory)?.object {
+        match self.task.descriptors.get(directory)?.object {
             Object::Inode(id) => self.fs.directory(id).map(|_| id),
-            Object::Output(_) => Err(ENOTDIR),
+            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR),
         }
     }
 
-    fn locate(&mut self, space: &mut Space, at: PathAt, follow: Follow) -> Result<Place, Failure> {
+    pub(super) fn locate(&mut self, space: &mut Space, at: PathAt, follow: Follow) -> Result<Place, Failure> {
         let path = self.user(space).path(at.path)?;
         Ok(self.fs.locate(self.base(at.directory, &path)?, &path, follow)?)
     }
@@ -57,8 +57,8 @@ impl Linux {
         let path = self.user(space).path(at.path)?;
         if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
             return Ok(match at.directory {
-                AT_FDCWD => Object::Inode(self.working_directory),
-                fd => self.descriptors.get(fd)?.object,
+                AT_FDCWD => Object::Inode(self.task.working_directory),
+                fd => self.task.descriptors.get(fd)?.object,
             });
         }
         let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
@@ -83,19 +83,17 @@ impl Linux {
             None if place.wants_directory => return Err(EISDIR.into()),
             None => {
                 let node = Node::File(Content::default());
-                self.fs.create(&place, node, mode & !self.umask, self.clock.realtime_ns())?
+                self.fs.create(&place, node, mode & !self.task.umask, self.clock.realtime_ns())?
             }
         };
         let object = match self.fs.inode(id)?.node {
-            Node::Device(Device::Descriptor(fd)) => self.descriptors.get(fd).map_err(|_| ENOENT)?.object,
+            Node::Device(Device::Descriptor(fd)) => self.task.descriptors.get(fd).map_err(|_| ENOENT)?.object,
             Node::Directory(_) | Node::File(_) | Node::Link(_) | Node::Device(_) => Object::Inode(id),
         };
-        if let Object::Inode(id) = object {
-            self.fs.hold(id)?;
-        }
+        self.hold_object(object)?;
         let kept = flags & !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
         let description = Description { object, offset: 0, flags: kept };
-        match self.descriptors.open(description, flags & O_CLOEXEC != 0) {
+        match self.task.descriptors.open(description, flags & O_CLOEXEC != 0) {
             Ok(fd) => Ok(fd as u64),
             Err(errno) => {
                 self.drop_description(Some(description));
@@ -142,7 +140,7 @@ impl Linux {
     /// `mkdir`, `mkdirat`.
     pub(super) fn mkdir(&mut self, space: &mut Space, at: PathAt, mode: u32) -> Reply {
         let place = self.locate(space, at, Follow::No)?;
-        let mode = mode & !self.umask & 0o1777;
+        let mode = mode & !self.task.umask & 0o1777;
         self.fs.create(&place, Fs::new_directory(), mode, self.clock.realtime_ns())?;
         Ok(0)
     }
@@ -216,7 +214,7 @@ impl Linux {
 
     /// `getcwd`.
     pub(super) fn getcwd(&mut self, space: &mut Space, buffer: u64, length: u64) -> Reply {
-        let mut path = self.fs.path_of(self.working_directory)?;
+        let mut path = self.fs.path_of(self.task.working_directory)?;
         fallible::push(&mut path, 0)?;
         if (path.len() as u64) > length {
             return Err(ERANGE.into());
@@ -233,16 +231,16 @@ impl Linux {
 
     /// `fchdir`.
     pub(super) fn fchdir(&mut self, fd: i32) -> Reply {
-        match self.descriptors.get(fd)?.object {
+        match self.task.descriptors.get(fd)?.object {
             Object::Inode(id) => self.enter(id),
-            Object::Output(_) => Err(ENOTDIR.into()),
+            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR.into()),
         }
     }
 
     fn enter(&mut self, directory: InodeId) -> Reply {
         self.fs.directory(directory)?;
         self.fs.hold(directory)?;
-        let left = core::mem::replace(&mut self.working_directory, directory);
+        let left = core::mem::replace(&mut self.task.working_directory, directory);
         self.fs.release(left);
         Ok(0)
     }
@@ -266,7 +264,7 @@ impl Linux {
         const UTIME_NOW: u64 = linux_raw_sys::general::UTIME_NOW as u64;
         const UTIME_OMIT: u64 = linux_raw_sys::general::UTIME_OMIT as u64;
         let object = match at.path {
-            0 => self.descriptors.get(at.directory)?.object,
+            0 => self.task.descriptors.get(at.directory)?.object,
             _ => self.object(space, at, flags)?,
         };
         let mut modified_ns = Some(self.clock.realtime_ns());
@@ -286,7 +284,7 @@ impl Linux {
 
     /// `getdents64`. The offset of a directory is the serial of the last entry seen.
     pub(super) fn getdents64(&mut self, space: &mut Space, fd: i32, buffer: u64, length: u64) -> Reply {
-        let description = self.descriptors.get(fd)?;
+        let description = self.task.descriptors.get(fd)?;
         description.check_readable()?;
         let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
         let mut seen = description.offset;
@@ -307,7 +305,7 @@ impl Linux {
             done += record.len() as u64;
             seen = serial;
         }
-        self.descriptors.get_mut(fd)?.offset = seen;
+        self.task.descriptors.update(fd, |description| description.offset = seen)?;
         Ok(done)
     }
 

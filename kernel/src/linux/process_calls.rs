@@ -1,33 +1,24 @@
 // SPDX-License-Identifier: MIT
 //! Who the program is, what it may use, and how it ends.
 
-use linux_raw_sys::general::{
-    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_WAIT,
-    FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM,
-    RLIM_NLIMITS, RLIMIT_NOFILE,
-};
+use linux_raw_sys::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, RLIM_NLIMITS, RLIMIT_NOFILE};
 use linux_raw_sys::prctl::{
     PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
 };
 use pe_replay::Uprr;
 
-use super::errno::{EAGAIN, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH, ETIMEDOUT, Failure, Reply};
+use super::errno::{EFAULT, EINVAL, EPERM, ESRCH, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use super::memory::STACK_LEN;
+use super::task::MAX_PROCESSES;
 use super::user::User;
-use super::{Linux, Next};
+use super::{Linux, NAME_LEN, Next};
 use crate::mem::space::{Space, USER_END};
 
-/// The program's process and thread number.
-pub const PROCESS_ID: u64 = 1000;
-/// The number of whoever started it.
-pub const PARENT_ID: u64 = 1;
 /// `sizeof(struct robust_list_head)`.
 const ROBUST_LIST_LEN: u64 = 24;
 /// Length of a `struct utsname`'s fields.
 const UTSNAME_FIELD_LEN: usize = 65;
-/// Length of a process's name, with its final NUL byte.
-const NAME_LEN: usize = 16;
 /// `arch_prctl` (arch/x86/include/uapi/asm/prctl.h).
 const ARCH_SET_GS: u32 = 0x1001;
 const ARCH_SET_FS: u32 = 0x1002;
@@ -49,22 +40,22 @@ pub const LIMITS: [Limit; RLIM_NLIMITS as usize] = {
         Limit { soft, hard }
     }
     [
-        limit(UNLIMITED, UNLIMITED), // CPU
-        limit(UNLIMITED, UNLIMITED), // FSIZE
-        limit(UNLIMITED, UNLIMITED), // DATA
-        limit(STACK_LEN, STACK_LEN), // STACK
-        limit(0, UNLIMITED),         // CORE
-        limit(UNLIMITED, UNLIMITED), // RSS
-        limit(1, 1),                 // NPROC
-        limit(1024, 1024),           // NOFILE
-        limit(8 << 20, 8 << 20),     // MEMLOCK
-        limit(UNLIMITED, UNLIMITED), // AS
-        limit(UNLIMITED, UNLIMITED), // LOCKS
-        limit(0, 0),                 // SIGPENDING
-        limit(0, 0),                 // MSGQUEUE
-        limit(0, 0),                 // NICE
-        limit(0, 0),                 // RTPRIO
-        limit(UNLIMITED, UNLIMITED), // RTTIME
+        limit(UNLIMITED, UNLIMITED),                       // CPU
+        limit(UNLIMITED, UNLIMITED),                       // FSIZE
+        limit(UNLIMITED, UNLIMITED),                       // DATA
+        limit(STACK_LEN, STACK_LEN),                       // STACK
+        limit(0, UNLIMITED),                               // CORE
+        limit(UNLIMITED, UNLIMITED),                       // RSS
+        limit(MAX_PROCESSES as u64, MAX_PROCESSES as u64), // NPROC
+        limit(1024, 1024),                                 // NOFILE
+        limit(8 << 20, 8 << 20),                           // MEMLOCK
+        limit(UNLIMITED, UNLIMITED),                       // AS
+        limit(UNLIMITED, UNLIMITED),                       // LOCKS
+        limit(0, 0),                                       // SIGPENDING
+        limit(0, 0),                                       // MSGQUEUE
+        limit(0, 0),                                       // NICE
+        limit(0, 0),                                       // RTPRIO
+        limit(UNLIMITED, UNLIMITED),                       // RTTIME
     ]
 };
 
@@ -101,46 +92,6 @@ impl Linux {
         if length == ROBUST_LIST_LEN { Ok(0) } else { Err(EINVAL.into()) }
     }
 
-    /// `futex` with one thread: nobody waits, and nobody wakes up who does.
-    pub(super) fn futex(&mut self, space: &mut Space, arguments: [u64; 6]) -> Reply {
-        let [address, operation, value, timeout, _, expected] = arguments;
-        let operation = operation as u32;
-        if !address.is_multiple_of(4) {
-            return Err(EINVAL.into());
-        }
-        match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
-            command @ (FUTEX_WAIT | FUTEX_WAIT_BITSET) => {
-                let timeout_ns = self.optional_timespec(space, timeout)?;
-                if self.user(space).u32(address)? != value as u32 {
-                    return Err(EAGAIN.into());
-                }
-                let timeout_ns = timeout_ns.ok_or(Failure::End(Next::Deadlock))?;
-                let start_ns = match (command, operation & FUTEX_CLOCK_REALTIME) {
-                    (FUTEX_WAIT, _) => 0,
-                    (_, 0) => self.clock.monotonic_ns(),
-                    (_, _) => self.clock.realtime_ns(),
-                };
-                self.clock.sleep(timeout_ns.saturating_sub(start_ns));
-                Err(ETIMEDOUT.into())
-            }
-            FUTEX_WAKE | FUTEX_WAKE_BITSET | FUTEX_REQUEUE => {
-                self.user(space).u32(address)?;
-                Ok(0)
-            }
-            FUTEX_CMP_REQUEUE => {
-                if self.user(space).u32(address)? == expected as u32 {
-                    Ok(0)
-                } else {
-                    Err(EAGAIN.into())
-                }
-            }
-            other => {
-                defmt::warn!("futex operation {=u32} is not supported (ENOSYS)", other);
-                Err(ENOSYS.into())
-            }
-        }
-    }
-
     /// `getrandom`.
     pub(super) fn getrandom(&mut self, space: &mut Space, buffer: u64, length: u64, flags: u32) -> Reply {
         if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
@@ -149,7 +100,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let length = length.min(i32::MAX as u64);
-        let mut user = User::new(space, &mut self.memory);
+        let mut user = User::new(space, &mut self.task.memory);
         let mut chunk = [0; 256];
         let mut done = 0;
         while done < length {
@@ -173,10 +124,10 @@ impl Linux {
         new: u64,
         old: u64,
     ) -> Reply {
-        if process != 0 && process != PROCESS_ID {
+        if process != 0 && process != self.task.id {
             return Err(ESRCH.into());
         }
-        let before = *self.limits.get(resource as usize).ok_or(EINVAL)?;
+        let before = *self.task.limits.get(resource as usize).ok_or(EINVAL)?;
         if new != 0 {
             let limit: [u8; 16] = self.user(space).structure(new)?;
             let limit = Limit { soft: get_u64(&limit, 0), hard: get_u64(&limit, 8) };
@@ -187,9 +138,9 @@ impl Linux {
                 return Err(EPERM.into());
             }
             if resource == RLIMIT_NOFILE {
-                self.descriptors.limit = limit.soft;
+                self.task.descriptors.limit = limit.soft;
             }
-            self.limits[resource as usize] = limit;
+            self.task.limits[resource as usize] = limit;
         }
         if old != 0 {
             let limit = Layout::<16>::new().u64(0, before.soft).u64(8, before.hard);
@@ -221,10 +172,10 @@ impl Linux {
                     return Err(EFAULT.into());
                 }
                 name[end..].fill(0);
-                self.name = name;
+                self.task.name = name;
             }
             PR_GET_NAME => {
-                let name = self.name;
+                let name = self.task.name;
                 self.user(space).write(argument, &name)?;
             }
             PR_GET_DUMPABLE => return Ok(1),

@@ -17,6 +17,14 @@ pub struct Resident {
 }
 
 impl Resident {
+    /// A copy.
+    pub fn fork(&self) -> Result<Self, Exhausted> {
+        let mut runs = Vec::new();
+        runs.try_reserve_exact(self.runs.len()).map_err(|_| Exhausted)?;
+        runs.extend_from_slice(&self.runs);
+        Ok(Self { runs })
+    }
+
     /// Index of the first run that ends behind `address`.
     fn index(&self, address: u64) -> usize {
         self.runs.partition_point(|run| run.end <= address)

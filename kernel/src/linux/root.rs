@@ -91,7 +91,7 @@ impl Linux {
         let standard =
             [(Object::Inode(input), O_RDONLY), (Object::Output(1), O_WRONLY), (Object::Output(2), O_WRONLY)];
         for (object, flags) in standard {
-            self.descriptors.open(Description { object, offset: 0, flags }, false)?;
+            self.task.descriptors.open(Description { object, offset: 0, flags }, false)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use linux_raw_sys::general::{
 
 use super::errno::{EAGAIN, EINVAL, ENOMEM, ESRCH, Errno, Failure, Reply};
 use super::layout::{Layout, get_u32, get_u64};
-use super::process_calls::PROCESS_ID;
+use super::task::FIRST_ID;
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -58,8 +58,28 @@ impl Signals {
         index.and_then(|index| self.actions.get_mut(index)).ok_or(EINVAL)
     }
 
+    /// The same for a child: nothing is pending there.
+    pub fn fork(&self) -> Self {
+        Self { actions: self.actions, pending: 0, ..*self }
+    }
+
+    /// What `execve` leaves: handlers are gone, and the stack for them.
+    pub fn reset(&mut self) {
+        for action in &mut self.actions {
+            if get_u64(action, 0) != IGNORE {
+                *action = [0; 32];
+            }
+        }
+        self.stack = Layout::<24>::new().u32(8, SS_DISABLE).0;
+    }
+
+    /// Whether the process wants to know nothing of a signal.
+    pub fn is_ignored(&mut self, signal: u32) -> bool {
+        self.action(signal).is_ok_and(|action| get_u64(action, 0) == IGNORE)
+    }
+
     /// A signal for the process: `Ok` if it goes on.
-    fn raise(&mut self, signal: u32) -> Result<(), Failure> {
+    pub fn raise(&mut self, signal: u32) -> Result<(), Failure> {
         let disposition = get_u64(self.action(signal)?, 0);
         if self.blocked & bit(signal) & !UNBLOCKABLE != 0 {
             self.pending |= bit(signal);
@@ -106,15 +126,15 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = *self.signals.action(signal)?;
+        let before = *self.task.signals.action(signal)?;
         if new != 0 {
             let action: Action = self.user(space).structure(new)?;
             if UNBLOCKABLE & bit(signal) != 0 {
                 return Err(EINVAL.into());
             }
-            *self.signals.action(signal)? = action;
-            if !matches!(get_u64(&action, 0), DEFAULT | IGNORE) && !self.signals.warned {
-                self.signals.warned = true;
+            *self.task.signals.action(signal)? = action;
+            if !matches!(get_u64(&action, 0), DEFAULT | IGNORE) && !self.task.signals.warned {
+                self.task.signals.warned = true;
                 defmt::warn!("signal handlers are kept but not run yet (signal {=u32})", signal);
             }
         }
@@ -136,7 +156,7 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.signals.blocked;
+        let before = self.task.signals.blocked;
         let mut after = before;
         if set != 0 {
             let set = self.user(space).u64(set)?;
@@ -150,7 +170,7 @@ impl Linux {
         if old != 0 {
             self.user(space).write(old, &before.to_le_bytes())?;
         }
-        self.signals.set_blocked(after)?;
+        self.task.signals.set_blocked(after)?;
         Ok(0)
     }
 
@@ -159,7 +179,7 @@ impl Linux {
         if set_length > SET_LEN {
             return Err(EINVAL.into());
         }
-        let pending = self.signals.pending.to_le_bytes();
+        let pending = self.task.signals.pending.to_le_bytes();
         self.user(space).write(set, &pending[..set_length as usize])?;
         Ok(0)
     }
@@ -170,7 +190,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let set = self.user(space).u64(set)?;
-        self.signals.set_blocked(set)?;
+        self.task.signals.set_blocked(set)?;
         Err(Failure::End(Next::Deadlock))
     }
 
@@ -186,10 +206,10 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let timeout_ns = self.optional_timespec(space, timeout)?;
-        let waiting = self.user(space).u64(set)? & self.signals.pending;
+        let waiting = self.user(space).u64(set)? & self.task.signals.pending;
         if waiting != 0 {
             let signal = waiting.trailing_zeros() + 1;
-            self.signals.pending &= !bit(signal);
+            self.task.signals.pending &= !bit(signal);
             return Ok(u64::from(signal));
         }
         self.clock.sleep(timeout_ns.ok_or(Failure::End(Next::Deadlock))?);
@@ -198,11 +218,11 @@ impl Linux {
 
     /// `sigaltstack`.
     pub(super) fn sigaltstack(&mut self, space: &mut Space, new: u64, old: u64) -> Reply {
-        let before = self.signals.stack;
+        let before = self.task.signals.stack;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
             let flags = get_u32(&stack, 8);
-            self.signals.stack = match flags & !SS_AUTODISARM {
+            self.task.signals.stack = match flags & !SS_AUTODISARM {
                 SS_DISABLE => Layout::<24>::new().u32(8, SS_DISABLE).0,
                 0 | SS_ONSTACK if get_u64(&stack, 16) < u64::from(MINSIGSTKSZ) => {
                     return Err(ENOMEM.into());
@@ -224,17 +244,41 @@ impl Linux {
         Ok(0)
     }
 
-    /// `kill`, `tkill` and `tgkill`: there is nobody but the caller.
+    /// `kill`, `tkill` and `tgkill`.
     pub(super) fn kill(&mut self, target: i32, signal: u32) -> Reply {
-        const OWN: i32 = PROCESS_ID as i32;
-        match (target, signal) {
-            (_, signal) if signal > SIGNALS as u32 => Err(EINVAL.into()),
-            // A process does not get what it sends to everybody.
-            (OWN | 0, 0) => Ok(0),
-            (OWN | 0, signal) => self.signals.raise(signal).map(|()| 0),
-            (_, _) if target == -OWN => self.kill(OWN, signal),
-            (_, _) => Err(ESRCH.into()),
+        if signal > SIGNALS as u32 {
+            return Err(EINVAL.into());
         }
+        let own = self.task.id;
+        let (to_own, others) = match target {
+            0 => (true, None),
+            // A process does not get what it sends to everybody.
+            -1 => (false, None),
+            _ if i64::from(target) == -(FIRST_ID as i64) => (true, None),
+            _ => (i64::from(target) == own as i64, Some(i64::from(target))),
+        };
+        let mut reached = to_own;
+        for task in &mut self.others {
+            if others.is_some_and(|other| other != task.id as i64) {
+                continue;
+            }
+            reached = true;
+            if signal > 0
+                && let Err(Failure::End(Next::Kill { signal })) = task.signals.raise(signal)
+            {
+                task.doomed = task.doomed.or(Some(signal));
+                self.events += 1;
+            }
+        }
+        // One that has ended but was not waited for is still there.
+        reached |= self.zombies.iter().any(|zombie| others.is_none_or(|other| other == zombie.id as i64));
+        if !reached {
+            return Err(ESRCH.into());
+        }
+        if to_own && signal > 0 {
+            self.task.signals.raise(signal)?;
+        }
+        Ok(0)
     }
 }
 

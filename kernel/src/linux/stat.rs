@@ -17,6 +17,8 @@ use crate::mem::space::{PAGE_LEN, Space};
 /// `st_dev` of everything here, and of the pipes to the host.
 const FILES_DEVICE: u64 = 1;
 const PIPES_DEVICE: u64 = 2;
+/// `st_ino` of pipes between processes lies above this.
+const PIPE_NUMBERS: u64 = 100;
 /// Unit of `st_blocks`.
 const BLOCK_LEN: u64 = 512;
 /// Magic number of a RAM file system (`RAMFS_MAGIC`).
@@ -61,9 +63,13 @@ struct Status {
 impl Linux {
     fn status(&self, object: Object) -> Result<Status, Errno> {
         match object {
-            Object::Output(stream) => Ok(Status {
+            Object::Output(_) | Object::Pipe(..) => Ok(Status {
                 device: PIPES_DEVICE,
-                number: u64::from(stream),
+                number: match object {
+                    Object::Output(stream) => u64::from(stream),
+                    Object::Pipe(id, _) => PIPE_NUMBERS + id.number(),
+                    Object::Inode(id) => id.number(),
+                },
                 links: 1,
                 mode: S_IFIFO | 0o600,
                 special: (0, 0),

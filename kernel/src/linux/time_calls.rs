@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Clocks, and waiting for them.
 //!
-//! Time is the machine's own since boot, so it repeats with the run. Nothing else
-//! runs while a program waits: a sleep moves the program's clocks on and returns.
+//! Time is the machine's own since boot, so it repeats with the run. While all
+//! processes wait, nothing runs: their clocks are moved on to where the first one
+//! goes on.
 
 use linux_raw_sys::general::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
@@ -128,7 +129,7 @@ impl Linux {
     /// `nanosleep`.
     pub(super) fn nanosleep(&mut self, space: &mut Space, request: u64) -> Reply {
         let duration_ns = self.timespec(space, request)?;
-        self.clock.sleep(duration_ns);
+        self.pass(Some(duration_ns))?;
         Ok(0)
     }
 
@@ -146,7 +147,7 @@ impl Linux {
             0 => wanted_ns,
             _ => wanted_ns.saturating_sub(now_ns),
         };
-        self.clock.sleep(duration_ns);
+        self.pass(Some(duration_ns))?;
         Ok(0)
     }
 

@@ -7,9 +7,10 @@
 
 use alloc::vec::Vec;
 
-use super::errno::{EFAULT, ENAMETOOLONG, Errno, Failure};
+use super::errno::{E2BIG, EFAULT, ENAMETOOLONG, Errno, Failure};
 use super::fallible;
 use super::memory::{Fault, Intent, Memory, Resolved};
+use super::pages::Object;
 use super::{Linux, Next};
 use crate::mem::space::{PAGE_LEN, Space, USER_END};
 
@@ -99,6 +100,16 @@ impl<'a> User<'a> {
         if done < from.len() { Err(EFAULT.into()) } else { Ok(()) }
     }
 
+    /// The kernel has written to shared pages that the program may have mapped.
+    pub fn note_write(&mut self, object: &Object, offset: u64, length: u64) {
+        let pages = object.borrow();
+        for number in offset / PAGE_LEN..offset.saturating_add(length).div_ceil(PAGE_LEN) {
+            if let Some(frame) = pages.get(number) {
+                self.space.note_write(frame);
+            }
+        }
+    }
+
     /// Reads a structure.
     pub fn structure<const N: usize>(&mut self, address: u64) -> Result<[u8; N], Failure> {
         let mut bytes = [0; N];
@@ -114,6 +125,29 @@ impl<'a> User<'a> {
     /// Reads a four-byte value.
     pub fn u32(&mut self, address: u64) -> Result<u32, Failure> {
         self.structure(address).map(u32::from_le_bytes)
+    }
+
+    /// Appends a string with its final NUL byte; E2BIG if it is longer than `limit`.
+    pub fn string(&mut self, address: u64, limit: u64, into: &mut Vec<u8>) -> Result<(), Failure> {
+        let start = into.len();
+        let mut part = [0; 256];
+        loop {
+            let done = (into.len() - start) as u64;
+            let at = address.checked_add(done).ok_or(EFAULT)?;
+            let room = part.len().min(USER_END.saturating_sub(at) as usize);
+            let length = self.read_some(at, &mut part[..room])?;
+            if length == 0 {
+                return Err(EFAULT.into());
+            }
+            let end = part[..length].iter().position(|byte| *byte == 0).map(|end| end + 1);
+            fallible::extend(into, &part[..end.unwrap_or(length)])?;
+            if (into.len() - start) as u64 > limit {
+                return Err(E2BIG.into());
+            }
+            if end.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads a path, without its final NUL byte.
@@ -140,6 +174,6 @@ impl<'a> User<'a> {
 impl Linux {
     /// The program's memory.
     pub(super) fn user<'a>(&'a mut self, space: &'a mut Space) -> User<'a> {
-        User::new(space, &mut self.memory)
+        User::new(space, &mut self.task.memory)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Page frames, in a bitmap.
+//! Page frames, in a bitmap, and how often each is in use.
 
 use bitvec::array::BitArray;
 use bitvec::order::Lsb0;
@@ -34,12 +34,15 @@ pub struct OutOfFrames;
 struct Allocator {
     /// A set bit is a free frame.
     free: BitArray<[u64; MAX_FRAMES / 64], Lsb0>,
+    /// Who uses a frame beside its first user.
+    sharers: [u16; MAX_FRAMES],
     count: u64,
     /// Below it nothing is free.
     hint: usize,
 }
 
-static FRAMES: Mutex<Allocator> = Mutex::new(Allocator { free: BitArray::ZERO, count: 0, hint: MAX_FRAMES });
+static FRAMES: Mutex<Allocator> =
+    Mutex::new(Allocator { free: BitArray::ZERO, sharers: [0; MAX_FRAMES], count: 0, hint: MAX_FRAMES });
 
 /// Adds the whole frames of a region. Returns the bytes that lie too high to be used.
 pub fn add(region: Region) -> u64 {
@@ -97,13 +100,30 @@ pub fn allocate_run(length: u64) -> Result<Frame, OutOfFrames> {
     }
 }
 
-/// Gives a frame back.
+/// Adds a user to a frame that is in use: it has to be given back once more.
+pub fn share(frame: Frame) -> Result<(), OutOfFrames> {
+    let mut frames = FRAMES.lock();
+    let sharers = &mut frames.sharers[frame.0 as usize];
+    *sharers = sharers.checked_add(1).ok_or(OutOfFrames)?;
+    Ok(())
+}
+
+/// Whether a frame has more than one user.
+pub fn is_shared(frame: Frame) -> bool {
+    FRAMES.lock().sharers[frame.0 as usize] > 0
+}
+
+/// Gives a frame back; it is free when its last user does.
 ///
 /// # Panics
 /// If it is free already.
 pub fn release(frame: Frame) {
     let mut frames = FRAMES.lock();
     let index = frame.0 as usize;
+    if let Some(left) = frames.sharers[index].checked_sub(1) {
+        frames.sharers[index] = left;
+        return;
+    }
     assert!(!frames.free.replace(index, true), "{frame:?} was given back twice");
     frames.count += 1;
     frames.hint = frames.hint.min(index);

@@ -4,12 +4,19 @@
 //! What a page *truly* allows stands in its table entry: USER (readable),
 //! no-execute, and a software bit for writable. The processor's own writable bit
 //! is the tracker's: set only while a run may write the page's frame. So tracking
-//! never widens what a page allows. Each frame is mapped at one place only.
-//! User pages are never global and never large.
+//! never widens what a page allows. User pages are never global and never large.
 //!
 //! A page that the tracker maps writable is *watched*: another software bit says
 //! so. Whatever the kernel does to a page takes that bit away or sets a third one
 //! ([`Kept`]), so that the engine's copies never stand for what is no longer there.
+//!
+//! A frame may be mapped more than once, in two ways. *Shared* pages show each
+//! other's writes: all those of one frame in a space are listed, the tracker
+//! switches them together, and what is done to one of them is done to all. *Copy on
+//! write* pages do not: none of them is truly writable, so none is ever tracked,
+//! until the kernel has given the writer a [frame of its own](Space::own). A frame
+//! that another space shares may change whenever that space runs: before it does,
+//! this one's shared pages must not be watched any more.
 
 use pages::PAGE_LEN as PAGE_BYTES;
 use pe_replay::Kept;
@@ -18,7 +25,9 @@ use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
 use x86_64::structures::paging::page_table::PageTableEntry;
 
+use super::aliases::Aliases;
 use super::frame::{self, Frame};
+use super::shared::SharedFrame;
 use super::{layout, phys};
 
 pub use super::frame::OutOfFrames;
@@ -35,6 +44,10 @@ const TRULY_WRITABLE: Flags = Flags::BIT_9;
 const WATCHED: Flags = Flags::BIT_10;
 /// The kernel has written the page since the tracker mapped it.
 const STALE: Flags = Flags::BIT_11;
+/// The frame may be mapped at other pages too, here or in another space.
+const SHARED: Flags = Flags::BIT_52;
+/// The frame may be another space's as well, until somebody wants to write it.
+const COPY_ON_WRITE: Flags = Flags::BIT_53;
 
 /// What a page allows the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +85,7 @@ pub struct Slot {
 
 impl Slot {
     /// The entry.
-    fn entry(self) -> &'static mut PageTableEntry {
+    pub(super) fn entry(self) -> &'static mut PageTableEntry {
         // SAFETY: slots are made by `Space::slot` only, for tables of the space, which
         // are freed with it; no other reference to an entry outlives a function here.
         unsafe { &mut layout::table(self.table)[usize::from(self.index)] }
@@ -88,15 +101,24 @@ pub struct Space {
     tracking: bool,
     /// Something was done to a watched page since the tracker asked last.
     disturbed: bool,
+    /// The shared pages.
+    aliases: Aliases,
 }
 
-fn flags(access: Access, tracking: bool) -> Flags {
-    let mut flags = Flags::PRESENT;
+/// The flags of a page that is shared, copied on write, or neither.
+fn flags(access: Access, sharing: Flags, tracking: bool) -> Flags {
+    let mut flags = Flags::PRESENT | sharing;
+    let writable = access.write && !sharing.contains(COPY_ON_WRITE);
     flags.set(Flags::USER_ACCESSIBLE, access.read);
     flags.set(Flags::NO_EXECUTE, !access.execute);
-    flags.set(TRULY_WRITABLE, access.write);
-    flags.set(Flags::WRITABLE, access.write && !tracking);
+    flags.set(TRULY_WRITABLE, writable);
+    flags.set(Flags::WRITABLE, writable && !tracking);
     flags
+}
+
+/// How a page with these flags shares its frame.
+fn sharing(flags: Flags) -> Flags {
+    flags & (SHARED | COPY_ON_WRITE)
 }
 
 fn mapping(entry: &PageTableEntry) -> Option<Mapping> {
@@ -147,6 +169,21 @@ fn take_accessed_below(table: Frame, level: u32, each: &mut impl FnMut(Frame)) {
     }
 }
 
+/// Switches one page; returns its flags.
+#[inline]
+fn switch_one(page: u64, slot: Slot, frame: Frame, writable: bool) -> Flags {
+    let entry = slot.entry();
+    let mut flags = entry.flags();
+    assert!(flags.contains(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
+    flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
+    if writable && flags.contains(TRULY_WRITABLE) {
+        flags.insert(Flags::WRITABLE | WATCHED);
+    }
+    entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
+    flush(page);
+    flags
+}
+
 fn flush(page: u64) {
     tlb::flush(x86_64::VirtAddr::new_truncate(page));
 }
@@ -154,19 +191,78 @@ fn flush(page: u64) {
 impl Space {
     /// An empty space, which becomes the current one.
     pub fn new(kernel_root: Frame, tracking: bool) -> Result<Self, OutOfFrames> {
+        let space = Self::empty(kernel_root, tracking)?;
+        space.activate();
+        Ok(space)
+    }
+
+    fn empty(kernel_root: Frame, tracking: bool) -> Result<Self, OutOfFrames> {
         let root = frame::allocate()?;
         phys::with2(root, kernel_root, |root, kernel| {
             const HALF: usize = layout::FIRST_KERNEL_ENTRY * 8;
             root[..HALF].fill(0);
             root[HALF..].copy_from_slice(&kernel[HALF..]);
         });
-        layout::switch_to(root);
-        Ok(Self { root, kernel_root, tracking, disturbed: false })
+        Ok(Self { root, kernel_root, tracking, disturbed: false, aliases: Aliases::default() })
     }
 
-    /// Gives everything back: pages, tables, and the space itself.
+    /// Makes it the current space.
+    pub fn activate(&self) {
+        layout::switch_to(self.root);
+    }
+
+    /// A second space with the same pages. The shared ones are shared with it as
+    /// well; all others are copied by the first who writes. It is not the current one.
+    pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
+        let mut child = Self::empty(self.kernel_root, self.tracking)?;
+        match self.fork_below(self.root, 4, 0, &mut child) {
+            Ok(()) => Ok(child),
+            Err(OutOfFrames) => {
+                child.discard();
+                Err(OutOfFrames)
+            }
+        }
+    }
+
+    fn fork_below(&mut self, table: Frame, level: u32, base: u64, to: &mut Self) -> Result<(), OutOfFrames> {
+        let entries = if level == 4 { layout::FIRST_KERNEL_ENTRY } else { 512 };
+        for index in 0..entries {
+            // SAFETY: `table` belongs to this space; the entry is copied.
+            let entry = unsafe { layout::table(table)[index].clone() };
+            let address = base | (index as u64) << (12 + 9 * (level - 1));
+            if entry.is_unused() {
+            } else if level > 1 {
+                self.fork_below(Frame::at(entry.addr().as_u64()), level - 1, address, to)?;
+            } else {
+                self.fork_page(address, Slot { table, index: index as u16 }, to)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fork_page(&mut self, page: u64, slot: Slot, to: &mut Self) -> Result<(), OutOfFrames> {
+        let entry = slot.entry();
+        let Some(Mapping { frame, access, .. }) = mapping(entry) else { return Ok(()) };
+        let mut sharing = sharing(entry.flags());
+        if !sharing.contains(SHARED) {
+            sharing = COPY_ON_WRITE;
+            self.disturbed |= entry.flags().contains(WATCHED);
+            entry.set_flags(flags(access, sharing, self.tracking));
+            flush(page);
+        }
+        frame::share(frame)?;
+        to.insert(page, frame, access, sharing).inspect_err(|_| frame::release(frame))
+    }
+
+    /// Gives everything back: pages, tables, and the space itself; no user space is
+    /// the current one then.
     pub fn dismantle(self) {
         layout::switch_to(self.kernel_root);
+        self.discard();
+    }
+
+    /// Gives everything back of a space that is not the current one.
+    pub fn discard(self) {
         release_below(self.root, 4);
         frame::release(self.root);
     }
@@ -198,7 +294,7 @@ impl Space {
     }
 
     /// Maps a frame at a page that has none; takes the frame over.
-    fn insert(&mut self, page: u64, new: Frame, access: Access) -> Result<(), OutOfFrames> {
+    fn insert(&mut self, page: u64, new: Frame, access: Access, sharing: Flags) -> Result<(), OutOfFrames> {
         Self::check(page);
         let mut current = self.root;
         for level in (2..=4).rev() {
@@ -207,10 +303,14 @@ impl Space {
             current =
                 unsafe { layout::descend(&mut layout::table(current)[layout::index(page, level)], upper)? };
         }
-        // SAFETY: likewise.
-        let entry = unsafe { &mut layout::table(current)[layout::index(page, 1)] };
-        assert!(entry.is_unused(), "page {page:#x} is mapped already: the caller checks");
-        entry.set_addr(PhysAddr::new(new.address()), flags(access, self.tracking));
+        let slot = Slot { table: current, index: layout::index(page, 1) as u16 };
+        assert!(slot.entry().is_unused(), "page {page:#x} is mapped already: the caller checks");
+        if sharing.contains(SHARED) {
+            // The tracker does not know this page: it has to open the frame anew.
+            self.disturb_all(new);
+            self.aliases.insert(new, page, slot)?;
+        }
+        slot.entry().set_addr(PhysAddr::new(new.address()), flags(access, sharing, self.tracking));
         Ok(())
     }
 
@@ -218,46 +318,114 @@ impl Space {
     pub fn map_zeroed(&mut self, page: u64, access: Access) -> Result<(), OutOfFrames> {
         let new = frame::allocate()?;
         phys::clear(new);
-        self.insert(page, new, access).inspect_err(|_| frame::release(new))
+        self.insert(page, new, access, Flags::empty()).inspect_err(|_| frame::release(new))
+    }
+
+    /// Maps a frame that somebody else has as well.
+    pub fn map_shared(&mut self, page: u64, with: &SharedFrame, access: Access) -> Result<(), OutOfFrames> {
+        let shared = with.frame();
+        frame::share(shared)?;
+        self.insert(page, shared, access, SHARED).inspect_err(|_| frame::release(shared))
+    }
+
+    /// Gives `page` a frame of its own if its frame was to be copied on write, and
+    /// lets it be what `access` says. Returns whether that was so.
+    pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
+        Self::check(page);
+        let Some(entry) = self.slot(page).map(Slot::entry) else { return Ok(false) };
+        if !entry.flags().contains(COPY_ON_WRITE) {
+            return Ok(false);
+        }
+        let before = Frame::at(entry.addr().as_u64());
+        let mut own = before;
+        if frame::is_shared(before) {
+            own = frame::allocate()?;
+            phys::with2(before, own, |before, own| *own = *before);
+            frame::release(before);
+        }
+        entry.set_addr(PhysAddr::new(own.address()), flags(access, Flags::empty(), self.tracking));
+        flush(page);
+        Ok(true)
+    }
+
+    /// What tells the frame of a shared page from all others.
+    pub fn shared_key(&self, page: u64) -> Option<u64> {
+        let entry = self.entry(page)?;
+        entry.flags().contains(SHARED).then(|| entry.addr().as_u64())
+    }
+
+    /// Whether the page in `slot` is a shared one.
+    pub fn is_shared(&self, slot: Slot) -> bool {
+        slot.entry().flags().contains(SHARED)
+    }
+
+    /// The kernel has written a shared frame other than through this space.
+    pub fn note_write(&mut self, written: &SharedFrame) {
+        for alias in self.aliases.of(written.frame()) {
+            let entry = alias.slot.entry();
+            if entry.flags().contains(WATCHED) {
+                entry.set_flags(entry.flags() | STALE);
+                self.disturbed = true;
+            }
+        }
+    }
+
+    /// Takes all pages of a shared frame away from the tracker.
+    fn disturb_all(&mut self, home: Frame) {
+        for alias in self.aliases.of(home) {
+            let entry = alias.slot.entry();
+            if entry.flags().contains(WATCHED) {
+                entry.set_flags(entry.flags() - (WATCHED | STALE | Flags::WRITABLE));
+                flush(alias.page);
+                self.disturbed = true;
+            }
+        }
     }
 
     /// Unmaps `page` and frees its frame. Returns whether it was mapped.
     pub fn unmap(&mut self, page: u64) -> bool {
-        self.remove(page).map(|mapping| frame::release(mapping.frame)).is_some()
+        self.remove(page).map(|(mapping, _)| frame::release(mapping.frame)).is_some()
     }
 
-    fn remove(&mut self, page: u64) -> Option<Mapping> {
+    fn remove(&mut self, page: u64) -> Option<(Mapping, Flags)> {
         Self::check(page);
         let entry = self.slot(page)?.entry();
         let mapping = mapping(entry)?;
+        let sharing = sharing(entry.flags());
         self.disturbed |= entry.flags().contains(WATCHED);
+        if sharing.contains(SHARED) {
+            self.disturb_all(mapping.frame);
+            self.aliases.remove(mapping.frame, page);
+        }
         entry.set_unused();
         flush(page);
-        Some(mapping)
+        Some((mapping, sharing))
     }
 
     /// Changes what `page` allows. Returns whether it is mapped.
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         Self::check(page);
-        let tracking = self.tracking;
         let Some(entry) = self.slot(page).map(Slot::entry) else { return false };
-        if mapping(entry).is_none() {
-            return false;
-        }
+        let Some(mapping) = mapping(entry) else { return false };
+        let sharing = sharing(entry.flags());
         self.disturbed |= entry.flags().contains(WATCHED);
-        entry.set_flags(flags(access, tracking));
+        if sharing.contains(SHARED) {
+            self.disturb_all(mapping.frame);
+        }
+        entry.set_flags(flags(access, sharing, self.tracking));
         flush(page);
         true
     }
 
     /// Moves a page with its content. Returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
-        let Some(mapping) = self.remove(from) else { return Ok(false) };
-        match self.insert(to, mapping.frame, mapping.access) {
+        let Some((Mapping { frame, access, .. }, sharing)) = self.remove(from) else { return Ok(false) };
+        match self.insert(to, frame, access, sharing) {
             Ok(()) => Ok(true),
             Err(OutOfFrames) => {
-                // The tables for `from` are still there, so this cannot fail.
-                self.insert(from, mapping.frame, mapping.access)?;
+                // The tables for `from` are still there, and its place in the list, so this
+                // cannot fail.
+                self.insert(from, frame, access, sharing)?;
                 Err(OutOfFrames)
             }
         }
@@ -279,20 +447,17 @@ impl Space {
         Some((mapping(slot.entry())?, slot))
     }
 
-    /// The tracker's switch: maps `page`, whose entry lies in `slot`, to `frame`,
-    /// writable for the processor or not, and not written so far. What the page
-    /// truly allows stays, and bounds it.
+    /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
+    /// is `home`, to `frame`, writable for the processor or not, and not written so
+    /// far; with it all other pages of that home. What a page truly allows stays, and
+    /// bounds it.
     #[inline]
-    pub fn switch(&mut self, page: u64, slot: Slot, frame: Frame, writable: bool) {
-        let entry = slot.entry();
-        let mut flags = entry.flags();
-        assert!(flags.contains(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
-        flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
-        if writable && flags.contains(TRULY_WRITABLE) {
-            flags.insert(Flags::WRITABLE | WATCHED);
+    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, writable: bool) {
+        if switch_one(page, slot, frame, writable).contains(SHARED) {
+            for alias in self.aliases.of(home) {
+                switch_one(alias.page, alias.slot, frame, writable);
+            }
         }
-        entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
-        flush(page);
     }
 
     /// Calls `each` for the frame of every page that user mode accessed since the
@@ -303,10 +468,12 @@ impl Space {
         tlb::flush_all();
     }
 
-    /// Whether the processor has written through `slot` since it was switched.
+    /// Whether the processor has written through `slot`, or another page with that
+    /// home, since it was switched.
     #[inline]
-    pub fn is_written(&self, slot: Slot) -> bool {
-        slot.entry().flags().contains(Flags::DIRTY)
+    pub fn is_written(&self, slot: Slot, home: Frame) -> bool {
+        let flags = slot.entry().flags();
+        flags.contains(Flags::DIRTY) || flags.contains(SHARED) && self.aliases.any(home, Flags::DIRTY)
     }
 
     /// Whether anything was done to a watched page since this was asked last.
@@ -315,19 +482,24 @@ impl Space {
         core::mem::take(&mut self.disturbed)
     }
 
-    /// What was done to a watched page since it was switched or this was asked last.
-    pub fn kept(&mut self, slot: Slot) -> Kept {
+    /// What was done to a watched page, or another one with its home, since it was
+    /// switched or this was asked last.
+    pub fn kept(&mut self, slot: Slot, home: Frame) -> Kept {
         let entry = slot.entry();
-        let mut flags = entry.flags();
+        let flags = entry.flags();
         if !flags.contains(WATCHED) {
-            Kept::Lost
-        } else if flags.contains(STALE) {
-            flags.remove(STALE);
-            entry.set_flags(flags);
-            Kept::Stale
-        } else {
-            Kept::Intact
+            return Kept::Lost;
         }
+        let shared = flags.contains(SHARED);
+        let stale = flags.contains(STALE) || shared && self.aliases.any(home, STALE);
+        if !stale {
+            return Kept::Intact;
+        }
+        entry.set_flags(flags - STALE);
+        for alias in self.aliases.of(home).iter().filter(|_| shared) {
+            alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
+        }
+        Kept::Stale
     }
 
     /// Calls `work` for each piece of user memory in a range: slot, frame, offset,
@@ -336,7 +508,7 @@ impl Space {
         &self,
         address: u64,
         length: usize,
-        allowed: impl Fn(Access) -> bool,
+        allowed: impl Fn(Access, Slot) -> bool,
         mut work: impl FnMut(Slot, Frame, usize, core::ops::Range<usize>),
     ) -> Result<(), BadAddress> {
         let mut done = 0;
@@ -344,7 +516,8 @@ impl Space {
             let at = address.checked_add(done as u64).ok_or(BadAddress(address))?;
             let offset = (at % PAGE_LEN) as usize;
             let step = (PAGE_BYTES - offset).min(length - done);
-            let found = self.find(at - offset as u64).filter(|(mapping, _)| allowed(mapping.access));
+            let found =
+                self.find(at - offset as u64).filter(|(mapping, slot)| allowed(mapping.access, *slot));
             let (mapping, slot) = found.ok_or(BadAddress(at))?;
             work(slot, mapping.frame, offset, done..done + step);
             done += step;
@@ -357,7 +530,7 @@ impl Space {
         self.pieces(
             address,
             into.len(),
-            |access| access.read,
+            |access, _| access.read,
             |_, frame, offset, range| {
                 phys::with(frame, |page| {
                     let length = range.len();
@@ -375,6 +548,8 @@ impl Space {
         allowed: impl Fn(Access) -> bool,
     ) -> Result<(), BadAddress> {
         let mut disturbed = false;
+        let own = |slot: Slot| !slot.entry().flags().contains(COPY_ON_WRITE);
+        let allowed = |access, slot| allowed(access) && own(slot);
         let done = self.pieces(address, from.len(), allowed, |slot, frame, offset, range| {
             let entry = slot.entry();
             if entry.flags().contains(WATCHED) {
@@ -392,7 +567,7 @@ impl Space {
         self.write_pieces(address, from, |access| access.read && access.write)
     }
 
-    /// The loader's write: whatever the pages allow.
+    /// The loader's write: whatever the pages allow, as long as they are the space's own.
     pub fn load(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
         self.write_pieces(address, from, |_| true)
     }
@@ -402,7 +577,7 @@ impl Space {
         self.pieces(
             address,
             into.len(),
-            |_| true,
+            |_, _| true,
             |_, frame, offset, range| {
                 phys::with(frame, |page| {
                     let length = range.len();

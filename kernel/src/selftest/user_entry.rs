@@ -102,7 +102,7 @@ fn no_ldt(fixture: &mut Fixture) -> Found {
     let access = Access { read: true, write: true, execute: false };
     check!(fixture.machine.space.map_zeroed(TABLE, access).is_ok(), "no memory");
     if let Some((mapping, slot)) = fixture.machine.space.find(TABLE) {
-        fixture.machine.space.switch(TABLE, slot, mapping.frame, true);
+        fixture.machine.space.switch(TABLE, slot, mapping.frame, mapping.frame, true);
     }
     for (index, word) in [DATA_DESCRIPTOR, 0, CALL_GATE[0], CALL_GATE[1]].into_iter().enumerate() {
         let loaded = fixture.machine.space.load(TABLE + 8 * index as u64, &word.to_le_bytes());
@@ -135,13 +135,13 @@ fn flags(fixture: &mut Fixture) -> Found {
         let stack = fixture.machine.space.find(STACK_PAGE);
         check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && stack.is_some(), "a write to {address:#x}");
         if let Some((mapping, slot)) = stack {
-            fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, true);
+            fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, mapping.frame, true);
         }
         stretch = fixture.stretch(&mut state, FREE);
     }
     let stack = fixture.machine.space.find(STACK_PAGE);
     if let Some((mapping, slot)) = stack {
-        fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, false);
+        fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, mapping.frame, false);
     }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);
     // Everything but VM, IOPL, VIF, VIP, RF, TF and the bits that do not exist; IF set.

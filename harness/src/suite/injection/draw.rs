@@ -23,6 +23,8 @@ pub enum Class {
     Xmm,
     /// A byte of the program's data or stack.
     Memory,
+    /// A byte that two processes share.
+    Shared,
 }
 
 impl Class {
@@ -32,6 +34,7 @@ impl Class {
             Self::General | Self::Rip | Self::Rflags | Self::Memory => &["tiny", "registers"],
             // The other one has nothing in them.
             Self::Xmm => &["registers"],
+            Self::Shared => &["watched"],
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Class {
             Self::Rflags => "RFLAGS",
             Self::Xmm => "XMM registers",
             Self::Memory => "memory",
+            Self::Shared => "shared memory",
         })
     }
 }
@@ -80,7 +84,7 @@ pub fn flip(random: &mut Random, class: Class, subject: &Subject) -> Injection {
         Class::Rip => Target::Rip,
         Class::Rflags => Target::Rflags,
         Class::Xmm => Target::Xmm(random.below(16) as u8),
-        Class::Memory => {
+        Class::Memory | Class::Shared => {
             let length = |range: &Range<u64>| range.end - range.start;
             let chosen = random.below(subject.memory().iter().map(length).sum());
             Target::Memory(byte(subject.memory(), chosen))
@@ -88,7 +92,9 @@ pub fn flip(random: &mut Random, class: Class, subject: &Subject) -> Injection {
     };
     let bit = match class {
         Class::Rflags => nth_bit(INJECTABLE_FLAGS, random.below(INJECTABLE_FLAGS.count_ones().into())),
-        Class::General | Class::Rip | Class::Xmm | Class::Memory => random.below(target.bits().into()) as u8,
+        Class::General | Class::Rip | Class::Xmm | Class::Memory | Class::Shared => {
+            random.below(target.bits().into()) as u8
+        }
     };
     Injection { pe, run, at, target, bit }
 }

@@ -20,6 +20,9 @@ const LIMIT: u64 = 200;
 const MEMORY_MIB: u32 = 32;
 /// Below the first stack pointer: what the deeper of the programs uses.
 const STACK: u64 = 640;
+/// The program whose shared memory is hit, and where that is (`user/c/watched.c`).
+const WATCHED: &str = "watched";
+const WATCHED_WORDS: Range<u64> = 0x2000_0000..0x2000_0000 + 16 + 96 * 8;
 /// When it is looked whether a run hangs: by far longer than an undisturbed one takes.
 const HANG: Duration = Duration::from_secs(4);
 /// A run hangs that has come to so many times the PEs of an undisturbed one.
@@ -91,6 +94,9 @@ impl Subject {
         let stack = subject.stack_pointer(context)?;
         let mut memory = Image::parse(subject.request.contents.program.as_deref().unwrap_or_default())?.data;
         memory.push(stack - STACK..stack);
+        if name == WATCHED {
+            memory = vec![WATCHED_WORDS];
+        }
         let instructions = pes.into_iter().map(|(_, instructions)| instructions).collect();
         Ok(Self { shown, instructions, memory, ..subject })
     }
@@ -105,7 +111,7 @@ impl Subject {
         &self.instructions
     }
 
-    /// Its data and its stack.
+    /// Its data and its stack, or what its processes share.
     pub fn memory(&self) -> &[Range<u64>] {
         &self.memory
     }

@@ -2,8 +2,9 @@
 //! Stands in for `kernel/src/mem/space.rs`: pages in a map, the same contract.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::frame;
+use super::shared::SharedFrame;
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -29,9 +30,19 @@ pub struct OutOfFrames;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadAddress(pub u64);
 
+/// How a page shares its frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Own,
+    Shared,
+    CopyOnWrite,
+}
+
+#[derive(Clone)]
 struct Page {
     access: Access,
-    bytes: Box<[u8; PAGE_LEN as usize]>,
+    frame: SharedFrame,
+    sharing: Sharing,
 }
 
 /// A user address space.
@@ -58,19 +69,53 @@ impl Space {
     /// Maps a zeroed page.
     pub fn map_zeroed(&mut self, page: u64, access: Access) -> Result<(), OutOfFrames> {
         assert!(page.is_multiple_of(PAGE_LEN) && page < USER_END, "{page:#x} is no page of user space");
-        frame::take()?;
-        let page_before = self.pages.insert(page, Page { access, bytes: Box::new([0; PAGE_LEN as usize]) });
-        assert!(page_before.is_none(), "page {page:#x} is mapped already");
+        self.insert(page, Page { access, frame: SharedFrame::zeroed()?, sharing: Sharing::Own });
         Ok(())
     }
 
+    fn insert(&mut self, at: u64, page: Page) {
+        assert!(self.pages.insert(at, page).is_none(), "page {at:#x} is mapped already");
+    }
+
+    /// Maps a frame that somebody else has as well.
+    pub fn map_shared(&mut self, page: u64, with: &SharedFrame, access: Access) -> Result<(), OutOfFrames> {
+        self.insert(page, Page { access, frame: with.clone(), sharing: Sharing::Shared });
+        Ok(())
+    }
+
+    /// A second space with the same pages.
+    pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
+        for page in self.pages.values_mut().filter(|page| page.sharing == Sharing::Own) {
+            page.sharing = Sharing::CopyOnWrite;
+        }
+        Ok(Self { pages: self.pages.clone() })
+    }
+
+    /// Gives a page that is to be copied on write a frame of its own.
+    pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
+        let copied = |page: &&mut Page| page.sharing == Sharing::CopyOnWrite;
+        let Some(page) = self.pages.get_mut(&page).filter(copied) else { return Ok(false) };
+        if Rc::strong_count(&page.frame.0) > 1 {
+            let own = SharedFrame::zeroed()?;
+            own.write(0, &page.frame.0.borrow().0);
+            page.frame = own;
+        }
+        (page.access, page.sharing) = (access, Sharing::Own);
+        Ok(true)
+    }
+
+    /// What tells the frame of a shared page from all others.
+    pub fn shared_key(&self, page: u64) -> Option<u64> {
+        let page = self.pages.get(&page).filter(|page| page.sharing == Sharing::Shared)?;
+        Some(Rc::as_ptr(&page.frame.0) as u64)
+    }
+
+    /// Nothing here has copies of its own.
+    pub fn note_write(&mut self, _written: &SharedFrame) {}
+
     /// Unmaps a page; returns whether it was mapped.
     pub fn unmap(&mut self, page: u64) -> bool {
-        let was_mapped = self.pages.remove(&page).is_some();
-        if was_mapped {
-            frame::give();
-        }
-        was_mapped
+        self.pages.remove(&page).is_some()
     }
 
     /// Changes a page's permissions; returns whether it was mapped.
@@ -94,8 +139,8 @@ impl Space {
     pub fn read(&self, address: u64, into: &mut [u8]) -> Result<(), BadAddress> {
         for (page, within, done, length) in parts(address, into.len()) {
             let found = self.pages.get(&page).filter(|page| page.access.read);
-            let bytes = &found.ok_or(BadAddress(address + done as u64))?.bytes;
-            into[done..done + length].copy_from_slice(&bytes[within..within + length]);
+            let found = found.ok_or(BadAddress(address + done as u64))?;
+            found.frame.read(within, &mut into[done..done + length]);
         }
         Ok(())
     }
@@ -112,9 +157,9 @@ impl Space {
 
     fn put(&mut self, address: u64, from: &[u8], may: fn(Access) -> bool) -> Result<(), BadAddress> {
         for (page, within, done, length) in parts(address, from.len()) {
-            let found = self.pages.get_mut(&page).filter(|page| may(page.access));
-            let bytes = &mut found.ok_or(BadAddress(address + done as u64))?.bytes;
-            bytes[within..within + length].copy_from_slice(&from[done..done + length]);
+            let may = |page: &&Page| may(page.access) && page.sharing != Sharing::CopyOnWrite;
+            let found = self.pages.get(&page).filter(may).ok_or(BadAddress(address + done as u64))?;
+            found.frame.write(within, &from[done..done + length]);
         }
         Ok(())
     }

@@ -43,7 +43,8 @@ impl Noise {
 fn no_call_panics_or_hangs() {
     // The calls that change most.
     let favourites =
-        [9, 10, 11, 12, 25, 28, 0, 1, 2, 17, 18, 19, 20, 77, 82, 83, 87, 217, 257].map(|number: u64| number);
+        [9, 10, 11, 12, 25, 28, 0, 1, 2, 17, 18, 19, 20, 22, 57, 77, 82, 83, 87, 202, 217, 257, 319]
+            .map(|number: u64| number);
     let lengths = [Sysno::read, Sysno::write, Sysno::pread64, Sysno::pwrite64, Sysno::getrandom];
     for seed in 1..=PROCESSES {
         let mut process = Process::new();
@@ -86,6 +87,7 @@ fn no_call_panics_or_hangs() {
             DATA - 4,
             TEXT,
         ];
+        let mut children = Vec::new();
         for _ in 0..CALLS {
             let mut arguments = [0; 6].map(|_: u64| match noise.next() % 8 {
                 0 => noise.next(),
@@ -105,7 +107,20 @@ fn no_call_panics_or_hangs() {
             match process.step(number, &arguments) {
                 Next::Continue if process.uprr.rax < 0xffff_ffff_ffff_f000 => values.push(process.uprr.rax),
                 Next::Exit { .. } | Next::OutOfMemory => break,
-                Next::Continue | Next::Kill { .. } | Next::Deadlock | Next::OutputFull { .. } => {}
+                Next::Fork => {
+                    let newborn = process.linux.take_newborn().unwrap();
+                    if noise.next().is_multiple_of(2) {
+                        process.linux.refuse_newborn(newborn.id, &mut process.uprr);
+                    } else {
+                        children.push(newborn);
+                    }
+                }
+                Next::Continue
+                | Next::Yield
+                | Next::Wait
+                | Next::Kill { .. }
+                | Next::Deadlock
+                | Next::OutputFull { .. } => {}
             }
             values.drain(..values.len().saturating_sub(60));
             let address = noise.one_of(&values).wrapping_add(noise.next() % 0x4000);
@@ -113,9 +128,10 @@ fn no_call_panics_or_hangs() {
             let _ = process.linux.page_fault(&mut process.space, address, error);
             channel::take();
         }
-        // Every page that was taken is given back with the last area.
+        // Every page that was taken is given back with the last area, or with who shares it.
         process.call(Sysno::munmap, &[0, 0x7fff_ffff_f000]).unwrap();
         assert_eq!(process.space.mapped(), 0);
+        drop((process, children));
         assert_eq!(frame::free_count(), FRAMES);
     }
 }

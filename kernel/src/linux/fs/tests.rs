@@ -87,7 +87,7 @@ fn an_unlinked_file_lives_while_it_is_held() {
     let place = fs.locate(InodeId::ROOT, b"/f", Follow::No).unwrap();
     fs.unlink(&place, 0).unwrap();
     assert_eq!(find(&fs, b"/f"), Err(ENOENT));
-    assert_eq!(fs.content(f).unwrap().at(0, 9), b"abc");
+    assert_eq!(fs.content(f).unwrap().at(0, 9, &mut []), b"abc");
     fs.release(f);
     assert!(fs.inode(f).is_err());
     assert_eq!(fs.budget.0, 1 << 20);

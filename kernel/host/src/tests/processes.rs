@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+//! Several processes: who makes them, who waits for whom, and what they have in common.
+
+use linux_raw_sys::general::{
+    CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_THREAD, CLONE_VFORK, CLONE_VM, FUTEX_CMP_REQUEUE,
+    FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE, O_CLOEXEC, O_NONBLOCK, SIGCHLD, WNOHANG,
+};
+
+use super::*;
+use crate::linux::{Status, Turn};
+
+const SIGKILL: u64 = 9;
+const SIGPIPE: u8 = 13;
+
+impl Process {
+    /// Goes on as another process.
+    pub fn switch_to(&mut self, id: u64) {
+        if id == self.id {
+            return;
+        }
+        let (space, uprr) = self.others.remove(&id).unwrap();
+        let left = (std::mem::replace(&mut self.space, space), self.uprr.clone());
+        self.uprr = uprr;
+        self.others.insert(std::mem::replace(&mut self.id, id), left);
+        self.linux.switch_to(id);
+        assert!(self.linux.catch_up(&mut self.space));
+    }
+
+    /// Whose turn it is; goes on as that process.
+    fn turn(&mut self) -> u64 {
+        let Turn::Of(id) = self.linux.turn(self.id, self.now) else { panic!("nobody can run") };
+        self.switch_to(id);
+        id
+    }
+
+    fn take_newborn(&mut self) -> u64 {
+        let newborn = self.linux.take_newborn().unwrap();
+        self.others.insert(newborn.id, (newborn.space, newborn.state));
+        newborn.id
+    }
+
+    pub fn fork(&mut self) -> u64 {
+        assert_eq!(self.step(Sysno::fork.id() as u64, &[]), Next::Fork);
+        let child = self.take_newborn();
+        assert_eq!(self.uprr.rax, child);
+        child
+    }
+
+    /// A call that waits for other processes.
+    fn waits(&mut self, call: Sysno, arguments: &[u64]) {
+        assert_eq!(self.step(call.id() as u64, arguments), Next::Wait, "{call}");
+        assert!(self.linux.is_waiting());
+    }
+
+    /// Performs the call that the process waits in again.
+    fn again(&mut self) -> Next {
+        assert!(self.linux.is_waiting());
+        self.linux.syscall(&mut self.space, &mut self.uprr, self.now)
+    }
+
+    /// Performs the call that the process waits in again; it has to return.
+    fn returns(&mut self) -> Result<u64, u32> {
+        assert_eq!(self.again(), Next::Continue);
+        match self.uprr.rax as i64 {
+            value @ -4095..0 => Err(-value as u32),
+            value => Ok(value as u64),
+        }
+    }
+
+    /// Ends the current process and goes on as another one.
+    fn end(&mut self, status: Status, next: u64) {
+        self.linux.end(status);
+        let (space, uprr) = self.others.remove(&next).unwrap();
+        (self.space, self.uprr, self.id) = (space, uprr, next);
+        self.linux.switch_to(next);
+    }
+
+    fn pipe(&mut self, flags: u32) -> (u64, u64) {
+        self.call(Sysno::pipe2, &[DATA, u64::from(flags)]).unwrap();
+        let word = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
+        let ends = self.peek(DATA, 8);
+        (word(&ends[..4]), word(&ends[4..]))
+    }
+
+    fn words(&self, address: u64) -> u32 {
+        u32::from_le_bytes(self.peek(address, 4).try_into().unwrap())
+    }
+}
+
+#[test]
+fn a_child_has_the_same_memory_until_it_writes() {
+    let mut process = Process::new();
+    process.poke(DATA, b"parent");
+    process.poke(DATA + PAGE_LEN, &[0]);
+    let free = frame::free_count();
+    let child = process.fork();
+    assert_eq!(child, FIRST_ID + 1);
+    assert!(process.space.write(DATA, b"x").is_err());
+    process.poke(DATA, b"change");
+    process.switch_to(child);
+    assert_eq!((process.uprr.rax, process.peek(DATA, 6)), (0, b"parent".to_vec()));
+    assert_eq!(process.call(Sysno::getpid, &[]), Ok(child));
+    assert_eq!(process.call(Sysno::getppid, &[]), Ok(FIRST_ID));
+    assert_eq!(process.call(Sysno::getpgrp, &[]), Ok(FIRST_ID));
+    process.poke(DATA, b"child!");
+    // The kernel's own writes are copied for, too.
+    assert_eq!(process.call(Sysno::getrandom, &[DATA + PAGE_LEN, 8, 0]), Ok(8));
+    process.end(Status::Exited(3), FIRST_ID);
+    assert_eq!(process.peek(DATA, 6), b"change");
+    assert_eq!(process.peek(DATA + PAGE_LEN, 1), [0]);
+    assert_eq!(process.call(Sysno::wait4, &[u64::MAX, DATA, 0, 0]), Ok(child));
+    assert_eq!(process.words(DATA), 3 << 8);
+    assert_eq!(process.call(Sysno::wait4, &[u64::MAX, 0, 0, 0]), Err(errno::ECHILD));
+    assert_eq!(frame::free_count(), free);
+}
+
+#[test]
+fn what_cannot_be_cloned_is_refused() {
+    let mut process = Process::new();
+    let clone = |flags: u32, process: &mut Process| process.call(Sysno::clone, &[flags.into(), 0, 0, 0]);
+    assert_eq!(clone(CLONE_VM | SIGCHLD, &mut process), Err(errno::EINVAL));
+    assert_eq!(clone(CLONE_THREAD | SIGCHLD, &mut process), Err(errno::EINVAL));
+    assert_eq!(clone(10, &mut process), Err(errno::EINVAL));
+    assert_eq!(process.call(Sysno::clone3, &[DATA, 88]), Err(errno::ENOSYS));
+
+    let flags = u64::from(CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD);
+    let stack = DATA + 2 * PAGE_LEN;
+    assert_eq!(process.step(56, &[flags, stack, DATA, DATA + 8]), Next::Fork);
+    let first = process.take_newborn();
+    assert_eq!(u64::from(process.words(DATA)), first);
+    assert_ne!(u64::from(process.words(DATA + 8)), first);
+    process.switch_to(first);
+    assert_eq!((process.uprr.rsp, process.words(DATA)), (stack, u32::from_le_bytes(*b"dddd")));
+    assert_eq!(u64::from(process.words(DATA + 8)), first);
+    process.end(Status::Signaled(11), FIRST_ID);
+    for _ in 2..64 {
+        process.fork();
+    }
+    assert_eq!(process.call(Sysno::fork, &[]), Err(errno::EAGAIN));
+    assert_eq!(process.call(Sysno::wait4, &[u64::MAX, DATA, 0, 0]), Ok(first));
+    assert_eq!(process.words(DATA), 11);
+    assert_eq!(process.step(57, &[]), Next::Fork);
+    let newborn = process.linux.take_newborn().unwrap();
+    process.linux.refuse_newborn(newborn.id, &mut process.uprr);
+    assert_eq!(process.uprr.rax as i64, -i64::from(errno::EAGAIN));
+    process.fork();
+}
+
+#[test]
+fn waiting_for_a_child_ends_with_it() {
+    let mut process = Process::new();
+    let child = process.fork();
+    assert_eq!(process.call(Sysno::wait4, &[child, 0, u64::from(WNOHANG), 0]), Ok(0));
+    process.waits(Sysno::wait4, &[child, DATA, 0, 0]);
+    assert_eq!(process.turn(), child);
+    let grandchild = process.fork();
+    process.end(Status::Signaled(9), FIRST_ID);
+    assert_eq!(process.turn(), grandchild);
+    assert_eq!(process.call(Sysno::getppid, &[]), Ok(1));
+    // Nobody is left to hear of this end.
+    process.end(Status::Exited(0), FIRST_ID);
+    assert_eq!(process.turn(), FIRST_ID);
+    assert_eq!(process.returns(), Ok(child));
+    assert_eq!(process.words(DATA), 9);
+    assert_eq!(process.call(Sysno::waitid, &[0, 0, DATA, 4]), Err(errno::ECHILD));
+    assert_eq!(process.call(Sysno::waitid, &[0, 0, DATA, 0]), Err(errno::EINVAL));
+}
+
+#[test]
+fn a_pipe_carries_bytes_and_its_ends() {
+    let mut process = Process::new();
+    let (from, to) = process.pipe(0);
+    let child = process.fork();
+    process.switch_to(child);
+    process.call(Sysno::close, &[to]).unwrap();
+    process.waits(Sysno::read, &[from, DATA, 100]);
+    process.switch_to(FIRST_ID);
+    process.call(Sysno::close, &[from]).unwrap();
+    // Nothing has happened for the child so far.
+    assert_eq!(process.linux.turn(FIRST_ID, 0), Turn::Of(FIRST_ID));
+    let text = process.string("through the pipe");
+    assert_eq!(process.call(Sysno::write, &[to, text, 16]), Ok(16));
+    assert_eq!(process.turn(), child);
+    assert_eq!(process.returns(), Ok(16));
+    assert_eq!(process.peek(DATA, 16), b"through the pipe");
+
+    // More than fits: the writer waits in between, and everything arrives.
+    process.switch_to(FIRST_ID);
+    let long = process.call(Sysno::mmap, &[0, 200_000, 3, 0x22, u64::MAX, 0]).unwrap();
+    let bytes: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
+    for (index, page) in bytes.chunks(4096).enumerate() {
+        process.poke(long + 4096 * index as u64, page);
+    }
+    process.waits(Sysno::write, &[to, long, 200_000]);
+    let mut seen = Vec::new();
+    while seen.len() < 200_000 {
+        process.switch_to(child);
+        let length = process.call(Sysno::read, &[from, DATA, 3 * PAGE_LEN]).unwrap();
+        seen.extend(process.peek(DATA, length as usize));
+        process.switch_to(FIRST_ID);
+        if process.linux.is_waiting() && process.again() == Next::Continue {
+            assert_eq!(process.uprr.rax, 200_000);
+        }
+    }
+    assert!(seen == bytes && !process.linux.is_waiting());
+
+    process.switch_to(child);
+    process.waits(Sysno::read, &[from, DATA, 100]);
+    process.switch_to(FIRST_ID);
+    process.call(Sysno::close, &[to]).unwrap();
+    assert_eq!(process.turn(), child);
+    assert_eq!(process.returns(), Ok(0));
+}
+
+#[test]
+fn a_pipe_without_a_reader_is_broken() {
+    let mut process = Process::new();
+    let (from, to) = process.pipe(O_NONBLOCK | O_CLOEXEC);
+    assert_eq!(process.call(Sysno::read, &[from, DATA, 1]), Err(errno::EAGAIN));
+    assert_eq!(process.call(Sysno::read, &[to, DATA, 1]), Err(errno::EBADF));
+    assert_eq!(process.call(Sysno::lseek, &[from, 0, 0]), Err(errno::ESPIPE));
+    for _ in 0..16 {
+        assert_eq!(process.call(Sysno::write, &[to, DATA, 4096]), Ok(4096));
+    }
+    assert_eq!(process.call(Sysno::write, &[to, DATA, 1]), Err(errno::EAGAIN));
+    assert_eq!(process.call(Sysno::read, &[from, DATA, 10]), Ok(10));
+    // Short writes are whole or not at all.
+    assert_eq!(process.call(Sysno::write, &[to, DATA, 11]), Err(errno::EAGAIN));
+    assert_eq!(process.call(Sysno::write, &[to, DATA, 5000]), Ok(10));
+    process.call(Sysno::close, &[from]).unwrap();
+    assert_eq!(process.last(Sysno::write, &[to, DATA, 1]), Next::Kill { signal: SIGPIPE });
+}
+
+#[test]
+fn futexes_wake_in_order_and_by_place() {
+    let mut process = Process::new();
+    let shared = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(shared, &[0; 8]);
+    let children: Vec<_> = (0..3).map(|_| process.fork()).collect();
+    for child in &children {
+        process.switch_to(*child);
+        process.waits(Sysno::futex, &[shared, FUTEX_WAIT.into(), 0, 0]);
+    }
+    process.switch_to(FIRST_ID);
+    let wake = |process: &mut Process, address, flags: u32, count| {
+        process.call(Sysno::futex, &[address, u64::from(FUTEX_WAKE | flags), count]).unwrap()
+    };
+    // Another process's own memory is another place, and so is another word.
+    assert_eq!(wake(&mut process, shared, FUTEX_PRIVATE_FLAG, 9), 0);
+    assert_eq!(wake(&mut process, shared + 4, 0, 9), 0);
+    assert_eq!(wake(&mut process, shared, 0, 1), 1);
+    assert_eq!(process.turn(), children[0]);
+    assert_eq!(process.returns(), Ok(0));
+    process.switch_to(FIRST_ID);
+    let requeue = [shared, u64::from(FUTEX_CMP_REQUEUE), 1, 5, shared + 4, 0];
+    assert_eq!(process.call(Sysno::futex, &requeue), Ok(2));
+    assert_eq!(wake(&mut process, shared, 0, 9), 0);
+    assert_eq!(wake(&mut process, shared + 4, 0, 9), 1);
+    process.switch_to(children[1]);
+    assert_eq!(process.returns(), Ok(0));
+    process.switch_to(children[2]);
+    assert_eq!(process.returns(), Ok(0));
+}
+
+#[test]
+fn time_passes_while_all_wait_and_for_nobody_else() {
+    let mut process = Process::new();
+    let time = DATA + PAGE_LEN;
+    process.poke(time, &[0; 16]);
+    process.poke(time, &[5]);
+    let child = process.fork();
+    process.waits(Sysno::nanosleep, &[time, 0]);
+    process.switch_to(child);
+    process.poke(time, &[2]);
+    process.waits(Sysno::nanosleep, &[time, 0]);
+    process.now = 10;
+    assert_eq!(process.turn(), child);
+    assert_eq!(process.returns(), Ok(0));
+    assert_eq!(process.call(Sysno::time, &[0]), Ok(946_684_802));
+    process.waits(Sysno::pause, &[]);
+    assert_eq!(process.turn(), FIRST_ID);
+    assert_eq!(process.returns(), Ok(0));
+    assert_eq!(process.call(Sysno::time, &[0]), Ok(946_684_805));
+    process.waits(Sysno::pause, &[]);
+    assert_eq!(process.linux.turn(FIRST_ID, 20), Turn::Nobody);
+}
+
+#[test]
+fn a_process_can_be_ended_by_another_one() {
+    let mut process = Process::new();
+    let (sleeper, other) = (process.fork(), process.fork());
+    process.switch_to(sleeper);
+    process.waits(Sysno::pause, &[]);
+    process.switch_to(FIRST_ID);
+    assert_eq!(process.call(Sysno::kill, &[sleeper, 0]), Ok(0));
+    assert_eq!(process.call(Sysno::kill, &[sleeper, 17]), Ok(0));
+    assert_eq!(process.call(Sysno::kill, &[sleeper + 7, SIGKILL]), Err(errno::ESRCH));
+    assert_eq!(process.call(Sysno::kill, &[sleeper, SIGKILL]), Ok(0));
+    assert_eq!(process.turn(), sleeper);
+    assert_eq!(process.linux.doom(), Some(9));
+    process.end(Status::Signaled(9), other);
+    assert_eq!(process.linux.doom(), None);
+}
+
+#[test]
+fn vfork_waits_for_the_childs_end_or_program() {
+    for executes in [false, true] {
+        let mut process = Process::new();
+        let flags = u64::from(CLONE_VM | CLONE_VFORK | SIGCHLD);
+        assert_eq!(process.step(56, &[flags]), Next::Fork);
+        let child = process.take_newborn();
+        assert_eq!(process.uprr.rax, child);
+        assert!(process.linux.is_waiting());
+        assert_eq!(process.turn(), child);
+        assert_eq!(process.linux.turn(child, 0), Turn::Of(child));
+        if executes {
+            let path = process.string("/bin/other");
+            process.call(Sysno::execve, &[path, 0, 0]).unwrap();
+            process.switch_to(FIRST_ID);
+        } else {
+            process.end(Status::Exited(0), FIRST_ID);
+        }
+        assert!(!process.linux.is_waiting());
+        assert_eq!(process.uprr.rax, child);
+    }
+}
+
+#[test]
+fn another_program_takes_over() {
+    let mut process = Process::new();
+    let execute = |path: &str, process: &mut Process| {
+        let path = process.string(path);
+        process.call(Sysno::execve, &[path, DATA, 0])
+    };
+    process.poke(DATA, &[0; 8]);
+    assert_eq!(execute("/bin/none", &mut process), Err(errno::ENOENT));
+    assert_eq!(execute("/etc/motd", &mut process), Err(errno::EACCES));
+    let motd = process.string("/etc/motd");
+    process.call(Sysno::chmod, &[motd, 0o755]).unwrap();
+    assert_eq!(execute("/etc/motd", &mut process), Err(errno::ENOEXEC));
+    let path = process.string("/bin/other");
+    assert_eq!(process.call(Sysno::execve, &[path, 0x10, 0]), Err(errno::EFAULT));
+
+    let kept = process.call(Sysno::dup, &[0]).unwrap();
+    let closed = process.pipe(O_CLOEXEC).0;
+    let mapped = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x22, u64::MAX, 0]).unwrap();
+    process.poke(mapped, b"argument\0");
+    for (index, word) in [mapped, mapped, 0].into_iter().enumerate() {
+        process.poke(mapped + 16 + 8 * index as u64, &u64::to_le_bytes(word));
+    }
+    let path = process.string("/bin/other");
+    process.poke(DATA, b"changed");
+    assert_eq!(process.call(Sysno::execve, &[path, mapped + 16, mapped + 24]), Ok(0));
+    assert_eq!((process.uprr.rip, process.uprr.rsp % 16), (TEXT + 0x200, 0));
+    assert_eq!(process.peek(DATA, 2), b"dd");
+    let word = |at| u64::from_le_bytes(process.peek(at, 8).try_into().unwrap());
+    let sp = process.uprr.rsp;
+    assert_eq!((word(sp), word(sp + 24)), (2, 0));
+    assert_eq!(process.peek(word(sp + 16), 9), b"argument\0");
+    assert_eq!(process.peek(word(sp + 32), 9), b"argument\0");
+    assert_eq!(process.linux.page_fault(&mut process.space, mapped, 4), Err(11));
+    assert_eq!(process.call(Sysno::read, &[kept, DATA, 4]), Ok(4));
+    assert_eq!(process.call(Sysno::read, &[closed, DATA, 4]), Err(errno::EBADF));
+}

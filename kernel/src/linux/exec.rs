@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+//! `execve`, and files in memory only.
+
+use alloc::vec::Vec;
+
+use linux_raw_sys::general::{MFD_ALLOW_SEALING, MFD_CLOEXEC, O_RDWR};
+use pe_replay::Uprr;
+use pe_replay::wire::end::Refusal;
+
+use super::content::Content;
+use super::descriptor::{Description, Object};
+use super::elf::Image;
+use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
+use super::fallible;
+use super::fs::{Follow, InodeId, Node};
+use super::path_calls::PathAt;
+use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
+use super::{Linux, NAME_LEN, Next};
+use crate::mem::space::{Space, USER_END};
+
+/// The longest name of a memory file (Linux's limit less the prefix).
+const MAX_NAME_LEN: usize = 249;
+
+impl Linux {
+    /// `execve`: static executables only.
+    pub(super) fn execve(
+        &mut self,
+        space: &mut Space,
+        uprr: &mut Uprr,
+        at: PathAt,
+        arguments: u64,
+        environment: u64,
+    ) -> Reply {
+        let place = self.locate(space, at, Follow::Yes)?;
+        let file = self.executable(place.target.ok_or(super::errno::ENOENT)?)?;
+        let mut room = MAX_ARGUMENTS_LEN;
+        let arguments = self.strings(space, arguments, &mut room)?;
+        let environment = self.strings(space, environment, &mut room)?;
+        let image = Image::parse(&file).map_err(|refusal| match refusal {
+            Refusal::OutOfMemory { .. } => ENOMEM,
+            _ => ENOEXEC,
+        })?;
+        let (mut arguments, environment) = (strings(&arguments)?, strings(&environment)?);
+        if arguments.is_empty() {
+            // As on Linux: a program always has an argv[0].
+            fallible::push(&mut arguments, b"")?;
+        }
+        let mut random = [0; 16];
+        self.random.fill(&mut random);
+
+        // From here on the old program is gone.
+        let lost = Failure::End(Next::OutOfMemory);
+        self.task.memory.unmap(space, 0, USER_END).map_err(|_| lost)?;
+        let (memory, stack) =
+            super::loader::load(space, &image, self.memory_len, &arguments, &environment, random)
+                .map_err(|_| lost)?;
+        self.task.memory = memory;
+        while let Some(closed) = self.task.descriptors.close_one(true) {
+            self.drop_description(closed);
+        }
+        self.task.signals.reset();
+        self.task.name = short_name(arguments.first().copied().unwrap_or_default());
+        super::loader::start(uprr, image.entry, stack);
+        let own = self.task.id;
+        self.release_vfork(own);
+        self.events += 1;
+        Ok(0)
+    }
+
+    /// All of a file that may be executed.
+    fn executable(&self, id: InodeId) -> Result<Vec<u8>, Errno> {
+        let inode = self.fs.inode(id)?;
+        let Node::File(content) = &inode.node else { return Err(EACCES) };
+        if inode.mode & 0o111 == 0 {
+            return Err(EACCES);
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(content.length() as usize).map_err(|_| ENOMEM)?;
+        let mut buffer = [0; 256];
+        loop {
+            let part = content.at(bytes.len() as u64, u64::MAX, &mut buffer);
+            if part.is_empty() {
+                return Ok(bytes);
+            }
+            fallible::extend(&mut bytes, part)?;
+        }
+    }
+
+    /// The strings of a list of pointers, each with its final NUL byte.
+    fn strings(&mut self, space: &mut Space, list: u64, room: &mut u64) -> Result<Vec<u8>, Failure> {
+        let mut strings = Vec::new();
+        let mut at = list;
+        // Linux takes a null pointer for an empty list.
+        while at != 0 {
+            let pointer = self.user(space).u64(at)?;
+            if pointer == 0 {
+                break;
+            }
+            let before = strings.len();
+            self.user(space).string(pointer, (*room).min(MAX_STRING_LEN), &mut strings)?;
+            let taken = (strings.len() - before) as u64 + 8;
+            *room = room.checked_sub(taken).ok_or(E2BIG)?;
+            at = at.checked_add(8).ok_or(EFAULT)?;
+        }
+        Ok(strings)
+    }
+
+    /// `memfd_create`.
+    pub(super) fn memfd_create(&mut self, space: &mut Space, name: u64, flags: u32) -> Reply {
+        // Seals are not supported; to allow them does no harm.
+        if flags & !(MFD_CLOEXEC | MFD_ALLOW_SEALING) != 0 {
+            return Err(EINVAL.into());
+        }
+        if self.user(space).path(name)?.len() > MAX_NAME_LEN {
+            return Err(EINVAL.into());
+        }
+        let now_ns = self.clock.realtime_ns();
+        let id = self.fs.create_nameless(Node::File(Content::default()), 0o777, now_ns)?;
+        let description = Description { object: Object::Inode(id), offset: 0, flags: O_RDWR };
+        match self.task.descriptors.open(description, flags & MFD_CLOEXEC != 0) {
+            Ok(fd) => Ok(fd as u64),
+            Err(errno) => {
+                self.fs.release(id);
+                Err(errno.into())
+            }
+        }
+    }
+}
+
+/// A process's name: the last part of the program's path, as far as it fits.
+pub fn short_name(path: &[u8]) -> [u8; NAME_LEN] {
+    let mut name = [0; NAME_LEN];
+    let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let length = base.len().min(name.len() - 1);
+    name[..length].copy_from_slice(&base[..length]);
+    name
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//! Pipes: bytes on their way from one process to another.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::errno::{ENFILE, Errno};
+use super::fallible;
+
+/// Bytes that a pipe holds (Linux's default).
+pub const CAPACITY: usize = 64 << 10;
+/// A write of so many bytes or fewer is not split (PIPE_BUF).
+pub const ATOMIC_LEN: usize = 4096;
+/// The most pipes at a time.
+const MAX_PIPES: usize = 1024;
+
+/// A pipe's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PipeId(usize);
+
+impl PipeId {
+    /// The inode number that programs see.
+    pub fn number(self) -> u64 {
+        self.0 as u64 + 1
+    }
+}
+
+/// One of a pipe's ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where bytes come out.
+    Read,
+    /// Where they go in.
+    Write,
+}
+
+/// A pipe.
+pub struct Pipe {
+    bytes: VecDeque<u8>,
+    readers: u32,
+    writers: u32,
+}
+
+impl Pipe {
+    /// Bytes in it.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes that still fit.
+    pub fn room(&self) -> usize {
+        CAPACITY - self.bytes.len()
+    }
+
+    /// Whether somebody can still read.
+    pub fn has_readers(&self) -> bool {
+        self.readers > 0
+    }
+
+    /// Whether somebody can still write.
+    pub fn has_writers(&self) -> bool {
+        self.writers > 0
+    }
+
+    /// Its first bytes, as far as they lie side by side.
+    pub fn front(&self) -> &[u8] {
+        let (front, behind) = self.bytes.as_slices();
+        if front.is_empty() { behind } else { front }
+    }
+
+    /// Takes the first bytes out.
+    pub fn consume(&mut self, length: usize) {
+        self.bytes.drain(..length);
+    }
+
+    /// Puts bytes in, as many as fit; returns how many.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
+        let length = bytes.len().min(self.room());
+        self.bytes.extend(&bytes[..length]);
+        length
+    }
+}
+
+/// All pipes.
+#[derive(Default)]
+pub struct Pipes {
+    list: Vec<Option<Pipe>>,
+}
+
+impl Pipes {
+    /// A new pipe, one description at each end.
+    pub fn open(&mut self) -> Result<PipeId, Errno> {
+        let mut bytes = VecDeque::new();
+        // All of it now, so that no write can fail for want of memory.
+        bytes.try_reserve_exact(CAPACITY).map_err(|_| ENFILE)?;
+        let pipe = Some(Pipe { bytes, readers: 1, writers: 1 });
+        let index = match self.list.iter().position(Option::is_none) {
+            Some(index) => index,
+            None if self.list.len() >= MAX_PIPES => return Err(ENFILE),
+            None => {
+                fallible::push(&mut self.list, None).map_err(|_| ENFILE)?;
+                self.list.len() - 1
+            }
+        };
+        self.list[index] = pipe;
+        Ok(PipeId(index))
+    }
+
+    /// A pipe that somebody has open.
+    pub fn get(&self, id: PipeId) -> Result<&Pipe, Errno> {
+        self.list.get(id.0).and_then(Option::as_ref).ok_or(ENFILE)
+    }
+
+    /// Likewise, to be changed.
+    pub fn get_mut(&mut self, id: PipeId) -> Result<&mut Pipe, Errno> {
+        self.list.get_mut(id.0).and_then(Option::as_mut).ok_or(ENFILE)
+    }
+
+    /// One more description of an end.
+    pub fn hold(&mut self, id: PipeId, end: End) -> Result<(), Errno> {
+        let pipe = self.get_mut(id)?;
+        match end {
+            End::Read => pipe.readers += 1,
+            End::Write => pipe.writers += 1,
+        }
+        Ok(())
+    }
+
+    /// One less; the pipe goes with the last one.
+    pub fn release(&mut self, id: PipeId, end: End) {
+        let Some(slot) = self.list.get_mut(id.0) else { return };
+        let Some(pipe) = slot else { return };
+        match end {
+            End::Read => pipe.readers = pipe.readers.saturating_sub(1),
+            End::Write => pipe.writers = pipe.writers.saturating_sub(1),
+        }
+        if pipe.readers == 0 && pipe.writers == 0 {
+            *slot = None;
+        }
+    }
+}
