@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::model::Cycles;
 use crate::report::Summary;
 use crate::report::text::unit_name;
-use crate::told::{refusal, signal_name};
+use crate::told::{nature, refusal, signal_name};
 
 /// All that is known about a run.
 pub fn value(summary: &Summary, exit_status: u8) -> Value {
@@ -98,6 +98,11 @@ fn end(end: &End) -> Value {
             "end_rip": hex(verdict.end_rip),
             "attempts": verdict.attempts,
             "difference": verdict.difference.to_string(),
+            "culprit": verdict.culprit.map(|culprit| json!({
+                "rip": hex(culprit.rip),
+                "after": culprit.after,
+                "instruction": nature::assembly(&culprit.code, culprit.rip),
+            })),
         }),
         End::Damaged(Damage { pe, difference }) => {
             json!({ "kind": "damaged", "pe": pe, "difference": difference.to_string() })

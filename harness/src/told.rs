@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What a user is told about an end that is not a plain exit, and the exit status for it.
 
+pub mod nature;
 mod verdict;
 
 use std::fmt::Write;

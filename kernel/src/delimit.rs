@@ -5,20 +5,11 @@ use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use pe_replay::stop::vector;
 use pe_replay::{Delimiter, DelimiterKind, Uprr};
 
+use crate::linux::signal::exception::Exception;
 use crate::mem::space::Space;
 
 /// The longest x86 instruction, in bytes.
 pub const MAX_INSTRUCTION_LEN: usize = 15;
-
-/// Signals that a fault of the program's own turns into (signal(7)).
-pub mod signal {
-    pub const SIGILL: u8 = 4;
-    pub const SIGTRAP: u8 = 5;
-    pub const SIGBUS: u8 = 7;
-    pub const SIGFPE: u8 = 8;
-    pub const SIGKILL: u8 = 9;
-    pub const SIGSEGV: u8 = 11;
-}
 
 /// What the kernel has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +32,8 @@ pub enum Duty {
         /// The instruction's length.
         length: u64,
     },
-    /// End the process: it may not do what it did.
-    Kill {
-        /// The signal.
-        signal: u8,
-        /// The exception behind it.
-        vector: u8,
-    },
+    /// Tell the process that it may not do what it did.
+    Exception(Exception),
 }
 
 /// The instruction bytes at `address`, as far as they are mapped; the rest is zero.
@@ -85,26 +71,14 @@ pub fn duty(delimiter: Delimiter, state: &Uprr, space: &Space) -> (DelimiterKind
                 | Mnemonic::Outsb
                 | Mnemonic::Outsw
                 | Mnemonic::Outsd => {
-                    (DelimiterKind::PortIo, Duty::Kill { signal: signal::SIGSEGV, vector: number })
+                    (DelimiterKind::PortIo, Duty::Exception(Exception { vector: number, error: 0 }))
                 }
-                _ => (DelimiterKind::Exception, Duty::Kill { signal: signal::SIGSEGV, vector: number }),
+                _ => (DelimiterKind::Exception, Duty::Exception(Exception { vector: number, error: 0 })),
             }
         }
-        Delimiter::Exception { vector, error: _ } => {
-            (delimiter.kind(), Duty::Kill { signal: signal_of(vector), vector })
+        Delimiter::Exception { vector, error } => {
+            (delimiter.kind(), Duty::Exception(Exception { vector, error }))
         }
-        // The engine commits no run that the watchdog had to end.
-        Delimiter::Watchdog => (delimiter.kind(), Duty::Kill { signal: signal::SIGKILL, vector: 2 }),
-    }
-}
-
-/// The signal that Linux sends for an exception (arch/x86/kernel/traps.c).
-fn signal_of(vector: u8) -> u8 {
-    match vector {
-        0 | 16 | 19 => signal::SIGFPE,
-        1 | 3 => signal::SIGTRAP,
-        6 => signal::SIGILL,
-        11 | 12 | 17 => signal::SIGBUS,
-        _ => signal::SIGSEGV,
+        Delimiter::Watchdog => unreachable!("the engine commits no run that the watchdog had to end"),
     }
 }

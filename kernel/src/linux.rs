@@ -8,7 +8,7 @@
 //!   than the call needs: allocation on its behalf is fallible;
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: threads, sockets, and running signal handlers.
+//! Not here: threads, sockets, and signals from outside.
 
 mod area;
 mod content;
@@ -36,6 +36,7 @@ mod random;
 mod resident;
 mod root;
 mod schedule;
+pub mod signal;
 mod signal_calls;
 mod stack;
 mod stat;
@@ -46,6 +47,7 @@ mod user;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
 use syscalls::Sysno;
 
@@ -55,13 +57,13 @@ pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
 use self::descriptor::Descriptors;
-use self::errno::{ENOSYS, Errno, Failure};
+use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
-use self::signal_calls::Signals;
+use self::signal::{Fate, Signals};
 use self::task::{OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::time_calls::Clock;
 use crate::archive::Archive;
@@ -69,12 +71,15 @@ use crate::mem::frame;
 use crate::mem::space::Space;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
-const SIGKILL: u8 = linux_raw_sys::general::SIGKILL as u8;
+/// The signal for which nobody can have a handler.
+pub const SIGKILL: u8 = linux_raw_sys::general::SIGKILL as u8;
 const SIGSEGV: u8 = linux_raw_sys::general::SIGSEGV as u8;
 /// System call numbers that are told apart in the log.
 const LOGGED_CALLS: usize = 512;
 /// Length of a process's name, with its final NUL byte.
 const NAME_LEN: usize = 16;
+/// Length of a SYSCALL instruction.
+const SYSCALL_LEN: u64 = 2;
 /// Of the memory free at start, files may take up one part in this many.
 const FILES_SHARE: u64 = 8;
 
@@ -162,7 +167,6 @@ impl Linux {
             name: exec::short_name(program_name),
             waiting: None,
             transferred: 0,
-            doomed: None,
         })?;
         let mut linux = Self {
             memory_len,
@@ -188,13 +192,23 @@ impl Linux {
     }
 
     /// Performs the system call in `uprr`, the committed state of the current process,
-    /// and puts its result into RAX. `now` is the time since boot in nanoseconds.
+    /// puts its result into RAX, and delivers signals. `now` is the time since boot in
+    /// nanoseconds.
     pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now: u64) -> Next {
         self.clock.now_ns = now;
         let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
         // The number is EAX, as on Linux.
         let number = uprr.rax as u32;
         let reply = match Sysno::new(number as usize) {
+            _ if self.is_interrupted() => match self.interrupt(number) {
+                Some(reply) => reply,
+                // The call is made again when the handler has returned.
+                None => {
+                    uprr.rip = uprr.rip.wrapping_sub(SYSCALL_LEN);
+                    self.returned();
+                    return self.deliver(space, uprr);
+                }
+            },
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
@@ -212,7 +226,32 @@ impl Linux {
             Err(Failure::End(next)) => return self.settle(next),
         }
         let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
-        if plain { Next::Continue } else { self.returned() }
+        match if plain { Next::Continue } else { self.returned() } {
+            Next::Continue => self.deliver(space, uprr),
+            next => next,
+        }
+    }
+
+    /// Whether the call that the process waits in is cut short by a signal.
+    fn is_interrupted(&self) -> bool {
+        self.task.waiting.is_some() && self.task.signals.is_due()
+    }
+
+    /// What becomes of a call that a signal cuts short; `None` if it begins anew.
+    #[cold]
+    fn interrupt(&mut self, number: u32) -> Option<Reply> {
+        let call = Sysno::new(number as usize);
+        let is_woken = matches!(self.task.waiting, Some(Waiting { why: Why::Futex { woken: true, .. }, .. }));
+        let restarts = match self.task.signals.due() {
+            Some(Fate::Handle(action)) => action.has(SA_RESTART) && is_restartable(call),
+            Some(_) | None => false,
+        };
+        match (core::mem::take(&mut self.task.transferred), restarts) {
+            _ if is_woken => Some(Ok(0)),
+            (0, true) => None,
+            (0, false) => Some(Err(EINTR.into())),
+            (done, _) => Some(Ok(done)),
+        }
     }
 
     /// A call has been performed that others have to do with.
@@ -262,6 +301,22 @@ impl Linux {
             }
         }
     }
+}
+
+/// Whether a call that was cut short begins anew if the handler says so (signal(7)).
+fn is_restartable(call: Option<Sysno>) -> bool {
+    matches!(
+        call,
+        Some(
+            Sysno::read
+                | Sysno::readv
+                | Sysno::write
+                | Sysno::writev
+                | Sysno::wait4
+                | Sysno::waitid
+                | Sysno::futex
+        )
+    )
 }
 
 fn log_out_of_memory() {

@@ -11,19 +11,20 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use pe_replay::drive::Committed;
+use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
+use pe_replay::stop::vector;
 use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
-use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Totals, Verdict};
+use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
 use pe_replay::wire::record::{CounterKind, Record, TraceHeader, Unit};
-use pe_replay::{DelimiterKind, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{context, machine};
 use crate::archive::Archive;
 use crate::channel;
-use crate::delimit::{self, Duty, signal};
+use crate::delimit::{self, Duty};
 use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
@@ -175,12 +176,14 @@ impl Run<'_> {
                     (Some(kind), committed.count, step)
                 }
                 Outcome::Persistent { difference, end_rip } => {
+                    let culprit = self.culprit(difference);
                     let verdict = Verdict {
                         pe: sequence,
                         start_rip: self.current.engine.state().rip,
                         end_rip,
                         difference,
                         attempts: self.current.engine.account().divergences.len() as u8,
+                        culprit,
                         code: delimit::code_at(&self.machine.space, end_rip),
                     };
                     (None, 0, self.over(End::Persistent(verdict)))
@@ -188,7 +191,7 @@ impl Run<'_> {
                 Outcome::Damaged { difference } => {
                     (None, 0, self.over(End::Damaged(Damage { pe: sequence, difference })))
                 }
-                Outcome::OutOfFrames => (None, 0, self.killed_here(signal::SIGKILL)),
+                Outcome::OutOfFrames => (None, 0, self.killed_here(linux::SIGKILL)),
             };
             self.current.engine.watch.lap(TimedPhase::Other, machine::now());
             let phases = self.current.engine.watch.take();
@@ -268,13 +271,15 @@ impl Run<'_> {
     /// the processor.
     fn come_back(&mut self) -> Step {
         if !self.linux.catch_up(&mut self.machine.space) {
-            return self.killed_here(signal::SIGKILL);
+            return self.killed_here(linux::SIGKILL);
         }
-        match self.linux.doom() {
-            Some(signal) => self.killed_here(signal),
-            None if self.linux.is_waiting() => self.syscall(0),
-            None => Step::GoOn,
+        if self.linux.is_waiting() {
+            return self.syscall(0);
         }
+        let state = self.current.engine.state_mut();
+        let rip = state.rip;
+        let next = self.linux.deliver(&mut self.machine.space, state);
+        self.step(next, 0, None, rip)
     }
 
     /// Makes another process the current one; returns the one before, with its space.
@@ -321,6 +326,18 @@ impl Run<'_> {
         let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
         self.current.engine.resume(self.sequence, mark, limit);
         self.machine.pooled() > before
+    }
+
+    /// The instruction behind a persistent divergence.
+    fn culprit(&mut self, seen: Difference) -> Option<Suspect> {
+        let mut log = Vec::new();
+        if log.try_reserve_exact(MAX_STEPS).is_err() {
+            defmt::warn!("there is no memory to look for the instruction that diverges");
+            return None;
+        }
+        log.resize(MAX_STEPS, 0);
+        let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
+        Some(Suspect { rip, after, code: delimit::code_at(&self.machine.space, rip) })
     }
 
     /// Says how far the program has come, now and then.
@@ -372,9 +389,14 @@ impl Run<'_> {
             Duty::GoOn => Step::GoOn,
             Duty::Syscall => self.syscall(committed.count),
             Duty::PageFault { address, error } => {
-                match self.linux.page_fault(&mut self.machine.space, address, error) {
+                let space = &mut self.machine.space;
+                match self.linux.page_fault(space, address, error) {
                     Ok(()) => Step::GoOn,
-                    Err(signal) => self.killed(signal, Some(pe_replay::stop::vector::PAGE_FAULT), address),
+                    Err(signal) => {
+                        let fault = (address, error);
+                        let next = self.linux.bad_page(space, engine.state_mut(), fault, signal);
+                        self.step(next, 0, Some(vector::PAGE_FAULT), address)
+                    }
                 }
             }
             Duty::ReadTime { with_processor, length } => {
@@ -388,9 +410,10 @@ impl Run<'_> {
                 state.rip += length;
                 Step::GoOn
             }
-            Duty::Kill { signal, vector } => {
+            Duty::Exception(exception) => {
                 let rip = engine.state().rip;
-                self.killed(signal, Some(vector), rip)
+                let next = self.linux.exception(&mut self.machine.space, engine.state_mut(), exception);
+                self.step(next, 0, Some(exception.vector), rip)
             }
         };
         (kind, step)
@@ -400,7 +423,15 @@ impl Run<'_> {
     /// after the beginning of its PE.
     fn syscall(&mut self, count: u64) -> Step {
         let engine = &mut self.current.engine;
-        match self.linux.syscall(&mut self.machine.space, engine.state_mut(), machine::now()) {
+        let rip = engine.state().rip;
+        let next = self.linux.syscall(&mut self.machine.space, engine.state_mut(), machine::now());
+        self.step(next, count, None, rip)
+    }
+
+    /// What the personality's word means for the process; `vector` and `address` are
+    /// those of the exception behind it.
+    fn step(&mut self, next: Next, count: u64, vector: Option<u8>, address: u64) -> Step {
+        match next {
             Next::Continue => Step::GoOn,
             Next::Yield | Next::Wait => Step::GiveWay,
             Next::Fork => self.fork(count),
@@ -408,10 +439,10 @@ impl Run<'_> {
                 self.end = End::Exited { status };
                 Step::Ended(Status::Exited(status))
             }
-            Next::Kill { signal } => self.killed_here(signal),
+            Next::Kill { signal } => self.killed(signal, vector, address),
             Next::Deadlock => self.over(End::Deadlock),
             Next::OutputFull { limit } => self.over(End::OutputFull { limit }),
-            Next::OutOfMemory => self.killed_here(signal::SIGKILL),
+            Next::OutOfMemory => self.killed(linux::SIGKILL, vector, address),
         }
     }
 

@@ -19,9 +19,12 @@ use crate::uprr::Uprr;
 use crate::wire::config::{MAX_INJECTIONS, Mutation};
 use crate::written::WrittenSet;
 
+mod diagnose;
 mod flip;
 mod judge;
 mod run;
+
+pub use diagnose::{Culprit, MAX_STEPS};
 
 /// A PE that was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,10 @@ pub mod vector {
     pub const PAGE_FAULT: u8 = 14;
 }
 
+/// What stands for #DB's error code, a bit of DR6 (BS): the trap flag was the cause,
+/// not an ICEBP.
+pub const DEBUG_STEP: u32 = 1 << 14;
+
 /// #PF error code bit: the page was present, the access was not allowed.
 pub const FAULT_PRESENT: u32 = 1 << 0;
 /// #PF error code bit: the access was a write.
@@ -27,7 +31,8 @@ pub const FAULT_FETCH: u32 = 1 << 4;
 pub enum Cause {
     /// The SYSCALL instruction.
     Syscall,
-    /// An exception; `error` is zero for the vectors that define no error code.
+    /// An exception; `error` is zero for the vectors that define no error code, but
+    /// for #DB, which has [`DEBUG_STEP`] there or zero.
     Exception {
         /// The exception's vector, below 32.
         vector: u8,
@@ -84,7 +89,8 @@ pub enum Delimiter {
     Exception {
         /// Its vector.
         vector: u8,
-        /// Its error code; zero where the vector defines none.
+        /// Its error code; zero where the vector defines none, but for #DB
+        /// [`DEBUG_STEP`] or zero.
         error: u32,
     },
     /// The instruction limit.

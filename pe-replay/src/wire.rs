@@ -15,7 +15,7 @@ pub mod end;
 pub mod record;
 
 /// The version of everything in this module; any change of a type raises it.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, 
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, MAX_INJECTIONS, Mutation, Sink};
 use pe_replay::wire::end::{
     CounterFault, CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal,
-    Registers, Totals, Verdict,
+    Registers, Suspect, Totals, Verdict,
 };
 use pe_replay::wire::record::{
     CounterKind, MAX_RECORD_LEN, PeRecord, ProgramRecord, Record, Records, TraceHeader, Unit, programs,
@@ -142,6 +142,7 @@ fn verdict() -> Verdict {
         end_rip: 0x40_2000,
         difference: DIFFERENCE,
         attempts: 3,
+        culprit: Some(Suspect { rip: 0x40_1008, after: 2, code: [0x0f; 15] }),
         code: core::array::from_fn(|at| at as u8 + 0xf0),
     }
 }
@@ -182,7 +183,10 @@ fn ends() -> Vec<(End, &'static str)> {
     vec![
         (End::Exited { status: 3 }, "0003"),
         (End::Killed(death()), "010b010e8080b4f50d000102030405060708090a0b0c0d0e0f80a08002c604"),
-        (End::Persistent(verdict()), "020980a0800280c08002191213b4a4800203f0f1f2f3f4f5f6f7f8f9fafbfcfdfe"),
+        (
+            End::Persistent(verdict()),
+            "020980a0800280c08002191213b4a48002030188a08002020f0f0f0f0f0f0f0f0f0f0f0f0f0f0ff0f1f2f3f4f5f6f7f8f9fafbfcfdfe",
+        ),
         (End::Refused(Refusal::NoProgram), "0300"),
         (End::Deadlock, "04"),
         (End::OutputFull { limit: 300 }, "05ac02"),
@@ -521,6 +525,7 @@ fn the_largest_values_fit() {
             end_rip: u64::MAX,
             difference: most,
             attempts: u8::MAX,
+            culprit: Some(Suspect { rip: u64::MAX, after: u64::MAX, code: [u8::MAX; 15] }),
             code: [u8::MAX; 15],
         }),
         End::Refused(Refusal::OutOfMemory { needed_pages: u64::MAX, free_pages: u64::MAX }),

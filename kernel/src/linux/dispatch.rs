@@ -11,6 +11,7 @@ use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
 use super::file_calls::{Direction, Position};
 use super::path_calls::PathAt;
+use super::signal_calls::{BY_KILL, BY_TKILL};
 use super::task::FIRST_ID;
 use crate::mem::space::Space;
 
@@ -171,13 +172,15 @@ impl Linux {
             Sysno::rt_sigprocmask => self.rt_sigprocmask(space, a as u32, b, c, d),
             Sysno::rt_sigpending => self.rt_sigpending(space, a, b),
             Sysno::rt_sigsuspend => self.rt_sigsuspend(space, a, b),
-            Sysno::rt_sigtimedwait => self.rt_sigtimedwait(space, a, c, d),
+            Sysno::rt_sigtimedwait => self.rt_sigtimedwait(space, [a, b, c, d]),
+            Sysno::rt_sigreturn => self.rt_sigreturn(space, uprr),
             Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
-            Sysno::sigaltstack => self.sigaltstack(space, a, b),
-            Sysno::kill | Sysno::tkill => self.kill(a as i32, b as u32),
+            Sysno::sigaltstack => self.sigaltstack(space, uprr, a, b),
+            Sysno::kill => self.kill(a as i32, b as u32, BY_KILL),
+            Sysno::tkill => self.kill(a as i32, b as u32, BY_TKILL),
             // A thread's number is its process's.
             Sysno::tgkill if a as i32 != b as i32 => Err(super::errno::ESRCH.into()),
-            Sysno::tgkill => self.kill(b as i32, c as u32),
+            Sysno::tgkill => self.kill(b as i32, c as u32, BY_TKILL),
             // No alarm is running.
             Sysno::alarm if a as u32 == 0 => Ok(0),
 

@@ -3,6 +3,7 @@
 
 use super::Next;
 use super::fallible::Exhausted;
+use super::signal::frame::BadFrame;
 
 /// An error number of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ macro_rules! errnos {
 }
 
 errnos! {
-    E2BIG EACCES EAGAIN EBADF ECHILD EEXIST EFAULT EFBIG EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE
+    E2BIG EACCES EAGAIN EBADF ECHILD EEXIST EFAULT EFBIG EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE
     ENODEV ENOENT ENOEXEC ENOMEM ENOSPC ENOSYS ENOTDIR ENOTEMPTY ENOTTY ENXIO EOPNOTSUPP EPERM ERANGE ESPIPE
     EPIPE ESRCH ESTALE ETIMEDOUT EXDEV
 }
@@ -54,6 +55,12 @@ impl From<Errno> for Failure {
 impl From<Exhausted> for Failure {
     fn from(exhausted: Exhausted) -> Self {
         Self::Errno(exhausted.into())
+    }
+}
+
+impl From<BadFrame> for Failure {
+    fn from(BadFrame: BadFrame) -> Self {
+        Self::Errno(EFAULT)
     }
 }
 

@@ -11,13 +11,11 @@ use super::Linux;
 use super::errno::{EAGAIN, ECHILD, EINVAL, Reply};
 use super::fallible;
 use super::layout::Layout;
+use super::signal::{Detail, Info};
 use super::task::{FIRST_ID, MAX_PROCESSES, OUTSIDE_ID, Status, Waiting, Why, Zombie};
 use super::user::User;
 use crate::mem::space::{OutOfFrames, Space};
 
-/// `CLD_EXITED` and `CLD_KILLED` (include/uapi/asm-generic/siginfo.h).
-const CLD_EXITED: u32 = 1;
-const CLD_KILLED: u32 = 2;
 /// Options of the wait family that Linux knows but threads alone have a use for.
 const WAIT_THREADS: u32 = 0xe000_0000;
 
@@ -136,8 +134,10 @@ impl Linux {
             }
             if task.id == ended.parent {
                 heard = !task.signals.is_ignored(SIGCHLD);
-                // What that does to a parent without a handler is nothing.
-                let _ = task.signals.raise(SIGCHLD);
+                let (code, status) = status.details();
+                let detail = Detail::Child { process: ended.id as u32, status };
+                // There is such a signal.
+                let _ = task.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
             }
         }
         if heard {
@@ -222,15 +222,8 @@ impl Linux {
             None if options & WNOHANG == 0 => return Err(Self::wait_for_event()),
             None => Layout::<128>::new(),
             Some(zombie) => {
-                let (code, status) = match zombie.status {
-                    Status::Exited(status) => (CLD_EXITED, status),
-                    Status::Signaled(signal) => (CLD_KILLED, signal),
-                };
-                Layout::<128>::new()
-                    .u32(0, SIGCHLD)
-                    .u32(8, code)
-                    .u32(16, zombie.id as u32)
-                    .u32(24, u32::from(status))
+                let (code, status) = zombie.status.details();
+                Layout::<128>::new().u32(0, SIGCHLD).u32(8, code).u32(16, zombie.id as u32).u32(24, status)
             }
         };
         if information != 0 {

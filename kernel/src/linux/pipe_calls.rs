@@ -10,6 +10,8 @@ use super::Linux;
 use super::descriptor::{Description, Object};
 use super::errno::{EAGAIN, EFAULT, EINVAL, EPIPE, Failure, Reply};
 use super::pipe::{ATOMIC_LEN, End, Pipe, PipeId};
+use super::signal::{Detail, Info};
+use super::signal_calls::BY_KILL;
 use super::user::User;
 use crate::mem::space::Space;
 
@@ -123,7 +125,7 @@ impl Linux {
         loop {
             let pipe = self.pipes.get_mut(id)?;
             if !pipe.has_readers() {
-                self.task.signals.raise(SIGPIPE)?;
+                self.task.signals.send(Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None })?;
                 return if done > 0 { Ok(done) } else { Err(EPIPE.into()) };
             }
             if done == length {

@@ -30,19 +30,13 @@ impl Linux {
         self.task.waiting.is_some()
     }
 
-    /// Whether somebody has ended the current process: the signal.
-    pub fn doom(&self) -> Option<u8> {
-        self.task.doomed
-    }
-
     fn is_ready(&self, task: &Task) -> bool {
         let Some(Waiting { why, deadline_ns, seen }) = task.waiting else { return true };
         let is_over = deadline_ns.is_some_and(|deadline| deadline <= self.clock.monotonic_ns());
         is_over
-            || task.doomed.is_some()
             || match why {
-                Why::Event => seen != self.events,
-                Why::Futex { woken, .. } => woken,
+                Why::Event => seen != self.events || task.signals.is_due(),
+                Why::Futex { woken, .. } => woken || task.signals.is_due(),
                 Why::Vfork { .. } => false,
             }
     }

@@ -1,117 +1,21 @@
 // SPDX-License-Identifier: MIT
-//! Signals: dispositions, masks and stacks are kept; handlers are not run yet.
-//!
-//! A signal for which the program has a handler ends it like one without, and
-//! the log says so.
+//! The system calls around signals.
 
 use linux_raw_sys::general::{
-    MINSIGSTKSZ, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN,
-    SIGTTOU, SIGURG, SIGWINCH, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+    MINSIGSTKSZ, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM, SS_DISABLE,
+    SS_ONSTACK,
 };
+use pe_replay::Uprr;
 
-use super::errno::{EAGAIN, EINVAL, ENOMEM, ESRCH, Errno, Failure, Reply};
-use super::layout::{Layout, get_u32, get_u64};
+use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, Errno, Failure, Reply};
+use super::layout::{get_u32, get_u64};
+use super::signal::{Action, Detail, Info, SIGNALS, Stack};
 use super::task::FIRST_ID;
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
-/// Signals that there are.
-const SIGNALS: usize = 64;
 /// `sizeof(sigset_t)` in the kernel.
 const SET_LEN: u64 = 8;
-/// Dispositions that are not the address of a handler.
-const DEFAULT: u64 = 0;
-const IGNORE: u64 = 1;
-/// Signals that cannot be blocked, caught or ignored.
-const UNBLOCKABLE: u64 = bit(SIGKILL) | bit(SIGSTOP);
-
-const fn bit(signal: u32) -> u64 {
-    1 << (signal - 1)
-}
-
-/// A kernel `struct sigaction`: handler, flags, restorer, mask.
-type Action = [u8; 32];
-
-/// The signal state of a process.
-pub struct Signals {
-    actions: [Action; SIGNALS],
-    blocked: u64,
-    pending: u64,
-    stack: [u8; 24],
-    warned: bool,
-}
-
-impl Signals {
-    /// All default, none blocked.
-    pub fn new() -> Self {
-        Self {
-            actions: [[0; 32]; SIGNALS],
-            blocked: 0,
-            pending: 0,
-            stack: Layout::<24>::new().u32(8, SS_DISABLE).0,
-            warned: false,
-        }
-    }
-
-    fn action(&mut self, signal: u32) -> Result<&mut Action, Errno> {
-        let index = usize::try_from(signal).ok().and_then(|signal| signal.checked_sub(1));
-        index.and_then(|index| self.actions.get_mut(index)).ok_or(EINVAL)
-    }
-
-    /// The same for a child: nothing is pending there.
-    pub fn fork(&self) -> Self {
-        Self { actions: self.actions, pending: 0, ..*self }
-    }
-
-    /// What `execve` leaves: handlers are gone, and the stack for them.
-    pub fn reset(&mut self) {
-        for action in &mut self.actions {
-            if get_u64(action, 0) != IGNORE {
-                *action = [0; 32];
-            }
-        }
-        self.stack = Layout::<24>::new().u32(8, SS_DISABLE).0;
-    }
-
-    /// Whether the process wants to know nothing of a signal.
-    pub fn is_ignored(&mut self, signal: u32) -> bool {
-        self.action(signal).is_ok_and(|action| get_u64(action, 0) == IGNORE)
-    }
-
-    /// A signal for the process: `Ok` if it goes on.
-    pub fn raise(&mut self, signal: u32) -> Result<(), Failure> {
-        let disposition = get_u64(self.action(signal)?, 0);
-        if self.blocked & bit(signal) & !UNBLOCKABLE != 0 {
-            self.pending |= bit(signal);
-            return Ok(());
-        }
-        match (disposition, signal) {
-            (IGNORE, _) | (DEFAULT, SIGCHLD | SIGCONT | SIGURG | SIGWINCH) => Ok(()),
-            // Stopped, and nobody is there who could continue it.
-            (DEFAULT, SIGSTOP | SIGTSTP | SIGTTIN | SIGTTOU) => Err(Failure::End(Next::Deadlock)),
-            (DEFAULT, _) => Err(Failure::End(Next::Kill { signal: signal as u8 })),
-            (_, _) => {
-                defmt::error!(
-                    "signal {=u32}: the program has a handler, but handlers are not run yet",
-                    signal
-                );
-                Err(Failure::End(Next::Kill { signal: signal as u8 }))
-            }
-        }
-    }
-
-    /// Changes the mask; pending signals that are not blocked any more arrive.
-    fn set_blocked(&mut self, blocked: u64) -> Result<(), Failure> {
-        self.blocked = blocked & !UNBLOCKABLE;
-        for signal in 1..=SIGNALS as u32 {
-            if self.pending & !self.blocked & bit(signal) != 0 {
-                self.pending &= !bit(signal);
-                self.raise(signal)?;
-            }
-        }
-        Ok(())
-    }
-}
 
 impl Linux {
     /// `rt_sigaction`.
@@ -126,20 +30,13 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = *self.task.signals.action(signal)?;
+        let before = self.task.signals.action(signal)?;
         if new != 0 {
-            let action: Action = self.user(space).structure(new)?;
-            if UNBLOCKABLE & bit(signal) != 0 {
-                return Err(EINVAL.into());
-            }
-            *self.task.signals.action(signal)? = action;
-            if !matches!(get_u64(&action, 0), DEFAULT | IGNORE) && !self.task.signals.warned {
-                self.task.signals.warned = true;
-                defmt::warn!("signal handlers are kept but not run yet (signal {=u32})", signal);
-            }
+            let action: [u8; 32] = self.user(space).structure(new)?;
+            self.task.signals.set_action(signal, Action::read(&action))?;
         }
         if old != 0 {
-            self.user(space).write(old, &before)?;
+            self.user(space).write(old, &before.bytes())?;
         }
         Ok(0)
     }
@@ -156,7 +53,7 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.task.signals.blocked;
+        let before = self.task.signals.blocked();
         let mut after = before;
         if set != 0 {
             let set = self.user(space).u64(set)?;
@@ -170,7 +67,7 @@ impl Linux {
         if old != 0 {
             self.user(space).write(old, &before.to_le_bytes())?;
         }
-        self.task.signals.set_blocked(after)?;
+        self.task.signals.set_blocked(after);
         Ok(0)
     }
 
@@ -179,132 +76,111 @@ impl Linux {
         if set_length > SET_LEN {
             return Err(EINVAL.into());
         }
-        let pending = self.task.signals.pending.to_le_bytes();
+        let pending = self.task.signals.pending().to_le_bytes();
         self.user(space).write(set, &pending[..set_length as usize])?;
         Ok(0)
     }
 
-    /// `rt_sigsuspend`: only a pending signal could end it, and that ends the program.
+    /// `rt_sigsuspend`: a signal ends it that is pending already, or that another
+    /// process sends.
     pub(super) fn rt_sigsuspend(&mut self, space: &mut Space, set: u64, set_length: u64) -> Reply {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
         let set = self.user(space).u64(set)?;
-        self.task.signals.set_blocked(set)?;
-        Err(Failure::End(Next::Deadlock))
+        if self.task.waiting.is_none() {
+            self.task.signals.set_blocked_meanwhile(set);
+        }
+        if self.task.signals.is_due() { Err(EINTR.into()) } else { Err(Failure::End(Next::Deadlock)) }
     }
 
-    /// `rt_sigtimedwait`: takes a pending signal, or waits for none to come.
+    /// `rt_sigtimedwait`: takes a pending signal, or waits for one.
     pub(super) fn rt_sigtimedwait(
         &mut self,
         space: &mut Space,
-        set: u64,
-        timeout: u64,
-        set_length: u64,
+        [set, info, timeout, set_length]: [u64; 4],
     ) -> Reply {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
         let timeout_ns = self.optional_timespec(space, timeout)?;
-        let waiting = self.user(space).u64(set)? & self.task.signals.pending;
-        if waiting != 0 {
-            let signal = waiting.trailing_zeros() + 1;
-            self.task.signals.pending &= !bit(signal);
-            return Ok(u64::from(signal));
+        let set = self.user(space).u64(set)?;
+        if let Some(taken) = self.task.signals.take(set) {
+            if info != 0 {
+                self.user(space).write(info, &taken.bytes())?;
+            }
+            return Ok(u64::from(taken.signal));
         }
-        self.clock.sleep(timeout_ns.ok_or(Failure::End(Next::Deadlock))?);
+        self.pass(timeout_ns)?;
         Err(EAGAIN.into())
     }
 
     /// `sigaltstack`.
-    pub(super) fn sigaltstack(&mut self, space: &mut Space, new: u64, old: u64) -> Reply {
+    pub(super) fn sigaltstack(&mut self, space: &mut Space, uprr: &Uprr, new: u64, old: u64) -> Reply {
         let before = self.task.signals.stack;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
-            let flags = get_u32(&stack, 8);
-            self.task.signals.stack = match flags & !SS_AUTODISARM {
-                SS_DISABLE => Layout::<24>::new().u32(8, SS_DISABLE).0,
-                0 | SS_ONSTACK if get_u64(&stack, 16) < u64::from(MINSIGSTKSZ) => {
-                    return Err(ENOMEM.into());
-                }
-                0 | SS_ONSTACK => {
-                    let flags = flags & SS_AUTODISARM;
-                    Layout::<24>::new()
-                        .u64(0, get_u64(&stack, 0))
-                        .u32(8, flags)
-                        .u64(16, get_u64(&stack, 16))
-                        .0
-                }
-                _ => return Err(EINVAL.into()),
-            };
+            self.set_stack(&stack, uprr.rsp)?;
         }
         if old != 0 {
-            self.user(space).write(old, &before)?;
+            self.user(space).write(old, &before.bytes(before.flags(uprr.rsp)))?;
         }
         Ok(0)
     }
 
-    /// `kill`, `tkill` and `tgkill`.
-    pub(super) fn kill(&mut self, target: i32, signal: u32) -> Reply {
+    /// Sets the alternate stack of a program whose stack pointer is `sp`.
+    pub(super) fn set_stack(&mut self, stack: &[u8; 24], sp: u64) -> Result<(), Errno> {
+        let (base, flags, size) = (get_u64(stack, 0), get_u32(stack, 8), get_u64(stack, 16));
+        let autodisarm = flags & SS_AUTODISARM != 0;
+        if self.task.signals.stack.size != 0 && self.task.signals.stack.is_in_use(sp) {
+            return Err(EPERM);
+        }
+        self.task.signals.stack = match flags & !SS_AUTODISARM {
+            SS_DISABLE => Stack { autodisarm, ..Stack::default() },
+            0 | SS_ONSTACK if size < u64::from(MINSIGSTKSZ) => return Err(ENOMEM),
+            0 | SS_ONSTACK => Stack { base, size, autodisarm },
+            _ => return Err(EINVAL),
+        };
+        Ok(())
+    }
+
+    /// `kill` (`code` is `SI_USER`), `tkill` and `tgkill` (`SI_TKILL`).
+    pub(super) fn kill(&mut self, target: i32, signal: u32, code: i32) -> Reply {
         if signal > SIGNALS as u32 {
             return Err(EINVAL.into());
         }
         let own = self.task.id;
-        let (to_own, others) = match target {
+        let (to_own, other) = match i64::from(target) {
             0 => (true, None),
             // A process does not get what it sends to everybody.
             -1 => (false, None),
-            _ if i64::from(target) == -(FIRST_ID as i64) => (true, None),
-            _ => (i64::from(target) == own as i64, Some(i64::from(target))),
+            group if group == -(FIRST_ID as i64) => (true, None),
+            one => (one == own as i64, Some(one)),
         };
+        let info = Info { signal, code, detail: Detail::Sender { process: own as u32 } };
         let mut reached = to_own;
         for task in &mut self.others {
-            if others.is_some_and(|other| other != task.id as i64) {
-                continue;
-            }
-            reached = true;
-            if signal > 0
-                && let Err(Failure::End(Next::Kill { signal })) = task.signals.raise(signal)
-            {
-                task.doomed = task.doomed.or(Some(signal));
-                self.events += 1;
+            if other.is_none_or(|other| other == task.id as i64) {
+                reached = true;
+                if signal > 0 {
+                    task.signals.send(info)?;
+                    self.events += 1;
+                }
             }
         }
         // One that has ended but was not waited for is still there.
-        reached |= self.zombies.iter().any(|zombie| others.is_none_or(|other| other == zombie.id as i64));
+        reached |= self.zombies.iter().any(|zombie| other.is_none_or(|other| other == zombie.id as i64));
         if !reached {
             return Err(ESRCH.into());
         }
         if to_own && signal > 0 {
-            self.task.signals.raise(signal)?;
+            self.task.signals.send(info)?;
         }
         Ok(0)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIGABRT: u32 = 6;
-
-    #[test]
-    fn a_blocked_signal_waits_until_it_is_not() {
-        let mut signals = Signals::new();
-        assert_eq!(signals.set_blocked(u64::MAX), Ok(()));
-        assert_eq!(signals.raise(SIGABRT), Ok(()));
-        assert_eq!(signals.set_blocked(0), Err(Failure::End(Next::Kill { signal: 6 })));
-        assert_eq!(signals.set_blocked(u64::MAX), Ok(()));
-        assert_eq!(signals.raise(SIGKILL), Err(Failure::End(Next::Kill { signal: 9 })));
-    }
-
-    #[test]
-    fn ignored_signals_do_nothing_and_stops_stop() {
-        let mut signals = Signals::new();
-        assert_eq!(signals.raise(SIGCHLD), Ok(()));
-        assert_eq!(signals.raise(SIGTSTP), Err(Failure::End(Next::Deadlock)));
-        signals.action(SIGABRT).unwrap()[0] = IGNORE as u8;
-        assert_eq!(signals.raise(SIGABRT), Ok(()));
-        assert_eq!(signals.raise(65), Err(EINVAL.into()));
-    }
-}
+/// `si_code` of `kill`.
+pub(super) const BY_KILL: i32 = SI_USER as i32;
+/// `si_code` of `tkill` and `tgkill`.
+pub(super) const BY_TKILL: i32 = SI_TKILL;

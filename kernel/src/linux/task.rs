@@ -6,7 +6,7 @@ use super::fallible::Exhausted;
 use super::fs::InodeId;
 use super::memory::Memory;
 use super::process_calls::{LIMITS, Limit};
-use super::signal_calls::Signals;
+use super::signal::Signals;
 
 /// The first process's number.
 pub const FIRST_ID: u64 = 1000;
@@ -24,7 +24,19 @@ pub enum Status {
     Signaled(u8),
 }
 
+/// `CLD_EXITED` and `CLD_KILLED` (include/uapi/asm-generic/siginfo.h).
+const CLD_EXITED: u32 = 1;
+const CLD_KILLED: u32 = 2;
+
 impl Status {
+    /// `si_code` and `si_status`.
+    pub fn details(self) -> (u32, u32) {
+        match self {
+            Self::Exited(status) => (CLD_EXITED, status.into()),
+            Self::Signaled(signal) => (CLD_KILLED, signal.into()),
+        }
+    }
+
     /// The status that `wait4` reports.
     pub fn word(self) -> u32 {
         match self {
@@ -106,8 +118,6 @@ pub struct Task {
     pub waiting: Option<Waiting>,
     /// Bytes that the system call which waits has transferred so far.
     pub transferred: u64,
-    /// The signal that another process has ended it with.
-    pub doomed: Option<u8>,
 }
 
 impl Task {
@@ -125,7 +135,6 @@ impl Task {
             name: self.name,
             waiting: None,
             transferred: 0,
-            doomed: None,
         })
     }
 }

@@ -143,7 +143,7 @@ impl<M: Machine> Engine<M> {
 
     /// Decides what a stop other than the counter's means: the tracker's own
     /// write fault (`None`, and the run goes on) or the end of the run.
-    fn treat(&mut self, machine: &mut M, run: Run, cause: Cause) -> Option<Delimiter> {
+    pub(super) fn treat(&mut self, machine: &mut M, run: Run, cause: Cause) -> Option<Delimiter> {
         let delimiter = Delimiter::of(cause);
         let Some(address) = cause.write_fault() else { return Some(delimiter) };
         let Some(page) = machine.page(address).filter(|page| page.writable) else { return Some(delimiter) };

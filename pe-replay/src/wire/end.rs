@@ -148,7 +148,20 @@ pub struct Verdict {
     pub difference: Difference,
     /// Attempts made.
     pub attempts: u8,
-    /// The first bytes of the instruction before which, or at which, the runs part.
+    /// The instruction that does not do the same twice, if it was found.
+    pub culprit: Option<Suspect>,
+    /// The first bytes of the instruction at `end_rip`.
+    pub code: [u8; 15],
+}
+
+/// An instruction that did not do the same twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// Its address.
+    pub rip: u64,
+    /// Instructions of the PE before it.
+    pub after: u64,
+    /// Its first bytes.
     pub code: [u8; 15],
 }
 

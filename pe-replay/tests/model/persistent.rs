@@ -96,3 +96,38 @@ fn off_gives_a_verdict_at_the_first_watchdog() {
     assert_eq!(account.divergences.len(), 1);
     assert_eq!(session.state().rflags & INTERRUPT_FLAG, INTERRUPT_FLAG);
 }
+
+/// The instruction that a session which ends in a verdict is said to diverge at.
+fn culprit(program: &[Op], setup: Setup) -> Option<(u64, u64)> {
+    let mut session = Session::new(program, setup);
+    let (outcome, _) = session.execute();
+    let Outcome::Persistent { difference, .. } = outcome else { panic!("{outcome:?}") };
+    let mut log = [0; 200];
+    let culprit = session.engine.diagnose(&mut session.machine, difference, &mut log);
+    // Nothing of it stays.
+    session.machine.check_between_pes(true);
+    session.compare();
+    culprit.map(|culprit| ((culprit.rip - CODE) / 4, culprit.after))
+}
+
+#[test]
+fn the_instruction_that_diverges_is_found() {
+    let quiet = [Op::MovImm(8, 1), Op::Store((5, 0), 8), Op::Store((5, 9), 8)];
+    let random = [Op::Random(9), Op::Store((3, 1), 9), Op::MovImm(9, 0)];
+    for before in 0..4 {
+        let program = [&quiet.repeat(before)[..], &random, &quiet, &[Op::Syscall]].concat();
+        let at = 3 * before as u64;
+        assert_eq!(culprit(&program, Setup::default()), Some((at, at)));
+    }
+    // Not the instruction where the run ends, and not the second one of its kind.
+    let program = [&quiet[..], &random[..2], &random, &[Op::Loop(0), Op::Syscall]].concat();
+    assert_eq!(culprit(&program, Setup::default()), Some((3, 3)));
+}
+
+#[test]
+fn behind_what_is_noted_nothing_is_found() {
+    let mut program = vec![Op::MovImm(8, 1); 300];
+    program.extend([Op::Random(9), Op::Syscall]);
+    let policy = Policy { limit: 1000, ..Setup::default().policy };
+    assert_eq!(culprit(&program, Setup { policy, ..Setup::default() }), None);
+}

@@ -297,9 +297,61 @@ fn a_process_can_be_ended_by_another_one() {
     assert_eq!(process.call(Sysno::kill, &[sleeper + 7, SIGKILL]), Err(errno::ESRCH));
     assert_eq!(process.call(Sysno::kill, &[sleeper, SIGKILL]), Ok(0));
     assert_eq!(process.turn(), sleeper);
-    assert_eq!(process.linux.doom(), Some(9));
+    assert_eq!(process.again(), Next::Kill { signal: 9 });
     process.end(Status::Signaled(9), other);
-    assert_eq!(process.linux.doom(), None);
+    assert!(!process.linux.is_waiting());
+}
+
+#[test]
+fn a_handler_interrupts_or_restarts_what_waits() {
+    const SIGUSR1: u64 = 10;
+    const HANDLER: u64 = TEXT + 0x300;
+    for (flags, restarts) in [(0x0400_0000_u64, false), (0x1400_0000, true)] {
+        let mut process = Process::new();
+        let action = [HANDLER, flags, HANDLER + 8, 0].map(u64::to_le_bytes).concat();
+        process.poke(DATA, &action);
+        assert_eq!(process.call(Sysno::rt_sigaction, &[SIGUSR1, DATA, 0, 8]), Ok(0));
+        let (from, _) = process.pipe(0);
+        let child = process.fork();
+        process.switch_to(child);
+        let resumes = process.uprr.rip;
+        process.waits(Sysno::read, &[from, DATA, 1]);
+        process.switch_to(FIRST_ID);
+        assert_eq!(process.call(Sysno::kill, &[child, SIGUSR1]), Ok(0));
+        assert_eq!(process.turn(), child);
+        assert_eq!(process.again(), Next::Continue);
+        assert_eq!((process.uprr.rip, process.uprr.rdi), (HANDLER, SIGUSR1));
+        assert!(!process.linux.is_waiting());
+        // The handler returns: over the restorer's address.
+        process.uprr.rsp += 8;
+        assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
+        let (rip, rax) = (process.uprr.rip, process.uprr.rax as i64);
+        match restarts {
+            true => assert_eq!((rip, rax), (resumes.wrapping_sub(2), i64::from(Sysno::read.id()))),
+            false => assert_eq!((rip, rax), (resumes, -i64::from(errno::EINTR))),
+        }
+    }
+}
+
+#[test]
+fn a_parent_hears_of_its_childs_end() {
+    const SIGCHLD: u64 = 17;
+    const HANDLER: u64 = TEXT + 0x300;
+    let mut process = Process::new();
+    let action = [HANDLER, 0x0400_0004_u64, HANDLER + 8, 0].map(u64::to_le_bytes).concat();
+    process.poke(DATA, &action);
+    assert_eq!(process.call(Sysno::rt_sigaction, &[SIGCHLD, DATA, 0, 8]), Ok(0));
+    let child = process.fork();
+    process.poke(DATA, &[0; 8]);
+    process.waits(Sysno::rt_sigsuspend, &[DATA, 8]);
+    assert_eq!(process.turn(), child);
+    process.end(Status::Exited(5), FIRST_ID);
+    assert_eq!(process.turn(), FIRST_ID);
+    assert_eq!(process.again(), Next::Continue);
+    assert_eq!((process.uprr.rip, process.uprr.rdi), (HANDLER, SIGCHLD));
+    // si_code is CLD_EXITED; then who, and how.
+    let info = process.uprr.rsi;
+    assert_eq!([8, 16, 24].map(|at| u64::from(process.words(info + at))), [1, child, 5]);
 }
 
 #[test]

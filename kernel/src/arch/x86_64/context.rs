@@ -8,7 +8,7 @@
 use core::mem::offset_of;
 
 use pages::{Primitives, REGISTERS_LEN, Registers};
-use pe_replay::stop::{Cause, FAULT_USER, vector};
+use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_USER, vector};
 use pe_replay::uprr::{Extended, INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
@@ -212,11 +212,7 @@ fn exception(state: &Uprr, number: u8) -> Cause {
     let error = state.entry_error as u32;
     match number {
         2 => Cause::Watchdog,
-        vector::DEBUG => {
-            // SAFETY: clears the sticky status, which nothing else reads.
-            unsafe { clear_debug_status() };
-            Cause::Exception { vector: vector::DEBUG, error: 0, address: 0 }
-        }
+        vector::DEBUG => Cause::Exception { vector: vector::DEBUG, error: take_debug_status(), address: 0 },
         // Whatever the rights it was made with, this was the user's access: QEMU before
         // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
         vector::PAGE_FAULT => Cause::Exception {
@@ -228,13 +224,13 @@ fn exception(state: &Uprr, number: u8) -> Cause {
     }
 }
 
-/// # Safety
-/// Nobody else may rely on DR6.
-unsafe fn clear_debug_status() {
+/// What DR6 says about the trap flag; clears it, as the processor only ever adds to it.
+fn take_debug_status() -> u32 {
     const INITIAL: u64 = 0xffff_0ff0;
-    let _ = Dr6::read_raw();
-    // SAFETY: writes DR6's reset value.
+    let step = Dr6::read_raw() as u32 & DEBUG_STEP;
+    // SAFETY: writes DR6's reset value, which nothing else reads.
     unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
+    step
 }
 
 /// NMIs that came in the kernel: the watchdog ran down in a long system call.

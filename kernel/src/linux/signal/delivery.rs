@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//! Getting signals to the program: handlers are entered and left between two PEs.
+//!
+//! A frame is written through the program's own memory interface, so pages come on
+//! demand and hot ones are refreshed. If it cannot be written, SIGSEGV is the answer,
+//! and for SIGSEGV itself the end.
+
+use linux_raw_sys::general::{SA_NODEFER, SI_KERNEL, SIGSEGV};
+use pe_replay::Uprr;
+use pe_replay::stop::vector;
+use pe_replay::uprr::{Extended, xsave};
+
+use super::exception::{BadPage, Exception};
+use super::frame::{self, BadFrame, Content};
+use super::{Detail, Fate, Info, Stack, bit};
+use crate::linux::errno::{Failure, Reply};
+use crate::linux::{Linux, Next, SIGBUS, SIGKILL};
+use crate::mem::space::Space;
+
+/// The kernel's own complaint.
+const BAD_FRAME: Info = Info { signal: SIGSEGV, code: SI_KERNEL as i32, detail: Detail::None };
+
+impl Linux {
+    /// A committed exception that is the program's own: its handler is entered, or it ends.
+    pub fn exception(&mut self, space: &mut Space, state: &mut Uprr, exception: Exception) -> Next {
+        let trap = &mut self.task.signals.trap;
+        (trap.number, trap.error) = (exception.vector.into(), exception.visible_error().into());
+        self.task.signals.force(exception.signal(state));
+        self.deliver(space, state)
+    }
+
+    /// A committed page fault that [`page_fault`](Self::page_fault) did not resolve, and
+    /// the signal that it gave.
+    pub fn bad_page(
+        &mut self,
+        space: &mut Space,
+        state: &mut Uprr,
+        (address, error): (u64, u32),
+        signal: u8,
+    ) -> Next {
+        if signal == SIGKILL {
+            return Next::Kill { signal };
+        }
+        let trap = &mut self.task.signals.trap;
+        (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
+        let is_mapped = self.task.memory.areas().find(address).is_some();
+        let is_past_end = signal == SIGBUS;
+        self.task.signals.force(BadPage { address, error, is_mapped, is_past_end }.signal());
+        self.deliver(space, state)
+    }
+
+    /// Does what has to be done about all pending signals: enters handlers, or ends the program.
+    pub fn deliver(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
+        while let Some((info, fate)) = self.task.signals.next() {
+            match fate {
+                Fate::Ignore => {}
+                // Stopped, and nobody is there who could continue it.
+                Fate::Stop => return Next::Deadlock,
+                Fate::Kill => return Next::Kill { signal: info.signal as u8 },
+                Fate::Handle(action) => {
+                    let content = Content {
+                        info,
+                        action,
+                        mask: self.task.signals.take_saved(),
+                        stack: self.task.signals.stack,
+                        trap: self.task.signals.trap,
+                    };
+                    match self.enter_handler(space, state, &content) {
+                        Ok(()) => {}
+                        Err(Failure::End(next)) => return next,
+                        Err(Failure::Errno(_)) if info.signal == SIGSEGV => {
+                            self.task.signals.force_fatal(BAD_FRAME);
+                        }
+                        Err(Failure::Errno(_)) => self.task.signals.force(BAD_FRAME),
+                    }
+                }
+            }
+        }
+        Next::Continue
+    }
+
+    fn enter_handler(
+        &mut self,
+        space: &mut Space,
+        state: &mut Uprr,
+        content: &Content,
+    ) -> Result<(), Failure> {
+        let place = frame::place(state.rsp, content.action, content.stack)?;
+        let mut user = self.user(space);
+        user.write(place.extended, &frame::extended_bytes(&state.extended))?;
+        user.write(place.frame, &frame::bytes(state, place, content))?;
+        if content.stack.autodisarm {
+            self.task.signals.stack = Stack::default();
+        }
+        let own = if content.action.has(SA_NODEFER) { 0 } else { bit(content.info.signal) };
+        self.task.signals.set_blocked(self.task.signals.blocked() | content.action.mask | own);
+        frame::enter_handler(state, place, content);
+        Ok(())
+    }
+
+    /// `rt_sigreturn`: everything that the frame says is checked or confined.
+    pub fn rt_sigreturn(&mut self, space: &mut Space, state: &mut Uprr) -> Reply {
+        match self.leave_handler(space, state) {
+            Ok(()) => Ok(state.rax),
+            Err(Failure::Errno(_)) => {
+                self.task.signals.force(BAD_FRAME);
+                Ok(0)
+            }
+            Err(end @ Failure::End(_)) => Err(end),
+        }
+    }
+
+    fn leave_handler(&mut self, space: &mut Space, state: &mut Uprr) -> Result<(), Failure> {
+        // The return address has been popped.
+        let bytes = self.user(space).structure(state.rsp.wrapping_sub(8))?;
+        let mut restored = frame::restore(&bytes, state)?;
+        restored.state.extended = self.read_extended(space, restored.extended)?;
+        self.task.signals.set_blocked(restored.mask);
+        // A stack that cannot be is not set, as on Linux.
+        let _ = self.set_stack(&restored.stack, restored.state.rsp);
+        state.clone_from(&restored.state);
+        Ok(())
+    }
+
+    fn read_extended(&mut self, space: &mut Space, address: u64) -> Result<Extended, Failure> {
+        if address == 0 {
+            return Ok(Extended::initial());
+        }
+        if !address.is_multiple_of(64) {
+            return Err(BadFrame.into());
+        }
+        let mut user = self.user(space);
+        let legacy: [u8; xsave::HEADER] = user.structure(address)?;
+        let whole = frame::claims_all(&legacy);
+        let mut area = [0; frame::EXTENDED_LEN];
+        area[..xsave::HEADER].copy_from_slice(&legacy);
+        if whole {
+            area = user.structure(address)?;
+        }
+        Ok(frame::restore_extended(&area, whole)?)
+    }
+}
