@@ -66,6 +66,11 @@ pub struct RunArgs {
     /// The emulator
     #[arg(long, value_enum, default_value_t = MachineName::Qemu)]
     pub machine: MachineName,
+    /// The processor, in the emulator's words: a model, for QEMU with features added and taken away
+    ///
+    /// The usual ones hide what need not do the same twice, such as RDRAND, as far as the emulator can.
+    #[arg(long, value_name = "MODEL", value_parser = cpu)]
+    pub cpu: Option<String>,
     /// How processing elements are run
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -247,6 +252,16 @@ pub enum FlushName {
     Wbinvd,
     /// Only before a processing element is executed again, all caches
     Retry,
+}
+
+/// What may stand in a command line or a settings file without meaning anything else.
+fn cpu(text: &str) -> Result<String, String> {
+    let fits = |it: char| it.is_ascii_alphanumeric() || ",_-+=.".contains(it);
+    if !text.is_empty() && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a model's name, such as max or max,-avx2".into())
+    }
 }
 
 fn injection(text: &str) -> Result<Injection, String> {

@@ -120,6 +120,8 @@ pub struct Boot {
     pub archive: Vec<u8>,
     /// The memory.
     pub layout: Layout,
+    /// The processor, if not the emulator's usual one.
+    pub cpu: Option<String>,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator, for tests that watch it from outside.

@@ -35,6 +35,8 @@ pub struct Request {
     pub injections: Vec<Injection>,
     /// A part of the engine to leave out.
     pub mutation: Option<Mutation>,
+    /// The processor, if not the emulator's usual one, in the emulator's words.
+    pub cpu: Option<String>,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator.
@@ -54,6 +56,7 @@ impl Request {
             seed: 1,
             injections: Vec::new(),
             mutation: None,
+            cpu: None,
             timeout: Duration::from_secs(600),
             extra: Vec::new(),
         }
@@ -97,6 +100,7 @@ impl Request {
             kernel,
             archive: archive::pack(&config, &self.contents)?,
             layout,
+            cpu: self.cpu.clone(),
             timeout: self.timeout,
             extra: self.extra.clone(),
         };

@@ -130,6 +130,7 @@ fn request(args: &RunArgs) -> Result<Request> {
         MachineName::Bochs => Machine::Bochs,
     };
     request.policy = args.policy.policy();
+    request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
     request.injections = args.inject.clone();

@@ -13,10 +13,13 @@ mod image;
 mod injection;
 mod mutants;
 mod outcome;
+mod nature;
 mod policies;
 mod programs;
+mod rep;
 mod repeat;
 mod selftests;
+mod state;
 mod witness;
 
 use std::collections::HashMap;
@@ -54,6 +57,9 @@ const TESTS: &[&[Test]] = &[
     repeat::TESTS,
     programs::TESTS,
     policies::TESTS,
+    state::TESTS,
+    rep::TESTS,
+    nature::TESTS,
     documents::TESTS,
     bench::TESTS,
     witness::TESTS,

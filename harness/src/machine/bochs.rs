@@ -19,6 +19,9 @@ pub const BOCHS: &str = "bochs";
 /// What makes the image.
 pub const MKRESCUE: &str = "grub-mkrescue";
 
+/// The model: without RDSEED, RDPID, XSAVEC, XGETBV(1) and WAITPKG, which need not do the same twice.
+const CPU: &str = "corei7_haswell_4770";
+
 const IMAGE: &str = "image.iso";
 const SETTINGS: &str = "bochsrc";
 const DEBUGGER: &str = "debugger";
@@ -51,7 +54,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         &directory.join(SETTINGS),
         format!(
             "megs: {memory}\n\
-             cpu: model=corei7_haswell_4770, count=1, ips=100000000, reset_on_triple_fault=0\n\
+             cpu: model={}, count=1, ips=100000000, reset_on_triple_fault=0\n\
              clock: sync=none, time0=946684800\n\
              ata0-master: type=cdrom, path=\"{}\", status=inserted\n\
              boot: cdrom\n\
@@ -62,6 +65,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              info: action=report\n\
              debug: action=ignore\n\
              display_library: term\n",
+            boot.cpu.as_deref().unwrap_or(CPU),
             image.display(),
             directory.join(LOG).display(),
         )

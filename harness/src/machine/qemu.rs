@@ -15,9 +15,9 @@ use crate::verdict::{self, Evidence, Stopped};
 /// The program.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// Without random numbers and fast strings; without SMAP, because QEMU before 9.1 applies that to
-/// a program's own IRET and far transfers, which could not reach their stack.
-const CPU: &str = "max,-rdrand,-erms,-fsrm,-smap";
+/// Without random numbers, fast strings, and XGETBV(1), which tells what state is in use; without SMAP, because
+/// QEMU before 9.1 applies that to a program's own IRET and far transfers, which could not reach their stack.
+const CPU: &str = "max,-rdrand,-xgetbv1,-erms,-fsrm,-smap";
 
 /// What is taken away from it for [`Processor::Sse2`].
 const WITHOUT_AVX2: &str = ",-avx2";
@@ -42,9 +42,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         argument.push(comma_doubled(&directory.join(name)));
         argument
     };
-    let cpu = match boot.processor {
-        Processor::Usual => CPU.to_owned(),
-        Processor::Sse2 => [CPU, WITHOUT_AVX2].concat(),
+    let cpu = match (&boot.cpu, boot.processor) {
+        (Some(cpu), _) => cpu.clone(),
+        (None, Processor::Usual) => CPU.to_owned(),
+        (None, Processor::Sse2) => [CPU, WITHOUT_AVX2].concat(),
     };
     let mut command = Command::new(QEMU);
     command

@@ -22,20 +22,24 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
+    Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
     Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
+    Test { name: "programs::rep", run: |context| project(context, "rep", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
+    Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
+    Test { name: "programs::trap", run: |context| project(context, "trap", Native::Same) },
     Test { name: "programs::unaligned", run: |context| project(context, "unaligned", Native::Same) },
     Test { name: "programs::watched", run: |context| project(context, "watched", Native::Same) },
     Test { name: "programs::x87", run: |context| project(context, "x87", Native::Same) },
     Test {
         name: "programs::x87trans",
-        run: |context| project(context, "x87trans", Native::RoundsDifferently),
+        run: |context| project(context, "x87trans", Native::Another),
     },
     Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, &["sha256sum", INPUT_NAME]) },
     Test { name: "programs::busybox_gzip", run: |context| busybox(context, &["gzip", "-c", INPUT_NAME]) },
@@ -58,8 +62,8 @@ const UNDISTURBED_PES: u64 = 1_000_000;
 enum Native {
     /// It has to.
     Same,
-    /// Emulators round x87 transcendentals in their own way.
-    RoundsDifferently,
+    /// Emulators round x87 transcendentals in their own way, and are processors of their own.
+    Another,
 }
 
 /// Instruction limits under which nothing may diverge; one of them is a prime.
@@ -78,19 +82,19 @@ const INPUT_LINES: u64 = 1 << 16;
 
 /// Output and exit status, which is all that a program shows.
 #[derive(PartialEq, Eq)]
-struct Shown {
-    status: u8,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+pub(super) struct Shown {
+    pub status: u8,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
 }
 
 impl Shown {
-    fn of(outcome: &Outcome) -> Result<Self> {
+    pub fn of(outcome: &Outcome) -> Result<Self> {
         Ok(Self { status: outcome.status()?, stdout: outcome.stdout(), stderr: outcome.stderr() })
     }
 
     /// Fails with the first thing that differs.
-    fn check(&self, expected: &Self, what: &str) -> Result<()> {
+    pub fn check(&self, expected: &Self, what: &str) -> Result<()> {
         let Self { status, stdout, stderr } = self;
         ensure!(*status == expected.status, "{what}: status {status} instead of {}", expected.status);
         for (name, ours, theirs) in
@@ -112,7 +116,7 @@ fn project(context: &Context, name: &str, native: Native) -> Result<()> {
     request.contents.stdin = Some(b"standard input\n".to_vec());
     let directory = tempfile::tempdir()?;
     let expected = natively(&context.executable(name)?, &[], directory.path(), &request)?;
-    same(context, &request, (native == Native::Same).then_some(expected))
+    same(context, &request, (native == Native::Same).then_some(&expected), &LIMITS)
 }
 
 fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
@@ -125,7 +129,7 @@ fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
         request.contents.files.push((BUSYBOX.to_owned(), fs::read(BUSYBOX)?));
     }
     let expected = natively(&PathBuf::from(BUSYBOX), arguments, directory.path(), &request)?;
-    same(context, &request, Some(expected))
+    same(context, &request, Some(&expected), &LIMITS)
 }
 
 /// A megabyte of lines that are neither sorted nor all alike, from a linear congruential sequence.
@@ -141,8 +145,13 @@ pub(super) fn input() -> Vec<u8> {
 }
 
 /// Off and dual show the same under every limit, and as natively; nothing diverges.
-fn same(context: &Context, request: &Request, native: Option<Shown>) -> Result<()> {
-    for limit in LIMITS {
+pub(super) fn same(
+    context: &Context,
+    request: &Request,
+    native: Option<&Shown>,
+    limits: &[u64],
+) -> Result<()> {
+    for &limit in limits {
         let run = |mode| {
             let policy = Policy { mode, limit, ..Policy::default() };
             let outcome = context.boot(&Request { policy, ..request.clone() })?;
@@ -168,7 +177,7 @@ fn same(context: &Context, request: &Request, native: Option<Shown>) -> Result<(
             off_instructions == dual_instructions,
             "limit {limit}: {off_instructions} user instructions in off, {dual_instructions} in dual"
         );
-        if let Some(native) = &native {
+        if let Some(native) = native {
             off.check(native, &format!("off with limit {limit} against native"))?;
         }
     }
@@ -176,7 +185,12 @@ fn same(context: &Context, request: &Request, native: Option<Shown>) -> Result<(
 }
 
 /// Runs the program on this machine, in a directory of its own and without an environment.
-fn natively(path: &Path, arguments: &[&str], directory: &Path, request: &Request) -> Result<Shown> {
+pub(super) fn natively(
+    path: &Path,
+    arguments: &[&str],
+    directory: &Path,
+    request: &Request,
+) -> Result<Shown> {
     let stdin = directory.join("stdin");
     fs::write(&stdin, request.contents.stdin.as_deref().unwrap_or_default())?;
     let stdin = fs::File::open(&stdin)?;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+//! What is not repeatable by nature is hidden as far as the emulator can, and named where a
+//! program executes it anyway.
+
+use anyhow::{Result, ensure};
+use pe_replay::policy::MAX_DIVERGENCES;
+use pe_replay::wire::end::{End, Suspect};
+
+use super::{Context, Test};
+use crate::machine::Machine;
+use crate::request::Request;
+use crate::told;
+use crate::told::nature;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "nature::rdrand_is_named", run: rdrand_is_named },
+    Test { name: "nature::rdseed_is_named", run: rdseed_is_named },
+    Test { name: "nature::what_repeats_is_let_through", run: what_repeats },
+    Test { name: "nature::hidden_on_qemu", run: hidden_on_qemu },
+    Test { name: "nature::hidden_on_bochs", run: hidden_on_bochs },
+];
+
+/// QEMU's processor with nothing hidden; SMAP would keep programs from far transfers.
+const MAX: &str = "max,-smap";
+/// Models of Bochs that have what the usual one hides.
+const BROADWELL: &str = "broadwell_ult";
+const ICE_LAKE: &str = "corei7_icelake_u";
+
+fn request(context: &Context, machine: Machine, cpu: Option<&str>, instruction: &str) -> Result<Request> {
+    let request = context.program("nature", &[instruction])?;
+    Ok(Request { machine, cpu: cpu.map(Into::into), ..request })
+}
+
+/// The verdict names the instruction in the middle of the PE, and its address.
+fn named(context: &Context, request: &Request, text: &str) -> Result<()> {
+    for limit in [10, 97, request.policy.limit] {
+        let mut request = request.clone();
+        request.policy.limit = limit;
+        let outcome = context.boot(&request)?;
+        let End::Persistent(verdict) = outcome.end()? else {
+            anyhow::bail!("limit {limit}: {:?} instead of a verdict", outcome.end()?);
+        };
+        ensure!(verdict.attempts == MAX_DIVERGENCES, "{} attempts", verdict.attempts);
+        let Some(Suspect { rip, code, .. }) = verdict.culprit else {
+            anyhow::bail!("limit {limit}: no instruction was found");
+        };
+        let found = nature::assembly(&code, rip);
+        ensure!(found.as_deref() == Some(text), "limit {limit}: {found:?} instead of {text}");
+        let told = told::told(outcome.end()?).unwrap_or_default();
+        let wanted = format!("`{text}` at {rip:#x}");
+        ensure!(told.contains(&wanted) && told.contains("random number"), "not said: {told}");
+    }
+    Ok(())
+}
+
+fn rdrand_is_named(context: &Context) -> Result<()> {
+    named(context, &request(context, Machine::Qemu, Some(MAX), "rdrand")?, "rdrand rax")?;
+    named(context, &request(context, Machine::Bochs, None, "rdrand")?, "rdrand rax")
+}
+
+fn rdseed_is_named(context: &Context) -> Result<()> {
+    named(context, &request(context, Machine::Bochs, Some(BROADWELL), "rdseed")?, "rdseed rax")
+}
+
+/// On one processor RDPID gives one number, and QEMU's XGETBV(1) one set.
+fn what_repeats(context: &Context) -> Result<()> {
+    for (machine, cpu, instruction) in
+        [(Machine::Bochs, ICE_LAKE, "rdpid"), (Machine::Qemu, MAX, "xgetbv1")]
+    {
+        let outcome = context.boot(&request(context, machine, Some(cpu), instruction)?)?;
+        let (end, totals) = (outcome.end()?, outcome.totals()?);
+        ensure!(*end == End::Exited { status: 0 }, "{instruction}: {end:?}");
+        ensure!(totals.divergences == 0, "{instruction}: {} divergences", totals.divergences);
+    }
+    Ok(())
+}
+
+/// CPUID does not offer it, and it is refused.
+fn hidden(context: &Context, machine: Machine, offered: &[&str], refused: &[(&str, u8)]) -> Result<()> {
+    let outcome = context.boot(&Request { machine, ..context.program("nature", &[])? })?;
+    let text = String::from_utf8(outcome.stdout())?;
+    let shown: Vec<_> = text.lines().filter_map(|line| line.strip_suffix(" 1")).map(str::trim).collect();
+    ensure!(shown == offered, "{machine} offers {shown:?}");
+    for (instruction, signal) in refused {
+        let outcome = context.boot(&request(context, machine, None, instruction)?)?;
+        let status = outcome.status()?;
+        ensure!(status == 128 | signal, "{instruction} on {machine}: status {status}");
+    }
+    Ok(())
+}
+
+const SIGILL: u8 = 4;
+const SIGSEGV: u8 = 11;
+
+/// Of what is left, RDTSCP is a delimiter, FSGSBASE, PKU and MONITOR are off, and XSAVEOPT repeats:
+/// QEMU does not follow what state is in use.
+fn hidden_on_qemu(context: &Context) -> Result<()> {
+    let offered = ["rdtscp", "xsaveopt", "monitor", "fsgsbase", "pku"];
+    let refused = [("rdrand", SIGILL), ("rdseed", SIGILL), ("rdpid", SIGILL), ("xgetbv1", SIGSEGV)];
+    hidden(context, Machine::Qemu, &offered, &refused)
+}
+
+/// Bochs 2.7 cannot take RDRAND from a model.
+fn hidden_on_bochs(context: &Context) -> Result<()> {
+    let offered = ["rdrand", "rdtscp", "xsaveopt", "monitor", "fsgsbase"];
+    let refused = [("rdseed", SIGILL), ("rdpid", SIGILL), ("xgetbv1", SIGSEGV)];
+    hidden(context, Machine::Bochs, &offered, &refused)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//! A program that steps and interrupts itself sees the same as natively, wherever its PEs end.
+//!
+//! What the emulators do otherwise than a processor is stated in [`OTHERWISE`] and nowhere else.
+
+use anyhow::Result;
+use pe_replay::{Mode, Policy};
+
+use super::programs::{Shown, natively, same};
+use super::{Context, Test};
+use crate::machine::Machine;
+use crate::request::Request;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "state::short_pes", run: short_pes },
+    Test { name: "state::signals_in_short_pes", run: signals_in_short_pes },
+    Test { name: "state::on_bochs", run: on_bochs },
+    Test { name: "state::otherwise", run: otherwise },
+];
+
+/// Instruction limits that end PEs everywhere: in handlers, between POPF and the trap, at PUSHF.
+const SHORT: [u64; 8] = [10, 11, 13, 17, 23, 31, 47, 50];
+
+/// How an emulator steps where it is no processor, by the argument of user/c/trap.c.
+const OTHERWISE: [(Machine, &str, &str); 4] = [
+    // One more trap when a REP ends: the instruction is entered once more to find that its count is used up.
+    (Machine::Qemu, "rep", include_str!("state/rep.qemu.txt")),
+    // The trap after PAUSE is lost; the next one comes an instruction later.
+    (Machine::Qemu, "pause", include_str!("state/pause.qemu.txt")),
+    // No ICEBP: #UD.
+    (Machine::Qemu, "icebp", include_str!("state/icebp.qemu.txt")),
+    // As a processor. Natively it is not tried: under a hypervisor it may be executed for ever.
+    (Machine::Bochs, "icebp", include_str!("state/icebp.bochs.txt")),
+];
+
+/// What a program with an argument shows natively.
+pub(super) fn native(context: &Context, program: &str, arguments: &[&str]) -> Result<(Request, Shown)> {
+    let request = context.program(program, arguments)?;
+    let directory = tempfile::tempdir()?;
+    let shown = natively(&context.executable(program)?, arguments, directory.path(), &request)?;
+    Ok((request, shown))
+}
+
+fn short_pes(context: &Context) -> Result<()> {
+    let (request, expected) = native(context, "trap", &[])?;
+    same(context, &request, Some(&expected), &SHORT)
+}
+
+fn signals_in_short_pes(context: &Context) -> Result<()> {
+    let (request, expected) = native(context, "signals", &[])?;
+    same(context, &request, Some(&expected), &[13, 47, 101])
+}
+
+fn on_bochs(context: &Context) -> Result<()> {
+    for (program, arguments) in
+        [("trap", &[][..]), ("trap", &["rep"]), ("trap", &["pause"]), ("signals", &[]), ("rep", &[])]
+    {
+        let (mut request, expected) = native(context, program, arguments)?;
+        request.machine = Machine::Bochs;
+        same(context, &request, Some(&expected), &[47])?;
+    }
+    Ok(())
+}
+
+fn otherwise(context: &Context) -> Result<()> {
+    for (machine, argument, expected) in OTHERWISE {
+        let request = Request { machine, ..context.program("trap", &[argument])? };
+        let expected = Shown { status: 0, stdout: expected.into(), stderr: Vec::new() };
+        for limit in [13, Policy::default().limit] {
+            for mode in [Mode::Off, Mode::Dual] {
+                let policy = Policy { mode, limit, ..Policy::default() };
+                let outcome = context.boot(&Request { policy, ..request.clone() })?;
+                let what = format!("trap {argument} on {machine}, {mode:?} with limit {limit}");
+                Shown::of(&outcome)?.check(&expected, &what)?;
+                anyhow::ensure!(outcome.totals()?.divergences == 0, "{what}: divergences");
+            }
+        }
+    }
+    Ok(())
+}
