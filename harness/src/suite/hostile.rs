@@ -102,7 +102,9 @@ fn check(case: &Case, ended: &Ended) -> Result<()> {
     ensure!(disturbed == 0, "{case}: {disturbed} divergences, restarts and counter misses");
     ensure!(totals.pes == totals.committed, "{case}: not every PE was committed");
     match ended.end() {
-        End::Killed(death) => report::check(&death, case.attacked).with_context(|| case.to_string()),
+        End::Killed(death) => {
+            report::check(&death, case.attacked, case.sent).with_context(|| case.to_string())
+        }
         _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ mod memory;
 mod process;
 mod processes;
 mod shared;
+mod signal;
 
 use std::collections::BTreeMap;
 

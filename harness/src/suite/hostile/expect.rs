@@ -63,6 +63,8 @@ pub struct Case {
     pub ways: Vec<Way>,
     /// The address that it goes for, where it goes for one.
     pub attacked: Option<u64>,
+    /// Whether the signal has no exception behind it: the kernel refuses a signal frame.
+    pub sent: bool,
 }
 
 impl Case {
@@ -102,8 +104,9 @@ impl Expectations {
         let mut take = |name: &str| file.remove(name).with_context(|| format!("there is no table {name}"));
         let expect: Table = take("expect")?.try_into().context("expect")?;
         let attacked: Table = take("attacked")?.try_into().context("attacked")?;
+        let sent: BTreeMap<String, Vec<String>> = take("sent")?.try_into().context("sent")?;
         let _: Table = take("native")?.try_into().context("native")?;
-        ensure!(file.is_empty(), "there are other tables than expect, native and attacked");
+        ensure!(file.is_empty(), "there are other tables than expect, native, attacked and sent");
 
         let mut cases = Vec::new();
         for (program, outcomes) in &expect {
@@ -114,6 +117,7 @@ impl Expectations {
                     name: name.clone(),
                     ways: ways.clone(),
                     attacked: None,
+                    sent: false,
                 }));
             }
         }
@@ -125,6 +129,11 @@ impl Expectations {
                 for name in names {
                     expectations.find(program, name)?.attacked = Some(address);
                 }
+            }
+        }
+        for (program, names) in &sent {
+            for name in names {
+                expectations.find(program, name)?.sent = true;
             }
         }
         Ok(expectations)
@@ -167,6 +176,8 @@ mod tests {
         "exit 0" = ["b"]
         [attacked.p]
         "0x8000" = ["c"]
+        [sent]
+        p = ["c"]
     "#;
 
     #[test]
@@ -177,7 +188,7 @@ mod tests {
         assert_eq!(cases.len(), 3);
         assert_eq!((&cases[0].ways[..], cases[0].attacked), (&[Way::Exit(0)][..], None));
         assert_eq!(cases[2].ways(), "signal 11 or exit 0");
-        assert_eq!(cases[2].attacked, Some(0x8000));
+        assert_eq!((cases[2].attacked, cases[2].sent, cases[1].sent), (Some(0x8000), true, false));
         assert_eq!(expectations.all(), cases);
     }
 
