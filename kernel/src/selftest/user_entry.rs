@@ -153,7 +153,7 @@ fn syscall_under_tf(fixture: &mut Fixture) -> Found {
     let mut state = fixture.start(&[0x90, 0x0f, 0x05, 0x90]);
     state.rflags |= TRAP_FLAG;
     let first = fixture.stretch(&mut state, FREE);
-    let trap = Cause::Exception { vector: 1, error: 0, address: 0 };
+    let trap = Cause::Exception { vector: 1, error: DEBUG_STEP, address: 0 };
     check!(first.cause == trap && state.rip == CODE + 1, "NOP gave {:?} at {:#x}", first.cause, state.rip);
     let second = fixture.stretch(&mut state, FREE);
     check!(second.cause == Cause::Syscall, "SYSCALL gave {:?} at {:#x}", second.cause, state.rip);
