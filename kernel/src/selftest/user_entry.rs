@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What passes the border between kernel and user mode, and what must not.
 
+use pe_replay::stop::DEBUG_STEP;
 use pe_replay::uprr::{TRAP_FLAG, xsave};
 use pe_replay::{Cause, Uprr};
 
