@@ -84,7 +84,7 @@ mod tests {
             (&[0x0f, 0xc7, 0x27], "xsavec [rdi]", "in use"),
             (&[0xd9, 0x37], "fnstenv [rdi]", "last x87 instruction"),
             (&[0x0f, 0xae, 0x07], "fxsave [rdi]", "last x87 instruction"),
-            (&[0xc7, 0xf8, 0, 0, 0, 0], "xbegin 0x401006", "transaction"),
+            (&[0xc7, 0xf8, 0, 0, 0, 0], "xbegin ", "transaction"),
             (&[0x0f, 0x01, 0xd5], "xend", "transaction"),
             (&[0x0f, 0x01, 0xd6], "xtest", "transaction"),
             (&[0xf3, 0x0f, 0xae, 0xf0], "umonitor rax", "waits"),
