@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//! A program that bits are flipped in, and what it does when nothing disturbs it.
+
+use std::ops::Range;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::End;
+use pe_replay::wire::record::Records;
+use pe_replay::{Injection, Mode, Policy, Run, Target};
+
+use super::lab::{Lab, MEMORY_MIB, Trial};
+use crate::batch::Ended;
+use crate::image::Image;
+use crate::machine;
+use crate::request::{self, Request};
+use crate::told;
+use crate::verdict::Ending;
+use crate::{artifacts, machine::Silent};
+
+/// A program, and how it is run.
+struct Plan {
+    name: &'static str,
+    /// So short that a run has many PEs.
+    limit: u64,
+    /// Bytes of stack that it uses.
+    stack: u64,
+    /// Whether XMM registers hold what matters, most of the time.
+    vectors: bool,
+}
+
+/// Short ones, whose output depends on most of their state.
+const PLANS: [Plan; 8] = [
+    Plan { name: "tiny", limit: 500, stack: 256, vectors: false },
+    Plan { name: "registers", limit: 500, stack: 640, vectors: true },
+    Plan { name: "heapsort", limit: 500, stack: 256, vectors: false },
+    Plan { name: "matrix", limit: 500, stack: 512, vectors: true },
+    Plan { name: "table", limit: 1000, stack: 256, vectors: false },
+    Plan { name: "lines", limit: 1000, stack: 256, vectors: false },
+    Plan { name: "crc", limit: 500, stack: 256, vectors: false },
+    Plan { name: "words", limit: 1000, stack: 2048, vectors: false },
+];
+
+/// More than any of these programs writes in a PE; the frames for them are set apart for each run.
+const MAX_DIRTY: u16 = 64;
+/// A program hangs that has executed so many times the instructions of an undisturbed run.
+const HANG_FACTOR: u64 = 8;
+
+/// A program, and its undisturbed run.
+pub struct Subject {
+    plan: &'static Plan,
+    elf: Vec<u8>,
+    shown: Shown,
+    instructions: Vec<u64>,
+    memory: Vec<Range<u64>>,
+}
+
+/// All that a program shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its exit status, as of `cargo reprise run`.
+    pub status: u8,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Shown {
+    /// What a program showed that has ended.
+    pub fn of(ended: &Ended) -> Self {
+        let Ended { stdout, stderr, .. } = ended.clone();
+        Self { status: told::exit_status(&ended.end()), stdout, stderr }
+    }
+
+    /// Whether this is what `whole` begins with.
+    pub fn begins(&self, whole: &Self) -> bool {
+        whole.stdout.starts_with(&self.stdout) && whole.stderr.starts_with(&self.stderr)
+    }
+}
+
+impl Subject {
+    /// All subjects, each of them run undisturbed without replay and under each of the policies.
+    pub fn all(lab: &Lab, policies: &[Policy]) -> Result<Vec<Self>> {
+        PLANS.iter().map(|plan| Self::new(lab, plan, policies).with_context(|| plan.name)).collect()
+    }
+
+    fn new(lab: &Lab, plan: &'static Plan, policies: &[Policy]) -> Result<Self> {
+        let elf = request::read_program(&artifacts::program(plan.name)?)?;
+        let mut subject =
+            Self { plan, elf, shown: Shown::default(), instructions: Vec::new(), memory: Vec::new() };
+        subject.instructions = subject.lengths(lab)?;
+
+        // A program whose first instruction is nowhere is ended there, with a report of its registers.
+        let astray = Injection { pe: 0, run: Run::First, at: 0, target: Target::Rip, bit: 46 };
+        let off = Policy { mode: Mode::Off, ..Policy::DEFAULT };
+        let trial = |policy, flips| Trial { subject: &subject, policy, flips };
+        let mut trials = vec![trial(off, vec![astray]), trial(off, Vec::new())];
+        trials.extend(policies.iter().map(|policy| trial(*policy, Vec::new())));
+        let mut ended = lab.run(&trials)?.into_iter();
+        let mut next = || match ended.next() {
+            Some(Ok(ended)) => Ok(ended),
+            Some(Err(reason)) => bail!(reason),
+            None => bail!("fewer ends than programs"),
+        };
+        let stack = match next()?.end() {
+            End::Killed(death) => death.registers.gpr[4],
+            other => bail!("it went on from an address that does not exist: {other:?}"),
+        };
+        let undisturbed = next()?;
+        let shown = Shown::of(&undisturbed);
+        ensure!(
+            shown.status == 0 && !shown.stdout.is_empty(),
+            "it fails undisturbed: {:?}",
+            undisturbed.end()
+        );
+        for policy in policies {
+            let ended = next()?;
+            let (mode, totals) = (policy.mode.name(), &ended.record.totals);
+            ensure!(Shown::of(&ended) == shown, "it shows something else in {mode} than in off");
+            ensure!(totals.divergences == 0, "{} divergences in {mode}", totals.divergences);
+            let counts = (totals.committed, totals.user_instructions);
+            ensure!(counts == subject.counts(), "it has other PEs in {mode} than in off");
+        }
+        let mut memory = Image::parse(&subject.elf)?.data;
+        memory.push(stack - plan.stack..stack);
+        Ok(Self { shown, memory, ..subject })
+    }
+
+    /// The instructions of each PE, from a trace.
+    fn lengths(&self, lab: &Lab) -> Result<Vec<u64>> {
+        let policy = Policy { mode: Mode::Off, limit: self.plan.limit, ..Policy::DEFAULT };
+        let mut request = Request { policy, memory_mib: MEMORY_MIB, ..Request::job(Job::Run) };
+        request.contents.program = Some(self.elf.clone());
+        request.contents.argv = vec![self.name().as_bytes().to_vec()];
+        let finished = machine::boot(&request.boot(lab.kernel().to_owned())?, &mut Silent)?;
+        ensure!(matches!(finished.ending, Ending::Normal(_)), "{}", finished.ending);
+        let (_, records) = Records::open(&finished.streams.trace).context("the trace")?;
+        records.map(|record| Ok(record.context("the trace")?.instructions)).collect()
+    }
+
+    /// The program's name.
+    pub fn name(&self) -> &'static str {
+        self.plan.name
+    }
+
+    /// The program.
+    pub fn elf(&self) -> &[u8] {
+        &self.elf
+    }
+
+    /// A policy with the bounds that this program is run under.
+    pub fn bounded(&self, policy: Policy) -> Policy {
+        Policy { limit: self.plan.limit, max_dirty: MAX_DIRTY, ..policy }
+    }
+
+    /// Whether XMM registers are worth hitting.
+    pub fn has_vectors(&self) -> bool {
+        self.plan.vectors
+    }
+
+    /// What it shows.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
+    /// The instructions of each PE.
+    pub fn instructions(&self) -> &[u64] {
+        &self.instructions
+    }
+
+    /// Its PEs and all their instructions.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.instructions.len() as u64, self.instructions.iter().sum())
+    }
+
+    /// Instructions after which it is taken to hang.
+    pub fn most(&self) -> u64 {
+        HANG_FACTOR * self.counts().1
+    }
+
+    /// Its data and its stack.
+    pub fn memory(&self) -> &[Range<u64>] {
+        &self.memory
+    }
+}
