@@ -29,6 +29,8 @@ use crate::packages;
 
 /// The seed where none is asked for.
 pub const SEED: u64 = 0x5245_5052_4953_4501;
+/// Flips after which a log hears how far the campaign has come.
+const SAY_EVERY: u64 = 1000;
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
@@ -42,7 +44,12 @@ pub fn run(args: &InjectArgs) -> Result<u8> {
     bar.set_style(ProgressStyle::with_template("{wide_bar} {pos} of {len} flips, {eta} left")?);
     let report = campaign.run(&lab, &|flips, all| {
         bar.set_length(all as u64);
+        let before = bar.position();
         bar.inc(flips as u64);
+        // A bar is seen on a terminal only.
+        if bar.is_hidden() && before / SAY_EVERY != bar.position() / SAY_EVERY {
+            eprintln!("inject: {} of {all} flips", bar.position());
+        }
     });
     bar.finish_and_clear();
     let report = report?;

@@ -120,7 +120,7 @@ impl Campaign {
         }
         for policy in 0..self.policies.len() {
             let Some((trial, outcome)) = pairs.next() else { return };
-            match judge::reaction(trial, class, outcome) {
+            match judge::reaction(trial, class, outcome, effective) {
                 Ok(reaction) => report.reaction(shot.row, policy, reaction, effective),
                 Err(reason) => report.failure(shot.row, Some((policy, effective)), trial, &reason),
             }

@@ -63,8 +63,22 @@ pub struct Reaction {
     pub verdict: bool,
 }
 
-/// What replay did, if that was right; the reason if not.
-pub fn reaction(trial: &Trial, class: Class, outcome: &Outcome) -> Result<Reaction> {
+impl Reaction {
+    /// Whether a difference was seen.
+    pub fn is_detection(&self) -> bool {
+        self.restarts + self.outvoted > 0 || self.verdict
+    }
+}
+
+/// What replay did, if that was right; the reason if not. `effective` says that the flip
+/// shows without replay: then the difference must have been seen.
+pub fn reaction(trial: &Trial, class: Class, outcome: &Outcome, effective: bool) -> Result<Reaction> {
+    let reaction = harmless(trial, class, outcome)?;
+    ensure!(!effective || !reaction.hit || reaction.is_detection(), "no difference was seen");
+    Ok(reaction)
+}
+
+fn harmless(trial: &Trial, class: Class, outcome: &Outcome) -> Result<Reaction> {
     let ended = survived(outcome)?;
     let (shown, due, totals) = (Shown::of(ended), trial.subject.shown(), &ended.record.totals);
     let hit = totals.flips > 0;

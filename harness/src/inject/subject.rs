@@ -3,20 +3,19 @@
 
 use std::ops::Range;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use pe_replay::wire::config::Job;
 use pe_replay::wire::end::End;
 use pe_replay::wire::record::Records;
 use pe_replay::{Injection, Mode, Policy, Run, Target};
 
-use super::lab::{Lab, MEMORY_MIB, Trial};
+use super::lab::{Lab, MEMORY_MIB, Outcome, Trial};
 use crate::batch::Ended;
 use crate::image::Image;
-use crate::machine;
+use crate::machine::{self, Silent};
 use crate::request::{self, Request};
-use crate::told;
 use crate::verdict::Ending;
-use crate::{artifacts, machine::Silent};
+use crate::{artifacts, told};
 
 /// A program, and how it is run.
 struct Plan {
@@ -43,6 +42,8 @@ const PLANS: [Plan; 8] = [
 
 /// More than any of these programs writes in a PE; the frames for them are set apart for each run.
 const MAX_DIRTY: u16 = 64;
+/// Runs that tell something about a program without replay.
+const FIRST_TRIALS: usize = 2;
 /// A program hangs that has executed so many times the instructions of an undisturbed run.
 const HANG_FACTOR: u64 = 8;
 
@@ -82,49 +83,64 @@ impl Shown {
 impl Subject {
     /// All subjects, each of them run undisturbed without replay and under each of the policies.
     pub fn all(lab: &Lab, policies: &[Policy]) -> Result<Vec<Self>> {
-        PLANS.iter().map(|plan| Self::new(lab, plan, policies).with_context(|| plan.name)).collect()
+        let subjects: Vec<_> =
+            PLANS.iter().map(|plan| Self::new(lab, plan).context(plan.name)).collect::<Result<_>>()?;
+        let trials: Vec<_> = subjects.iter().flat_map(|subject| subject.first_trials(policies)).collect();
+        let outcomes = lab.run(&trials)?;
+        let mut rest = outcomes.chunks(FIRST_TRIALS + policies.len());
+        let mut facts = Vec::new();
+        for subject in &subjects {
+            let outcomes = rest.next().context("fewer ends than programs")?;
+            facts.push(subject.facts(outcomes, policies).context(subject.name())?);
+        }
+        let known = subjects.into_iter().zip(facts);
+        Ok(known.map(|(subject, (shown, memory))| Self { shown, memory, ..subject }).collect())
     }
 
-    fn new(lab: &Lab, plan: &'static Plan, policies: &[Policy]) -> Result<Self> {
+    fn new(lab: &Lab, plan: &'static Plan) -> Result<Self> {
         let elf = request::read_program(&artifacts::program(plan.name)?)?;
         let mut subject =
             Self { plan, elf, shown: Shown::default(), instructions: Vec::new(), memory: Vec::new() };
         subject.instructions = subject.lengths(lab)?;
+        Ok(subject)
+    }
 
-        // A program whose first instruction is nowhere is ended there, with a report of its registers.
+    /// The runs that tell what it does undisturbed, and where its stack is: a program whose first
+    /// instruction is nowhere is ended there, with a report of its registers.
+    fn first_trials(&self, policies: &[Policy]) -> Vec<Trial<'_>> {
         let astray = Injection { pe: 0, run: Run::First, at: 0, target: Target::Rip, bit: 46 };
         let off = Policy { mode: Mode::Off, ..Policy::DEFAULT };
-        let trial = |policy, flips| Trial { subject: &subject, policy, flips };
-        let mut trials = vec![trial(off, vec![astray]), trial(off, Vec::new())];
-        trials.extend(policies.iter().map(|policy| trial(*policy, Vec::new())));
-        let mut ended = lab.run(&trials)?.into_iter();
-        let mut next = || match ended.next() {
-            Some(Ok(ended)) => Ok(ended),
-            Some(Err(reason)) => bail!(reason),
-            None => bail!("fewer ends than programs"),
-        };
-        let stack = match next()?.end() {
+        let trial = |policy, flips| Trial { subject: self, policy, flips };
+        let undisturbed = policies.iter().map(|policy| trial(*policy, Vec::new()));
+        [trial(off, vec![astray]), trial(off, Vec::new())].into_iter().chain(undisturbed).collect()
+    }
+
+    /// What these runs told: what it shows, and its memory.
+    fn facts(&self, outcomes: &[Outcome], policies: &[Policy]) -> Result<(Shown, Vec<Range<u64>>)> {
+        let ended = |outcome: &Outcome| outcome.clone().map_err(|reason| anyhow!(reason));
+        let [astray, undisturbed, replayed @ ..] = outcomes else { bail!("fewer ends than programs") };
+        let stack = match ended(astray)?.end() {
             End::Killed(death) => death.registers.gpr[4],
             other => bail!("it went on from an address that does not exist: {other:?}"),
         };
-        let undisturbed = next()?;
+        let undisturbed = ended(undisturbed)?;
         let shown = Shown::of(&undisturbed);
         ensure!(
             shown.status == 0 && !shown.stdout.is_empty(),
             "it fails undisturbed: {:?}",
             undisturbed.end()
         );
-        for policy in policies {
-            let ended = next()?;
+        for (policy, outcome) in policies.iter().zip(replayed) {
+            let ended = ended(outcome)?;
             let (mode, totals) = (policy.mode.name(), &ended.record.totals);
             ensure!(Shown::of(&ended) == shown, "it shows something else in {mode} than in off");
             ensure!(totals.divergences == 0, "{} divergences in {mode}", totals.divergences);
             let counts = (totals.committed, totals.user_instructions);
-            ensure!(counts == subject.counts(), "it has other PEs in {mode} than in off");
+            ensure!(counts == self.counts(), "it has other PEs in {mode} than in off");
         }
-        let mut memory = Image::parse(&subject.elf)?.data;
-        memory.push(stack - plan.stack..stack);
-        Ok(Self { shown, memory, ..subject })
+        let mut memory = Image::parse(&self.elf)?.data;
+        memory.push(stack - self.plan.stack..stack);
+        Ok((shown, memory))
     }
 
     /// The instructions of each PE, from a trace.

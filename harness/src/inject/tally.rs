@@ -116,12 +116,13 @@ impl Report {
 
     /// What came of it under a policy.
     pub fn reaction(&mut self, row: usize, policy: usize, reaction: Reaction, effective: bool) {
+        let detected = reaction.is_detection();
         let Reaction { hit, restarts, outvoted, verdict } = reaction;
         let one = |it: bool| u64::from(it);
         self.rows[row].on[policy].add(&On {
             hit: one(hit),
             effective: one(effective && hit),
-            detected: one(restarts + outvoted > 0 || verdict),
+            detected: one(detected),
             restarted: one(restarts > 0 && !verdict),
             outvoted: one(outvoted > 0 && restarts == 0 && !verdict),
             verdicts: one(verdict),

@@ -41,7 +41,11 @@ impl Task {
     pub fn take(bytes: &[u8]) -> Result<(Self, &[u8]), WireError> {
         let (task, rest): (Self, _) = postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
         let flips_exist = task.injections.iter().all(Injection::is_possible);
-        if task.policy.is_within_bounds() && flips_exist { Ok((task, rest)) } else { Err(WireError::Malformed) }
+        if task.policy.is_within_bounds() && flips_exist {
+            Ok((task, rest))
+        } else {
+            Err(WireError::Malformed)
+        }
     }
 }
 
@@ -55,7 +59,8 @@ mod tests {
     use crate::life::Run;
 
     fn task(bit: u8) -> Task {
-        let flip = Injection { pe: u64::MAX, run: Run::Third, at: u64::MAX, target: Target::Memory(u64::MAX), bit };
+        let flip =
+            Injection { pe: u64::MAX, run: Run::Third, at: u64::MAX, target: Target::Memory(u64::MAX), bit };
         let injections = [flip; MAX_INJECTIONS].into_iter().collect();
         Task { policy: Policy::default(), max_instructions: u64::MAX, injections }
     }
@@ -73,7 +78,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused() {
-        let refused = |task: Task| Task::take(task.encode(&mut [0; MAX_TASK_LEN])) == Err(WireError::Malformed);
+        let refused =
+            |task: Task| Task::take(task.encode(&mut [0; MAX_TASK_LEN])) == Err(WireError::Malformed);
         assert!(refused(task(8)));
         assert!(refused(Task { policy: Policy { limit: 0, ..Policy::default() }, ..task(0) }));
     }
