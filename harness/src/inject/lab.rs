@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::wire::config::{Job, MAX_INJECTIONS};
+use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
 use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
@@ -40,12 +40,18 @@ pub type Outcome = Result<Ended, String>;
 /// What runs are made in.
 pub struct Lab {
     kernel: PathBuf,
+    mutation: Option<Mutation>,
 }
 
 impl Lab {
     /// With this kernel.
     pub fn new(kernel: PathBuf) -> Self {
-        Self { kernel }
+        Self { kernel, mutation: None }
+    }
+
+    /// With a kernel that leaves a part of the engine out.
+    pub fn of_mutant(kernel: PathBuf, mutation: Mutation) -> Self {
+        Self { kernel, mutation: Some(mutation) }
     }
 
     /// The kernel.
@@ -65,6 +71,7 @@ impl Lab {
     /// One boot: it makes at least one run.
     fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut request = Request { memory_mib: MEMORY_MIB, timeout: PATIENCE, ..Request::job(Job::Batch) };
+        request.mutation = self.mutation;
         let mut programs = BTreeMap::new();
         for Trial { subject, policy, flips } in trials {
             programs.insert(subject.name(), subject.elf());

@@ -2,6 +2,7 @@
 //! Campaigns of `cargo reprise inject`, short and from fixed seeds.
 
 use anyhow::{Result, ensure};
+use pe_replay::wire::config::Mutation;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
 
 use super::{Context, Test};
@@ -11,6 +12,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "injection::restart_and_vote", run: restart_and_vote },
     Test { name: "injection::triple", run: triple },
     Test { name: "injection::hash", run: hash },
+    Test { name: "injection::a_mutant_is_found_out", run: a_mutant_is_found_out },
 ];
 
 fn restart_and_vote(context: &Context) -> Result<()> {
@@ -27,6 +29,17 @@ fn hash(context: &Context) -> Result<()> {
     let hash = Policy { comparison: Comparison::Hash, ..Policy::DEFAULT };
     let policies = vec![hash, Policy { recovery: Recovery::Vote, ..hash }];
     campaign(context, Campaign { count: 100, seed: SEED + 2, policies, jobs: 1 })
+}
+
+/// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
+fn a_mutant_is_found_out(context: &Context) -> Result<()> {
+    let lab = Lab::of_mutant(context.mutants.clone(), Mutation::SkipSecondRun);
+    let campaign = Campaign { count: 50, seed: SEED, policies: vec![Policy::DEFAULT], jobs: 1 };
+    let report = campaign.run(&lab, &|_, _| ())?;
+    let (_, effective) = report.counts();
+    let told = report.failures().iter().filter(|failure| failure.contains(": cargo reprise run ")).count();
+    ensure!(told as u64 >= effective && effective > 10, "{told} of {effective} were told of");
+    Ok(())
 }
 
 fn campaign(context: &Context, campaign: Campaign) -> Result<()> {
