@@ -21,7 +21,7 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use self::campaign::Campaign;
+pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
 use crate::artifacts::Guest;
 use crate::cli::InjectArgs;
@@ -39,7 +39,8 @@ pub fn run(args: &InjectArgs) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
-    let campaign = Campaign { count: args.count, seed: args.seed, policies: args.policies(), jobs };
+    let InjectArgs { count, seed, .. } = *args;
+    let campaign = Campaign { count, seed, policies: args.policies(), scope: Scope::All, jobs };
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {pos} of {len} flips, {eta} left")?);
     let report = campaign.run(&lab, &|flips, all| {

@@ -23,8 +23,19 @@ pub struct Campaign {
     pub seed: u64,
     /// The policies that each is tried under, all of the same mode and comparison.
     pub policies: Vec<Policy>,
+    /// What is hit.
+    pub scope: Scope,
     /// Boots at a time.
     pub jobs: usize,
+}
+
+/// What a campaign hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything, in programs that are one process.
+    All,
+    /// Memory that two processes share, while one writes it and the other one looks.
+    Shared,
 }
 
 /// Flips in one boot.
@@ -33,23 +44,26 @@ const BATCH: usize = 60;
 /// One flip.
 struct Shot<'a> {
     row: usize,
+    class: Class,
     subject: &'a Subject,
     flips: Vec<Injection>,
 }
 
 impl Campaign {
-    /// The rows of the table: first those with a counterpart without replay.
-    fn classes(&self) -> Vec<Class> {
+    /// The rows of the table: those with a counterpart without replay, and those without.
+    fn classes(&self) -> (Vec<Class>, Vec<Class>) {
         let recoveries: Vec<_> = self.policies.iter().map(|policy| policy.recovery).collect();
-        let mut classes = Class::PAIRED.to_vec();
-        if let Some(policy) = self.policies.first() {
-            classes.extend(Class::unpaired(policy.mode, &recoveries, policy.comparison));
+        match (self.scope, self.policies.first()) {
+            (Scope::Shared, _) | (Scope::All, None) => Class::memory(),
+            (Scope::All, Some(policy)) => {
+                let unpaired = Class::unpaired(policy.mode, &recoveries, policy.comparison);
+                (Class::PAIRED.to_vec(), unpaired)
+            }
         }
-        classes
     }
 
     /// All flips, evenly over the classes with a counterpart, and over those without.
-    fn shots<'a>(&self, classes: &[Class], subjects: &'a [Subject]) -> Vec<Shot<'a>> {
+    fn shots<'a>(&self, classes: &[Class], paired: usize, subjects: &'a [Subject]) -> Vec<Shot<'a>> {
         let vectors: Vec<_> = subjects.iter().filter(|subject| subject.has_vectors()).collect();
         let all: Vec<_> = subjects.iter().collect();
         let mode = self.policies.first().map_or(Mode::Dual, |policy| policy.mode);
@@ -57,9 +71,9 @@ impl Campaign {
         let mut shot = |row: usize| {
             let class = classes[row];
             let subject = *random.one(if class.is_vector() { &vectors } else { &all });
-            Shot { row, subject, flips: class.flips(&mut random, subject, mode) }
+            Shot { row, class, subject, flips: class.flips(&mut random, subject, mode) }
         };
-        let (paired, unpaired) = (Class::PAIRED.len() as u64, (classes.len() - Class::PAIRED.len()) as u64);
+        let (paired, unpaired) = (paired as u64, (classes.len() - paired) as u64);
         let mut shots: Vec<_> = (0..self.count).map(|index| shot((index % paired) as usize)).collect();
         shots.extend((0..self.count / 2).map(|index| shot((paired + index % unpaired) as usize)));
         shots
@@ -67,9 +81,10 @@ impl Campaign {
 
     /// Runs the campaign; `done` hears of each so many flips.
     pub fn run(&self, lab: &Lab, done: &(dyn Fn(usize, usize) + Sync)) -> Result<Report> {
-        let subjects = Subject::all(lab, &self.policies)?;
-        let classes = self.classes();
-        let shots = self.shots(&classes, &subjects);
+        let subjects = Subject::all(lab, self.scope, &self.policies)?;
+        let (paired, unpaired) = self.classes();
+        let classes = [&paired[..], &unpaired].concat();
+        let shots = self.shots(&classes, paired.len(), &subjects);
         let report = Mutex::new(Report::new(self, &classes));
         let batches = Mutex::new(shots.chunks(BATCH));
         let work = || -> Result<()> {
@@ -97,7 +112,7 @@ impl Campaign {
 
     /// The runs for one flip: without replay, if it has that counterpart, then under each policy.
     fn trials<'a>(&self, shot: &Shot<'a>) -> Vec<Trial<'a>> {
-        let off = (shot.row < Class::PAIRED.len()).then_some(Policy { mode: Mode::Off, ..Policy::DEFAULT });
+        let off = shot.class.is_paired().then_some(Policy { mode: Mode::Off, ..Policy::DEFAULT });
         let policies = off.into_iter().chain(self.policies.iter().copied());
         policies.map(|policy| Trial { subject: shot.subject, policy, flips: shot.flips.clone() }).collect()
     }
@@ -108,9 +123,9 @@ impl Campaign {
         shot: &Shot,
         pairs: &mut impl Iterator<Item = (&'a Trial<'a>, &'a Outcome)>,
     ) {
-        let class = report.begin(shot.row);
+        report.begin(shot.row);
         let mut effective = false;
-        if shot.row < Class::PAIRED.len()
+        if shot.class.is_paired()
             && let Some((trial, outcome)) = pairs.next()
         {
             match judge::effect(trial, outcome) {
@@ -120,7 +135,7 @@ impl Campaign {
         }
         for policy in 0..self.policies.len() {
             let Some((trial, outcome)) = pairs.next() else { return };
-            match judge::reaction(trial, class, outcome, effective) {
+            match judge::reaction(trial, shot.class, outcome, effective) {
                 Ok(reaction) => report.reaction(shot.row, policy, reaction, effective),
                 Err(reason) => report.failure(shot.row, Some((policy, effective)), trial, &reason),
             }

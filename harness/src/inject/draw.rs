@@ -70,6 +70,17 @@ impl Class {
         classes
     }
 
+    /// The class of memory in run 1, and those of it that there are with replay only.
+    pub fn memory() -> (Vec<Self>, Vec<Self>) {
+        let memory = |run| vec![Self::Seen(Seen::Memory, run)];
+        (memory(Run::First), memory(Run::Second))
+    }
+
+    /// Whether the same flip is possible without replay.
+    pub fn is_paired(self) -> bool {
+        matches!(self, Self::Seen(_, Run::First))
+    }
+
     /// Whether a flip may end in a verdict on the engine's own copies: with what a PE
     /// started from there twice, and no telling which of the two is right.
     pub fn may_lose_the_start(self, comparison: Comparison) -> bool {

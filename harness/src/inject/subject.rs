@@ -9,6 +9,7 @@ use pe_replay::wire::end::End;
 use pe_replay::wire::record::Records;
 use pe_replay::{Injection, Mode, Policy, Run, Target};
 
+use super::campaign::Scope;
 use super::lab::{Lab, MEMORY_MIB, Outcome, Trial};
 use crate::batch::Ended;
 use crate::image::Image;
@@ -26,19 +27,30 @@ struct Plan {
     stack: u64,
     /// Whether XMM registers hold what matters, most of the time.
     vectors: bool,
+    /// What is hit in place of data and stack.
+    memory: Option<Range<u64>>,
 }
 
 /// Short ones, whose output depends on most of their state.
 const PLANS: [Plan; 8] = [
-    Plan { name: "tiny", limit: 500, stack: 256, vectors: false },
-    Plan { name: "registers", limit: 500, stack: 640, vectors: true },
-    Plan { name: "heapsort", limit: 500, stack: 256, vectors: false },
-    Plan { name: "matrix", limit: 500, stack: 512, vectors: true },
-    Plan { name: "table", limit: 1000, stack: 256, vectors: false },
-    Plan { name: "lines", limit: 1000, stack: 256, vectors: false },
-    Plan { name: "crc", limit: 500, stack: 256, vectors: false },
-    Plan { name: "words", limit: 1000, stack: 2048, vectors: false },
+    Plan { name: "tiny", limit: 500, stack: 256, vectors: false, memory: None },
+    Plan { name: "registers", limit: 500, stack: 640, vectors: true, memory: None },
+    Plan { name: "heapsort", limit: 500, stack: 256, vectors: false, memory: None },
+    Plan { name: "matrix", limit: 500, stack: 512, vectors: true, memory: None },
+    Plan { name: "table", limit: 1000, stack: 256, vectors: false, memory: None },
+    Plan { name: "lines", limit: 1000, stack: 256, vectors: false, memory: None },
+    Plan { name: "crc", limit: 500, stack: 256, vectors: false, memory: None },
+    Plan { name: "words", limit: 1000, stack: 2048, vectors: false, memory: None },
 ];
+
+/// Two processes, and where what they share is (`user/c/watched.c`).
+const SHARED: Plan = Plan {
+    name: "watched",
+    limit: 200,
+    stack: 640,
+    vectors: false,
+    memory: Some(0x2000_0000..0x2000_0000 + 16 + 96 * 8),
+};
 
 /// More than any of these programs writes in a PE; the frames for them are set apart for each run.
 const MAX_DIRTY: u16 = 64;
@@ -82,9 +94,13 @@ impl Shown {
 
 impl Subject {
     /// All subjects, each of them run undisturbed without replay and under each of the policies.
-    pub fn all(lab: &Lab, policies: &[Policy]) -> Result<Vec<Self>> {
+    pub fn all(lab: &Lab, scope: Scope, policies: &[Policy]) -> Result<Vec<Self>> {
+        let plans: &'static [Plan] = match scope {
+            Scope::All => &PLANS,
+            Scope::Shared => &[SHARED],
+        };
         let subjects: Vec<_> =
-            PLANS.iter().map(|plan| Self::new(lab, plan).context(plan.name)).collect::<Result<_>>()?;
+            plans.iter().map(|plan| Self::new(lab, plan).context(plan.name)).collect::<Result<_>>()?;
         let trials: Vec<_> = subjects.iter().flat_map(|subject| subject.first_trials(policies)).collect();
         let outcomes = lab.run(&trials)?;
         let mut rest = outcomes.chunks(FIRST_TRIALS + policies.len());
@@ -138,8 +154,14 @@ impl Subject {
             let counts = (totals.committed, totals.user_instructions);
             ensure!(counts == self.counts(), "it has other PEs in {mode} than in off");
         }
-        let mut memory = Image::parse(&self.elf)?.data;
-        memory.push(stack - self.plan.stack..stack);
+        let memory = match &self.plan.memory {
+            Some(memory) => vec![memory.clone()],
+            None => {
+                let mut memory = Image::parse(&self.elf)?.data;
+                memory.push(stack - self.plan.stack..stack);
+                memory
+            }
+        };
         Ok((shown, memory))
     }
 
@@ -195,7 +217,7 @@ impl Subject {
         HANG_FACTOR * self.counts().1
     }
 
-    /// Its data and its stack.
+    /// Its data and its stack, or what its processes share.
     pub fn memory(&self) -> &[Range<u64>] {
         &self.memory
     }

@@ -96,9 +96,8 @@ impl Report {
     }
 
     /// One more flip of a class.
-    pub fn begin(&mut self, row: usize) -> Class {
+    pub fn begin(&mut self, row: usize) {
         self.rows[row].flips += 1;
-        self.rows[row].class
     }
 
     /// What it did without replay; whether that is anything.
@@ -156,6 +155,10 @@ impl Report {
         (self.rows[row].off.effective(), self.rows[row].on[policy].numbers())
     }
 
+    fn paired(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.class.is_paired())
+    }
+
     fn on(&self, policy: usize) -> On {
         let mut sum = On::default();
         self.rows.iter().for_each(|row| sum.add(&row.on[policy]));
@@ -164,7 +167,7 @@ impl Report {
 
     /// Wrong among the effective, and the bound on that rate.
     fn bound(&self, policy: usize) -> (u64, u64, f64) {
-        let paired = self.rows.iter().take(Class::PAIRED.len()).map(|row| row.on[policy]);
+        let paired = self.paired().map(|row| row.on[policy]);
         let (wrong, effective) =
             paired.fold((0, 0), |(wrong, all), on| (wrong + on.wrong, all + on.effective));
         (wrong, effective, bound::upper(wrong.min(effective), effective))
@@ -190,7 +193,7 @@ impl Report {
                 "paired": { "wrong": wrong, "effective": effective, "upper_bound": upper },
             })
         });
-        let off = self.rows.iter().take(Class::PAIRED.len()).map(|row| {
+        let off = self.paired().map(|row| {
             let Off { wrong_output, wrong_status, ended, hung } = row.off;
             json!({
                 "target": row.class.to_string(), "flips": row.flips, "effective": row.off.effective(),
@@ -209,7 +212,7 @@ impl fmt::Display for Report {
         let (flips, effective) = self.counts();
         writeln!(f, "seed {:#x}: {flips} flips, {effective} effective without replay", self.seed)?;
         writeln!(f, "\n{:<27}{:>7}{:>10}  of these", "off", "flips", "effective")?;
-        for row in self.rows.iter().take(Class::PAIRED.len()) {
+        for row in self.paired() {
             let Off { wrong_output, wrong_status, ended, hung } = row.off;
             writeln!(
                 f,
@@ -249,10 +252,12 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inject::Scope;
 
     #[test]
     fn what_happened_is_counted_once_and_said() {
-        let campaign = Campaign { count: 1, seed: 7, policies: vec![Policy::DEFAULT; 2], jobs: 1 };
+        let campaign =
+            Campaign { count: 1, seed: 7, policies: vec![Policy::DEFAULT; 2], scope: Scope::All, jobs: 1 };
         let mut report = Report::new(&campaign, &Class::PAIRED);
         report.begin(1);
         assert!(report.effect(1, Effect::Hung) && !report.effect(1, Effect::None));

@@ -6,35 +6,52 @@ use pe_replay::wire::config::Mutation;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
 
 use super::{Context, Test};
-use crate::inject::{Campaign, Lab, SEED};
+use crate::inject::{Campaign, Lab, SEED, Scope};
 
 pub const TESTS: &[Test] = &[
     Test { name: "injection::restart_and_vote", run: restart_and_vote },
     Test { name: "injection::triple", run: triple },
     Test { name: "injection::hash", run: hash },
+    Test { name: "injection::shared", run: shared },
     Test { name: "injection::a_mutant_is_found_out", run: a_mutant_is_found_out },
 ];
 
 fn restart_and_vote(context: &Context) -> Result<()> {
     let vote = Policy { recovery: Recovery::Vote, ..Policy::DEFAULT };
-    campaign(context, Campaign { count: 1000, seed: SEED, policies: vec![Policy::DEFAULT, vote], jobs: 2 })
+    campaign(
+        context,
+        Campaign {
+            count: 1000,
+            seed: SEED,
+            policies: vec![Policy::DEFAULT, vote],
+            scope: Scope::All,
+            jobs: 2,
+        },
+    )
 }
 
 fn triple(context: &Context) -> Result<()> {
     let policies = vec![Policy { mode: Mode::Triple, ..Policy::DEFAULT }];
-    campaign(context, Campaign { count: 100, seed: SEED + 1, policies, jobs: 1 })
+    campaign(context, Campaign { count: 100, seed: SEED + 1, policies, scope: Scope::All, jobs: 1 })
 }
 
 fn hash(context: &Context) -> Result<()> {
     let hash = Policy { comparison: Comparison::Hash, ..Policy::DEFAULT };
     let policies = vec![hash, Policy { recovery: Recovery::Vote, ..hash }];
-    campaign(context, Campaign { count: 100, seed: SEED + 2, policies, jobs: 1 })
+    campaign(context, Campaign { count: 100, seed: SEED + 2, policies, scope: Scope::All, jobs: 1 })
+}
+
+/// What is not committed must not be seen by the other process either.
+fn shared(context: &Context) -> Result<()> {
+    let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
+    campaign(context, Campaign { count: 150, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 })
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
 fn a_mutant_is_found_out(context: &Context) -> Result<()> {
     let lab = Lab::of_mutant(context.mutants.clone(), Mutation::SkipSecondRun);
-    let campaign = Campaign { count: 50, seed: SEED, policies: vec![Policy::DEFAULT], jobs: 1 };
+    let campaign =
+        Campaign { count: 50, seed: SEED, policies: vec![Policy::DEFAULT], scope: Scope::All, jobs: 1 };
     let report = campaign.run(&lab, &|_, _| ())?;
     let (_, effective) = report.counts();
     let told = report.failures().iter().filter(|failure| failure.contains(": cargo reprise run ")).count();

@@ -64,8 +64,7 @@ fn rdseed_is_named(context: &Context) -> Result<()> {
 
 /// On one processor RDPID gives one number, and QEMU's XGETBV(1) one set.
 fn what_repeats(context: &Context) -> Result<()> {
-    for (machine, cpu, instruction) in
-        [(Machine::Bochs, ICE_LAKE, "rdpid"), (Machine::Qemu, MAX, "xgetbv1")]
+    for (machine, cpu, instruction) in [(Machine::Bochs, ICE_LAKE, "rdpid"), (Machine::Qemu, MAX, "xgetbv1")]
     {
         let outcome = context.boot(&request(context, machine, Some(cpu), instruction)?)?;
         let (end, totals) = (outcome.end()?, outcome.totals()?);

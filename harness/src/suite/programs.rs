@@ -43,10 +43,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::words", run: |context| project(context, "words", Native::Same) },
     Test { name: "programs::watched", run: |context| project(context, "watched", Native::Same) },
     Test { name: "programs::x87", run: |context| project(context, "x87", Native::Same) },
-    Test {
-        name: "programs::x87trans",
-        run: |context| project(context, "x87trans", Native::Another),
-    },
+    Test { name: "programs::x87trans", run: |context| project(context, "x87trans", Native::Another) },
     Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, &["sha256sum", INPUT_NAME]) },
     Test { name: "programs::busybox_gzip", run: |context| busybox(context, &["gzip", "-c", INPUT_NAME]) },
     Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },

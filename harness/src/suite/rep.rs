@@ -21,8 +21,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// From 10 to 100 in steps of ten, and primes.
-const SHORT: [u64; 20] =
-    [10, 11, 13, 17, 19, 20, 23, 29, 30, 37, 40, 47, 50, 59, 60, 70, 80, 89, 97, 100];
+const SHORT: [u64; 20] = [10, 11, 13, 17, 19, 20, 23, 29, 30, 37, 40, 47, 50, 59, 60, 70, 80, 89, 97, 100];
 
 fn every_short_limit(context: &Context) -> Result<()> {
     let (request, expected) = native(context, "rep", &[])?;
