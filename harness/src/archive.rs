@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::{Context, Result, bail};
 use cpio::NewcBuilder;
 use pe_replay::wire::config::{Config, MAX_CONFIG_LEN, entry};
+use pe_replay::wire::task::{MAX_TASK_LEN, Task};
 
 /// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
 pub const MAX_LEN: usize = 512 << 20;
@@ -31,6 +32,8 @@ pub struct Contents {
     pub programs: Vec<(String, Vec<u8>)>,
     /// What a batch runs, in this order: the arguments of each, from the program's name.
     pub batch: Vec<Vec<Vec<u8>>>,
+    /// How it runs each of them; empty if all are run as the configuration says.
+    pub tasks: Vec<Task>,
 }
 
 /// Packs the archive.
@@ -45,6 +48,10 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     if !contents.batch.is_empty() {
         let list = contents.batch.iter().flat_map(|arguments| strings(arguments).into_iter().chain([0]));
         entries.push((entry::BATCH.to_owned(), list.collect()));
+    }
+    if !contents.tasks.is_empty() {
+        let list = contents.tasks.iter().flat_map(|task| task.encode(&mut [0; MAX_TASK_LEN]).to_vec());
+        entries.push((entry::TASKS.to_owned(), list.collect()));
     }
     for (name, bytes) in &contents.programs {
         entries.push((format!("{}{name}", entry::PROGRAMS), bytes.clone()));
@@ -119,7 +126,9 @@ mod tests {
             files: vec![("/etc/motd".into(), b"hello".to_vec())],
             programs: vec![("one".into(), b"ELF 1".to_vec())],
             batch: vec![vec![b"one".to_vec(), b"a".to_vec()], vec![b"one".to_vec()]],
+            tasks: vec![Task::of(&config()); 2],
         };
+        let tasks = Task::of(&config()).encode(&mut [0; MAX_TASK_LEN]).repeat(2);
         let packed = pack(&config(), &contents).unwrap();
         assert_eq!(packed, pack(&config(), &contents).unwrap());
         let mut source = Cursor::new(packed);
@@ -143,6 +152,7 @@ mod tests {
                 ("reprise/argv", b"busybox\0wc\0"),
                 ("reprise/envp", b"A=1\0"),
                 ("reprise/batch", b"one\0a\0\0one\0\0"),
+                ("reprise/tasks", &tasks),
                 ("programs/one", b"ELF 1"),
                 ("reprise/stdin", b"in"),
                 ("files/etc/motd", b"hello"),

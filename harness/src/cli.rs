@@ -26,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a program; its output, its exit status, and a summary on stderr
     Run(Box<RunArgs>),
+    /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
+    Inject(InjectArgs),
     /// Print the summary of a trace file again
     Report(ReportArgs),
     /// Measure what replay costs: the whole suite, or the parts that are named
@@ -140,10 +142,7 @@ impl PolicyArgs {
                 RecoveryName::Restart => Recovery::Restart,
                 RecoveryName::Vote => Recovery::Vote,
             },
-            comparison: match self.compare {
-                CompareName::Bytes => Comparison::Bytes,
-                CompareName::Hash => Comparison::Hash,
-            },
+            comparison: self.compare.comparison(),
             flush: match self.flush {
                 FlushName::None => Flush::Never,
                 FlushName::Clflush => Flush::Lines,
@@ -203,6 +202,68 @@ pub struct BenchArgs {
     pub timeout: u64,
 }
 
+/// `cargo reprise inject`.
+#[derive(Args, Clone, Debug)]
+pub struct InjectArgs {
+    /// Flips in run 1, which have a counterpart without replay; half as many again have none
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub count: u64,
+    /// Seed of the campaign
+    #[arg(long, value_name = "S", default_value_t = crate::inject::SEED)]
+    pub seed: u64,
+    /// What follows when two runs differ
+    #[arg(long, value_enum, default_value_t = RecoveriesName::Both)]
+    pub recovery: RecoveriesName,
+    /// Run each processing element twice or three times
+    #[arg(long, value_enum, default_value_t = ReplayName::Dual)]
+    pub mode: ReplayName,
+    /// How written pages are compared
+    #[arg(long, value_enum, default_value_t = CompareName::Bytes)]
+    pub compare: CompareName,
+    /// Write the table as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl InjectArgs {
+    /// The policies to be tried.
+    pub fn policies(&self) -> Vec<Policy> {
+        let mode = match self.mode {
+            ReplayName::Dual => Mode::Dual,
+            ReplayName::Triple => Mode::Triple,
+        };
+        let recoveries: &[Recovery] = match self.recovery {
+            RecoveriesName::Restart => &[Recovery::Restart],
+            RecoveriesName::Vote => &[Recovery::Vote],
+            RecoveriesName::Both => &[Recovery::Restart, Recovery::Vote],
+        };
+        let comparison = self.compare.comparison();
+        // Three runs are voted on in any case.
+        let recoveries = if mode == Mode::Triple { &recoveries[..1] } else { recoveries };
+        recoveries.iter().map(|&recovery| Policy { mode, recovery, comparison, ..Policy::DEFAULT }).collect()
+    }
+}
+
+/// The modes that compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReplayName {
+    /// Each processing element twice
+    Dual,
+    /// Each processing element three times
+    Triple,
+}
+
+/// One way to recover, or each in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecoveriesName {
+    /// The processing element starts again
+    Restart,
+    /// It is run a third time
+    Vote,
+    /// The same flips with the one and with the other
+    Both,
+}
+
 /// The emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MachineName {
@@ -239,6 +300,16 @@ pub enum CompareName {
     Bytes,
     /// By 128-bit hashes, with two frames for each written page
     Hash,
+}
+
+impl CompareName {
+    /// The same for the engine.
+    fn comparison(self) -> Comparison {
+        match self {
+            Self::Bytes => Comparison::Bytes,
+            Self::Hash => Comparison::Hash,
+        }
+    }
 }
 
 /// The flush policies.

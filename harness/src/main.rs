@@ -8,10 +8,13 @@
 
 mod archive;
 mod artifacts;
+mod batch;
 mod bench;
 mod ci;
 mod cli;
 mod doctor;
+mod image;
+mod inject;
 mod json;
 mod log;
 mod machine;
@@ -58,6 +61,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Doctor => doctor::run(),
         Command::Test { filter } => ci::test(filter.as_deref()),
         Command::Ci => ci::ci(),
+        Command::Inject(args) => inject::run(args),
         Command::Build => ci::build(),
     }
 }

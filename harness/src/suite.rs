@@ -9,7 +9,6 @@ mod bench;
 mod documents;
 mod ends;
 mod hostile;
-mod image;
 mod injection;
 mod mutants;
 mod nature;

@@ -4,6 +4,7 @@
 use pe_replay::wire::config::{Config, entry};
 use pe_replay::wire::end::{End, EndRecord, Refusal};
 use pe_replay::wire::record::{ProgramRecord, Record};
+use pe_replay::wire::task::Task;
 
 use crate::archive::Archive;
 use crate::replay::Platform;
@@ -12,8 +13,19 @@ use crate::{channel, process};
 /// Runs the archive's list of programs; each end is recorded.
 pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> End {
     let mut programs = 0;
+    let mut tasks = archive.find(entry::TASKS);
     for arguments in list(archive.find(entry::BATCH).unwrap_or_default()) {
-        let end = match one(config, archive, platform, arguments) {
+        let task = match &mut tasks {
+            Some(rest) => match Task::take(rest) {
+                Ok((task, behind)) => {
+                    *rest = behind;
+                    task
+                }
+                Err(error) => panic!("task {programs} of the batch is unusable: {error}"),
+            },
+            None => Task::of(config),
+        };
+        let end = match one(config, archive, platform, arguments, task) {
             Ok(end) => end,
             Err(refusal) => crate::ended(End::Refused(refusal)),
         };
@@ -31,11 +43,15 @@ fn one(
     archive: &Archive<'static>,
     platform: &Platform,
     arguments: &'static [u8],
+    task: Task,
 ) -> Result<EndRecord, Refusal> {
     let name = arguments.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = core::str::from_utf8(name).map_err(|_| Refusal::NoProgram)?;
     let program = archive.program(name).ok_or(Refusal::NoProgram)?;
-    process::execute(config, &archive.with_program(program, arguments), platform, false)
+    assert!(task.policy.limit <= config.policy.limit, "a task's limit is above that which was checked");
+    let config = Config { policy: task.policy, injections: task.injections, ..config.clone() };
+    let archive = archive.with_program(program, arguments);
+    process::execute(&config, &archive, platform, false, task.max_instructions)
 }
 
 /// Splits a list into the arguments of each program: up to each empty string.

@@ -73,6 +73,8 @@ use crate::mem::space::Space;
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
 /// The signal for which nobody can have a handler.
 pub const SIGKILL: u8 = linux_raw_sys::general::SIGKILL as u8;
+/// The signal for a program that goes on for too long.
+pub const SIGXCPU: u8 = linux_raw_sys::general::SIGXCPU as u8;
 const SIGSEGV: u8 = linux_raw_sys::general::SIGSEGV as u8;
 /// System call numbers that are told apart in the log.
 const LOGGED_CALLS: usize = 512;

@@ -47,15 +47,17 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         counter: CounterKind::VirtualTime,
         policy: config.policy,
     }));
-    execute(config, archive, platform, config.trace)
+    execute(config, archive, platform, config.trace, u64::MAX)
 }
 
-/// Loads the archive's program, runs it to its end, and gives back all it had.
+/// Loads the archive's program, runs it to its end, and gives back all it had. After
+/// `most` user instructions it is ended, at the end of a PE.
 pub fn execute(
     config: &Config,
     archive: &Archive<'static>,
     platform: &Platform,
     trace: bool,
+    most: u64,
 ) -> Result<EndRecord, Refusal> {
     let out_of_memory = |needed_pages| {
         move |OutOfFrames: OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
@@ -89,7 +91,7 @@ pub fn execute(
         drained: context::drained(),
         published: 0,
     };
-    Ok(run.until_end(trace))
+    Ok(run.until_end(trace, most))
 }
 
 /// What the kernel has of a process.
@@ -152,7 +154,7 @@ enum Step {
 }
 
 impl Run<'_> {
-    fn until_end(mut self, trace: bool) -> EndRecord {
+    fn until_end(mut self, trace: bool, most: u64) -> EndRecord {
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
@@ -166,7 +168,7 @@ impl Run<'_> {
             self.sequence += 1;
             self.totals.pes += 1;
             self.count();
-            let (kind, count, step) = match outcome {
+            let (kind, count, mut step) = match outcome {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.totals.user_instructions += committed.count;
@@ -200,6 +202,15 @@ impl Run<'_> {
                 self.record(sequence, kind, count, phases);
             }
             self.publish();
+            let ended = match step {
+                Step::GoOn | Step::GiveWay => false,
+                Step::Ended(_) => self.current.id == FIRST_ID,
+                Step::Over => true,
+            };
+            if !ended && self.totals.user_instructions >= most {
+                self.killed_here(linux::SIGXCPU);
+                step = Step::Over;
+            }
             let goes_on = step == Step::GoOn && self.others.is_empty();
             if !goes_on && !self.next(step, count) {
                 return self.finish();

@@ -13,6 +13,7 @@ pub mod channel;
 pub mod config;
 pub mod end;
 pub mod record;
+pub mod task;
 
 /// The version of everything in this module; any change of a type raises it.
 pub const VERSION: u16 = 4;

@@ -18,8 +18,8 @@ use pe_replay::wire::end::Totals;
 use pe_replay::{DelimiterKind, Mode, Policy};
 
 use self::log::Executed;
-use super::image::Image;
 use super::{Context, Outcome, Test};
+use crate::image::Image;
 use crate::machine::qemu::QEMU;
 use crate::request::Request;
 

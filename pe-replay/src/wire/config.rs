@@ -18,6 +18,9 @@ pub mod entry {
     /// A list of programs to run one after the other, for [`Job::Batch`](super::Job::Batch):
     /// each is its arguments, each ended by a NUL byte, and one more NUL byte.
     pub const BATCH: &str = "reprise/batch";
+    /// How each of these is run, in the same order: [`Task`](super::super::task::Task)s. If
+    /// absent, all are run as the configuration says.
+    pub const TASKS: &str = "reprise/tasks";
     /// Prefix of the programs of a batch; a program's name is its argv\[0\].
     pub const PROGRAMS: &str = "programs/";
     /// The arguments, each ended by a NUL byte; the first one is argv\[0\].

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::channel::chunks;
 use pe_replay::wire::config::Job;
-use pe_replay::wire::end::{End, EndRecord};
-use pe_replay::wire::record::programs;
+use pe_replay::wire::end::End;
 use pe_replay::{Mode, Policy};
 
 use super::Context;
+use crate::batch;
+pub use crate::batch::Ended;
 use crate::machine::Machine;
 use crate::request::{self, Request};
 
@@ -40,24 +40,6 @@ pub struct Run<'a> {
     pub case: &'a str,
 }
 
-/// What one program left behind.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// Its end.
-    pub record: EndRecord,
-    /// Its standard output.
-    pub stdout: Vec<u8>,
-    /// Its standard error.
-    pub stderr: Vec<u8>,
-}
-
-impl Ended {
-    /// How it ended.
-    pub fn end(&self) -> End {
-        self.record.end
-    }
-}
-
 /// Runs them all in one boot, and the well-behaved program behind them; fails if that one
 /// is disturbed, or the kernel did not get there.
 pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ended>> {
@@ -74,9 +56,9 @@ pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ende
     request.contents.batch.push(vec![word(WELL_BEHAVED)]);
 
     let outcome = context.boot(&request)?;
-    let records: Vec<_> = programs(outcome.trace()).collect();
+    let mut ended = batch::ended(&outcome.finished.streams)?;
     // Bochs sends nothing before the end.
-    let next = || match (setting.machine, runs.get(records.len())) {
+    let next = || match (setting.machine, runs.get(ended.len())) {
         (Machine::Qemu, Some(run)) => format!("in {} {}", run.program, run.case),
         (Machine::Qemu, None) => format!("in or after {WELL_BEHAVED}"),
         (Machine::Bochs, _) => format!("in one of {} attacks", runs.len()),
@@ -84,20 +66,7 @@ pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ende
     let expected = runs.len() + 1;
     let end = outcome.end().with_context(next)?;
     ensure!(*end == End::Batch { programs: expected as u32 }, "{end:?} instead of {expected} programs");
-    ensure!(records.len() == expected, "{} records of {expected} programs", records.len());
-
-    let mut ended = Vec::with_capacity(expected);
-    let mut start = 0;
-    for record in records {
-        let end = usize::try_from(record.output_end)?;
-        let output = outcome.finished.streams.output.get(start..end).context("the output is cut short")?;
-        let written = |wanted: bool| {
-            let chunks = chunks(output).filter(|(descriptor, _)| (*descriptor == 2) == wanted);
-            chunks.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
-        };
-        ended.push(Ended { record: record.end, stdout: written(false), stderr: written(true) });
-        start = end;
-    }
+    ensure!(ended.len() == expected, "{} records of {expected} programs", ended.len());
     let last = ended.pop().context("the batch is empty")?;
     let natively = Command::new(context.executable(WELL_BEHAVED)?).env_clear().output();
     let natively = natively.with_context(|| format!("cannot start {WELL_BEHAVED}"))?;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//! `cargo reprise inject`: the same flipped bits without replay and with it.
+//!
+//! A flip is *effective* if the program gives a wrong output or status, is ended or does
+//! not end in `off`. With replay the same flip has to leave no trace but a restart or a
+//! vote. What `off` does not have is hit, too: runs 2 and 3, and the engine's own copies,
+//! where a verdict is right if nothing tells which of two copies was hit.
+
+mod bound;
+mod campaign;
+mod draw;
+mod judge;
+mod lab;
+mod random;
+mod subject;
+mod tally;
+
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub use self::campaign::{Campaign, Scope};
+pub use self::lab::Lab;
+use crate::artifacts::Guest;
+use crate::cli::InjectArgs;
+use crate::packages;
+
+/// The seed where none is asked for.
+pub const SEED: u64 = 0x5245_5052_4953_4501;
+/// Flips after which a log hears how far the campaign has come.
+const SAY_EVERY: u64 = 1000;
+/// The status when anything was wrong.
+const STATUS_WRONG: u8 = 1;
+
+/// Runs the command; returns the exit status.
+pub fn run(args: &InjectArgs) -> Result<u8> {
+    packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
+    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?);
+    let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+    let InjectArgs { count, seed, .. } = *args;
+    let campaign = Campaign { count, seed, policies: args.policies(), scope: Scope::All, jobs };
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos} of {len} flips, {eta} left")?);
+    let report = campaign.run(&lab, &|flips, all| {
+        bar.set_length(all as u64);
+        let before = bar.position();
+        bar.inc(flips as u64);
+        // A bar is seen on a terminal only.
+        if bar.is_hidden() && before / SAY_EVERY != bar.position() / SAY_EVERY {
+            eprintln!("inject: {} of {all} flips", bar.position());
+        }
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    print!("{report}");
+    for failure in report.failures() {
+        println!("WRONG: {failure}");
+    }
+    if let Some(path) = &args.json {
+        let text = format!("{:#}\n", report.json());
+        std::fs::write(path, text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    }
+    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//! Many flips, each in a run of its own: without replay, and under each policy.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::Result;
+use pe_replay::{Injection, Mode, Policy};
+
+use super::draw::Class;
+use super::judge;
+use super::lab::{Lab, Outcome, Trial};
+use super::random::Random;
+use super::subject::Subject;
+use super::tally::Report;
+
+/// What is to be tried.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// Flips that there are without replay, too; half as many again are not.
+    pub count: u64,
+    /// Seed of all of them.
+    pub seed: u64,
+    /// The policies that each is tried under, all of the same mode and comparison.
+    pub policies: Vec<Policy>,
+    /// What is hit.
+    pub scope: Scope,
+    /// Boots at a time.
+    pub jobs: usize,
+}
+
+/// What a campaign hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything, in programs that are one process.
+    All,
+    /// Memory that two processes share, while one writes it and the other one looks.
+    Shared,
+}
+
+/// Flips in one boot.
+const BATCH: usize = 60;
+
+/// One flip.
+struct Shot<'a> {
+    row: usize,
+    class: Class,
+    subject: &'a Subject,
+    flips: Vec<Injection>,
+}
+
+impl Campaign {
+    /// The rows of the table: those with a counterpart without replay, and those without.
+    fn classes(&self) -> (Vec<Class>, Vec<Class>) {
+        let recoveries: Vec<_> = self.policies.iter().map(|policy| policy.recovery).collect();
+        match (self.scope, self.policies.first()) {
+            (Scope::Shared, _) | (Scope::All, None) => Class::memory(),
+            (Scope::All, Some(policy)) => {
+                let unpaired = Class::unpaired(policy.mode, &recoveries, policy.comparison);
+                (Class::PAIRED.to_vec(), unpaired)
+            }
+        }
+    }
+
+    /// All flips, evenly over the classes with a counterpart, and over those without.
+    fn shots<'a>(&self, classes: &[Class], paired: usize, subjects: &'a [Subject]) -> Vec<Shot<'a>> {
+        let vectors: Vec<_> = subjects.iter().filter(|subject| subject.has_vectors()).collect();
+        let all: Vec<_> = subjects.iter().collect();
+        let mode = self.policies.first().map_or(Mode::Dual, |policy| policy.mode);
+        let mut random = Random::new(self.seed);
+        let mut shot = |row: usize| {
+            let class = classes[row];
+            let subject = *random.one(if class.is_vector() { &vectors } else { &all });
+            Shot { row, class, subject, flips: class.flips(&mut random, subject, mode) }
+        };
+        let (paired, unpaired) = (paired as u64, (classes.len() - paired) as u64);
+        let mut shots: Vec<_> = (0..self.count).map(|index| shot((index % paired) as usize)).collect();
+        shots.extend((0..self.count / 2).map(|index| shot((paired + index % unpaired) as usize)));
+        shots
+    }
+
+    /// Runs the campaign; `done` hears of each so many flips.
+    pub fn run(&self, lab: &Lab, done: &(dyn Fn(usize, usize) + Sync)) -> Result<Report> {
+        let subjects = Subject::all(lab, self.scope, &self.policies)?;
+        let (paired, unpaired) = self.classes();
+        let classes = [&paired[..], &unpaired].concat();
+        let shots = self.shots(&classes, paired.len(), &subjects);
+        let report = Mutex::new(Report::new(self, &classes));
+        let batches = Mutex::new(shots.chunks(BATCH));
+        let work = || -> Result<()> {
+            loop {
+                let Some(batch) = batches.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+                    return Ok(());
+                };
+                let trials: Vec<_> = batch.iter().flat_map(|shot| self.trials(shot)).collect();
+                let outcomes = lab.run(&trials)?;
+                let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut pairs = trials.iter().zip(&outcomes);
+                batch.iter().for_each(|shot| self.count(&mut report, shot, &mut pairs));
+                done(batch.len(), shots.len());
+            }
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The runs for one flip: without replay, if it has that counterpart, then under each policy.
+    fn trials<'a>(&self, shot: &Shot<'a>) -> Vec<Trial<'a>> {
+        let off = shot.class.is_paired().then_some(Policy { mode: Mode::Off, ..Policy::DEFAULT });
+        let policies = off.into_iter().chain(self.policies.iter().copied());
+        policies.map(|policy| Trial { subject: shot.subject, policy, flips: shot.flips.clone() }).collect()
+    }
+
+    fn count<'a>(
+        &self,
+        report: &mut Report,
+        shot: &Shot,
+        pairs: &mut impl Iterator<Item = (&'a Trial<'a>, &'a Outcome)>,
+    ) {
+        report.begin(shot.row);
+        let mut effective = false;
+        if shot.class.is_paired()
+            && let Some((trial, outcome)) = pairs.next()
+        {
+            match judge::effect(trial, outcome) {
+                Ok(effect) => effective = report.effect(shot.row, effect),
+                Err(reason) => report.failure(shot.row, None, trial, &reason),
+            }
+        }
+        for policy in 0..self.policies.len() {
+            let Some((trial, outcome)) = pairs.next() else { return };
+            match judge::reaction(trial, shot.class, outcome, effective) {
+                Ok(reaction) => report.reaction(shot.row, policy, reaction, effective),
+                Err(reason) => report.failure(shot.row, Some((policy, effective)), trial, &reason),
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+//! Many short runs in one boot, each in its own way and with its own flips.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation};
+use pe_replay::wire::end::End;
+use pe_replay::wire::task::Task;
+use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
+
+use super::subject::Subject;
+use crate::batch::{self, Ended};
+use crate::machine::{self, Silent};
+use crate::request::Request;
+use crate::verdict::Ending;
+
+/// The programs need little memory, and a machine with little starts sooner.
+pub const MEMORY_MIB: u32 = 32;
+/// When a boot is given up: every run in it is bounded, so the kernel hangs.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// One run.
+#[derive(Clone)]
+pub struct Trial<'a> {
+    /// The program.
+    pub subject: &'a Subject,
+    /// How it is run, its bounds apart.
+    pub policy: Policy,
+    /// What hits it.
+    pub flips: Vec<Injection>,
+}
+
+/// The end of a run; the reason if the kernel did not survive it.
+pub type Outcome = Result<Ended, String>;
+
+/// What runs are made in.
+pub struct Lab {
+    kernel: PathBuf,
+    mutation: Option<Mutation>,
+}
+
+impl Lab {
+    /// With this kernel.
+    pub fn new(kernel: PathBuf) -> Self {
+        Self { kernel, mutation: None }
+    }
+
+    /// With a kernel that leaves a part of the engine out.
+    pub fn of_mutant(kernel: PathBuf, mutation: Mutation) -> Self {
+        Self { kernel, mutation: Some(mutation) }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Path {
+        &self.kernel
+    }
+
+    /// Makes the runs, as many as possible in one boot.
+    pub fn run(&self, trials: &[Trial]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(trials.len());
+        while let Some(rest @ [_, ..]) = trials.get(outcomes.len()..) {
+            self.boot(rest, &mut outcomes)?;
+        }
+        Ok(outcomes)
+    }
+
+    /// One boot: it makes at least one run.
+    fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let mut request = Request { memory_mib: MEMORY_MIB, timeout: PATIENCE, ..Request::job(Job::Batch) };
+        request.mutation = self.mutation;
+        let mut programs = BTreeMap::new();
+        for Trial { subject, policy, flips } in trials {
+            programs.insert(subject.name(), subject.elf());
+            request.contents.batch.push(vec![subject.name().as_bytes().to_vec()]);
+            let injections = flips.iter().copied().take(MAX_INJECTIONS).collect();
+            let policy = subject.bounded(*policy);
+            request.contents.tasks.push(Task { policy, max_instructions: subject.most(), injections });
+        }
+        let programs = programs.into_iter().map(|(name, elf)| (name.to_owned(), elf.to_vec()));
+        request.contents.programs = programs.collect();
+        let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
+        for ended in batch::ended(&finished.streams)? {
+            if let End::Refused(refusal) = ended.end() {
+                bail!("the kernel refuses to run a program: {refusal:?}");
+            }
+            let full = matches!(ended.end(), End::OutputFull { .. });
+            outcomes.push(Ok(ended));
+            if full {
+                // Those behind it had no room.
+                return Ok(());
+            }
+        }
+        match finished.ending {
+            Ending::Normal(_) => Ok(()),
+            ending @ (Ending::Panic(_) | Ending::TripleFault | Ending::Timeout { .. }) => {
+                outcomes.push(Err(ending.to_string()));
+                Ok(())
+            }
+            ending @ (Ending::EmulatorError(_) | Ending::NoEndRecord(_)) => bail!("{ending}"),
+        }
+    }
+}
+
+/// The command that makes the same run alone.
+impl fmt::Display for Trial<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { mode, recovery, comparison, limit, max_dirty, .. } = self.subject.bounded(self.policy);
+        write!(f, "cargo reprise run {} --memory {MEMORY_MIB}", self.subject.name())?;
+        if mode != Mode::Dual {
+            write!(f, " --mode {}", mode.name())?;
+        }
+        if recovery != Recovery::Restart {
+            write!(f, " --recovery {}", recovery.name())?;
+        }
+        if comparison != Comparison::Bytes {
+            write!(f, " --compare {}", comparison.name())?;
+        }
+        write!(f, " --limit {limit} --max-dirty {max_dirty}")?;
+        self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
+    }
+}
