@@ -163,7 +163,7 @@ impl Linux {
             memory,
             descriptors: Descriptors::new(MAX_DESCRIPTORS),
             working_directory: InodeId::ROOT,
-            signals: Signals::new(),
+            signals: Signals::default(),
             limits: LIMITS,
             umask: 0o022,
             name: exec::short_name(program_name),

@@ -195,9 +195,9 @@ pub struct Signals {
     pub trap: LastTrap,
 }
 
-impl Signals {
+impl Default for Signals {
     /// All default, none blocked.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             actions: [Action::default(); SIGNALS],
             blocked: 0,
@@ -208,7 +208,9 @@ impl Signals {
             trap: LastTrap::default(),
         }
     }
+}
 
+impl Signals {
     /// The same for a child: nothing is pending there.
     pub fn fork(&self) -> Self {
         Self {
@@ -344,7 +346,7 @@ impl Signals {
     }
 
     /// Takes the next signal that something is to be done about, and what.
-    pub fn next(&mut self) -> Option<(Info, Fate)> {
+    pub fn next_due(&mut self) -> Option<(Info, Fate)> {
         loop {
             let info = self.take(!self.blocked)?;
             let fate = self.fate(info.signal);
@@ -380,27 +382,27 @@ mod tests {
 
     #[test]
     fn a_blocked_signal_waits_until_it_is_not() {
-        let mut signals = Signals::new();
+        let mut signals = Signals::default();
         signals.set_blocked(u64::MAX);
         assert_eq!(signals.send(info(SIGABRT)), Ok(()));
-        assert_eq!(signals.next(), None);
+        assert_eq!(signals.next_due(), None);
         signals.set_blocked(0);
-        assert_eq!(signals.next(), Some((info(SIGABRT), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Kill)));
         signals.set_blocked(u64::MAX);
         assert_eq!(signals.send(info(SIGKILL)), Ok(()));
-        assert_eq!(signals.next(), Some((info(SIGKILL), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGKILL), Fate::Kill)));
     }
 
     #[test]
     fn ignored_signals_do_nothing_and_stops_stop() {
-        let mut signals = Signals::new();
+        let mut signals = Signals::default();
         for signal in [SIGCHLD, SIGABRT] {
             signals.set_action(signal, Action { handler: IGNORE, ..HANDLER }).unwrap();
             signals.send(info(signal)).unwrap();
         }
-        assert_eq!((signals.pending(), signals.next()), (0, None));
+        assert_eq!((signals.pending(), signals.next_due()), (0, None));
         signals.send(info(SIGTSTP)).unwrap();
-        assert_eq!(signals.next(), Some((info(SIGTSTP), Fate::Stop)));
+        assert_eq!(signals.next_due(), Some((info(SIGTSTP), Fate::Stop)));
         for signal in [0, 65, u32::MAX] {
             assert_eq!(signals.send(info(signal)), Err(EINVAL));
         }
@@ -414,34 +416,34 @@ mod tests {
             (0, IGNORE, Fate::Kill),
             (0, DEFAULT, Fate::Kill),
         ] {
-            let mut signals = Signals::new();
+            let mut signals = Signals::default();
             signals.set_action(SIGSEGV, Action { handler, ..HANDLER }).unwrap();
             signals.set_blocked(blocked);
             signals.force(info(SIGSEGV));
-            assert_eq!(signals.next(), Some((info(SIGSEGV), fate)), "{blocked:#x} {handler:#x}");
+            assert_eq!(signals.next_due(), Some((info(SIGSEGV), fate)), "{blocked:#x} {handler:#x}");
         }
     }
 
     #[test]
     fn what_an_instruction_caused_comes_first() {
-        let mut signals = Signals::new();
+        let mut signals = Signals::default();
         for signal in [1, SIGABRT, SIGSEGV, 40] {
             signals.set_action(signal, HANDLER).unwrap();
             signals.send(info(signal)).unwrap();
         }
-        let order: [_; 4] = core::array::from_fn(|_| signals.next().unwrap().0.signal);
+        let order: [_; 4] = core::array::from_fn(|_| signals.next_due().unwrap().0.signal);
         assert_eq!(order, [SIGSEGV, 1, SIGABRT, 40]);
     }
 
     #[test]
     fn a_handler_can_be_for_one_time_only() {
-        let mut signals = Signals::new();
+        let mut signals = Signals::default();
         let once = Action { flags: SA_RESETHAND.into(), ..HANDLER };
         signals.set_action(SIGABRT, once).unwrap();
         signals.send(info(SIGABRT)).unwrap();
-        assert_eq!(signals.next(), Some((info(SIGABRT), Fate::Handle(once))));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Handle(once))));
         signals.send(info(SIGABRT)).unwrap();
-        assert_eq!(signals.next(), Some((info(SIGABRT), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Kill)));
     }
 
     #[test]

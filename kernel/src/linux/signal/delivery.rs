@@ -51,7 +51,7 @@ impl Linux {
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
     pub fn deliver(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
-        while let Some((info, fate)) = self.task.signals.next() {
+        while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
                 // Stopped, and nobody is there who could continue it.
