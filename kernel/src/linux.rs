@@ -129,7 +129,6 @@ pub struct Linux {
     /// The process that makes system calls.
     task: Box<Task>,
     /// All others that have not ended.
-    #[expect(clippy::vec_box, reason = "a task changes places with the current one: only pointers move")]
     others: Vec<Box<Task>>,
     /// Those that have.
     zombies: Vec<Zombie>,

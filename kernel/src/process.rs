@@ -363,6 +363,11 @@ impl Run<'_> {
 
     fn count(&mut self) {
         let (totals, account) = (&mut self.totals, self.current.engine.account());
+        totals.write_faults += u64::from(account.write_faults);
+        totals.longest_hold = totals.longest_hold.max(account.longest_hold);
+        if account.is_quiet() {
+            return;
+        }
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
         let restarts = divergences - u64::from(account.outvoted.is_some());
@@ -371,9 +376,7 @@ impl Run<'_> {
         totals.third_runs += u64::from(account.third_runs);
         totals.counter_misses += u64::from(account.counter_misses);
         totals.drained_overflows += u64::from(account.early_overflows);
-        totals.write_faults += u64::from(account.write_faults);
         totals.flips += u64::from(account.flips);
-        totals.longest_hold = totals.longest_hold.max(account.longest_hold);
         for difference in &account.divergences {
             defmt::warn!("PE {=u64} diverged: {}", self.sequence - 1, defmt::Display2Format(difference));
         }

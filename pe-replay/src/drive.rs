@@ -82,6 +82,15 @@ pub struct Account {
     pub longest_hold: u64,
 }
 
+impl Account {
+    /// Whether nothing happened that does not happen in every PE.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.divergences.is_empty()
+            && self.third_runs | self.counter_misses | self.early_overflows | self.flips == 0
+    }
+}
+
 /// Runs PEs, one after the other.
 pub struct Engine<M: Machine> {
     policy: Policy,

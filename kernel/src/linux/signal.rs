@@ -362,10 +362,16 @@ impl Signals {
         }
     }
 
+    /// Whether no signal is pending and not blocked, not even one that is ignored.
+    #[inline]
+    pub fn is_none_due(&self) -> bool {
+        self.pending & !self.blocked == 0
+    }
+
     /// Whether a signal is pending that something is to be done about now.
     #[inline]
     pub fn is_due(&self) -> bool {
-        self.pending & !self.blocked != 0 && self.due().is_some()
+        !self.is_none_due() && self.due().is_some()
     }
 }
 

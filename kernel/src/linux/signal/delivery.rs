@@ -50,7 +50,14 @@ impl Linux {
     }
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
+    #[inline]
     pub fn deliver(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
+        if self.task.signals.is_none_due() { Next::Continue } else { self.deliver_due(space, state) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn deliver_due(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
