@@ -165,7 +165,7 @@ fn no_qemu(context: &Context) -> Result<()> {
 fn command_line(context: &Context) -> Result<()> {
     for (words, part) in [
         (&["run", "--limit", "9"][..], "9 is not in"),
-        (&["run", "--inject", "pe=1,run=3,at=0,target=rax,bit=0"], "run is 1 or 2"),
+        (&["run", "--inject", "pe=1,run=4,at=0,target=rax,bit=0"], "run is 1, 2 or 3"),
         (&["run", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
         (&["run", VICTIM, "--file", "x:/../y"], "a path in the guest is absolute"),
         (&["jump"], "unrecognized subcommand"),
