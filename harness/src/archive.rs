@@ -99,6 +99,7 @@ mod tests {
 
     use pe_replay::Policy;
     use pe_replay::wire::config::{Job, Sink};
+    use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 
     use super::*;
 
@@ -113,6 +114,8 @@ mod tests {
             trace: true,
             injections: Default::default(),
             mutation: None,
+            counter: CounterChoice::default(),
+            counter_faults: CounterFaults::default(),
         }
     }
 

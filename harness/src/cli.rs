@@ -8,9 +8,10 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pe_replay::inject::InjectionError;
 use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, FaultsError};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
 
-use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
+use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
 
 /// Runs programs under a kernel that executes every piece of user code twice.
 #[derive(Debug, Parser)]
@@ -33,7 +34,7 @@ pub enum Command {
     /// Measure what replay costs: the whole suite, or the parts that are named
     Bench(Box<BenchArgs>),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
-    Doctor,
+    Doctor(DoctorArgs),
     /// Everything that has to be green: formatting, lints, builds, all tests
     Test {
         /// Only emulator tests whose name contains this, and nothing else
@@ -76,6 +77,9 @@ pub struct RunArgs {
     /// How processing elements are run
     #[command(flatten)]
     pub policy: PolicyArgs,
+    /// What keeps the instruction limit
+    #[command(flatten)]
+    pub counter: CounterArgs,
     /// Memory for kernel and program
     #[arg(long, value_name = "MIB", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
@@ -102,6 +106,64 @@ pub struct RunArgs {
     /// Print the emulator's command line and leave its files in place, but do not start it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What keeps the instruction limit.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CounterArgs {
+    /// What counts instructions; the best that proves itself if absent
+    #[arg(long, value_enum)]
+    pub counter: Option<CounterName>,
+    /// What an emulated counter does wrong, say skid=random:10000,stale=100,seed=7
+    #[arg(long, value_name = "SPEC", value_parser = counter_faults)]
+    pub counter_faults: Option<CounterFaults>,
+}
+
+impl CounterArgs {
+    /// The same for the kernel.
+    pub fn choice(&self) -> Result<(CounterChoice, CounterFaults), &'static str> {
+        let choice = match self.counter {
+            None => CounterChoice::Detect,
+            Some(CounterName::VirtualTime) => CounterChoice::VirtualTime,
+            Some(CounterName::IntelEmulated) => CounterChoice::IntelEmulated,
+            Some(CounterName::AmdEmulated) => CounterChoice::AmdEmulated,
+            Some(CounterName::None) => CounterChoice::Stepping,
+        };
+        let emulated = matches!(choice, CounterChoice::IntelEmulated | CounterChoice::AmdEmulated);
+        match self.counter_faults {
+            Some(_) if !emulated => {
+                Err("--counter-faults needs --counter intel-emulated or --counter amd-emulated")
+            }
+            faults => Ok((choice, faults.unwrap_or_default())),
+        }
+    }
+}
+
+/// `cargo reprise doctor`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DoctorArgs {
+    /// Boot, and print the self-checks of the counter that is taken, and why no better one was
+    #[arg(long)]
+    pub boot: bool,
+    /// The emulator to boot
+    #[arg(long, value_enum, default_value_t = MachineName::Qemu, requires = "boot")]
+    pub machine: MachineName,
+    /// What keeps the instruction limit
+    #[command(flatten)]
+    pub counter: CounterArgs,
+}
+
+/// The counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CounterName {
+    /// The APIC timer and time stamps of an instruction-counting emulator
+    VirtualTime,
+    /// Intel's counter in software, driven by virtual time
+    IntelEmulated,
+    /// AMD's counter in software, driven by virtual time
+    AmdEmulated,
+    /// None: single steps, slow but right
+    None,
 }
 
 /// How processing elements are run.
@@ -273,6 +335,16 @@ pub enum MachineName {
     Bochs,
 }
 
+impl MachineName {
+    /// The same for the harness.
+    pub fn machine(self) -> Machine {
+        match self {
+            Self::Qemu => Machine::Qemu,
+            Self::Bochs => Machine::Bochs,
+        }
+    }
+}
+
 /// The modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ModeName {
@@ -333,6 +405,10 @@ fn cpu(text: &str) -> Result<String, String> {
     } else {
         Err("expected a model's name, such as max or max,-avx2".into())
     }
+}
+
+fn counter_faults(text: &str) -> Result<CounterFaults, String> {
+    text.parse().map_err(|error: FaultsError| error.to_string())
 }
 
 fn injection(text: &str) -> Result<Injection, String> {
@@ -397,6 +473,8 @@ mod tests {
             (&["run", "--memory", "4096"], "4096 is not in"),
             (&["run", "--inject", "pe=1"], "each of pe, run, at, target and bit is needed once"),
             (&["run", "--mode", "quad"], "invalid value 'quad'"),
+            (&["run", "--counter", "sand"], "invalid value 'sand'"),
+            (&["run", "--counter-faults", "skid=late"], "skid is none, fixed:N, random:N or long-tail:N"),
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise doctor`: what is there, and whether this machine's QEMU counts exactly.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail, ensure};
+use pe_replay::wire::channel::chunks;
 use pe_replay::wire::config::Job;
+use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::wire::end::{CounterReport, End, Refusal};
 
 use crate::STATUS_FAILURE;
 use crate::artifacts::Guest;
-use crate::machine::{self, Silent};
+use crate::cli::DoctorArgs;
+use crate::machine::{self, Machine, Silent};
 use crate::packages::{self, Package};
 use crate::request::Request;
 use crate::told;
@@ -17,7 +20,12 @@ use crate::verdict::Ending;
 const STATUS_ILL: u8 = 1;
 
 /// Examines this machine; returns the exit status.
-pub fn run() -> Result<u8> {
+pub fn run(args: &DoctorArgs) -> Result<u8> {
+    let (counter, faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
+    if args.boot {
+        return boot(args.machine.machine(), counter, faults);
+    }
+    ensure!(args.counter.counter.is_none(), "--counter needs --boot");
     let mut missing = 0;
     for (title, group) in [
         ("to run programs", packages::QEMU),
@@ -46,6 +54,31 @@ fn line(package: &Package) -> String {
     let Package { name, purpose, .. } = package;
     let found = if package.present() { "there  " } else { "MISSING" };
     format!("{name:<16} {found}  {purpose}")
+}
+
+/// Boots, and prints how the counter proved itself.
+fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults) -> Result<u8> {
+    packages::ensure_present(match machine {
+        Machine::Qemu => &[packages::QEMU],
+        Machine::Bochs => &[packages::BOCHS],
+    })?;
+    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let request = Request { machine, counter, counter_faults, ..Request::job(Job::Calibrate) };
+    let finished = machine::boot(&request.boot(kernel)?, &mut Silent)?;
+    let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
+    match record.end {
+        End::Calibrated(report) => {
+            let text: Vec<u8> =
+                chunks(&finished.streams.output).flat_map(|(_, bytes)| bytes.to_vec()).collect();
+            print!("{}", String::from_utf8_lossy(&text));
+            print!("{}", table(&report));
+            Ok(0)
+        }
+        other => {
+            println!("The kernel did not calibrate: {}.", told::told(&other).unwrap_or_default());
+            Ok(STATUS_ILL)
+        }
+    }
 }
 
 /// Boots, and says in words what the kernel's calibration saw.
@@ -81,8 +114,15 @@ fn calibrate() -> Result<u8> {
 
 /// What was measured, in instructions.
 fn table(report: &CounterReport) -> String {
-    let CounterReport { arm_lead, bias_counter, bias_page_fault, bias_debug, bias_syscall, comparisons } =
-        report;
+    let CounterReport {
+        kind: _,
+        arm_lead,
+        bias_counter,
+        bias_page_fault,
+        bias_debug,
+        bias_syscall,
+        comparisons,
+    } = report;
     [
         ("from arming to the first user instruction", *arm_lead),
         ("bias of the counter's own interrupt", *bias_counter),

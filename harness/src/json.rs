@@ -44,6 +44,9 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "restarts": totals.restarts,
         "divergences": totals.divergences,
         "counter_misses": totals.counter_misses,
+        "debug_exceptions": totals.debug_exceptions,
+        "debug_exceptions_median": summary.debug_exceptions.median,
+        "debug_exceptions_p999": summary.debug_exceptions.most,
         "drained_overflows": totals.drained_overflows,
         "user_instructions": totals.user_instructions,
         "total_instructions": totals.total,
@@ -147,7 +150,7 @@ mod tests {
         assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
         assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
         assert_eq!(value["events"].as_object().map(Map::len), Some(9));
-        for key in ["committed", "restarts", "divergences", "counter_misses", "drained_overflows", "limit"] {
+        for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }
         for key in ["frames_written", "write_faults", "flips", "lost_records", "longest_hold", "max_dirty"] {

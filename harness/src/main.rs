@@ -58,7 +58,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(args) => run::run(args),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
-        Command::Doctor => doctor::run(),
+        Command::Doctor(args) => doctor::run(args),
         Command::Test { filter } => ci::test(filter.as_deref()),
         Command::Ci => ci::ci(),
         Command::Inject(args) => inject::run(args),

@@ -24,10 +24,33 @@ pub struct Summary {
     pub end: EndRecord,
     /// Per-PE medians of each phase, the lower of the two middle values.
     pub medians: Phases,
+    /// Debug exceptions a PE.
+    pub debug_exceptions: DebugExceptions,
     /// The first of the PEs that diverged, with the difference.
     pub differences: Vec<(u64, Difference)>,
     /// What a processor would need, after a model; `None` where the run was timed in cycles.
     pub modelled: Option<Cycles>,
+}
+
+/// How many debug exceptions PEs took to stop exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DebugExceptions {
+    /// The middle PE's, the lower of two.
+    pub median: u64,
+    /// What 999 of 1,000 PEs do not exceed.
+    pub most: u64,
+}
+
+impl DebugExceptions {
+    fn new(mut all: Vec<u64>) -> Self {
+        all.sort_unstable();
+        let at = |index: usize| all.get(index).copied().unwrap_or_default();
+        let length = all.len();
+        Self {
+            median: at(length.saturating_sub(1) / 2),
+            most: at((length * 999).div_ceil(1000).saturating_sub(1)),
+        }
+    }
 }
 
 impl Summary {
@@ -35,12 +58,13 @@ impl Summary {
     pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
         let (header, records) = Records::open(trace).context("the trace")?;
         let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
-        let mut differences = Vec::new();
+        let (mut differences, mut debug_exceptions) = (Vec::new(), Vec::new());
         let (mut count, mut instructions, mut divergences) = (0, 0, 0);
         for record in records {
             let record = record.with_context(|| format!("the trace after {count} PEs"))?;
             count += 1;
             instructions += record.instructions;
+            debug_exceptions.push(u64::from(record.debug_exceptions));
             divergences += record.divergences.len() as u64;
             for (all, one) in durations.iter_mut().zip(record.phases.0) {
                 all.push(one);
@@ -69,7 +93,8 @@ impl Summary {
             Unit::Instructions => Some(Model::built_in()?.cycles(&header.policy, &end.totals)),
             Unit::Cycles => None,
         };
-        Ok(Self { header, end, medians, differences, modelled })
+        let debug_exceptions = DebugExceptions::new(debug_exceptions);
+        Ok(Self { header, end, medians, debug_exceptions, differences, modelled })
     }
 
     /// The kernel's sums.

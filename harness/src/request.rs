@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use arrayvec::ArrayVec;
 use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
 
 use crate::archive::{self, Contents};
@@ -37,6 +38,10 @@ pub struct Request {
     pub mutation: Option<Mutation>,
     /// The processor, if not the emulator's usual one, in the emulator's words.
     pub cpu: Option<String>,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What an emulated counter does wrong.
+    pub counter_faults: CounterFaults,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator.
@@ -57,6 +62,8 @@ impl Request {
             injections: Vec::new(),
             mutation: None,
             cpu: None,
+            counter: CounterChoice::default(),
+            counter_faults: CounterFaults::default(),
             timeout: Duration::from_secs(600),
             extra: Vec::new(),
         }
@@ -93,6 +100,8 @@ impl Request {
             trace: true,
             injections,
             mutation: self.mutation,
+            counter: self.counter,
+            counter_faults: self.counter_faults,
         };
         let boot = Boot {
             machine: self.machine,

@@ -14,7 +14,7 @@ use pe_replay::wire::config::Job;
 use pe_replay::wire::end::{End, EndRecord};
 
 use crate::artifacts::{self, Guest};
-use crate::cli::{MachineName, ReportArgs, RunArgs};
+use crate::cli::{ReportArgs, RunArgs};
 use crate::machine::{self, Machine, Observer, process};
 use crate::report::Summary;
 use crate::request::{self, Request};
@@ -125,15 +125,13 @@ fn request(args: &RunArgs) -> Result<Request> {
         );
         request.contents.files.push((guest, request::read(&host)?));
     }
-    request.machine = match args.machine {
-        MachineName::Qemu => Machine::Qemu,
-        MachineName::Bochs => Machine::Bochs,
-    };
+    request.machine = args.machine.machine();
     request.policy = args.policy.policy();
     request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
     request.injections = args.inject.clone();
+    (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
         Machine::Qemu => &[packages::QEMU],

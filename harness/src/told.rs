@@ -119,6 +119,7 @@ pub fn refusal(why: &Refusal) -> String {
             CounterFault::Inexact { asked, seen } => {
                 format!("the instruction counter is not exact: {asked} instructions asked for, {seen} seen")
             }
+            CounterFault::Refused(why) => format!("the instruction counter is refused: {why}"),
         },
     }
 }

@@ -13,6 +13,8 @@ pub mod boot;
 pub mod cache;
 #[path = "arch/x86_64/context.rs"]
 pub mod context;
+#[path = "arch/x86_64/counters.rs"]
+pub mod counters;
 #[path = "arch/x86_64/debugcon.rs"]
 pub mod debugcon;
 #[path = "arch/x86_64/entry.rs"]

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! The instruction counter in use, and its calibration on blocks of user code.
 
+mod choose;
+
 use pe_replay::Uprr;
 use pe_replay::stop::{Cause, vector};
+use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{CounterFault, CounterReport};
-use pmu::{Block, Calibration, Entry, Fault, MAX_AFTER, Sample, StopKind, VirtualTime, Workbench};
+use pmu::{Block, Calibration, Entry, Fault, MAX_AFTER, Sample, StopKind, Workbench};
+
+pub use choose::{Counting, Selection};
 
 use crate::arch::context::{self, Start};
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -56,27 +61,35 @@ pub fn stop_kind(cause: Cause) -> StopKind {
     match cause {
         Cause::Syscall => StopKind::Syscall,
         Cause::Counter => StopKind::Counter,
-        Cause::Watchdog | Cause::Exception { vector: vector::DEBUG, .. } => StopKind::Debug,
+        Cause::Watchdog | Cause::Breakpoint | Cause::Exception { vector: vector::DEBUG, .. } => {
+            StopKind::Debug
+        }
         Cause::Exception { .. } => StopKind::Fault,
     }
 }
 
 /// What the host is told about a calibrated counter.
-pub fn report(counter: &VirtualTime) -> CounterReport {
-    let Calibration { lead, biases, skid: _ } = counter.calibration;
+pub fn report(counting: &Counting) -> CounterReport {
+    let calibration = match counting.other {
+        Some(counter) => *counter.lock().calibration(),
+        None => counting.clock.calibration,
+    };
+    let Calibration { lead, biases, skid: _ } = calibration;
     CounterReport {
+        kind: counting.kind,
         arm_lead: lead,
         bias_counter: biases.counter,
         bias_page_fault: biases.fault,
         bias_debug: biases.debug,
         bias_syscall: biases.syscall,
-        comparisons: counter.comparisons,
+        comparisons: counting.clock.comparisons,
     }
 }
 
-/// Calibrates the counter in `space`, which is left as it was.
-pub fn calibrate(space: &mut Space, mxcsr_mask: u32) -> Result<VirtualTime, CounterError> {
-    Ok(on_bench(space, mxcsr_mask, |bench| VirtualTime::calibrate(bench))??)
+/// Finds the counter that the configuration asks for, on blocks in `space`, which is
+/// left as it was.
+pub fn select(config: &Config, space: &mut Space, mxcsr_mask: u32) -> Result<Selection, CounterError> {
+    on_bench(space, mxcsr_mask, |bench| choose::choose(config, bench))?
 }
 
 /// Does something with the known blocks, mapped in `space` meanwhile.
@@ -131,17 +144,16 @@ impl UserBlocks {
     fn stretch(&mut self, entry: Entry, fresh: bool) -> Option<Sample> {
         watchdog::wind(machine::now());
         let step = entry.step || self.block == Block::Step;
-        let start = Start { timer: entry.timer, step, interrupts_off: false, fresh };
+        let start = Start { timer: entry.timer, step, resume: false, interrupts_off: false, fresh };
         let stretch = context::enter(None, &mut self.state, start, self.mxcsr_mask);
         let kind = stop_kind(stretch.cause);
         let ended = match (self.block, stretch.cause) {
             (_, Cause::Counter) => true,
             (Block::Fault { .. }, cause) => cause.write_fault() == Some(READ_ONLY),
-            (Block::Step | Block::Breakpoint { .. }, Cause::Exception { vector, .. }) => {
-                vector == vector::DEBUG
-            }
+            (Block::Step, Cause::Exception { vector, .. }) => vector == vector::DEBUG,
+            (Block::Breakpoint { .. }, cause) => cause == Cause::Breakpoint,
             (Block::Syscall { .. } | Block::Long { .. }, cause) => cause == Cause::Syscall,
-            (Block::Loop | Block::Step | Block::Breakpoint { .. }, _) => false,
+            (Block::Loop | Block::Step, _) => false,
         };
         let so_far = self.executed_by(stretch.cause);
         let before = core::mem::replace(&mut self.executed, so_far);

@@ -14,6 +14,7 @@ mod archive;
 mod batch;
 mod channel;
 mod counter;
+mod decode;
 mod delimit;
 mod linux;
 mod mem;
@@ -26,8 +27,6 @@ use pages::Primitives;
 use pe_replay::wire::config::{Config, Job, entry};
 use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
 use pe_replay::wire::record::{CounterKind, Unit};
-
-use pmu::Calibration;
 
 use arch::boot::{BootInfo, Region};
 use arch::{machine, processor, watchdog};
@@ -100,30 +99,28 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
-    let counter = counter::calibrate(&mut space, mxcsr_mask).map_err(|error| match error {
+    let selection = counter::select(config, &mut space, mxcsr_mask).map_err(|error| match error {
         CounterError::Fault(fault) => Refusal::Counter(fault),
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
     })?;
     space.dismantle();
-    let Calibration { lead, biases, skid: _ } = counter.calibration;
-    defmt::info!(
-        "virtual-time counter: lead {=i64}, bias {=i64} {=i64} {=i64} {=i64}; watchdog period {=u64}",
-        lead,
-        biases.counter,
-        biases.fault,
-        biases.debug,
-        biases.syscall,
-        period,
-    );
+    let counting = selection.counting;
+    defmt::info!("{}; watchdog period {=u64}", defmt::Display2Format(&selection), period);
     if config.policy.limit > period / WATCHDOG_RUNS {
         return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
     }
-    let platform = Platform { kernel_root: root, counter, mxcsr_mask, primitives: Primitives::detect() };
+    let platform = Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect() };
     match config.job {
         Job::Run => process::run(config, archive, &platform),
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(ended(selftest::run(&platform))),
-        Job::Calibrate => Ok(ended(End::Calibrated(counter::report(&counter)))),
+        Job::Calibrate => {
+            let table = alloc::format!("{}{selection}\n", selection.report);
+            if let Err(full) = channel::output(1, table.as_bytes()) {
+                return Ok(ended(End::OutputFull { limit: full.capacity }));
+            }
+            Ok(ended(End::Calibrated(counter::report(&counting))))
+        }
         Job::Panic => panic!("as asked for"),
         Job::TripleFault => machine::triple_fault(),
         Job::Hang => machine::hang(),

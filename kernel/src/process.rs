@@ -17,21 +17,21 @@ use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
-use pe_replay::wire::record::{CounterKind, Record, TraceHeader, Unit};
+use pe_replay::wire::record::{Record, TraceHeader};
 use pe_replay::{DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pmu::Margin;
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{context, machine};
 use crate::archive::Archive;
 use crate::channel;
+use crate::counter::Counting;
 use crate::delimit::{self, Duty};
 use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
 use crate::replay::{self, KernelMachine, Platform};
 
-/// The margin of the virtual-time counter: its interrupt has no skid.
-const MARGIN: u64 = 0;
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
 /// Instructions after which another process has its turn. They are the user's, so
@@ -43,8 +43,8 @@ const THREAD: u16 = 1;
 pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
     channel::record(&Record::Header(TraceHeader {
         version: pe_replay::wire::VERSION,
-        unit: Unit::Instructions,
-        counter: CounterKind::VirtualTime,
+        unit: platform.counting.unit,
+        counter: platform.counting.kind,
         policy: config.policy,
     }));
     execute(config, archive, platform, config.trace, u64::MAX)
@@ -74,7 +74,7 @@ pub fn execute(
     };
     let machine = KernelMachine::new(space, platform, &config.policy)
         .map_err(out_of_memory(replay::reserve(&config.policy) as u64))?;
-    let Ok(process) = Process::new(FIRST_ID, config, &state) else {
+    let Ok(process) = Process::new(FIRST_ID, config, platform.counting.margin, &state) else {
         machine.dismantle();
         return Err(out_of_memory(1)(OutOfFrames));
     };
@@ -105,10 +105,10 @@ struct Process {
 impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
-    fn new(id: u64, config: &Config, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+    fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
         let now = machine::now();
         let injections = config.injections.clone();
-        let engine = Engine::new(config.policy, MARGIN, injections, config.mutation, now);
+        let engine = Engine::new(config.policy, margin, injections, config.mutation, now);
         let mut process = linux::boxed(Self { id, engine, space: None })?;
         process.engine.state_mut().clone_from(state);
         Ok(process)
@@ -232,9 +232,10 @@ impl Run<'_> {
             0 => {}
             count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
         }
+        let Counting { unit, kind: counter, .. } = self.machine.counting;
         self.machine.dismantle();
         let Self { end, totals, .. } = self;
-        EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals }
+        EndRecord { end, unit, counter, totals }
     }
 
     /// Gives the processor to whoever is next, after a PE of `count` instructions;
@@ -376,6 +377,7 @@ impl Run<'_> {
         totals.third_runs += u64::from(account.third_runs);
         totals.counter_misses += u64::from(account.counter_misses);
         totals.drained_overflows += u64::from(account.early_overflows);
+        totals.debug_exceptions += u64::from(account.debug_exceptions);
         totals.flips += u64::from(account.flips);
         for difference in &account.divergences {
             defmt::warn!("PE {=u64} diverged: {}", self.sequence - 1, defmt::Display2Format(difference));
@@ -463,7 +465,8 @@ impl Run<'_> {
     /// Takes a new process in.
     fn fork(&mut self, count: u64) -> Step {
         let Some(Newborn { id, space, state }) = self.linux.take_newborn() else { return Step::GoOn };
-        let made = linux::reserve_one(&mut self.others).and_then(|()| Process::new(id, self.config, &state));
+        let made = linux::reserve_one(&mut self.others)
+            .and_then(|()| Process::new(id, self.config, self.machine.counting.margin, &state));
         let Ok(mut child) = made else {
             space.discard();
             self.linux.refuse_newborn(id, self.current.engine.state_mut());

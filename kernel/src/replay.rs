@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
+mod stretch;
+
 use arrayvec::ArrayVec;
 use pages::Primitives;
 use pe_replay::policy::MAX_DIRTY_PAGES;
 use pe_replay::{Kept, Machine, MappedPage, Order, Policy, Stop, Uprr};
-use pmu::VirtualTime;
+use pmu::Repeats;
+use pmu::exact::Instruction;
 
 use crate::arch::context::{self, Start};
 use crate::arch::{cache, machine, watchdog};
-use crate::counter::stop_kind;
+use crate::counter::{Counting, stop_kind};
+use crate::decode;
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
@@ -27,8 +31,8 @@ pub fn reserve(policy: &Policy) -> usize {
 pub struct Platform {
     /// The kernel's own top table.
     pub kernel_root: Frame,
-    /// The calibrated counter.
-    pub counter: VirtualTime,
+    /// The counter, which has proven itself.
+    pub counting: Counting,
     /// The MXCSR bits that the processor has.
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
@@ -39,7 +43,8 @@ pub struct Platform {
 pub struct KernelMachine {
     /// The process's memory.
     pub space: Space,
-    counter: VirtualTime,
+    /// What counts.
+    pub counting: Counting,
     mxcsr_mask: u32,
     primitives: Primitives,
     pool: ArrayVec<Frame, POOL>,
@@ -49,7 +54,7 @@ impl KernelMachine {
     /// Reserves the frames that the written set can need, so that no PE can run out
     /// of them.
     pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
-        let Platform { counter, mxcsr_mask, primitives, kernel_root: _ } = *platform;
+        let Platform { counting, mxcsr_mask, primitives, kernel_root: _ } = *platform;
         let mut pool = ArrayVec::new();
         for _ in 0..POOL.min(reserve(policy)) {
             match frame::allocate() {
@@ -61,7 +66,7 @@ impl KernelMachine {
                 }
             }
         }
-        Ok(Self { space, counter, mxcsr_mask, primitives, pool })
+        Ok(Self { space, counting, mxcsr_mask, primitives, pool })
     }
 
     /// Frames that nobody keeps.
@@ -86,18 +91,38 @@ impl Machine for KernelMachine {
 
     #[inline(always)]
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+        if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
+            return self.enter_otherwise(source, state, order);
+        }
+        let clock = &self.counting.clock;
         watchdog::wind(machine::now());
         let start = Start {
-            timer: self.counter.timer(order.budget),
-            step: order.step,
+            timer: clock.timer(order.budget),
+            step: false,
+            resume: false,
             interrupts_off: order.interrupts_off,
             fresh: order.fresh,
         };
         let stretch = context::enter(source, state, start, self.mxcsr_mask);
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let instructions =
-            if stretch.refused { 0 } else { self.counter.instructions(stop_kind(stretch.cause), elapsed) };
-        Stop { cause: stretch.cause, instructions, entered: stretch.entered, ticks: instructions }
+            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
+        Stop {
+            cause: stretch.cause,
+            instructions,
+            entered: stretch.entered,
+            ticks: instructions,
+            debug_exceptions: 0,
+            strays: 0,
+        }
+    }
+
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(&self.space, rip)
+    }
+
+    fn repeats(&self) -> Repeats {
+        self.counting.repeats
     }
 
     #[inline]

@@ -5,6 +5,7 @@
 //! calls it for every stretch of user code; host tests call it on a model.
 
 use arrayvec::ArrayVec;
+use pmu::Margin;
 
 use crate::compare::Difference;
 use crate::events::Events;
@@ -73,8 +74,10 @@ pub struct Account {
     pub third_runs: u16,
     /// Runs repeated because the counter overshot.
     pub counter_misses: u16,
-    /// Counter interrupts before their time.
+    /// Counter interrupts before their time, or after it.
     pub early_overflows: u16,
+    /// Debug exceptions taken to stop exactly, all attempts.
+    pub debug_exceptions: u32,
     /// Flips applied.
     pub flips: u16,
     /// The time from the first user entry to the end of the PE, all attempts, in
@@ -88,6 +91,7 @@ impl Account {
     pub fn is_quiet(&self) -> bool {
         self.divergences.is_empty()
             && self.third_runs | self.counter_misses | self.early_overflows | self.flips == 0
+            && self.debug_exceptions == 0
     }
 }
 
@@ -124,7 +128,7 @@ impl<M: Machine> Engine<M> {
     /// An engine before its first PE. `margin` is the counter's.
     pub fn new(
         policy: Policy,
-        margin: u64,
+        margin: Margin,
         injections: ArrayVec<Injection, MAX_INJECTIONS>,
         mutation: Option<Mutation>,
         now: u64,
@@ -235,7 +239,7 @@ impl<M: Machine> Engine<M> {
             Flush::Retry if self.policy.mode == Mode::Triple || run == Run::Second => {}
             Flush::Lines | Flush::All | Flush::Retry => self.flush(machine),
         }
-        let may_miss = life.target(run).is_some() && self.rules.margin > 0;
+        let may_miss = life.target(run).is_some() && self.rules.margin.far > 0;
         let turned = self.set.turn(counted!(self, machine), run, may_miss);
         self.watch.lap(Timed::Restart, machine.now());
         match turned {

@@ -45,7 +45,7 @@ pub use drive::{Engine, Outcome};
 pub use events::Events;
 pub use inject::{Injection, Target};
 pub use life::Run;
-pub use machine::{Kept, Machine, MappedPage, Order};
+pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use stop::{Cause, Delimiter, DelimiterKind, Stop};

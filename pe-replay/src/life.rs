@@ -14,6 +14,7 @@
 //! ```
 //! In triple mode run 3 follows run 2 in any case, and one verification all three.
 
+use pmu::Margin;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Difference, Field};
@@ -49,13 +50,15 @@ pub enum Approach {
         /// The bound.
         limit: u64,
     },
-    /// Stop at exactly `count` instructions: arm the counter `margin` earlier
-    /// and single-step the rest.
+    /// Stop exactly where [`Life::target`] did, `count` instructions away: arm the
+    /// counter earlier and do the rest with debug exceptions.
     Exact {
         /// Where to stop.
         count: u64,
-        /// How much earlier to arm.
-        margin: u64,
+        /// How much earlier to arm; with a margin of 0 there is no rest.
+        margin: Margin,
+        /// Trust no interrupt any more: step the whole way.
+        stepped: bool,
     },
 }
 
@@ -155,12 +158,12 @@ pub struct Rules {
     pub limit: u64,
     /// The counter's margin: how much earlier than its target it is armed, because
     /// its interrupt may come late.
-    pub margin: u64,
+    pub margin: Margin,
 }
 
 impl Rules {
     /// What `policy` asks for, with a counter that needs `margin`.
-    pub fn new(policy: &Policy, margin: u64) -> Self {
+    pub fn new(policy: &Policy, margin: Margin) -> Self {
         Self { mode: policy.mode, recovery: policy.recovery, limit: policy.limit, margin }
     }
 }
@@ -173,7 +176,9 @@ pub struct Life {
     /// Divergences so far.
     failed: u8,
     /// How much earlier than its target the counter is armed in this attempt.
-    margin: u64,
+    margin: Margin,
+    /// The counter overshot in this attempt.
+    missed: bool,
     /// Runs repeated because the counter overshot.
     misses: u16,
     ends: [RunEnd; Run::ALL.len()],
@@ -189,6 +194,7 @@ impl Life {
             phase: Phase::Preparing,
             failed: 0,
             margin: rules.margin,
+            missed: false,
             misses: 0,
             ends: [RunEnd::NONE; Run::ALL.len()],
             difference: None,
@@ -222,6 +228,12 @@ impl Life {
     /// Where `run` is to stop exactly, in instructions; 0 if nowhere.
     fn goal(&self, run: Run) -> u64 {
         self.target(run).map_or(0, |target| self.end(target).count)
+    }
+
+    /// Whether `run` is stepped all the way: the counter has overshot, and the margin
+    /// is as long as the way by now.
+    fn is_stepped(&self, run: Run) -> bool {
+        self.missed && self.margin.near >= self.goal(run)
     }
 
     /// Runs repeated because the counter overshot, in all attempts.
@@ -262,9 +274,10 @@ impl Life {
                 let approach = self.approach(run);
                 self.execute(run, approach)
             }
-            (Phase::Running(run), Event::Overshot(_)) if self.margin < self.goal(run) => {
+            (Phase::Running(run), Event::Overshot(_)) if run != Run::First && !self.is_stepped(run) => {
                 self.misses = self.misses.saturating_add(1);
-                self.margin = (self.margin.max(1) * 2).min(self.goal(run));
+                self.missed = true;
+                self.margin = self.margin.doubled();
                 self.turn(run)
             }
             (Phase::Running(run @ (Run::Second | Run::Third)), Event::Ended(end) | Event::Overshot(end)) => {
@@ -292,6 +305,7 @@ impl Life {
             (Phase::RollingBack, Event::Done) => {
                 if self.failed < MAX_DIVERGENCES {
                     self.margin = self.rules.margin;
+                    self.missed = false;
                     self.phase = Phase::Preparing;
                     Action::Prepare
                 } else {
@@ -315,7 +329,11 @@ impl Life {
     #[inline]
     fn approach(&self, run: Run) -> Approach {
         match self.target(run) {
-            Some(target) => Approach::Exact { count: self.end(target).count, margin: self.margin },
+            Some(target) => Approach::Exact {
+                count: self.end(target).count,
+                margin: self.margin,
+                stepped: self.is_stepped(run),
+            },
             None => {
                 let furthest = Run::ALL[..run as usize].iter().map(|before| self.end(*before).count).max();
                 Approach::Free { limit: self.rules.limit.max(furthest.unwrap_or(0) + 1) }

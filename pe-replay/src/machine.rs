@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The hardware that the engine works on, as the kernel or a test's model provides it.
 
+use pmu::Repeats;
+use pmu::exact::{Decoder, Instruction};
+
 use crate::life::{Event, Phase};
 use crate::stop::Stop;
 use crate::uprr::Uprr;
@@ -11,14 +14,26 @@ pub struct Order {
     /// Instructions after which the counter is to stop it; at least 1.
     pub budget: u64,
     /// Single-step: stop with #DB after one instruction. The trap flag is the
-    /// engine's own and is taken out of the state at the stop; an instruction that
-    /// reads or writes RFLAGS (PUSHF, POPF, IRET) must not see it.
+    /// engine's own and is taken out of the state at the stop; instructions that
+    /// would show it are not executed so.
     pub step: bool,
+    /// Stop with [`Cause::Breakpoint`](crate::Cause::Breakpoint) before the
+    /// instruction there.
+    pub breakpoint: Option<Breakpoint>,
     /// Enter with RFLAGS.IF clear, because a flip did that.
     pub interrupts_off: bool,
     /// A run begins here: nothing that the saved state does not carry may be left
     /// over from before (FNINIT). Within a run such things have to survive.
     pub fresh: bool,
+}
+
+/// A breakpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakpoint {
+    /// Its address.
+    pub rip: u64,
+    /// Execution stands there already, and is to go on (RFLAGS.RF).
+    pub resume: bool,
 }
 
 /// A user page, as the tracker sees it.
@@ -63,6 +78,12 @@ pub trait Machine {
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
+    /// The instruction at `rip`; one that cannot be read is nothing special.
+    fn decode(&mut self, rip: u64) -> Instruction;
+    /// How the counter counts REP string instructions.
+    fn repeats(&self) -> Repeats {
+        Repeats::PerIteration
+    }
     /// The page mapped at `address`, if there is one.
     fn page(&mut self, address: u64) -> Option<PageOf<Self>>;
     /// Takes a frame from the pool.
@@ -115,4 +136,13 @@ pub trait Machine {
     /// nothing comes of it.
     #[inline]
     fn stepped(&mut self, _from: Phase, _event: Event, _to: Phase) {}
+}
+
+/// A machine that reads instructions.
+pub(crate) struct Decoding<'a, M>(pub &'a mut M);
+
+impl<M: Machine> Decoder for Decoding<'_, M> {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        self.0.decode(rip)
+    }
 }

@@ -43,6 +43,8 @@ pub enum Cause {
     },
     /// The instruction counter reached what it was armed for.
     Counter,
+    /// The engine's breakpoint, before the instruction there.
+    Breakpoint,
     /// The non-maskable watchdog: nothing else had ended the run.
     Watchdog,
 }
@@ -55,7 +57,11 @@ impl Cause {
         const WRITE: u32 = FAULT_PRESENT | FAULT_WRITE | FAULT_USER;
         match self {
             Cause::Exception { vector: vector::PAGE_FAULT, error: WRITE, address } => Some(address),
-            Cause::Exception { .. } | Cause::Syscall | Cause::Counter | Cause::Watchdog => None,
+            Cause::Exception { .. }
+            | Cause::Syscall
+            | Cause::Counter
+            | Cause::Breakpoint
+            | Cause::Watchdog => None,
         }
     }
 }
@@ -71,6 +77,10 @@ pub struct Stop {
     pub entered: u64,
     /// How long user mode lasted in the counter's unit, bias removed.
     pub ticks: u64,
+    /// Debug exceptions that the counter itself took for this, beside the last stop.
+    pub debug_exceptions: u32,
+    /// Counter interrupts that came when user mode had been left already.
+    pub strays: u16,
 }
 
 /// What ended a processing element, with the details both runs must agree on.
@@ -160,6 +170,9 @@ impl Delimiter {
             }
             Cause::Exception { vector, error, address: _ } => Self::Exception { vector, error },
             Cause::Counter => Self::Limit,
+            // The engine goes on from its own breakpoints; one that it knows nothing of
+            // is a debug exception like any other.
+            Cause::Breakpoint => Self::Exception { vector: vector::DEBUG, error: 0 },
             Cause::Watchdog => Self::Watchdog,
         }
     }

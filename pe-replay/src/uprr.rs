@@ -12,6 +12,8 @@ const X87: u64 = 1 << 0;
 const SSE: u64 = 1 << 1;
 const AVX: u64 = 1 << 2;
 
+/// RFLAGS.ZF, zero flag.
+pub const ZERO_FLAG: u64 = 1 << 6;
 /// RFLAGS.TF, trap flag.
 pub const TRAP_FLAG: u64 = 1 << 8;
 /// RFLAGS.IF, interrupt flag.

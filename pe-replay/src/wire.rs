@@ -11,12 +11,13 @@
 pub mod brief;
 pub mod channel;
 pub mod config;
+pub mod counter;
 pub mod end;
 pub mod record;
 pub mod task;
 
 /// The version of everything in this module; any change of a type raises it.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

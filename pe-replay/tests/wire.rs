@@ -11,6 +11,7 @@ use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::brief::{BriefRecord, Recorded};
 use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, MAX_INJECTIONS, Mutation, Sink};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
     CounterFault, CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, ProcessorLack, Refusal,
     Registers, Suspect, Totals, Verdict,
@@ -50,6 +51,13 @@ fn config() -> Config {
         .into_iter()
         .collect(),
         mutation: None,
+        counter: CounterChoice::Detect,
+        counter_faults: CounterFaults {
+            skid: Lateness::Random(7),
+            stale: 1,
+            seed: 9,
+            ..CounterFaults::default()
+        },
     }
 }
 
@@ -88,6 +96,7 @@ fn pe(divergences: &[Difference]) -> PeRecord {
         divergences: divergences.iter().copied().collect(),
         counter_misses: 7,
         flips: 1,
+        debug_exceptions: 2,
     }
 }
 
@@ -122,6 +131,7 @@ fn totals() -> Totals {
         flips: 30,
         lost_records: 31,
         longest_hold: 32,
+        debug_exceptions: 49,
     }
 }
 
@@ -153,6 +163,7 @@ fn damage() -> Damage {
 
 fn report() -> CounterReport {
     CounterReport {
+        kind: CounterKind::AmdEmulated,
         arm_lead: -1,
         bias_counter: 2,
         bias_page_fault: -3,
@@ -191,7 +202,7 @@ fn ends() -> Vec<(End, &'static str)> {
         (End::Deadlock, "04"),
         (End::OutputFull { limit: 300 }, "05ac02"),
         (End::SelfTests { passed: 20, failed: 1 }, "061401"),
-        (End::Calibrated(report()), "07010405080ad804"),
+        (End::Calibrated(report()), "0704010405080ad804"),
         (End::Batch { programs: 300 }, "08ac02"),
         (End::Damaged(damage()), "0909191213b4a48002"),
     ]
@@ -199,12 +210,15 @@ fn ends() -> Vec<(End, &'static str)> {
 
 /// What follows the way a boot ended: unit, counter and sums.
 const TOTALS: &str =
-    "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f20";
+    "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
+
+/// Choice of the counter and its faults.
+const COUNTER: &str = "000207010000000000000000000000000009";
 
 #[test]
 fn config_has_its_bytes() {
     let golden = format!(
-        "{VERSION:02x}0001000000a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700"
+        "{VERSION:02x}0001000000a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700{COUNTER}"
     );
     assert_eq!(hex(&encoded_config(&config())), golden);
     assert_eq!(Config::decode(&unhex(&golden)), Ok(config()));
@@ -236,7 +250,7 @@ fn config_with_a_mutation_has_its_bytes() {
     ] {
         let config =
             Config { job: Job::SelfTest, sink: Sink::Debugcon, mutation: Some(mutation), ..config() };
-        let golden = format!("{VERSION:02x}{golden}");
+        let golden = format!("{VERSION:02x}{golden}{COUNTER}");
         assert_eq!(hex(&encoded_config(&config)), golden);
         assert_eq!(Config::decode(&unhex(&golden)), Ok(config));
     }
@@ -296,10 +310,10 @@ fn trace_header_has_its_bytes() {
 #[test]
 fn pe_record_has_its_bytes() {
     let goldens = [
-        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc05000701"),
+        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc0500070102"),
         (
             pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
-            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a480020701",
+            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a48002070102",
         ),
     ];
     let mut trace = encoded_record(&Record::Header(header()));
@@ -463,6 +477,25 @@ fn the_largest_values_fit() {
         trace: true,
         injections: [flip; MAX_INJECTIONS].into(),
         mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
+        counter: CounterChoice::Stepping,
+        counter_faults: CounterFaults {
+            skid: Lateness::LongTail(u32::MAX),
+            stale: u32::MAX,
+            spurious: u32::MAX,
+            late: u32::MAX,
+            lost: u32::MAX,
+            per_fault: u8::MAX,
+            per_interrupt: u8::MAX,
+            after_interrupt: u8::MAX,
+            wobble: u32::MAX,
+            uneven: u32::MAX,
+            masks_for_good: true,
+            narrow: u8::MAX,
+            stops_after: u64::MAX,
+            swallows_writes: true,
+            sticky_status: true,
+            seed: u64::MAX,
+        },
     };
     // It fits, but no kernel takes such bounds and flips.
     assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
@@ -480,6 +513,7 @@ fn the_largest_values_fit() {
         divergences: [most; 3].into(),
         counter_misses: u16::MAX,
         flips: u16::MAX,
+        debug_exceptions: u32::MAX,
     });
     let header = Record::Header(TraceHeader { policy, ..header() });
     assert!(encoded_record(&header).len() <= MAX_RECORD_LEN);
@@ -515,6 +549,7 @@ fn the_largest_values_fit() {
         flips: u64::MAX,
         lost_records: u64::MAX,
         longest_hold: u64::MAX,
+        debug_exceptions: u64::MAX,
     };
     let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
     let ends = [
@@ -532,6 +567,7 @@ fn the_largest_values_fit() {
         End::Refused(Refusal::Counter(CounterFault::Spread { least: i64::MIN, most: i64::MIN })),
         End::SelfTests { passed: u32::MAX, failed: u32::MAX },
         End::Calibrated(CounterReport {
+            kind: CounterKind::Stepping,
             arm_lead: i64::MIN,
             bias_counter: i64::MIN,
             bias_page_fault: i64::MIN,
@@ -611,6 +647,7 @@ fn undisturbed(at: u32) -> PeRecord {
         divergences: ArrayVec::new(),
         counter_misses: 0,
         flips: 0,
+        debug_exceptions: 0,
     }
 }
 
@@ -643,7 +680,7 @@ fn brief(record: &PeRecord) -> Vec<u8> {
 
 #[test]
 fn a_brief_record_has_its_bytes() {
-    let record = PeRecord { counter_misses: 0, flips: 0, ..pe(&[]) };
+    let record = PeRecord { counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
     let golden = concat!(
         "0301010002000500001040000000000",
         "02c0100009f86010001000000020000000300000000000000050000002100000006000000bc0200000600"

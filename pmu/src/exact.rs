@@ -56,7 +56,7 @@ mod piece;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decoder, Instruction};
+pub use decode::{Decoder, Instruction, Single, single};
 pub use piece::{LONGEST_PIECE, Piece, run_on};
 
 use crate::counter::{Repeats, StopKind};
@@ -126,6 +126,12 @@ impl ExactStop {
         Self { target, margin, repeats, stepping: false, hits: 0, last: None, debug_exceptions: 0 }
     }
 
+    /// An attempt that steps the whole way.
+    #[must_use]
+    pub fn stepped(self) -> Self {
+        Self { stepping: true, ..self }
+    }
+
     /// The next attempt, after a miss.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -166,8 +172,10 @@ impl ExactStop {
             && iterations == self.iterations_in(left, iterations)
         {
             let here = decoder.decode(at.rip);
-            if here.repeats {
-                return Move::Repeat(Piece::new(at, here.next, iterations));
+            // QEMU counts once more when RCX is 0; from there it goes on by itself.
+            let iterations = iterations - u64::from(self.target.rcx == 0);
+            if here.repeats && iterations > 0 {
+                return Move::Repeat(Piece::new(at, here, iterations));
             }
         }
         if left == 0 {
@@ -209,7 +217,10 @@ impl ExactStop {
             // Every iteration would be a step, but not an instruction.
             self.breakpoint(at, here.next, left)
         } else {
-            Move::Step
+            match single(at.rip, decoder) {
+                Single::Trap => Move::Step,
+                Single::Around { next } => self.breakpoint(at, next, left),
+            }
         }
     }
 }

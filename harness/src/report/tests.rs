@@ -37,6 +37,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
             divergences: Default::default(),
             counter_misses: 0,
             flips: 0,
+            debug_exceptions: 0,
         };
         if sequence == 3 {
             record.divergences.push(Difference { field: Field::Gpr(3), first: 16, second: 17, address: 0 });

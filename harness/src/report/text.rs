@@ -56,6 +56,11 @@ impl fmt::Display for Summary {
         line("third runs", totals.third_runs)?;
         line("outvoted runs", totals.outvoted)?;
         line("counter misses", totals.counter_misses)?;
+        line("debug exceptions", totals.debug_exceptions)?;
+        if totals.debug_exceptions > 0 {
+            line("  median per PE", self.debug_exceptions.median)?;
+            line("  p99.9 per PE", self.debug_exceptions.most)?;
+        }
         line("drained overflows", totals.drained_overflows)?;
         line("flips", totals.flips)?;
         line("lost records", totals.lost_records)?;

@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
-use pmu::Workbench;
+use pmu::{Margin, Workbench};
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -74,7 +74,11 @@ impl Fixture {
 
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
-        self.machine.enter(None, state, Order { budget, step: false, interrupts_off: false, fresh: true })
+        self.machine.enter(
+            None,
+            state,
+            Order { budget, step: false, breakpoint: None, interrupts_off: false, fresh: true },
+        )
     }
 
     /// Does something with the blocks on which counters prove themselves.
@@ -88,7 +92,7 @@ impl Fixture {
     /// An engine that has executed nothing.
     pub fn engine(policy: Policy, injections: &[Injection]) -> Engine<KernelMachine> {
         let injections: ArrayVec<_, _> = injections.iter().copied().collect();
-        Engine::new(policy, 0, injections, None, machine::now())
+        Engine::new(policy, Margin::default(), injections, None, machine::now())
     }
 
     /// One PE, and nothing kept for the next one.

@@ -20,7 +20,8 @@ pub const TESTS: &[Test] = &[
     ("entry: a cleared interrupt flag is ended by the watchdog", watchdog),
 ];
 
-const FREE: Start = Start { timer: 1_000_000, step: false, interrupts_off: false, fresh: true };
+const FREE: Start =
+    Start { timer: 1_000_000, step: false, resume: false, interrupts_off: false, fresh: true };
 /// The page that the stack of a fresh state begins in.
 const STACK_PAGE: u64 = DATA + (DATA_PAGES - 1) * PAGE_LEN;
 const SYSCALL: [u8; 2] = [0x0f, 0x05];

@@ -10,6 +10,7 @@ extern crate std;
 use std::boxed::Box;
 use std::vec::Vec;
 
+use pmu::exact::Instruction;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
@@ -160,6 +161,9 @@ impl Machine for Frames {
         0
     }
     fn enter(&mut self, _: Option<&Uprr>, _: &mut Uprr, _: Order) -> Stop {
+        unreachable!("there is no user code")
+    }
+    fn decode(&mut self, _: u64) -> Instruction {
         unreachable!("there is no user code")
     }
     fn page(&mut self, _: u64) -> Option<MappedPage<usize, ()>> {

@@ -87,14 +87,18 @@ impl<M: Machine> Engine<M> {
         self.registers.begin(RUN);
         let mut fresh = true;
         // A counter that may be late does not stop after one instruction; the trap flag does.
-        let step = self.rules.margin > 0;
+        let step = self.rules.margin.far > 0;
         let mut left = most;
         while left > 0 {
             let state = self.registers.of_mut(RUN);
             let (rip, user_trap) = (state.rip, state.rflags & TRAP_FLAG);
-            let stop = machine.enter(None, state, Order { budget: 1, step, interrupts_off: false, fresh });
+            let stop = machine.enter(
+                None,
+                state,
+                Order { budget: 1, step, breakpoint: None, interrupts_off: false, fresh },
+            );
             fresh = false;
-            if step && user_trap == 0 {
+            if step && user_trap == 0 && !machine.decode(rip).loads_flags {
                 state.rflags &= !TRAP_FLAG;
             }
             let end = match stop.cause {

@@ -4,15 +4,59 @@
 
 use core::cmp::Ordering;
 
+use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
+use pmu::{Repeats, StopKind};
+
 use super::{Engine, counted};
 use crate::life::{Approach, Event, Life, Run, RunEnd};
-use crate::machine::{Machine, Order};
+use crate::machine::{Breakpoint, Decoding, Machine, Order};
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::Mode;
 use crate::stop::{Cause, Delimiter, vector};
-use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG};
+use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 use crate::wire::config::Mutation;
 use crate::written::SetFull;
+
+/// How a run came to its end.
+struct Landing {
+    end: RunEnd,
+    /// It was the counter that was to stop the last stretch, not a debug exception.
+    counted: bool,
+}
+
+/// A REP string instruction of which so many iterations are being executed.
+struct Repeating {
+    piece: Piece,
+    /// The count before them.
+    since: u64,
+}
+
+/// What makes a run stop elsewhere than where the counter's interrupt comes. Nothing
+/// of it exists in most runs.
+#[derive(Default)]
+struct Detour {
+    /// The way to another run's end.
+    way: Option<ExactStop>,
+    /// How far from a flip the counter may be armed.
+    far: u64,
+    repeating: Option<Repeating>,
+    /// The last stretch ended with a debug exception of the engine's.
+    debugged: bool,
+    /// The instruction that the limit fell into has been finished.
+    ran_on: bool,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy)]
+struct Place {
+    run: Run,
+    count: u64,
+    /// Where it ends.
+    limit: u64,
+}
+
+/// The longest stretch with a breakpoint at its end; the counter is a net.
+const NET: u64 = 1 << 30;
 
 impl<M: Machine> Engine<M> {
     /// Executes a run to its end, and leaves its registers in the normal form.
@@ -26,18 +70,28 @@ impl<M: Machine> Engine<M> {
         if run == Run::Third {
             self.account.third_runs += 1;
         }
-        let end = self.enter_until(machine, run, approach);
-        match life.target(run) {
-            Some(target) if self.is_overshot(run, end, target, life.end(target)) => Event::Overshot(end),
-            Some(_) | None => Event::Ended(end),
+        let target = life.target(run);
+        let landing = self.enter_until(machine, run, approach, target);
+        match target {
+            Some(target) if self.is_overshot(run, &landing, target, life.end(target)) => {
+                Event::Overshot(landing.end)
+            }
+            Some(_) | None => Event::Ended(landing.end),
         }
     }
 
     #[inline]
-    fn enter_until(&mut self, machine: &mut M, run: Run, approach: Approach) -> RunEnd {
-        let (limit, free_until) = match approach {
-            Approach::Free { limit } => (limit, limit),
-            Approach::Exact { count, margin } => (count, count.saturating_sub(margin)),
+    fn enter_until(&mut self, machine: &mut M, run: Run, approach: Approach, target: Option<Run>) -> Landing {
+        let mut detour = Detour { far: self.rules.margin.far, ..Detour::default() };
+        let limit = match approach {
+            Approach::Free { limit } => limit,
+            Approach::Exact { count, margin, stepped } => {
+                if margin.far > 0 || stepped {
+                    detour.way = self.way(machine, approach, target);
+                    detour.far = if stepped { u64::MAX } else { margin.far };
+                }
+                count
+            }
         };
         let (in_run, before_run) = match run {
             Run::First => (Timed::FirstRun, Timed::Treatment),
@@ -48,32 +102,34 @@ impl<M: Machine> Engine<M> {
         // Whether the run's own registers hold where it is.
         let mut begun = false;
         let mut fresh = true;
+        let mut counted = true;
         // What passes between two entries belongs to what the last stop was for;
         // before the first entry, to preparing.
         let afresh = run == Run::First && self.account.divergences.is_empty();
         let mut gap = if afresh { Timed::Other } else { Timed::Restart };
         self.interrupts_off = false;
         let delimiter = loop {
-            if count >= limit {
+            let mut order = Order {
+                budget: limit.wrapping_sub(count),
+                step: false,
+                breakpoint: None,
+                interrupts_off: false,
+                fresh,
+            };
+            let plain = detour.way.is_none() && detour.repeating.is_none();
+            let place = Place { run, count, limit };
+            if count >= limit && plain && !self.runs_on(machine, place, &mut detour) {
                 break Delimiter::Limit;
             }
-            let mut target = if count < free_until { free_until } else { limit };
-            let step = count >= free_until && limit > free_until;
-            let mut next_flip = None;
-            if !self.injections.is_empty() {
-                if !begun {
-                    self.flip_saved(run);
-                    if self.is_flip_due(run, count) {
-                        self.registers.begin(run);
-                        begun = true;
-                    }
+            let mut keeps_flags = false;
+            if !plain || count >= limit || !self.injections.is_empty() {
+                if !self.direct(machine, place, &mut begun, &mut detour, &mut order) {
+                    break Delimiter::Limit;
                 }
-                self.flip_due(machine, run, count);
-                next_flip = self.next_flip(run, count);
-                target = next_flip.map_or(target, |at| target.min(at));
+                keeps_flags = order.step && self.loads_flags(machine, run, begun);
             }
-            let budget = if step { limit - count } else { target - count };
-            let order = Order { budget, step, interrupts_off: self.interrupts_off, fresh };
+            order.interrupts_off = self.interrupts_off;
+            counted = !order.step && order.breakpoint.is_none();
             let (start, state) = self.registers.source_and_result(run);
             let source = if begun { None } else { Some(start) };
             let user_trap = source.map_or(state.rflags, |source| source.rflags) & TRAP_FLAG;
@@ -92,18 +148,32 @@ impl<M: Machine> Engine<M> {
             self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
             gap = before_run;
             count += stop.instructions;
-            if step && user_trap == 0 {
+            detour.debugged = false;
+            let trapped = matches!(stop.cause, Cause::Exception { vector: vector::DEBUG, .. });
+            if order.step && user_trap == 0 && !(keeps_flags && (trapped || stop.cause == Cause::Counter)) {
                 state.rflags &= !TRAP_FLAG;
             }
+            if stop.debug_exceptions > 0 || stop.strays > 0 {
+                self.note(stop.debug_exceptions, stop.strays);
+            }
             match stop.cause {
-                Cause::Counter if count >= limit => break Delimiter::Limit,
                 Cause::Counter => {
-                    if next_flip != Some(count) && count < target {
-                        self.account.early_overflows = self.account.early_overflows.saturating_add(1);
+                    if stop.instructions < order.budget {
+                        self.note(0, 1);
                     }
                 }
-                Cause::Exception { vector: vector::DEBUG, .. } if step && user_trap == 0 => {}
-                cause @ (Cause::Syscall | Cause::Exception { .. } | Cause::Watchdog) => {
+                Cause::Breakpoint if order.breakpoint.is_some() => {
+                    self.note(1, 0);
+                    detour.debugged = true;
+                    if let Some(repeating) = detour.repeating.take() {
+                        count = self.settle(machine, run, repeating, count);
+                    }
+                }
+                Cause::Exception { vector: vector::DEBUG, .. } if order.step && user_trap == 0 => {
+                    self.note(1, 0);
+                    detour.debugged = true;
+                }
+                cause @ (Cause::Syscall | Cause::Exception { .. } | Cause::Breakpoint | Cause::Watchdog) => {
                     match self.treat(machine, run, cause) {
                         Some(delimiter) => break delimiter,
                         None => self.watch.lap(Timed::Treatment, machine.now()),
@@ -114,15 +184,165 @@ impl<M: Machine> Engine<M> {
         if !begun {
             self.registers.begin(run);
         }
-        RunEnd { delimiter, count }
+        if let Some(repeating) = detour.repeating {
+            count = self.settle(machine, run, repeating, count);
+        }
+        Landing { end: RunEnd { delimiter, count }, counted }
+    }
+
+    /// The way to where `target` ended.
+    #[cold]
+    #[inline(never)]
+    fn way(&mut self, machine: &M, approach: Approach, target: Option<Run>) -> Option<ExactStop> {
+        let (Approach::Exact { count, margin, stepped }, Some(target)) = (approach, target) else {
+            return None;
+        };
+        let there = self.registers.of(target);
+        let way =
+            ExactStop::new(Position { count, rip: there.rip, rcx: there.rcx }, margin, machine.repeats());
+        Some(if stepped { way.stepped() } else { way })
+    }
+
+    /// Whether run 1, stopped at its limit, has to go on: out of a REP string
+    /// instruction inside of which no count tells where it stands.
+    #[inline]
+    fn runs_on(&mut self, machine: &mut M, place: Place, detour: &mut Detour) -> bool {
+        machine.repeats() == Repeats::PerInstruction && self.run_on(machine, place, detour)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn run_on(&mut self, machine: &mut M, place: Place, detour: &mut Detour) -> bool {
+        if place.run != Run::First || core::mem::replace(&mut detour.ran_on, true) {
+            return false;
+        }
+        let state = self.registers.of_mut(place.run);
+        let at = Position { count: place.count, rip: state.rip, rcx: state.rcx };
+        let Some(piece) = run_on(at, machine.decode(at.rip)) else { return false };
+        state.rcx = piece.iterations;
+        detour.repeating = Some(Repeating { piece, since: place.count });
+        true
+    }
+
+    /// Applies the flips that are due, and makes the order one that leads to the next
+    /// flip or to the target; false if that is here, or missed.
+    #[cold]
+    #[inline(never)]
+    fn direct(
+        &mut self,
+        machine: &mut M,
+        place: Place,
+        begun: &mut bool,
+        detour: &mut Detour,
+        order: &mut Order,
+    ) -> bool {
+        let Place { run, count, limit } = place;
+        if count < limit && !self.injections.is_empty() {
+            if !*begun {
+                self.flip_saved(run);
+                if self.is_flip_due(run, count) {
+                    self.registers.begin(run);
+                    *begun = true;
+                }
+            }
+            self.flip_due(machine, run, count);
+        }
+        let at = self.position(place, *begun);
+        if let Some(Repeating { piece, since: _ }) = &detour.repeating {
+            order.breakpoint = Some(Breakpoint { rip: piece.next, resume: false });
+            order.budget = NET;
+            return true;
+        }
+        if let Some(flip) = self.next_flip(run, count).filter(|flip| *flip < limit) {
+            let left = flip - count;
+            if left > detour.far {
+                order.budget = left - detour.far;
+            } else {
+                order.budget = NET;
+                match single(at.rip, &mut Decoding(machine)) {
+                    Single::Trap => order.step = true,
+                    Single::Around { next } => {
+                        order.breakpoint = Some(Breakpoint { rip: next, resume: false });
+                    }
+                }
+            }
+            return true;
+        }
+        let Some(way) = &mut detour.way else { return true };
+        let stopped = detour.debugged.then_some(StopKind::Debug);
+        match way.next(at, stopped, &mut Decoding(machine)) {
+            Move::Arrived | Move::Missed | Move::Strayed => return false,
+            Move::Count { budget } => order.budget = budget,
+            Move::Breakpoint { rip, resume, budget } => {
+                order.breakpoint = Some(Breakpoint { rip, resume });
+                order.budget = budget;
+            }
+            Move::Step => {
+                order.step = true;
+                order.budget = NET;
+            }
+            Move::Repeat(piece) => {
+                if !*begun {
+                    self.registers.begin(run);
+                    *begun = true;
+                }
+                self.registers.of_mut(run).rcx = piece.iterations;
+                order.breakpoint = Some(Breakpoint { rip: piece.next, resume: false });
+                order.budget = NET;
+                detour.repeating = Some(Repeating { piece, since: count });
+            }
+        }
+        true
+    }
+
+    /// Where a run stands.
+    fn position(&mut self, place: Place, begun: bool) -> Position {
+        let (start, state) = self.registers.source_and_result(place.run);
+        let at = if begun { &*state } else { start };
+        Position { count: place.count, rip: at.rip, rcx: at.rcx }
+    }
+
+    /// Whether the next instruction loads RFLAGS, so that the trap flag is the user's
+    /// own when it has been executed.
+    #[cold]
+    fn loads_flags(&mut self, machine: &mut M, run: Run, begun: bool) -> bool {
+        let (start, state) = self.registers.source_and_result(run);
+        machine.decode(if begun { state.rip } else { start.rip }).loads_flags
+    }
+
+    /// Puts back what was taken from RCX; returns the count.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, machine: &M, run: Run, repeating: Repeating, count: u64) -> u64 {
+        let Repeating { piece, since } = repeating;
+        let state = self.registers.of_mut(run);
+        let ended_by_flag = piece.ends_on == Some(state.rflags & ZERO_FLAG != 0);
+        let (rip, rcx) = piece.settle(state.rip, state.rcx, ended_by_flag);
+        let goes_on = state.rip == piece.next && rip == piece.rip;
+        (state.rip, state.rcx) = (rip, rcx);
+        match machine.repeats() {
+            _ if !goes_on => count,
+            // Some emulators count once more to find RCX 0.
+            Repeats::PerIteration => since + piece.iterations,
+            Repeats::PerInstruction => since,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, debug_exceptions: u32, strays: u16) {
+        let account = &mut self.account;
+        account.debug_exceptions = account.debug_exceptions.saturating_add(debug_exceptions);
+        account.early_overflows = account.early_overflows.saturating_add(strays);
     }
 
     /// Whether a run went past the limit that ended its `target`, or stands there
     /// before an instruction that faults: the counter's interrupt was late, and by
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
-    fn is_overshot(&mut self, run: Run, end: RunEnd, target: Run, goal: RunEnd) -> bool {
-        if end.delimiter == Delimiter::Watchdog {
+    fn is_overshot(&mut self, run: Run, landing: &Landing, target: Run, goal: RunEnd) -> bool {
+        let Landing { end, counted } = *landing;
+        if end.delimiter == Delimiter::Watchdog || !counted {
             return false;
         }
         let late = match end.count.cmp(&goal.count) {

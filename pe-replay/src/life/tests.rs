@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
+use pmu::Margin;
+
 use super::*;
 
 const LIMIT: u64 = 1000;
-const DUAL: Rules = Rules { mode: Mode::Dual, recovery: Recovery::Restart, limit: LIMIT, margin: 0 };
+const DUAL: Rules = Rules { mode: Mode::Dual, recovery: Recovery::Restart, limit: LIMIT, margin: NONE };
+const NONE: Margin = Margin { far: 0, near: 0 };
 const VOTE: Rules = Rules { recovery: Recovery::Vote, ..DUAL };
 const TRIPLE: Rules = Rules { mode: Mode::Triple, ..DUAL };
 const OFF: Rules = Rules { mode: Mode::Off, ..DUAL };
@@ -36,8 +39,16 @@ fn overshot(count: u64) -> Event {
     Event::Overshot(RunEnd { delimiter: Delimiter::Limit, count })
 }
 
-fn exact(run: Run, count: u64, margin: u64) -> Action {
-    Action::Execute(run, Approach::Exact { count, margin })
+fn margin(length: u64) -> Margin {
+    Margin { far: length, near: length }
+}
+
+fn exact(run: Run, count: u64, length: u64) -> Action {
+    Action::Execute(run, Approach::Exact { count, margin: margin(length), stepped: false })
+}
+
+fn stepped(run: Run, count: u64, length: u64) -> Action {
+    Action::Execute(run, Approach::Exact { count, margin: margin(length), stepped: true })
 }
 
 fn free(run: Run, limit: u64) -> Action {
@@ -90,7 +101,7 @@ fn triple_mode_runs_three_times_before_it_verifies() {
 
 #[test]
 fn a_run_that_ended_at_the_limit_is_repeated_exactly() {
-    let rules = Rules { margin: 25, ..TRIPLE };
+    let rules = Rules { margin: margin(25), ..TRIPLE };
     // Skid included: the count of run 1, not the limit, is the target.
     let end = at_limit(1003);
     let events = [Event::Done, end, Event::Done, end, Event::Done, end, Event::Agreed];
@@ -211,9 +222,9 @@ fn counter_misses_double_the_margin_up_to_the_count() {
             events.extend([Event::Done, overshot(1001)]);
             expected.extend([turn, exact(run, 1000, margin)]);
         }
-        // The margin is the whole count now: single steps, which cannot overshoot.
+        // The margin is longer than the way now: single steps, which cannot overshoot.
         events.extend([Event::Done, at_limit(1000), Event::Agreed]);
-        expected.extend([turn, exact(run, 1000, 1000), Action::Verify(run), COMMIT]);
+        expected.extend([turn, stepped(run, 1000, 1024), Action::Verify(run), COMMIT]);
         let (life, actions) = trace(rules, &events);
         assert_eq!(actions, expected);
         assert_eq!((life.phase(), life.misses()), (Phase::Over, 10));
@@ -222,10 +233,12 @@ fn counter_misses_double_the_margin_up_to_the_count() {
 
 #[test]
 fn an_overshoot_of_single_steps_is_a_divergence() {
-    let rules = Rules { margin: 1000, ..DUAL };
-    let (life, actions) = trace(rules, &[Event::Done, at_limit(1000), Event::Done, overshot(1001)]);
-    assert_eq!(actions, [PREPARE, FIRST, TURN_2, exact(Run::Second, 1000, 1000), VERIFY_2]);
-    assert_eq!((life.phase(), life.misses()), (Phase::Verifying(Run::Second), 0));
+    let rules = Rules { margin: margin(500), ..DUAL };
+    let events = [Event::Done, at_limit(1000), Event::Done, overshot(1001), Event::Done, overshot(1001)];
+    let (life, actions) = trace(rules, &events);
+    let runs = [exact(Run::Second, 1000, 500), TURN_2, stepped(Run::Second, 1000, 1000)];
+    assert_eq!(actions, [&[PREPARE, FIRST, TURN_2], &runs[..], &[VERIFY_2]].concat());
+    assert_eq!((life.phase(), life.misses()), (Phase::Verifying(Run::Second), 1));
 }
 
 #[test]
@@ -384,7 +397,7 @@ impl Noise {
 struct Attempt {
     ended: Vec<RunEnd>,
     /// The margin of the last approach.
-    margin: Option<u64>,
+    margin: Option<Margin>,
 }
 
 fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, action: Action) {
@@ -395,13 +408,13 @@ fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, action:
         Action::Execute(run, approach) => {
             assert_eq!((event, ended.len()), (Event::Done, run as usize));
             match (approach, at_limit) {
-                (Approach::Exact { count, margin }, Some(target)) => {
+                (Approach::Exact { count, margin, stepped }, Some(target)) => {
                     assert_eq!(count, target.count);
                     match attempt.margin {
-                        Some(before) if before < count => assert!(before == margin || margin > before),
-                        Some(before) => assert_eq!(before, margin),
+                        Some(before) => assert!(before == margin || margin == before.doubled()),
                         None => assert_eq!(margin, rules.margin),
                     }
+                    assert_eq!(stepped, margin != rules.margin && margin.near >= count);
                 }
                 (Approach::Free { limit }, None) => assert!(limit >= rules.limit),
                 (Approach::Exact { .. }, None) | (Approach::Free { .. }, Some(_)) => panic!("{approach:?}"),
@@ -460,7 +473,7 @@ fn any_answers_lead_to_an_end_by_the_rules() {
             mode: [Mode::Off, Mode::Dual, Mode::Triple][noise.below(3) as usize],
             recovery: [Recovery::Restart, Recovery::Vote][noise.below(2) as usize],
             limit: LIMIT,
-            margin: [0, 1, 25, LIMIT][noise.below(4) as usize],
+            margin: margin([0, 1, 25, LIMIT][noise.below(4) as usize]),
         };
         let (mut life, mut action) = Life::begin(rules);
         let (mut attempt, mut rolled_back, mut misses) = (Attempt::default(), 0, 0);

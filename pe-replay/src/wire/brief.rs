@@ -23,7 +23,7 @@ const NUMBER: u8 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Ticks(#[serde(with = "le")] u32);
 
-/// [`PeRecord`] without divergences, counter misses and flips.
+/// [`PeRecord`] without divergences, counter misses, flips and debug exceptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BriefRecord {
     delimiter: DelimiterKind,
@@ -82,6 +82,7 @@ impl Recorded<'_> {
         wide >> u32::BITS == 0
             && self.account.divergences.is_empty()
             && self.account.counter_misses | self.account.flips == 0
+            && self.account.debug_exceptions == 0
     }
 
     /// Writes the brief form, as postcard would write [`BriefRecord`]; of what it
@@ -119,6 +120,7 @@ impl From<&Recorded<'_>> for PeRecord {
             divergences: account.divergences.clone(),
             counter_misses: account.counter_misses,
             flips: account.flips,
+            debug_exceptions: account.debug_exceptions,
         }
     }
 }
@@ -148,6 +150,7 @@ impl From<BriefRecord> for PeRecord {
             divergences: ArrayVec::new(),
             counter_misses: 0,
             flips: 0,
+            debug_exceptions: 0,
         }
     }
 }

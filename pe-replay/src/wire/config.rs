@@ -4,6 +4,7 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
+use super::counter::{CounterChoice, CounterFaults};
 use super::{VERSION, WireError};
 use crate::compare::Field;
 use crate::inject::Injection;
@@ -97,6 +98,10 @@ pub struct Config {
     pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
     /// A part of the engine to leave out.
     pub mutation: Option<Mutation>,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What an emulated counter does wrong.
+    pub counter_faults: CounterFaults,
 }
 
 impl Config {

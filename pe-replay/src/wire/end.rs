@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! How a boot ended: the last thing that the kernel says.
 
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::record::{CounterKind, Unit};
@@ -92,11 +93,18 @@ pub enum CounterFault {
         /// Instructions seen.
         seen: u64,
     },
+    /// It failed a self-check, or there is none: in words.
+    Refused(ArrayString<MAX_REASON_LEN>),
 }
+
+/// The longest reason for a refusal, in bytes.
+pub const MAX_REASON_LEN: usize = 160;
 
 /// What the calibration measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterReport {
+    /// Which counter it is.
+    pub kind: CounterKind,
     /// Ticks between arming and the first user instruction.
     pub arm_lead: i64,
     /// Ticks counted beyond the user instructions, counter interrupt.
@@ -254,6 +262,8 @@ pub struct Totals {
     pub lost_records: u64,
     /// Longest time that interrupts were held back, in the counter's unit.
     pub longest_hold: u64,
+    /// Debug exceptions taken to stop exactly.
+    pub debug_exceptions: u64,
 }
 
 /// The last record of a boot.

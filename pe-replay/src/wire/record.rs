@@ -9,6 +9,7 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::brief::BriefRecord;
+pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
 use crate::compare::Difference;
@@ -23,22 +24,6 @@ pub enum Unit {
     Instructions,
     /// TSC cycles.
     Cycles,
-}
-
-/// The counter back end that kept the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CounterKind {
-    /// APIC timer and TSC of an instruction-counting emulator.
-    VirtualTime,
-}
-
-impl CounterKind {
-    /// The name used in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::VirtualTime => "virtual-time",
-        }
-    }
 }
 
 /// What all records of a trace have in common.
@@ -81,6 +66,8 @@ pub struct PeRecord {
     pub counter_misses: u16,
     /// Flips that hit this PE.
     pub flips: u16,
+    /// Debug exceptions taken to stop exactly, all attempts.
+    pub debug_exceptions: u32,
 }
 
 /// How one program of a batch ended.

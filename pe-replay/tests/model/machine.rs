@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pmu::exact::Instruction;
 use xxhash_rust::xxh3::xxh3_128;
 
 use pe_replay::life::{Event, Phase};
@@ -364,7 +365,8 @@ impl Machine for Model {
             self.first_entered = entered;
         }
         let interrupt = if order.interrupts_off { 0 } else { INTERRUPT_FLAG };
-        state.rflags = state.rflags & USER_FLAGS | interrupt | 2;
+        let trap = if order.step { TRAP_FLAG } else { 0 };
+        state.rflags = state.rflags & USER_FLAGS | interrupt | trap | 2;
         let fires_at = if order.interrupts_off { u64::MAX } else { (self.counter)(order) };
         let program = core::mem::take(&mut self.program);
         let mut done = 0;
@@ -372,19 +374,20 @@ impl Machine for Model {
             if done >= fires_at {
                 break Cause::Counter;
             }
+            if order.breakpoint.is_some_and(|at| at.rip == state.rip && !(at.resume && done == 0)) {
+                break Cause::Breakpoint;
+            }
             if done >= WATCHDOG {
                 break Cause::Watchdog;
             }
             match cpu::step(state, &program, self) {
-                Ok(()) => {
-                    done += 1;
-                    if order.step && done < fires_at {
-                        break Cause::Exception { vector: cpu::DEBUG, error: 0, address: 0 };
-                    }
-                }
+                Ok(()) => done += 1,
                 Err(trap) => {
                     done += u64::from(trap.retired());
                     break match trap {
+                        Trap::Exception { vector: cpu::DEBUG, .. } if order.step && done >= fires_at => {
+                            Cause::Counter
+                        }
                         Trap::Syscall => Cause::Syscall,
                         Trap::Exception { vector, error, address, .. } => {
                             Cause::Exception { vector, error, address }
@@ -397,15 +400,25 @@ impl Machine for Model {
         self.clock += done;
         if order.step {
             self.steps += 1;
-            state.rflags |= TRAP_FLAG;
         }
         save(state, if self.quiet { 1 } else { self.entered });
-        let mut stop = Stop { cause, instructions: done, entered, ticks: done };
+        let mut stop =
+            Stop { cause, instructions: done, entered, ticks: done, debug_exceptions: 0, strays: 0 };
         (self.glitch)(self.entered, state, &mut stop);
         self.entered += 1;
         self.executed += done;
         self.clock += 25;
         stop
+    }
+
+    fn decode(&mut self, rip: u64) -> Instruction {
+        let op = cpu::op_at(&self.program, rip);
+        Instruction {
+            repeats: matches!(op, Some(Op::RepStos)),
+            shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
+            loads_flags: matches!(op, Some(Op::Popf)),
+            ..Instruction::plain(rip + cpu::OP_LEN)
+        }
     }
 
     fn page(&mut self, address: u64) -> Option<MappedPage<usize, u64>> {

@@ -2,6 +2,8 @@
 //! A program under the engine with the plain interpreter in lockstep: after each
 //! committed PE registers and all memory must be the same.
 
+use pmu::Margin;
+
 use pe_replay::compare::{self, RunResult};
 use pe_replay::drive::{Account, Committed};
 use pe_replay::wire::config::Mutation;
@@ -66,7 +68,8 @@ impl Session {
         let now = pe_replay::Machine::now(&mut machine);
         let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
         let injections = setup.injections.into_iter().collect();
-        let mut engine = Engine::new(setup.policy, setup.margin, injections, setup.mutation, now);
+        let margin = Margin { far: setup.margin, near: setup.margin };
+        let mut engine = Engine::new(setup.policy, margin, injections, setup.mutation, now);
         engine.state_mut().clone_from(&space::first_state());
         Self {
             machine,

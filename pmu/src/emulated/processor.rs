@@ -283,9 +283,10 @@ impl Decoder for Processor {
     fn decode(&mut self, rip: u64) -> Instruction {
         let op = rip.checked_sub(BASE).and_then(|at| self.program.ops.get((at / LENGTH) as usize));
         Instruction {
-            next: rip + LENGTH,
             repeats: op == Some(&Op::Repeat),
             holds_debug_back: op == Some(&Op::Pause),
+            shows_trap: op == Some(&Op::Syscall),
+            ..Instruction::plain(rip + LENGTH)
         }
     }
 }

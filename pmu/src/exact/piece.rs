@@ -25,12 +25,15 @@ pub struct Piece {
     pub iterations: u64,
     /// What RCX gets back.
     pub rest: u64,
+    /// The value of ZF with which the instruction ends, too.
+    pub ends_on: Option<bool>,
 }
 
 impl Piece {
     /// The first `iterations` of those that are left at `at`.
-    pub(super) fn new(at: Position, next: u64, iterations: u64) -> Self {
-        Self { rip: at.rip, next, iterations, rest: at.rcx - iterations }
+    pub(super) fn new(at: Position, here: Instruction, iterations: u64) -> Self {
+        let Instruction { next, ends_on, .. } = here;
+        Self { rip: at.rip, next, iterations, rest: at.rcx - iterations, ends_on }
     }
 
     /// RIP and RCX after the stop. `ended_by_flag` is whether the instruction's own
@@ -51,5 +54,5 @@ impl Piece {
 /// says, and the run ends inside it, which [`super::ExactStop`] can reach.
 pub fn run_on(at: Position, here: Instruction) -> Option<Piece> {
     let inside = here.repeats && at.rcx > 0;
-    inside.then(|| Piece::new(at, here.next, at.rcx.min(LONGEST_PIECE)))
+    inside.then(|| Piece::new(at, here, at.rcx.min(LONGEST_PIECE)))
 }

@@ -12,7 +12,12 @@ struct Code;
 
 impl Decoder for Code {
     fn decode(&mut self, rip: u64) -> Instruction {
-        Instruction { next: rip + 2, repeats: rip.is_multiple_of(8), holds_debug_back: rip % 8 == 1 }
+        Instruction {
+            repeats: rip.is_multiple_of(8),
+            holds_debug_back: rip % 8 == 1,
+            shows_trap: rip % 8 == 6,
+            ..Instruction::plain(rip + 2)
+        }
     }
 }
 
@@ -90,6 +95,9 @@ fn a_margin_as_long_as_the_way_means_steps_but_not_over_what_swallows_them() {
     assert_eq!(way.next(at(1, 0x1001), Some(StopKind::Debug), &mut Code), Move::Step);
     let last = way.next(at(TARGET.count - 1, 0x1001), Some(StopKind::Debug), &mut Code);
     assert!(matches!(last, Move::Breakpoint { rip: 0x1000, resume: false, .. }), "{last:?}");
+    // The trap flag would show in what PUSHF stores.
+    let shown = way.next(at(9, 0x1006), Some(StopKind::Debug), &mut Code);
+    assert!(matches!(shown, Move::Breakpoint { rip: 0x1008, .. }), "{shown:?}");
     // A REP string instruction would be stepped for ever.
     let repeat = way.next(at(10, 0x1008), Some(StopKind::Debug), &mut Code);
     assert!(matches!(repeat, Move::Breakpoint { rip: 0x100a, .. }), "{repeat:?}");
@@ -100,13 +108,38 @@ fn inside_a_repeated_instruction_the_iterations_are_counted_out() {
     let start = |count| Position { count, rip: TARGET.rip, rcx: 1007 };
     // Counted each: this is the right execution of it, if the count fits RCX.
     let mut way = way(Repeats::PerIteration);
-    let piece = Piece { rip: 0x1000, next: 0x1002, iterations: 1000, rest: 7 };
+    let piece = Piece { rip: 0x1000, next: 0x1002, iterations: 1000, rest: 7, ends_on: None };
     assert_eq!(way.next(start(49_000), None, &mut Code), Move::Repeat(piece));
     assert!(matches!(way.next(start(48_000), None, &mut Code), Move::Count { .. }));
     // Counted as one: the count is that at its start.
     let mut way = ExactStop::new(TARGET, MARGIN, Repeats::PerInstruction);
     assert!(matches!(way.next(start(49_000), None, &mut Code), Move::Count { .. }));
     assert_eq!(way.next(start(50_000), None, &mut Code), Move::Repeat(piece));
+}
+
+#[test]
+fn where_rcx_is_zero_the_last_iteration_is_not_taken_along() {
+    let target = Position { rcx: 0, ..TARGET };
+    let mut way = ExactStop::new(target, MARGIN, Repeats::PerIteration);
+    let piece = Piece { rip: 0x1000, next: 0x1002, iterations: 999, rest: 1, ends_on: None };
+    let start = Position { count: 49_000, rip: TARGET.rip, rcx: 1000 };
+    assert_eq!(way.next(start, None, &mut Code), Move::Repeat(piece));
+    let last = Position { count: 49_999, rcx: 1, ..start };
+    let next = way.next(last, Some(StopKind::Debug), &mut Code);
+    assert!(matches!(next, Move::Breakpoint { rip: 0x1000, resume: true, .. }), "{next:?}");
+}
+
+#[test]
+fn a_shadow_and_what_shows_the_trap_flag_are_taken_together() {
+    struct Shadowed;
+    impl Decoder for Shadowed {
+        fn decode(&mut self, rip: u64) -> Instruction {
+            Instruction { holds_debug_back: rip == 1, shows_trap: rip == 3, ..Instruction::plain(rip + 2) }
+        }
+    }
+    assert_eq!(single(1, &mut Shadowed), Single::Around { next: 5 });
+    assert_eq!(single(3, &mut Shadowed), Single::Around { next: 5 });
+    assert_eq!(single(5, &mut Shadowed), Single::Trap);
 }
 
 #[test]

@@ -23,6 +23,7 @@ const TASK_PRIORITY_REGISTER: u64 = 0x80;
 const SPURIOUS: u64 = 0xf0;
 const INTERRUPT_REQUEST: u64 = 0x200;
 const LVT_TIMER: u64 = 0x320;
+const LVT_COUNTER: u64 = 0x340;
 const LVT_LINT0: u64 = 0x350;
 const LVT_LINT1: u64 = 0x360;
 const LVT_ERROR: u64 = 0x370;
@@ -67,6 +68,16 @@ pub fn init() {
 pub fn counter_pending() -> bool {
     let word = read(INTERRUPT_REQUEST + 0x10 * u64::from(COUNTER_VECTOR / 32));
     word & 1 << (COUNTER_VECTOR % 32) != 0
+}
+
+/// The local vector table's entry of the performance counters.
+pub fn counter_entry() -> u32 {
+    read(LVT_COUNTER)
+}
+
+/// Writes it.
+pub fn set_counter_entry(entry: u32) {
+    write(LVT_COUNTER, entry);
 }
 
 /// Ends the counter's interrupt.

@@ -9,7 +9,7 @@ use core::mem::offset_of;
 
 use pages::{Primitives, REGISTERS_LEN, Registers};
 use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_USER, vector};
-use pe_replay::uprr::{Extended, INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use pe_replay::uprr::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
 
@@ -43,6 +43,8 @@ pub struct Start {
     pub timer: u32,
     /// Set TF.
     pub step: bool,
+    /// Set RF: the breakpoint where execution stands is passed over.
+    pub resume: bool,
     /// Leave IF clear: a flip did that.
     pub interrupts_off: bool,
     /// Clear what XRSTOR may not load: the x87 instruction and data pointers,
@@ -76,6 +78,9 @@ fn is_ready(state: &Uprr, mxcsr_mask: u32) -> bool {
 fn selectors_are_loadable(state: &Uprr) -> bool {
     [state.ds, state.es, state.fs, state.gs].into_iter().all(segment::user_loadable)
 }
+
+/// DR6: the breakpoint in DR0 was hit.
+const DEBUG_BREAKPOINT: u32 = 1;
 
 /// The state cannot be loaded and cannot be made loadable.
 struct NotCanonical;
@@ -145,6 +150,9 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
     if start.step {
         state.rflags |= TRAP_FLAG;
     }
+    if start.resume {
+        state.rflags |= RESUME_FLAG;
+    }
     if !start.interrupts_off {
         state.rflags |= INTERRUPT_FLAG;
     }
@@ -156,7 +164,7 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
 #[inline(always)]
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
-    let plain = !start.step && !start.interrupts_off;
+    let plain = !start.step && !start.resume && !start.interrupts_off;
     let from = match source {
         Some(source) if plain && is_ready(source, mxcsr_mask) => core::ptr::from_ref(source),
         source => match make_ready(source, state, start, mxcsr_mask) {
@@ -190,10 +198,17 @@ pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: 
 #[cold]
 #[inline(never)]
 fn drop_overflow() {
-    if apic::counter_pending() {
+    take_pending();
+}
+
+/// Takes and drops a counter interrupt that waits; whether there was one.
+pub fn take_pending() -> bool {
+    let pending = apic::counter_pending();
+    if pending {
         // SAFETY: with the task priority as it is, only the counter can interrupt.
         unsafe { entry::drain() };
     }
+    pending
 }
 
 /// Reads why user mode was left from what the entry code pushed.
@@ -212,7 +227,10 @@ fn exception(state: &Uprr, number: u8) -> Cause {
     let error = state.entry_error as u32;
     match number {
         2 => Cause::Watchdog,
-        vector::DEBUG => Cause::Exception { vector: vector::DEBUG, error: take_debug_status(), address: 0 },
+        vector::DEBUG => match take_debug_status() {
+            DEBUG_BREAKPOINT => Cause::Breakpoint,
+            status => Cause::Exception { vector: vector::DEBUG, error: status & DEBUG_STEP, address: 0 },
+        },
         // Whatever the rights it was made with, this was the user's access: QEMU before
         // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
         vector::PAGE_FAULT => Cause::Exception {
@@ -224,13 +242,14 @@ fn exception(state: &Uprr, number: u8) -> Cause {
     }
 }
 
-/// What DR6 says about the trap flag; clears it, as the processor only ever adds to it.
+/// What DR6 says about the trap flag and the breakpoint; clears it, as the processor
+/// only ever adds to it.
 fn take_debug_status() -> u32 {
     const INITIAL: u64 = 0xffff_0ff0;
-    let step = Dr6::read_raw() as u32 & DEBUG_STEP;
+    let status = Dr6::read_raw() as u32 & (DEBUG_STEP | DEBUG_BREAKPOINT);
     // SAFETY: writes DR6's reset value, which nothing else reads.
     unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
-    step
+    status
 }
 
 /// NMIs that came in the kernel: the watchdog ran down in a long system call.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//! The processor's own performance counters, for the drivers in `pmu`.
+
+use core::arch::x86_64::{__cpuid_count, _mm_lfence};
+
+use pmu::Registers;
+use x86_64::registers::model_specific::Msr;
+
+use super::{apic, context};
+
+/// This processor's registers.
+///
+/// A driver touches only what CPUID has announced to it (see [`pmu::registers`]),
+/// and nothing else in the kernel touches the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Hardware;
+
+impl Registers for Hardware {
+    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        let found = __cpuid_count(leaf, subleaf);
+        [found.eax, found.ebx, found.ecx, found.edx]
+    }
+
+    fn read_msr(&mut self, msr: u32) -> u64 {
+        // SAFETY: CPUID has announced it; reading it has no effect.
+        unsafe { Msr::new(msr).read() }
+    }
+
+    fn write_msr(&mut self, msr: u32, value: u64) {
+        // SAFETY: CPUID has announced it, and it controls counting and nothing else.
+        unsafe { Msr::new(msr).write(value) }
+    }
+
+    fn read_counter(&mut self, index: u32) -> u64 {
+        let (low, high): (u32, u32);
+        // SAFETY: CPUID has announced the counter; RDPMC is always allowed in the kernel.
+        unsafe {
+            core::arch::asm!("rdpmc", in("ecx") index, out("eax") low, out("edx") high, options(nomem, nostack));
+        }
+        u64::from(high) << 32 | u64::from(low)
+    }
+
+    fn serialize(&mut self) {
+        // SAFETY: LFENCE is there with SSE2.
+        unsafe { _mm_lfence() };
+    }
+
+    fn local_vector(&mut self) -> u32 {
+        apic::counter_entry()
+    }
+
+    fn set_local_vector(&mut self, entry: u32) {
+        apic::set_counter_entry(entry);
+    }
+
+    fn take_pending(&mut self) -> bool {
+        context::take_pending()
+    }
+}

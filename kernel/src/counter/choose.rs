@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//! Which counter is used, and why not a better one.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use core::fmt;
+
+use arrayvec::ArrayString;
+use pe_replay::wire::config::Config;
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
+use pe_replay::wire::end::CounterFault;
+use pe_replay::wire::record::Unit;
+use pmu::amd::Amd;
+use pmu::check::{self, Report};
+use pmu::detect::{Chosen, Detection, Refusal};
+use pmu::emulated::{AmdModel, AmdUnit, Driver, Emulated, Faults, IntelModel, IntelUnit, SkidModel};
+use pmu::intel::Intel;
+use pmu::stepping::Stepping;
+use pmu::{Counter, Margin, Repeats, VirtualTime, Workbench};
+use spin::Mutex;
+
+use super::CounterError;
+use crate::arch::apic::COUNTER_VECTOR;
+use crate::arch::counters::Hardware;
+
+/// A counter that has proven itself.
+#[derive(Clone, Copy)]
+pub struct Counting {
+    /// Which.
+    pub kind: CounterKind,
+    /// What the time stamp counter counts.
+    pub unit: Unit,
+    /// How far from a target it is armed.
+    pub margin: Margin,
+    /// How it counts REP string instructions.
+    pub repeats: Repeats,
+    /// Virtual time, where that is the counter.
+    pub clock: VirtualTime,
+    /// Any other counter.
+    pub other: Option<&'static Mutex<dyn Counter>>,
+}
+
+/// What was found.
+pub struct Selection {
+    /// The counter.
+    pub counting: Counting,
+    /// Its self-checks, as far as they were made.
+    pub report: Report,
+    /// The better ones that were refused.
+    pub refusals: [Option<Refusal>; 3],
+}
+
+/// As text: what was taken, then a line for each better one.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "counter {} is taken", self.counting.kind.name())?;
+        self.refusals.iter().flatten().try_for_each(|refusal| write!(f, "; refused: {refusal}"))
+    }
+}
+
+impl Counting {
+    fn timed(clock: VirtualTime) -> Self {
+        Self {
+            kind: CounterKind::VirtualTime,
+            unit: Unit::Instructions,
+            margin: clock.margin(),
+            repeats: clock.repeats(),
+            clock,
+            other: None,
+        }
+    }
+
+    /// The counter lives as long as the kernel.
+    fn other(kind: CounterKind, unit: Unit, counter: impl Counter + 'static) -> Self {
+        Self {
+            kind,
+            unit,
+            margin: counter.margin(),
+            repeats: counter.repeats(),
+            clock: VirtualTime::default(),
+            other: Some(Box::leak(Box::new(Mutex::new(counter)))),
+        }
+    }
+}
+
+/// Finds the counter that the configuration asks for, and examines it.
+pub fn choose(config: &Config, bench: &mut dyn Workbench) -> Result<Selection, CounterError> {
+    let faults = config.counter_faults;
+    match config.counter {
+        CounterChoice::Detect => Ok(detect(bench)),
+        CounterChoice::VirtualTime => Ok(unexamined(Counting::timed(VirtualTime::calibrate(bench)?))),
+        CounterChoice::IntelEmulated => {
+            let unit = IntelUnit::new(IntelModel::default(), faults.seed, steady(&faults));
+            let driver = Intel::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
+            emulated(CounterKind::IntelEmulated, driver, &faults, bench)
+        }
+        CounterChoice::AmdEmulated => {
+            let unit = AmdUnit::new(AmdModel::default(), faults.seed, steady(&faults));
+            let driver = Amd::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
+            emulated(CounterKind::AmdEmulated, driver, &faults, bench)
+        }
+        CounterChoice::Stepping => {
+            let unit = match VirtualTime::calibrate(bench) {
+                Ok(_) => Unit::Instructions,
+                Err(_) => Unit::Cycles,
+            };
+            Ok(unexamined(Counting::other(CounterKind::Stepping, unit, Stepping::default())))
+        }
+    }
+}
+
+fn unexamined(counting: Counting) -> Selection {
+    Selection { counting, report: Report::default(), refusals: [None; 3] }
+}
+
+fn detect(bench: &mut dyn Workbench) -> Selection {
+    let Detection { chosen, report, refusals } = pmu::detect(Hardware, COUNTER_VECTOR, bench);
+    let counting = match chosen {
+        Chosen::VirtualTime(clock) => Counting::timed(clock),
+        Chosen::Intel(counter) => Counting::other(CounterKind::Intel, Unit::Cycles, counter),
+        Chosen::Amd(counter) => Counting::other(CounterKind::Amd, Unit::Cycles, counter),
+        Chosen::Stepping(counter) => Counting::other(CounterKind::Stepping, Unit::Cycles, counter),
+    };
+    Selection { counting, report, refusals }
+}
+
+/// Examines an emulated counter; what the checks rightly refuse, but whoever uses it
+/// survives, begins when they are over.
+fn emulated(
+    kind: CounterKind,
+    driver: impl Driver + 'static,
+    faults: &CounterFaults,
+    bench: &mut dyn Workbench,
+) -> Result<Selection, CounterError> {
+    let clock = VirtualTime::calibrate(bench)?;
+    let mut counter = Emulated::new(driver, clock);
+    let report = check::run(&mut counter, bench);
+    if let Some(row) = report.refusal() {
+        return Err(refused(format_args!("{}: {}: {}", kind.name(), row.check.name(), row.measured)));
+    }
+    counter.unit().misbehave(Faults {
+        stale: faults.stale,
+        spurious: faults.spurious,
+        late: faults.late,
+        lost: faults.lost,
+        ..steady(faults)
+    });
+    let counting = Counting::other(kind, Unit::Instructions, counter);
+    Ok(Selection { counting, report, refusals: [None; 3] })
+}
+
+/// What is wrong all the time.
+fn steady(faults: &CounterFaults) -> Faults {
+    Faults {
+        skid: match faults.skid {
+            Lateness::None => SkidModel::None,
+            Lateness::Fixed(skid) => SkidModel::Fixed(skid),
+            Lateness::Random(most) => SkidModel::Uniform(most),
+            Lateness::LongTail(most) => SkidModel::LongTail(most),
+        },
+        per_fault: faults.per_fault,
+        per_interrupt: faults.per_interrupt,
+        after_interrupt: faults.after_interrupt,
+        wobble: faults.wobble,
+        uneven: faults.uneven,
+        masks_for_good: faults.masks_for_good,
+        narrow: (faults.narrow > 0).then_some(faults.narrow),
+        stops_after: (faults.stops_after > 0).then_some(faults.stops_after),
+        swallows_writes: faults.swallows_writes,
+        sticky_status: faults.sticky_status,
+        ..Faults::default()
+    }
+}
+
+fn refused(why: impl fmt::Display) -> CounterError {
+    let mut text = ArrayString::new();
+    for character in why.to_string().chars() {
+        if text.try_push(character).is_err() {
+            break;
+        }
+    }
+    CounterError::Fault(CounterFault::Refused(text))
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+//! Entries into user mode that are not plain: with the trap flag or a breakpoint, or
+//! with another counter than virtual time.
+
+use pe_replay::stop::vector;
+use pe_replay::uprr::TRAP_FLAG;
+use pe_replay::wire::record::Unit;
+use pe_replay::{Cause, Order, Stop, Uprr};
+use pmu::exact::{Decoder, Instruction, Single, single};
+use pmu::{Counter, Entry, Reading, Stopped};
+
+use super::KernelMachine;
+use crate::arch::context::{self, Start, Stretch};
+use crate::arch::{machine, watchdog};
+use crate::counter::stop_kind;
+use crate::decode;
+use crate::mem::space::Space;
+
+/// Reads instructions of an address space.
+struct Reader<'a>(&'a Space);
+
+impl Decoder for Reader<'_> {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(self.0, rip)
+    }
+}
+
+/// One entry, as far as debug exceptions go.
+#[derive(Clone, Copy)]
+struct Debug {
+    step: bool,
+    breakpoint: Option<u64>,
+    resume: bool,
+}
+
+impl KernelMachine {
+    /// As [`enter`](pe_replay::Machine::enter), in any way.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn enter_otherwise(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+        if self.counting.kind == pe_replay::wire::counter::CounterKind::Stepping {
+            self.step_through(source, state, order)
+        } else {
+            self.count(source, state, order)
+        }
+    }
+
+    /// One stretch.
+    fn stretch(
+        &self,
+        source: Option<&Uprr>,
+        state: &mut Uprr,
+        order: Order,
+        timer: u32,
+        debug: Debug,
+    ) -> Stretch {
+        watchdog::wind(machine::now());
+        let start = Start {
+            timer,
+            step: debug.step,
+            resume: debug.resume,
+            interrupts_off: order.interrupts_off,
+            fresh: order.fresh,
+        };
+        if debug.breakpoint.is_none() {
+            return context::enter(source, state, start, self.mxcsr_mask);
+        }
+        machine::set_breakpoint(debug.breakpoint);
+        let stretch = context::enter(source, state, start, self.mxcsr_mask);
+        machine::set_breakpoint(None);
+        stretch
+    }
+
+    /// With a counter.
+    fn count(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+        let (rip, user_trap) = source.map_or((state.rip, state.rflags), |from| (from.rip, from.rflags));
+        let user_trap = user_trap & TRAP_FLAG != 0;
+        let shadow =
+            order.step.then(|| decode::instruction(&self.space, rip)).filter(|at| at.holds_debug_back);
+        // No breakpoint in the kernel's half: the kernel itself would hit it. Single
+        // steps find out, too, where a program jumps that jumps there.
+        let breakpoint = order.breakpoint.filter(|at| at.rip >> 47 == 0);
+        let in_place = order.breakpoint.is_some() && breakpoint.is_none();
+        let debug = Debug {
+            step: order.step || in_place,
+            breakpoint: breakpoint.map(|at| at.rip),
+            resume: breakpoint.is_some_and(|at| at.resume),
+        };
+        let Entry { timer, step: _ } = match self.counting.other {
+            Some(counter) => counter.lock().arm(order.budget),
+            None => self.counting.clock.arm(order.budget),
+        };
+        let mut stretch = self.stretch(source, state, order, timer, debug);
+        let elapsed = stretch.left.wrapping_sub(stretch.entered);
+        let swallowed = shadow.is_some_and(|at| state.rip != at.next);
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed };
+        let reading = match self.counting.other {
+            Some(counter) => counter.lock().stop(stopped),
+            None => self.counting.clock.stop(stopped),
+        };
+        if in_place && !user_trap {
+            state.rflags &= !TRAP_FLAG;
+            if is_debug(stretch.cause) {
+                stretch.cause = Cause::Breakpoint;
+            }
+        }
+        let Reading { instructions, own, strays } = reading;
+        let instructions = if stretch.refused { 0 } else { instructions };
+        let told = stretch.cause == Cause::Counter && !own;
+        Stop {
+            cause: stretch.cause,
+            instructions,
+            entered: stretch.entered,
+            ticks: if self.counting.unit == Unit::Instructions { instructions } else { elapsed },
+            debug_exceptions: 0,
+            strays: (strays - u32::from(told && strays > 0)) as u16,
+        }
+    }
+
+    /// Without one: an instruction at a time, up to the whole budget.
+    fn step_through(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+        let mut source = source;
+        let mut order = order;
+        let mut first = None;
+        let (mut executed, mut ticks, mut exceptions) = (0, 0, 0);
+        let cause = loop {
+            let at = source.unwrap_or(state);
+            let (rip, user_trap) = (at.rip, at.rflags & TRAP_FLAG != 0);
+            let here = decode::instruction(&self.space, rip);
+            let left = order.budget - executed;
+            let around = match single(rip, &mut Reader(&self.space)) {
+                Single::Around { next } => Some(next),
+                Single::Trap => (here.holds_debug_back && left == 1).then_some(here.next),
+            };
+            let debug = Debug { step: around.is_none(), breakpoint: around, resume: false };
+            let stretch = self.stretch(source.take(), state, order, 0, debug);
+            order.fresh = false;
+            first.get_or_insert(stretch.entered);
+            let ours = match stretch.cause {
+                Cause::Breakpoint => around.is_some(),
+                cause => around.is_none() && !user_trap && is_debug(cause),
+            };
+            if around.is_none() && !user_trap && !(ours && here.loads_flags) {
+                state.rflags &= !TRAP_FLAG;
+            }
+            let more = match stretch.cause {
+                _ if stretch.refused => 0,
+                Cause::Syscall => 1,
+                Cause::Breakpoint | Cause::Exception { vector: vector::DEBUG, .. } => {
+                    // An instruction that holds the exception back takes the next one along.
+                    let two = match around {
+                        Some(next) => next != here.next,
+                        None => here.holds_debug_back && state.rip != here.next,
+                    };
+                    1 + u64::from(two)
+                }
+                Cause::Exception { .. } | Cause::Counter | Cause::Watchdog => 0,
+            };
+            executed += more;
+            let elapsed = stretch.left.wrapping_sub(stretch.entered);
+            ticks += if self.counting.unit == Unit::Instructions { more } else { elapsed };
+            exceptions += u32::from(ours);
+            if !ours {
+                break stretch.cause;
+            }
+            if executed >= order.budget {
+                break Cause::Counter;
+            }
+            let asked = order.step || order.breakpoint.is_some_and(|at| at.rip == state.rip);
+            if asked {
+                exceptions -= 1;
+                break if order.step { stretch.cause } else { Cause::Breakpoint };
+            }
+        };
+        Stop {
+            cause,
+            instructions: executed,
+            entered: first.unwrap_or_else(machine::now),
+            ticks,
+            debug_exceptions: exceptions,
+            strays: 0,
+        }
+    }
+}
+
+fn is_debug(cause: Cause) -> bool {
+    matches!(cause, Cause::Exception { vector: vector::DEBUG, .. })
+}
