@@ -22,6 +22,8 @@ struct Landing {
     end: RunEnd,
     /// It was the counter that was to stop the last stretch, not a debug exception.
     counted: bool,
+    /// The last stretch ended inside an instruction.
+    inside: bool,
 }
 
 /// A REP string instruction of which so many iterations are being executed.
@@ -103,6 +105,9 @@ impl<M: Machine> Engine<M> {
         let mut begun = false;
         let mut fresh = true;
         let mut counted = true;
+        // A write fault may leave a part of its store behind: a run must not end there,
+        // since another one cannot be stopped there.
+        let mut inside = false;
         // What passes between two entries belongs to what the last stop was for;
         // before the first entry, to preparing.
         let afresh = run == Run::First && self.account.divergences.is_empty();
@@ -110,7 +115,7 @@ impl<M: Machine> Engine<M> {
         self.interrupts_off = false;
         let delimiter = loop {
             let mut order = Order {
-                budget: limit.wrapping_sub(count),
+                budget: limit.saturating_sub(count).max(1),
                 step: false,
                 breakpoint: None,
                 interrupts_off: false,
@@ -118,7 +123,7 @@ impl<M: Machine> Engine<M> {
             };
             let plain = detour.way.is_none() && detour.repeating.is_none();
             let place = Place { run, count, limit };
-            if count >= limit && plain && !self.runs_on(machine, place, &mut detour) {
+            if count >= limit && plain && !inside && !self.runs_on(machine, place, &mut detour) {
                 break Delimiter::Limit;
             }
             let mut keeps_flags = false;
@@ -149,6 +154,7 @@ impl<M: Machine> Engine<M> {
             gap = before_run;
             count += stop.instructions;
             detour.debugged = false;
+            inside = false;
             let trapped = matches!(stop.cause, Cause::Exception { vector: vector::DEBUG, .. });
             if order.step && user_trap == 0 && !(keeps_flags && (trapped || stop.cause == Cause::Counter)) {
                 state.rflags &= !TRAP_FLAG;
@@ -176,7 +182,10 @@ impl<M: Machine> Engine<M> {
                 cause @ (Cause::Syscall | Cause::Exception { .. } | Cause::Breakpoint | Cause::Watchdog) => {
                     match self.treat(machine, run, cause) {
                         Some(delimiter) => break delimiter,
-                        None => self.watch.lap(Timed::Treatment, machine.now()),
+                        None => {
+                            inside = true;
+                            self.watch.lap(Timed::Treatment, machine.now());
+                        }
                     }
                 }
             }
@@ -187,7 +196,7 @@ impl<M: Machine> Engine<M> {
         if let Some(repeating) = detour.repeating {
             count = self.settle(machine, run, repeating, count);
         }
-        Landing { end: RunEnd { delimiter, count }, counted }
+        Landing { end: RunEnd { delimiter, count }, counted, inside }
     }
 
     /// The way to where `target` ended.
@@ -341,13 +350,15 @@ impl<M: Machine> Engine<M> {
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
     fn is_overshot(&mut self, run: Run, landing: &Landing, target: Run, goal: RunEnd) -> bool {
-        let Landing { end, counted } = *landing;
+        let Landing { end, counted, inside } = *landing;
         if end.delimiter == Delimiter::Watchdog || !counted {
             return false;
         }
         let late = match end.count.cmp(&goal.count) {
             Ordering::Less => false,
-            Ordering::Equal => end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
+            Ordering::Equal => {
+                inside || end.delimiter != Delimiter::Limit && self.has_come_to(run, target)
+            }
             Ordering::Greater => true,
         };
         late && self.registers.of(run).rflags & INTERRUPT_FLAG != 0
