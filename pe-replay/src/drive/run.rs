@@ -12,7 +12,7 @@ use crate::life::{Approach, Event, Life, Run, RunEnd};
 use crate::machine::{Breakpoint, Decoding, Machine, Order};
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::Mode;
-use crate::stop::{Cause, Delimiter, vector};
+use crate::stop::{Cause, Delimiter, Stop, vector};
 use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 use crate::wire::config::Mutation;
 use crate::written::SetFull;
@@ -46,6 +46,16 @@ struct Detour {
     debugged: bool,
     /// The instruction that the limit fell into has been finished.
     ran_on: bool,
+}
+
+/// What a run's time counts as, and what passes after its stops.
+#[inline]
+fn timed(run: Run) -> (Timed, Timed) {
+    match run {
+        Run::First => (Timed::FirstRun, Timed::Treatment),
+        Run::Second => (Timed::SecondRun, Timed::Restart),
+        Run::Third => (Timed::ThirdRun, Timed::Restart),
+    }
 }
 
 /// Where a run stands.
@@ -84,6 +94,91 @@ impl<M: Machine> Engine<M> {
 
     #[inline]
     fn enter_until(&mut self, machine: &mut M, run: Run, approach: Approach, target: Option<Run>) -> Landing {
+        let (limit, straight) = match approach {
+            Approach::Free { limit } => (limit, true),
+            Approach::Exact { count, margin, stepped } => (count, margin.far == 0 && !stepped),
+        };
+        self.interrupts_off = false;
+        let plain = straight && limit > 0 && self.injections.is_empty();
+        if plain && machine.repeats() == Repeats::PerIteration {
+            self.count_out(machine, run, limit)
+        } else {
+            self.find_way(machine, run, approach, target)
+        }
+    }
+
+    /// What passes between two entries belongs to what the last stop was for; before
+    /// the first entry, to preparing.
+    #[inline]
+    fn first_gap(&self, run: Run) -> Timed {
+        let afresh = run == Run::First && self.account.divergences.is_empty();
+        if afresh { Timed::Other } else { Timed::Restart }
+    }
+
+    /// A run that only the counter has to stop, as most of them are.
+    #[inline]
+    fn count_out(&mut self, machine: &mut M, run: Run, limit: u64) -> Landing {
+        let (in_run, before_run) = timed(run);
+        let mut gap = self.first_gap(run);
+        let mut count = 0;
+        let mut fresh = true;
+        let mut inside = false;
+        let delimiter = loop {
+            let budget = match limit.checked_sub(count) {
+                Some(left) if left > 0 => left,
+                // A write fault may leave a part of its store behind.
+                Some(_) | None if inside => 1,
+                Some(_) | None => break Delimiter::Limit,
+            };
+            let order = Order { budget, step: false, breakpoint: None, interrupts_off: false, fresh };
+            let (start, state) = self.registers.source_and_result(run);
+            let source = if fresh { Some(start) } else { None };
+            let stop = machine.enter(source, state, order);
+            fresh = false;
+            self.entered(&stop, gap, in_run);
+            gap = before_run;
+            count += stop.instructions;
+            match stop.cause {
+                Cause::Counter => {
+                    inside = false;
+                    if stop.instructions < budget {
+                        self.note(0, 1);
+                    }
+                }
+                cause => match self.treat(machine, run, cause) {
+                    Some(delimiter) => break delimiter,
+                    None => {
+                        inside = true;
+                        self.watch.lap(Timed::Treatment, machine.now());
+                    }
+                },
+            }
+        };
+        Landing { end: RunEnd { delimiter, count }, counted: true, inside }
+    }
+
+    /// Books an entry into user mode.
+    #[inline]
+    fn entered(&mut self, stop: &Stop, gap: Timed, in_run: Timed) {
+        self.events.entries += 1;
+        if self.entered.is_none() {
+            self.entered = Some(stop.entered);
+            if self.sequence == 0 {
+                // All time is counted from the first user entry of the process.
+                self.watch = Stopwatch::start(stop.entered);
+            }
+        }
+        self.watch.lap(gap, stop.entered);
+        self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
+        if stop.debug_exceptions > 0 || stop.strays > 0 {
+            self.note(stop.debug_exceptions, stop.strays);
+        }
+    }
+
+    /// A run that is also stopped elsewhere than where the counter's interrupt comes.
+    #[cold]
+    #[inline(never)]
+    fn find_way(&mut self, machine: &mut M, run: Run, approach: Approach, target: Option<Run>) -> Landing {
         let mut detour = Detour { far: self.rules.margin.far, ..Detour::default() };
         let limit = match approach {
             Approach::Free { limit } => limit,
@@ -95,11 +190,8 @@ impl<M: Machine> Engine<M> {
                 count
             }
         };
-        let (in_run, before_run) = match run {
-            Run::First => (Timed::FirstRun, Timed::Treatment),
-            Run::Second => (Timed::SecondRun, Timed::Restart),
-            Run::Third => (Timed::ThirdRun, Timed::Restart),
-        };
+        let (in_run, before_run) = timed(run);
+        let mut gap = self.first_gap(run);
         let mut count = 0;
         // Whether the run's own registers hold where it is.
         let mut begun = false;
@@ -108,11 +200,6 @@ impl<M: Machine> Engine<M> {
         // A write fault may leave a part of its store behind: a run must not end there,
         // since another one cannot be stopped there.
         let mut inside = false;
-        // What passes between two entries belongs to what the last stop was for;
-        // before the first entry, to preparing.
-        let afresh = run == Run::First && self.account.divergences.is_empty();
-        let mut gap = if afresh { Timed::Other } else { Timed::Restart };
-        self.interrupts_off = false;
         let delimiter = loop {
             let mut order = Order {
                 budget: limit.saturating_sub(count).max(1),
@@ -138,20 +225,9 @@ impl<M: Machine> Engine<M> {
             let (start, state) = self.registers.source_and_result(run);
             let source = if begun { None } else { Some(start) };
             let user_trap = source.map_or(state.rflags, |source| source.rflags) & TRAP_FLAG;
-            self.events.entries += 1;
             let stop = machine.enter(source, state, order);
             begun = true;
             fresh = false;
-            if self.entered.is_none() {
-                self.entered = Some(stop.entered);
-                if self.sequence == 0 {
-                    // All time is counted from the first user entry of the process.
-                    self.watch = Stopwatch::start(stop.entered);
-                }
-            }
-            self.watch.lap(gap, stop.entered);
-            self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
-            gap = before_run;
             count += stop.instructions;
             detour.debugged = false;
             inside = false;
@@ -159,9 +235,8 @@ impl<M: Machine> Engine<M> {
             if order.step && user_trap == 0 && !(keeps_flags && (trapped || stop.cause == Cause::Counter)) {
                 state.rflags &= !TRAP_FLAG;
             }
-            if stop.debug_exceptions > 0 || stop.strays > 0 {
-                self.note(stop.debug_exceptions, stop.strays);
-            }
+            self.entered(&stop, gap, in_run);
+            gap = before_run;
             match stop.cause {
                 Cause::Counter => {
                     if stop.instructions < order.budget {
@@ -356,9 +431,7 @@ impl<M: Machine> Engine<M> {
         }
         let late = match end.count.cmp(&goal.count) {
             Ordering::Less => false,
-            Ordering::Equal => {
-                inside || end.delimiter != Delimiter::Limit && self.has_come_to(run, target)
-            }
+            Ordering::Equal => inside || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
             Ordering::Greater => true,
         };
         late && self.registers.of(run).rflags & INTERRUPT_FLAG != 0
