@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod bench;
+mod counters;
 mod documents;
 mod ends;
 mod hostile;
@@ -56,6 +57,7 @@ const TESTS: &[&[Test]] = &[
     repeat::TESTS,
     programs::TESTS,
     policies::TESTS,
+    counters::TESTS,
     state::TESTS,
     rep::TESTS,
     nature::TESTS,
