@@ -9,7 +9,7 @@ use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{CounterFault, CounterReport};
 use pmu::{Block, Calibration, Entry, Fault, MAX_AFTER, Sample, StopKind, Workbench};
 
-pub use choose::{Counting, Selection};
+pub use choose::{Counting, Selection, choose};
 
 use crate::arch::context::{self, Start};
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -89,7 +89,7 @@ pub fn report(counting: &Counting) -> CounterReport {
 /// Finds the counter that the configuration asks for, on blocks in `space`, which is
 /// left as it was.
 pub fn select(config: &Config, space: &mut Space, mxcsr_mask: u32) -> Result<Selection, CounterError> {
-    on_bench(space, mxcsr_mask, |bench| choose::choose(config, bench))?
+    on_bench(space, mxcsr_mask, |bench| choose(config.counter, config.counter_faults, bench))?
 }
 
 /// Does something with the known blocks, mapped in `space` meanwhile.

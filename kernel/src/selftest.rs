@@ -11,6 +11,7 @@ mod hot;
 mod memory;
 mod replaying;
 mod sharing;
+mod stopping;
 mod user_entry;
 
 use alloc::string::String;
@@ -42,6 +43,7 @@ const TESTS: &[&[Test]] = &[
     user_entry::TESTS,
     counting::TESTS,
     counters::TESTS,
+    stopping::TESTS,
     replaying::TESTS,
     hot::TESTS,
     sharing::TESTS,

@@ -80,11 +80,9 @@ fn run(context: &Context, request: &Request, kind: CounterKind) -> Result<Ran> {
 }
 
 fn undisturbed(context: &Context, ran: &Ran, expected: &Ran) -> Result<()> {
-    let Totals { divergences, restarts, user_instructions, pes, .. } = ran.totals;
+    let Totals { divergences, restarts, pes, .. } = ran.totals;
     ensure!(ran.shown == expected.shown, "another output than with virtual time");
     ensure!(divergences + restarts == 0, "{divergences} divergences, {restarts} restarts");
-    let wanted = expected.totals.user_instructions;
-    ensure!(user_instructions == wanted, "{user_instructions} user instructions instead of {wanted}");
     context.add_undisturbed(pes);
     Ok(())
 }
@@ -104,6 +102,9 @@ fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: 
             let misses: u64 = ran.records.iter().map(|record| u64::from(record.counter_misses)).sum();
             let counted = ran.totals.counter_misses;
             ensure!(misses == counted, "{misses} counter misses in the trace, {counted} in the sums");
+            // How long processes wait for each other depends on where PEs end.
+            let [one, other] = [&ran, &expected].map(|ran| ran.totals.user_instructions);
+            ensure!(one == other || name == "pingpong", "{one} user instructions instead of {other}");
             undisturbed(context, &ran, &expected)
         })()
         .with_context(|| name.to_owned())?;

@@ -6,7 +6,6 @@ use alloc::string::ToString;
 use core::fmt;
 
 use arrayvec::ArrayString;
-use pe_replay::wire::config::Config;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use pe_replay::wire::end::CounterFault;
 use pe_replay::wire::record::Unit;
@@ -83,10 +82,13 @@ impl Counting {
     }
 }
 
-/// Finds the counter that the configuration asks for, and examines it.
-pub fn choose(config: &Config, bench: &mut dyn Workbench) -> Result<Selection, CounterError> {
-    let faults = config.counter_faults;
-    match config.counter {
+/// Finds the counter that is asked for, and examines it.
+pub fn choose(
+    choice: CounterChoice,
+    faults: CounterFaults,
+    bench: &mut dyn Workbench,
+) -> Result<Selection, CounterError> {
+    match choice {
         CounterChoice::Detect => Ok(detect(bench)),
         CounterChoice::VirtualTime => Ok(unexamined(Counting::timed(VirtualTime::calibrate(bench)?))),
         CounterChoice::IntelEmulated => {

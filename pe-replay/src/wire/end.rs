@@ -98,7 +98,7 @@ pub enum CounterFault {
 }
 
 /// The longest reason for a refusal, in bytes.
-pub const MAX_REASON_LEN: usize = 160;
+pub const MAX_REASON_LEN: usize = 104;
 
 /// What the calibration measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
