@@ -46,7 +46,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "counter_misses": totals.counter_misses,
         "debug_exceptions": totals.debug_exceptions,
         "debug_exceptions_median": summary.debug_exceptions.median,
-        "debug_exceptions_p999": summary.debug_exceptions.most,
+        "debug_exceptions_rare": summary.debug_exceptions.most,
         "drained_overflows": totals.drained_overflows,
         "user_instructions": totals.user_instructions,
         "total_instructions": totals.total,
