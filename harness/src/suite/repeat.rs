@@ -76,7 +76,7 @@ fn another_trace(context: &Context) -> Result<()> {
 fn dry_run(context: &Context, prefix: &str) -> Result<()> {
     let request = context.program("tiny", &[])?;
     let expected = context.boot(&request)?;
-    let output = context.reprise(&["run", "tiny", "--dry-run"], |_| ())?;
+    let output = context.reprise(&["run", "tiny", "--counter", "virtual-time", "--dry-run"], |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let line = String::from_utf8(output.stdout)?;
     let (_, rest) = line.split_once("mem-path=").context("no memory file in the command line")?;
