@@ -454,9 +454,15 @@ impl Space {
     #[inline]
     pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, writable: bool) {
         if switch_one(page, slot, frame, writable).contains(SHARED) {
-            for alias in self.aliases.of(home) {
-                switch_one(alias.page, alias.slot, frame, writable);
-            }
+            self.switch_aliases(home, frame, writable);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
+        for alias in self.aliases.of(home) {
+            switch_one(alias.page, alias.slot, frame, writable);
         }
     }
 
