@@ -71,7 +71,7 @@ struct Place {
 const NET: u64 = 1 << 30;
 
 impl<M: Machine> Engine<M> {
-    /// Executes a run to its end, and leaves its registers in the normal form.
+    /// Executes a run to its end; its registers are not in the normal form then.
     #[inline]
     pub(super) fn run(&mut self, machine: &mut M, run: Run, approach: Approach, life: &Life) -> Event {
         if run == Run::Second && self.mutation == Some(Mutation::SkipSecondRun) {
