@@ -10,6 +10,7 @@
 
 mod boundaries;
 mod counts;
+mod debugger;
 mod log;
 mod stretches;
 
@@ -23,6 +24,7 @@ use pe_replay::wire::config::Mutation;
 use pe_replay::wire::end::Totals;
 use pe_replay::{DelimiterKind, Mode, Policy};
 
+pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
 use crate::image::Image;
@@ -45,6 +47,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "witness::counts_at_every_boundary_of_signals", run: counts::signals },
     Test { name: "witness::counts_at_every_boundary_of_rep", run: counts::rep },
     Test { name: "witness::counts_at_every_boundary_with_skid", run: counts::with_skid },
+    Test { name: "witness::counts_by_debugger", run: debugger::counts },
     Test { name: "witness::finds_out_who_miscounts", run: counts::finds_out },
     Test { name: "witness::finds_out_who_skips_the_second_run", run: finds_out },
 ];

@@ -23,6 +23,9 @@
 //! both runs take the same way, address by address, and have the same end; and the next PE
 //! begins where the record of this one says.
 
+#[cfg(test)]
+mod tests;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use object::LittleEndian as Le;
 use object::elf::FileHeader64;
@@ -52,7 +55,7 @@ pub struct Tally {
     pub pes: [u64; DelimiterKind::ALL.len()],
     /// Their runs.
     pub runs: u64,
-    /// The instructions of these that are in the log and were counted.
+    /// Their instructions, counted once.
     pub instructions: u64,
     /// Debug exceptions in them.
     pub debug_exceptions: u64,
@@ -110,6 +113,7 @@ impl Walk<'_> {
         let before = self.tally.debug_exceptions;
         let first = self.run(record, Run::First, None)?;
         ensure!(first.counted == instructions, "{} instructions of run 1 in the log", first.counted);
+        self.tally.runs += 1;
         if mode == Mode::Dual {
             for missed in 0..record.counter_misses {
                 let second = self.run(record, Run::Second, Some(&first))?;
@@ -119,6 +123,7 @@ impl Walk<'_> {
             }
             let second = self.run(record, Run::Second, Some(&first))?;
             ensure!(second.counted == instructions, "{} instructions of run 2 in the log", second.counted);
+            self.tally.runs += 1;
             ensure!(second.begun == first.begun, "run 2 took another way than run 1");
             let same_end = second.left == first.left || delimiter == DelimiterKind::Limit;
             ensure!(same_end, "run 2 was left by {:x?}, run 1 by {:x?}", second.left, first.left);
@@ -137,6 +142,7 @@ impl Walk<'_> {
             ensure!(next == rip, "the next one begins at {next:#x}; recorded is {rip:#x}");
         }
         self.tally.pes[delimiter as usize] += 1;
+        self.tally.instructions += instructions;
         Ok(())
     }
 
@@ -174,8 +180,6 @@ impl Walk<'_> {
         };
         ensure!(write_faults == 0, "{write_faults} write faults are not in the log");
         let counted = begun.len() as u64 - u64::from(!self.is_last_counted(record.delimiter, left)?);
-        self.tally.runs += 1;
-        self.tally.instructions += counted;
         Ok(Seen { begun, counted, left, rip })
     }
 

@@ -43,7 +43,8 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
     let path = directory.path().join("executed");
     let program = request.contents.program.clone().context("no program")?;
     let syscall = stretches::entry(&request::read(kernel)?, "syscall_entry")
-        .with_context(|| kernel.display().to_string())?;
+        .with_context(|| kernel.display().to_string())?
+        .start;
     let Image { entry, mut code, .. } = Image::parse(&program)?;
     code.push(syscall..syscall + 1);
     let extra = logging("exec,nochain,int", &path, &code)?;
@@ -74,7 +75,6 @@ fn count_again(context: &Context, request: &Request, policy: Policy) -> Result<(
     if policy.mode == Mode::Dual {
         context.add_undisturbed(totals.pes);
     }
-    eprintln!("WITNESS {:?} {policy:?} {tally:?}", request.contents.argv[0].escape_ascii().to_string());
     Ok((tally, totals))
 }
 
@@ -117,11 +117,11 @@ pub fn tiny(context: &Context) -> Result<()> {
     all_ends(context, &context.program("tiny", &[])?, &policies(), &wanted)
 }
 
-/// With one, and pages that are not there yet; then with too few that may be written.
+/// With one, and pages that are not there yet; and a program that writes more pages than it may in a PE.
 pub fn words(context: &Context) -> Result<()> {
+    all_ends(context, &context.program("words", &[])?, &policies(), &[DelimiterKind::PageFault])?;
     let few = Policy { max_dirty: FEW_PAGES, ..policy(Mode::Dual, LONG) };
-    let wanted = [DelimiterKind::PageFault, DelimiterKind::DirtyLimit];
-    all_ends(context, &context.program("words", &[])?, &[policies(), Vec::from([few])].concat(), &wanted)
+    all_ends(context, &context.program("table", &[])?, &[few], &[DelimiterKind::DirtyLimit])
 }
 
 /// Exceptions of all kinds, by a program that handles them; and time stamps.
@@ -136,7 +136,12 @@ pub fn signals(context: &Context) -> Result<()> {
 /// PEs that end inside REP instructions, by the limit and by page faults.
 pub fn rep(context: &Context) -> Result<()> {
     let wanted = [DelimiterKind::PageFault, DelimiterKind::Limit];
-    all_ends(context, &context.program("rep", &[])?, &[policy(Mode::Dual, SHORT)], &wanted)
+    all_ends(
+        context,
+        &context.program("rep", &[])?,
+        &[policy(Mode::Off, LONG), policy(Mode::Dual, SHORT)],
+        &wanted,
+    )
 }
 
 /// A counter that is late and interrupts for nothing: run 2 gets to its end by breakpoints, single steps, and
@@ -164,6 +169,9 @@ pub fn with_skid(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Something wrong in a record, and its name.
+type Change = (&'static str, fn(&mut PeRecord));
+
 /// No count passes that is one off, and no PE without a second run.
 pub fn finds_out(context: &Context) -> Result<()> {
     let mut request = context.program("tiny", &[])?;
@@ -173,7 +181,7 @@ pub fn finds_out(context: &Context) -> Result<()> {
     let tally = whole.compare(Mode::Dual).context("nothing skipped yet")?;
     ensure!(whole.compare(Mode::Off).is_err(), "second runs were not missed in dual");
     for index in 0..whole.records.len() {
-        let changes: [(&str, fn(&mut PeRecord)); 5] = [
+        let changes: [Change; 5] = [
             ("an instruction more", |record| record.instructions += 1),
             ("an instruction less", |record| record.instructions -= 1),
             ("a write fault more", |record| record.write_faults += 1),

@@ -185,6 +185,38 @@ Trace 0: 0x7f4dc0486e80 [0000000000000000/0000000000401000/18c0c2b3/ff020201] \n
     }
 
     #[test]
+    fn interrupts_are_read() {
+        let by = Interrupt { vector: 14, error: 7, asked: false, rip: 0x40109b, address: 0x402002 };
+        for (line, expected) in [
+            (
+                "   260: v=0e e=0007 i=0 cpl=3 IP=0033:000000000040109b pc=000000000040109b \
+                 SP=002b:00007fffffffee78 CR2=0000000000402002\n",
+                Line::Interrupted { user: true, by },
+            ),
+            (
+                "     7: v=03 e=0000 i=1 cpl=0 IP=0008:ffffffff80200010 pc=ffffffff80200010 \
+                 SP=0010:ffffffff80300000 env->regs[R_EAX]=0000000000245431\n",
+                Line::Interrupted {
+                    user: false,
+                    by: Interrupt {
+                        vector: 3,
+                        error: 0,
+                        asked: true,
+                        rip: 0xffff_ffff_8020_0010,
+                        address: 0,
+                    },
+                },
+            ),
+            ("  no interrupt\n", Line::Other),
+            ("CR0=80050033 CR2=0000000000402002 CR3=0000000000a07000 CR4=00040620\n", Line::Other),
+        ] {
+            assert_eq!(Line::parse(line.as_bytes()), Some(expected));
+        }
+        assert_eq!(Line::parse(b"   260: v=0e e=0007 i=0 cpl=3 IP=0033:40109b pc=40109b SP=002b:7f\n"), None);
+        assert_eq!(Line::parse(b"   260: v=0e\n"), None);
+    }
+
+    #[test]
     fn logs_are_laid_beside_each_other() {
         let (one, other): (Executed, Executed) =
             ([(1, 5), (2, 1)].into_iter().collect(), [(2, 3), (3, 4)].into_iter().collect());

@@ -14,8 +14,8 @@ use super::log::{self, Interrupt, Line};
 /// Length of SYSCALL.
 const SYSCALL_LEN: u64 = 2;
 
-/// The address of a function of the kernel's `arch::entry`.
-pub fn entry(elf: &[u8], name: &str) -> Result<u64> {
+/// The addresses of a function of the kernel's `arch::entry`.
+pub fn entry(elf: &[u8], name: &str) -> Result<Range<u64>> {
     let header = FileHeader64::<Le>::parse(elf).context("the ELF header")?;
     let sections = header.sections(Le, elf).context("the sections")?;
     let symbols = sections.symbols(Le, elf, object::elf::SHT_SYMTAB).context("the symbols")?;
@@ -26,7 +26,7 @@ pub fn entry(elf: &[u8], name: &str) -> Result<u64> {
         full.windows(part.len()).any(|window| window == part.as_bytes())
     });
     let found = named.next().with_context(|| format!("there is no {name}"))?;
-    Ok(found.st_value(Le))
+    Ok(found.st_value(Le)..found.st_value(Le) + found.st_size(Le))
 }
 
 /// Why user mode was left.
@@ -144,6 +144,88 @@ impl Reader {
             let end = self.found.addresses.len();
             self.found.list.push(Stretch { begun: begun..end, left });
             self.begun = Some(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: u64 = 0x40_1000;
+    const SYSCALL: u64 = 0xffff_ffff_8020_0000;
+
+    fn begun(address: u64) -> String {
+        let flags = if address < SYSCALL { "b3" } else { "b0" };
+        format!("Trace 0: 0x7f4dc0486e80 [0000000000000000/{address:016x}/18c0c2{flags}/ff020201] \n")
+    }
+
+    fn taken_back(address: u64) -> String {
+        format!("Stopped execution of TB chain before 0x7f4dc0486e80 [{address:016x}] \n")
+    }
+
+    fn interrupted(vector: u8, rip: u64) -> String {
+        format!("  9: v={vector:02x} e=0000 i=0 cpl=3 IP=0033:{rip:016x} pc={rip:016x} SP=002b:0 CR2=0\n")
+    }
+
+    fn read(lines: &[String]) -> Result<Stretches> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::fs::write(&path, lines.concat()).unwrap();
+        Stretches::read(&path, ENTRY, SYSCALL)
+    }
+
+    fn left(vector: u8, rip: u64) -> Left {
+        Left::Interrupted(Interrupt { vector, error: 0, asked: false, rip, address: 0 })
+    }
+
+    #[test]
+    fn a_log_is_cut_where_user_mode_is_left() {
+        let lines = [
+            begun(ENTRY + 4), // Before the program.
+            interrupted(14, ENTRY + 4),
+            begun(ENTRY),
+            begun(ENTRY + 1),
+            interrupted(14, ENTRY + 1),
+            begun(ENTRY + 1),
+            begun(ENTRY + 2),
+            taken_back(ENTRY + 2),
+            interrupted(0xfe, ENTRY + 2),
+            interrupted(14, ENTRY + 2), // Nothing could be fetched.
+            begun(ENTRY + 2),
+            begun(SYSCALL),
+            taken_back(SYSCALL),
+            begun(SYSCALL),
+        ];
+        let found = read(&lines).unwrap();
+        assert_eq!(found.addresses, [ENTRY, ENTRY + 1, ENTRY + 1, ENTRY + 2]);
+        let ends: Vec<_> = found.list.iter().map(|stretch| (stretch.begun.end, stretch.left)).collect();
+        let expected = [
+            (2, left(14, ENTRY + 1)),
+            (3, left(0xfe, ENTRY + 2)),
+            (3, left(14, ENTRY + 2)),
+            (4, Left::Syscall),
+        ];
+        assert_eq!(ends, expected);
+        let places = |stretch| (found.start(stretch).unwrap(), found.end(stretch).unwrap());
+        assert_eq!(places(&found.list[0]), (ENTRY, ENTRY + 1));
+        assert_eq!(places(&found.list[2]), (ENTRY + 2, ENTRY + 2));
+        assert_eq!(places(&found.list[3]), (ENTRY + 2, ENTRY + 4));
+    }
+
+    #[test]
+    fn a_log_that_makes_no_sense_is_an_error() {
+        let entered = begun(ENTRY);
+        for lines in [
+            &[][..],
+            std::slice::from_ref(&entered),
+            &[entered.clone(), taken_back(ENTRY + 1), begun(SYSCALL)],
+            &[entered.clone(), begun(SYSCALL), begun(SYSCALL)],
+            &[entered.clone(), begun(SYSCALL), taken_back(ENTRY)],
+            &[entered.clone(), begun(SYSCALL + 1)],
+            &[entered.clone(), interrupted(14, ENTRY), taken_back(SYSCALL)],
+        ] {
+            assert!(read(lines).is_err(), "{lines:?}");
         }
     }
 }
