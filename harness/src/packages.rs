@@ -107,6 +107,11 @@ pub const TESTS: &[Package] = &[
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
+    Package {
+        name: "gdb",
+        purpose: "counts instructions by stepping",
+        sign: Sign::Command(crate::suite::GDB),
+    },
 ];
 
 impl Package {

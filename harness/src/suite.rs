@@ -37,6 +37,7 @@ use crate::machine::{self, Silent};
 use crate::packages;
 use crate::request::Request;
 pub use outcome::Outcome;
+pub use witness::GDB;
 
 /// One emulator test.
 #[derive(Clone, Copy)]

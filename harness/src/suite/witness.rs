@@ -8,8 +8,15 @@
 //! more for each page fault that ended a PE at it; in `dual` twice as often, and once more
 //! for each of the tracker's write faults, which run 1 alone takes.
 
+mod boundaries;
+mod counts;
+mod debugger;
 mod log;
+mod stretches;
 
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -17,6 +24,7 @@ use pe_replay::wire::config::Mutation;
 use pe_replay::wire::end::Totals;
 use pe_replay::{DelimiterKind, Mode, Policy};
 
+pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
 use crate::image::Image;
@@ -34,6 +42,13 @@ pub const TESTS: &[Test] = &[
         name: "witness::busybox",
         run: |context| twice(context, &context.elf("/bin/busybox".as_ref(), &["echo", "twice"])?),
     },
+    Test { name: "witness::counts_at_every_boundary_of_tiny", run: counts::tiny },
+    Test { name: "witness::counts_at_every_boundary_of_words", run: counts::words },
+    Test { name: "witness::counts_at_every_boundary_of_signals", run: counts::signals },
+    Test { name: "witness::counts_at_every_boundary_of_rep", run: counts::rep },
+    Test { name: "witness::counts_at_every_boundary_with_skid", run: counts::with_skid },
+    Test { name: "witness::counts_by_debugger", run: debugger::counts },
+    Test { name: "witness::finds_out_who_miscounts", run: counts::finds_out },
     Test { name: "witness::finds_out_who_skips_the_second_run", run: finds_out },
 ];
 
@@ -130,15 +145,21 @@ impl Witness {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("executed");
         self.request.policy = Policy { mode, limit: LIMIT, ..Policy::default() };
-        self.request.extra = ["-d", "exec,nochain", "-D"].map(Into::into).to_vec();
-        self.request.extra.push(path.clone().into());
-        let code = self.image.code.iter().map(|range| format!("{:#x}..{:#x}", range.start, range.end - 1));
-        self.request.extra.extend(["-dfilter".into(), code.collect::<Vec<_>>().join(",").into()]);
-        self.request.extra.extend(one_by_one()?.iter().map(Into::into));
+        self.request.extra = logging("exec,nochain", &path, &self.image.code)?;
         let outcome = boot(&self.request)?;
         let totals = *outcome.totals()?;
         Ok(Witnessed { totals, executed: Executed::read(&path, self.image.entry)? })
     }
+}
+
+/// The arguments with which QEMU logs `what` of the instructions in `code`, one by one.
+fn logging(what: &str, path: &Path, code: &[Range<u64>]) -> Result<Vec<OsString>> {
+    let code = code.iter().map(|range| format!("{:#x}..{:#x}", range.start, range.end - 1));
+    let code = code.collect::<Vec<_>>().join(",");
+    let mut arguments = ["-d", what, "-dfilter", &code, "-D"].map(Into::into).to_vec();
+    arguments.push(path.into());
+    arguments.extend(one_by_one()?.iter().map(Into::into));
+    Ok(arguments)
 }
 
 /// The arguments with which this QEMU translates instructions one by one.
