@@ -107,6 +107,7 @@ pub const TESTS: &[Package] = &[
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
+    Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },
 ];
 
 impl Package {

@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "native::counts_from_the_first_instruction_on", run: counts_from_the_first_instruction_on },
     Test { name: "native::children_are_counted", run: children_are_counted },
     Test { name: "native::what_is_not_counted_is_said", run: what_is_not_counted_is_said },
+    Test { name: "native::refusals_are_told_apart", run: refusals_are_told_apart },
     Test { name: "native::cannot_be_started", run: cannot_be_started },
 ];
 
@@ -147,6 +148,34 @@ fn what_is_not_counted_is_said(context: &Context) -> Result<()> {
             }
             (count, reason) => anyhow::bail!("{key}: {count:?}, {reason:?}"),
         }
+    }
+    Ok(())
+}
+
+/// Whatever Linux answers, the program runs, and the answer is told; strace puts words in its mouth.
+fn refusals_are_told_apart(context: &Context) -> Result<()> {
+    const ALL: &str = "not counted: instructions, cycles, page faults, CPU time: ";
+    // The calls are made in the order of the summary.
+    const LAST: &str = ":when=4";
+    for (error, when, start, part) in [
+        ("ENOENT", "", ALL, "no PMU"),
+        ("EOPNOTSUPP", "", ALL, "no PMU"),
+        ("EACCES", "", ALL, "kernel.perf_event_paranoid"),
+        ("ENOSYS", "", ALL, "no perf events"),
+        ("EMFILE", "", ALL, "os error 24"),
+        ("EPERM", LAST, "not counted: CPU time: ", "kernel.perf_event_paranoid"),
+    ] {
+        let inject = format!("inject=perf_event_open:error={error}{when}");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null", "-e", "trace=perf_event_open", "-e", &inject]);
+        let output = command.arg(&context.reprise).args(["native", TINY]).stdin(Stdio::null()).output();
+        let output = output.context("cannot start strace")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = directly(&context.executable(TINY)?, &[])?;
+        ensure!(output.status == expected.status, "{error}: {}: {said}", output.status);
+        ensure!(output.stdout == expected.stdout, "{error}: {}", output.stdout.escape_ascii());
+        let told = |line: &str| line.starts_with(start) && line.contains(part);
+        ensure!(said.lines().any(told), "{error}{when}: {said}");
     }
     Ok(())
 }
