@@ -164,6 +164,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "origin": origin.value(),
         "model": model.processor,
         "workloads": grid::value(&plan.workloads, &plan.variants, results),
+        "native": grid::native_value(&plan.workloads, results),
         "bars": plan.bars.then(|| bars::value(&bars::measure(results))),
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "failures": results.failures().collect::<Vec<_>>(),

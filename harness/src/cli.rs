@@ -27,6 +27,11 @@ pub struct Cli {
 pub enum Command {
     /// Run a program; its output, its exit status, and a summary on stderr
     Run(Box<RunArgs>),
+    /// Run a program on this machine, without a kernel of ours, and count its instructions and cycles
+    Native(NativeArgs),
+    /// What `native` becomes the program from: it waits until the counters are open
+    #[command(hide = true)]
+    Become(BecomeArgs),
     /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
     Inject(InjectArgs),
     /// Print the summary of a trace file again
@@ -46,9 +51,9 @@ pub enum Command {
     Build,
 }
 
-/// `cargo reprise run`.
+/// A program and what it is given.
 #[derive(Args, Debug)]
-pub struct RunArgs {
+pub struct ProgramArgs {
     /// The program: showcase (the default), or one of user/hostile or user/c; then its arguments
     ///
     /// With --elf, all words are arguments; those that start with a dash go after `--`.
@@ -66,6 +71,14 @@ pub struct RunArgs {
     /// Add to the program's environment, which is empty otherwise
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub env: Vec<OsString>,
+}
+
+/// `cargo reprise run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The program
+    #[command(flatten)]
+    pub program: ProgramArgs,
     /// The emulator
     #[arg(long, value_enum, default_value_t = MachineName::Qemu)]
     pub machine: MachineName,
@@ -106,6 +119,29 @@ pub struct RunArgs {
     /// Print the emulator's command line and leave its files in place, but do not start it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `cargo reprise native`.
+#[derive(Args, Debug)]
+pub struct NativeArgs {
+    /// The program
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// Write the summary as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// What `native` starts itself with once more.
+#[derive(Args, Debug)]
+pub struct BecomeArgs {
+    /// The directory that was made for the run
+    pub place: PathBuf,
+    /// The executable
+    pub path: PathBuf,
+    /// The arguments, from argv\[0\]
+    #[arg(required = true)]
+    pub words: Vec<OsString>,
 }
 
 /// What keeps the instruction limit.
@@ -459,10 +495,10 @@ mod tests {
     #[test]
     fn arguments_of_the_program_may_follow_directly_or_after_a_double_dash() {
         let args = run(&["run", "--elf", "/bin/busybox", "sha256sum", "f", "--limit", "1000"]);
-        assert_eq!((args.words, args.policy.limit), (vec!["sha256sum".into(), "f".into()], 1000));
+        assert_eq!((args.program.words, args.policy.limit), (vec!["sha256sum".into(), "f".into()], 1000));
         let args = run(&["run", "--limit", "1000", "--elf", "/bin/busybox", "--", "gzip", "-c"]);
-        assert_eq!(args.words, ["gzip", "-c"]);
-        assert_eq!(run(&["run"]).words, [""; 0]);
+        assert_eq!(args.program.words, ["gzip", "-c"]);
+        assert_eq!(run(&["run"]).program.words, [""; 0]);
     }
 
     #[test]

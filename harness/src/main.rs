@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The host tool `reprise`: builds, boots, feeds, collects, decodes, reports and tests.
 //!
-//! Data on stdout, talk on stderr. `run` ends with the program's exit status; what goes
-//! wrong outside the program is one line `reprise: ...` and status 2.
+//! Data on stdout, talk on stderr. `run` and `native` end with the program's exit status;
+//! what goes wrong outside the program is one line `reprise: ...` and status 2.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,8 @@ mod json;
 mod log;
 mod machine;
 mod model;
+mod named;
+mod native;
 mod packages;
 mod program;
 mod report;
@@ -56,6 +58,8 @@ fn complain(message: &str) -> ExitCode {
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::run(args),
+        Command::Native(args) => native::run(args),
+        Command::Become(args) => native::become_program(args),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -112,6 +112,7 @@ pub const TESTS: &[Package] = &[
         purpose: "counts instructions by stepping",
         sign: Sign::Command(crate::suite::GDB),
     },
+    Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },
 ];
 
 impl Package {

@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Job;
 use pe_replay::wire::end::{End, EndRecord};
 
-use crate::artifacts::{self, Guest};
+use crate::artifacts::Guest;
 use crate::cli::{ReportArgs, RunArgs};
 use crate::machine::{self, Machine, Observer, process};
 use crate::report::Summary;
 use crate::request::{self, Request};
 use crate::verdict::Ending;
-use crate::{archive, json, log, packages, told, trace_file};
+use crate::{json, log, named, packages, told, trace_file};
 
 /// Runs the command; returns the exit status.
 pub fn run(args: &RunArgs) -> Result<u8> {
@@ -82,49 +80,15 @@ fn summarize(trace: &[u8], record: &EndRecord, json: Option<&Path>) -> Result<Op
     Ok(Some(summary))
 }
 
-fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file that the user named.
+pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 /// Makes the request, after checking everything that can be checked without a boot.
 fn request(args: &RunArgs) -> Result<Request> {
-    let mut words = args.words.iter().cloned();
-    let (path, name) = match &args.elf {
-        Some(path) => {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
-            (path.clone(), name)
-        }
-        None => {
-            let name = words.next().unwrap_or_else(|| OsString::from(Guest::SHOWCASE.package));
-            let text = name.to_str().ok_or_else(|| anyhow!("{}: not a program's name", name.display()))?;
-            if [artifacts::c_names()?, artifacts::bench_names()?].concat().iter().any(|known| known == text) {
-                packages::ensure_present(&[packages::COMPILER])?;
-            }
-            (artifacts::program(text)?, name)
-        }
-    };
     let mut request = Request::job(Job::Run);
-    request.contents.program = Some(request::read_program(&path)?);
-    request.contents.argv = std::iter::once(name).chain(words).map(|word| archive::word(&word)).collect();
-    for variable in &args.env {
-        let bytes = archive::word(variable);
-        ensure!(
-            bytes.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0),
-            "--env {}: expected NAME=VALUE",
-            variable.display()
-        );
-        request.contents.envp.push(bytes);
-    }
-    request.contents.stdin = args.stdin.as_deref().map(request::read).transpose()?;
-    for file in &args.files {
-        let (host, guest) = file_argument(file)?;
-        ensure!(
-            request.contents.files.iter().all(|(taken, _)| *taken != guest),
-            "--file {}: {guest} is given twice",
-            file.display()
-        );
-        request.contents.files.push((guest, request::read(&host)?));
-    }
+    request.contents = named::named(&args.program)?.contents;
     request.machine = args.machine.machine();
     request.policy = args.policy.policy();
     request.cpu.clone_from(&args.cpu);
@@ -139,24 +103,6 @@ fn request(args: &RunArgs) -> Result<Request> {
     })?;
     request.timeout = Duration::from_secs(args.timeout);
     Ok(request)
-}
-
-/// Takes `HOST[:GUEST]` apart, at the last colon before a slash.
-fn file_argument(argument: &OsStr) -> Result<(PathBuf, String)> {
-    let bytes = argument.as_bytes();
-    let colon = bytes.windows(2).rposition(|pair| pair == b":/");
-    let (host, guest) = match colon {
-        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
-        None => (bytes, None),
-    };
-    let host = Path::new(OsStr::from_bytes(host));
-    let guest = match guest {
-        Some(guest) => String::from_utf8(guest.to_vec()).ok(),
-        None => host.file_name().and_then(OsStr::to_str).map(|name| format!("/{name}")),
-    };
-    let guest = guest.ok_or_else(|| anyhow!("--file {}: expected HOST[:GUEST]", argument.display()))?;
-    let guest = archive::guest_path(&guest).with_context(|| format!("--file {}", argument.display()))?;
-    Ok((host.to_owned(), guest))
 }
 
 /// The program's output as ours, and a progress line if somebody is looking.

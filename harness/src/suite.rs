@@ -12,6 +12,7 @@ mod ends;
 mod hostile;
 mod injection;
 mod mutants;
+mod native;
 mod nature;
 mod outcome;
 mod policies;
@@ -57,6 +58,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    native::TESTS,
     policies::TESTS,
     counters::TESTS,
     state::TESTS,

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, TimedPhase};
@@ -19,6 +18,7 @@ use super::latency::Latency;
 use crate::artifacts;
 use crate::machine::{self, Silent};
 use crate::model::{Cycles, Model};
+use crate::native::{self, Counts, Purpose};
 use crate::request::Request;
 use crate::suite::Outcome;
 
@@ -34,6 +34,8 @@ pub struct Measured {
     pub cycles: Cycles,
     /// How long interrupts were held back.
     pub latency: Latency,
+    /// What Linux counted of the program on this machine as it is; of the run without replay only.
+    pub native: Option<Counts>,
     stdout: Vec<u8>,
     status: u8,
 }
@@ -71,6 +73,9 @@ impl Measured {
     }
 }
 
+/// Native runs by program and arguments.
+type Natives = HashMap<(&'static str, Vec<String>), Result<native::Ended, String>>;
+
 /// What is common to all runs.
 pub struct Runner<'a> {
     kernel: PathBuf,
@@ -100,13 +105,14 @@ impl<'a> Runner<'a> {
                 programs.insert(case.program, artifacts::program(case.program)?);
             }
         }
+        let natives = natives(&cases, &programs)?;
         let bar = progress_bar(cases.len());
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(Case, Result<Measured, String>)>> = Mutex::default();
         let worker = || {
             while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 bar.set_message(case.to_string());
-                let measured = self.measure(case, &programs).map_err(|error| format!("{error:#}"));
+                let measured = self.measure(case, &programs, &natives).map_err(|error| format!("{error:#}"));
                 done.lock().unwrap_or_else(PoisonError::into_inner).push((case.clone(), measured));
                 bar.inc(1);
             }
@@ -122,7 +128,7 @@ impl<'a> Runner<'a> {
         Ok(results)
     }
 
-    fn measure(&self, case: &Case, programs: &HashMap<&str, PathBuf>) -> Result<Measured> {
+    fn measure(&self, case: &Case, programs: &HashMap<&str, PathBuf>, natives: &Natives) -> Result<Measured> {
         let path = programs.get(case.program).context("not built")?;
         let arguments: Vec<&str> = case.arguments.iter().map(String::as_str).collect();
         let mut request = Request::program(path, case.program, &arguments)?;
@@ -135,21 +141,41 @@ impl<'a> Runner<'a> {
         let outcome = Outcome::new(self.kernel.clone(), finished);
         // Its sums have to agree.
         let totals = *outcome.summary()?.totals();
-        let measured = Measured {
+        let mut measured = Measured {
             totals,
             cycles: self.model.cycles(&case.policy, &totals),
             latency: Latency::of(&outcome.records()?, totals.longest_hold),
+            native: None,
             stdout: outcome.stdout(),
             status: outcome.status()?,
         };
         ensure!(measured.status == 0, "status {}: {}", measured.status, outcome.stderr().escape_ascii());
         if *case == case.baseline() {
-            let natively = Command::new(path).args(&arguments).env_clear().stdin(Stdio::null()).output();
-            let natively = natively.with_context(|| format!("cannot start {}", path.display()))?;
-            ensure!(natively.stdout == measured.stdout, "the output is not that of a native run");
+            let native = natives.get(&(case.program, case.arguments.clone())).context("no native run")?;
+            let native = native.as_ref().map_err(|error| anyhow!("natively: {error}"))?;
+            let same = (native.status, &native.stdout) == (measured.status, &measured.stdout);
+            ensure!(same, "status or output are not those of a native run");
+            measured.native = Some(native.counts.clone());
         }
         Ok(measured)
     }
+}
+
+/// Runs every program natively, once and one at a time, before an emulator takes the processors.
+fn natives(cases: &[Case], programs: &HashMap<&str, PathBuf>) -> Result<Natives> {
+    let mut natives = Natives::new();
+    for Case { program, arguments, .. } in cases {
+        let path = programs.get(program).context("not built")?;
+        let run = || {
+            let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let request = Request::program(path, program, &words)?;
+            native::start(path, &request.contents, Purpose::Measure)
+        };
+        natives
+            .entry((program, arguments.clone()))
+            .or_insert_with(|| run().map_err(|error| format!("{error:#}")));
+    }
+    Ok(natives)
 }
 
 fn progress_bar(length: usize) -> ProgressBar {
@@ -205,15 +231,21 @@ impl Results {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use pe_replay::Policy;
 
-    fn measured(change: impl FnOnce(&mut Measured)) -> Measured {
+    /// Results as if these runs had been made.
+    pub(crate) fn results(done: Vec<(Case, Measured)>) -> Results {
+        Results { done: done.into_iter().map(|(case, measured)| (case, Ok(measured))).collect() }
+    }
+
+    pub(crate) fn measured(change: impl FnOnce(&mut Measured)) -> Measured {
         let totals =
             Totals { pes: 9, committed: 9, total: 1000, user_instructions: 400, ..Totals::default() };
         let (cycles, latency) = (Cycles::default(), Latency::default());
-        let mut measured = Measured { totals, cycles, latency, stdout: b"42\n".to_vec(), status: 0 };
+        let stdout = b"42\n".to_vec();
+        let mut measured = Measured { totals, cycles, latency, native: None, stdout, status: 0 };
         change(&mut measured);
         measured
     }

@@ -22,15 +22,15 @@ pub enum Align {
 /// A table with what has to be known about it.
 pub struct Table {
     title: &'static str,
-    columns: &'static [(&'static str, Align)],
+    columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
 }
 
 impl Table {
     /// A table without rows.
-    pub fn new(title: &'static str, columns: &'static [(&'static str, Align)]) -> Self {
-        Self { title, columns, rows: Vec::new(), notes: Vec::new() }
+    pub fn new(title: &'static str, columns: &[(&'static str, Align)]) -> Self {
+        Self { title, columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a row; cells that are missing at its end stay empty.
@@ -76,7 +76,7 @@ impl Table {
 
     fn aligned(&self, cells: &[String], widths: &[usize]) -> String {
         let cells =
-            cells.iter().zip(widths).zip(self.columns).map(|((cell, width), (_, align))| match align {
+            cells.iter().zip(widths).zip(&self.columns).map(|((cell, width), (_, align))| match align {
                 Align::Left => format!("{cell:<width$}"),
                 Align::Right => format!("{cell:>width$}"),
             });

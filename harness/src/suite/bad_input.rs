@@ -12,6 +12,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use tempfile::TempDir;
 
 use super::{Context, Test};
+use crate::artifacts;
 use crate::packages::NO_INSTALL;
 
 pub const TESTS: &[Test] = &[
@@ -56,6 +57,8 @@ fn refused(context: &Context, words: &[&str], part: &str, prepare: impl FnOnce(&
 
 fn run_refused(context: &Context, path: &Path, part: &str) -> Result<()> {
     let path = path.to_str().context("a path that is not text")?;
+    // The same files are refused in the same words where no kernel of ours is.
+    refused(context, &["native", "--elf", path], part, |_| ())?;
     refused(context, &["run", "--elf", path], part, |_| ())
 }
 
@@ -76,6 +79,7 @@ fn missing_file(context: &Context) -> Result<()> {
     let text = path.to_str().context("a path that is not text")?;
     refused(context, &["run", VICTIM, "--stdin", text], "no such file", |_| ())?;
     refused(context, &["run", VICTIM, "--file", text], "no such file", |_| ())?;
+    refused(context, &["native", VICTIM, "--file", text], "no such file", |_| ())?;
     refused(context, &["run", "no-such-program"], "no program is called no-such-program", |_| ())
 }
 
@@ -163,11 +167,17 @@ fn no_qemu(context: &Context) -> Result<()> {
 }
 
 fn command_line(context: &Context) -> Result<()> {
+    let readme = artifacts::root().join("README.md");
+    let readme = readme.to_str().context("a path that is not text")?;
     for (words, part) in [
         (&["run", "--limit", "9"][..], "9 is not in"),
         (&["run", "--inject", "pe=1,run=4,at=0,target=rax,bit=0"], "run is 1, 2 or 3"),
         (&["run", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
         (&["run", VICTIM, "--file", "x:/../y"], "a path in the guest is absolute"),
+        (&["native", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
+        (&["native", "--limit", "1000"], "unexpected argument '--limit'"),
+        (&["native", "--file", readme, VICTIM, "/README.md"], "the one that is given is README.md"),
+        (&["become", "place", "program", "name"], "nobody counts any more"),
         (&["jump"], "unrecognized subcommand"),
     ] {
         refused(context, words, part, |_| ())?;

@@ -29,6 +29,11 @@ fn quick(context: &Context) -> Result<()> {
         ensure!(over.is_some_and(|over| expected.contains(&over)), "{policy}: {over:?} times off");
     }
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let native = match value["native"]["not_counted"].as_str() {
+        None => "native cycles".to_owned(),
+        Some(reason) => format!("\nno native columns: {reason}"),
+    };
+    ensure!(table.contains(&native), "{native} is not in {table}");
     for column in ["total / off", "modelled / off"] {
         ensure!(table.contains(column), "no column {column}: {table}");
     }

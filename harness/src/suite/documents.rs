@@ -111,26 +111,32 @@ fn commands_show(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The rows of the README's table of keys: key and meaning.
-fn key_rows(readme: &str) -> Result<Vec<(&str, &str)>> {
-    let start = readme.find("### The JSON summary").context("no section on the JSON summary")?;
+/// The rows of the table of keys in a section of the README: key and meaning.
+fn key_rows<'a>(readme: &'a str, title: &str) -> Result<Vec<(&'a str, &'a str)>> {
+    let start = readme.find(title).with_context(|| format!("no section {title}"))?;
     let section = &readme[start..];
-    let end = section.find("\n## ").unwrap_or(section.len());
+    let end = section.find("\n#").unwrap_or(section.len());
     Ok(rows(&section[..end])
         .filter_map(|cells| Some((quoted(cells.first()?).next()?, *cells.last()?)))
         .collect())
 }
 
 fn keys_are_named(context: &Context) -> Result<()> {
+    keys_of(context, "run", "### The JSON summary\n")?;
+    keys_of(context, "native", "### The native JSON summary\n")
+}
+
+/// What a command writes and what a section names are the same keys.
+fn keys_of(context: &Context, command: &str, title: &str) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("summary");
-    let words = ["run", "tiny", "--json", path.to_str().context("a path that is not text")?];
+    let words = [command, "tiny", "--json", path.to_str().context("a path that is not text")?];
     let output = context.reprise(&words, |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let value: Value = serde_json::from_slice(&fs::read(&path)?)?;
     let object = value.as_object().context("the summary is no object")?;
     let readme = read(README)?;
-    let rows = key_rows(&readme)?;
+    let rows = key_rows(&readme, title)?;
     let named: BTreeSet<&str> = rows.iter().map(|(key, _)| *key).collect();
     let real: BTreeSet<&str> = object.keys().map(String::as_str).collect();
     let differing: Vec<_> = named.symmetric_difference(&real).collect();

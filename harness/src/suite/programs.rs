@@ -3,13 +3,13 @@
 //! runs diverge nowhere.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Mode, Policy};
 
 use super::{Context, Outcome, Test};
+use crate::native::{self, Purpose};
 use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
@@ -96,6 +96,13 @@ impl Shown {
         Ok(Self { status: outcome.status()?, stdout: outcome.stdout(), stderr: outcome.stderr() })
     }
 
+    /// Of the same program with the same input and files on this machine as it is.
+    pub fn natively(path: &Path, request: &Request) -> Result<Self> {
+        let ended = native::start(path, &request.contents, Purpose::Compare)?;
+        ensure!(ended.signal.is_none(), "natively it is killed by signal {}", ended.status & 0x7f);
+        Ok(Self { status: ended.status, stdout: ended.stdout, stderr: ended.stderr })
+    }
+
     /// Fails with the first thing that differs.
     pub fn check(&self, expected: &Self, what: &str) -> Result<()> {
         let Self { status, stdout, stderr } = self;
@@ -117,21 +124,18 @@ impl Shown {
 fn project(context: &Context, name: &str, native: Native) -> Result<()> {
     let mut request = context.program(name, &[])?;
     request.contents.stdin = Some(b"standard input\n".to_vec());
-    let directory = tempfile::tempdir()?;
-    let expected = natively(&context.executable(name)?, &[], directory.path(), &request)?;
+    let expected = Shown::natively(&context.executable(name)?, &request)?;
     same(context, &request, (native == Native::Same).then_some(&expected), &LIMITS)
 }
 
 fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
     let mut request = context.elf(Path::new(BUSYBOX), arguments)?;
     let input = input();
-    let directory = tempfile::tempdir()?;
-    fs::write(directory.path().join(INPUT_NAME), &input)?;
     request.contents.files.push((format!("/{INPUT_NAME}"), input));
     if arguments[0] == "sh" {
         request.contents.files.push((BUSYBOX.to_owned(), fs::read(BUSYBOX)?));
     }
-    let expected = natively(&PathBuf::from(BUSYBOX), arguments, directory.path(), &request)?;
+    let expected = Shown::natively(Path::new(BUSYBOX), &request)?;
     same(context, &request, Some(&expected), &LIMITS)
 }
 
@@ -185,23 +189,6 @@ pub(super) fn same(
         }
     }
     Ok(())
-}
-
-/// Runs the program on this machine, in a directory of its own and without an environment.
-pub(super) fn natively(
-    path: &Path,
-    arguments: &[&str],
-    directory: &Path,
-    request: &Request,
-) -> Result<Shown> {
-    let stdin = directory.join("stdin");
-    fs::write(&stdin, request.contents.stdin.as_deref().unwrap_or_default())?;
-    let stdin = fs::File::open(&stdin)?;
-    let mut command = Command::new(path);
-    command.args(arguments).current_dir(directory).env_clear().stdin(Stdio::from(stdin));
-    let output = command.output().with_context(|| format!("cannot start {}", path.display()))?;
-    let status = output.status.code().with_context(|| format!("natively: {}", output.status))?;
-    Ok(Shown { status: u8::try_from(status)?, stdout: output.stdout, stderr: output.stderr })
 }
 
 /// The runs above are many enough to say something.

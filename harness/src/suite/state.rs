@@ -6,7 +6,7 @@
 use anyhow::Result;
 use pe_replay::{Mode, Policy};
 
-use super::programs::{Shown, natively, same};
+use super::programs::{Shown, same};
 use super::{Context, Test};
 use crate::machine::Machine;
 use crate::request::Request;
@@ -36,8 +36,7 @@ const OTHERWISE: [(Machine, &str, &str); 4] = [
 /// What a program with an argument shows natively.
 pub(super) fn native(context: &Context, program: &str, arguments: &[&str]) -> Result<(Request, Shown)> {
     let request = context.program(program, arguments)?;
-    let directory = tempfile::tempdir()?;
-    let shown = natively(&context.executable(program)?, arguments, directory.path(), &request)?;
+    let shown = Shown::natively(&context.executable(program)?, &request)?;
     Ok((request, shown))
 }
 

@@ -2,7 +2,6 @@
 //! Programs one after the other in one boot, and what each of them left behind.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +9,7 @@ use pe_replay::wire::config::Job;
 use pe_replay::wire::end::End;
 use pe_replay::{Mode, Policy};
 
+use super::super::programs::Shown;
 use super::Context;
 use crate::batch;
 pub use crate::batch::Ended;
@@ -68,8 +68,8 @@ pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ende
     ensure!(*end == End::Batch { programs: expected as u32 }, "{end:?} instead of {expected} programs");
     ensure!(ended.len() == expected, "{} records of {expected} programs", ended.len());
     let last = ended.pop().context("the batch is empty")?;
-    let natively = Command::new(context.executable(WELL_BEHAVED)?).env_clear().output();
-    let natively = natively.with_context(|| format!("cannot start {WELL_BEHAVED}"))?;
+    let natively = context.program(WELL_BEHAVED, &[])?;
+    let natively = Shown::natively(&context.executable(WELL_BEHAVED)?, &natively)?;
     ensure!(
         last.end() == End::Exited { status: 0 } && last.stdout == natively.stdout && last.stderr.is_empty(),
         "{WELL_BEHAVED} after the attacks: {:?}, {}",

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//! `cargo reprise native`: a program on this machine as it is, with Linux's counters.
+//!
+//! The program is given what it is given under the kernel: arguments, environment, standard
+//! input, files. Linux has what the kernel lacks and the other way round, so only programs
+//! that keep to themselves do the same in both places. Three things differ by nature: the
+//! files stand in the working directory, which under the kernel is `/`; the environment is
+//! in the order of its names; the executable has to be one for Linux, too.
+
+mod become_program;
+mod counters;
+mod refused;
+mod report;
+mod start;
+
+use anyhow::{Result, bail};
+
+use crate::cli::NativeArgs;
+use crate::told::signal_name;
+use crate::{named, run};
+
+pub use become_program::become_program;
+#[cfg(test)]
+pub use counters::tests::counts;
+pub use counters::{Counts, Event};
+pub use refused::Refused;
+pub use report::per_cycle;
+pub use start::{Ended, Purpose, start};
+
+/// Runs the command; returns the exit status, which is the program's own.
+pub fn run(args: &NativeArgs) -> Result<u8> {
+    let named = named::named(&args.program)?;
+    for argument in &named.contents.argv[1..] {
+        if let Some((path, _)) =
+            named.contents.files.iter().find(|(path, _)| path.as_bytes() == argument.as_slice())
+        {
+            let inside = path.trim_start_matches('/');
+            bail!("{path}: natively that is this machine's file; the one that is given is {inside}");
+        }
+    }
+    let ended = start(&named.path, &named.contents, Purpose::Show)?;
+    eprint!("\n{}", report::text(&ended));
+    if let Some(path) = &args.json {
+        run::save(path, format!("{:#}\n", report::value(&ended)).as_bytes())?;
+    }
+    if let Some(signal) = ended.signal {
+        eprintln!("reprise: the program was killed by signal {signal} ({})", signal_name(signal));
+    }
+    Ok(ended.status)
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//! The process that becomes the program, once it may.
+//!
+//! Its standard input says when. Nobody is there to count any more if that ends without a
+//! word: then the program is not run.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::STATUS_FAILURE;
+use crate::cli::BecomeArgs;
+
+/// The program's working directory, in the place that was made for the run.
+pub const DIRECTORY: &str = "directory";
+/// Its standard input.
+pub const STDIN: &str = "stdin";
+/// Why the program could not be started; there only if it could not.
+pub const FAILURE: &str = "failure";
+
+/// Waits, then becomes the program; what goes wrong is left in a file for who waits.
+pub fn become_program(args: &BecomeArgs) -> Result<u8> {
+    let error = match attempt(args) {
+        Ok(never) => match never {},
+        Err(error) => format!("{error:#}"),
+    };
+    write(&args.place.join(FAILURE), error.as_bytes()).with_context(|| error.clone())?;
+    Ok(STATUS_FAILURE)
+}
+
+fn attempt(args: &BecomeArgs) -> Result<Infallible> {
+    io::stdin().read_exact(&mut [0]).context("nobody counts any more")?;
+    let stdin = args.place.join(STDIN);
+    let stdin = File::open(&stdin).with_context(|| stdin.display().to_string())?;
+    let (name, arguments) = args.words.split_first().context("a program without a name")?;
+    let mut command = Command::new(&args.path);
+    command.arg0(name).args(arguments).current_dir(args.place.join(DIRECTORY)).stdin(stdin);
+    // Signals are put back to what a new program expects; the environment is already its own.
+    Err(anyhow!("cannot start {}: {}", args.path.display(), command.exec()))
+}
+
+/// Writes a file of the place.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
