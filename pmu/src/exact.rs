@@ -75,11 +75,8 @@ pub const PATIENCE: u64 = 4;
 /// module's text.
 pub fn bound(near: u64, misses: u64, count: u64, length: u64) -> u64 {
     let margin = (0..misses.min(64)).fold(Margin { far: near, near }, |margin, _| margin.doubled());
-    let last = if misses > 0 && margin.near >= count {
-        count
-    } else {
-        margin.near.min(count) / length.max(1)
-    };
+    let last =
+        if misses > 0 && margin.near >= count { count } else { margin.near.min(count) / length.max(1) };
     misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
 }
 

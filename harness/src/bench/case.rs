@@ -117,7 +117,8 @@ mod tests {
     }
     #[test]
     fn a_counter_and_its_faults_are_part_of_the_command() {
-        let faults = CounterFaults { skid: Lateness::Random(100), stale: 100, seed: 5, ..CounterFaults::default() };
+        let faults =
+            CounterFaults { skid: Lateness::Random(100), stale: 100, seed: 5, ..CounterFaults::default() };
         let usual = Case::new("showcase", &[], Policy::DEFAULT);
         let case = usual.counted(CounterChoice::AmdEmulated, faults);
         let command =

@@ -304,9 +304,8 @@ pub(crate) mod tests {
     #[test]
     fn misses_are_allowed_where_interrupts_are_late_and_other_lengths_where_turns_decide() {
         let faults = CounterFaults { skid: Lateness::Random(100), ..CounterFaults::default() };
-        let late = |program| {
-            Case::new(program, &[], Policy::DEFAULT).counted(CounterChoice::IntelEmulated, faults)
-        };
+        let late =
+            |program| Case::new(program, &[], Policy::DEFAULT).counted(CounterChoice::IntelEmulated, faults);
         let missed = |one: &mut Measured| one.totals.counter_misses = 1;
         assert_eq!(verdict_of(late("bench-light"), missed), None);
         let longer = |one: &mut Measured| one.totals.user_instructions += 1;

@@ -2,10 +2,10 @@
 //! Programs do the same whatever counts their instructions, however badly it does.
 
 use anyhow::{Context as _, Result, ensure};
+use pe_replay::Policy;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use pe_replay::wire::end::Totals;
 use pe_replay::wire::record::{PeRecord, Records, TraceHeader};
-use pe_replay::Policy;
 
 use super::programs::{APPLETS, applet};
 use super::{Context, Test};
@@ -38,7 +38,10 @@ pub const TESTS: &[Test] = &[
     Test { name: "counters::debug_exceptions_stay_bounded", run: bounded::stay_bounded },
     Test { name: "counters::none_steps", run: stepped::short },
     Test { name: "counters::none_steps_through_rep", run: |context| stepped::one(context, "rep") },
-    Test { name: "counters::none_steps_through_processes", run: |context| stepped::one(context, "processes") },
+    Test {
+        name: "counters::none_steps_through_processes",
+        run: |context| stepped::one(context, "processes"),
+    },
     Test { name: "counters::none_steps_through_selfmod", run: |context| stepped::one(context, "selfmod") },
     Test { name: "counters::a_flip_under_skid_is_undone", run: flipped::undone },
     Test { name: "counters::a_vote_under_skid_is_right", run: flipped::outvoted },

@@ -16,6 +16,7 @@ extern crate self as defmt;
 #[path = "../../src"]
 pub mod kernel {
     pub mod archive;
+    /// What the engine has to know of an instruction.
     pub mod decode {
         pub mod bytes;
     }

@@ -27,9 +27,9 @@ fn subject(context: &Context) -> Result<(Request, Ran)> {
 
 /// All counters with all skids.
 fn late() -> impl Iterator<Item = ((CounterChoice, CounterKind), Lateness)> {
-    [INTEL, AMD].into_iter().flat_map(|counter| {
-        [Lateness::Random(SKID), Lateness::LongTail(SKID)].map(|skid| (counter, skid))
-    })
+    [INTEL, AMD]
+        .into_iter()
+        .flat_map(|counter| [Lateness::Random(SKID), Lateness::LongTail(SKID)].map(|skid| (counter, skid)))
 }
 
 fn flip(run: Run, at: u64, target: Target, bit: u8) -> Injection {
@@ -92,13 +92,7 @@ pub(super) fn outvoted(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn hit(
-    context: &Context,
-    request: &Request,
-    kind: CounterKind,
-    expected: &Ran,
-    outvoted: u64,
-) -> Result<()> {
+fn hit(context: &Context, request: &Request, kind: CounterKind, expected: &Ran, outvoted: u64) -> Result<()> {
     let ran = run(context, request, kind)?;
     ensure!(ran.shown == expected.shown, "another output than without a flip");
     let Totals { flips, divergences, restarts, .. } = ran.totals;
