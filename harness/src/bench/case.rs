@@ -70,6 +70,17 @@ impl Case {
     }
 }
 
+/// A lateness in the words of the command line.
+pub fn named(skid: Lateness) -> String {
+    match skid {
+        Lateness::None => "none".into(),
+        Lateness::Fixed(skid) => format!("fixed:{skid}"),
+        Lateness::Random(most) => format!("random:{most}"),
+        Lateness::LongTail(most) => format!("long-tail:{most}"),
+    }
+}
+
+/// As a command; of what a counter does wrong, what a bench asks for.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { program, arguments, policy, processor, counter, faults } = self;
@@ -93,7 +104,13 @@ impl fmt::Display for Case {
             write!(f, " --counter {}", self.counter_kind().name())?;
         }
         if *faults != CounterFaults::default() {
-            write!(f, " --counter-faults {faults}")?;
+            let CounterFaults { skid, stale, seed, .. } = *faults;
+            write!(f, " --counter-faults skid={}", named(skid))?;
+            for (name, value) in [("stale", stale.into()), ("seed", seed)] {
+                if value != 0 {
+                    write!(f, ",{name}={value}")?;
+                }
+            }
         }
         match processor {
             Processor::Usual => Ok(()),

@@ -6,7 +6,7 @@ use pe_replay::Policy;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::case::{Case, named};
 use super::runner::{Measured, Results};
 use super::table::{Align, Table, grouped, ratio};
 use super::workload::{COMPUTE, MIXED, SYSCALL, Workload};
@@ -117,7 +117,7 @@ pub fn table(results: &Results) -> Table {
     for group in Group::all() {
         for row in group.rows() {
             let first =
-                [group.workload.name.into(), grouped(group.limit), row.counter.into(), row.skid.to_string()];
+                [group.workload.name.into(), grouped(group.limit), row.counter.into(), named(row.skid)];
             let figures = match Compared::of(results, &group, &row) {
                 Ok(compared) => figures(&compared),
                 Err(_) => vec!["FAILED".into()],
@@ -172,7 +172,7 @@ pub fn value(results: &Results) -> Value {
                 "workload": group.workload.name,
                 "limit": group.limit,
                 "counter": row.counter,
-                "skid": row.skid.to_string(),
+                "skid": named(row.skid),
                 "command": row.case.to_string(),
                 "pes": own.totals.committed,
                 "debug_exceptions": own.totals.debug_exceptions,

@@ -8,7 +8,7 @@ use pe_replay::wire::record::{PeRecord, TraceHeader};
 use pe_replay::{DelimiterKind, Policy};
 use serde_json::{Value, json};
 
-use super::case::{Case, LOOPS};
+use super::case::{Case, LOOPS, named};
 use super::counters::{COUNTERS, SEED};
 use super::runner::Results;
 use super::table::{Align, Table, grouped};
@@ -135,7 +135,7 @@ pub fn table(results: &Results) -> Table {
     );
     for (at, length) in LENGTHS.into_iter().enumerate() {
         for (counter, skid, case) in rows() {
-            let first = [name(length), counter.into(), skid.to_string()];
+            let first = [name(length), counter.into(), named(skid)];
             let figures = match results.get(&case) {
                 Ok(measured) => {
                     let Looped { pes, misses, exceptions, bound, .. } = measured.loops[at];
@@ -155,14 +155,14 @@ pub fn value(results: &Results) -> Value {
     let mut values = Vec::new();
     for (counter, skid, case) in rows() {
         let Ok(measured) = results.get(&case) else {
-            values.push(json!({ "counter": counter, "skid": skid.to_string(), "failed": true }));
+            values.push(json!({ "counter": counter, "skid": named(skid), "failed": true }));
             continue;
         };
         values.extend(measured.loops.iter().map(|looped| {
             json!({
                 "loop": looped.length,
                 "counter": counter,
-                "skid": skid.to_string(),
+                "skid": named(skid),
                 "pes": looped.pes,
                 "debug_exceptions_median": looped.exceptions.median,
                 "debug_exceptions_rare": looped.exceptions.most,

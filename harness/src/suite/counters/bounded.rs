@@ -37,7 +37,7 @@ pub(super) fn stay_bounded(context: &Context) -> Result<()> {
                 }
                 undisturbed(context, &ran, &expected)
             })()
-            .with_context(|| format!("{}, skid {skid}", kind.name()))?;
+            .with_context(|| format!("{}, {skid:?}", kind.name()))?;
         }
     }
     ensure!(misses > 0, "no counter was too late for its margin");
