@@ -7,9 +7,11 @@
 
 mod bars;
 mod case;
+mod counters;
 mod document;
 mod grid;
 mod latency;
+pub mod loops;
 mod origin;
 mod plot;
 mod runner;
@@ -41,6 +43,8 @@ const STATUS_FAILED: u8 = 1;
 const BARS: &str = "bars";
 /// Likewise.
 const SWEEP: &str = "sweep";
+/// Likewise.
+const COUNTERS: &str = "counters";
 
 /// What one call is to measure.
 struct Plan {
@@ -48,13 +52,15 @@ struct Plan {
     variants: Vec<grid::Variant>,
     bars: bool,
     sweep: bool,
+    counters: bool,
 }
 
 impl Plan {
     fn of(args: &BenchArgs) -> Result<Self> {
         if args.quick {
             let variants = grid::quick();
-            return Ok(Self { workloads: vec![&workload::QUICK], variants, bars: false, sweep: false });
+            let workloads = vec![&workload::QUICK];
+            return Ok(Self { workloads, variants, bars: false, sweep: false, counters: false });
         }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
         for suite in &args.suites {
@@ -68,6 +74,7 @@ impl Plan {
             variants: grid::all(),
             bars: wanted(BARS),
             sweep: wanted(SWEEP) || args.plot.is_some(),
+            counters: wanted(COUNTERS),
         })
     }
 
@@ -79,13 +86,16 @@ impl Plan {
         if self.sweep {
             cases.extend(sweep::cases());
         }
+        if self.counters {
+            cases.extend(counters::cases().into_iter().chain(loops::cases()));
+        }
         cases
     }
 }
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS])
 }
 
 /// Measures and prints; returns the exit status.
@@ -139,6 +149,7 @@ fn list() {
     }
     println!("{BARS:<10}the bars that the engine is held to");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
+    println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
     println!("\nEach workload is run under:");
     for variant in grid::all() {
         println!("{:<16}{}", variant.name, variant.about);
@@ -156,6 +167,9 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     if plan.sweep {
         tables.push(sweep::table(results));
     }
+    if plan.counters {
+        tables.extend([counters::table(results), loops::table(results)]);
+    }
     tables
 }
 
@@ -167,6 +181,8 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "native": grid::native_value(&plan.workloads, results),
         "bars": plan.bars.then(|| bars::value(&bars::measure(results))),
         "sweep": plan.sweep.then(|| sweep::value(results)),
+        "counters": plan.counters.then(|| counters::value(results)),
+        "loops": plan.counters.then(|| loops::value(results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
 }
@@ -192,7 +208,7 @@ mod tests {
         assert!(plan.sweep && !plan.bars);
         let all = Plan::of(&args(&[])).unwrap();
         assert_eq!(all.workloads.len(), workload::ALL.len());
-        assert!(all.sweep && all.bars);
+        assert!(all.sweep && all.bars && all.counters);
         let error = Plan::of(&args(&["heavy"])).err().map(|error| error.to_string()).unwrap();
         assert!(error.contains("heavy") && error.contains("light") && error.contains("bars"), "{error}");
     }

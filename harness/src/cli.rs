@@ -267,7 +267,7 @@ pub struct ReportArgs {
 /// `cargo reprise bench`.
 #[derive(Args, Debug, Default)]
 pub struct BenchArgs {
-    /// Only this part: a workload, `bars` or `sweep`; may be given more than once
+    /// Only this part: a workload, `bars`, `sweep` or `counters`; may be given more than once
     #[arg(long = "suite", value_name = "NAME")]
     pub suites: Vec<String>,
     /// Say what there is to measure, and measure nothing

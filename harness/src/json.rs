@@ -38,6 +38,8 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "limit": summary.header.policy.limit,
         "max_dirty": summary.header.policy.max_dirty,
         "counter": summary.header.counter.name(),
+        "margin_far": summary.header.margin_far,
+        "margin_near": summary.header.margin_near,
         "unit": unit_name(summary.header.unit),
         "pes": totals.pes,
         "committed": totals.committed,
@@ -153,7 +155,15 @@ mod tests {
         for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }
-        for key in ["frames_written", "write_faults", "flips", "lost_records", "longest_hold", "max_dirty"] {
+        for key in [
+            "frames_written",
+            "write_faults",
+            "flips",
+            "lost_records",
+            "longest_hold",
+            "max_dirty",
+            "margin_near",
+        ] {
             assert!(value[key].is_u64(), "{key}");
         }
     }

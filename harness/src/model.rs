@@ -68,7 +68,7 @@ impl Model {
     ///   or, where pages are compared by hash, a copy and a hash;
     /// - restart: an entry for each run of a PE after its first; of the changed mappings and
     ///   hashes that are left those of all turns, as many for each as at the commit; the same
-    ///   of the copies by hash, else all that are left;
+    ///   of the copies by hash, else all that are left; what debug exceptions cost beyond others;
     /// - flush: lines, caches, translations;
     /// - verify and commit: comparisons, and the mappings, hashes and copies that are left;
     /// - other: the entries that are left.
@@ -122,6 +122,7 @@ impl Model {
         restart.pages(put_back, &weights.copied, hot);
         restart.events(turns(&mut mapped), weights.mapped.cycles);
         restart.pages(turns(&mut hashed), &weights.hashed, hot);
+        restart.events(totals.debug_exceptions, weights.debug_exception.cycles);
 
         let mut flush = Share::default();
         flush.events(events.lines_flushed, weights.line_flush.cycles);

@@ -39,16 +39,20 @@ pub struct DebugExceptions {
     pub median: u64,
     /// What 999 of 1,000 PEs do not exceed.
     pub most: u64,
+    /// What none exceeds.
+    pub highest: u64,
 }
 
 impl DebugExceptions {
-    fn new(mut all: Vec<u64>) -> Self {
+    /// Those of so many PEs.
+    pub fn new(mut all: Vec<u64>) -> Self {
         all.sort_unstable();
         let at = |index: usize| all.get(index).copied().unwrap_or_default();
         let length = all.len();
         Self {
             median: at(length.saturating_sub(1) / 2),
             most: at((length * 999).div_ceil(1000).saturating_sub(1)),
+            highest: at(length.saturating_sub(1)),
         }
     }
 }

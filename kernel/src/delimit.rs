@@ -6,7 +6,7 @@ use pe_replay::stop::vector;
 use pe_replay::{Delimiter, DelimiterKind, Uprr};
 
 use crate::linux::signal::exception::Exception;
-use crate::mem::space::Space;
+use crate::mem::space::{PAGE_LEN, Space};
 
 /// The longest x86 instruction, in bytes.
 pub const MAX_INSTRUCTION_LEN: usize = 15;
@@ -39,11 +39,12 @@ pub enum Duty {
 /// The instruction bytes at `address`, as far as they are mapped; the rest is zero.
 pub fn code_at(space: &Space, address: u64) -> [u8; MAX_INSTRUCTION_LEN] {
     let mut code = [0; MAX_INSTRUCTION_LEN];
-    for (index, byte) in code.iter_mut().enumerate() {
-        let at = address.wrapping_add(index as u64);
-        if space.peek(at, core::slice::from_mut(byte)).is_err() {
-            break;
-        }
+    let in_page = MAX_INSTRUCTION_LEN.min((PAGE_LEN - address % PAGE_LEN) as usize);
+    let (here, beyond) = code.split_at_mut(in_page);
+    let begins = space.peek(address, here).is_ok();
+    if begins && !beyond.is_empty() {
+        // What is not mapped stays zero.
+        let _ = space.peek(address.wrapping_add(in_page as u64), beyond);
     }
     code
 }

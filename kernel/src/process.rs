@@ -46,6 +46,8 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         unit: platform.counting.unit,
         counter: platform.counting.kind,
         policy: config.policy,
+        margin_far: platform.counting.margin.far,
+        margin_near: platform.counting.margin.near,
     }));
     execute(config, archive, platform, config.trace, u64::MAX)
 }

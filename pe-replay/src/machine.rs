@@ -78,7 +78,8 @@ pub trait Machine {
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
-    /// The instruction at `rip`; one that cannot be read is nothing special.
+    /// The instruction at `rip`; one that cannot be read is nothing special. Of those
+    /// that are not, `next` need not be true.
     fn decode(&mut self, rip: u64) -> Instruction;
     /// How the counter counts REP string instructions.
     fn repeats(&self) -> Repeats {

@@ -79,6 +79,8 @@ fn header() -> TraceHeader {
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
         policy: Policy { mode: Mode::Dual, ..Policy::DEFAULT },
+        margin_far: 300,
+        margin_near: 2,
     }
 }
 
@@ -271,7 +273,7 @@ fn policies_have_their_bytes() {
         (Policy { flush: Flush::Retry, ..policy }, "010000030a08"),
     ] {
         let bytes = encoded_record(&Record::Header(TraceHeader { policy, ..header() }));
-        assert_eq!(hex(&bytes), format!("00{VERSION:02x}0000{golden}"), "{policy:?}");
+        assert_eq!(hex(&bytes), format!("00{VERSION:02x}0000{golden}ac0202"), "{policy:?}");
     }
 }
 
@@ -299,7 +301,7 @@ fn flips_have_their_bytes() {
 
 #[test]
 fn trace_header_has_its_bytes() {
-    let golden = format!("00{VERSION:02x}000001000000a08d068008");
+    let golden = format!("00{VERSION:02x}000001000000a08d068008ac0202");
     assert_eq!(hex(&encoded_record(&Record::Header(header()))), golden);
     let bytes = unhex(&golden);
     let (read, mut records) = Records::open(&bytes).unwrap();
@@ -515,7 +517,8 @@ fn the_largest_values_fit() {
         flips: u16::MAX,
         debug_exceptions: u32::MAX,
     });
-    let header = Record::Header(TraceHeader { policy, ..header() });
+    let header = TraceHeader { policy, margin_far: u64::MAX, margin_near: u64::MAX, ..header() };
+    let header = Record::Header(header);
     assert!(encoded_record(&header).len() <= MAX_RECORD_LEN);
     assert!(encoded_record(&record).len() <= MAX_RECORD_LEN);
 

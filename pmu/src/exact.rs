@@ -20,7 +20,7 @@
 //! # The bound
 //!
 //! Every debug exception but one at the very target is at least one instruction
-//! further on. In the stretch between `far` and `near` there are at most
+//! further on (inside a REP string instruction there is one more). In the stretch between `far` and `near` there are at most
 //! [`PATIENCE`] of them, then the counter is armed once more; behind `near` at
 //! most `near`, in a loop of L instructions `near`/L. So however long or
 //! irregular the loops are, an attempt takes at most
@@ -37,14 +37,18 @@
 //! none, since the second arming hits the target. In longer loops the breakpoint
 //! divides all of that by L.
 //!
+//! With the attempts that missed, whose share is [`PATIENCE`] each, and `near`
+//! doubled by each of them, that is [`bound`]: what a whole PE can take. A test
+//! holds every PE of three loops to it, in the kernel, under every skid.
+//!
 //! # Overshoot
 //!
 //! An interrupt that is later than the margin passes the target:
 //! [`Move::Missed`]. The attempt is repeated from the start with
-//! [`Margin::doubled`]; all attempts together take at most twice the exceptions of
-//! the last one, but for [`PATIENCE`]. As soon as `near` is as long as the way, no
-//! interrupt is needed any more and the way is stepped. With a breakpoint armed
-//! nothing can be passed: then the execution is not the same, [`Move::Strayed`].
+//! [`Margin::doubled`]; with a breakpoint armed nothing can be passed, so before an
+//! overshoot there are at most [`PATIENCE`] exceptions. As soon as `near` is as long as the way, no
+//! interrupt is needed any more and the way is stepped. If a target is passed with a
+//! breakpoint armed, the execution is not the same, [`Move::Strayed`].
 //!
 //! # REP
 //!
@@ -64,6 +68,17 @@ use crate::skid::Margin;
 
 /// Breakpoint hits in a row before the counter is tried once more.
 pub const PATIENCE: u64 = 4;
+
+/// The most debug exceptions that a run can take to its target, `count` instructions
+/// away, after so many `misses`, with [`Margin::near`] at first `near`; where the
+/// target's address is arrived at every `length` instructions or less often. See the
+/// module's text.
+pub fn bound(near: u64, misses: u64, count: u64, length: u64) -> u64 {
+    let margin = (0..misses.min(64)).fold(Margin { far: near, near }, |margin, _| margin.doubled());
+    let last =
+        if misses > 0 && margin.near >= count { count } else { margin.near.min(count) / length.max(1) };
+    misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
+}
 
 /// A place in an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

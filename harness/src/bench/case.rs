@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! One run that is wanted: a program with its arguments, under a policy, on a processor.
+//! One run that is wanted: a program with its arguments, under a policy, on a processor, with a
+//! counter.
 
 use std::fmt;
 
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use pe_replay::{Mode, Policy};
 
 use crate::machine::Processor;
+
+/// The program whose processes take turns.
+pub const LOOPS: &str = "bench-loops";
 
 /// A run that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,24 +23,67 @@ pub struct Case {
     pub policy: Policy,
     /// What it runs on.
     pub processor: Processor,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What that does wrong.
+    pub faults: CounterFaults,
 }
 
 impl Case {
     /// A run on the usual processor.
     pub fn new(program: &'static str, arguments: &[&str], policy: Policy) -> Self {
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
-        Self { program, arguments, policy, processor: Processor::Usual }
+        let (counter, faults) = (CounterChoice::VirtualTime, CounterFaults::default());
+        Self { program, arguments, policy, processor: Processor::Usual, counter, faults }
     }
 
     /// The same without replay and under the default limit, which every ratio is over.
     pub fn baseline(&self) -> Self {
-        Self { policy: Policy { mode: Mode::Off, ..Policy::DEFAULT }, ..self.clone() }
+        let policy = Policy { mode: Mode::Off, ..Policy::DEFAULT };
+        Self { policy, ..self.counted(CounterChoice::VirtualTime, CounterFaults::default()) }
+    }
+
+    /// The same with another counter.
+    pub fn counted(&self, counter: CounterChoice, faults: CounterFaults) -> Self {
+        Self { counter, faults, ..self.clone() }
+    }
+
+    /// Whether the counter's interrupts are late, so that runs may have to be repeated.
+    pub fn is_late(&self) -> bool {
+        self.faults.skid != Lateness::None
+    }
+
+    /// Whether its processes take turns that end with PEs, so that these decide how much is
+    /// executed.
+    pub fn takes_turns(&self) -> bool {
+        self.program == LOOPS
+    }
+
+    /// The counter that has to have counted.
+    pub fn counter_kind(&self) -> CounterKind {
+        match self.counter {
+            CounterChoice::Detect | CounterChoice::VirtualTime => CounterKind::VirtualTime,
+            CounterChoice::IntelEmulated => CounterKind::IntelEmulated,
+            CounterChoice::AmdEmulated => CounterKind::AmdEmulated,
+            CounterChoice::Stepping => CounterKind::Stepping,
+        }
     }
 }
 
+/// A lateness in the words of the command line.
+pub fn named(skid: Lateness) -> String {
+    match skid {
+        Lateness::None => "none".into(),
+        Lateness::Fixed(skid) => format!("fixed:{skid}"),
+        Lateness::Random(most) => format!("random:{most}"),
+        Lateness::LongTail(most) => format!("long-tail:{most}"),
+    }
+}
+
+/// As a command; of what a counter does wrong, what a bench asks for.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, arguments, policy, processor } = self;
+        let Self { program, arguments, policy, processor, counter, faults } = self;
         f.write_str(program)?;
         arguments.iter().try_for_each(|word| write!(f, " {word}"))?;
         write!(f, " --mode {}", policy.mode.name())?;
@@ -51,6 +99,18 @@ impl fmt::Display for Case {
         }
         if policy.limit != usual.limit {
             write!(f, " --limit {}", policy.limit)?;
+        }
+        if *counter != CounterChoice::VirtualTime {
+            write!(f, " --counter {}", self.counter_kind().name())?;
+        }
+        if *faults != CounterFaults::default() {
+            let CounterFaults { skid, stale, seed, .. } = *faults;
+            write!(f, " --counter-faults skid={}", named(skid))?;
+            for (name, value) in [("stale", stale.into()), ("seed", seed)] {
+                if value != 0 {
+                    write!(f, ",{name}={value}")?;
+                }
+            }
         }
         match processor {
             Processor::Usual => Ok(()),
@@ -71,5 +131,17 @@ mod tests {
         let case = Case::new("bench-pages", &["8", "100"], policy);
         assert_eq!(case.to_string(), "bench-pages 8 100 --mode dual --flush clflush --limit 1000");
         assert_eq!(case.baseline().to_string(), "bench-pages 8 100 --mode off");
+    }
+    #[test]
+    fn a_counter_and_its_faults_are_part_of_the_command() {
+        let faults =
+            CounterFaults { skid: Lateness::Random(100), stale: 100, seed: 5, ..CounterFaults::default() };
+        let usual = Case::new("showcase", &[], Policy::DEFAULT);
+        let case = usual.counted(CounterChoice::AmdEmulated, faults);
+        let command =
+            "showcase --mode dual --counter amd-emulated --counter-faults skid=random:100,stale=100,seed=5";
+        assert_eq!(case.to_string(), command);
+        assert_eq!(case.baseline(), usual.baseline());
+        assert!(case.is_late() && !usual.is_late());
     }
 }

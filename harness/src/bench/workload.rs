@@ -63,6 +63,14 @@ pub const MIXED: Workload = Workload {
     arguments: &[],
 };
 
+/// Next to nothing between system calls.
+pub const SYSCALL: Workload = Workload {
+    name: "syscall",
+    about: "getpid, gettid, getuid, again and again",
+    program: "bench-syscall",
+    arguments: &[],
+};
+
 /// All of them.
 pub const ALL: &[Workload] = &[
     COMPUTE,
@@ -75,12 +83,7 @@ pub const ALL: &[Workload] = &[
         program: "bench-stream",
         arguments: &[],
     },
-    Workload {
-        name: "syscall",
-        about: "getpid, gettid, getuid, again and again",
-        program: "bench-syscall",
-        arguments: &[],
-    },
+    SYSCALL,
     Workload {
         name: "fault",
         about: "maps, touches and unmaps memory: pages made on demand",

@@ -21,6 +21,7 @@ fn totals() -> Totals {
         translation_flushes: 4,
     };
     let mut totals = Totals { committed: 10, write_faults: 2, third_runs: 1, events, ..Totals::default() };
+    totals.debug_exceptions = 9;
     totals.phases = Phases([100_000, 20_000, 30_000, 500, 100_000, 10_000, 40_000, 50_000]);
     totals.total = totals.phases.total();
     totals.ends[DelimiterKind::Syscall as usize] = 4;
@@ -78,6 +79,7 @@ fn doubling_a_weight_adds_what_it_stands_for() {
         ("write_fault", 2.0 * weights.write_fault.cycles),
         ("system_call", 8.0 * weights.system_call.cycles),
         ("exception", 30.0 * weights.exception.cycles),
+        ("debug_exception", 9.0 * weights.debug_exception.cycles),
         ("copied", 5.0 * weights.copied.hot),
         ("compared", 2.0 * weights.compared.hot),
         ("compared_and_copied", 3.0 * weights.compared_and_copied.hot),
@@ -99,6 +101,7 @@ fn phases_hold_what_belongs_to_them() {
     let before = cycles(FILE);
     for (name, phase) in [
         ("write_fault", TimedPhase::Treatment),
+        ("debug_exception", TimedPhase::Restart),
         ("translation_flush", TimedPhase::Flush),
         ("line_flush", TimedPhase::Flush),
         ("cache_flush", TimedPhase::Flush),

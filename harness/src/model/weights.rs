@@ -69,6 +69,7 @@ pub(super) struct Weights {
     pub(super) write_fault: Weight,
     pub(super) exception: Weight,
     pub(super) system_call: Weight,
+    pub(super) debug_exception: Weight,
     pub(super) copied: Page,
     pub(super) compared: Page,
     pub(super) compared_and_copied: Page,
@@ -116,7 +117,7 @@ impl Model {
 
 impl Weights {
     /// Name, figures and source of each weight.
-    pub(super) fn all(&self) -> [(&'static str, Vec<f64>, &str); 16] {
+    pub(super) fn all(&self) -> [(&'static str, Vec<f64>, &str); 17] {
         let one = |name, weight: &'_ Weight| (name, vec![weight.cycles]);
         let two = |name, page: &'_ Page| (name, vec![page.hot, page.cold]);
         let rows = [
@@ -128,6 +129,7 @@ impl Weights {
             (one("write_fault", &self.write_fault), &self.write_fault.source),
             (one("exception", &self.exception), &self.exception.source),
             (one("system_call", &self.system_call), &self.system_call.source),
+            (one("debug_exception", &self.debug_exception), &self.debug_exception.source),
             (two("copied", &self.copied), &self.copied.source),
             (two("compared", &self.compared), &self.compared.source),
             (two("compared_and_copied", &self.compared_and_copied), &self.compared_and_copied.source),

@@ -15,6 +15,8 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
         policy: Policy::default(),
+        margin_far: 0,
+        margin_near: 0,
     };
     let mut trace = Vec::new();
     let mut put = |record: Record| trace.extend_from_slice(record.encode(&mut [0; MAX_RECORD_LEN]));

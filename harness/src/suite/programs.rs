@@ -44,12 +44,12 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::watched", run: |context| project(context, "watched", Native::Same) },
     Test { name: "programs::x87", run: |context| project(context, "x87", Native::Same) },
     Test { name: "programs::x87trans", run: |context| project(context, "x87trans", Native::Another) },
-    Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, &["sha256sum", INPUT_NAME]) },
-    Test { name: "programs::busybox_gzip", run: |context| busybox(context, &["gzip", "-c", INPUT_NAME]) },
-    Test { name: "programs::busybox_sort", run: |context| busybox(context, &["sort", INPUT_NAME]) },
-    Test { name: "programs::busybox_bzip2", run: |context| busybox(context, &["bzip2", "-c", INPUT_NAME]) },
-    Test { name: "programs::busybox_wc", run: |context| busybox(context, &["wc", INPUT_NAME]) },
-    Test { name: "programs::busybox_sh", run: |context| busybox(context, &["sh", "-c", SCRIPT]) },
+    Test { name: "programs::busybox_sha256sum", run: |context| busybox(context, APPLETS[0]) },
+    Test { name: "programs::busybox_gzip", run: |context| busybox(context, APPLETS[1]) },
+    Test { name: "programs::busybox_sort", run: |context| busybox(context, APPLETS[2]) },
+    Test { name: "programs::busybox_bzip2", run: |context| busybox(context, APPLETS[3]) },
+    Test { name: "programs::busybox_wc", run: |context| busybox(context, APPLETS[4]) },
+    Test { name: "programs::busybox_sh", run: |context| busybox(context, APPLETS[5]) },
     Test { name: "programs::records_are_complete", run: records_are_complete },
     Test { name: "programs::unknown_calls_are_logged", run: unknown_calls_are_logged },
 ];
@@ -128,13 +128,28 @@ fn project(context: &Context, name: &str, native: Native) -> Result<()> {
     same(context, &request, (native == Native::Same).then_some(&expected), &LIMITS)
 }
 
-fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
+/// The applets that are run, with their arguments.
+pub(super) const APPLETS: [&[&str]; 6] = [
+    &["sha256sum", INPUT_NAME],
+    &["gzip", "-c", INPUT_NAME],
+    &["sort", INPUT_NAME],
+    &["bzip2", "-c", INPUT_NAME],
+    &["wc", INPUT_NAME],
+    &["sh", "-c", SCRIPT],
+];
+
+/// A run of one of them.
+pub(super) fn applet(context: &Context, arguments: &[&str]) -> Result<Request> {
     let mut request = context.elf(Path::new(BUSYBOX), arguments)?;
-    let input = input();
-    request.contents.files.push((format!("/{INPUT_NAME}"), input));
+    request.contents.files.push((format!("/{INPUT_NAME}"), input()));
     if arguments[0] == "sh" {
         request.contents.files.push((BUSYBOX.to_owned(), fs::read(BUSYBOX)?));
     }
+    Ok(request)
+}
+
+fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
+    let request = applet(context, arguments)?;
     let expected = Shown::natively(Path::new(BUSYBOX), &request)?;
     same(context, &request, Some(&expected), &LIMITS)
 }

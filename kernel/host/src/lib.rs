@@ -2,8 +2,8 @@
 //! The kernel's Linux personality on the host, over a model of memory.
 //!
 //! Compiles `kernel/src/linux.rs` as it is, with stand-ins for what it uses of
-//! the rest of the kernel, and runs its unit tests and scenarios. Nothing here
-//! is part of the kernel.
+//! the rest of the kernel, and runs its unit tests and scenarios; likewise what
+//! decodes instructions. Nothing here is part of the kernel.
 
 #![cfg(test)]
 #![forbid(unsafe_code)]
@@ -16,6 +16,10 @@ extern crate self as defmt;
 #[path = "../../src"]
 pub mod kernel {
     pub mod archive;
+    /// What the engine has to know of an instruction.
+    pub mod decode {
+        pub mod bytes;
+    }
     pub mod linux;
 }
 

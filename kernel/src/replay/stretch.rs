@@ -128,9 +128,13 @@ impl KernelMachine {
             let (rip, user_trap) = (at.rip, at.rflags & TRAP_FLAG != 0);
             let here = decode::instruction(&self.space, rip);
             let left = order.budget - executed;
-            let around = match single(rip, &mut Reader(&self.space)) {
-                Single::Around { next } => Some(next),
-                Single::Trap => (here.holds_debug_back && left == 1).then_some(here.next),
+            let around = if here.shows_trap || here.holds_debug_back {
+                match single(rip, &mut Reader(&self.space)) {
+                    Single::Around { next } => Some(next),
+                    Single::Trap => (here.holds_debug_back && left == 1).then_some(here.next),
+                }
+            } else {
+                None
             };
             let debug = Debug { step: around.is_none(), breakpoint: around, resume: false };
             let stretch = self.stretch(source.take(), state, order, 0, debug);

@@ -171,6 +171,8 @@ impl<M: Machine> Engine<M> {
         self.watch.lap(gap, stop.entered);
         self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
         if stop.debug_exceptions > 0 || stop.strays > 0 {
+            // A stretch of single steps is many entries.
+            self.events.entries += u64::from(stop.debug_exceptions);
             self.note(stop.debug_exceptions, stop.strays);
         }
     }

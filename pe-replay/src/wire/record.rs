@@ -6,6 +6,7 @@
 //! it can be; a reader gets the same either way.
 
 use arrayvec::ArrayVec;
+use pmu::exact;
 use serde::{Deserialize, Serialize};
 
 use super::brief::BriefRecord;
@@ -37,6 +38,21 @@ pub struct TraceHeader {
     pub counter: CounterKind,
     /// How PEs were run.
     pub policy: Policy,
+    /// How much earlier than a target the counter was armed, from afar.
+    pub margin_far: u64,
+    /// Likewise in tight loops; this [bounds](Self::most_debug_exceptions) the debug
+    /// exceptions of a PE.
+    pub margin_near: u64,
+}
+
+impl TraceHeader {
+    /// The most debug exceptions that the second run of a PE of so many instructions
+    /// can have taken, so many counter misses included, where the code at its end is
+    /// a loop of `length` instructions; 1 holds for any code. Single steps in place
+    /// of a counter are not bounded.
+    pub fn most_debug_exceptions(&self, misses: u64, instructions: u64, length: u64) -> u64 {
+        exact::bound(self.margin_near, misses, instructions, length)
+    }
 }
 
 /// One committed PE.

@@ -38,7 +38,7 @@ impl Instruction {
 /// Decodes instructions; the crate has no decoder of its own.
 pub trait Decoder {
     /// The instruction at an address in user space; one that cannot be read is
-    /// nothing special.
+    /// nothing special. Of those that are not, [`Instruction::next`] need not be true.
     fn decode(&mut self, rip: u64) -> Instruction;
 }
 
