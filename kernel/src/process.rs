@@ -110,7 +110,8 @@ impl Process {
     fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
         let now = machine::now();
         let injections = config.injections.clone();
-        let engine = Engine::new(config.policy, margin, injections, config.mutation, now);
+        let states = replay::states()?;
+        let engine = Engine::new(config.policy, margin, injections, config.mutation, states, now);
         let mut process = linux::boxed(Self { id, engine, space: None })?;
         process.engine.state_mut().clone_from(state);
         Ok(process)

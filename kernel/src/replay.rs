@@ -3,17 +3,20 @@
 
 mod stretch;
 
+use alloc::boxed::Box;
+
 use arrayvec::ArrayVec;
 use pages::Primitives;
 use pe_replay::policy::MAX_DIRTY_PAGES;
-use pe_replay::{Kept, Machine, MappedPage, Order, Policy, Stop, Uprr};
-use pmu::Repeats;
+use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, Uprr};
 use pmu::exact::Instruction;
+use pmu::{Repeats, StopKind};
 
-use crate::arch::context::{self, Start};
+use crate::arch::context::{self, Glance, Start, Stretch};
 use crate::arch::{cache, machine, watchdog};
 use crate::counter::{Counting, stop_kind};
 use crate::decode;
+use crate::linux::{self, Exhausted};
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
@@ -24,6 +27,12 @@ const POOL: usize = 3 * MAX_DIRTY_PAGES as usize;
 /// Frames that a process reserves for the copies of its written pages.
 pub fn reserve(policy: &Policy) -> usize {
     usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
+}
+
+/// Places for an engine's states.
+pub fn states() -> Result<[Box<Uprr>; STATES], Exhausted> {
+    let place = || linux::boxed(Uprr::new(0, 0));
+    Ok([place()?, place()?, place()?, place()?, place()?])
 }
 
 /// What stays the same from program to program.
@@ -69,6 +78,23 @@ impl KernelMachine {
         Ok(Self { space, counting, mxcsr_mask, primitives, pool })
     }
 
+    /// What a stretch under virtual time comes to.
+    #[inline(never)]
+    fn stop(&self, stretch: Stretch) -> Stop {
+        let elapsed = stretch.left.wrapping_sub(stretch.entered);
+        let clock = &self.counting.clock;
+        let instructions =
+            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
+        Stop {
+            cause: stretch.cause,
+            instructions,
+            entered: stretch.entered,
+            ticks: instructions,
+            debug_exceptions: 0,
+            strays: 0,
+        }
+    }
+
     /// Frames that nobody keeps.
     pub fn pooled(&self) -> usize {
         self.pool.len()
@@ -84,12 +110,12 @@ impl KernelMachine {
 impl Machine for KernelMachine {
     type Frame = Frame;
     type Entry = Slot;
+    type State = Box<Uprr>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    #[inline(always)]
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
@@ -103,17 +129,26 @@ impl Machine for KernelMachine {
             interrupts_off: order.interrupts_off,
             fresh: order.fresh,
         };
-        let stretch = context::enter(source, state, start, self.mxcsr_mask);
-        let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let instructions =
-            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
-        Stop {
-            cause: stretch.cause,
-            instructions,
-            entered: stretch.entered,
-            ticks: instructions,
-            debug_exceptions: 0,
-            strays: 0,
+        self.stop(context::enter(source, state, start, self.mxcsr_mask))
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+        if self.counting.other.is_some() {
+            return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
+        }
+        let clock = &self.counting.clock;
+        watchdog::wind(machine::now());
+        let timer = clock.timer(budget);
+        let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
+        let span = |kind, context::Span { entered, left }: context::Span| {
+            let instructions = clock.instructions(kind, left.wrapping_sub(entered));
+            Span { instructions, entered, ticks: instructions }
+        };
+        match context::begin(source, state, start, self.mxcsr_mask) {
+            Glance::Syscall(seen) => Begun::Syscall(span(StopKind::Syscall, seen)),
+            Glance::Counter(seen) => Begun::Counter(span(StopKind::Counter, seen)),
+            Glance::Otherwise(stretch) => Begun::Otherwise(self.stop(stretch)),
         }
     }
 

@@ -48,5 +48,6 @@ pub use life::Run;
 pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
-pub use stop::{Cause, Delimiter, DelimiterKind, Stop};
+pub use registers::STATES;
+pub use stop::{Begun, Cause, Delimiter, DelimiterKind, Span, Stop};
 pub use uprr::Uprr;

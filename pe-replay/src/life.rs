@@ -168,8 +168,17 @@ impl Rules {
     }
 }
 
+/// How the runs of an attempt ended. No array: what is indexed by the run has to be kept in
+/// memory, and here is where each PE passes.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: RunEnd,
+    second: RunEnd,
+    third: RunEnd,
+}
+
 /// A PE from Prepare to Commit or Verdict.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Life {
     rules: Rules,
     phase: Phase,
@@ -181,7 +190,7 @@ pub struct Life {
     missed: bool,
     /// Runs repeated because the counter overshot.
     misses: u16,
-    ends: [RunEnd; Run::ALL.len()],
+    ends: Ends,
     difference: Option<Difference>,
 }
 
@@ -196,7 +205,7 @@ impl Life {
             margin: rules.margin,
             missed: false,
             misses: 0,
-            ends: [RunEnd::NONE; Run::ALL.len()],
+            ends: Ends { first: RunEnd::NONE, second: RunEnd::NONE, third: RunEnd::NONE },
             difference: None,
         };
         (life, Action::Prepare)
@@ -208,15 +217,19 @@ impl Life {
     }
 
     /// How a run of this attempt ended.
-    #[inline]
+    #[inline(always)]
     pub fn end(&self, run: Run) -> RunEnd {
-        self.ends[run as usize]
+        match run {
+            Run::First => self.ends.first,
+            Run::Second => self.ends.second,
+            Run::Third => self.ends.third,
+        }
     }
 
     /// The run whose end, set by the counter, this run is to reach exactly.
-    #[inline]
+    #[inline(always)]
     pub fn target(&self, run: Run) -> Option<Run> {
-        let at_limit = |run: Run| (self.end(run).delimiter == Delimiter::Limit).then_some(run);
+        let at_limit = |run: Run| matches!(self.end(run).delimiter, Delimiter::Limit).then_some(run);
         match run {
             Run::First => None,
             Run::Second => at_limit(Run::First),
@@ -226,12 +239,14 @@ impl Life {
     }
 
     /// Where `run` is to stop exactly, in instructions; 0 if nowhere.
+    #[inline(always)]
     fn goal(&self, run: Run) -> u64 {
         self.target(run).map_or(0, |target| self.end(target).count)
     }
 
     /// Whether `run` is stepped all the way: the counter has overshot, and the margin
     /// is as long as the way by now.
+    #[inline(always)]
     fn is_stepped(&self, run: Run) -> bool {
         self.missed && self.margin.near >= self.goal(run)
     }
@@ -251,14 +266,14 @@ impl Life {
     /// # Panics
     /// If `event` is not the answer to the action asked for last.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, event: Event) -> Action {
         match (self.phase, event) {
             (Phase::Preparing, Event::Done) => {
                 self.execute(Run::First, Approach::Free { limit: self.rules.limit })
             }
             (Phase::Running(Run::First), Event::Ended(end)) => {
-                self.ends[0] = end;
+                self.ends.first = end;
                 match (end.delimiter, self.rules.mode) {
                     (Delimiter::Watchdog, Mode::Dual | Mode::Triple) => self.fail(endless(end)),
                     // Without checkpoints there is nothing to start again from.
@@ -280,14 +295,16 @@ impl Life {
                 self.margin = self.margin.doubled();
                 self.turn(run)
             }
-            (Phase::Running(run @ (Run::Second | Run::Third)), Event::Ended(end) | Event::Overshot(end)) => {
-                self.ends[run as usize] = end;
-                if run == Run::Second && self.rules.mode == Mode::Triple {
-                    self.turn(Run::Third)
-                } else {
-                    self.phase = Phase::Verifying(run);
-                    Action::Verify(run)
+            (Phase::Running(Run::Second), Event::Ended(end) | Event::Overshot(end)) => {
+                self.ends.second = end;
+                match self.rules.mode {
+                    Mode::Triple => self.turn(Run::Third),
+                    Mode::Off | Mode::Dual => self.verify(Run::Second),
                 }
+            }
+            (Phase::Running(Run::Third), Event::Ended(end) | Event::Overshot(end)) => {
+                self.ends.third = end;
+                self.verify(Run::Third)
             }
             (Phase::Verifying(_), Event::Agreed) => self.commit(None),
             (Phase::Verifying(Run::Third), Event::Outvoted(run, difference)) => {
@@ -320,13 +337,13 @@ impl Life {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&mut self, run: Run, approach: Approach) -> Action {
         self.phase = Phase::Running(run);
         Action::Execute(run, approach)
     }
 
-    #[inline]
+    #[inline(always)]
     fn approach(&self, run: Run) -> Approach {
         match self.target(run) {
             Some(target) => Approach::Exact {
@@ -335,25 +352,35 @@ impl Life {
                 stepped: self.is_stepped(run),
             },
             None => {
-                let furthest = Run::ALL[..run as usize].iter().map(|before| self.end(*before).count).max();
-                Approach::Free { limit: self.rules.limit.max(furthest.unwrap_or(0) + 1) }
+                let furthest = match run {
+                    Run::First => 0,
+                    Run::Second => self.ends.first.count + 1,
+                    Run::Third => self.ends.first.count.max(self.ends.second.count) + 1,
+                };
+                Approach::Free { limit: self.rules.limit.max(furthest) }
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn turn(&mut self, run: Run) -> Action {
         self.phase = Phase::Turning(run);
         Action::Turn(run)
     }
 
-    #[inline]
+    #[inline(always)]
+    fn verify(&mut self, run: Run) -> Action {
+        self.phase = Phase::Verifying(run);
+        Action::Verify(run)
+    }
+
+    #[inline(always)]
     fn commit(&mut self, outvoted: Option<Run>) -> Action {
         self.phase = Phase::Over;
         Action::Commit { outvoted }
     }
 
-    #[cold]
+    #[inline(always)]
     fn fail(&mut self, difference: Difference) -> Action {
         self.failed += 1;
         self.difference = Some(difference);
@@ -361,7 +388,7 @@ impl Life {
         Action::RollBack
     }
 
-    #[cold]
+    #[inline(always)]
     fn give_up(&mut self, ground: Ground) -> Action {
         self.phase = Phase::Over;
         Action::Verdict(ground)

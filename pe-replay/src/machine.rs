@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! The hardware that the engine works on, as the kernel or a test's model provides it.
 
+use core::ops::DerefMut;
+
 use pmu::Repeats;
 use pmu::exact::{Decoder, Instruction};
 
 use crate::life::{Event, Phase};
-use crate::stop::Stop;
+use crate::stop::{Begun, Stop};
 use crate::uprr::Uprr;
 
 /// How user mode is to be entered.
@@ -25,6 +27,13 @@ pub struct Order {
     /// A run begins here: nothing that the saved state does not carry may be left
     /// over from before (FNINIT). Within a run such things have to survive.
     pub fresh: bool,
+}
+
+impl Order {
+    /// To begin a run that only the counter has to stop.
+    pub fn begin(budget: u64) -> Self {
+        Self { budget, step: false, breakpoint: None, interrupts_off: false, fresh: true }
+    }
 }
 
 /// A breakpoint.
@@ -72,12 +81,20 @@ pub trait Machine {
     type Frame: Copy + Eq;
     /// Names the place of a page in the machine's tables.
     type Entry: Copy;
+    /// Where a saved state lives. States change roles all the time; so that none is copied for
+    /// that, the places do.
+    type State: DerefMut<Target = Uprr>;
 
     /// The time, in the counter's unit.
     fn now(&mut self) -> u64;
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
+    /// [Enters](Self::enter) with [`Order::begin`]. Nearly all entries are such.
+    #[inline]
+    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+        Begun::Otherwise(self.enter(Some(source), state, Order::begin(budget)))
+    }
     /// The instruction at `rip`; one that cannot be read is nothing special. Of those
     /// that are not, `next` need not be true.
     fn decode(&mut self, rip: u64) -> Instruction;

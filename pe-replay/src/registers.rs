@@ -9,63 +9,57 @@
 //! Results are brought to the normal form where they are needed in it: what is the
 //! same in every byte is so in the normal form, too.
 
+use core::ops::DerefMut;
+
 use crate::compare::{self, Difference, RunResult};
 use crate::life::Run;
 use crate::machine::Machine;
 use crate::stop::Delimiter;
 use crate::uprr::Uprr;
 
+/// How many states are saved.
+pub const STATES: usize = 2 + Run::ALL.len();
+
 /// The start state, its shadow, and each run's result.
-pub struct Registers {
-    states: [Uprr; 5],
-    start: usize,
-    shadow: usize,
-    results: [usize; Run::ALL.len()],
+pub struct Registers<P> {
+    start: P,
+    shadow: P,
+    results: [P; Run::ALL.len()],
     /// The start state was changed, and its shadow was not.
     touched: bool,
     /// Whether there are runs that start from the shadow.
     shadowed: bool,
 }
 
-impl Registers {
-    pub fn new(shadowed: bool) -> Self {
-        Self {
-            states: [const { Uprr::new(0, 0) }; 5],
-            start: 0,
-            shadow: 1,
-            results: [2, 3, 4],
-            touched: true,
-            shadowed,
-        }
+impl<P: DerefMut<Target = Uprr>> Registers<P> {
+    pub fn new([start, shadow, first, second, third]: [P; STATES], shadowed: bool) -> Self {
+        Self { start, shadow, results: [first, second, third], touched: true, shadowed }
     }
 
     /// UPRR0; between PEs, *the* state.
     #[inline]
     pub fn start(&self) -> &Uprr {
-        &self.states[self.start]
+        &self.start
     }
 
     /// To change it between PEs.
     #[inline]
     pub fn start_mut(&mut self) -> &mut Uprr {
         self.touched = true;
-        &mut self.states[self.start]
+        &mut self.start
     }
 
     /// Brings both copies of the start state to the normal form, after changes
     /// between PEs.
     #[inline]
     pub fn prepare<M: Machine>(&mut self, machine: &mut M) {
-        let Ok([start, shadow]) = self.states.get_disjoint_mut([self.start, self.shadow]) else {
-            unreachable!("no state has two roles")
-        };
         if core::mem::take(&mut self.touched) {
-            start.renormalize();
+            self.start.renormalize();
             if self.shadowed {
-                machine.copy_state(start, shadow);
+                machine.copy_state(&self.start, &mut self.shadow);
             }
         } else {
-            shadow.normalize();
+            self.shadow.normalize();
         }
     }
 
@@ -77,7 +71,7 @@ impl Registers {
 
     /// One of the two copies of UPRR0, for a fault to be injected.
     pub fn saved_mut(&mut self, shadow: bool) -> &mut Uprr {
-        &mut self.states[if shadow { self.shadow } else { self.start }]
+        if shadow { &mut self.shadow } else { &mut self.start }
     }
 
     /// What differs between the two copies of UPRR0, if there are two.
@@ -86,34 +80,27 @@ impl Registers {
             return None;
         }
         let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
-        compare::first_difference(plain(self.start()), plain(&self.states[self.shadow]), None)
+        compare::first_difference(plain(&self.start), plain(&self.shadow), None)
     }
 
     #[inline]
     pub fn of(&self, run: Run) -> &Uprr {
-        &self.states[self.results[run as usize]]
+        &self.results[run as usize]
     }
 
     #[inline]
     pub fn of_mut(&mut self, run: Run) -> &mut Uprr {
-        &mut self.states[self.results[run as usize]]
-    }
-
-    fn source(&self, run: Run) -> usize {
-        match run {
-            Run::First | Run::Third => self.start,
-            Run::Second => self.shadow,
-        }
+        &mut self.results[run as usize]
     }
 
     /// Where a run starts from, and what it leaves its registers in.
     #[inline]
     pub fn source_and_result(&mut self, run: Run) -> (&Uprr, &mut Uprr) {
-        let (source, result) = (self.source(run), self.results[run as usize]);
-        match self.states.get_disjoint_mut([source, result]) {
-            Ok([source, result]) => (source, result),
-            Err(error) => unreachable!("no state has two roles: {error}"),
-        }
+        let source = match run {
+            Run::First | Run::Third => &self.start,
+            Run::Second => &self.shadow,
+        };
+        (source, &mut self.results[run as usize])
     }
 
     /// Puts a run before its first instruction.

@@ -83,6 +83,29 @@ pub struct Stop {
     pub strays: u16,
 }
 
+/// A stretch of user code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its instructions, bias removed.
+    pub instructions: u64,
+    /// When user mode was entered, in the counter's unit.
+    pub entered: u64,
+    /// How long user mode lasted in the counter's unit, bias removed.
+    pub ticks: u64,
+}
+
+/// How the first stretch of a run ended: for the commonest causes there is nothing more
+/// to tell than when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// [`Cause::Syscall`].
+    Syscall(Span),
+    /// [`Cause::Counter`].
+    Counter(Span),
+    /// In any way.
+    Otherwise(Stop),
+}
+
 /// What ended a processing element, with the details both runs must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delimiter {

@@ -168,14 +168,16 @@ impl<M: Machine> WrittenSet<M> {
     /// From here to [`commit`](Self::commit) or [`roll_back`](Self::roll_back)
     /// nothing maps a home writable; under [`Comparison::Hash`] nothing but what run
     /// 1 wrote.
-    #[inline]
+    #[inline(always)]
     pub fn turn(&mut self, machine: &mut Counted<M>, run: Run, may_miss: bool) -> Result<(), Difference> {
         let again = self.turned == Some(run);
-        if run == Run::Second && !again {
-            self.witnessed = may_miss;
+        if run == Run::Second {
+            if again {
+                self.unwitnessed |= !self.witnessed && self.comparison == Comparison::Bytes;
+            } else {
+                self.witnessed = may_miss;
+            }
         }
-        let damaged_unseen = run == Run::Second && again && !self.witnessed;
-        self.unwitnessed |= damaged_unseen && self.comparison == Comparison::Bytes;
         for entry in &mut self.pages {
             if !entry.note_writes(machine.machine) {
                 entry.map_home(machine, false);
@@ -290,7 +292,7 @@ impl<M: Machine> WrittenSet<M> {
     /// Under [`Comparison::Bytes`], compares the results of runs 1 and 2, and prepares
     /// to commit them: the first byte on which they differ. This covers what one of them alone has
     /// written: on the other side it equals PM0.
-    #[inline]
+    #[inline(always)]
     pub fn verify(&mut self, machine: &mut Counted<M>) -> Option<Difference> {
         self.pages.iter_mut().filter(|entry| entry.written).find_map(|entry| bytes::verify(entry, machine))
     }
@@ -352,7 +354,7 @@ impl<M: Machine> WrittenSet<M> {
 
     /// Makes the result that was agreed on the state of the process; `outvoted` has
     /// another one. Returns how many pages it wrote.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&mut self, machine: &mut Counted<M>, outvoted: Option<Run>) -> u16 {
         let mut written = 0;
         let mut spent = false;
@@ -375,7 +377,7 @@ impl<M: Machine> WrittenSet<M> {
                 spent = spent || entry.idle >= MAX_IDLE;
             }
             spent = spent || !entry.page.writable;
-            entry.map_home(machine, entry.page.writable);
+            machine.map(entry.page, entry.page.frame, entry.page.writable);
         }
         self.begin();
         if spent {

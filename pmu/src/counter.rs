@@ -97,7 +97,7 @@ impl Biases {
     /// User instructions in a stretch that counted `raw`.
     #[inline]
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        (raw as i64).saturating_sub(self.of(kind)).max(0) as u64
+        (raw as i64).wrapping_sub(self.of(kind)).max(0) as u64
     }
 }
 

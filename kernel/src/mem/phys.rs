@@ -40,7 +40,7 @@ pub fn with<R>(frame: Frame, work: impl FnOnce(&mut Page) -> R) -> R {
 /// # Panics
 /// If they are the same.
 pub fn with2<R>(a: Frame, b: Frame, work: impl FnOnce(&mut Page, &mut Page) -> R) -> R {
-    assert_ne!(a, b, "two different frames are needed");
+    assert!(a != b, "two different frames are needed");
     // SAFETY: as in `with`; the frames differ, so the references do not overlap.
     work(unsafe { &mut *pointer::<Page>(a.address()) }, unsafe { &mut *pointer::<Page>(b.address()) })
 }

@@ -2,6 +2,7 @@
 //! A place to execute small blocks of user code.
 
 use arrayvec::ArrayVec;
+use pe_replay::wire::config::MAX_INJECTIONS;
 use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
 use pmu::{Margin, Workbench};
 
@@ -10,7 +11,7 @@ use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
 use crate::counter;
 use crate::mem::space::{Access, PAGE_LEN, Space};
-use crate::replay::{KernelMachine, Platform};
+use crate::replay::{self, KernelMachine, Platform};
 
 /// Where code goes: one page, readable and executable.
 pub const CODE: u64 = 0x10_0000;
@@ -92,7 +93,17 @@ impl Fixture {
     /// An engine that has executed nothing.
     pub fn engine(policy: Policy, injections: &[Injection]) -> Engine<KernelMachine> {
         let injections: ArrayVec<_, _> = injections.iter().copied().collect();
-        Engine::new(policy, Margin::default(), injections, None, machine::now())
+        Self::engine_with(policy, Margin::default(), injections)
+    }
+
+    /// Likewise, for a counter that needs `margin`.
+    pub fn engine_with(
+        policy: Policy,
+        margin: Margin,
+        injections: ArrayVec<Injection, MAX_INJECTIONS>,
+    ) -> Engine<KernelMachine> {
+        let Ok(states) = replay::states() else { panic!("there is no memory for self-tests") };
+        Engine::new(policy, margin, injections, None, states, machine::now())
     }
 
     /// One PE, and nothing kept for the next one.

@@ -3,12 +3,11 @@
 //! number of debug exceptions stays below its bound.
 
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
-use pe_replay::{Engine, Outcome, Policy};
+use pe_replay::{Outcome, Policy};
 use pmu::exact::PATIENCE;
 
 use super::fixture::Fixture;
 use super::{Found, Test, check};
-use crate::arch::machine;
 use crate::counter::choose;
 
 pub const TESTS: &[Test] = &[
@@ -40,7 +39,7 @@ fn late(fixture: &mut Fixture, code: &[u8], length: u64, skid: u32, pes: u32) ->
     let margin = selection.counting.margin;
     let state = fixture.start(code);
     let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
-    let mut engine = Engine::new(policy, margin, Default::default(), None, machine::now());
+    let mut engine = Fixture::engine_with(policy, margin, Default::default());
     engine.state_mut().clone_from(&state);
     for pe in 0..pes {
         let outcome = engine.execute(&mut fixture.machine);

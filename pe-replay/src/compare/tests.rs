@@ -156,6 +156,7 @@ struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
 impl Machine for Frames {
     type Frame = usize;
     type Entry = ();
+    type State = Box<Uprr>;
 
     fn now(&mut self) -> u64 {
         0

@@ -13,43 +13,41 @@ use crate::wire::config::Mutation;
 
 impl<M: Machine> Engine<M> {
     /// Compares the results of all runs up to `last`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(&mut self, machine: &mut M, last: Run, life: &Life) -> Event {
-        if self.mutation == Some(Mutation::SkipSecondRun) {
+        if self.mutation() == Some(Mutation::SkipSecondRun) {
             self.set.adopt(counted!(self, machine));
             return Event::Agreed;
         }
-        if last != Run::Third {
-            return match self.verify(machine, life) {
-                None => Event::Agreed,
-                Some(difference) => self.doubt(machine, Event::Differed(difference)),
-            };
+        if last == Run::Third {
+            return self.vote(machine, &{ *life });
         }
-        self.vote(machine, life)
+        match self.verify(machine, life) {
+            None => Event::Agreed,
+            Some(difference) => self.doubt(machine, Event::Differed(difference)),
+        }
     }
 
-    /// Runs 1 and 2, in the normal case.
-    #[inline]
+    /// Runs 1 and 2, in the normal case. Where it is not so normal, a copy of `life` is
+    /// worked with: what nobody else ever sees can be kept in registers.
+    #[inline(always)]
     fn verify(&mut self, machine: &mut M, life: &Life) -> Option<Difference> {
         if self.policy.comparison == Comparison::Hash {
             self.set.finish(counted!(self, machine), Run::Second);
-            return self.difference(machine, life, Run::First, Run::Second);
+            return self.difference(machine, &{ *life }, Run::First, Run::Second);
         }
-        let skip = self.skipped();
-        let (first, second) = (self.result(Run::First, life), self.result(Run::Second, life));
-        let ends_agree = first.delimiter == second.delimiter && first.count == second.count;
-        let registers = if ends_agree && machine.is_same(first.uprr, second.uprr) {
-            None
-        } else {
-            self.first_difference(life, Run::First, Run::Second)
-        };
-        registers.or_else(|| match skip {
-            Some(Field::Memory) => {
-                self.set.adopt(counted!(self, machine));
-                None
-            }
-            Some(_) | None => self.set.verify(counted!(self, machine)),
-        })
+        let ends_agree = life.end(Run::First) == life.end(Run::Second);
+        let (first, second) = (self.registers.of(Run::First), self.registers.of(Run::Second));
+        if !(ends_agree && machine.is_same(first, second))
+            && let Some(difference) = self.first_difference(&{ *life }, Run::First, Run::Second)
+        {
+            return Some(difference);
+        }
+        if self.skipped() == Some(Field::Memory) {
+            self.set.adopt(counted!(self, machine));
+            return None;
+        }
+        self.set.verify(counted!(self, machine))
     }
 
     /// Which of three results two runs agree on.
@@ -110,7 +108,7 @@ impl<M: Machine> Engine<M> {
     }
 
     fn skipped(&self) -> Option<Field> {
-        match self.mutation {
+        match self.mutation() {
             Some(Mutation::Drop(field)) => Some(field),
             Some(Mutation::SkipSecondRun) | None => None,
         }

@@ -8,11 +8,12 @@ use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
 use pmu::{Repeats, StopKind};
 
 use super::{Engine, counted};
+use crate::events::one_more;
 use crate::life::{Approach, Event, Life, Run, RunEnd};
 use crate::machine::{Breakpoint, Decoding, Machine, Order};
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::Mode;
-use crate::stop::{Cause, Delimiter, Stop, vector};
+use crate::stop::{Begun, Cause, Delimiter, Span, Stop, vector};
 use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 use crate::wire::config::Mutation;
 use crate::written::SetFull;
@@ -72,9 +73,9 @@ const NET: u64 = 1 << 30;
 
 impl<M: Machine> Engine<M> {
     /// Executes a run to its end; its registers are not in the normal form then.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&mut self, machine: &mut M, run: Run, approach: Approach, life: &Life) -> Event {
-        if run == Run::Second && self.mutation == Some(Mutation::SkipSecondRun) {
+        if run == Run::Second && self.mutation() == Some(Mutation::SkipSecondRun) {
             let result = self.registers.of(Run::First).clone();
             self.registers.of_mut(run).clone_from(&result);
             return Event::Ended(life.end(Run::First));
@@ -92,7 +93,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter_until(&mut self, machine: &mut M, run: Run, approach: Approach, target: Option<Run>) -> Landing {
         let (limit, straight) = match approach {
             Approach::Free { limit } => (limit, true),
@@ -116,32 +117,36 @@ impl<M: Machine> Engine<M> {
     }
 
     /// A run that only the counter has to stop, as most of them are.
-    #[inline]
+    #[inline(always)]
     fn count_out(&mut self, machine: &mut M, run: Run, limit: u64) -> Landing {
+        let (start, state) = self.registers.source_and_result(run);
+        let (span, delimiter) = match machine.begin(start, state, limit) {
+            Begun::Syscall(span) => (span, Delimiter::Syscall),
+            Begun::Counter(span) if span.instructions >= limit => (span, Delimiter::Limit),
+            Begun::Counter(span) => return self.go_on(machine, run, limit, span, Cause::Counter),
+            Begun::Otherwise(stop) => {
+                self.book_rest(stop.debug_exceptions, stop.strays);
+                let span = Span { instructions: stop.instructions, entered: stop.entered, ticks: stop.ticks };
+                return self.go_on(machine, run, limit, span, stop.cause);
+            }
+        };
+        self.entered(span, self.first_gap(run), timed(run).0);
+        Landing { end: RunEnd { delimiter, count: span.instructions }, counted: true, inside: false }
+    }
+
+    /// The rest of such a run, of which the first stretch ended because of `cause`.
+    #[inline(never)]
+    fn go_on(&mut self, machine: &mut M, run: Run, limit: u64, first: Span, cause: Cause) -> Landing {
         let (in_run, before_run) = timed(run);
-        let mut gap = self.first_gap(run);
-        let mut count = 0;
-        let mut fresh = true;
+        self.entered(first, self.first_gap(run), in_run);
+        let (mut cause, mut last) = (cause, first.instructions);
+        let (mut budget, mut count) = (limit, last);
         let mut inside = false;
         let delimiter = loop {
-            let budget = match limit.checked_sub(count) {
-                Some(left) if left > 0 => left,
-                // A write fault may leave a part of its store behind.
-                Some(_) | None if inside => 1,
-                Some(_) | None => break Delimiter::Limit,
-            };
-            let order = Order { budget, step: false, breakpoint: None, interrupts_off: false, fresh };
-            let (start, state) = self.registers.source_and_result(run);
-            let source = if fresh { Some(start) } else { None };
-            let stop = machine.enter(source, state, order);
-            fresh = false;
-            self.entered(&stop, gap, in_run);
-            gap = before_run;
-            count += stop.instructions;
-            match stop.cause {
+            match cause {
                 Cause::Counter => {
                     inside = false;
-                    if stop.instructions < budget {
+                    if last < budget {
                         self.note(0, 1);
                     }
                 }
@@ -153,28 +158,52 @@ impl<M: Machine> Engine<M> {
                     }
                 },
             }
+            budget = match limit.checked_sub(count) {
+                Some(left) if left > 0 => left,
+                // A write fault may leave a part of its store behind.
+                Some(_) | None if inside => 1,
+                Some(_) | None => break Delimiter::Limit,
+            };
+            let order = Order { budget, step: false, breakpoint: None, interrupts_off: false, fresh: false };
+            let stop = machine.enter(None, self.registers.of_mut(run), order);
+            self.book(&stop, before_run, in_run);
+            (cause, last) = (stop.cause, stop.instructions);
+            count += last;
         };
         Landing { end: RunEnd { delimiter, count }, counted: true, inside }
     }
 
     /// Books an entry into user mode.
-    #[inline]
-    fn entered(&mut self, stop: &Stop, gap: Timed, in_run: Timed) {
-        self.events.entries += 1;
+    #[inline(always)]
+    fn entered(&mut self, span: Span, gap: Timed, in_run: Timed) {
+        one_more(&mut self.events.entries);
         if self.entered.is_none() {
-            self.entered = Some(stop.entered);
+            self.entered = Some(span.entered);
             if self.sequence == 0 {
                 // All time is counted from the first user entry of the process.
-                self.watch = Stopwatch::start(stop.entered);
+                self.watch = Stopwatch::start(span.entered);
             }
         }
-        self.watch.lap(gap, stop.entered);
-        self.watch.lap(in_run, stop.entered.wrapping_add(stop.ticks));
-        if stop.debug_exceptions > 0 || stop.strays > 0 {
-            // A stretch of single steps is many entries.
-            self.events.entries += u64::from(stop.debug_exceptions);
-            self.note(stop.debug_exceptions, stop.strays);
+        self.watch.lap(gap, span.entered);
+        self.watch.lap(in_run, span.entered.wrapping_add(span.ticks));
+    }
+
+    /// Likewise, with all that is known of it.
+    #[inline]
+    fn book(&mut self, stop: &Stop, gap: Timed, in_run: Timed) {
+        let Stop { instructions, entered, ticks, debug_exceptions, strays, cause: _ } = *stop;
+        self.entered(Span { instructions, entered, ticks }, gap, in_run);
+        if debug_exceptions > 0 || strays > 0 {
+            self.book_rest(debug_exceptions, strays);
         }
+    }
+
+    /// What an entry may have come with.
+    #[cold]
+    fn book_rest(&mut self, debug_exceptions: u32, strays: u16) {
+        // A stretch of single steps is many entries.
+        self.events.entries += u64::from(debug_exceptions);
+        self.note(debug_exceptions, strays);
     }
 
     /// A run that is also stopped elsewhere than where the counter's interrupt comes.
@@ -237,7 +266,7 @@ impl<M: Machine> Engine<M> {
             if order.step && user_trap == 0 && !(keeps_flags && (trapped || stop.cause == Cause::Counter)) {
                 state.rflags &= !TRAP_FLAG;
             }
-            self.entered(&stop, gap, in_run);
+            self.book(&stop, gap, in_run);
             gap = before_run;
             match stop.cause {
                 Cause::Counter => {

@@ -94,7 +94,7 @@ impl<F: Copy> Frames<F> {
 /// Run 2 finds it in the second. If that may have to be done again, after a
 /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
 /// be damaged unnoticed.
-#[inline]
+#[inline(always)]
 pub fn turn<M: Machine>(
     entry: &mut WrittenPage<M>,
     machine: &mut Counted<M>,
@@ -119,7 +119,7 @@ pub fn turn<M: Machine>(
 }
 
 /// Compares runs 1 and 2; where they agree, the spare holds what the home does.
-#[inline]
+#[inline(always)]
 pub fn verify<M: Machine>(entry: &mut WrittenPage<M>, machine: &mut Counted<M>) -> Option<Difference> {
     let super::Copies::Bytes(Frames { second, spare }) = entry.copies else { return None };
     let agree = machine.compare_and_copy(entry.page.frame, second, spare);

@@ -341,6 +341,7 @@ impl World for Model {
 impl Machine for Model {
     type Frame = usize;
     type Entry = u64;
+    type State = Box<Uprr>;
 
     fn now(&mut self) -> u64 {
         self.clock += 1;

@@ -68,8 +68,9 @@ impl Session {
         let now = pe_replay::Machine::now(&mut machine);
         let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
         let injections = setup.injections.into_iter().collect();
+        let states = std::array::from_fn(|_| Box::new(Uprr::new(0, 0)));
         let margin = Margin { far: setup.margin, near: setup.margin };
-        let mut engine = Engine::new(setup.policy, margin, injections, setup.mutation, now);
+        let mut engine = Engine::new(setup.policy, margin, injections, setup.mutation, states, now);
         engine.state_mut().clone_from(&space::first_state());
         Self {
             machine,

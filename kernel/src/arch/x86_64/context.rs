@@ -16,11 +16,33 @@ use x86_64::registers::debug::Dr6;
 use super::entry::{self, ENTRIES, SYSCALL_ENTRY};
 use super::{apic, segment};
 
+/// `entry_vector` after the counter's interrupt.
+const COUNTER_ENTRY: u64 = apic::COUNTER_VECTOR as u64;
 /// The reserved flag that always reads as one.
 const ALWAYS_ONE: u64 = 2;
 /// Ticks between the last time stamp before user mode and the disarming after it,
 /// at most: within them a counter that was still running may have fired.
 const DISARM_LEAD: u64 = 256;
+
+/// The time stamps around a stretch of user code.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Before it.
+    pub entered: u64,
+    /// After it.
+    pub left: u64,
+}
+
+/// How a stretch of user code ended, as far as that is seen at a glance.
+#[derive(Clone, Copy, Debug)]
+pub enum Glance {
+    /// By a system call.
+    Syscall(Span),
+    /// By the counter.
+    Counter(Span),
+    /// In any way.
+    Otherwise(Stretch),
+}
 
 /// One stretch of user code.
 #[derive(Clone, Copy, Debug)]
@@ -162,18 +184,41 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// it; `state` is then what it has come to.
 ///
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
-#[inline(always)]
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
+    match execute(source, state, start, mxcsr_mask) {
+        Some(span) => finish(state, span, start.timer),
+        None => refuse(),
+    }
+}
+
+/// Likewise from `source`, and looks no closer than needed at how it ended.
+#[inline(always)]
+pub fn begin(source: &Uprr, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Glance {
+    let Some(span) = execute(Some(source), state, start, mxcsr_mask) else {
+        return Glance::Otherwise(refuse());
+    };
+    match state.entry_vector {
+        SYSCALL_ENTRY => {
+            drop_late_overflow(span, start.timer);
+            Glance::Syscall(span)
+        }
+        COUNTER_ENTRY => {
+            apic::end_of_interrupt();
+            Glance::Counter(span)
+        }
+        _ => Glance::Otherwise(finish(state, span, start.timer)),
+    }
+}
+
+/// Executes user code; `None` if the state cannot be loaded.
+#[inline(always)]
+fn execute(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Option<Span> {
     let plain = !start.step && !start.resume && !start.interrupts_off;
     let from = match source {
         Some(source) if plain && is_ready(source, mxcsr_mask) => core::ptr::from_ref(source),
         source => match make_ready(source, state, start, mxcsr_mask) {
             Ok(()) => core::ptr::from_ref(state),
-            Err(NotCanonical) => {
-                let now = super::machine::now();
-                let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
-                return Stretch { cause, entered: now, left: now, refused: true };
-            }
+            Err(NotCanonical) => return None,
         },
     };
     if start.fresh {
@@ -184,14 +229,36 @@ pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: 
     // valid; user page tables share the kernel's half.
     unsafe { entry::enter_user(from, state, start.timer) };
     // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
-    let (entered, left) = unsafe { ((*ENTRIES.0.get()).entered, (*ENTRIES.0.get()).left) };
+    Some(unsafe { Span { entered: (*ENTRIES.0.get()).entered, left: (*ENTRIES.0.get()).left } })
+}
+
+/// A stretch that was not executed: the user's #GP.
+#[cold]
+fn refuse() -> Stretch {
+    let now = super::machine::now();
+    let cause = Cause::Exception { vector: vector::GENERAL_PROTECTION, error: 0, address: 0 };
+    Stretch { cause, entered: now, left: now, refused: true }
+}
+
+/// Finds out why user mode was left.
+#[inline(never)]
+fn finish(state: &Uprr, span: Span, timer: u32) -> Stretch {
     let cause = cause(state);
     if cause == Cause::Counter {
         apic::end_of_interrupt();
-    } else if left.wrapping_sub(entered).wrapping_add(DISARM_LEAD) >= u64::from(start.timer) {
+    } else {
+        drop_late_overflow(span, timer);
+    }
+    let Span { entered, left } = span;
+    Stretch { cause, entered, left, refused: false }
+}
+
+#[inline(always)]
+fn drop_late_overflow(span: Span, timer: u32) {
+    let Span { entered, left } = span;
+    if left.wrapping_sub(entered).wrapping_add(DISARM_LEAD) >= u64::from(timer) {
         drop_overflow();
     }
-    Stretch { cause, entered, left, refused: false }
 }
 
 /// Takes and drops an overflow that may have come after the stop.
