@@ -31,26 +31,26 @@
 //! use pmu::check::{self, Check};
 //! use pmu::emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
 //! use pmu::intel::Intel;
-//! use pmu::{Counter, VirtualTime};
+//! use pmu::VirtualTime;
 //!
 //! // The processor's time counts instructions, as that of QEMU does; it drives the
 //! // emulated counter, whose interrupts are up to 1,000 instructions late.
 //! let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! let clock = VirtualTime::calibrate(&mut bench).unwrap();
-//! let faults = Faults { skid: SkidModel::Uniform(1_000), per_fault: 1, ..Faults::default() };
-//! let unit = IntelUnit::new(IntelModel::default(), 42, faults);
+//! let faults = Faults { skid: SkidModel::Random(1_000), per_fault: 1, ..Faults::default() };
+//! let unit = IntelUnit::new(IntelModel::default(), faults);
 //! let driver = Intel::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
-//! let mut counter = Emulated::new(driver, clock);
+//! let mut counter = Emulated::counter(driver, clock);
 //!
 //! let report = check::run(&mut counter, &mut bench);
 //! println!("{report}");
 //! assert!(report.passed());
 //! // What it counts too much is a constant, and taken off from now on.
-//! assert_eq!(counter.calibration().biases.fault, 1);
+//! assert_eq!(counter.calibration.biases.fault, 1);
 //! assert!(counter.margin().far > 1_900);
 //!
 //! // It is not believed when it behaves like an emulator without counters.
-//! counter.unit().misbehave(Faults { swallows_writes: true, ..Faults::default() });
+//! counter.back_end.unit().misbehave(Faults { swallows_writes: true, ..Faults::default() });
 //! let report = check::run(&mut counter, &mut bench);
 //! assert_eq!(report.refusal().unwrap().check, Check::Present);
 //! ```
@@ -64,15 +64,15 @@
 //! # use pmu::check;
 //! # use pmu::emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
 //! # use pmu::amd::Amd;
-//! # use pmu::{Counter, VirtualTime};
+//! # use pmu::VirtualTime;
 //! use pmu::emulated::{Processor, Program, Rules, replay};
 //!
 //! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
-//! # let faults = Faults { skid: SkidModel::Uniform(1_000), ..Faults::default() };
-//! # let unit = AmdUnit::new(AmdModel::default(), 42, faults);
+//! # let faults = Faults { skid: SkidModel::Random(1_000), ..Faults::default() };
+//! # let unit = AmdUnit::new(AmdModel::default(), faults);
 //! # let driver = Amd::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
-//! # let mut counter = Emulated::new(driver, clock);
+//! # let mut counter = Emulated::counter(driver, clock);
 //! # assert!(check::run(&mut counter, &mut bench).passed());
 //! let processor = Processor::new(Program::loop_of(7));
 //! let replayed = replay(&processor, &mut counter, Rules { limit: 100_000, attempts: 10 }).unwrap();
@@ -117,6 +117,7 @@
 #![forbid(unsafe_code)]
 
 pub mod amd;
+pub mod back_end;
 pub mod check;
 mod constant;
 pub mod counter;
@@ -124,16 +125,18 @@ pub mod detect;
 pub mod emulated;
 pub mod exact;
 pub mod intel;
+pub mod overflow;
 pub mod registers;
 pub mod skid;
 pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use counter::{Biases, Calibration, Counter, Entry, Reading, Repeats, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Reading, Repeats, StopKind, Stopped};
+pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};
 pub use registers::Registers;
 pub use skid::{Margin, Skid};
-pub use virtual_time::{Fault, VirtualTime};
-pub use workbench::{Block, MAX_AFTER, Sample, Workbench};
+pub use virtual_time::{Clock, Fault, VirtualTime};
+pub use workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::counter::Lateness;
+use crate::back_end::Lateness;
 
 /// Room in a margin for the breakpoint hits that show that a loop is tight; see
 /// [`crate::exact::PATIENCE`].
@@ -48,6 +48,19 @@ impl Skid {
             Lateness::AtLeast(floor) | Lateness::Unbounded(floor) => u64::from(floor),
         };
         Margin { far: measured.max(least), near }
+    }
+}
+
+impl Skid {
+    /// Of two measurements the worse one.
+    #[must_use]
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        Self {
+            samples: self.samples + other.samples,
+            least: self.least.min(other.least),
+            common: self.common.max(other.common),
+            largest: self.largest.max(other.largest),
+        }
     }
 }
 

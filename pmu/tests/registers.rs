@@ -8,11 +8,11 @@ use pmu::{Registers, StopKind};
 const VECTOR: u32 = 0xfe;
 
 fn intel_unit(model: IntelModel) -> IntelUnit {
-    IntelUnit::new(model, 0, Faults::default())
+    IntelUnit::new(model, Faults::default())
 }
 
 fn amd_unit(family: u8, version2: bool) -> AmdUnit {
-    AmdUnit::new(AmdModel { family, version2 }, 0, Faults::default())
+    AmdUnit::new(AmdModel { family, version2, hypervisor: false }, Faults::default())
 }
 
 fn faults(unit: &mut impl Emulation) -> u32 {
@@ -70,7 +70,7 @@ fn intel_s_overflow_sets_the_status_interrupts_once_and_masks_the_entry() {
 #[test]
 fn freezing_hides_how_late_an_interrupt_is() {
     let skid = pmu::emulated::SkidModel::Fixed(50);
-    let mut unit = IntelUnit::new(IntelModel::default(), 0, Faults { skid, ..Faults::default() });
+    let mut unit = IntelUnit::new(IntelModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(intel::FIXED_CTR_CTRL, intel::FIXED_USER | intel::FIXED_INTERRUPT);
     for (debug_control, counted) in [(1 << 12, 0), (0, 50)] {
@@ -190,7 +190,7 @@ fn amd_s_reserved_bits_and_registers_of_other_families_fault() {
 #[test]
 fn an_interrupt_on_its_way_arrives_in_the_kernel() {
     let skid = pmu::emulated::SkidModel::Fixed(50);
-    let mut unit = AmdUnit::new(AmdModel::default(), 0, Faults { skid, ..Faults::default() });
+    let mut unit = AmdUnit::new(AmdModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(amd::PERF_CTR0, (1 << 48) - 10);
     unit.write_msr(amd::PERF_CTL0, amd::CTL_RETIRED_USER);
