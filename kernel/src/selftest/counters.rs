@@ -16,6 +16,8 @@ pub const TESTS: &[Test] = &[
     ("counter: the emulated Intel unit passes all self-checks", intel),
     ("counter: the emulated AMD unit passes all self-checks", amd),
     ("counter: an emulated unit that swallows writes is refused", swallowed),
+    ("counter: one that goes on in System Management Mode is refused", thawing),
+    ("counter: one of Zen's that speculates on locks is refused", speculating),
 ];
 
 const VECTOR: u8 = 0xfe;
@@ -59,13 +61,16 @@ fn intel(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
+fn amd_unit(clock: Clock, model: AmdModel, faults: Faults) -> Counter<Emulated<Amd<AmdUnit>>> {
+    match Amd::new(AmdUnit::new(model, Faults { seed: SEED, ..faults }), VECTOR) {
+        Ok(driver) => Emulated::counter(driver, clock),
+        Err((_, absent)) => panic!("{absent}"),
+    }
+}
+
 fn amd(fixture: &mut Fixture) -> Found {
     let faults = Faults { skid: SkidModel::LongTail(10_000), per_interrupt: 1, ..Faults::default() };
-    let make =
-        |clock| match Amd::new(AmdUnit::new(AmdModel::default(), Faults { seed: SEED, ..faults }), VECTOR) {
-            Ok(driver) => Emulated::counter(driver, clock),
-            Err((_, absent)) => panic!("{absent}"),
-        };
+    let make = |clock| amd_unit(clock, AmdModel::default(), faults);
     let (mut counter, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault}"))?;
     check!(report.passed(), "\n{report}");
     let margin = counter.margin();
@@ -75,11 +80,30 @@ fn amd(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
+/// Examines a counter that is to fail this check before all others.
+fn refused<B: BackEnd>(
+    fixture: &mut Fixture,
+    expected: Check,
+    make: impl FnOnce(Clock) -> Counter<B>,
+) -> Found {
+    let (_, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault}"))?;
+    let refused = report.refusal().map(|row| row.check);
+    check!(refused == Some(expected), "\n{report}");
+    Ok(())
+}
+
 fn swallowed(fixture: &mut Fixture) -> Found {
     let faults = Faults { swallows_writes: true, ..Faults::default() };
-    let (_, report) =
-        examine(fixture, |clock| intel_unit(clock, faults)).map_err(|fault| alloc::format!("{fault}"))?;
-    let refused = report.refusal().map(|row| row.check);
-    check!(refused == Some(Check::Present), "\n{report}");
-    Ok(())
+    refused(fixture, Check::Present, |clock| intel_unit(clock, faults))
+}
+
+fn thawing(fixture: &mut Fixture) -> Found {
+    let faults = Faults { thaws: true, ..Faults::default() };
+    refused(fixture, Check::Managed, |clock| intel_unit(clock, faults))
+}
+
+fn speculating(fixture: &mut Fixture) -> Found {
+    let zen = AmdModel { family: 0x17, version2: false, hypervisor: false };
+    let faults = Faults { speculates: true, ..Faults::default() };
+    refused(fixture, Check::Locks, |clock| amd_unit(clock, zen, faults))
 }

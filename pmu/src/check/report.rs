@@ -37,7 +37,7 @@ pub enum Check {
     Steps,
     /// Where a hypervisor lends the counter, further trials come to the same.
     Trials,
-    /// The counter stands still in System Management Mode; where it cannot be told
+    /// The counter stands still in System Management Mode; or, where it cannot be told
     /// to, the processor was not seen there meanwhile.
     Managed,
 }
@@ -77,7 +77,7 @@ impl Check {
             Self::Locks => "locked instructions count once",
             Self::Steps => "a step takes one instruction",
             Self::Trials => "repeated trials agree",
-            Self::Managed => "System Management Mode is not counted",
+            Self::Managed => "System Management Mode does no harm",
         }
     }
 }
@@ -296,8 +296,8 @@ impl fmt::Display for Measured {
             Self::Managed { frozen, seen } => {
                 match frozen {
                     Some(true) => write!(f, "the counter stands still in it")?,
-                    Some(false) => write!(f, "the counter cannot be made to stand still in it")?,
-                    None => write!(f, "the counter goes on in it")?,
+                    Some(false) => write!(f, "the counter was told to stand still in it, and does not")?,
+                    None => write!(f, "the counter cannot be told to stand still in it")?,
                 }
                 match seen {
                     Some(count) => write!(f, "; {count} interrupts meanwhile"),
