@@ -3,8 +3,9 @@
 //!
 //! The kernel implements [`Registers`] in a few lines of privileged code;
 //! [`crate::emulated`] implements it in software. A back end touches only
-//! registers whose presence CPUID has announced, so none of these accesses can
-//! fault and none returns an error. That none *would* fault is a test: the
+//! registers that CPUID has announced, or that the manual gives to the processor's
+//! model and no hypervisor hides, so none of these accesses can fault and none
+//! returns an error. That none *would* fault is a test: the
 //! emulated units count every access that a processor would answer with #GP.
 
 /// The registers of one logical processor that performance counting needs.

@@ -170,6 +170,52 @@ fn old_processors_have_reasons_of_their_own() {
 }
 
 #[test]
+fn another_vendor_s_counter_is_not_counted_with() {
+    /// Zhaoxin has leaf 0AH, too.
+    struct Centaur(IntelUnit);
+
+    impl Registers for Centaur {
+        fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+            let [highest, ..] = self.0.cpuid(leaf, subleaf);
+            match leaf {
+                0 => [highest, 0x746e_6543, 0x736c_7561, 0x4872_7561],
+                _ => self.0.cpuid(leaf, subleaf),
+            }
+        }
+
+        fn read_msr(&mut self, msr: u32) -> u64 {
+            self.0.read_msr(msr)
+        }
+
+        fn write_msr(&mut self, msr: u32, value: u64) {
+            self.0.write_msr(msr, value);
+        }
+
+        fn read_counter(&mut self, index: u32) -> u64 {
+            self.0.read_counter(index)
+        }
+
+        fn serialize(&mut self) {}
+
+        fn local_vector(&mut self) -> u32 {
+            self.0.local_vector()
+        }
+
+        fn set_local_vector(&mut self, entry: u32) {
+            self.0.set_local_vector(entry);
+        }
+
+        fn take_pending(&mut self) -> bool {
+            self.0.take_pending()
+        }
+    }
+
+    let centaur = Centaur(intel(IntelModel::default(), Faults::default()));
+    let absent = pmu::intel::Intel::new(centaur, VECTOR).err().map(|(_, absent)| absent);
+    assert_eq!(absent, Some(pmu::intel::Absent::Vendor));
+}
+
+#[test]
 fn an_unknown_model_is_not_counted_with() {
     let model = AmdModel { family: 0x1b, ..AmdModel::default() };
     let (found, refusals) = find(AmdUnit::new(model, Faults::default()), true);

@@ -85,10 +85,11 @@ pub struct Faults {
     /// In one in so many stretches the processor goes to System Management Mode,
     /// which counts one instruction unless the counter stands still in it.
     pub smi: u32,
-    /// The counter cannot be told to stand still in System Management Mode, though
-    /// it is said to be.
+    /// Intel's counter cannot be told to stand still in System Management Mode,
+    /// though that is announced.
     pub thaws: bool,
-    /// Locked instructions are executed on speculation, whatever they are told.
+    /// Zen to Zen 2 (family 17h) execute locked instructions on speculation, whatever
+    /// they are told.
     pub speculates: bool,
     /// In one in so many stretches a hypervisor gives the counter to somebody else
     /// for an instruction.
