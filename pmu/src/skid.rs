@@ -157,6 +157,21 @@ mod tests {
     }
 
     #[test]
+    fn after_a_miss_both_margins_are_doubled_and_none_stays_zero() {
+        let margin = Margin { far: 264, near: 100 };
+        assert_eq!(margin.doubled(), Margin { far: 528, near: 200 });
+        assert_eq!(Margin::default().doubled(), Margin { far: 2, near: 2 });
+    }
+
+    #[test]
+    fn of_two_measurements_the_worse_one_stays() {
+        let one = Skid { samples: 10, least: 3, common: 7, largest: 9 };
+        let other = Skid { samples: 5, least: 4, common: 6, largest: 90 };
+        let worse = Skid { samples: 15, least: 3, common: 7, largest: 90 };
+        assert_eq!((one.or_worse(other), other.or_worse(one)), (worse, worse));
+    }
+
+    #[test]
     fn without_skid_only_the_vendor_asks_for_a_margin() {
         let margins = [Lateness::Never, Lateness::AtLeast(100), Lateness::Unbounded(10_000)]
             .map(|lateness| Skid::default().margin(lateness).far);
