@@ -18,19 +18,18 @@ impl Trial<'_> {
         let mut shown = false;
         for _ in 0..REPEATS {
             for (trapped, taken) in Trapped::ALL.into_iter().zip(&mut taken) {
-                let block = Block::Trapped(trapped);
-                let first = self.step(trapped, |trial, entry| trial.workbench.execute(block, entry))?;
-                let took = first.executed;
-                if took == 0 || took > 1 + u64::from(trapped.may_swallow()) {
-                    return Err(Measured::Step { trapped, took });
-                }
-                *taken = took.max(*taken);
-                steps += 1;
-                for _ in took..=TRAILING.into() {
-                    let sample = self.step(trapped, |trial, entry| trial.workbench.resume(entry))?;
-                    if sample.executed != 1 {
-                        return Err(Measured::Step { trapped: Trapped::Plain, took: sample.executed });
+                let mut at = 0;
+                while at <= TRAILING.into() {
+                    let sample = self.step(trapped, at == 0)?;
+                    let stepped = if at == 0 { trapped } else { Trapped::Plain };
+                    let took = sample.executed;
+                    if took == 0 || took > 1 + u64::from(stepped.may_swallow()) {
+                        return Err(Measured::Step { trapped: stepped, took });
                     }
+                    if at == 0 {
+                        *taken = took.max(*taken);
+                    }
+                    at += took;
                     steps += 1;
                     shown |= sample.trap_shown;
                 }
@@ -48,14 +47,15 @@ impl Trial<'_> {
         Ok(Measured::Steps { steps, shadow, pause, shown })
     }
 
-    /// One step, which the counter does not end and counts as what it is.
-    fn step(
-        &mut self,
-        trapped: Trapped,
-        enter: impl FnOnce(&mut Self, Entry) -> Option<Sample>,
-    ) -> Result<Sample, Failure> {
-        let entry = self.counter.arm(self.counter.back_end.longest());
-        let sample = enter(self, Entry { step: true, ..entry });
+    /// One step, the block's first or a later one, which the counter does not end and
+    /// counts as what it is.
+    fn step(&mut self, trapped: Trapped, first: bool) -> Result<Sample, Failure> {
+        let entry = Entry { step: true, ..self.counter.arm(self.counter.back_end.longest()) };
+        let sample = if first {
+            self.workbench.execute(Block::Trapped(trapped), entry)
+        } else {
+            self.workbench.resume(entry)
+        };
         let (sample, Reading { instructions: counted, own, .. }) = self.read(sample)?;
         let Sample { kind, executed, .. } = sample;
         match kind {
