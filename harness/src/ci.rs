@@ -50,6 +50,9 @@ pub fn ci() -> Result<u8> {
     step("formatting", artifacts::cargo().args(["fmt", "--all", "--check"]))?;
     let strict = ["--", "-D", "warnings"];
     step("lints of host crates", artifacts::cargo().args(["clippy", "--all-targets"]).args(strict))?;
+    let mut documentation = artifacts::cargo();
+    documentation.args(["doc", "--package", "pmu", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
+    step("documentation of pmu", &mut documentation)?;
     let mut built = true;
     for guest in Guest::ALL {
         step(&format!("lints of {guest}"), guest.cargo("clippy").args(strict))?;

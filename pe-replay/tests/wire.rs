@@ -215,7 +215,7 @@ const TOTALS: &str =
     "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
 
 /// Choice of the counter and its faults.
-const COUNTER: &str = "000207010000000000000000000000000009";
+const COUNTER: &str = "00020701000000000000000000000000000000000009";
 
 #[test]
 fn config_has_its_bytes() {
@@ -492,10 +492,14 @@ fn the_largest_values_fit() {
             wobble: u32::MAX,
             uneven: u32::MAX,
             masks_for_good: true,
-            narrow: u8::MAX,
-            stops_after: u64::MAX,
+            narrow: Some(u8::MAX),
+            stops_after: Some(u64::MAX),
             swallows_writes: true,
             sticky_status: true,
+            smi: u32::MAX,
+            thaws: true,
+            speculates: true,
+            shared: u32::MAX,
             seed: u64::MAX,
         },
     };

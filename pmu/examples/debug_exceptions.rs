@@ -4,13 +4,13 @@
 //! Each row is 10,000 pairs of runs on the emulated Intel counter. `bound` is for
 //! the loop: PATIENCE + near / length + 1.
 
+use pmu::VirtualTime;
 use pmu::check;
 use pmu::emulated::{
     Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Rules, SkidModel, replay,
 };
 use pmu::exact::PATIENCE;
 use pmu::intel::Intel;
-use pmu::{Counter, VirtualTime};
 
 const SEED: u64 = 0x5245_5052_4953_4501;
 const PAIRS: u64 = 10_000;
@@ -20,9 +20,9 @@ fn main() {
     let skids = [
         SkidModel::None,
         SkidModel::Fixed(100),
-        SkidModel::Uniform(100),
+        SkidModel::Random(100),
         SkidModel::Fixed(10_000),
-        SkidModel::Uniform(10_000),
+        SkidModel::Random(10_000),
         SkidModel::LongTail(10_000),
     ];
     println!("skid             loop    far   near  bound  median  p99.9    most  misses");
@@ -36,9 +36,9 @@ fn main() {
 fn row(skid: SkidModel, len: u8) -> String {
     let mut bench = Processor::new(Program::new(&[Op::Syscall]));
     let clock = VirtualTime::calibrate(&mut bench).expect("the model's time is exact");
-    let unit = IntelUnit::new(IntelModel::default(), SEED, Faults { skid, ..Faults::default() });
+    let unit = IntelUnit::new(IntelModel::default(), Faults { skid, seed: SEED, ..Faults::default() });
     let Ok(driver) = Intel::new(unit, 0xfe) else { panic!("the model announces its counter") };
-    let mut counter = Emulated::new(driver, clock);
+    let mut counter = Emulated::counter(driver, clock);
     let report = check::run(&mut counter, &mut bench);
     assert!(report.passed(), "{report}");
 

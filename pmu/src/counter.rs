@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What every counter promises.
+//! A back end with what has been measured about it.
 //!
 //! User mode is entered by *stretches*. Before each the counter is armed with a
 //! budget ([`Counter::arm`]); after each it is disarmed and read
@@ -10,64 +10,8 @@
 
 use core::fmt;
 
+use crate::back_end::{BackEnd, Entry, Reading, StopKind, Stopped};
 use crate::skid::{Margin, Skid};
-
-/// Why user mode was left, as far as it matters for the bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopKind {
-    /// The counter's own interrupt.
-    Counter,
-    /// An exception that the processor takes on the current stack: page faults
-    /// above all.
-    Fault,
-    /// An exception or interrupt with a stack of its own: #DB, NMI.
-    Debug,
-    /// A system call; the instruction itself counts.
-    Syscall,
-}
-
-/// What the entry code has to do for the counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What the APIC timer is loaded with, last of all; 0 leaves it alone.
-    pub timer: u32,
-    /// Set the trap flag.
-    pub step: bool,
-}
-
-/// How a stretch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped {
-    /// What ended it.
-    pub kind: StopKind,
-    /// Ticks between the time stamps around user mode.
-    pub elapsed: u64,
-    /// Whether a single step took two instructions, since the first was one that
-    /// holds #DB back; see [`crate::exact::Instruction`].
-    pub swallowed: bool,
-}
-
-/// What the counter says of a stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// User instructions executed.
-    pub instructions: u64,
-    /// The counter itself ended the stretch: its interrupt with an overflow behind
-    /// it, or its step.
-    pub own: bool,
-    /// Counter interrupts that meant nothing and were dropped: without an overflow,
-    /// or come when user mode had been left already.
-    pub strays: u32,
-}
-
-/// How a REP string instruction is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeats {
-    /// Every iteration is one: emulators, and single steps.
-    PerIteration,
-    /// The whole instruction is one: processors (Intel SDM vol. 3B, 21.2.7).
-    PerInstruction,
-}
 
 /// What a stretch counts beyond its user instructions, by what ended it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,55 +64,41 @@ pub struct Calibration {
     pub skid: Skid,
 }
 
-/// What the vendor's history says about lateness, beside what is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lateness {
-    /// None at all, or the counter is not what it claims to be.
-    Never,
-    /// What is measured, but at least so much.
-    AtLeast(u32),
-    /// No bound is known; armed at least so early, and overshoots happen.
-    Unbounded(u32),
+/// A back end and its calibration: what the user of a counter has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter<B: ?Sized> {
+    /// What [`crate::check::run`] has found out, if it has been called.
+    pub calibration: Calibration,
+    /// What counts.
+    pub back_end: B,
 }
 
-/// A register did not keep what was written to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unkept {
-    /// Its name in the manual.
-    pub register: &'static str,
-    /// What was written.
-    pub wrote: u64,
-    /// What was read back.
-    pub read: u64,
+impl<B> Counter<B> {
+    /// One that has not been calibrated, and says what it counts.
+    pub fn new(back_end: B) -> Self {
+        Self { calibration: Calibration::default(), back_end }
+    }
 }
 
-/// A way of counting user instructions and of stopping user code by them.
-pub trait Counter {
-    /// Its name, in a word or two.
-    fn name(&self) -> &'static str;
-    /// Writes to its registers and reads them back; the counter is off afterwards.
-    fn probe(&mut self) -> Result<(), Unkept>;
-    /// The largest budget; a larger one is cut to it, and the stretch ends early.
-    fn longest(&self) -> u64;
-    /// How it counts REP string instructions.
-    fn repeats(&self) -> Repeats;
-    /// How late its interrupt may be.
-    fn lateness(&self) -> Lateness;
-    /// What has been measured about it.
-    fn calibration(&self) -> &Calibration;
-    /// Where that is written.
-    fn calibration_mut(&mut self) -> &mut Calibration;
+impl<B: BackEnd + ?Sized> Counter<B> {
     /// Prepares for a stretch that is to end after `budget` instructions, not
-    /// earlier.
-    fn arm(&mut self, budget: u64) -> Entry;
-    /// Disarms it, reads it, and takes or acknowledges its interrupt. The counter
-    /// that has not been calibrated says what it counted, raw.
-    fn stop(&mut self, stopped: Stopped) -> Reading;
-    /// Whether its overflow status is clear.
-    fn is_clear(&mut self) -> bool;
+    /// earlier. One beyond [`BackEnd::longest`] is cut to that.
+    #[inline]
+    pub fn arm(&mut self, budget: u64) -> Entry {
+        let budget = budget.min(self.back_end.longest());
+        self.back_end.arm(budget.saturating_add_signed(self.calibration.lead).max(1))
+    }
+
+    /// Disarms it, reads it, and takes or acknowledges its interrupt.
+    #[inline]
+    pub fn stop(&mut self, stopped: Stopped) -> Reading {
+        let reading = self.back_end.stop(stopped);
+        let instructions = self.calibration.biases.remove(stopped.kind, reading.instructions);
+        Reading { instructions, ..reading }
+    }
 
     /// How far from a target it may be armed.
-    fn margin(&self) -> Margin {
-        self.calibration().skid.margin(self.lateness())
+    pub fn margin(&self) -> Margin {
+        self.calibration.skid.margin(self.back_end.lateness())
     }
 }

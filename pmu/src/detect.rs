@@ -5,30 +5,31 @@
 use core::fmt;
 
 use crate::amd::{self, Amd};
+use crate::back_end::BackEnd;
 use crate::check::{self, Report, Row};
 use crate::counter::Counter;
 use crate::intel::{self, Intel};
 use crate::registers::Registers;
 use crate::stepping::Stepping;
-use crate::virtual_time::{Fault, VirtualTime};
+use crate::virtual_time::{Clock, Fault, VirtualTime};
 use crate::workbench::Workbench;
 
 /// The counter that was taken.
 #[derive(Debug)]
 pub enum Chosen<R> {
     /// Intel's.
-    Intel(Intel<R>),
+    Intel(Counter<Intel<R>>),
     /// AMD's.
-    Amd(Amd<R>),
+    Amd(Counter<Amd<R>>),
     /// An emulator's time.
-    VirtualTime(VirtualTime),
+    VirtualTime(Clock),
     /// None.
-    Stepping(Stepping),
+    Stepping(Counter<Stepping>),
 }
 
 impl<R: Registers> Chosen<R> {
     /// As a counter.
-    pub fn counter(&mut self) -> &mut dyn Counter {
+    pub fn counter(&mut self) -> &mut Counter<dyn BackEnd + '_> {
         match self {
             Self::Intel(counter) => counter,
             Self::Amd(counter) => counter,
@@ -87,13 +88,14 @@ pub struct Detection<R> {
 /// overflow interrupts with `vector`.
 pub fn detect<R: Registers>(registers: R, vector: u8, workbench: &mut dyn Workbench) -> Detection<R> {
     let (registers, intel) = match Intel::new(registers, vector) {
-        Ok(mut counter) => {
+        Ok(back_end) => {
+            let mut counter = Counter::new(back_end);
             let report = check::run(&mut counter, workbench);
             match report.refusal() {
                 None => return taken(Chosen::Intel(counter), report, [None; 3]),
                 Some(&row) => {
-                    let name = counter.name();
-                    (counter.release(), Refusal { name, reason: Reason::Failed(row) })
+                    let name = counter.back_end.name();
+                    (counter.back_end.release(), Refusal { name, reason: Reason::Failed(row) })
                 }
             }
         }
@@ -102,13 +104,14 @@ pub fn detect<R: Registers>(registers: R, vector: u8, workbench: &mut dyn Workbe
         }
     };
     let amd = match Amd::new(registers, vector) {
-        Ok(mut counter) => {
+        Ok(back_end) => {
+            let mut counter = Counter::new(back_end);
             let report = check::run(&mut counter, workbench);
             match report.refusal() {
                 None => return taken(Chosen::Amd(counter), report, [Some(intel), None, None]),
                 Some(&row) => {
-                    let name = counter.name();
-                    counter.release();
+                    let name = counter.back_end.name();
+                    counter.back_end.release();
                     Refusal { name, reason: Reason::Failed(row) }
                 }
             }
@@ -129,7 +132,7 @@ pub fn detect<R: Registers>(registers: R, vector: u8, workbench: &mut dyn Workbe
     };
     let virtual_time = Refusal { name: "virtual time", reason };
     let refusals = [Some(intel), Some(amd), Some(virtual_time)];
-    taken(Chosen::Stepping(Stepping::default()), Report::default(), refusals)
+    taken(Chosen::Stepping(Counter::new(Stepping)), Report::default(), refusals)
 }
 
 fn taken<R>(chosen: Chosen<R>, report: Report, refusals: [Option<Refusal>; 3]) -> Detection<R> {

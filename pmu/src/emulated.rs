@@ -16,21 +16,23 @@ mod intel;
 mod processor;
 mod random;
 mod replay;
+mod software;
 mod unit;
 
-pub use amd::{AmdModel, AmdUnit};
-pub use faults::{Faults, SkidModel};
-pub use intel::{IntelModel, IntelUnit};
+pub use amd::{AmdFace, AmdModel, AmdUnit};
+pub use faults::{Faults, FaultsError, SkidModel, StepFaults};
+pub use intel::{IntelFace, IntelModel, IntelUnit};
 pub use processor::{Debug, Exit, Op, Processor, Program};
 pub use random::SplitMix64;
 pub use replay::{Replayed, Rules, replay};
+pub use software::{Face, Software};
 pub use unit::Unit;
 
-use crate::amd::Amd;
-use crate::counter::{Calibration, Counter, Entry, Lateness, Reading, Repeats, Stopped, Unkept};
-use crate::intel::Intel;
+use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, Stopped, Unkept};
+use crate::counter::Counter;
+use crate::overflow::{Overflow, Vendor};
 use crate::registers::Registers;
-use crate::virtual_time::VirtualTime;
+use crate::virtual_time::Clock;
 
 /// Registers in software.
 pub trait Emulation: Registers {
@@ -39,18 +41,12 @@ pub trait Emulation: Registers {
 }
 
 /// A back end that works on registers in software.
-pub trait Driver: Counter {
+pub trait Driver: BackEnd {
     /// The counter behind the registers.
     fn unit(&mut self) -> &mut Unit;
 }
 
-impl<R: Emulation> Driver for Intel<R> {
-    fn unit(&mut self) -> &mut Unit {
-        self.registers_mut().unit()
-    }
-}
-
-impl<R: Emulation> Driver for Amd<R> {
+impl<R: Emulation, V: Vendor> Driver for Overflow<R, V> {
     fn unit(&mut self) -> &mut Unit {
         self.registers_mut().unit()
     }
@@ -60,30 +56,37 @@ impl<R: Emulation> Driver for Amd<R> {
 #[derive(Debug)]
 pub struct Emulated<D> {
     driver: D,
-    clock: VirtualTime,
+    clock: Clock,
     repeats: Repeats,
 }
 
 impl<D: Driver> Emulated<D> {
-    /// `clock` is calibrated.
-    pub fn new(driver: D, clock: VirtualTime) -> Self {
-        Self { driver, clock, repeats: clock.repeats() }
+    /// A counter that has not been checked; `clock` is calibrated.
+    pub fn counter(driver: D, clock: Clock) -> Counter<Self> {
+        Counter::new(Self { driver, clock, repeats: clock.back_end.repeats() })
     }
 
     /// For a processor whose time takes REP string instructions for one, as no
     /// emulator does.
-    #[must_use]
-    pub fn counting_repeats(self, repeats: Repeats) -> Self {
-        Self { repeats, ..self }
+    pub fn count_repeats(&mut self, repeats: Repeats) {
+        self.repeats = repeats;
     }
 
     /// The emulated counter, to look at or to be told to misbehave.
     pub fn unit(&mut self) -> &mut Unit {
         self.driver.unit()
     }
+
+    /// The processor has executed user code.
+    fn executed(&mut self, stopped: Stopped) {
+        let executed = self.clock.instructions(stopped.kind, stopped.elapsed);
+        let unit = self.driver.unit();
+        unit.execute(executed);
+        unit.leave(stopped.kind);
+    }
 }
 
-impl<D: Driver> Counter for Emulated<D> {
+impl<D: Driver> BackEnd for Emulated<D> {
     fn name(&self) -> &'static str {
         self.driver.name()
     }
@@ -105,14 +108,6 @@ impl<D: Driver> Counter for Emulated<D> {
         Lateness::AtLeast(0)
     }
 
-    fn calibration(&self) -> &Calibration {
-        self.driver.calibration()
-    }
-
-    fn calibration_mut(&mut self) -> &mut Calibration {
-        self.driver.calibration_mut()
-    }
-
     fn arm(&mut self, budget: u64) -> Entry {
         let Entry { step, .. } = self.driver.arm(budget);
         let due = self.driver.unit().until_interrupt();
@@ -120,14 +115,28 @@ impl<D: Driver> Counter for Emulated<D> {
     }
 
     fn stop(&mut self, stopped: Stopped) -> Reading {
-        let executed = self.clock.instructions(stopped.kind, stopped.elapsed);
-        let unit = self.driver.unit();
-        unit.execute(executed);
-        unit.leave(stopped.kind);
+        self.executed(stopped);
         self.driver.stop(stopped)
     }
 
     fn is_clear(&mut self) -> bool {
         self.driver.is_clear()
+    }
+
+    fn is_lent(&mut self) -> bool {
+        self.driver.is_lent()
+    }
+
+    fn smm(&mut self) -> Smm {
+        self.driver.smm()
+    }
+
+    fn watch_locks(&mut self) -> bool {
+        self.driver.watch_locks()
+    }
+
+    fn speculative_locks(&mut self, stopped: Stopped) -> u64 {
+        self.executed(stopped);
+        self.driver.speculative_locks(stopped)
     }
 }

@@ -63,7 +63,7 @@ mod tests;
 pub use decode::{Decoder, Instruction, Single, single};
 pub use piece::{LONGEST_PIECE, Piece, run_on};
 
-use crate::counter::{Repeats, StopKind};
+use crate::back_end::{Repeats, StopKind};
 use crate::skid::Margin;
 
 /// Breakpoint hits in a row before the counter is tried once more.

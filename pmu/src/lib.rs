@@ -9,18 +9,21 @@
 //!
 //! | concept | where |
 //! | --- | --- |
-//! | what a counter promises: armed for a budget before user mode, read after it | [`Counter`] |
+//! | a counter: armed for a budget before user mode, read after it | [`Counter`] |
+//! | what counts, uncalibrated | [`BackEnd`] |
 //! | how it reaches the hardware: a handful of register accesses, in software if need be | [`Registers`] |
 //! | the back ends: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
+//! | what the counters of processors have in common | [`overflow`] |
 //! | the best one that is there, and why not a better one | [`detect()`] |
-//! | calibration and self-checks, as rows of a table | [`check`] |
+//! | calibration and self-checks, as rows of a table; which pitfall is looked after where | [`check`] |
 //! | blocks of user code on which they are made; whoever has a user mode executes them | [`Workbench`] |
 //! | how late interrupts are, and the margin that follows | [`skid`] |
 //! | the way to exactly one place, with a bound on debug exceptions | [`exact`] |
 //! | counters in software that misbehave as told, and a processor for host tests | [`emulated`] |
 //!
-//! The crate has no `unsafe` code, no dependencies and no allocator, and knows
-//! nothing of the kernel that uses it.
+//! The crate has no `unsafe` code, no allocator and, unless the feature `serde` is
+//! on, no dependencies, and knows nothing of the kernel that uses it. All counts
+//! are of instructions.
 //!
 //! # A counter proves itself
 //!
@@ -31,26 +34,26 @@
 //! use pmu::check::{self, Check};
 //! use pmu::emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
 //! use pmu::intel::Intel;
-//! use pmu::{Counter, VirtualTime};
+//! use pmu::VirtualTime;
 //!
 //! // The processor's time counts instructions, as that of QEMU does; it drives the
 //! // emulated counter, whose interrupts are up to 1,000 instructions late.
 //! let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! let clock = VirtualTime::calibrate(&mut bench).unwrap();
-//! let faults = Faults { skid: SkidModel::Uniform(1_000), per_fault: 1, ..Faults::default() };
-//! let unit = IntelUnit::new(IntelModel::default(), 42, faults);
+//! let faults = Faults { skid: SkidModel::Random(1_000), per_fault: 1, ..Faults::default() };
+//! let unit = IntelUnit::new(IntelModel::default(), faults);
 //! let driver = Intel::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
-//! let mut counter = Emulated::new(driver, clock);
+//! let mut counter = Emulated::counter(driver, clock);
 //!
 //! let report = check::run(&mut counter, &mut bench);
 //! println!("{report}");
 //! assert!(report.passed());
 //! // What it counts too much is a constant, and taken off from now on.
-//! assert_eq!(counter.calibration().biases.fault, 1);
+//! assert_eq!(counter.calibration.biases.fault, 1);
 //! assert!(counter.margin().far > 1_900);
 //!
 //! // It is not believed when it behaves like an emulator without counters.
-//! counter.unit().misbehave(Faults { swallows_writes: true, ..Faults::default() });
+//! counter.back_end.unit().misbehave(Faults { swallows_writes: true, ..Faults::default() });
 //! let report = check::run(&mut counter, &mut bench);
 //! assert_eq!(report.refusal().unwrap().check, Check::Present);
 //! ```
@@ -64,15 +67,15 @@
 //! # use pmu::check;
 //! # use pmu::emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
 //! # use pmu::amd::Amd;
-//! # use pmu::{Counter, VirtualTime};
+//! # use pmu::VirtualTime;
 //! use pmu::emulated::{Processor, Program, Rules, replay};
 //!
 //! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
-//! # let faults = Faults { skid: SkidModel::Uniform(1_000), ..Faults::default() };
-//! # let unit = AmdUnit::new(AmdModel::default(), 42, faults);
+//! # let faults = Faults { skid: SkidModel::Random(1_000), ..Faults::default() };
+//! # let unit = AmdUnit::new(AmdModel::default(), faults);
 //! # let driver = Amd::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
-//! # let mut counter = Emulated::new(driver, clock);
+//! # let mut counter = Emulated::counter(driver, clock);
 //! # assert!(check::run(&mut counter, &mut bench).passed());
 //! let processor = Processor::new(Program::loop_of(7));
 //! let replayed = replay(&processor, &mut counter, Rules { limit: 100_000, attempts: 10 }).unwrap();
@@ -102,6 +105,148 @@
 //!    inside a REP string instruction that is counted as one: [`exact::run_on`].
 //!    Every other run follows an [`ExactStop`].
 //!
+//! All of that, for code without REP string instructions; `machine` is the kernel's
+//! own assembly, here a processor in software whose interrupts are up to 500
+//! instructions late:
+//!
+//! ```
+//! # mod machine {
+//! #     use pmu::emulated::*;
+//! #     use pmu::*;
+//! #     use std::cell::RefCell;
+//! #     thread_local! {
+//! #         static UNIT: RefCell<IntelUnit> = RefCell::new(IntelUnit::new(
+//! #             IntelModel::default(),
+//! #             Faults { skid: SkidModel::Random(500), per_fault: 1, seed: 3, ..Faults::default() },
+//! #         ));
+//! #     }
+//! #     fn with<T>(work: impl FnOnce(&mut IntelUnit) -> T) -> T {
+//! #         UNIT.with_borrow_mut(work)
+//! #     }
+//! #     pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] { with(|unit| unit.cpuid(leaf, subleaf)) }
+//! #     pub fn rdmsr(msr: u32) -> u64 { with(|unit| unit.read_msr(msr)) }
+//! #     pub fn wrmsr(msr: u32, value: u64) { with(|unit| unit.write_msr(msr, value)) }
+//! #     pub fn rdpmc(index: u32) -> u64 { with(|unit| unit.read_counter(index)) }
+//! #     pub fn lfence() {}
+//! #     pub fn apic_read(_register: u32) -> u32 { with(|unit| unit.local_vector()) }
+//! #     pub fn apic_write(_register: u32, value: u32) { with(|unit| unit.set_local_vector(value)) }
+//! #     pub fn drain_counter_vector() -> bool { with(|unit| unit.take_pending()) }
+//! #     pub const LVT_PERFORMANCE: u32 = 0x340;
+//! #     fn armed(entry: Entry) -> Entry {
+//! #         let due = with(|unit| unit.unit().until_interrupt()).filter(|&due| due < 1 << 31);
+//! #         Entry { timer: due.map_or(0, |due| due as u32 + 22), ..entry }
+//! #     }
+//! #     fn left(kind: StopKind, executed: u64) {
+//! #         with(|unit| { unit.unit().execute(executed); unit.unit().leave(kind) });
+//! #     }
+//! #     pub struct UserMode(Processor);
+//! #     impl UserMode {
+//! #         pub fn new() -> Self { Self(Processor::new(Program::loop_of(7))) }
+//! #         pub fn start_over(&mut self) { *self = Self::new() }
+//! #         pub fn position(&self, count: u64) -> Position { self.0.position(count) }
+//! #         pub fn enter(&mut self, entry: Entry, debug: Debug) -> Stopped {
+//! #             let before = self.0.executed();
+//! #             let exit = self.0.enter(armed(entry), debug).unwrap();
+//! #             left(exit.kind, self.0.executed() - before);
+//! #             Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed }
+//! #         }
+//! #     }
+//! #     impl exact::Decoder for UserMode {
+//! #         fn decode(&mut self, rip: u64) -> exact::Instruction { self.0.decode(rip) }
+//! #     }
+//! #     impl Workbench for UserMode {
+//! #         fn execute(&mut self, block: Block, entry: Entry) -> Option<Sample> {
+//! #             let sample = self.0.execute(block, armed(entry))?;
+//! #             left(sample.kind, sample.executed);
+//! #             Some(sample)
+//! #         }
+//! #         fn resume(&mut self, entry: Entry) -> Option<Sample> {
+//! #             let sample = self.0.resume(armed(entry))?;
+//! #             left(sample.kind, sample.executed);
+//! #             Some(sample)
+//! #         }
+//! #     }
+//! # }
+//! use machine::UserMode;
+//! use pmu::emulated::Debug;
+//! use pmu::{ExactStop, Move, Registers};
+//!
+//! struct Hardware;
+//!
+//! impl Registers for Hardware {
+//!     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+//!         machine::cpuid(leaf, subleaf)
+//!     }
+//!     fn read_msr(&mut self, msr: u32) -> u64 {
+//!         machine::rdmsr(msr)
+//!     }
+//!     fn write_msr(&mut self, msr: u32, value: u64) {
+//!         machine::wrmsr(msr, value);
+//!     }
+//!     fn read_counter(&mut self, index: u32) -> u64 {
+//!         machine::rdpmc(index)
+//!     }
+//!     fn serialize(&mut self) {
+//!         machine::lfence();
+//!     }
+//!     fn local_vector(&mut self) -> u32 {
+//!         machine::apic_read(machine::LVT_PERFORMANCE)
+//!     }
+//!     fn set_local_vector(&mut self, entry: u32) {
+//!         machine::apic_write(machine::LVT_PERFORMANCE, entry);
+//!     }
+//!     fn take_pending(&mut self) -> bool {
+//!         machine::drain_counter_vector()
+//!     }
+//! }
+//!
+//! let mut user = UserMode::new(); // It is a Workbench and a Decoder.
+//! let mut found = pmu::detect(Hardware, 0xfe, &mut user);
+//! print!("{}", found.report);
+//! let counter = found.chosen.counter();
+//! assert_eq!(counter.back_end.name(), "Intel fixed counter 0");
+//!
+//! // Run 1 goes on until the counter's interrupt has come, however late.
+//! user.start_over();
+//! let mut count = 0;
+//! while count < 10_000 {
+//!     let entry = counter.arm(10_000 - count);
+//!     let stopped = user.enter(entry, Debug::default());
+//!     count += counter.stop(stopped).instructions;
+//! }
+//! let target = user.position(count);
+//!
+//! // Run 2 ends at the same place.
+//! let mut way = ExactStop::new(target, counter.margin(), counter.back_end.repeats());
+//! 'attempt: loop {
+//!     user.start_over();
+//!     let (mut count, mut stopped) = (0, None);
+//!     loop {
+//!         let far = counter.back_end.longest();
+//!         let (budget, debug) = match way.next(user.position(count), stopped, &mut user) {
+//!             Move::Arrived => break 'attempt,
+//!             Move::Missed => break,
+//!             Move::Strayed => panic!("the two runs differ"),
+//!             Move::Count { budget } => (budget, Debug::default()),
+//!             Move::Breakpoint { rip, resume, budget } => {
+//!                 (budget, Debug { breakpoint: Some(rip), resume, step: false })
+//!             }
+//!             Move::Step => (far, Debug { step: true, ..Debug::default() }),
+//!             Move::Repeat(_) => unreachable!("there is no REP string instruction"),
+//!         };
+//!         let entry = counter.arm(budget);
+//!         let exit = user.enter(entry, debug);
+//!         count += counter.stop(exit).instructions;
+//!         stopped = Some(exit.kind);
+//!     }
+//!     way = way.again();
+//! }
+//! assert_eq!(user.position(target.count), target);
+//! assert!(way.debug_exceptions() <= way.bound());
+//! ```
+//!
+//! [`emulated::replay`] is the same with REP string instructions.
+//!
 //! # Sources
 //!
 //! Intel SDM, revision 089: vol. 3A 12.5.1 (local vector table), vol. 3B
@@ -117,6 +262,7 @@
 #![forbid(unsafe_code)]
 
 pub mod amd;
+pub mod back_end;
 pub mod check;
 mod constant;
 pub mod counter;
@@ -124,16 +270,18 @@ pub mod detect;
 pub mod emulated;
 pub mod exact;
 pub mod intel;
+pub mod overflow;
 pub mod registers;
 pub mod skid;
 pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use counter::{Biases, Calibration, Counter, Entry, Reading, Repeats, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Reading, Repeats, StopKind, Stopped};
+pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};
 pub use registers::Registers;
 pub use skid::{Margin, Skid};
-pub use virtual_time::{Fault, VirtualTime};
-pub use workbench::{Block, MAX_AFTER, Sample, Workbench};
+pub use virtual_time::{Clock, Fault, VirtualTime};
+pub use workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};

@@ -3,8 +3,9 @@
 //!
 //! The kernel implements [`Registers`] in a few lines of privileged code;
 //! [`crate::emulated`] implements it in software. A back end touches only
-//! registers whose presence CPUID has announced, so none of these accesses can
-//! fault and none returns an error. That none *would* fault is a test: the
+//! registers that CPUID has announced, or that the manual gives to the processor's
+//! model and no hypervisor hides, so none of these accesses can fault and none
+//! returns an error. That none *would* fault is a test: the
 //! emulated units count every access that a processor would answer with #GP.
 
 /// The registers of one logical processor that performance counting needs.
@@ -70,6 +71,9 @@ pub mod intel {
     pub const ARCH_CAPABILITIES: u32 = 0x10a;
     /// There is IA32_TSX_CTRL.
     pub const ARCH_CAPABILITY_TSX_CTRL: u64 = 1 << 7;
+    /// MSR_SMI_COUNT: System Management Interrupts since reset, in 32 bits (vol. 4,
+    /// tables for Nehalem and Silvermont and after).
+    pub const SMI_COUNT: u32 = 0x34;
     /// IA32_TSX_CTRL.
     pub const TSX_CTRL: u32 = 0x122;
     /// RTM_DISABLE and TSX_CPUID_CLEAR: an aborted transaction takes its
@@ -91,8 +95,11 @@ pub mod amd {
     pub const CTL_ENABLE: u64 = 1 << 22;
     /// It counts at CPL above 0.
     pub const CTL_USER: u64 = 1 << 16;
+    /// Event 25h, unit mask 08h, of Zen to Zen 2: locked instructions that SpecLockMap
+    /// has let through, in ring 3 and without an interrupt (rr, issue 2034).
+    pub const CTL_SPECULATIVE_LOCKS: u64 = 0x25 | 0x08 << 8 | CTL_USER | CTL_ENABLE;
     /// Width of the core counters.
-    pub const WIDTH: u32 = 48;
+    pub const WIDTH: u8 = 48;
     /// PerfCntrGlobalStatus, from PerfMonV2 on (CPUID.8000_0022h:EAX\[0\]).
     pub const GLOBAL_STATUS: u32 = 0xc000_0300;
     /// PerfCntrGlobalCtl.
@@ -101,7 +108,7 @@ pub mod amd {
     pub const GLOBAL_STATUS_CLEAR: u32 = 0xc000_0302;
     /// Counter 0 in the three global registers.
     pub const GLOBAL_COUNTER0: u64 = 1;
-    /// A configuration register of the load and store unit, families 17h.
+    /// A configuration register of the load and store unit, family 17h.
     pub const LS_CFG: u32 = 0xc001_1020;
     /// Turns SpecLockMap off there: an aborted locked instruction takes its
     /// neighbours back, their counts stay (rr, issue 2034).

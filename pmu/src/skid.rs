@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::counter::Lateness;
+use crate::back_end::Lateness;
 
 /// Room in a margin for the breakpoint hits that show that a loop is tight; see
 /// [`crate::exact::PATIENCE`].
@@ -48,6 +48,19 @@ impl Skid {
             Lateness::AtLeast(floor) | Lateness::Unbounded(floor) => u64::from(floor),
         };
         Margin { far: measured.max(least), near }
+    }
+}
+
+impl Skid {
+    /// Of two measurements the worse one.
+    #[must_use]
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        Self {
+            samples: self.samples + other.samples,
+            least: self.least.min(other.least),
+            common: self.common.max(other.common),
+            largest: self.largest.max(other.largest),
+        }
     }
 }
 
@@ -141,6 +154,21 @@ mod tests {
         let margin = skid.margin(Lateness::AtLeast(100));
         assert_eq!(margin.far, 18_064);
         assert_eq!(margin.near, 2 * skid.common);
+    }
+
+    #[test]
+    fn after_a_miss_both_margins_are_doubled_and_none_stays_zero() {
+        let margin = Margin { far: 264, near: 100 };
+        assert_eq!(margin.doubled(), Margin { far: 528, near: 200 });
+        assert_eq!(Margin::default().doubled(), Margin { far: 2, near: 2 });
+    }
+
+    #[test]
+    fn of_two_measurements_the_worse_one_stays() {
+        let one = Skid { samples: 10, least: 3, common: 7, largest: 9 };
+        let other = Skid { samples: 5, least: 4, common: 6, largest: 90 };
+        let worse = Skid { samples: 15, least: 3, common: 7, largest: 90 };
+        assert_eq!((one.or_worse(other), other.or_worse(one)), (worse, worse));
     }
 
     #[test]

@@ -5,15 +5,13 @@
 //! whoever wants the budget goes on. A REP string instruction traps after every
 //! iteration and counts each.
 
-use crate::counter::{Calibration, Counter, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
 
-/// Counts by single steps.
+/// Counts by single steps; there is nothing to calibrate about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stepping {
-    calibration: Calibration,
-}
+pub struct Stepping;
 
-impl Counter for Stepping {
+impl BackEnd for Stepping {
     fn name(&self) -> &'static str {
         "single steps"
     }
@@ -32,14 +30,6 @@ impl Counter for Stepping {
 
     fn lateness(&self) -> Lateness {
         Lateness::Never
-    }
-
-    fn calibration(&self) -> &Calibration {
-        &self.calibration
-    }
-
-    fn calibration_mut(&mut self) -> &mut Calibration {
-        &mut self.calibration
     }
 
     fn arm(&mut self, _budget: u64) -> Entry {

@@ -7,8 +7,9 @@
 //! count the kernel's own instructions; those between the time stamps and user
 //! mode are the bias.
 
+use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
 use crate::constant::Constant;
-use crate::counter::{Calibration, Counter, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+use crate::counter::{Calibration, Counter};
 use crate::workbench::{Block, MAX_AFTER, Sample, Workbench};
 
 /// Repetitions of every measurement; all must agree.
@@ -22,15 +23,15 @@ const TIMERS: [u32; 20] = [
 /// The largest budget; the timer has 32 bits.
 const LONGEST: u64 = 1 << 31;
 
-/// A calibrated counter.
+/// The time of an emulator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VirtualTime {
-    /// Ticks between arming and the first user instruction, and ticks counted
-    /// beyond the user's instructions.
-    pub calibration: Calibration,
-    /// Comparisons that stand behind these.
+    /// Comparisons that stand behind its calibration.
     pub comparisons: u32,
 }
+
+/// Virtual time, calibrated: lead and biases are in ticks, which are instructions.
+pub type Clock = Counter<VirtualTime>;
 
 /// Why virtual time is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +81,9 @@ fn bias(sample: Sample) -> i64 {
 }
 
 impl VirtualTime {
-    /// Measures lead and biases, and that they are constants.
-    pub fn calibrate(workbench: &mut dyn Workbench) -> Result<Self, Fault> {
+    /// Measures lead and biases, and that they are constants. Its registers are the
+    /// entry code's.
+    pub fn calibrate(workbench: &mut dyn Workbench) -> Result<Clock, Fault> {
         let (mut lead, mut counter) = (Constant::default(), Constant::default());
         let (mut fault, mut debug, mut syscall) =
             (Constant::default(), Constant::default(), Constant::default());
@@ -113,9 +115,12 @@ impl VirtualTime {
         calibration.biases.fault = constant(&fault)?;
         calibration.biases.debug = constant(&debug)?;
         calibration.biases.syscall = constant(&syscall)?;
-        Ok(Self { calibration, comparisons: constants.iter().map(|constant| constant.seen).sum() })
+        let comparisons = constants.iter().map(|constant| constant.seen).sum();
+        Ok(Counter { calibration, back_end: Self { comparisons } })
     }
+}
 
+impl Clock {
     /// What to arm the timer with so that it stops user mode after `budget`
     /// instructions. Budgets beyond 2^31 are cut to that.
     #[inline]
@@ -131,7 +136,7 @@ impl VirtualTime {
     }
 }
 
-impl Counter for VirtualTime {
+impl BackEnd for VirtualTime {
     fn name(&self) -> &'static str {
         "virtual time"
     }
@@ -153,26 +158,12 @@ impl Counter for VirtualTime {
         Lateness::Never
     }
 
-    fn calibration(&self) -> &Calibration {
-        &self.calibration
-    }
-
-    fn calibration_mut(&mut self) -> &mut Calibration {
-        &mut self.calibration
-    }
-
-    #[inline]
     fn arm(&mut self, budget: u64) -> Entry {
-        Entry { timer: self.timer(budget), step: false }
+        Entry { timer: budget.clamp(1, u64::from(u32::MAX)) as u32, step: false }
     }
 
-    #[inline]
     fn stop(&mut self, stopped: Stopped) -> Reading {
-        Reading {
-            instructions: self.instructions(stopped.kind, stopped.elapsed),
-            own: stopped.kind == StopKind::Counter,
-            strays: 0,
-        }
+        Reading { instructions: stopped.elapsed, own: stopped.kind == StopKind::Counter, strays: 0 }
     }
 
     fn is_clear(&mut self) -> bool {
@@ -212,8 +203,9 @@ mod tests {
                 Block::Breakpoint { after } => (after.into(), 44),
                 Block::Syscall { after } => (u64::from(after) + 1, 46),
                 Block::Long { loops } => (2 * u64::from(loops) + 1, 46),
+                Block::Locked { .. } | Block::Trapped(_) => return None,
             };
-            Some(Sample { kind: block.end(), elapsed: executed + bias + extra, executed })
+            Some(Sample { kind: block.end(), elapsed: executed + bias + extra, executed, trap_shown: false })
         }
 
         fn resume(&mut self, _: Entry) -> Option<Sample> {

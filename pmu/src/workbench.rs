@@ -3,10 +3,46 @@
 //!
 //! The crate has no user mode: whoever calibrates a counter executes the blocks.
 
-use crate::counter::{Entry, StopKind};
+use crate::back_end::{Entry, StopKind};
 
 /// The largest `after` of a [`Block`].
 pub const MAX_AFTER: u8 = 16;
+/// Instructions of a [`Block::Trapped`] behind its first one, SYSCALL apart.
+pub const TRAILING: u8 = 3;
+
+/// An instruction to be executed under the trap flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trapped {
+    /// One that is nothing special.
+    Plain,
+    /// MOV SS, which holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
+    /// In 64-bit mode there is no POP SS.
+    Shadow,
+    /// PAUSE, which does so under QEMU.
+    Pause,
+    /// PUSHF; the instruction behind it pops what it stored into a register.
+    Flags,
+}
+
+impl Trapped {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Shadow, Self::Pause, Self::Flags];
+
+    /// Whether a single step may take the next instruction along.
+    pub fn may_swallow(self) -> bool {
+        matches!(self, Self::Shadow | Self::Pause)
+    }
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Shadow => "MOV SS",
+            Self::Pause => "PAUSE",
+            Self::Flags => "PUSHF",
+        }
+    }
+}
 
 /// A block of user code of known length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +71,15 @@ pub enum Block {
         /// Iterations; at least one.
         loops: u32,
     },
+    /// So many times round a loop of three instructions, the first of which is LOCK
+    /// ADD to memory, then SYSCALL.
+    Locked {
+        /// Iterations; at least one.
+        loops: u32,
+    },
+    /// This instruction, [`TRAILING`] others, SYSCALL. Each stretch of it is a single
+    /// step if [`Entry::step`] says so.
+    Trapped(Trapped),
 }
 
 impl Block {
@@ -44,7 +89,9 @@ impl Block {
             Self::Loop => StopKind::Counter,
             Self::Fault { .. } => StopKind::Fault,
             Self::Step | Self::Breakpoint { .. } => StopKind::Debug,
-            Self::Syscall { .. } | Self::Long { .. } => StopKind::Syscall,
+            Self::Syscall { .. } | Self::Long { .. } | Self::Locked { .. } | Self::Trapped(_) => {
+                StopKind::Syscall
+            }
         }
     }
 }
@@ -52,12 +99,14 @@ impl Block {
 /// What a stretch of a block showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// What ended it: the block's own end, or the counter before that.
+    /// What ended it: the block's own end, or the counter or a step before that.
     pub kind: StopKind,
     /// Ticks between the time stamps around user mode.
     pub elapsed: u64,
     /// User instructions executed in it, as the registers tell.
     pub executed: u64,
+    /// The flags that the block's PUSHF has stored so far have TF.
+    pub trap_shown: bool,
 }
 
 /// Executes known blocks.
@@ -66,6 +115,6 @@ pub trait Workbench {
     /// `None` if neither the block nor the counter ended it. A watchdog must see to
     /// it that the call returns also when the counter's interrupt never comes.
     fn execute(&mut self, block: Block, entry: Entry) -> Option<Sample>;
-    /// Goes on with a block that the counter stopped.
+    /// Goes on with a block that the counter or a step stopped.
     fn resume(&mut self, entry: Entry) -> Option<Sample>;
 }

@@ -101,7 +101,7 @@ fn find<R: Emulation>(unit: R, real_time: bool) -> (Detection<Shared<R>>, Vec<St
 }
 
 fn intel(model: IntelModel, faults: Faults) -> IntelUnit {
-    IntelUnit::new(model, 1, faults)
+    IntelUnit::new(model, faults)
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn intel_s_own_counter_is_taken_where_there_is_one() {
 fn hardware_has_the_vendor_s_margin_at_least() {
     let (mut found, _) = find(intel(IntelModel::default(), Faults::default()), true);
     assert_eq!(found.chosen.counter().margin().far, 100);
-    let (mut found, _) = find(AmdUnit::new(AmdModel::default(), 1, Faults::default()), true);
+    let (mut found, _) = find(AmdUnit::new(AmdModel::default(), Faults::default()), true);
     assert_eq!(found.chosen.counter().margin().far, 10_000);
 }
 
@@ -124,10 +124,10 @@ fn amd_s_is_taken_with_and_without_global_registers() {
     for (family, version2, name) in
         [(0x19, true, "AMD PerfMonV2 counter 0"), (0x17, false, "AMD core counter 0")]
     {
-        let (mut found, refusals) =
-            find(AmdUnit::new(AmdModel { family, version2 }, 1, Faults::default()), true);
+        let model = AmdModel { family, version2, hypervisor: false };
+        let (mut found, refusals) = find(AmdUnit::new(model, Faults::default()), true);
         assert!(matches!(found.chosen, Chosen::Amd(_)) && found.report.passed(), "{}", found.report);
-        assert_eq!(found.chosen.counter().name(), name);
+        assert_eq!(found.chosen.counter().back_end.name(), name);
         assert_eq!(refusals, ["Intel fixed counter 0: CPUID leaf 0AH is empty"]);
     }
 }
@@ -167,6 +167,60 @@ fn old_processors_have_reasons_of_their_own() {
         let (_, refusals) = find(intel(model, Faults::default()), false);
         assert_eq!(refusals[0], reason);
     }
+}
+
+#[test]
+fn another_vendor_s_counter_is_not_counted_with() {
+    /// Zhaoxin has leaf 0AH, too.
+    struct Centaur(IntelUnit);
+
+    impl Registers for Centaur {
+        fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+            let [highest, ..] = self.0.cpuid(leaf, subleaf);
+            match leaf {
+                0 => [highest, 0x746e_6543, 0x736c_7561, 0x4872_7561],
+                _ => self.0.cpuid(leaf, subleaf),
+            }
+        }
+
+        fn read_msr(&mut self, msr: u32) -> u64 {
+            self.0.read_msr(msr)
+        }
+
+        fn write_msr(&mut self, msr: u32, value: u64) {
+            self.0.write_msr(msr, value);
+        }
+
+        fn read_counter(&mut self, index: u32) -> u64 {
+            self.0.read_counter(index)
+        }
+
+        fn serialize(&mut self) {}
+
+        fn local_vector(&mut self) -> u32 {
+            self.0.local_vector()
+        }
+
+        fn set_local_vector(&mut self, entry: u32) {
+            self.0.set_local_vector(entry);
+        }
+
+        fn take_pending(&mut self) -> bool {
+            self.0.take_pending()
+        }
+    }
+
+    let centaur = Centaur(intel(IntelModel::default(), Faults::default()));
+    let absent = pmu::intel::Intel::new(centaur, VECTOR).err().map(|(_, absent)| absent);
+    assert_eq!(absent, Some(pmu::intel::Absent::Vendor));
+}
+
+#[test]
+fn an_unknown_model_is_not_counted_with() {
+    let model = AmdModel { family: 0x1b, ..AmdModel::default() };
+    let (found, refusals) = find(AmdUnit::new(model, Faults::default()), true);
+    assert!(matches!(found.chosen, Chosen::Stepping(_)), "{refusals:?}");
+    assert_eq!(refusals[1], "AMD core counter 0: family 1BH is not known");
 }
 
 #[test]

@@ -16,8 +16,8 @@ const SKIDS: [SkidModel; 7] = [
     SkidModel::None,
     SkidModel::Fixed(100),
     SkidModel::Fixed(10_000),
-    SkidModel::Uniform(100),
-    SkidModel::Uniform(10_000),
+    SkidModel::Random(100),
+    SkidModel::Random(10_000),
     SkidModel::LongTail(1_000),
     SkidModel::LongTail(10_000),
 ];
@@ -27,7 +27,7 @@ static CALIBRATIONS: LazyLock<Vec<Vec<Calibration>>> = LazyLock::new(|| {
     let calibrate = |make, skid| {
         let (mut counter, report) = checked(make, Faults { skid, ..Faults::default() });
         assert!(report.passed(), "{report}");
-        *counter.counter().calibration()
+        counter.counter().calibration
     };
     MAKES.iter().map(|&make| SKIDS.iter().map(|&skid| calibrate(make, skid)).collect()).collect()
 });
@@ -50,11 +50,12 @@ fn play_repeats(
     rules: Rules,
     repeats: Repeats,
 ) -> Replayed {
-    let mut counter = match bench::counter(MAKES[make], Faults::default()) {
-        Any::Intel(counter) => Any::Intel(counter.counting_repeats(repeats)),
-        Any::Amd(counter) => Any::Amd(counter.counting_repeats(repeats)),
-    };
-    *counter.counter().calibration_mut() = CALIBRATIONS[make][calibrated];
+    let mut counter = bench::counter(MAKES[make], Faults::default());
+    match &mut counter {
+        Any::Intel(counter) => counter.back_end.count_repeats(repeats),
+        Any::Amd(counter) => counter.back_end.count_repeats(repeats),
+    }
+    counter.counter().calibration = CALIBRATIONS[make][calibrated];
     counter.unit().misbehave(Faults { skid: SKIDS[skid], ..faults });
     let processor = Processor::new(*program).counting_repeats(repeats);
     replay(&processor, counter.counter(), rules).expect("the place is reached")

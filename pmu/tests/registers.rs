@@ -8,11 +8,11 @@ use pmu::{Registers, StopKind};
 const VECTOR: u32 = 0xfe;
 
 fn intel_unit(model: IntelModel) -> IntelUnit {
-    IntelUnit::new(model, 0, Faults::default())
+    IntelUnit::new(model, Faults::default())
 }
 
 fn amd_unit(family: u8, version2: bool) -> AmdUnit {
-    AmdUnit::new(AmdModel { family, version2 }, 0, Faults::default())
+    AmdUnit::new(AmdModel { family, version2, hypervisor: false }, Faults::default())
 }
 
 fn faults(unit: &mut impl Emulation) -> u32 {
@@ -70,7 +70,7 @@ fn intel_s_overflow_sets_the_status_interrupts_once_and_masks_the_entry() {
 #[test]
 fn freezing_hides_how_late_an_interrupt_is() {
     let skid = pmu::emulated::SkidModel::Fixed(50);
-    let mut unit = IntelUnit::new(IntelModel::default(), 0, Faults { skid, ..Faults::default() });
+    let mut unit = IntelUnit::new(IntelModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(intel::FIXED_CTR_CTRL, intel::FIXED_USER | intel::FIXED_INTERRUPT);
     for (debug_control, counted) in [(1 << 12, 0), (0, 50)] {
@@ -188,9 +188,52 @@ fn amd_s_reserved_bits_and_registers_of_other_families_fault() {
 }
 
 #[test]
+fn intel_s_counter_stands_still_in_system_management_mode_when_told_to() {
+    let mut unit = IntelUnit::new(IntelModel::default(), Faults { smi: 1, ..Faults::default() });
+    unit.write_msr(intel::FIXED_CTR_CTRL, intel::FIXED_USER);
+    for (debug_control, counted) in [(0, 101), (intel::DEBUGCTL_FREEZE_IN_SMM, 100)] {
+        let before = unit.read_msr(intel::SMI_COUNT);
+        unit.write_msr(intel::DEBUGCTL, debug_control);
+        unit.write_msr(intel::FIXED_CTR0, 0);
+        unit.write_msr(intel::GLOBAL_CTRL, intel::GLOBAL_FIXED0);
+        unit.unit().execute(100);
+        unit.unit().leave(StopKind::Syscall);
+        unit.write_msr(intel::GLOBAL_CTRL, 0);
+        assert_eq!(unit.read_msr(intel::FIXED_CTR0), counted, "DEBUGCTL {debug_control:#x}");
+        assert_eq!(unit.read_msr(intel::SMI_COUNT), before + 1);
+    }
+    assert_eq!(faults(&mut unit), 0);
+    // What is not there faults.
+    for (model, accesses) in [
+        (IntelModel { freezes_in_smm: false, ..IntelModel::default() }, 1),
+        (IntelModel { version: 2, ..IntelModel::default() }, 1),
+        (IntelModel { hypervisor: true, freezes_in_smm: false, ..IntelModel::default() }, 2),
+    ] {
+        let mut unit = intel_unit(model);
+        unit.write_msr(intel::DEBUGCTL, intel::DEBUGCTL_FREEZE_IN_SMM);
+        unit.read_msr(intel::SMI_COUNT);
+        assert_eq!(faults(&mut unit), accesses, "{model:?}");
+    }
+}
+
+#[test]
+fn zen_s_speculative_locks_are_counted_until_turned_off() {
+    for (family, config, counted) in [(0x17, 0, 100), (0x17, amd::LS_CFG_NO_SPEC_LOCK_MAP, 0), (0x19, 0, 0)] {
+        let mut unit = amd_unit(family, false);
+        if family == 0x17 {
+            unit.write_msr(amd::LS_CFG, config);
+        }
+        unit.write_msr(amd::PERF_CTL0, amd::CTL_SPECULATIVE_LOCKS);
+        unit.unit().execute(300);
+        assert_eq!(unit.read_msr(amd::PERF_CTR0), counted, "family {family:#x}, {config:#x}");
+        assert_eq!(faults(&mut unit), 0);
+    }
+}
+
+#[test]
 fn an_interrupt_on_its_way_arrives_in_the_kernel() {
     let skid = pmu::emulated::SkidModel::Fixed(50);
-    let mut unit = AmdUnit::new(AmdModel::default(), 0, Faults { skid, ..Faults::default() });
+    let mut unit = AmdUnit::new(AmdModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(amd::PERF_CTR0, (1 << 48) - 10);
     unit.write_msr(amd::PERF_CTL0, amd::CTL_RETIRED_USER);

@@ -4,13 +4,16 @@
 
 mod bench;
 
-use bench::{MAKES, Make, checked};
-use pmu::check::{Check, Measured, Verdict};
-use pmu::emulated::{AmdModel, Faults, IntelModel, SkidModel};
-use pmu::{Biases, Skid};
+use bench::{MAKES, Make, checked, checked_on};
+use pmu::check::{Check, Measured, Report, Verdict};
+use pmu::emulated::{AmdModel, Faults, IntelModel, SkidModel, StepFaults};
+use pmu::{Biases, Skid, Trapped};
 
 const INTEL: Make = MAKES[0];
+/// It cannot be told to stand still in System Management Mode.
+const INTEL_IN_SMM: Make = MAKES[1];
 const AMD: Make = MAKES[3];
+const ZEN: Make = MAKES[4];
 
 /// Checks every make, and that `check` refuses it with what `expected` says.
 fn refuses(check: Check, faults: Faults, expected: fn(Measured) -> bool) {
@@ -21,6 +24,10 @@ fn refuses(check: Check, faults: Faults, expected: fn(Measured) -> bool) {
 
 fn refuses_make(make: Make, check: Check, faults: Faults, expected: fn(Measured) -> bool) {
     let (_, report) = checked(make, faults);
+    is_refused(make, check, &report, expected);
+}
+
+fn is_refused(make: Make, check: Check, report: &Report, expected: fn(Measured) -> bool) {
     let row = report.row(check).unwrap_or_else(|| panic!("{make:?}: not reached:\n{report}"));
     assert_eq!(row.verdict, Verdict::Refused, "{make:?}\n{report}");
     assert!(expected(row.measured), "{make:?}\n{report}");
@@ -33,7 +40,7 @@ fn all_pass_on_every_make_that_behaves() {
         let (mut counter, report) = checked(make, Faults::default());
         assert!(report.passed(), "{make:?}\n{report}");
         assert_eq!(report.rows().count(), Check::COUNT);
-        assert_eq!(counter.counter().calibration().biases, Biases::default());
+        assert_eq!(counter.counter().calibration.biases, Biases::default());
         assert_eq!(counter.counter().margin().far, 0);
         assert_eq!(counter.unit().would_fault(), 0, "{make:?}: an access would fault");
     }
@@ -142,11 +149,128 @@ fn instructions_that_an_interrupt_adds_afterwards_fail_undisturbed() {
 }
 
 #[test]
+fn locks_on_speculation_fail_locks() {
+    let faults = Faults { speculates: true, ..Faults::default() };
+    // One stretch of 500 rounds, and its SYSCALL.
+    let speculative = |measured| measured == Measured::Speculative { locks: 500 };
+    refuses_make(ZEN, Check::Locks, faults, speculative);
+    let speculating = |make, faults| {
+        let (_, report) = checked(make, faults);
+        report.row(Check::Locks).unwrap().measured
+    };
+    let none = Faults::default();
+    assert_eq!(speculating(ZEN, none), Measured::Locks { blocks: 16, watched: true });
+    for make in [INTEL, AMD, Make::Amd(bench::amd(0x15, false))] {
+        assert_eq!(speculating(make, none), Measured::Locks { blocks: 16, watched: false }, "{make:?}");
+    }
+}
+
+#[test]
+fn a_block_of_locks_that_counts_more_fails_locks() {
+    let faults = Faults { wobble: 3, ..Faults::default() };
+    refuses(Check::Locks, faults, |measured| {
+        matches!(measured, Measured::Miscounted { executed: 1_501, counted: 1_502 })
+    });
+}
+
+/// Checks every make with debug exceptions that misbehave.
+fn refuses_steps(steps: StepFaults, expected: fn(Measured) -> bool) {
+    for make in MAKES {
+        let (_, report) = checked_on(steps, make, Faults::default());
+        is_refused(make, Check::Steps, &report, expected);
+    }
+}
+
+#[test]
+fn a_step_that_takes_two_instructions_fails_steps() {
+    let steps = StepFaults { swallows: 100, ..StepFaults::default() };
+    refuses_steps(steps, |measured| matches!(measured, Measured::Step { took: 2, .. }));
+}
+
+#[test]
+fn a_shadow_over_two_instructions_fails_steps() {
+    let steps = StepFaults { long_shadow: true, ..StepFaults::default() };
+    refuses_steps(steps, |measured| measured == Measured::Step { trapped: Trapped::Shadow, took: 3 });
+}
+
+#[test]
+fn a_trap_flag_that_traps_nothing_fails_steps() {
+    let steps = StepFaults { untrapped: true, ..StepFaults::default() };
+    refuses_steps(steps, |measured| measured == Measured::Untrapped { trapped: Trapped::Plain });
+}
+
+#[test]
+fn a_trap_flag_that_shows_when_clear_fails_steps() {
+    let steps = StepFaults { shows_trap: true, ..StepFaults::default() };
+    refuses_steps(steps, |measured| measured == Measured::TrapShown);
+}
+
+#[test]
+fn steps_over_what_holds_them_back_are_told() {
+    let (_, report) = checked(INTEL, Faults::default());
+    let steps = 16 * (4 + 3 + 3 + 4);
+    let expected = Measured::Steps { steps, shadow: 2, pause: 2, shown: true };
+    assert_eq!(report.row(Check::Steps).unwrap().measured, expected);
+}
+
+/// That a counter was taken away in one of 15,000 stretches is seldom found in the
+/// 7,000 of one trial.
+#[test]
+fn a_counter_that_is_taken_away_at_times_fails_trials() {
+    let faults = Faults { shared: 15_000, ..Faults::default() };
+    let lent = |make| match make {
+        Make::Intel(model) => Make::Intel(IntelModel { hypervisor: true, ..model }),
+        Make::Amd(model) => Make::Amd(AmdModel { hypervisor: true, ..model }),
+    };
+    for make in [INTEL, AMD] {
+        let (_, report) = checked(make, faults);
+        assert!(report.passed(), "the first trial finds it already:\n{report}");
+        assert_eq!(report.row(Check::Trials).unwrap().measured, Measured::OneTrial);
+        refuses_make(lent(make), Check::Trials, faults, |measured| {
+            matches!(
+                measured,
+                Measured::Spread { .. } | Measured::Uncalled { .. } | Measured::Disturbed { .. }
+            )
+        });
+    }
+    for make in MAKES.map(lent) {
+        let (mut counter, report) = checked(make, Faults::default());
+        assert!(report.passed(), "{make:?}\n{report}");
+        assert_eq!(report.row(Check::Trials).unwrap().measured, Measured::Trials(9));
+        assert_eq!(counter.counter().calibration.skid.samples, 9_000);
+        assert_eq!(counter.unit().would_fault(), 0, "{make:?}: an access would fault");
+    }
+}
+
+#[test]
+fn a_visit_to_system_management_mode_fails_managed() {
+    let faults = Faults { smi: 1_000, ..Faults::default() };
+    refuses_make(INTEL_IN_SMM, Check::Managed, faults, |measured| {
+        matches!(measured, Measured::Managed { frozen: None, seen: Some(1..) })
+    });
+    // Where the counter stands still meanwhile it does no harm, and is told.
+    let (_, report) = checked(INTEL, faults);
+    assert!(report.passed(), "{report}");
+    let measured = report.row(Check::Managed).unwrap().measured;
+    assert!(matches!(measured, Measured::Managed { frozen: Some(true), seen: Some(1..) }), "{measured}");
+    // AMD's does not say where it has been, but its counts do.
+    refuses_make(AMD, Check::Exact, faults, |measured| measured == Measured::Spread { least: 0, most: 1 });
+}
+
+#[test]
+fn a_counter_that_goes_on_in_system_management_mode_fails_managed() {
+    let faults = Faults { thaws: true, ..Faults::default() };
+    refuses_make(INTEL, Check::Managed, faults, |measured| {
+        measured == Measured::Managed { frozen: Some(false), seen: Some(0) }
+    });
+}
+
+#[test]
 fn a_constant_bias_passes_and_is_measured() {
     for (make, per_fault, per_interrupt) in [(INTEL, 1, 0), (INTEL, 1, 1), (AMD, 2, 1), (AMD, 0, 3)] {
         let (mut counter, report) = checked(make, Faults { per_fault, per_interrupt, ..Faults::default() });
         assert!(report.passed(), "{make:?}\n{report}");
-        let biases = counter.counter().calibration().biases;
+        let biases = counter.counter().calibration.biases;
         let expected = [per_interrupt, per_fault, per_fault, 0].map(i64::from);
         assert_eq!([biases.counter, biases.fault, biases.debug, biases.syscall], expected);
     }
@@ -157,15 +281,15 @@ fn skid_is_measured_and_doubled() {
     let skids = [
         (SkidModel::Fixed(100), 100..=100, 264),
         (SkidModel::Fixed(10_000), 10_000..=10_000, 20_064),
-        (SkidModel::Uniform(100), 99..=100, 264),
-        (SkidModel::Uniform(10_000), 9_900..=10_000, 20_064),
+        (SkidModel::Random(100), 99..=100, 264),
+        (SkidModel::Random(10_000), 9_900..=10_000, 20_064),
         (SkidModel::LongTail(10_000), 1_000..=10_000, 20_064),
     ];
     for make in MAKES {
         for (skid, largest, most) in skids.clone() {
             let (mut counter, report) = checked(make, Faults { skid, ..Faults::default() });
             assert!(report.passed(), "{make:?} {skid:?}\n{report}");
-            let Skid { samples, least, common, largest: seen } = counter.counter().calibration().skid;
+            let Skid { samples, least, common, largest: seen } = counter.counter().calibration.skid;
             assert!(largest.contains(&seen), "{make:?} {skid:?}: {seen}");
             assert!(samples == 1_000 && least <= common && common <= seen);
             let margin = counter.counter().margin();
@@ -182,13 +306,13 @@ fn skid_is_measured_and_doubled() {
 fn what_is_in_the_way_is_turned_off() {
     use pmu::emulated::{AmdUnit, IntelUnit};
     let model = IntelModel { tsx: true, ..IntelModel::default() };
-    let unit = IntelUnit::new(model, 0, Faults::default());
+    let unit = IntelUnit::new(model, Faults::default());
     assert_eq!(unit.debug_control() & (1 << 12), 1 << 12, "firmware has left freezing on");
     let mut counter = pmu::intel::Intel::new(unit, bench::VECTOR).map_err(|(_, absent)| absent).unwrap();
     assert_eq!(counter.registers_mut().debug_control(), 1 << 14, "freeze in SMM, and only there");
     assert_eq!(counter.registers_mut().tsx_control(), 0b11, "transactions off");
 
-    let unit = AmdUnit::new(AmdModel { family: 0x17, version2: false }, 0, Faults::default());
+    let unit = AmdUnit::new(bench::amd(0x17, false), Faults::default());
     let mut counter = pmu::amd::Amd::new(unit, bench::VECTOR).map_err(|(_, absent)| absent).unwrap();
     assert_eq!(counter.registers_mut().load_store_config(), 1 << 54, "SpecLockMap off");
 }

@@ -6,16 +6,16 @@ use alloc::string::ToString;
 use core::fmt;
 
 use arrayvec::ArrayString;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind};
 use pe_replay::wire::end::CounterFault;
 use pe_replay::wire::record::Unit;
 use pmu::amd::Amd;
 use pmu::check::{self, Report};
 use pmu::detect::{Chosen, Detection, Refusal};
-use pmu::emulated::{AmdModel, AmdUnit, Driver, Emulated, Faults, IntelModel, IntelUnit, SkidModel};
+use pmu::emulated::{AmdModel, AmdUnit, Driver, Emulated, IntelModel, IntelUnit};
 use pmu::intel::Intel;
 use pmu::stepping::Stepping;
-use pmu::{Counter, Margin, Repeats, VirtualTime, Workbench};
+use pmu::{BackEnd, Clock, Counter, Margin, Repeats, VirtualTime, Workbench};
 use spin::Mutex;
 
 use super::CounterError;
@@ -34,9 +34,9 @@ pub struct Counting {
     /// How it counts REP string instructions.
     pub repeats: Repeats,
     /// Virtual time, where that is the counter.
-    pub clock: VirtualTime,
+    pub clock: Clock,
     /// Any other counter.
-    pub other: Option<&'static Mutex<dyn Counter>>,
+    pub other: Option<&'static Mutex<Counter<dyn BackEnd>>>,
 }
 
 /// What was found.
@@ -58,25 +58,25 @@ impl fmt::Display for Selection {
 }
 
 impl Counting {
-    fn timed(clock: VirtualTime) -> Self {
+    fn timed(clock: Clock) -> Self {
         Self {
             kind: CounterKind::VirtualTime,
             unit: Unit::Instructions,
             margin: clock.margin(),
-            repeats: clock.repeats(),
+            repeats: clock.back_end.repeats(),
             clock,
             other: None,
         }
     }
 
     /// The counter lives as long as the kernel.
-    fn other(kind: CounterKind, unit: Unit, counter: impl Counter + 'static) -> Self {
+    fn other(kind: CounterKind, unit: Unit, counter: Counter<impl BackEnd + 'static>) -> Self {
         Self {
             kind,
             unit,
             margin: counter.margin(),
-            repeats: counter.repeats(),
-            clock: VirtualTime::default(),
+            repeats: counter.back_end.repeats(),
+            clock: Clock::default(),
             other: Some(Box::leak(Box::new(Mutex::new(counter)))),
         }
     }
@@ -92,21 +92,21 @@ pub fn choose(
         CounterChoice::Detect => Ok(detect(bench)),
         CounterChoice::VirtualTime => Ok(unexamined(Counting::timed(VirtualTime::calibrate(bench)?))),
         CounterChoice::IntelEmulated => {
-            let unit = IntelUnit::new(IntelModel::default(), faults.seed, steady(&faults));
+            let unit = IntelUnit::new(IntelModel::default(), faults.steady());
             let driver = Intel::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
-            emulated(CounterKind::IntelEmulated, driver, &faults, bench)
+            emulated(CounterKind::IntelEmulated, driver, faults, bench)
         }
         CounterChoice::AmdEmulated => {
-            let unit = AmdUnit::new(AmdModel::default(), faults.seed, steady(&faults));
+            let unit = AmdUnit::new(AmdModel::default(), faults.steady());
             let driver = Amd::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
-            emulated(CounterKind::AmdEmulated, driver, &faults, bench)
+            emulated(CounterKind::AmdEmulated, driver, faults, bench)
         }
         CounterChoice::Stepping => {
             let unit = match VirtualTime::calibrate(bench) {
                 Ok(_) => Unit::Instructions,
                 Err(_) => Unit::Cycles,
             };
-            Ok(unexamined(Counting::other(CounterKind::Stepping, unit, Stepping::default())))
+            Ok(unexamined(Counting::other(CounterKind::Stepping, unit, Counter::new(Stepping))))
         }
     }
 }
@@ -131,47 +131,18 @@ fn detect(bench: &mut dyn Workbench) -> Selection {
 fn emulated(
     kind: CounterKind,
     driver: impl Driver + 'static,
-    faults: &CounterFaults,
+    faults: CounterFaults,
     bench: &mut dyn Workbench,
 ) -> Result<Selection, CounterError> {
     let clock = VirtualTime::calibrate(bench)?;
-    let mut counter = Emulated::new(driver, clock);
+    let mut counter = Emulated::counter(driver, clock);
     let report = check::run(&mut counter, bench);
     if let Some(row) = report.refusal() {
         return Err(refused(format_args!("{}: {}: {}", kind.name(), row.check.name(), row.measured)));
     }
-    counter.unit().misbehave(Faults {
-        stale: faults.stale,
-        spurious: faults.spurious,
-        late: faults.late,
-        lost: faults.lost,
-        ..steady(faults)
-    });
+    counter.back_end.unit().misbehave(faults);
     let counting = Counting::other(kind, Unit::Instructions, counter);
     Ok(Selection { counting, report, refusals: [None; 3] })
-}
-
-/// What is wrong all the time.
-fn steady(faults: &CounterFaults) -> Faults {
-    Faults {
-        skid: match faults.skid {
-            Lateness::None => SkidModel::None,
-            Lateness::Fixed(skid) => SkidModel::Fixed(skid),
-            Lateness::Random(most) => SkidModel::Uniform(most),
-            Lateness::LongTail(most) => SkidModel::LongTail(most),
-        },
-        per_fault: faults.per_fault,
-        per_interrupt: faults.per_interrupt,
-        after_interrupt: faults.after_interrupt,
-        wobble: faults.wobble,
-        uneven: faults.uneven,
-        masks_for_good: faults.masks_for_good,
-        narrow: (faults.narrow > 0).then_some(faults.narrow),
-        stops_after: (faults.stops_after > 0).then_some(faults.stops_after),
-        swallows_writes: faults.swallows_writes,
-        sticky_status: faults.sticky_status,
-        ..Faults::default()
-    }
 }
 
 fn refused(why: impl fmt::Display) -> CounterError {

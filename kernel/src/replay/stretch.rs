@@ -7,7 +7,7 @@ use pe_replay::uprr::TRAP_FLAG;
 use pe_replay::wire::record::Unit;
 use pe_replay::{Cause, Order, Stop, Uprr};
 use pmu::exact::{Decoder, Instruction, Single, single};
-use pmu::{Counter, Entry, Reading, Stopped};
+use pmu::{Entry, Reading, Stopped};
 
 use super::KernelMachine;
 use crate::arch::context::{self, Start, Stretch};

@@ -2,8 +2,8 @@
 //! Checks of the count itself.
 
 use super::{Failure, Measured, Trial};
+use crate::back_end::{Lateness, StopKind};
 use crate::constant::Constant;
-use crate::counter::Lateness;
 use crate::workbench::{Block, MAX_AFTER};
 
 /// Iterations and repetitions of the exact blocks: 10 to 10^6 instructions, a
@@ -24,11 +24,11 @@ const LARGEST_BIAS: i64 = 1_000;
 
 impl Trial<'_> {
     pub(super) fn present(&mut self) -> Result<Measured, Failure> {
-        self.counter.probe().map(|()| Measured::Kept).map_err(Measured::Unkept)
+        self.counter.back_end.probe().map(|()| Measured::Kept).map_err(Measured::Unkept)
     }
 
     pub(super) fn moves(&mut self) -> Result<Measured, Failure> {
-        let longest = self.counter.longest();
+        let longest = self.counter.back_end.longest();
         let (short, short_counted, _) = self.through(Block::Long { loops: 5 }, longest)?;
         let (long, long_counted, _) = self.through(Block::Long { loops: 5_000 }, longest)?;
         let by = long - short;
@@ -49,18 +49,18 @@ impl Trial<'_> {
         }
         let blocks = bias.seen;
         let bias = spread(&bias)?;
-        self.counter.calibration_mut().biases.syscall = bias;
+        self.counter.calibration.biases.syscall = bias;
         Ok(Measured::Exact { blocks, instructions, bias })
     }
 
     /// Counts from minus each power of two that is a budget. A counter with fewer
     /// bits than it claims loses the upper ones of what is written.
     pub(super) fn width(&mut self) -> Result<Measured, Failure> {
-        let longest = self.counter.longest();
+        let longest = self.counter.back_end.longest();
         let powers = (12..63).map(|bit| 1 << bit).take_while(|&budget| budget < longest);
         for budget in powers.chain([longest]) {
             let (sample, reading) = self.execute(Block::Long { loops: 100 }, budget)?;
-            if sample.kind != crate::StopKind::Syscall || reading.instructions != sample.executed {
+            if sample.kind != StopKind::Syscall || reading.instructions != sample.executed {
                 return Err(Measured::Narrow { budget });
             }
         }
@@ -68,7 +68,7 @@ impl Trial<'_> {
     }
 
     pub(super) fn bias(&mut self) -> Result<Measured, Failure> {
-        let mut biases = self.counter.calibration().biases;
+        let mut biases = self.counter.calibration.biases;
         let (mut counter, mut fault, mut debug) =
             (Constant::default(), Constant::default(), Constant::default());
         for _ in 0..STOPS {
@@ -86,8 +86,8 @@ impl Trial<'_> {
             }
         }
         (biases.counter, biases.fault, biases.debug) = (spread(&counter)?, spread(&fault)?, spread(&debug)?);
-        let never_late = self.counter.lateness() == Lateness::Never;
-        let calibration = self.counter.calibration_mut();
+        let never_late = self.counter.back_end.lateness() == Lateness::Never;
+        let calibration = &mut self.counter.calibration;
         calibration.biases = biases;
         if !never_late {
             // Whatever an entry adds is in this bias, too: armed for so much more, the
@@ -99,7 +99,7 @@ impl Trial<'_> {
 
     pub(super) fn undisturbed(&mut self) -> Result<Measured, Failure> {
         // The rest of the block is longer than the interrupt can be late.
-        let loops = CUT_LOOPS + self.counter.calibration().skid.largest as u32;
+        let loops = CUT_LOOPS + self.counter.calibration.skid.largest as u32;
         let mut blocks = 0;
         for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS as usize) {
             let (executed, counted, interrupts) = self.through(Block::Long { loops }, cut)?;

@@ -2,8 +2,7 @@
 //! Checks of the overflow interrupt.
 
 use super::{Failure, Measured, Trial};
-use crate::StopKind;
-use crate::counter::Lateness;
+use crate::back_end::{Lateness, StopKind};
 use crate::skid::Histogram;
 use crate::workbench::Block;
 
@@ -34,7 +33,7 @@ impl Trial<'_> {
 
     pub(super) fn clear(&mut self) -> Result<Measured, Failure> {
         self.execute(Block::Loop, BUDGET)?;
-        let clear = self.counter.is_clear();
+        let clear = self.counter.back_end.is_clear();
         let measured = Measured::Status { clear };
         if clear { Ok(measured) } else { Err(measured) }
     }
@@ -56,10 +55,10 @@ impl Trial<'_> {
             histogram.add(late);
         }
         let skid = histogram.summary();
-        if self.counter.lateness() == Lateness::Never && skid.largest > 0 {
+        if self.counter.back_end.lateness() == Lateness::Never && skid.largest > 0 {
             return Err(Measured::Inexact { late: skid.largest });
         }
-        self.counter.calibration_mut().skid = skid;
+        self.counter.calibration.skid = skid;
         Ok(Measured::Skid(skid, self.counter.margin()))
     }
 }

@@ -3,8 +3,10 @@
 
 use core::fmt;
 
-use crate::counter::{Biases, Unkept};
+use crate::back_end::Unkept;
+use crate::counter::Biases;
 use crate::skid::{Margin, Skid};
+use crate::workbench::Trapped;
 
 /// What is checked, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +30,21 @@ pub enum Check {
     Skid,
     /// A block counts the same with an interrupt inside as without.
     Undisturbed,
+    /// A locked instruction counts once: none is executed on speculation.
+    Locks,
+    /// A single step takes one instruction, MOV SS and PAUSE apart, and the trap flag
+    /// shows only where it is known to.
+    Steps,
+    /// Where a hypervisor lends the counter, further trials come to the same.
+    Trials,
+    /// The counter stands still in System Management Mode; or, where it cannot be told
+    /// to, the processor was not seen there meanwhile.
+    Managed,
 }
 
 impl Check {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 13;
     /// All of them.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Present,
@@ -44,6 +56,10 @@ impl Check {
         Self::Bias,
         Self::Skid,
         Self::Undisturbed,
+        Self::Locks,
+        Self::Steps,
+        Self::Trials,
+        Self::Managed,
     ];
 
     /// Its name in tables.
@@ -58,6 +74,10 @@ impl Check {
             Self::Bias => "bias of each stop is constant",
             Self::Skid => "skid and margin",
             Self::Undisturbed => "an interrupt inside changes no count",
+            Self::Locks => "locked instructions count once",
+            Self::Steps => "a step takes one instruction",
+            Self::Trials => "repeated trials agree",
+            Self::Managed => "System Management Mode does no harm",
         }
     }
 }
@@ -154,6 +174,69 @@ pub enum Measured {
         /// What was counted.
         counted: u64,
     },
+    /// Blocks with locked instructions, all counted right.
+    Locks {
+        /// How many.
+        blocks: u32,
+        /// Speculative ones were looked for, too, and there were none.
+        watched: bool,
+    },
+    /// A block with locked instructions, or a single step, is counted wrong.
+    Miscounted {
+        /// Its instructions.
+        executed: u64,
+        /// What was counted.
+        counted: u64,
+    },
+    /// Locked instructions are executed on speculation.
+    Speculative {
+        /// How many.
+        locks: u64,
+    },
+    /// Single steps took what they are expected to.
+    Steps {
+        /// How many.
+        steps: u32,
+        /// Instructions that a step over MOV SS takes, at most.
+        shadow: u64,
+        /// Likewise over PAUSE.
+        pause: u64,
+        /// PUSHF has stored the trap flag under which it was stepped.
+        shown: bool,
+    },
+    /// A single step did not.
+    Step {
+        /// Over what.
+        trapped: Trapped,
+        /// Instructions.
+        took: u64,
+    },
+    /// A single step did not end.
+    Untrapped {
+        /// In the block that begins with this.
+        trapped: Trapped,
+    },
+    /// PUSHF has stored a trap flag that was not set.
+    TrapShown,
+    /// No hypervisor.
+    OneTrial,
+    /// So many trials came to the same.
+    Trials(u32),
+    /// Further trials have other biases.
+    Moving {
+        /// Those of the first.
+        first: Biases,
+        /// Those of a later one.
+        then: Biases,
+    },
+    /// System Management Mode.
+    Managed {
+        /// Whether the counter stands still in it; none if it cannot be told to.
+        frozen: Option<bool>,
+        /// How often the processor went there during the checks; none if it does not
+        /// say.
+        seen: Option<u32>,
+    },
     /// A block of user code neither ended nor was stopped.
     NoEnd,
 }
@@ -189,6 +272,37 @@ impl fmt::Display for Measured {
             Self::Undisturbed { blocks } => write!(f, "{blocks} blocks interrupted, none counts differently"),
             Self::Disturbed { executed, counted } => {
                 write!(f, "{counted} counted for {executed} instructions with an interrupt inside")
+            }
+            Self::Locks { blocks, watched: false } => write!(f, "{blocks} blocks with LOCK, all exact"),
+            Self::Locks { blocks, watched: true } => {
+                write!(f, "{blocks} blocks with LOCK, all exact, none on speculation")
+            }
+            Self::Miscounted { executed, counted } => {
+                write!(f, "{counted} counted for {executed} instructions")
+            }
+            Self::Speculative { locks } => write!(f, "{locks} locked instructions on speculation"),
+            Self::Steps { steps, shadow, pause, shown } => {
+                let shows = if *shown { "shows" } else { "hides" };
+                write!(f, "{steps} steps; MOV SS takes {shadow}, PAUSE {pause}; PUSHF {shows} the trap flag")
+            }
+            Self::Step { trapped, took } => {
+                write!(f, "a step took {took} instructions, {}", trapped.name())
+            }
+            Self::Untrapped { trapped } => write!(f, "a step did not end, {}", trapped.name()),
+            Self::TrapShown => write!(f, "PUSHF shows a trap flag that is not set"),
+            Self::OneTrial => write!(f, "one is enough without a hypervisor"),
+            Self::Trials(count) => write!(f, "{count} trials under a hypervisor, all alike"),
+            Self::Moving { first, then } => write!(f, "first {first}; then {then}"),
+            Self::Managed { frozen, seen } => {
+                match frozen {
+                    Some(true) => write!(f, "the counter stands still in it")?,
+                    Some(false) => write!(f, "the counter was told to stand still in it, and does not")?,
+                    None => write!(f, "the counter cannot be told to stand still in it")?,
+                }
+                match seen {
+                    Some(count) => write!(f, "; {count} interrupts meanwhile"),
+                    None => write!(f, "; its interrupts are not told"),
+                }
             }
             Self::NoEnd => write!(f, "user code neither ended nor was stopped"),
         }

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: MIT
-//! What an emulated counter may be told to do wrong, each thing by itself.
+//! What an emulated counter and processor may be told to do wrong, each thing by
+//! itself.
+
+mod text;
+
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
 
 use super::random::SplitMix64;
 
+pub use text::FaultsError;
+
 /// How late overflow interrupts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum SkidModel {
     /// Not at all.
     #[default]
@@ -12,7 +21,7 @@ pub enum SkidModel {
     /// Always by so many instructions.
     Fixed(u32),
     /// By any number up to this, each as likely.
-    Uniform(u32),
+    Random(u32),
     /// Mostly by less than 16; twice as late half as often, up to this.
     LongTail(u32),
 }
@@ -23,7 +32,7 @@ impl SkidModel {
         match self {
             Self::None => 0,
             Self::Fixed(skid) => skid.into(),
-            Self::Uniform(most) => random.up_to(most.into()),
+            Self::Random(most) => random.up_to(most.into()),
             Self::LongTail(most) => {
                 let doublings = random.draw().trailing_zeros().min(28);
                 random.up_to(16 << doublings).min(most.into())
@@ -32,12 +41,13 @@ impl SkidModel {
     }
 }
 
-/// Everything that can be wrong; by default nothing is. "One in" 0 means never.
+/// Everything that can be wrong with a counter; by default nothing is. "One in" 0
+/// means never.
 ///
-/// The rare ones (stale, spurious, late, lost) are survived by whoever uses a
-/// counter, but not by the self-checks, which take one for a defect: set them
-/// when calibration is over.
+/// As text it is `NAME=VALUE,NAME=VALUE`, with the names below; `skid` is `none`,
+/// `fixed:N`, `random:N` or `long-tail:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Faults {
     /// Lateness of the interrupts.
     pub skid: SkidModel,
@@ -72,4 +82,43 @@ pub struct Faults {
     pub swallows_writes: bool,
     /// The overflow status cannot be cleared.
     pub sticky_status: bool,
+    /// In one in so many stretches the processor goes to System Management Mode,
+    /// which counts one instruction unless the counter stands still in it.
+    pub smi: u32,
+    /// Intel's counter cannot be told to stand still in System Management Mode,
+    /// though that is announced.
+    pub thaws: bool,
+    /// Zen to Zen 2 (family 17h) execute locked instructions on speculation, whatever
+    /// they are told.
+    pub speculates: bool,
+    /// In one in so many stretches a hypervisor gives the counter to somebody else
+    /// for an instruction.
+    pub shared: u32,
+    /// The seed of all that is random about it.
+    pub seed: u64,
+}
+
+impl Faults {
+    /// Those that are there all the time, and can be calibrated or are refused.
+    ///
+    /// The others (stale, spurious, late, lost) are survived by whoever uses a
+    /// counter, but not by the self-checks, which take one for a defect: they are to
+    /// begin when calibration is over, by [`super::Unit::misbehave`].
+    #[must_use]
+    pub fn steady(self) -> Self {
+        Self { stale: 0, spurious: 0, late: 0, lost: 0, ..self }
+    }
+}
+
+/// What can be wrong with a processor's debug exceptions; by default nothing is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepFaults {
+    /// One in so many single steps takes the next instruction along. 0 means never.
+    pub swallows: u32,
+    /// After PAUSE or MOV SS, two are taken along.
+    pub long_shadow: bool,
+    /// The trap flag traps nothing.
+    pub untrapped: bool,
+    /// PUSHF stores a trap flag that is not set.
+    pub shows_trap: bool,
 }

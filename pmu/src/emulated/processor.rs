@@ -2,10 +2,11 @@
 //! A processor for host tests: a handful of instructions, debug registers, and
 //! virtual time like an instruction-counting emulator's.
 
+use super::faults::StepFaults;
 use super::random::SplitMix64;
-use crate::counter::{Entry, Repeats, StopKind};
+use crate::back_end::{Entry, Repeats, StopKind};
 use crate::exact::{Decoder, Instruction, Position};
-use crate::workbench::{Block, MAX_AFTER, Sample, Workbench};
+use crate::workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
 
 /// Instructions before a watchdog ends a stretch.
 const WATCHDOG: u64 = 20_000_000;
@@ -20,8 +21,10 @@ const LEAD: u64 = 22;
 pub enum Op {
     /// Nothing of interest.
     Plain,
-    /// A single step takes the next instruction along.
+    /// A single step takes the next instruction along: PAUSE, MOV SS.
     Pause,
+    /// Stores the flags.
+    PushFlags,
     /// Sets RCX.
     SetRcx(u32),
     /// Sets RAX.
@@ -105,7 +108,10 @@ pub struct Processor {
     pub rcx: u64,
     executed: u64,
     protected: bool,
+    /// The trap flag was set in the flags that were stored last.
+    trap_shown: bool,
     repeats: Repeats,
+    faults: StepFaults,
     random: SplitMix64,
 }
 
@@ -119,7 +125,9 @@ impl Processor {
             rcx: 0,
             executed: 0,
             protected: true,
+            trap_shown: false,
             repeats: Repeats::PerIteration,
+            faults: StepFaults::default(),
             random: SplitMix64::new(1),
         }
     }
@@ -129,6 +137,12 @@ impl Processor {
     #[must_use]
     pub fn counting_repeats(self, repeats: Repeats) -> Self {
         Self { repeats, ..self }
+    }
+
+    /// One whose debug exceptions misbehave as told.
+    #[must_use]
+    pub fn misbehaving(self, faults: StepFaults) -> Self {
+        Self { faults, ..self }
     }
 
     /// Address of the next instruction.
@@ -164,8 +178,10 @@ impl Processor {
             timer => start + u64::from(timer).saturating_sub(LEAD),
         };
         let step = debug.step || entry.step;
+        let traps = step && !self.faults.untrapped;
         let mut resume = debug.resume;
-        let (mut stepped, mut held_back) = (0, false);
+        // Instructions until the trap of a single step comes.
+        let mut trap_in = 1u8;
         let kind = loop {
             if self.executed >= due {
                 if entry.timer == 0 {
@@ -174,7 +190,7 @@ impl Processor {
                 self.land_inside_repeat();
                 break StopKind::Counter;
             }
-            if stepped == 2 || stepped == 1 && !held_back {
+            if traps && trap_in == 0 {
                 break StopKind::Debug;
             }
             if debug.breakpoint == Some(self.rip()) && !resume {
@@ -185,11 +201,16 @@ impl Processor {
                 self.hurry(due, debug.breakpoint.is_some());
             }
             // After PAUSE the trap of a single step does not come, but after the next one.
-            held_back = self.program.ops[usize::from(self.next)] == Op::Pause;
-            if let Some(kind) = self.execute_one() {
+            if traps && self.executed == start {
+                let pause = self.program.ops[usize::from(self.next)] == Op::Pause;
+                let shadow = if self.faults.long_shadow { 2 } else { 1 };
+                let swallowed = self.random.one_in(self.faults.swallows);
+                trap_in += if pause { shadow } else { u8::from(swallowed) };
+            }
+            if let Some(kind) = self.execute_one(step) {
                 break kind;
             }
-            stepped += u8::from(step);
+            trap_in = trap_in.saturating_sub(1);
         };
         let bias = match kind {
             StopKind::Counter => 40,
@@ -239,11 +260,12 @@ impl Processor {
         }
     }
 
-    fn execute_one(&mut self) -> Option<StopKind> {
+    fn execute_one(&mut self, trap_flag: bool) -> Option<StopKind> {
         let mut next = self.next + 1;
         let mut counts = 1;
         match self.program.ops[usize::from(self.next)] {
             Op::Plain | Op::Pause => {}
+            Op::PushFlags => self.trap_shown = trap_flag || self.faults.shows_trap,
             Op::SetRcx(value) => self.rcx = value.into(),
             Op::SetRax(value) => self.rax = value.into(),
             Op::Decrement => self.rax = self.rax.wrapping_sub(1),
@@ -275,7 +297,8 @@ impl Processor {
     fn sample(&mut self, entry: Entry, debug: Debug) -> Option<Sample> {
         let start = self.executed;
         let exit = self.enter(entry, debug)?;
-        Some(Sample { kind: exit.kind, elapsed: exit.elapsed, executed: self.executed - start })
+        let executed = self.executed - start;
+        Some(Sample { kind: exit.kind, elapsed: exit.elapsed, executed, trap_shown: self.trap_shown })
     }
 }
 
@@ -285,7 +308,7 @@ impl Decoder for Processor {
         Instruction {
             repeats: op == Some(&Op::Repeat),
             holds_debug_back: op == Some(&Op::Pause),
-            shows_trap: op == Some(&Op::Syscall),
+            shows_trap: matches!(op, Some(Op::Syscall | Op::PushFlags)),
             ..Instruction::plain(rip + LENGTH)
         }
     }
@@ -309,15 +332,27 @@ impl Workbench for Processor {
             }
             Block::Syscall { after } => (after, Op::Syscall),
             Block::Long { .. } => (2, Op::Syscall),
+            Block::Locked { .. } => (3, Op::Syscall),
+            Block::Trapped(_) => (1 + TRAILING, Op::Syscall),
         };
         ops[usize::from(after)] = last;
-        if let Block::Long { loops } = block {
-            ops[..2].copy_from_slice(&[Op::Decrement, Op::JumpUnlessZero(0)]);
-            self.rax = loops.into();
+        match block {
+            Block::Long { loops } => {
+                ops[..2].copy_from_slice(&[Op::Decrement, Op::JumpUnlessZero(0)]);
+                self.rax = loops.into();
+            }
+            Block::Locked { loops } => {
+                ops[..3].copy_from_slice(&[Op::Plain, Op::Decrement, Op::JumpUnlessZero(0)]);
+                self.rax = loops.into();
+            }
+            Block::Trapped(Trapped::Shadow | Trapped::Pause) => ops[0] = Op::Pause,
+            Block::Trapped(Trapped::Flags) => ops[0] = Op::PushFlags,
+            _ => {}
         }
         self.program = Program::new(&ops[..=usize::from(after)]);
         self.next = 0;
         self.protected = true;
+        self.trap_shown = false;
         self.sample(entry, debug)
     }
 

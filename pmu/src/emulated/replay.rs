@@ -3,7 +3,8 @@
 //! brought to the same place.
 
 use super::processor::{Debug, Processor};
-use crate::counter::{Counter, Reading, Repeats, StopKind, Stopped};
+use crate::back_end::{BackEnd, Reading, Repeats, StopKind, Stopped};
+use crate::counter::Counter;
 use crate::exact::{Decoder, ExactStop, Move, Position, run_on};
 
 /// How the two runs are made.
@@ -35,7 +36,7 @@ pub struct Replayed {
 
 struct Machine<'a> {
     processor: Processor,
-    counter: &'a mut dyn Counter,
+    counter: &'a mut Counter<dyn BackEnd + 'a>,
     count: u64,
     /// Instructions that were executed, but not to their end.
     uncounted: u64,
@@ -43,7 +44,7 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(processor: &Processor, counter: &'a mut dyn Counter) -> Self {
+    fn new(processor: &Processor, counter: &'a mut Counter<dyn BackEnd + 'a>) -> Self {
         Self { processor: processor.clone(), counter, count: 0, uncounted: 0, strays: 0 }
     }
 
@@ -74,7 +75,7 @@ impl Machine<'_> {
         self.processor.rcx = piece.iterations;
         let stop = loop {
             let debug = Debug { breakpoint: Some(piece.next), ..Debug::default() };
-            let stop = self.enter(self.counter.longest(), debug)?;
+            let stop = self.enter(self.counter.back_end.longest(), debug)?;
             if stop == StopKind::Debug {
                 break stop;
             }
@@ -82,7 +83,7 @@ impl Machine<'_> {
         let (rip, rcx) = piece.settle(self.processor.rip(), self.processor.rcx, false);
         self.processor.set_rip(rip);
         self.processor.rcx = rcx;
-        if rip == piece.rip && self.counter.repeats() == Repeats::PerInstruction {
+        if rip == piece.rip && self.counter.back_end.repeats() == Repeats::PerInstruction {
             self.uncounted += self.count - before;
             self.count = before;
         }
@@ -93,7 +94,7 @@ impl Machine<'_> {
         while self.count < limit {
             self.enter(limit - self.count, Debug::default())?;
         }
-        if self.counter.repeats() == Repeats::PerInstruction {
+        if self.counter.back_end.repeats() == Repeats::PerInstruction {
             let at = self.processor.position(self.count);
             let here = self.processor.decode(at.rip);
             if let Some(piece) = run_on(at, here) {
@@ -116,7 +117,9 @@ impl Machine<'_> {
                 Move::Breakpoint { rip, resume, budget } => {
                     self.enter(budget, Debug { breakpoint: Some(rip), resume, step: false })?
                 }
-                Move::Step => self.enter(self.counter.longest(), Debug { step: true, ..Debug::default() })?,
+                Move::Step => {
+                    self.enter(self.counter.back_end.longest(), Debug { step: true, ..Debug::default() })?
+                }
                 Move::Repeat(piece) => self.repeat(piece)?,
             });
         }
@@ -125,14 +128,18 @@ impl Machine<'_> {
 
 /// Runs `processor` up to where the counter stops it, and a copy of it to the same
 /// place; `None` if that place was never reached.
-pub fn replay(processor: &Processor, counter: &mut dyn Counter, rules: Rules) -> Option<Replayed> {
+pub fn replay(
+    processor: &Processor,
+    counter: &mut Counter<dyn BackEnd + '_>,
+    rules: Rules,
+) -> Option<Replayed> {
     let mut first = Machine::new(processor, counter);
     first.first_run(rules.limit)?;
     let position = first.processor.position(first.count);
     let (executed, mut strays) = (first.executed(), first.strays);
     let truly = first.count == executed - processor.executed();
     let counter = first.counter;
-    let mut way = ExactStop::new(position, counter.margin(), counter.repeats());
+    let mut way = ExactStop::new(position, counter.margin(), counter.back_end.repeats());
     let (mut debug_exceptions, mut bound_kept) = (0, true);
     for misses in 0..rules.attempts {
         let mut second = Machine::new(processor, &mut *counter);

@@ -2,16 +2,29 @@
 //! One counter with its overflow interrupt, whatever its registers are called.
 //!
 //! The face around it ([`super::IntelUnit`], [`super::AmdUnit`]) decodes the
-//! registers and says when it counts. Its driver tells it how many user
+//! registers and says when it counts, and what. Its driver tells it how many user
 //! instructions were executed, and how user mode was left.
 
 use super::faults::Faults;
 use super::random::SplitMix64;
-use crate::counter::StopKind;
+use crate::back_end::StopKind;
 use crate::registers::LVT_MASKED;
 
 /// The longest wait for a spurious interrupt.
 const SPURIOUS_WITHIN: u64 = 1_000;
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Instructions.
+    Retired,
+    /// Locked instructions that were executed on speculation, if they are.
+    SpeculativeLocks { speculates: bool },
+}
+
+/// While these are counted, one instruction in so many is taken for a locked one, as
+/// in [`crate::Block::Locked`].
+const LOCKED_ONE_IN: u64 = 3;
 
 /// A counter, its local APIC entry, and its interrupt on the way.
 #[derive(Clone, Debug)]
@@ -20,10 +33,14 @@ pub struct Unit {
     /// The APIC masks its entry on delivery.
     self_masking: bool,
     value: u64,
-    counting: bool,
+    counting: Option<Event>,
     interrupting: bool,
     /// The counter stops itself when it overflows.
     freezing: bool,
+    /// It stands still in System Management Mode.
+    frozen_in_smm: bool,
+    /// System Management Interrupts.
+    smis: u64,
     status: bool,
     local_vector: u32,
     /// User instructions until an interrupt on its way arrives.
@@ -46,14 +63,16 @@ pub struct Unit {
 }
 
 impl Unit {
-    pub(super) fn new(width: u8, self_masking: bool, seed: u64, faults: Faults) -> Self {
+    pub(super) fn new(width: u8, self_masking: bool, faults: Faults) -> Self {
         let mut unit = Self {
             width,
             self_masking,
             value: 0,
-            counting: false,
+            counting: None,
             interrupting: false,
             freezing: false,
+            frozen_in_smm: false,
+            smis: 0,
             status: false,
             local_vector: LVT_MASKED,
             in_flight: None,
@@ -66,13 +85,13 @@ impl Unit {
             interrupts: 0,
             would_fault: 0,
             faults,
-            random: SplitMix64::new(seed),
+            random: SplitMix64::new(faults.seed),
         };
         unit.draw();
         unit
     }
 
-    /// What goes wrong from now on.
+    /// What goes wrong from now on; what is random about it does not start anew.
     pub fn misbehave(&mut self, faults: Faults) {
         self.faults = faults;
         self.draw();
@@ -120,8 +139,16 @@ impl Unit {
         self.freezing = freezing;
     }
 
-    pub(super) fn set_counting(&mut self, counting: bool, interrupting: bool) {
-        let begins = counting && !self.counting;
+    pub(super) fn set_frozen_in_smm(&mut self, frozen: bool) {
+        self.frozen_in_smm = frozen && !self.faults.thaws;
+    }
+
+    pub(super) fn smis(&self) -> u64 {
+        self.smis
+    }
+
+    pub(super) fn set_counting(&mut self, counting: Option<Event>, interrupting: bool) {
+        let begins = counting.is_some() && self.counting.is_none();
         self.counting = counting;
         self.interrupting = interrupting;
         if begins {
@@ -129,7 +156,7 @@ impl Unit {
             if self.random.one_in(self.faults.spurious) {
                 self.spurious = Some(self.random.up_to(SPURIOUS_WITHIN));
             }
-        } else if !counting {
+        } else if counting.is_none() {
             self.spurious = None;
         }
     }
@@ -175,7 +202,7 @@ impl Unit {
         if self.is_masked() {
             return None;
         }
-        let counts = self.counting && self.interrupting && !self.is_dead();
+        let counts = self.counting.is_some() && self.interrupting && !self.is_dead();
         let overflow =
             self.next_skid.filter(|_| counts).map(|skid| self.until_overflow().saturating_add(skid));
         [self.in_flight, self.spurious, overflow].into_iter().flatten().min()
@@ -183,7 +210,15 @@ impl Unit {
 
     /// The processor executes so many user instructions.
     pub fn execute(&mut self, instructions: u64) {
-        let since_overflow = self.count(instructions);
+        let taken = u64::from(self.random.one_in(self.faults.shared));
+        let events = match self.counting {
+            Some(Event::SpeculativeLocks { speculates }) if speculates || self.faults.speculates => {
+                instructions / LOCKED_ONE_IN
+            }
+            Some(Event::SpeculativeLocks { .. }) => 0,
+            Some(Event::Retired) | None => instructions.saturating_sub(taken),
+        };
+        let since_overflow = self.count(events);
         let arrives = |wait: &mut Option<u64>, after: u64| match wait {
             Some(left) if *left <= after => {
                 *wait = None;
@@ -205,7 +240,7 @@ impl Unit {
 
     /// Counts, and says how long ago an overflow was then.
     fn count(&mut self, events: u64) -> Option<u64> {
-        if !self.counting || self.is_dead() {
+        if self.counting.is_none() || self.is_dead() {
             return None;
         }
         let until = self.until_overflow();
@@ -216,7 +251,7 @@ impl Unit {
         self.status = true;
         if self.freezing {
             self.value = 0;
-            self.counting = false;
+            self.counting = None;
         }
         if self.interrupting {
             self.in_flight = self.next_skid;
@@ -247,7 +282,10 @@ impl Unit {
         let uneven = if kind == StopKind::Syscall { 0 } else { self.faults.uneven };
         let odd = u64::from(self.random.one_in(self.faults.wobble)) + u64::from(self.random.one_in(uneven));
         let owed = core::mem::take(&mut self.owed);
-        self.count(u64::from(own) + odd + owed);
+        let managed = self.random.one_in(self.faults.smi);
+        self.smis += u64::from(managed);
+        let seen_of_it = u64::from(managed && !self.frozen_in_smm);
+        self.count(u64::from(own) + odd + owed + seen_of_it);
         match kind {
             StopKind::Counter => {
                 self.pending = false;
@@ -255,7 +293,7 @@ impl Unit {
             }
             StopKind::Fault | StopKind::Syscall => {
                 self.stale |= self.random.one_in(self.faults.stale);
-                if self.random.one_in(self.faults.late) && self.counting {
+                if self.random.one_in(self.faults.late) && self.counting.is_some() {
                     self.status = true;
                     self.in_flight = Some(0);
                 }

@@ -161,6 +161,8 @@ fn a_piece_puts_back_what_it_took() {
     let all = here(65_536).unwrap();
     assert_eq!((all.iterations, all.rest), (65_536, 0));
     assert_eq!(all.settle(0x1002, 0, false), (0x1002, 0));
+    let one_more = here(65_537).unwrap();
+    assert_eq!(one_more.settle(0x1002, 0, false), (0x1000, 1), "one iteration is left");
     let split = here(100_000).unwrap();
     assert_eq!((split.iterations, split.rest), (65_536, 34_464));
     assert_eq!(split.settle(0x1002, 0, false), (0x1000, 34_464), "more iterations are left");

@@ -4,22 +4,30 @@
 use pmu::amd::Amd;
 use pmu::check::{self, Report};
 use pmu::emulated::{
-    AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Unit,
+    AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, StepFaults, Unit,
 };
 use pmu::intel::Intel;
-use pmu::{Counter, VirtualTime};
+use pmu::{BackEnd, Counter, VirtualTime};
 
 pub const VECTOR: u8 = 0xfe;
 const SEED: u64 = 0x5245_5052_4953_4501;
 
 pub const MAKES: [Make; 6] = [
-    Make::Intel(IntelModel { version: 5, width: 48, full_width: true, tsx: true }),
-    Make::Intel(IntelModel { version: 4, width: 48, full_width: false, tsx: false }),
-    Make::Intel(IntelModel { version: 2, width: 40, full_width: false, tsx: false }),
-    Make::Amd(AmdModel { family: 0x19, version2: true }),
-    Make::Amd(AmdModel { family: 0x17, version2: false }),
-    Make::Amd(AmdModel { family: 0x15, version2: false }),
+    Make::Intel(IntelModel { tsx: true, ..intel(5, 48) }),
+    Make::Intel(IntelModel { full_width: false, freezes_in_smm: false, ..intel(4, 48) }),
+    Make::Intel(IntelModel { full_width: false, ..intel(2, 40) }),
+    Make::Amd(amd(0x19, true)),
+    Make::Amd(amd(0x17, false)),
+    Make::Amd(amd(0x15, false)),
 ];
+
+pub const fn intel(version: u8, width: u8) -> IntelModel {
+    IntelModel { version, width, full_width: true, tsx: false, freezes_in_smm: true, hypervisor: false }
+}
+
+pub const fn amd(family: u8, version2: bool) -> AmdModel {
+    AmdModel { family, version2, hypervisor: false }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
@@ -28,12 +36,12 @@ pub enum Make {
 }
 
 pub enum Any {
-    Intel(Emulated<Intel<IntelUnit>>),
-    Amd(Emulated<Amd<AmdUnit>>),
+    Intel(Counter<Emulated<Intel<IntelUnit>>>),
+    Amd(Counter<Emulated<Amd<AmdUnit>>>),
 }
 
 impl Any {
-    pub fn counter(&mut self) -> &mut dyn Counter {
+    pub fn counter(&mut self) -> &mut Counter<dyn BackEnd> {
         match self {
             Self::Intel(counter) => counter,
             Self::Amd(counter) => counter,
@@ -42,8 +50,8 @@ impl Any {
 
     pub fn unit(&mut self) -> &mut Unit {
         match self {
-            Self::Intel(counter) => counter.unit(),
-            Self::Amd(counter) => counter.unit(),
+            Self::Intel(counter) => counter.back_end.unit(),
+            Self::Amd(counter) => counter.back_end.unit(),
         }
     }
 }
@@ -55,22 +63,28 @@ pub fn processor() -> Processor {
 
 /// An emulated counter that misbehaves as told, not calibrated.
 pub fn counter(make: Make, faults: Faults) -> Any {
+    let faults = Faults { seed: SEED, ..faults };
     let clock = VirtualTime::calibrate(&mut processor()).unwrap();
     match make {
         Make::Intel(model) => {
-            let driver = Intel::new(IntelUnit::new(model, SEED, faults), VECTOR);
-            Any::Intel(Emulated::new(driver.map_err(|(_, absent)| absent).unwrap(), clock))
+            let driver = Intel::new(IntelUnit::new(model, faults), VECTOR);
+            Any::Intel(Emulated::counter(driver.map_err(|(_, absent)| absent).unwrap(), clock))
         }
         Make::Amd(model) => {
-            let driver = Amd::new(AmdUnit::new(model, SEED, faults), VECTOR);
-            Any::Amd(Emulated::new(driver.map_err(|(_, absent)| absent).unwrap(), clock))
+            let driver = Amd::new(AmdUnit::new(model, faults), VECTOR);
+            Any::Amd(Emulated::counter(driver.map_err(|(_, absent)| absent).unwrap(), clock))
         }
     }
 }
 
 /// One that has been checked, and the result.
 pub fn checked(make: Make, faults: Faults) -> (Any, Report) {
+    checked_on(StepFaults::default(), make, faults)
+}
+
+/// Likewise, on a processor whose debug exceptions misbehave as told.
+pub fn checked_on(steps: StepFaults, make: Make, faults: Faults) -> (Any, Report) {
     let mut counter = counter(make, faults);
-    let report = check::run(counter.counter(), &mut processor());
+    let report = check::run(counter.counter(), &mut processor().misbehaving(steps));
     (counter, report)
 }

@@ -10,8 +10,9 @@ use super::{apic, context};
 
 /// This processor's registers.
 ///
-/// A driver touches only what CPUID has announced to it (see [`pmu::registers`]),
-/// and nothing else in the kernel touches the same.
+/// A driver touches only what CPUID has announced to it, or what the processor's
+/// model is known to have (see [`pmu::registers`]), and nothing else in the kernel
+/// touches the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Hardware;
 
@@ -22,12 +23,13 @@ impl Registers for Hardware {
     }
 
     fn read_msr(&mut self, msr: u32) -> u64 {
-        // SAFETY: CPUID has announced it; reading it has no effect.
+        // SAFETY: the processor is known to have it, as above; reading it has no effect.
         unsafe { Msr::new(msr).read() }
     }
 
     fn write_msr(&mut self, msr: u32, value: u64) {
-        // SAFETY: CPUID has announced it, and it controls counting and nothing else.
+        // SAFETY: the processor is known to have it, as above. It controls counting and what
+        // is counted twice, and nothing else.
         unsafe { Msr::new(msr).write(value) }
     }
 

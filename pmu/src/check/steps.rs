@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//! Checks of debug exceptions, with which the last instructions to a place are
+//! done.
+
+use super::{Failure, Measured, Trial};
+use crate::back_end::{Entry, Reading, StopKind};
+use crate::workbench::{Block, Sample, TRAILING, Trapped};
+
+/// Repetitions of each block.
+const REPEATS: u32 = 16;
+
+impl Trial<'_> {
+    /// A single step takes one instruction, but for those that are known to take the
+    /// next one along; nobody sees the trap flag but who is known to.
+    pub(super) fn steps(&mut self) -> Result<Measured, Failure> {
+        let mut steps = 0;
+        let mut taken = [0; Trapped::ALL.len()];
+        let mut shown = false;
+        for _ in 0..REPEATS {
+            for (trapped, taken) in Trapped::ALL.into_iter().zip(&mut taken) {
+                let mut at = 0;
+                while at <= TRAILING.into() {
+                    let sample = self.step(trapped, at == 0)?;
+                    let stepped = if at == 0 { trapped } else { Trapped::Plain };
+                    let took = sample.executed;
+                    if took == 0 || took > 1 + u64::from(stepped.may_swallow()) {
+                        return Err(Measured::Step { trapped: stepped, took });
+                    }
+                    if at == 0 {
+                        *taken = took.max(*taken);
+                    }
+                    at += took;
+                    steps += 1;
+                    shown |= sample.trap_shown;
+                }
+                let (last, _) = self.resume(self.counter.back_end.longest())?;
+                if (last.kind, last.executed) != (StopKind::Syscall, 1) {
+                    return Err(Measured::Step { trapped, took: last.executed });
+                }
+            }
+            let (free, _) = self.whole(Block::Trapped(Trapped::Flags))?;
+            if free.trap_shown {
+                return Err(Measured::TrapShown);
+            }
+        }
+        let [_, shadow, pause, _] = taken;
+        Ok(Measured::Steps { steps, shadow, pause, shown })
+    }
+
+    /// One step, the block's first or a later one, which the counter does not end and
+    /// counts as what it is.
+    fn step(&mut self, trapped: Trapped, first: bool) -> Result<Sample, Failure> {
+        let entry = Entry { step: true, ..self.counter.arm(self.counter.back_end.longest()) };
+        let sample = if first {
+            self.workbench.execute(Block::Trapped(trapped), entry)
+        } else {
+            self.workbench.resume(entry)
+        };
+        let (sample, Reading { instructions: counted, own, .. }) = self.read(sample)?;
+        let Sample { kind, executed, .. } = sample;
+        match kind {
+            StopKind::Debug if counted == executed => Ok(sample),
+            StopKind::Debug => Err(Measured::Miscounted { executed, counted }),
+            StopKind::Counter => Err(Measured::Uncalled { own }),
+            StopKind::Fault | StopKind::Syscall => Err(Measured::Untrapped { trapped }),
+        }
+    }
+}
