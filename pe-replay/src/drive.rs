@@ -10,6 +10,7 @@ use pmu::Margin;
 use crate::compare::Difference;
 use crate::events::Events;
 use crate::inject::Injection;
+use crate::inside::Inside;
 use crate::life::{Action, Event, Ground, Life, Rules, Run};
 use crate::machine::{Machine, PageOf};
 use crate::phases::{Phase as Timed, Stopwatch};
@@ -203,6 +204,7 @@ impl<M: Machine> Engine<M> {
         self.account = Account::default();
         self.entered = None;
         let (mut life, mut action) = Life::begin(self.rules);
+        self.visit(machine);
         let outcome = loop {
             let event = match action {
                 Action::Prepare => {
@@ -222,12 +224,18 @@ impl<M: Machine> Engine<M> {
             let phase = life.phase();
             action = life.step(event);
             machine.stepped(phase, event, life.phase());
+            self.visit(machine);
         };
         self.account.counter_misses = life.misses();
         self.watch.lap(Timed::VerifyCommit, machine.now());
         self.account.longest_hold = self.entered.map_or(0, |entered| self.watch.mark().wrapping_sub(entered));
         self.sequence += 1;
         outcome
+    }
+
+    #[inline]
+    fn visit(&mut self, machine: &mut M) {
+        machine.visit(Inside { registers: &mut self.registers, set: &self.set });
     }
 
     /// Puts PM0 and UPRR0 in place for run 2 or 3, and flushes the caches before if

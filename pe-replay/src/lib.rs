@@ -21,6 +21,7 @@
 //! - [`drive`]: the loop that carries out what the state machine asks for
 //! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
+//! - [`inside`]: what the engine keeps, opened to tests
 //! - [`wire`]: what kernel and host tell each other
 
 #![no_std]
@@ -30,6 +31,7 @@ pub mod compare;
 pub mod drive;
 pub mod events;
 pub mod inject;
+pub mod inside;
 pub mod life;
 pub mod machine;
 pub mod phases;
@@ -44,6 +46,7 @@ pub use compare::{Difference, Field};
 pub use drive::{Engine, Outcome};
 pub use events::Events;
 pub use inject::{Injection, Target};
+pub use inside::{Inside, Stored};
 pub use life::Run;
 pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
 pub use phases::{Phase as TimedPhase, Phases};

@@ -118,6 +118,7 @@ impl<M: Machine> Engine<M> {
 
     /// The first thing on which two runs differ.
     fn difference(&mut self, machine: &mut M, life: &Life, a: Run, b: Run) -> Option<Difference> {
+        self.visit(machine);
         self.registers.normalize(a);
         self.registers.normalize(b);
         let skip = self.skipped();
