@@ -10,6 +10,7 @@ use pmu::Margin;
 use crate::compare::Difference;
 use crate::events::Events;
 use crate::inject::Injection;
+use crate::inside::Inside;
 use crate::life::{Action, Event, Ground, Life, Rules, Run};
 use crate::machine::{Machine, PageOf};
 use crate::phases::{Phase as Timed, Stopwatch};
@@ -124,15 +125,6 @@ macro_rules! counted {
 }
 use counted;
 
-/// What `life` says to do after `event`; the machine is told.
-#[inline(always)]
-fn step<M: Machine>(life: &mut Life, machine: &mut M, event: Event) -> Action {
-    let before = life.phase();
-    let action = life.step(event);
-    machine.stepped(before, event, life.phase());
-    action
-}
-
 impl<M: Machine> Engine<M> {
     /// An engine before its first PE. `margin` is the counter's; what is in `states` does not
     /// matter.
@@ -233,27 +225,28 @@ impl<M: Machine> Engine<M> {
     fn live(&mut self, machine: &mut M) -> Outcome {
         let (mut life, action) = Life::begin(self.rules);
         debug_assert!(action == Action::Prepare);
+        self.visit(machine);
         let event = self.prepare(machine);
-        let action = step(&mut life, machine, event);
+        let action = self.step(&mut life, machine, event);
         let Action::Execute(Run::First, approach) = action else {
             return self.live_on(machine, life, action);
         };
         let event = self.run(machine, Run::First, approach, &life);
-        let action = step(&mut life, machine, event);
+        let action = self.step(&mut life, machine, event);
         if action == (Action::Commit { outvoted: None }) {
             return self.commit(machine, None, &life);
         }
         let Action::Turn(Run::Second) = action else { return self.live_on(machine, life, action) };
         let event = self.turn(machine, Run::Second, &life);
-        let action = step(&mut life, machine, event);
+        let action = self.step(&mut life, machine, event);
         let Action::Execute(Run::Second, approach) = action else {
             return self.live_on(machine, life, action);
         };
         let event = self.run(machine, Run::Second, approach, &life);
-        let action = step(&mut life, machine, event);
+        let action = self.step(&mut life, machine, event);
         let Action::Verify(Run::Second) = action else { return self.live_on(machine, life, action) };
         let event = self.judge(machine, Run::Second, &life);
-        let action = step(&mut life, machine, event);
+        let action = self.step(&mut life, machine, event);
         let Action::Commit { outvoted: None } = action else { return self.live_on(machine, life, action) };
         self.commit(machine, None, &life)
     }
@@ -272,10 +265,20 @@ impl<M: Machine> Engine<M> {
                 Action::RollBack => self.roll_back(machine, &life),
                 Action::Verdict(ground) => break self.give_up(machine, ground, &life),
             };
-            action = step(&mut life, machine, event);
+            action = self.step(&mut life, machine, event);
         };
         self.account.counter_misses = life.misses();
         outcome
+    }
+
+    /// What `life` says to do after `event`; the machine is told.
+    #[inline(always)]
+    fn step(&mut self, life: &mut Life, machine: &mut M, event: Event) -> Action {
+        let before = life.phase();
+        let action = life.step(event);
+        machine.stepped(before, event, life.phase());
+        self.visit(machine);
+        action
     }
 
     /// Brings UPRR0 to the normal form and the written set up to date.
@@ -286,6 +289,11 @@ impl<M: Machine> Engine<M> {
         }
         self.registers.prepare(machine);
         Event::Done
+    }
+
+    #[inline]
+    fn visit(&mut self, machine: &mut M) {
+        machine.visit(Inside { registers: &mut self.registers, set: &self.set });
     }
 
     /// Puts PM0 and UPRR0 in place for run 2 or 3, and flushes the caches before if

@@ -10,7 +10,26 @@
 //! only through the [`Machine`] trait. The kernel and the host tests drive the
 //! same code.
 //!
-//! Where to find what:
+//! # What is undone
+//!
+//! A single fault between a PE's preparation and its commit, in a run or between two
+//! operations of the engine, is undone or ends in a verdict, except for these windows
+//! in which there is one copy of something only (`ci/decisions/0008-fault-model.md`;
+//! the test `every_moment` asserts that there are no others):
+//!
+//! 1. a page that is not in the written set: all runs read one frame;
+//! 2. the home of a page in the set: before run 1 writes it, if PM0 is still to be
+//!    copied or hashed from there, or if no run writes the page; and after it was
+//!    compared or hashed, when it is the state. Where run 1 is outvoted, the same holds
+//!    for run 2's frame, until it is copied home;
+//! 3. the result that is committed after its comparison, up to the copy made of it when
+//!    the next PE is prepared, if the state is changed between PEs; if not, the next PE
+//!    finds it;
+//! 4. the checkpoint, compared by bytes, of a PE that diverges because of another fault;
+//! 5. a lost note, in the machine's tables, that run 1 wrote a page.
+//!
+//! # Where to find what
+//!
 //! - [`uprr`]: the registers of a process and their normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
@@ -21,6 +40,7 @@
 //! - [`drive`]: the loop that carries out what the state machine asks for
 //! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
+//! - [`inside`]: what the engine keeps, opened to tests
 //! - [`wire`]: what kernel and host tell each other
 
 #![no_std]
@@ -30,6 +50,7 @@ pub mod compare;
 pub mod drive;
 pub mod events;
 pub mod inject;
+pub mod inside;
 pub mod life;
 pub mod machine;
 pub mod phases;
@@ -44,6 +65,7 @@ pub use compare::{Difference, Field};
 pub use drive::{Engine, Outcome};
 pub use events::Events;
 pub use inject::{Injection, Target};
+pub use inside::{Inside, Stored};
 pub use life::Run;
 pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
 pub use phases::{Phase as TimedPhase, Phases};

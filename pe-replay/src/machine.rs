@@ -6,6 +6,7 @@ use core::ops::DerefMut;
 use pmu::Repeats;
 use pmu::exact::{Decoder, Instruction};
 
+use crate::inside::Inside;
 use crate::life::{Event, Phase};
 use crate::stop::{Begun, Stop};
 use crate::uprr::Uprr;
@@ -154,6 +155,15 @@ pub trait Machine {
     /// nothing comes of it.
     #[inline]
     fn stepped(&mut self, _from: Phase, _event: Event, _to: Phase) {}
+    /// Called before each phase, each comparison off the normal path, and after a page
+    /// joined the set, for tests that damage what the engine keeps; elsewhere nothing
+    /// comes of it.
+    #[inline]
+    fn visit(&mut self, _inside: Inside<'_, Self>)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// A machine that reads instructions.

@@ -26,6 +26,7 @@ use arrayvec::ArrayVec;
 use crate::compare::Difference;
 use crate::events::Counted;
 use crate::inject::Copy;
+use crate::inside::Tracked;
 use crate::life::Run;
 use crate::machine::{Kept, Machine, PageOf};
 use crate::policy::{Comparison, MAX_DIRTY_PAGES};
@@ -276,6 +277,18 @@ impl<M: Machine> WrittenSet<M> {
             show_late(entry, machine, run, self.witnessed);
         }
         Ok(entry.frame_of(run))
+    }
+
+    /// All pages of the set.
+    pub fn tracked(&self) -> impl Iterator<Item = Tracked<M::Frame>> {
+        self.pages.iter().map(|entry| {
+            let others = match &entry.copies {
+                Copies::Bytes(frames) => Some([frames.second, frames.spare]),
+                Copies::Hash(_) => None,
+            };
+            let WrittenPage { page, checkpoint, .. } = entry;
+            Tracked { address: page.address, home: page.frame, checkpoint: *checkpoint, others }
+        })
     }
 
     /// The frame of one of the engine's own copies of the page at `address`.

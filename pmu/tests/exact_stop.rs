@@ -62,7 +62,8 @@ fn play_repeats(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // Miri is a thousand times slower.
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
 
     #[test]
     fn loops_of_any_length_stop_exactly(

@@ -63,7 +63,11 @@ impl<M: Machine> Engine<M> {
         };
         let event = match (first_pair, compare(Run::First, Run::Third)) {
             (None, None) => return Event::Agreed,
-            (None, Some(difference)) => Event::Outvoted(Run::Third, difference),
+            (None, Some(difference)) => match compare(Run::Second, Run::Third) {
+                // What run 1 left was hit since it was compared with run 2's.
+                None => Event::Outvoted(Run::First, difference),
+                Some(_) => Event::Outvoted(Run::Third, difference),
+            },
             (Some(difference), None) => Event::Outvoted(Run::Second, difference),
             (Some(difference), Some(_)) => match compare(Run::Second, Run::Third) {
                 None => Event::Outvoted(Run::First, difference),
@@ -116,6 +120,7 @@ impl<M: Machine> Engine<M> {
 
     /// The first thing on which two runs differ.
     fn difference(&mut self, machine: &mut M, life: &Life, a: Run, b: Run) -> Option<Difference> {
+        self.visit(machine);
         self.registers.normalize(a);
         self.registers.normalize(b);
         let skip = self.skipped();

@@ -495,6 +495,7 @@ impl<M: Machine> Engine<M> {
             Run::Second | Run::Third if self.set.open_late(counted!(self, machine), run, page) => Ok(()),
             Run::Second | Run::Third => Err(SetFull),
         };
+        self.visit(machine);
         match opened {
             Ok(()) => {
                 self.account.write_faults = self.account.write_faults.saturating_add(1);

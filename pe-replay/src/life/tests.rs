@@ -468,7 +468,9 @@ fn kind(event: Event) -> (u8, Option<Run>) {
 fn any_answers_lead_to_an_end_by_the_rules() {
     let mut noise = Noise(1);
     let mut steps = BTreeMap::new();
-    for _ in 0..40_000 {
+    // Miri is a thousand times slower.
+    let lives = if cfg!(miri) { 4_000 } else { 40_000 };
+    for _ in 0..lives {
         let rules = Rules {
             mode: [Mode::Off, Mode::Dual, Mode::Triple][noise.below(3) as usize],
             recovery: [Recovery::Restart, Recovery::Vote][noise.below(2) as usize],
@@ -508,6 +510,6 @@ fn any_answers_lead_to_an_end_by_the_rules() {
     // an overshoot of single steps, in run 2 before a verification or run 3, and in run 3.
     assert_eq!(steps.len(), 29, "{steps:#?}");
     for (step, taken) in steps {
-        assert!(taken >= 100, "{step:?} was taken {taken} times only");
+        assert!(taken >= lives / 400, "{step:?} was taken {taken} times only");
     }
 }

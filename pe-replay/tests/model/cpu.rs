@@ -167,7 +167,7 @@ pub fn op_at(program: &[Op], rip: u64) -> Option<Op> {
 }
 
 /// Executes one instruction. The extended state must be all there
-/// ([`load`](super::machine::load)).
+/// (`machine::xsave::load`).
 pub fn step(uprr: &mut Uprr, program: &[Op], bus: &mut impl Bus) -> Result<(), Trap> {
     if uprr.rip >= USER_END {
         return Err(Trap::before(PROTECTION));

@@ -178,6 +178,17 @@ fn alias() -> impl Strategy<Value = Piece> {
     })
 }
 
+/// Has the kernel write where the program has written and will again.
+fn buffer() -> impl Strategy<Value = Piece> {
+    (address(), number()).prop_map(|(address, register)| {
+        let write = [Op::MovImm(5, address), Op::Store((5, 0), register)];
+        let call = [Op::MovImm(0, 1), Op::MovImm(7, address), Op::Syscall];
+        Piece::once(
+            &[&write[..], &call, &[Op::Store((5, 8), register), Op::Load(register, (5, 16))]].concat(),
+        )
+    })
+}
+
 /// Writes the same pages again and again.
 fn hot() -> impl Strategy<Value = Piece> {
     let store = (address(), select(&[1, 8, 9][..]));
@@ -200,6 +211,7 @@ pub fn busy(steppable: bool) -> impl Strategy<Value = Vec<Op>> {
         8 => vec(plain(), 1..6).prop_map(|ops| Piece::once(&ops)),
         4 => hot(),
         2 => call(),
+        2 => buffer(),
         1 => rep(),
         1 => alias(),
     ];

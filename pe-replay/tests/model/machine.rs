@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The machine that the engine works on: paged memory with frames, a counter
-//! with whatever faults a test gives it, and a checker that watches the engine.
-//!
-//! The checker panics when
-//! - user mode is entered for a later run while a home is mapped writable; where
-//!   all runs work in the home, while one is that no run wrote or met a write fault
-//!   on, and no flip hit,
-//! - a mapping is wider than what the process may truly do,
-//! - a frame is used that is not taken from the pool, or is given back twice,
-//! - between PEs something is not mapped to its home; it is mapped writable, but
-//!   already written, or without its frames of the pool, of which checkpoint and
-//!   second hold the same; or other frames of the pool are missing.
+//! with whatever faults a test gives it, and a [checker](check) that watches the
+//! engine. A frame that is used must be taken from the pool, and is given back once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +10,19 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
-use pe_replay::uprr::{INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, XCR0, xsave};
-use pe_replay::{Cause, Comparison, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Stop};
+use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use pe_replay::{Cause, Comparison, Inside, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Stop};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
+
+mod check;
+pub mod moments;
+mod xsave;
+
+use check::Attempt;
+use moments::{Call, Moments, Next};
+use xsave::{load, save};
 
 /// Instructions after which the watchdog ends a run.
 pub const WATCHDOG: u64 = 20_000;
@@ -35,20 +34,6 @@ enum Use {
     Home,
     Free,
     Taken,
-}
-
-/// What happened in an attempt at a PE.
-#[derive(Default)]
-struct Attempt {
-    /// Runs begun.
-    runs: u64,
-    /// Homes that were open when it began.
-    hot: BTreeSet<usize>,
-    /// Homes that user code wrote, that were hit by a flip, or that run 1 was refused
-    /// to write at first.
-    touched: BTreeSet<usize>,
-    /// Homes that a later run was refused to write.
-    refused: BTreeSet<usize>,
 }
 
 struct Entry {
@@ -109,6 +94,8 @@ pub struct Model {
     pub quiet: bool,
     /// The steps that PEs took: how often each.
     pub steps_of_life: BTreeMap<Step, u64>,
+    /// Faults between two calls.
+    pub moments: Moments,
 }
 
 /// 1, 2, 3 ...
@@ -170,42 +157,13 @@ impl Model {
             misjudges: false,
             quiet: false,
             steps_of_life: BTreeMap::new(),
+            moments: Moments::default(),
         }
     }
 
     /// What the process may see of each page, by address.
     pub fn pages(&self) -> impl Iterator<Item = (u64, &Page)> {
         self.entries.iter().map(|(address, entry)| (*address, &self.frames[entry.home].0))
-    }
-
-    /// What must hold whenever no PE is being executed. A flip that hit one of the
-    /// engine's copies may stay there unseen: then these are not `whole`.
-    pub fn check_between_pes(&self, whole: bool) {
-        let mut hot = BTreeSet::new();
-        for (address, entry) in &self.entries {
-            assert_eq!(entry.frame, entry.home, "{address:#x} is not mapped to its home");
-            if !self.tracking {
-                assert_eq!(entry.open, entry.writable, "{address:#x} is not mapped as it may be used");
-            } else if entry.open {
-                assert!(entry.writable, "{address:#x} is wider open than the process may use it");
-                assert!(!entry.dirty, "{address:#x} is hot and already written");
-                hot.insert(entry.home);
-            }
-        }
-        let held = |kind| self.frames.iter().filter(move |(_, it)| *it == kind);
-        // By bytes checkpoint and second, by hash the checkpoint.
-        let (frames, copies) = match self.comparison {
-            Comparison::Bytes => (3, 2),
-            Comparison::Hash => (1, 1),
-        };
-        for home in hot.iter().filter(|_| whole) {
-            let content = &self.frames[*home].0;
-            let alike = hot.iter().filter(|home| self.frames[**home].0 == *content).count();
-            let found = held(Use::Taken).filter(|(page, _)| page == content).count();
-            assert!(found >= copies * alike, "home {home} is hot without its copies");
-        }
-        let free = held(Use::Free).count();
-        assert_eq!(free + frames * hot.len(), self.pool, "frames of the pool are missing");
     }
 
     /// The pages that are hot, between PEs.
@@ -218,31 +176,6 @@ impl Model {
         for entry in self.entries.values_mut().filter(|entry| entry.home == home) {
             self.disturbed |= entry.open && self.tracking;
             entry.open = entry.writable && !self.tracking;
-        }
-    }
-
-    fn check_entry(&self) {
-        let Attempt { runs, hot, touched, refused } = &self.attempt;
-        for (address, entry) in &self.entries {
-            assert!(entry.writable || !entry.open, "{address:#x} is wider open than the process may use it");
-            assert!(
-                *runs > 1 || entry.frame == entry.home,
-                "{address:#x} is not mapped to its home in run 1"
-            );
-            if *runs < 2 || !entry.open || entry.frame != entry.home {
-                continue;
-            }
-            assert!(
-                self.comparison == Comparison::Hash,
-                "{address:#x} maps its home writable in a later run"
-            );
-            let home = &entry.home;
-            let wanted = touched.contains(home) || hot.contains(home) && refused.contains(home);
-            assert!(wanted, "{address:#x} maps an unwritten home writable in a later run");
-        }
-        let mut seen = BTreeMap::new();
-        for entry in self.entries.values() {
-            assert_eq!(*seen.entry(entry.home).or_insert(entry.frame), entry.frame, "aliases part");
         }
     }
 
@@ -344,11 +277,13 @@ impl Machine for Model {
     type State = Box<Uprr>;
 
     fn now(&mut self) -> u64 {
+        self.tick(Call::Other);
         self.clock += 1;
         self.clock
     }
 
     fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+        self.tick(Call::Other);
         assert!(order.budget > 0, "an order for nothing");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
         if order.fresh {
@@ -413,6 +348,7 @@ impl Machine for Model {
     }
 
     fn decode(&mut self, rip: u64) -> Instruction {
+        self.tick(Call::Other);
         let op = cpu::op_at(&self.program, rip);
         Instruction {
             repeats: matches!(op, Some(Op::RepStos)),
@@ -423,6 +359,7 @@ impl Machine for Model {
     }
 
     fn page(&mut self, address: u64) -> Option<MappedPage<usize, u64>> {
+        self.tick(Call::Other);
         let address = address & !(PAGE_LEN - 1);
         let entry = self.entries.get(&address)?;
         Some(MappedPage {
@@ -435,12 +372,15 @@ impl Machine for Model {
     }
 
     fn allocate(&mut self) -> Option<usize> {
+        self.tick(Call::Other);
         let frame = self.frames.iter().position(|(_, kind)| *kind == Use::Free)?;
         self.frames[frame].1 = Use::Taken;
         Some(frame)
     }
 
     fn release(&mut self, frame: usize) {
+        self.tick(Call::Other);
+        self.moments.forget(frame);
         let mapped = self.entries.values().any(|entry| entry.frame == frame);
         assert!(!mapped, "frame {frame} is given back and still mapped");
         let (page, kind) = &mut self.frames[frame];
@@ -448,13 +388,30 @@ impl Machine for Model {
         (*page, *kind) = ([POISON; PAGE_LEN as usize], Use::Free);
     }
 
+    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+        self.tick(Call::Other);
+        self.moments.state_copied();
+        to.clone_from(from);
+    }
+
+    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+        let misjudged = self.goes_wrong(Call::Comparison);
+        a == b && !misjudged
+    }
+
     fn copy(&mut self, from: usize, to: usize) {
+        self.tick(Call::Other);
+        self.moments.used(from, if self.frames[to].1 == Use::Home { Next::CopiedHome } else { Next::Copied });
+        self.moments.used(to, Next::Overwritten);
         self.clock += 16;
         let page = *self.live(from);
         *self.live(to) = page;
     }
 
     fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
+        self.misjudges |= self.goes_wrong(Call::Comparison);
+        [a, b].into_iter().for_each(|frame| self.moments.used(frame, Next::Compared));
+        self.moments.used(to, Next::Overwritten);
         self.clock += 20;
         let (a, b) = (*self.live(a), *self.live(b));
         if core::mem::take(&mut self.misjudges) {
@@ -467,17 +424,22 @@ impl Machine for Model {
     }
 
     fn equal(&mut self, a: usize, b: usize) -> bool {
+        let misjudged = self.goes_wrong(Call::Comparison);
+        [a, b].into_iter().for_each(|frame| self.moments.used(frame, Next::Compared));
         self.clock += 12;
         let a = *self.live(a);
-        a == *self.live(b)
+        a == *self.live(b) && !misjudged
     }
 
     fn hash(&mut self, frame: usize) -> u128 {
+        let wrong = self.goes_wrong(Call::Hash);
+        self.moments.hashed(frame);
         self.clock += 10;
-        xxh3_128(self.live(frame))
+        xxh3_128(self.live(frame)) ^ u128::from(wrong) << 77
     }
 
     fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
+        self.tick(Call::Other);
         self.clock += 8;
         let (a, b) = (*self.live(a), *self.live(b));
         if a == b {
@@ -487,6 +449,7 @@ impl Machine for Model {
     }
 
     fn byte(&mut self, frame: usize, offset: u16) -> u8 {
+        self.tick(Call::Other);
         self.live(frame)[usize::from(offset)]
     }
 
@@ -497,6 +460,7 @@ impl Machine for Model {
     }
 
     fn map(&mut self, page: MappedPage<usize, u64>, frame: usize, writable: bool) {
+        self.tick(Call::Other);
         self.clock += 3;
         self.live(frame);
         let entry = &self.entries[&page.entry];
@@ -515,11 +479,13 @@ impl Machine for Model {
     }
 
     fn is_written(&mut self, page: MappedPage<usize, u64>) -> bool {
+        self.tick(Call::Other);
         self.entries.values().any(|entry| entry.home == page.frame && entry.dirty)
     }
 
     /// Asked for at the beginning of each attempt.
     fn disturbed(&mut self) -> bool {
+        self.tick(Call::Other);
         self.drawn.clear();
         let open = self.entries.values().filter(|entry| entry.open);
         self.attempt = Attempt { hot: open.map(|entry| entry.home).collect(), ..Attempt::default() };
@@ -527,6 +493,7 @@ impl Machine for Model {
     }
 
     fn kept(&mut self, page: MappedPage<usize, u64>) -> Kept {
+        self.tick(Call::Other);
         match self.entries.get_mut(&page.entry) {
             Some(entry) if entry.home == page.frame && entry.open => {
                 if core::mem::take(&mut entry.stale) {
@@ -540,69 +507,24 @@ impl Machine for Model {
     }
 
     fn flush_lines(&mut self) -> u64 {
+        self.tick(Call::Other);
         self.clock += 5;
         core::mem::take(&mut self.accessed).len() as u64 * PAGE_LEN / 64
     }
 
     fn flush_caches(&mut self) {
+        self.tick(Call::Other);
         self.clock += 100;
         self.accessed.clear();
     }
 
     fn stepped(&mut self, from: Phase, event: Event, to: Phase) {
+        self.tick(Call::Other);
+        self.moments.enter(to);
         *self.steps_of_life.entry((from, kind(event), to)).or_default() += 1;
     }
-}
 
-const COMPONENTS: [(u8, core::ops::Range<usize>); 2] =
-    [(1, xsave::XMM..xsave::RESERVED), (2, xsave::YMM..xsave::LEN)];
-
-/// What XRSTOR does after FNINIT: components that are absent start out initial.
-pub fn load(uprr: &mut Uprr) {
-    let present = uprr.extended.0[xsave::HEADER];
-    let area = &mut uprr.extended.0;
-    if present & 1 == 0 {
-        area[..xsave::MXCSR].fill(0);
-        area[..2].copy_from_slice(&0x37fu16.to_le_bytes());
-        area[xsave::ST..xsave::XMM].fill(0);
+    fn visit(&mut self, inside: Inside<'_, Self>) {
+        self.show(inside);
     }
-    for (component, range) in COMPONENTS {
-        if present & 1 << component == 0 {
-            area[range].fill(0);
-        }
-    }
-    area[xsave::HEADER] = XCR0 as u8;
-}
-
-/// What XSAVE and the entry code leave: components in their initial state are
-/// absent, with anything in their place, and so is all that is not state.
-fn save(uprr: &mut Uprr, salt: u64) {
-    let noise = salt.wrapping_mul(0x9e) as u8 | 1;
-    let area = &mut uprr.extended.0;
-    let mut fnit = [0; xsave::MXCSR];
-    fnit[..2].copy_from_slice(&0x37fu16.to_le_bytes());
-    let values = |index: usize| xsave::ST + 16 * index..xsave::ST + 16 * index + 10;
-    if area[..xsave::FTW + 1] == fnit[..xsave::FTW + 1]
-        && area[xsave::FOP..xsave::MXCSR] == fnit[xsave::FOP..]
-        && (0..8).all(|index| area[values(index)].iter().all(|byte| *byte == 0))
-    {
-        area[xsave::HEADER] &= !1;
-        area[..xsave::MXCSR].fill(noise);
-        area[xsave::ST..xsave::XMM].fill(noise);
-    }
-    for (component, range) in COMPONENTS {
-        if area[range.clone()].iter().all(|byte| *byte == 0) {
-            area[xsave::HEADER] &= !(1 << component);
-            area[range].fill(noise);
-        }
-    }
-    area[xsave::FTW + 1] = noise;
-    area[xsave::MXCSR_MASK..xsave::ST].fill(noise);
-    (0..8).for_each(|index| area[values(index).end..values(index).end + 6].fill(noise));
-    area[xsave::RESERVED..xsave::HEADER].fill(noise);
-    area[xsave::HEADER + 8..xsave::YMM].fill(noise);
-    uprr.padding = salt;
-    uprr.entry_vector = salt;
-    uprr.entry_error = !salt;
-    uprr.rflags = uprr.rflags & !RESUME_FLAG | salt << 16 & RESUME_FLAG;
 }

@@ -13,6 +13,7 @@ mod space;
 
 mod counter;
 mod every_fault;
+mod every_moment;
 mod flips;
 mod limits;
 mod mutants;

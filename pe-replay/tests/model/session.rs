@@ -11,6 +11,7 @@ use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, Upr
 
 use crate::cpu::Op;
 use crate::machine::Model;
+use crate::machine::moments::{Provoked, Upset};
 use crate::reference::Reference;
 use crate::space::{self, Kernel};
 
@@ -86,6 +87,12 @@ impl Session {
         }
     }
 
+    /// A fault is to come between two of the engine's operations, and others before it.
+    pub fn expect(&mut self, upset: Option<Upset>, provoked: Option<Provoked>) {
+        self.whole &= upset.is_none();
+        (self.machine.moments.upset, self.machine.moments.provoked) = (upset, provoked);
+    }
+
     /// The committed registers.
     pub fn state(&self) -> &Uprr {
         self.engine.state()
@@ -93,6 +100,21 @@ impl Session {
 
     /// One PE, checked. The effect of its delimiter is not served yet.
     pub fn execute(&mut self) -> (Outcome, Account) {
+        let (outcome, account) = self.execute_alone();
+        if let Outcome::Committed(Committed { delimiter, count }) = outcome
+            && self.lockstep
+        {
+            self.follow(delimiter, count);
+        }
+        if self.lockstep && !matches!(outcome, Outcome::Damaged { .. }) {
+            self.compare();
+        }
+        (outcome, account)
+    }
+
+    /// One PE that is not compared with the reference.
+    pub fn execute_alone(&mut self) -> (Outcome, Account) {
+        self.machine.moments.begin(self.engine.sequence());
         let outcome = self.engine.execute(&mut self.machine);
         let account = self.engine.account().clone();
         self.machine.check_between_pes(self.whole);
@@ -103,16 +125,19 @@ impl Session {
         self.sums.flips += u64::from(account.flips);
         self.sums.frames_written += u64::from(account.frames_written);
         self.sums.write_faults += u64::from(account.write_faults);
-        if let Outcome::Committed(Committed { delimiter, count }) = outcome {
+        if let Outcome::Committed(Committed { count, .. }) = outcome {
             self.sums.instructions += count;
-            if self.lockstep {
-                self.follow(delimiter, count);
-            }
-        }
-        if self.lockstep && !matches!(outcome, Outcome::Damaged { .. }) {
-            self.compare();
         }
         (outcome, account)
+    }
+
+    /// Lets the reference do what was committed; what is not as it has it.
+    pub fn lost(&mut self, Committed { delimiter, count }: Committed) -> Option<String> {
+        let (ended, expected) = followed(&mut self.reference, &self.program, delimiter, count);
+        if ended != expected {
+            return Some(format!("the PE ended with {expected:?}, not with {ended:?}"));
+        }
+        self.difference(&self.reference)
     }
 
     /// Lets the reference do the same PE.
@@ -145,6 +170,11 @@ impl Session {
         if let Some(difference) = self.difference(&self.reference) {
             panic!("not what a single execution leaves: {difference}");
         }
+    }
+
+    /// Whether the state is the reference's.
+    pub fn is_intact(&self) -> bool {
+        self.difference(&self.reference).is_none()
     }
 
     /// The first thing that is not as the reference has it.

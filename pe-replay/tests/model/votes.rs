@@ -2,9 +2,11 @@
 //! Votes: what two of three runs agree on is committed, at the first attempt, and
 //! nothing else ever is.
 
-use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
+use pe_replay::life::Phase;
+use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Stored, Target};
 
 use crate::cpu::{Alu, Condition, Op};
+use crate::machine::moments::{Call, Spot, Upset};
 use crate::session::{Session, Setup};
 use crate::space::{self, DATA};
 
@@ -150,5 +152,29 @@ fn a_needless_write_in_one_run_is_no_difference() {
             let sums = &session.sums;
             assert_eq!((sums.flips, sums.divergences), (1, 0), "{astray} {policy:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_hit_between_two_comparisons_is_outvoted() {
+    let program = [Op::Store((3, 0), 8), Op::Alu(Alu::Add, 8, 9), Op::Syscall];
+    let policy = Policy { mode: Mode::Triple, limit: 50, max_dirty: 64, ..Policy::DEFAULT };
+    let mut undisturbed = session(&program, policy, &[]);
+    undisturbed.machine.moments.log = Some(Vec::new());
+    undisturbed.execute();
+    let log = undisturbed.machine.moments.log.unwrap_or_default();
+    let calls = |call| {
+        let verifying = log.iter().enumerate().filter(|(_, it)| it.phase == Phase::Verifying(Run::Third));
+        verifying.filter(move |(_, it)| it.call == call).map(|(at, _)| at)
+    };
+    // The first visit comes before the phase, each other one before a comparison.
+    let register = calls(Call::Visit).nth(2).map(|call| (call, Spot::Stored(Stored::Result(Run::First))));
+    let page = calls(Call::Comparison).nth(1).map(|call| (call, Spot::Home));
+    for (call, spot) in [register, page].map(|found| found.expect("runs 1 and 3 are compared")) {
+        let mut session = session(&program, policy, &[]);
+        session.expect(Some(Upset { pe: 0, call, spot, choice: 0x305 }), None);
+        let (outcome, account) = session.execute();
+        assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
+        assert_eq!(account.outvoted, Some(Run::First), "{spot:?}");
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use pe_replay::inject::{Copy, INJECTABLE_FLAGS, Saved};
-use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
+use pe_replay::{Comparison, Delimiter, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
 
 use super::tally::Tally;
 use crate::counter::{late, noise};
@@ -127,7 +127,8 @@ impl Scene {
             let (outcome, account) = session.execute();
             let Outcome::Committed(committed) = outcome else { panic!("{outcome:?} without a fault") };
             assert!(account.divergences.is_empty(), "{:?} without a fault", account.divergences);
-            pes.push(Pe { count: committed.count, hot: session.machine.hot().collect() });
+            let by_counter = committed.delimiter == Delimiter::Limit;
+            pes.push(Pe { count: committed.count, by_counter, hot: session.machine.hot().collect() });
             if !session.serve(committed.delimiter) || session.sums.pes == PES {
                 break;
             }
@@ -140,6 +141,8 @@ impl Scene {
 /// What a PE did.
 struct Pe {
     count: u64,
+    /// Nothing but the counter ended it.
+    by_counter: bool,
     /// Pages that were hot after it.
     hot: Vec<u64>,
 }
@@ -164,7 +167,23 @@ impl Course {
 
     /// A fault, the same for the same `aim`.
     pub fn flip(&self, scene: &Scene, aim: u64) -> Injection {
-        self.aimed(scene, aim, 14)
+        let flip = self.aimed(scene, aim, 14);
+        let pe = &self.pes[flip.pe as usize];
+        let by_hash = scene.policy.comparison == Comparison::Hash;
+        let may_miss = scene.margin > 0 && scene.skid > scene.margin && !by_hash;
+        // What only few faults bring about.
+        match (pe.by_counter, may_miss, aim % 8) {
+            // A run that nothing but the watchdog ends.
+            (true, _, 0) => Injection { run: Run::First, target: Target::Rflags, bit: 9, ..flip },
+            // A copy of PM0 that run 2 starts from once more, beside the checkpoint.
+            (true, true, 1..4) if !pe.hot.is_empty() => {
+                let address = pe.hot[flip.at as usize % pe.hot.len()] + aim % PAGE_LEN;
+                let copy = if aim & 8 == 0 { Copy::Checkpoint } else { Copy::Spare };
+                let (target, bit) = (Target::Copy(copy, address), flip.bit % 8);
+                Injection { run: Run::Second, at: 0, target, bit, ..flip }
+            }
+            _ => flip,
+        }
     }
 
     /// A fault in one of the first `kinds` of targets.

@@ -25,11 +25,8 @@ pub enum Course {
     Damaged,
 }
 
-/// How often each thing has to be hit; a step of a PE's life so often in a long run,
-/// else a tenth, since some need a fault at one place of few.
+/// How often each kind of target has to be hit in each run, and each step taken.
 const LEAST: u64 = 100;
-/// Cases of a long run.
-const LONG: u64 = 100_000;
 
 const FIRST: Phase = Phase::Running(Run::First);
 const SECOND: Phase = Phase::Running(Run::Second);
@@ -182,10 +179,9 @@ impl Tally {
             let applied = self.targets.get(&(kind, run)).map_or(0, |row| row.applied);
             assert!(applied >= LEAST, "only {applied} faults in {kind} in run {}", run.number());
         }
-        let least = if self.cases >= LONG { LEAST } else { LEAST / 10 };
         for step in STEPS {
             let taken = self.steps.get(&step).copied().unwrap_or_default();
-            assert!(taken >= least, "{step:?} was taken {taken} times only");
+            assert!(taken >= LEAST, "{step:?} was taken {taken} times only");
         }
         let unknown = self.steps.keys().find(|step| !STEPS.contains(step));
         assert_eq!(unknown, None, "a step that is not known to be possible");

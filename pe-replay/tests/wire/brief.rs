@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+//! The brief form of a record.
+
+use arrayvec::ArrayVec;
+use pe_replay::Phases;
+use pe_replay::drive::Account;
+use pe_replay::stop::DelimiterKind;
+use pe_replay::wire::WireError;
+use pe_replay::wire::brief::{BriefRecord, Recorded};
+use pe_replay::wire::record::{PeRecord, Record, Records};
+
+use crate::samples::{DIFFERENCE, encoded_record, header, hex, pe, unhex};
+
+fn undisturbed(at: u32) -> PeRecord {
+    PeRecord {
+        process: at as u16,
+        thread: !at as u16,
+        sequence: at.rotate_left(7).into(),
+        delimiter: DelimiterKind::ALL[at as usize % DelimiterKind::ALL.len()],
+        rip: u64::from(at) << 17,
+        instructions: at.into(),
+        frames_written: (at >> 3) as u16,
+        write_faults: (at >> 5) as u16,
+        phases: Phases(core::array::from_fn(|phase| at.rotate_left(9 * phase as u32).into())),
+        divergences: ArrayVec::new(),
+        counter_misses: 0,
+        flips: 0,
+        debug_exceptions: 0,
+    }
+}
+
+fn account(record: &PeRecord) -> Account {
+    Account {
+        frames_written: record.frames_written,
+        write_faults: record.write_faults,
+        divergences: record.divergences.clone(),
+        counter_misses: record.counter_misses,
+        flips: record.flips,
+        ..Account::default()
+    }
+}
+
+fn recorded<'a>(record: &'a PeRecord, account: &'a Account) -> Recorded<'a> {
+    let PeRecord { process, thread, sequence, delimiter, rip, instructions, phases, .. } = record;
+    let (process, thread, sequence) = (*process, *thread, *sequence);
+    let (delimiter, rip, instructions) = (*delimiter, *rip, *instructions);
+    Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account }
+}
+
+fn brief(record: &PeRecord) -> Vec<u8> {
+    let account = account(record);
+    let recorded = recorded(record, &account);
+    assert!(recorded.is_brief());
+    let mut bytes = [0xff; BriefRecord::LEN];
+    recorded.encode(&mut bytes);
+    bytes.to_vec()
+}
+
+#[test]
+fn a_brief_record_has_its_bytes() {
+    let record = PeRecord { counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
+    let golden = concat!(
+        "0301010002000500001040000000000",
+        "02c0100009f86010001000000020000000300000000000000050000002100000006000000bc0200000600"
+    );
+    assert_eq!(hex(&brief(&record)), golden);
+    let one = unhex(golden);
+    let trace = [encoded_record(&Record::Header(header())), one.clone()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(record)]);
+    for length in 1..one.len() {
+        let (_, mut records) = Records::open(&trace[..trace.len() - length]).unwrap();
+        assert_eq!(records.next(), Some(Err(WireError::Malformed)));
+        assert_eq!(records.next(), None);
+    }
+}
+
+#[test]
+fn the_brief_form_is_postcards() {
+    for at in [0, 1, 127, 128, 0xffff, 0x1234_5678, u32::MAX] {
+        let record = undisturbed(at);
+        let bytes = brief(&record);
+        let (Record::Brief(read), []) = postcard::take_from_bytes(&bytes).unwrap() else {
+            panic!("{bytes:x?} is no brief record");
+        };
+        assert_eq!(encoded_record(&Record::Brief(read)), bytes);
+        assert_eq!(PeRecord::from(read), record);
+    }
+}
+
+#[test]
+fn what_the_brief_form_has_no_room_for_is_not_brief() {
+    let changes: [fn(&mut PeRecord); 6] = [
+        |record| record.sequence = 1 << 32,
+        |record| record.instructions = 1 << 32,
+        |record| record.phases.0[6] = 1 << 32,
+        |record| record.divergences.push(DIFFERENCE),
+        |record| record.counter_misses = 1,
+        |record| record.flips = 1,
+    ];
+    for change in changes {
+        let mut record = undisturbed(u32::MAX);
+        assert!(recorded(&record, &account(&record)).is_brief());
+        change(&mut record);
+        let account = account(&record);
+        assert!(!recorded(&record, &account).is_brief(), "{record:?}");
+        assert_eq!(PeRecord::from(&recorded(&record, &account)), record);
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+//! A golden array for each variant.
+
+use pe_replay::inject::{Copy, Saved};
+use pe_replay::wire::VERSION;
+use pe_replay::wire::config::{Config, Job, Mutation, Sink};
+use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal};
+use pe_replay::wire::record::{ProgramRecord, Record, Records, TraceHeader, programs};
+use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+
+use crate::samples::{
+    COUNTER, DIFFERENCE, TOTALS, config, encoded_config, encoded_end, encoded_record, end, ends, header, hex,
+    name, pe, unhex,
+};
+
+#[test]
+fn config_has_its_bytes() {
+    let golden = format!(
+        "{VERSION:02x}0001000000a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700{COUNTER}"
+    );
+    assert_eq!(hex(&encoded_config(&config())), golden);
+    assert_eq!(Config::decode(&unhex(&golden)), Ok(config()));
+}
+
+#[test]
+fn config_with_a_mutation_has_its_bytes() {
+    for (mutation, golden) in [
+        (
+            Mutation::SkipSecondRun,
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b002070100",
+        ),
+        (
+            Mutation::Drop(Field::Gpr(3)),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701010003",
+        ),
+        (
+            Mutation::Drop(Field::Constant),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
+        ),
+        (
+            Mutation::Drop(Field::PageHash),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011b",
+        ),
+        (
+            Mutation::Drop(Field::Summary),
+            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011c",
+        ),
+    ] {
+        let config =
+            Config { job: Job::SelfTest, sink: Sink::Debugcon, mutation: Some(mutation), ..config() };
+        let golden = format!("{VERSION:02x}{golden}{COUNTER}");
+        assert_eq!(hex(&encoded_config(&config)), golden);
+        assert_eq!(Config::decode(&unhex(&golden)), Ok(config));
+    }
+}
+
+/// Mode, recovery, comparison and flush stand behind each other.
+#[test]
+fn policies_have_their_bytes() {
+    let policy = Policy { limit: 10, max_dirty: 8, ..Policy::DEFAULT };
+    for (policy, golden) in [
+        (Policy { mode: Mode::Off, ..policy }, "000000000a08"),
+        (Policy { mode: Mode::Dual, ..policy }, "010000000a08"),
+        (Policy { mode: Mode::Triple, ..policy }, "020000000a08"),
+        (Policy { recovery: Recovery::Vote, ..policy }, "010100000a08"),
+        (Policy { comparison: Comparison::Hash, ..policy }, "010001000a08"),
+        (Policy { flush: Flush::Lines, ..policy }, "010000010a08"),
+        (Policy { flush: Flush::All, ..policy }, "010000020a08"),
+        (Policy { flush: Flush::Retry, ..policy }, "010000030a08"),
+    ] {
+        let bytes = encoded_record(&Record::Header(TraceHeader { policy, ..header() }));
+        assert_eq!(hex(&bytes), format!("00{VERSION:02x}0000{golden}ac0202"), "{policy:?}");
+    }
+}
+
+#[test]
+fn flips_have_their_bytes() {
+    let last = u64::MAX;
+    for (run, target, golden) in [
+        (Run::First, Target::Gpr(15), "03000c000f05"),
+        (Run::Second, Target::Rip, "03010c0105"),
+        (Run::Third, Target::Rflags, "03020c0205"),
+        (Run::First, Target::Xmm(15), "03000c030f05"),
+        (Run::First, Target::Memory(last), "03000c04ffffffffffffffffff0105"),
+        (Run::First, Target::Copy(Copy::Checkpoint, 0x1000), "03000c0500802005"),
+        (Run::First, Target::Copy(Copy::Second, 0x1000), "03000c0501802005"),
+        (Run::First, Target::Copy(Copy::Spare, 0x1000), "03000c0502802005"),
+        (Run::First, Target::Saved(Saved::Start, 15), "03000c06000f05"),
+        (Run::First, Target::Saved(Saved::Shadow, 15), "03000c06010f05"),
+        (Run::First, Target::Saved(Saved::Result, 15), "03000c06020f05"),
+    ] {
+        let flip = Injection { pe: 3, run, at: 12, target, bit: 5 };
+        let bytes = postcard::to_slice(&flip, &mut [0; 64]).map(|bytes| hex(bytes));
+        assert_eq!(bytes.unwrap(), golden, "{flip}");
+    }
+}
+
+#[test]
+fn trace_header_has_its_bytes() {
+    let golden = format!("00{VERSION:02x}000001000000a08d068008ac0202");
+    assert_eq!(hex(&encoded_record(&Record::Header(header()))), golden);
+    let bytes = unhex(&golden);
+    let (read, mut records) = Records::open(&bytes).unwrap();
+    assert_eq!(read, header());
+    assert_eq!(records.next(), None);
+}
+
+#[test]
+fn pe_record_has_its_bytes() {
+    let goldens = [
+        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc0500070102"),
+        (
+            pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
+            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a48002070102",
+        ),
+    ];
+    let mut trace = encoded_record(&Record::Header(header()));
+    for (record, golden) in &goldens {
+        assert_eq!(hex(&encoded_record(&Record::Pe(record.clone()))), *golden);
+        trace.extend(unhex(golden));
+    }
+    let (_, records) = Records::open(&trace).unwrap();
+    let read: Vec<_> = records.map(Result::unwrap).collect();
+    assert_eq!(read, goldens.map(|(record, _)| record));
+}
+
+#[test]
+fn end_records_have_their_bytes() {
+    let mut names: Vec<&str> = ends().iter().map(|(how, _)| name(*how)).collect();
+    names.dedup();
+    assert_eq!(names.len(), 10);
+    for (how, golden) in ends() {
+        let golden = format!("{VERSION:02x}{golden}{TOTALS}");
+        assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
+        assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(how)));
+    }
+}
+
+#[test]
+fn a_program_of_a_batch_has_its_bytes() {
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let golden = format!("0204{TOTALS}ac02");
+    assert_eq!(hex(&encoded_record(&Record::Program(program))), golden);
+    let two = unhex(&golden.repeat(2));
+    assert_eq!(programs(&two).collect::<Vec<_>>(), [program; 2]);
+    assert_eq!(programs(&two[..two.len() - 1]).count(), 1);
+}
+
+#[test]
+fn refusals_have_their_bytes() {
+    let goldens = [
+        (Refusal::NoProgram, "0300"),
+        (Refusal::NotElf, "0301"),
+        (Refusal::OtherMachine, "0302"),
+        (Refusal::NotStatic, "0303"),
+        (Refusal::Truncated, "0304"),
+        (Refusal::SegmentOutsideUserSpace { address: 0x1000 }, "03058020"),
+        (Refusal::Malformed, "0306"),
+        (Refusal::ArgumentsTooLong { limit: 0x2000 }, "03078040"),
+        (Refusal::OutOfMemory { needed_pages: 300, free_pages: 2 }, "0308ac0202"),
+        (Refusal::Mutation, "0309"),
+        (Refusal::Processor(ProcessorLack::Apic), "030a03"),
+        (Refusal::LimitAboveWatchdog { limit: 300, most: 2 }, "030cac0202"),
+        (Refusal::Counter(CounterFault::Dead), "030b00"),
+        (Refusal::Counter(CounterFault::Spread { least: -1, most: 1 }), "030b010102"),
+        (Refusal::Counter(CounterFault::Inexact { asked: 100, seen: 101 }), "030b026465"),
+    ];
+    for (refusal, golden) in goldens {
+        let golden = format!("{VERSION:02x}{golden}{TOTALS}");
+        assert_eq!(hex(&encoded_end(&end(End::Refused(refusal)))), golden, "{refusal:?}");
+        assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(End::Refused(refusal))));
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//! The largest values fit the bounds.
+
+use pe_replay::stop::DelimiterKind;
+use pe_replay::wire::WireError;
+use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Sink};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
+use pe_replay::wire::end::{
+    CounterFault, CounterReport, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict,
+};
+use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
+use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+
+use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
+
+#[test]
+fn the_largest_values_fit() {
+    let most =
+        Difference { field: Field::YmmHigh(u8::MAX), first: u64::MAX, second: u64::MAX, address: u64::MAX };
+    let policy = Policy { mode: Mode::Dual, limit: u64::MAX, max_dirty: u16::MAX, ..Policy::DEFAULT };
+    let target = Target::Memory(u64::MAX);
+    let flip = Injection { pe: u64::MAX, run: Run::Second, at: u64::MAX, target, bit: u8::MAX };
+    let config = Config {
+        job: Job::Hang,
+        policy,
+        seed: u64::MAX,
+        channel_base: u64::MAX,
+        channel_size: u64::MAX,
+        sink: Sink::Debugcon,
+        trace: true,
+        injections: [flip; MAX_INJECTIONS].into(),
+        mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
+        counter: CounterChoice::Stepping,
+        counter_faults: CounterFaults {
+            skid: Lateness::LongTail(u32::MAX),
+            stale: u32::MAX,
+            spurious: u32::MAX,
+            late: u32::MAX,
+            lost: u32::MAX,
+            per_fault: u8::MAX,
+            per_interrupt: u8::MAX,
+            after_interrupt: u8::MAX,
+            wobble: u32::MAX,
+            uneven: u32::MAX,
+            masks_for_good: true,
+            narrow: Some(u8::MAX),
+            stops_after: Some(u64::MAX),
+            swallows_writes: true,
+            sticky_status: true,
+            smi: u32::MAX,
+            thaws: true,
+            speculates: true,
+            shared: u32::MAX,
+            seed: u64::MAX,
+        },
+    };
+    // It fits, but no kernel takes such bounds and flips.
+    assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
+
+    let record = Record::Pe(PeRecord {
+        process: u16::MAX,
+        thread: u16::MAX,
+        sequence: u64::MAX,
+        delimiter: DelimiterKind::DirtyLimit,
+        rip: u64::MAX,
+        instructions: u64::MAX,
+        frames_written: u16::MAX,
+        write_faults: u16::MAX,
+        phases: Phases([u64::MAX; 8]),
+        divergences: [most; 3].into(),
+        counter_misses: u16::MAX,
+        flips: u16::MAX,
+        debug_exceptions: u32::MAX,
+    });
+    let header = TraceHeader { policy, margin_far: u64::MAX, margin_near: u64::MAX, ..header() };
+    let header = Record::Header(header);
+    assert!(encoded_record(&header).len() <= MAX_RECORD_LEN);
+    assert!(encoded_record(&record).len() <= MAX_RECORD_LEN);
+
+    let totals = Totals {
+        pes: u64::MAX,
+        committed: u64::MAX,
+        restarts: u64::MAX,
+        divergences: u64::MAX,
+        counter_misses: u64::MAX,
+        drained_overflows: u64::MAX,
+        user_instructions: u64::MAX,
+        frames_written: u64::MAX,
+        write_faults: u64::MAX,
+        third_runs: u64::MAX,
+        outvoted: u64::MAX,
+        events: Events {
+            entries: u64::MAX,
+            copied: u64::MAX,
+            compared_and_copied: u64::MAX,
+            compared: u64::MAX,
+            hashed: u64::MAX,
+            mapped: u64::MAX,
+            lines_flushed: u64::MAX,
+            cache_flushes: u64::MAX,
+            translation_flushes: u64::MAX,
+        },
+        total: u64::MAX,
+        boot: u64::MAX,
+        ends: [u64::MAX; 7],
+        phases: Phases([u64::MAX; 8]),
+        flips: u64::MAX,
+        lost_records: u64::MAX,
+        longest_hold: u64::MAX,
+        debug_exceptions: u64::MAX,
+    };
+    let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
+    let ends = [
+        End::Killed(Death { signal: u8::MAX, vector: Some(u8::MAX), address: u64::MAX, registers }),
+        End::Persistent(Verdict {
+            pe: u64::MAX,
+            start_rip: u64::MAX,
+            end_rip: u64::MAX,
+            difference: most,
+            attempts: u8::MAX,
+            culprit: Some(Suspect { rip: u64::MAX, after: u64::MAX, code: [u8::MAX; 15] }),
+            code: [u8::MAX; 15],
+        }),
+        End::Refused(Refusal::OutOfMemory { needed_pages: u64::MAX, free_pages: u64::MAX }),
+        End::Refused(Refusal::Counter(CounterFault::Spread { least: i64::MIN, most: i64::MIN })),
+        End::SelfTests { passed: u32::MAX, failed: u32::MAX },
+        End::Calibrated(CounterReport {
+            kind: CounterKind::Stepping,
+            arm_lead: i64::MIN,
+            bias_counter: i64::MIN,
+            bias_page_fault: i64::MIN,
+            bias_debug: i64::MIN,
+            bias_syscall: i64::MIN,
+            comparisons: u32::MAX,
+        }),
+    ];
+    for how in ends {
+        let record = EndRecord { totals, ..end(how) };
+        assert_eq!(EndRecord::decode(&encoded_end(&record)), Ok(record));
+    }
+}

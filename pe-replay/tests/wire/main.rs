@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+//! The wire formats, byte for byte: a golden array for each variant, unknown
+//! versions and every truncation refused, and the size bounds.
+//!
+//! A golden that has to change means that [`VERSION`](pe_replay::wire::VERSION) has to.
+
+mod samples;
+
+mod brief;
+mod channel;
+mod goldens;
+mod largest;
+mod refused;
