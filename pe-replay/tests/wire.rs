@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use pe_replay::drive::Account;
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::stop::DelimiterKind;
-use pe_replay::wire::brief::{BriefRecord, Recorded};
+use pe_replay::wire::brief::{BriefRecord, DigestedRecord, Recorded};
 use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, MAX_INJECTIONS, Mutation, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
@@ -99,6 +99,7 @@ fn pe(divergences: &[Difference]) -> PeRecord {
         counter_misses: 7,
         flips: 1,
         debug_exceptions: 2,
+        digest: None,
     }
 }
 
@@ -312,10 +313,14 @@ fn trace_header_has_its_bytes() {
 #[test]
 fn pe_record_has_its_bytes() {
     let goldens = [
-        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc0500070102"),
+        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc050007010200"),
+        (
+            PeRecord { digest: Some(DIGEST), ..pe(&[]) },
+            "010102ac020180a080029f8d06050601020300052106bc050007010201909eb8e8c0e1828589909cb0d080c1818202",
+        ),
         (
             pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
-            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a48002070102",
+            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a4800207010200",
         ),
     ];
     let mut trace = encoded_record(&Record::Header(header()));
@@ -516,6 +521,7 @@ fn the_largest_values_fit() {
         counter_misses: u16::MAX,
         flips: u16::MAX,
         debug_exceptions: u32::MAX,
+        digest: Some(u128::MAX),
     });
     let header = TraceHeader { policy, margin_far: u64::MAX, margin_near: u64::MAX, ..header() };
     let header = Record::Header(header);
@@ -651,6 +657,7 @@ fn undisturbed(at: u32) -> PeRecord {
         counter_misses: 0,
         flips: 0,
         debug_exceptions: 0,
+        digest: None,
     }
 }
 
@@ -670,6 +677,16 @@ fn recorded<'a>(record: &'a PeRecord, account: &'a Account) -> Recorded<'a> {
     let (process, thread, sequence) = (*process, *thread, *sequence);
     let (delimiter, rip, instructions) = (*delimiter, *rip, *instructions);
     Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account }
+}
+
+/// What differs in every byte.
+const DIGEST: u128 = 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10;
+
+fn digested(record: &PeRecord) -> Vec<u8> {
+    let account = account(record);
+    let mut bytes = [0xff; DigestedRecord::LEN];
+    recorded(record, &account).encode_digested(DIGEST, &mut bytes);
+    bytes.to_vec()
 }
 
 fn brief(record: &PeRecord) -> Vec<u8> {
@@ -697,6 +714,20 @@ fn a_brief_record_has_its_bytes() {
         assert_eq!(records.next(), Some(Err(WireError::Malformed)));
         assert_eq!(records.next(), None);
     }
+}
+
+#[test]
+fn a_digest_stands_behind_the_brief_form() {
+    let record = PeRecord { counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
+    let (plain, bytes) = (brief(&record), digested(&record));
+    assert_eq!(hex(&bytes), format!("04{}100f0e0d0c0b0a090807060504030201", hex(&plain[1..])));
+    let trace = [encoded_record(&Record::Header(header())), bytes.clone(), plain].concat();
+    let read: Vec<_> = Records::open(&trace).unwrap().1.collect();
+    assert_eq!(read, [Ok(PeRecord { digest: Some(DIGEST), ..record.clone() }), Ok(record)]);
+    let (Record::Digested(read), []) = postcard::take_from_bytes(&bytes).unwrap() else {
+        panic!("{bytes:x?} is no record with a digest");
+    };
+    assert_eq!(encoded_record(&Record::Digested(read)), bytes);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use pmu::exact;
 use serde::{Deserialize, Serialize};
 
-use super::brief::BriefRecord;
+use super::brief::{BriefRecord, DigestedRecord};
 pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
@@ -84,6 +84,10 @@ pub struct PeRecord {
     pub flips: u16,
     /// Debug exceptions taken to stop exactly, all attempts.
     pub debug_exceptions: u32,
+    /// A hash of all that it left behind, where results are compared by hash: the
+    /// registers in the normal form, delimiter and count, and address and content of
+    /// each page written. Equal digests stand for equal states wherever they are from.
+    pub digest: Option<u128>,
 }
 
 /// How one program of a batch ended.
@@ -105,7 +109,7 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
             rest = after;
             Some(record)
         }
-        Ok((Record::Header(_) | Record::Pe(_) | Record::Brief(_), _)) | Err(_) => None,
+        Ok((Record::Header(_) | Record::Pe(_) | Record::Brief(_) | Record::Digested(_), _)) | Err(_) => None,
     })
 }
 
@@ -121,6 +125,8 @@ pub enum Record {
     Program(ProgramRecord),
     /// A PE that came to its end undisturbed, and in less than 2^32 ticks.
     Brief(BriefRecord),
+    /// Likewise, with its digest.
+    Digested(DigestedRecord),
 }
 
 /// The largest encoded record, in bytes.
@@ -155,7 +161,7 @@ impl<'a> Records<'a> {
         }
         match postcard::take_from_bytes(bytes) {
             Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_), _)) | Err(_) => {
+            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_) | Record::Digested(_), _)) | Err(_) => {
                 Err(WireError::Malformed)
             }
         }
@@ -172,6 +178,7 @@ impl Iterator for Records<'_> {
         let record = match postcard::take_from_bytes(self.rest) {
             Ok((Record::Pe(record), rest)) => Some((record, rest)),
             Ok((Record::Brief(brief), rest)) => Some((brief.into(), rest)),
+            Ok((Record::Digested(digested), rest)) => Some((digested.into(), rest)),
             Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => None,
         };
         let (record, rest) = record.map_or((Err(WireError::Malformed), &[][..]), |(it, rest)| (Ok(it), rest));

@@ -12,6 +12,7 @@ mod session;
 mod space;
 
 mod counter;
+mod digests;
 mod every_fault;
 mod flips;
 mod limits;
