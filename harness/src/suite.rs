@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod bench;
+mod bochs;
 mod counters;
 mod documents;
 mod ends;
@@ -53,6 +54,7 @@ pub struct Test {
 const TESTS: &[&[Test]] = &[
     ends::TESTS,
     selftests::TESTS,
+    bochs::TESTS,
     bad_input::TESTS,
     hostile::TESTS,
     mutants::TESTS,

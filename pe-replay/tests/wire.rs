@@ -351,8 +351,33 @@ fn a_program_of_a_batch_has_its_bytes() {
     let golden = format!("0204{TOTALS}ac02");
     assert_eq!(hex(&encoded_record(&Record::Program(program))), golden);
     let two = unhex(&golden.repeat(2));
-    assert_eq!(programs(&two).collect::<Vec<_>>(), [program; 2]);
+    assert_eq!(programs(&two).map(|(read, _)| read).collect::<Vec<_>>(), [program; 2]);
+    assert!(programs(&two).all(|(_, mut pes)| pes.next().is_none()));
     assert_eq!(programs(&two[..two.len() - 1]).count(), 1);
+}
+
+#[test]
+fn the_pes_of_a_batch_stand_in_front_of_their_program() {
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let quiet = PeRecord { counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
+    let disturbed = pe(&[DIFFERENCE]);
+    let behind = encoded_record(&Record::Program(program));
+    let trace = [
+        digested(&quiet),
+        encoded_record(&Record::Pe(disturbed.clone())),
+        behind.clone(),
+        behind.clone(),
+        brief(&quiet),
+        behind,
+    ]
+    .concat();
+    let read: Vec<Vec<_>> = programs(&trace).map(|(_, pes)| pes.map(Result::unwrap).collect()).collect();
+    let with_digest = PeRecord { digest: Some(DIGEST), ..quiet.clone() };
+    assert_eq!(read, [Vec::from([with_digest, disturbed]), Vec::new(), Vec::from([quiet])]);
+    // Cut short, a program has none of its PEs.
+    assert_eq!(programs(&trace[..trace.len() - 1]).count(), 2);
+    let header_first = [encoded_record(&Record::Header(header())), trace].concat();
+    assert_eq!(programs(&header_first).count(), 0);
 }
 
 #[test]

@@ -99,17 +99,24 @@ pub struct ProgramRecord {
     pub output_end: u64,
 }
 
-/// Reads the trace stream of a batch.
+/// Reads the trace stream of a batch: each program's record, with those of its PEs.
 ///
-/// Ends after the last record, or before the first that is no [`ProgramRecord`].
-pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
+/// Ends after the last program, or before the first whose records are not all there.
+pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_>)> {
     let mut rest = bytes;
-    core::iter::from_fn(move || match postcard::take_from_bytes(rest) {
-        Ok((Record::Program(record), after)) => {
-            rest = after;
-            Some(record)
+    core::iter::from_fn(move || {
+        let mut at = rest;
+        loop {
+            match postcard::take_from_bytes(at).ok()? {
+                (Record::Program(record), behind) => {
+                    let pes = Records { rest: &rest[..rest.len() - at.len()] };
+                    rest = behind;
+                    return Some((record, pes));
+                }
+                (Record::Pe(_) | Record::Brief(_) | Record::Digested(_), behind) => at = behind,
+                (Record::Header(_), _) => return None,
+            }
         }
-        Ok((Record::Header(_) | Record::Pe(_) | Record::Brief(_) | Record::Digested(_), _)) | Err(_) => None,
     })
 }
 
@@ -121,7 +128,8 @@ pub enum Record {
     Header(TraceHeader),
     /// A PE.
     Pe(PeRecord),
-    /// The end of one program of a batch; such a trace has no other records.
+    /// The end of one program of a batch, behind the records of its PEs. Such a trace has no
+    /// header.
     Program(ProgramRecord),
     /// A PE that came to its end undisturbed, and in less than 2^32 ticks.
     Brief(BriefRecord),
