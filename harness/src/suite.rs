@@ -5,6 +5,7 @@
 //! the tool itself as a user would.
 
 mod bad_input;
+mod batch;
 mod bench;
 mod bochs;
 mod counters;

@@ -13,22 +13,18 @@
 //! form (decision 0001) makes it the same, or calibration does. The C library asks CPUID for its string
 //! functions, and so takes another way on either; what else differs stands in [`APART`].
 
-mod batch;
 mod plain;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::wire::end::{End, Totals};
+use pe_replay::wire::end::End;
 use pe_replay::wire::record::PeRecord;
 use pe_replay::{Comparison, DelimiterKind, Injection, Mode, Policy, Run, Target};
 
-use self::batch::{Around, Case};
-use super::programs::{self, Shown};
-use super::{Context, Test};
+use super::batch::{self, Case, Setting, shown, undisturbed};
+use super::{Context, Test, programs};
 use crate::artifacts;
-use crate::batch::Ended;
 use crate::machine::Machine;
-use crate::told;
 
 pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_boundaries", run: same_boundaries },
@@ -81,10 +77,9 @@ const INPUT: usize = 1 << 16;
 const BY_HASH: Policy = Policy { comparison: Comparison::Hash, ..Policy::DEFAULT };
 
 fn case(context: &Context, name: &str, policy: Policy) -> Result<Case> {
-    let path = context.executable(name)?;
     let arguments = ROUNDS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, words)| words);
-    let words = [name].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
-    Ok(Case { path, words, policy, trace: policy.comparison == Comparison::Hash, flips: Vec::new() })
+    let trace = policy.comparison == Comparison::Hash;
+    Ok(Case { trace, ..Case::new(context, name, arguments, policy)? })
 }
 
 /// The names of all programs of the project.
@@ -133,25 +128,6 @@ fn reads_first(elf: &[u8], ours: Boundary, theirs: Boundary) -> Result<bool> {
     Ok(alike && plain::changes_memory(elf, ours.2)?)
 }
 
-fn undisturbed(totals: &Totals) -> Result<()> {
-    let Totals { divergences, restarts, counter_misses, lost_records, .. } = *totals;
-    let disturbed = [divergences, restarts, counter_misses, lost_records];
-    ensure!(disturbed == [0; 4], "divergences, restarts, counter misses, lost records: {disturbed:?}");
-    ensure!(totals.pes == totals.committed, "not every PE was committed");
-    Ok(())
-}
-
-fn shown(ended: &Ended) -> Shown {
-    let Ended { stdout, stderr, .. } = ended.clone();
-    Shown { status: told::exit_status(&ended.end()), stdout, stderr }
-}
-
-/// Runs the same on both.
-fn both(context: &Context, around: &Around, cases: &[Case]) -> Result<[Vec<Ended>; 2]> {
-    let on = |machine| batch::run(context, machine, around, cases);
-    Ok([on(Machine::Qemu)?, on(Machine::Bochs)?])
-}
-
 fn same_boundaries(context: &Context) -> Result<()> {
     let names = plain_names(context)?;
     ensure!(names.len() >= PLAIN, "only {} programs are plain: {}", names.len(), names.join(", "));
@@ -161,16 +137,19 @@ fn same_boundaries(context: &Context) -> Result<()> {
             cases.push(case(context, name, Policy { limit, ..BY_HASH })?);
         }
     }
-    let [qemu, bochs] = both(context, &Around::default(), &cases)?;
+    let qemu = batch::run(context, &Setting::on(Machine::Qemu), &cases)?;
+    let bochs = batch::run(context, &Setting::on(Machine::Bochs), &cases)?;
     let (mut cut, mut read_first) = (0, 0);
     for ((case, ours), theirs) in cases.iter().zip(&bochs).zip(&qemu) {
         (|| {
             ensure!(matches!(ours.end(), End::Exited { status: 0 }), "{:?}", ours.end());
             shown(ours).check(&shown(theirs), "Bochs against QEMU")?;
             for ended in [ours, theirs] {
-                undisturbed(&ended.record.totals)?;
-                ensure!(ended.pes.len() as u64 == ended.record.totals.committed, "PEs without record");
-                ensure!(ended.pes.iter().all(|pe| pe.digest.is_some()), "PEs without digest");
+                undisturbed(ended)?;
+                ensure!(
+                    !ended.pes.is_empty() && ended.pes.iter().all(|pe| pe.digest.is_some()),
+                    "PEs without digest"
+                );
                 context.add_undisturbed(ended.record.totals.pes);
             }
             cut += ours.pes.iter().filter(|pe| pe.delimiter == DelimiterKind::Limit).count();
@@ -205,8 +184,8 @@ fn but_for_a_flip(context: &Context) -> Result<()> {
         Case { flips: flips.to_vec(), ..undisturbed.clone() }
     });
     let cases = [&[undisturbed][..], &flipped[..]].concat();
-    let qemu = batch::run(context, Machine::Qemu, &Around::default(), &cases[..1])?;
-    let bochs = batch::run(context, Machine::Bochs, &Around::default(), &cases)?;
+    let qemu = batch::run(context, &Setting::on(Machine::Qemu), &cases[..1])?;
+    let bochs = batch::run(context, &Setting::on(Machine::Bochs), &cases)?;
     let (qemu, [as_it_is, flipped @ ..]) = (&qemu[0].pes, &bochs[..]) else { bail!("the batch is empty") };
     ensure!(differences(&as_it_is.pes, qemu).next().is_none(), "without a flip");
     for ((target, stays), ended) in targets.iter().zip(flipped) {
@@ -233,11 +212,7 @@ fn writable(elf: &[u8]) -> Result<u64> {
 }
 
 /// All other programs, and busybox.
-fn others(context: &Context) -> Result<(Around, Vec<Case>)> {
-    let mut around = Around { stdin: b"standard input\n".to_vec(), files: Vec::new() };
-    let input = programs::input()[..INPUT].to_vec();
-    around.files.push((format!("/{}", programs::INPUT_NAME), input));
-    around.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
+fn others(context: &Context) -> Result<Vec<Case>> {
     let left_out = [plain_names(context)?, artifacts::hostile_names()?].concat();
     let policy = Policy { limit: LIMITS[1], ..Policy::DEFAULT };
     let mut cases = Vec::new();
@@ -253,7 +228,7 @@ fn others(context: &Context) -> Result<(Around, Vec<Case>)> {
             case.policy.comparison = *comparison;
         }
     }
-    Ok((around, cases))
+    Ok(cases)
 }
 
 fn apart(case: &Case) -> Option<&'static Apart> {
@@ -261,12 +236,17 @@ fn apart(case: &Case) -> Option<&'static Apart> {
 }
 
 fn same_output(context: &Context) -> Result<()> {
-    let (around, cases) = others(context)?;
+    let mut on_qemu = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Qemu) };
+    let input = programs::input()[..INPUT].to_vec();
+    on_qemu.files.push((format!("/{}", programs::INPUT_NAME), input));
+    on_qemu.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
+    let on_bochs = Setting { machine: Machine::Bochs, ..on_qemu.clone() };
+    let cases = others(context)?;
     let alone = cases.iter().filter(|case| apart(case).is_some_and(|apart| apart.output));
     let off = alone.map(|case| Case { policy: Policy { mode: Mode::Off, ..case.policy }, ..case.clone() });
     let off: Vec<_> = off.collect();
-    let qemu = batch::run(context, Machine::Qemu, &around, &cases)?;
-    let mut bochs = batch::run(context, Machine::Bochs, &around, &[&cases[..], &off].concat())?;
+    let qemu = batch::run(context, &on_qemu, &cases)?;
+    let mut bochs = batch::run(context, &on_bochs, &[&cases[..], &off].concat())?;
     let off_ended = bochs.split_off(cases.len());
     let mut of_off = off.iter().zip(&off_ended);
     let mut failures = Vec::new();
@@ -279,7 +259,7 @@ fn same_output(context: &Context) -> Result<()> {
                 ("Bochs against QEMU", theirs)
             };
             shown(ours).check(&shown(theirs), what)?;
-            undisturbed(&ours.record.totals)?;
+            undisturbed(ours)?;
             context.add_undisturbed(ours.record.totals.pes);
             anyhow::Ok(())
         })();

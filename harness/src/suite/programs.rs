@@ -84,7 +84,7 @@ pub(super) const INPUT_NAME: &str = "input";
 const INPUT_LINES: u64 = 1 << 16;
 
 /// Output and exit status, which is all that a program shows.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Shown {
     pub status: u8,
     pub stdout: Vec<u8>,

@@ -50,13 +50,14 @@ pub fn changes_memory(elf: &[u8], rip: u64) -> Result<bool> {
     const LONGEST: u64 = 15;
     let file = object::File::parse(elf)?;
     let code = file.segments().find_map(|segment| segment.data_range(rip, LONGEST).ok().flatten());
-    let code = code.with_context(|| format!("there is no code at {rip:#x}"))?;
-    let instruction = Decoder::with_ip(64, code, rip, DecoderOptions::NONE).decode();
-    Ok(InstructionInfoFactory::new()
-        .info(&instruction)
-        .used_memory()
-        .iter()
-        .any(|used| matches!(used.access(), OpAccess::ReadWrite | OpAccess::ReadCondWrite)))
+    Ok(instruction_changes_memory(code.with_context(|| format!("there is no code at {rip:#x}"))?))
+}
+
+fn instruction_changes_memory(code: &[u8]) -> bool {
+    let instruction = Decoder::new(64, code, DecoderOptions::NONE).decode();
+    let mut info = InstructionInfoFactory::new();
+    let used = info.info(&instruction).used_memory();
+    used.iter().any(|used| matches!(used.access(), OpAccess::ReadWrite | OpAccess::ReadCondWrite))
 }
 
 #[cfg(test)]
@@ -80,6 +81,17 @@ mod tests {
         // CPUID, REP MOVSB, REP STOSQ, REPE CMPSB, REPNE SCASB, nothing that there is.
         for other in [&b"\x0f\xa2"[..], b"\xf3\xa4", b"\xf3\x48\xab", b"\xf3\xa6", b"\xf2\xae", b"\x06"] {
             assert!(!code_is_plain(&[b"\x90", other, b"\xc3"].concat()), "{other:x?}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_no_change() {
+        // ADD [RAX], R9; INC [RAX]; XCHG [RAX], ECX; then MOV [RAX], R9; ADD R9, [RAX]; CMP [RAX], R9; PUSH RAX.
+        for change in [&b"\x4c\x01\x08"[..], b"\xff\x00", b"\x87\x08"] {
+            assert!(instruction_changes_memory(change), "{change:x?}");
+        }
+        for other in [&b"\x4c\x89\x08"[..], b"\x4c\x03\x08", b"\x4c\x39\x08", b"\x50"] {
+            assert!(!instruction_changes_memory(other), "{other:x?}");
         }
     }
 }
