@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use pe_replay::wire::channel::chunks;
 use pe_replay::wire::end::{End, EndRecord};
-use pe_replay::wire::record::programs;
+use pe_replay::wire::record::{PeRecord, ProgramRecord, Records, programs};
 
 use crate::machine::Streams;
 
@@ -17,6 +17,8 @@ pub struct Ended {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
+    /// Its PEs, if they were to be recorded.
+    pub pes: Vec<PeRecord>,
 }
 
 impl Ended {
@@ -29,7 +31,7 @@ impl Ended {
 /// The programs that came to an end, in their order.
 pub fn ended(streams: &Streams) -> Result<Vec<Ended>> {
     let mut start = 0;
-    let of = |record: pe_replay::wire::record::ProgramRecord| {
+    let of = |(record, pes): (ProgramRecord, Records)| {
         let end = usize::try_from(record.output_end)?;
         let output = streams.output.get(start..end).context("the output of a batch is cut short")?;
         start = end;
@@ -37,7 +39,8 @@ pub fn ended(streams: &Streams) -> Result<Vec<Ended>> {
             let chunks = chunks(output).filter(|(descriptor, _)| (*descriptor == 2) == wanted);
             chunks.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
         };
-        Ok(Ended { record: record.end, stdout: written(false), stderr: written(true) })
+        let pes = pes.collect::<Result<_, _>>().context("the trace of a batch")?;
+        Ok(Ended { record: record.end, stdout: written(false), stderr: written(true), pes })
     };
     programs(&streams.trace).map(of).collect()
 }

@@ -259,6 +259,10 @@ pub struct ReportArgs {
     /// What `run --trace` wrote
     #[arg(value_name = "TRACE")]
     pub file: PathBuf,
+    /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
+    /// pages written, and the hash of what it left behind if results were compared by hash
+    #[arg(long)]
+    pub list: bool,
     /// Write the summary as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -3,6 +3,7 @@
 //!
 //! Nothing is taken on trust: sums that do not agree are an error, not a summary.
 
+pub mod list;
 pub mod text;
 
 use anyhow::{Context, Result, ensure};

@@ -14,7 +14,7 @@ use pe_replay::wire::end::{End, EndRecord};
 use crate::artifacts::Guest;
 use crate::cli::{ReportArgs, RunArgs};
 use crate::machine::{self, Machine, Observer, process};
-use crate::report::Summary;
+use crate::report::{self, Summary};
 use crate::request::{self, Request};
 use crate::verdict::Ending;
 use crate::{json, log, named, packages, told, trace_file};
@@ -56,6 +56,10 @@ pub fn report(args: &ReportArgs) -> Result<u8> {
     let file = request::read(&args.file)?;
     let name = || args.file.display().to_string();
     let (trace, end) = trace_file::unpack(&file).with_context(name)?;
+    if args.list {
+        print!("{}", report::list::list(trace).with_context(name)?);
+        return Ok(0);
+    }
     let record = EndRecord::decode(end).context("the end record").with_context(name)?;
     let summary = summarize(trace, &record, args.json.as_deref()).with_context(name)?;
     if let Some(summary) = summary {

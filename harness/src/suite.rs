@@ -5,7 +5,9 @@
 //! the tool itself as a user would.
 
 mod bad_input;
+mod batch;
 mod bench;
+mod bochs;
 mod counters;
 mod documents;
 mod ends;
@@ -53,6 +55,7 @@ pub struct Test {
 const TESTS: &[&[Test]] = &[
     ends::TESTS,
     selftests::TESTS,
+    bochs::TESTS,
     bad_input::TESTS,
     hostile::TESTS,
     mutants::TESTS,

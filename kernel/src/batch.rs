@@ -51,7 +51,7 @@ fn one(
     assert!(task.policy.limit <= config.policy.limit, "a task's limit is above that which was checked");
     let config = Config { policy: task.policy, injections: task.injections, ..config.clone() };
     let archive = archive.with_program(program, arguments);
-    process::execute(&config, &archive, platform, false, task.max_instructions)
+    process::execute(&config, &archive, platform, task.trace, task.max_instructions)
 }
 
 /// Splits a list into the arguments of each program: up to each empty string.

@@ -5,7 +5,7 @@ use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use pe_replay::wire::config::Sink;
 use pe_replay::wire::end::{EndRecord, MAX_END_LEN};
-use pe_replay::wire::record::{MAX_RECORD_LEN, Record};
+use pe_replay::wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 use spin::Mutex;
 
 use crate::arch::debugcon;
@@ -75,6 +75,18 @@ pub fn pe_record(pe: &Recorded) {
 #[cold]
 fn unusual_pe_record(pe: &Recorded) {
     record(&Record::Pe(pe.into()));
+}
+
+/// Likewise, with its digest, if it has one.
+#[cold]
+pub fn digested_pe_record(pe: &Recorded, digest: Option<u128>) {
+    match digest {
+        Some(digest) if pe.is_brief() => {
+            let write = |place: &mut _| pe.encode_digested(digest, place);
+            with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));
+        }
+        digest => record(&Record::Pe(PeRecord { digest, ..pe.into() })),
+    }
 }
 
 /// Trace records lost so far.

@@ -18,7 +18,7 @@ use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
 use pe_replay::wire::record::{Record, TraceHeader};
-use pe_replay::{DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{Comparison, DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 use pmu::Margin;
 
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -93,6 +93,12 @@ pub fn execute(
         drained: context::drained(),
         published: 0,
     };
+    let hashed = tracking && config.policy.comparison == Comparison::Hash;
+    let trace = match (trace, hashed) {
+        (false, _) => Trace::Nothing,
+        (true, false) => Trace::Pes,
+        (true, true) => Trace::Digests,
+    };
     Ok(run.until_end(trace, most))
 }
 
@@ -143,6 +149,16 @@ struct Run<'a> {
     published: u64,
 }
 
+/// What of each PE is recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    Nothing,
+    /// What it did.
+    Pes,
+    /// Likewise, and the digest of what it left behind.
+    Digests,
+}
+
 /// How the current process goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -157,7 +173,7 @@ enum Step {
 }
 
 impl Run<'_> {
-    fn until_end(mut self, trace: bool, most: u64) -> EndRecord {
+    fn until_end(mut self, trace: Trace, most: u64) -> EndRecord {
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
@@ -201,8 +217,14 @@ impl Run<'_> {
             self.current.engine.watch.lap(TimedPhase::Other, machine::now());
             let phases = self.current.engine.watch.take();
             self.totals.phases.add_all(&phases);
-            if trace && let Some(kind) = kind {
+            // In this order, and the second by a call: to record a PE costs some forty
+            // instructions, and each branch more would be felt.
+            if trace == Trace::Pes
+                && let Some(kind) = kind
+            {
                 self.record(sequence, kind, count, phases);
+            } else if trace == Trace::Digests {
+                self.record_digested(sequence, kind, count, phases);
             }
             self.publish();
             let ended = match step {
@@ -387,17 +409,36 @@ impl Run<'_> {
         }
     }
 
-    fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
-        channel::pe_record(&Recorded {
+    fn recorded<'a>(
+        &'a self,
+        sequence: u64,
+        delimiter: DelimiterKind,
+        count: u64,
+        phases: &'a Phases,
+    ) -> Recorded<'a> {
+        Recorded {
             process: self.current.number(),
             thread: THREAD,
             sequence,
             delimiter,
             rip: self.current.engine.state().rip,
             instructions: count,
-            phases: &phases,
+            phases,
             account: self.current.engine.account(),
-        });
+        }
+    }
+
+    fn record(&self, sequence: u64, delimiter: DelimiterKind, count: u64, phases: Phases) {
+        channel::pe_record(&self.recorded(sequence, delimiter, count, &phases));
+    }
+
+    /// Likewise, with its digest; of a PE that was not committed there is no record.
+    #[cold]
+    #[inline(never)]
+    fn record_digested(&self, sequence: u64, delimiter: Option<DelimiterKind>, count: u64, phases: Phases) {
+        let Some(delimiter) = delimiter else { return };
+        let digest = self.current.engine.digest();
+        channel::digested_pe_record(&self.recorded(sequence, delimiter, count, &phases), digest);
     }
 
     /// Does what a committed delimiter asks for.

@@ -110,6 +110,8 @@ pub struct Engine<M: Machine> {
     /// When user mode was entered first in the current PE.
     entered: Option<u64>,
     account: Account,
+    /// The summary that the runs of the last PE agreed on.
+    digest: Option<u128>,
     /// What the machine was made to do, since the first PE.
     pub events: Events,
     /// Where time goes; the owner laps what happens between PEs.
@@ -147,6 +149,7 @@ impl<M: Machine> Engine<M> {
             sequence: 0,
             entered: None,
             account: Account::default(),
+            digest: None,
             events: Events::default(),
             watch: Stopwatch::start(now),
         }
@@ -176,6 +179,11 @@ impl<M: Machine> Engine<M> {
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// A hash of all that the last PE left behind, if it was compared by hash.
+    pub fn digest(&self) -> Option<u128> {
+        self.digest
     }
 
     /// Goes on after other engines have had the machine: with the PE of this number,

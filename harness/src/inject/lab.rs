@@ -78,7 +78,12 @@ impl Lab {
             request.contents.batch.push(vec![subject.name().as_bytes().to_vec()]);
             let injections = flips.iter().copied().take(MAX_INJECTIONS).collect();
             let policy = subject.bounded(*policy);
-            request.contents.tasks.push(Task { policy, max_instructions: subject.most(), injections });
+            request.contents.tasks.push(Task {
+                policy,
+                max_instructions: subject.most(),
+                trace: false,
+                injections,
+            });
         }
         let programs = programs.into_iter().map(|(name, elf)| (name.to_owned(), elf.to_vec()));
         request.contents.programs = programs.collect();

@@ -40,6 +40,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
             counter_misses: 0,
             flips: 0,
             debug_exceptions: 0,
+            digest: None,
         };
         if sequence == 3 {
             record.divergences.push(Difference { field: Field::Gpr(3), first: 16, second: 17, address: 0 });

@@ -2,18 +2,21 @@
 //! Every combination of the policies gives the output of a single run, makes the machine do
 //! what it says, and undoes a flip in its own way.
 
+use std::iter;
+
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::wire::end::Totals;
 use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 
+use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};
 use crate::machine::Machine;
-use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },
     Test { name: "policies::undisturbed_on_bochs", run: |context| undisturbed(context, Machine::Bochs) },
-    Test { name: "policies::with_a_flip", run: flipped },
+    Test { name: "policies::with_a_flip", run: |context| flipped(context, Machine::Qemu) },
+    Test { name: "policies::with_a_flip_on_bochs", run: |context| flipped(context, Machine::Bochs) },
 ];
 
 /// Calls, loops, writes to many pages, and vectors.
@@ -48,33 +51,31 @@ fn named(policy: &Policy) -> String {
     [mode.name(), recovery.name(), comparison.name(), flush.name()].join(", ")
 }
 
-/// What a run writes, and its sums.
-fn run(context: &Context, request: &Request) -> Result<(Vec<u8>, Totals)> {
-    let outcome = context.boot(request)?;
-    Ok((outcome.stdout(), *outcome.totals()?))
+/// The program under each policy, without replay first: what it shows, and its sums.
+fn run(context: &Context, machine: Machine, cases: &[Case]) -> Result<(Ended, Vec<Ended>)> {
+    let mut ended = batch::run(context, &Setting::on(machine), cases)?.into_iter();
+    let off = ended.next().context("nothing was run")?;
+    ensure!(!off.stdout.is_empty(), "it writes nothing");
+    Ok((off, ended.collect()))
 }
 
 fn undisturbed(context: &Context, machine: Machine) -> Result<()> {
     let program = if machine == Machine::Qemu { PROGRAM } else { SHORT_PROGRAM };
-    let mut request = context.program(program, &[])?;
-    request.machine = machine;
-    request.policy = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
-    let (expected, off) = run(context, &request)?;
-    ensure!(!expected.is_empty(), "{program} writes nothing");
-    let flushes = |policy: &Policy| matches!(policy.flush, Flush::Lines | Flush::All);
-    let chosen =
-        |policy: &Policy| machine == Machine::Qemu || policy.recovery == Recovery::Vote && flushes(policy);
-    for policy in policies().filter(chosen) {
-        request.policy = policy;
-        let (output, totals) = run(context, &request)?;
+    let off = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
+    let policies: Vec<_> = policies().collect();
+    let case = |policy: &Policy| Case::new(context, program, &[], *policy);
+    let cases = iter::once(&off).chain(&policies).map(case).collect::<Result<Vec<_>>>()?;
+    let (off, ended) = run(context, machine, &cases)?;
+    for (policy, ended) in policies.iter().zip(&ended) {
+        let totals = ended.record.totals;
         (|| {
-            ensure!(output == expected, "another output than in off");
-            ensure!(totals.user_instructions == off.user_instructions, "another instruction count");
-            let disturbed = [totals.divergences, totals.restarts, totals.outvoted, totals.counter_misses];
-            ensure!(disturbed == [0; 4], "divergences, restarts, outvoted, misses: {disturbed:?}");
-            did_what_it_says(&policy, &totals)
+            ensure!(ended.stdout == off.stdout, "another output than in off");
+            let expected = off.record.totals.user_instructions;
+            ensure!(totals.user_instructions == expected, "another instruction count");
+            batch::undisturbed(ended)?;
+            did_what_it_says(policy, &totals)
         })()
-        .with_context(|| named(&policy))?;
+        .with_context(|| named(policy))?;
         context.add_undisturbed(totals.pes);
     }
     Ok(())
@@ -126,22 +127,23 @@ fn did_what_it_says(policy: &Policy, totals: &Totals) -> Result<()> {
 }
 
 /// A flip that changes the program's way, in each of the runs.
-fn flipped(context: &Context) -> Result<()> {
-    let mut request = context.program(SHORT_PROGRAM, &[])?;
-    request.policy = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
-    let (expected, _) = run(context, &request)?;
-    for policy in policies().filter(|policy| matches!(policy.flush, Flush::Never | Flush::Retry)) {
-        for hit in Run::ALL {
-            let flip = Injection { pe: 0, run: hit, at: 20, target: Target::Gpr(RSP), bit: 4 };
-            request.policy = policy;
-            request.injections = Vec::from([flip]);
-            let (output, totals) = run(context, &request)?;
-            (|| {
-                ensure!(output == expected, "another output than in off");
-                undone(&policy, hit, &totals)
-            })()
-            .with_context(|| format!("{}, run {} hit", named(&policy), hit.number()))?;
-        }
+fn flipped(context: &Context, machine: Machine) -> Result<()> {
+    let off = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
+    let undisturbed = Case::new(context, SHORT_PROGRAM, &[], off)?;
+    let policies = policies().filter(|policy| matches!(policy.flush, Flush::Never | Flush::Retry));
+    let tried: Vec<_> = policies.flat_map(|policy| Run::ALL.map(|hit| (policy, hit))).collect();
+    let hit = |(policy, hit): &(Policy, Run)| {
+        let flip = Injection { pe: 0, run: *hit, at: 20, target: Target::Gpr(RSP), bit: 4 };
+        Case { policy: *policy, flips: Vec::from([flip]), ..undisturbed.clone() }
+    };
+    let cases: Vec<_> = iter::once(undisturbed.clone()).chain(tried.iter().map(hit)).collect();
+    let (off, ended) = run(context, machine, &cases)?;
+    for ((policy, hit), ended) in tried.iter().zip(&ended) {
+        (|| {
+            ensure!(ended.stdout == off.stdout, "another output than in off");
+            undone(policy, *hit, &ended.record.totals)
+        })()
+        .with_context(|| format!("{}, run {} hit", named(policy), hit.number()))?;
     }
     Ok(())
 }

@@ -72,19 +72,19 @@ enum Native {
 /// Instruction limits under which nothing may diverge; one of them is a prime.
 const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
 
-const BUSYBOX: &str = "/bin/busybox";
+pub(super) const BUSYBOX: &str = "/bin/busybox";
 /// Pipelines, statuses, a subshell, and what another program says.
 const SCRIPT: &str = "b() { /bin/busybox \"$@\"; }; \
     b echo a | b tr a b; b seq 1 1000 | b sort -rn | b head -3; (exit 3); echo $?; b false; echo $?; \
     said=$(b sha256sum input | b cut -c 1-16); echo \"said $said\"; b cat input | b grep -c word07; \
     b sort input | b uniq | b wc -l; echo out > file; b cat < file; b rm file; exit 5";
 /// The file that the applets work on.
-const INPUT_NAME: &str = "input";
+pub(super) const INPUT_NAME: &str = "input";
 /// Its length in lines, of 16 bytes each: a megabyte.
 const INPUT_LINES: u64 = 1 << 16;
 
 /// Output and exit status, which is all that a program shows.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Shown {
     pub status: u8,
     pub stdout: Vec<u8>,

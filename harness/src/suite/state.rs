@@ -3,9 +3,10 @@
 //!
 //! What the emulators do otherwise than a processor is stated in [`OTHERWISE`] and nowhere else.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Mode, Policy};
 
+use super::batch::{self, Case, Setting, shown, undisturbed};
 use super::programs::{Shown, same};
 use super::{Context, Test};
 use crate::machine::Machine;
@@ -20,6 +21,15 @@ pub const TESTS: &[Test] = &[
 
 /// Instruction limits that end PEs everywhere: in handlers, between POPF and the trap, at PUSHF.
 const SHORT: [u64; 8] = [10, 11, 13, 17, 23, 31, 47, 50];
+
+/// What Bochs does as a processor does, by program, arguments and limits. REP takes long.
+const ON_BOCHS: &[(&str, &[&str], &[u64])] = &[
+    ("trap", &[], &[13, 47]),
+    ("trap", &["rep"], &[13, 47]),
+    ("trap", &["pause"], &[13, 47]),
+    ("signals", &[], &[13, 47, 101]),
+    ("rep", &[], &[47, 83, 9_973]),
+];
 
 /// How an emulator steps where it is no processor, by the argument of user/c/trap.c.
 const OTHERWISE: [(Machine, &str, &str); 4] = [
@@ -50,13 +60,32 @@ fn signals_in_short_pes(context: &Context) -> Result<()> {
     same(context, &request, Some(&expected), &[13, 47, 101])
 }
 
+/// In one boot.
 fn on_bochs(context: &Context) -> Result<()> {
-    for (program, arguments) in
-        [("trap", &[][..]), ("trap", &["rep"]), ("trap", &["pause"]), ("signals", &[]), ("rep", &[])]
-    {
-        let (mut request, expected) = native(context, program, arguments)?;
-        request.machine = Machine::Bochs;
-        same(context, &request, Some(&expected), &[47])?;
+    let (mut cases, mut natives) = (Vec::new(), Vec::new());
+    for (program, arguments, limits) in ON_BOCHS {
+        let (_, expected) = native(context, program, arguments)?;
+        for &limit in *limits {
+            for mode in [Mode::Off, Mode::Dual] {
+                let policy = Policy { mode, limit, ..Policy::DEFAULT };
+                cases.push(Case::new(context, program, arguments, policy)?);
+            }
+            natives.push(expected.clone());
+        }
+    }
+    let ended = batch::run(context, &Setting::on(Machine::Bochs), &cases)?;
+    for ((case, ended), expected) in cases.chunks(2).zip(ended.chunks(2)).zip(&natives) {
+        (|| {
+            let instructions = ended.iter().map(|ended| ended.record.totals.user_instructions);
+            ensure!(instructions.clone().min() == instructions.max(), "off and dual differ in instructions");
+            for ended in ended {
+                shown(ended).check(expected, "Bochs against native")?;
+                undisturbed(ended)?;
+            }
+            context.add_undisturbed(ended[1].record.totals.pes);
+            Ok(())
+        })()
+        .with_context(|| case[1].name())?;
     }
     Ok(())
 }
@@ -71,7 +100,7 @@ fn otherwise(context: &Context) -> Result<()> {
                 let outcome = context.boot(&Request { policy, ..request.clone() })?;
                 let what = format!("trap {argument} on {machine}, {mode:?} with limit {limit}");
                 Shown::of(&outcome)?.check(&expected, &what)?;
-                anyhow::ensure!(outcome.totals()?.divergences == 0, "{what}: divergences");
+                ensure!(outcome.totals()?.divergences == 0, "{what}: divergences");
             }
         }
     }

@@ -50,7 +50,7 @@ pub struct Contents<'a> {
     pub environment: &'a [&'a [u8]],
     /// AT_RANDOM.
     pub random: [u8; 16],
-    /// AT_HWCAP: CPUID leaf 1, EDX.
+    /// AT_HWCAP: of CPUID leaf 1, EDX, what user code may use.
     pub capabilities: u64,
     /// AT_HWCAP2.
     pub more_capabilities: u64,

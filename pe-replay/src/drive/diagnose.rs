@@ -110,7 +110,7 @@ impl<M: Machine> Engine<M> {
                     end => end,
                 },
             };
-            let digest = self.digest(machine, watched, end);
+            let digest = self.fingerprint(machine, watched, end);
             left -= 1;
             if !visit(rip, digest) || end.is_some() {
                 break;
@@ -120,7 +120,7 @@ impl<M: Machine> Engine<M> {
     }
 
     /// All registers, the watched byte, and what ended the run, in a word.
-    fn digest(&mut self, machine: &mut M, watched: Option<u64>, end: Option<Delimiter>) -> u64 {
+    fn fingerprint(&mut self, machine: &mut M, watched: Option<u64>, end: Option<Delimiter>) -> u64 {
         let mut state = self.registers.of(Run::First).clone();
         state.normalize();
         let byte = watched.and_then(|address| {

@@ -18,6 +18,8 @@ use crate::stop::DelimiterKind;
 const PHASES: usize = Phase::ALL.len();
 /// [`Record::Brief`](super::record::Record::Brief)'s number in the encoding.
 const NUMBER: u8 = 3;
+/// [`Record::Digested`](super::record::Record::Digested)'s.
+const DIGESTED_NUMBER: u8 = 4;
 
 /// A duration of less than 2^32 ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,19 @@ const WRITE_FAULTS_AT: usize = PHASES_AT + 4 * PHASES;
 impl BriefRecord {
     /// Length of the encoded form, in bytes.
     pub const LEN: usize = WRITE_FAULTS_AT + 2;
+}
+
+/// [`BriefRecord`], and the digest of what the PE left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestedRecord {
+    brief: BriefRecord,
+    #[serde(with = "le")]
+    digest: u128,
+}
+
+impl DigestedRecord {
+    /// Length of the encoded form, in bytes.
+    pub const LEN: usize = BriefRecord::LEN + size_of::<u128>();
 }
 
 /// A PE that is to be recorded.
@@ -102,6 +117,15 @@ impl Recorded<'_> {
         }
         put::<WRITE_FAULTS_AT, 2>(to, self.account.write_faults.to_le_bytes());
     }
+
+    /// Likewise, the brief form with a digest.
+    pub fn encode_digested(&self, digest: u128, to: &mut [u8; DigestedRecord::LEN]) {
+        if let Some((brief, rest)) = to.split_first_chunk_mut() {
+            self.encode(brief);
+            brief[0] = DIGESTED_NUMBER;
+            rest.copy_from_slice(&digest.to_le_bytes());
+        }
+    }
 }
 
 impl From<&Recorded<'_>> for PeRecord {
@@ -121,6 +145,7 @@ impl From<&Recorded<'_>> for PeRecord {
             counter_misses: account.counter_misses,
             flips: account.flips,
             debug_exceptions: account.debug_exceptions,
+            digest: None,
         }
     }
 }
@@ -151,6 +176,13 @@ impl From<BriefRecord> for PeRecord {
             counter_misses: 0,
             flips: 0,
             debug_exceptions: 0,
+            digest: None,
         }
+    }
+}
+
+impl From<DigestedRecord> for PeRecord {
+    fn from(DigestedRecord { brief, digest }: DigestedRecord) -> Self {
+        Self { digest: Some(digest), ..brief.into() }
     }
 }

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use pmu::exact;
 use serde::{Deserialize, Serialize};
 
-use super::brief::BriefRecord;
+use super::brief::{BriefRecord, DigestedRecord};
 pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
@@ -84,6 +84,10 @@ pub struct PeRecord {
     pub flips: u16,
     /// Debug exceptions taken to stop exactly, all attempts.
     pub debug_exceptions: u32,
+    /// A hash of all that it left behind, where results are compared by hash: the
+    /// registers in the normal form, delimiter and count, and address and content of
+    /// each page written. Equal digests stand for equal states wherever they are from.
+    pub digest: Option<u128>,
 }
 
 /// How one program of a batch ended.
@@ -95,17 +99,24 @@ pub struct ProgramRecord {
     pub output_end: u64,
 }
 
-/// Reads the trace stream of a batch.
+/// Reads the trace stream of a batch: each program's record, with those of its PEs.
 ///
-/// Ends after the last record, or before the first that is no [`ProgramRecord`].
-pub fn programs(bytes: &[u8]) -> impl Iterator<Item = ProgramRecord> {
+/// Ends after the last program, or before the first whose records are not all there.
+pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_>)> {
     let mut rest = bytes;
-    core::iter::from_fn(move || match postcard::take_from_bytes(rest) {
-        Ok((Record::Program(record), after)) => {
-            rest = after;
-            Some(record)
+    core::iter::from_fn(move || {
+        let mut at = rest;
+        loop {
+            match postcard::take_from_bytes(at).ok()? {
+                (Record::Program(record), behind) => {
+                    let pes = Records { rest: &rest[..rest.len() - at.len()] };
+                    rest = behind;
+                    return Some((record, pes));
+                }
+                (Record::Pe(_) | Record::Brief(_) | Record::Digested(_), behind) => at = behind,
+                (Record::Header(_), _) => return None,
+            }
         }
-        Ok((Record::Header(_) | Record::Pe(_) | Record::Brief(_), _)) | Err(_) => None,
     })
 }
 
@@ -117,10 +128,13 @@ pub enum Record {
     Header(TraceHeader),
     /// A PE.
     Pe(PeRecord),
-    /// The end of one program of a batch; such a trace has no other records.
+    /// The end of one program of a batch, behind the records of its PEs. Such a trace has no
+    /// header.
     Program(ProgramRecord),
     /// A PE that came to its end undisturbed, and in less than 2^32 ticks.
     Brief(BriefRecord),
+    /// Likewise, with its digest.
+    Digested(DigestedRecord),
 }
 
 /// The largest encoded record, in bytes.
@@ -155,7 +169,7 @@ impl<'a> Records<'a> {
         }
         match postcard::take_from_bytes(bytes) {
             Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_), _)) | Err(_) => {
+            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_) | Record::Digested(_), _)) | Err(_) => {
                 Err(WireError::Malformed)
             }
         }
@@ -172,6 +186,7 @@ impl Iterator for Records<'_> {
         let record = match postcard::take_from_bytes(self.rest) {
             Ok((Record::Pe(record), rest)) => Some((record, rest)),
             Ok((Record::Brief(brief), rest)) => Some((brief.into(), rest)),
+            Ok((Record::Digested(digested), rest)) => Some((digested.into(), rest)),
             Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => None,
         };
         let (record, rest) = record.map_or((Err(WireError::Malformed), &[][..]), |(it, rest)| (Ok(it), rest));

@@ -16,6 +16,8 @@ pub struct Task {
     pub policy: Policy,
     /// User instructions after which it is ended by SIGXCPU, at the end of a PE.
     pub max_instructions: u64,
+    /// Whether each of its PEs is recorded, in front of its own record.
+    pub trace: bool,
     /// Flips.
     pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
 }
@@ -26,7 +28,12 @@ pub const MAX_TASK_LEN: usize = 1024;
 impl Task {
     /// What the configuration says of all programs.
     pub fn of(config: &Config) -> Self {
-        Self { policy: config.policy, max_instructions: u64::MAX, injections: config.injections.clone() }
+        Self {
+            policy: config.policy,
+            max_instructions: u64::MAX,
+            trace: false,
+            injections: config.injections.clone(),
+        }
     }
 
     /// Writes the task to `buffer`; returns the used part.
@@ -62,7 +69,7 @@ mod tests {
         let flip =
             Injection { pe: u64::MAX, run: Run::Third, at: u64::MAX, target: Target::Memory(u64::MAX), bit };
         let injections = [flip; MAX_INJECTIONS].into_iter().collect();
-        Task { policy: Policy::default(), max_instructions: u64::MAX, injections }
+        Task { policy: Policy::default(), max_instructions: u64::MAX, trace: true, injections }
     }
 
     #[test]

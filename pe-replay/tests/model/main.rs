@@ -12,6 +12,7 @@ mod session;
 mod space;
 
 mod counter;
+mod digests;
 mod every_fault;
 mod every_moment;
 mod flips;

@@ -26,10 +26,11 @@ fn undisturbed(at: u32) -> PeRecord {
         counter_misses: 0,
         flips: 0,
         debug_exceptions: 0,
+        digest: None,
     }
 }
 
-fn account(record: &PeRecord) -> Account {
+pub fn account(record: &PeRecord) -> Account {
     Account {
         frames_written: record.frames_written,
         write_faults: record.write_faults,
@@ -40,14 +41,14 @@ fn account(record: &PeRecord) -> Account {
     }
 }
 
-fn recorded<'a>(record: &'a PeRecord, account: &'a Account) -> Recorded<'a> {
+pub fn recorded<'a>(record: &'a PeRecord, account: &'a Account) -> Recorded<'a> {
     let PeRecord { process, thread, sequence, delimiter, rip, instructions, phases, .. } = record;
     let (process, thread, sequence) = (*process, *thread, *sequence);
     let (delimiter, rip, instructions) = (*delimiter, *rip, *instructions);
     Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account }
 }
 
-fn brief(record: &PeRecord) -> Vec<u8> {
+pub fn brief(record: &PeRecord) -> Vec<u8> {
     let account = account(record);
     let recorded = recorded(record, &account);
     assert!(recorded.is_brief());

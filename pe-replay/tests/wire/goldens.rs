@@ -5,12 +5,12 @@ use pe_replay::inject::{Copy, Saved};
 use pe_replay::wire::VERSION;
 use pe_replay::wire::config::{Config, Job, Mutation, Sink};
 use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal};
-use pe_replay::wire::record::{ProgramRecord, Record, Records, TraceHeader, programs};
+use pe_replay::wire::record::{PeRecord, ProgramRecord, Record, Records, TraceHeader, programs};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 
 use crate::samples::{
-    COUNTER, DIFFERENCE, TOTALS, config, encoded_config, encoded_end, encoded_record, end, ends, header, hex,
-    name, pe, unhex,
+    COUNTER, DIFFERENCE, DIGEST, TOTALS, config, encoded_config, encoded_end, encoded_record, end, ends,
+    header, hex, name, pe, unhex,
 };
 
 #[test]
@@ -108,10 +108,14 @@ fn trace_header_has_its_bytes() {
 #[test]
 fn pe_record_has_its_bytes() {
     let goldens = [
-        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc0500070102"),
+        (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc050007010200"),
+        (
+            PeRecord { digest: Some(DIGEST), ..pe(&[]) },
+            "010102ac020180a080029f8d06050601020300052106bc050007010201909eb8e8c0e1828589909cb0d080c1818202",
+        ),
         (
             pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),
-            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a48002070102",
+            "010102ac020180a080029f8d06050601020300052106bc0502191213b4a48002130f1213b4a4800207010200",
         ),
     ];
     let mut trace = encoded_record(&Record::Header(header()));
@@ -142,7 +146,8 @@ fn a_program_of_a_batch_has_its_bytes() {
     let golden = format!("0204{TOTALS}ac02");
     assert_eq!(hex(&encoded_record(&Record::Program(program))), golden);
     let two = unhex(&golden.repeat(2));
-    assert_eq!(programs(&two).collect::<Vec<_>>(), [program; 2]);
+    assert_eq!(programs(&two).map(|(read, _)| read).collect::<Vec<_>>(), [program; 2]);
+    assert!(programs(&two).all(|(_, mut pes)| pes.next().is_none()));
     assert_eq!(programs(&two[..two.len() - 1]).count(), 1);
 }
 

@@ -71,6 +71,7 @@ fn the_largest_values_fit() {
         counter_misses: u16::MAX,
         flips: u16::MAX,
         debug_exceptions: u32::MAX,
+        digest: Some(u128::MAX),
     });
     let header = TraceHeader { policy, margin_far: u64::MAX, margin_near: u64::MAX, ..header() };
     let header = Record::Header(header);

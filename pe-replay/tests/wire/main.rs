@@ -8,6 +8,7 @@ mod samples;
 
 mod brief;
 mod channel;
+mod digests;
 mod goldens;
 mod largest;
 mod refused;

@@ -22,6 +22,9 @@ pub fn unhex(text: &str) -> Vec<u8> {
 pub const DIFFERENCE: Difference =
     Difference { field: Field::Memory, first: 0x12, second: 0x13, address: 0x40_1234 };
 
+/// What differs in every byte.
+pub const DIGEST: u128 = 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10;
+
 pub fn config() -> Config {
     Config {
         job: Job::Run,
@@ -86,6 +89,7 @@ pub fn pe(divergences: &[Difference]) -> PeRecord {
         counter_misses: 7,
         flips: 1,
         debug_exceptions: 2,
+        digest: None,
     }
 }
 

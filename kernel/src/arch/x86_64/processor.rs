@@ -10,10 +10,15 @@ use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 /// The bits of MXCSR that every processor with SSE2 has, where FXSAVE names none.
 const DEFAULT_MXCSR_MASK: u32 = 0xffbf;
 
+/// The bits of CPUID leaf 1, EDX (Intel SDM vol. 2A, table 3-11) that mean something to user
+/// code here: FPU, TSC, CMPXCHG8B, CMOV, CLFLUSH, MMX, FXSR, SSE and SSE2. The others are the
+/// kernel's affair, or what it does not offer, as SYSENTER.
+const USER_FEATURES: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 15 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26;
+
 /// What user programs are told about the processor, in AT_HWCAP.
 pub fn hwcap() -> u32 {
     // SAFETY-free: CPUID is a safe intrinsic on x86-64.
-    core::arch::x86_64::__cpuid(1).edx
+    core::arch::x86_64::__cpuid(1).edx & USER_FEATURES
 }
 
 /// Turns on what Reprise needs and every protection that the processor has.

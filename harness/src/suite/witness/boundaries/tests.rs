@@ -25,6 +25,7 @@ fn record(delimiter: DelimiterKind, instructions: u64, at: u64) -> PeRecord {
         counter_misses: 0,
         flips: 0,
         debug_exceptions: 0,
+        digest: None,
     }
 }
 

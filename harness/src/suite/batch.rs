@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+//! Many programs in one boot of either emulator: Bochs takes seconds to start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use pe_replay::wire::config::Job;
+use pe_replay::wire::end::End;
+use pe_replay::wire::task::Task;
+use pe_replay::{Injection, Policy};
+
+use super::Context;
+use super::programs::Shown;
+use crate::batch;
+pub use crate::batch::Ended;
+use crate::machine::Machine;
+use crate::request::{self, Request};
+use crate::told;
+use pe_replay::wire::counter::{CounterChoice, CounterFaults};
+use pe_replay::wire::end::Totals;
+
+/// Minutes on Bochs, if the machine is busy.
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// A program that is run, and how.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file.
+    pub path: PathBuf,
+    /// The arguments, from the name.
+    pub words: Vec<String>,
+    /// How its PEs are run.
+    pub policy: Policy,
+    /// Whether they are recorded.
+    pub trace: bool,
+    /// Flips.
+    pub flips: Vec<Injection>,
+}
+
+impl Case {
+    /// One of the project's programs, undisturbed.
+    pub fn new(context: &Context, name: &str, arguments: &[&str], policy: Policy) -> Result<Self> {
+        let path = context.executable(name)?;
+        let words = [name].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+        Ok(Self { path, words, policy, trace: false, flips: Vec::new() })
+    }
+
+    /// What a failure calls it.
+    pub fn name(&self) -> String {
+        let Self { words, policy, .. } = self;
+        format!("{} with limit {}", words.join(" "), policy.limit)
+    }
+
+    /// The program.
+    pub fn program(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+}
+
+/// Where programs are run, and what all of them find.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The emulator.
+    pub machine: Machine,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What an emulated counter does wrong.
+    pub counter_faults: CounterFaults,
+    /// Standard input.
+    pub stdin: Vec<u8>,
+    /// Files.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Setting {
+    /// An emulator, as it is.
+    pub fn on(machine: Machine) -> Self {
+        Self {
+            machine,
+            counter: CounterChoice::default(),
+            counter_faults: CounterFaults::default(),
+            stdin: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+/// What a program showed.
+pub fn shown(ended: &Ended) -> Shown {
+    let Ended { stdout, stderr, .. } = ended.clone();
+    Shown { status: told::exit_status(&ended.end()), stdout, stderr }
+}
+
+/// Every PE was committed at once, and has its record if it was to have one.
+pub fn undisturbed(ended: &Ended) -> Result<()> {
+    let Totals { divergences, restarts, outvoted, counter_misses, lost_records, .. } = ended.record.totals;
+    let disturbed = [divergences, restarts, outvoted, counter_misses, lost_records];
+    ensure!(disturbed == [0; 5], "divergences, restarts, outvoted, counter misses, lost: {disturbed:?}");
+    let Totals { pes, committed, .. } = ended.record.totals;
+    ensure!(pes == committed, "{pes} PEs, of which {committed} were committed");
+    let records = ended.pes.len() as u64;
+    ensure!(records == 0 || records == committed, "{records} records of {committed} PEs");
+    Ok(())
+}
+
+/// Runs them one after the other.
+pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
+    let Setting { machine, counter, counter_faults, .. } = *setting;
+    let mut request =
+        Request { machine, counter, counter_faults, timeout: TIMEOUT, ..Request::job(Job::Batch) };
+    request.contents.stdin = Some(setting.stdin.clone());
+    request.contents.files.clone_from(&setting.files);
+    request.policy.limit = cases.iter().map(|case| case.policy.limit).max().unwrap_or(request.policy.limit);
+    let mut programs = BTreeMap::new();
+    for case in cases {
+        programs.insert(case.program(), &case.path);
+        request.contents.batch.push(case.words.iter().map(|word| word.as_bytes().to_vec()).collect());
+        request.contents.tasks.push(Task {
+            policy: case.policy,
+            max_instructions: u64::MAX,
+            trace: case.trace,
+            injections: case.flips.iter().copied().collect(),
+        });
+    }
+    for (name, path) in programs {
+        request.contents.programs.push((name.to_owned(), request::read_program(path)?));
+    }
+    let outcome = context.boot(&request)?;
+    let ended = batch::ended(&outcome.finished.streams)?;
+    let expected = End::Batch { programs: cases.len() as u32 };
+    let end = outcome.end().with_context(|| format!("{machine}, after {} programs", ended.len()))?;
+    ensure!(*end == expected && ended.len() == cases.len(), "{machine}: {end:?} instead of {expected:?}");
+    Ok(ended)
+}
