@@ -54,7 +54,7 @@ pub enum Command {
 /// A program and what it is given.
 #[derive(Args, Debug)]
 pub struct ProgramArgs {
-    /// The program: showcase (the default), or one of user/hostile or user/c; then its arguments
+    /// The program: showcase (the default), or one of user/c, user/bench or user/hostile; then its arguments
     ///
     /// With --elf, all words are arguments; those that start with a dash go after `--`.
     #[arg(value_name = "NAME | ARGS")]
@@ -101,6 +101,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
+    ///
+    /// Also checkpoint:ADDRESS, second:ADDRESS and spare:ADDRESS, the engine's copies of a page, and start:rax..r15,
+    /// shadow: and result:, its saved registers. Up to 16 times.
     #[arg(long = "inject", value_name = "SPEC", value_parser = injection)]
     pub inject: Vec<Injection>,
     /// Write the trace to a file, for `report`

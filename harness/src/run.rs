@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         println!("{}", process::quoted(&machine::prepare(&boot)?));
         return Ok(0);
     }
+    for path in [&args.json, &args.trace].into_iter().flatten() {
+        clear(path)?;
+    }
     let mut terminal = Terminal::new();
     let finished = machine::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
@@ -49,6 +53,17 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         eprintln!("reprise: {text}");
     }
     Ok(told::exit_status(&record.end))
+}
+
+/// Sees that a file can be written, before there is anything to lose; what was there from another run must not
+/// be taken for this one's.
+fn clear(path: &Path) -> Result<()> {
+    let clear = || -> io::Result<()> {
+        fs::File::create(path)?;
+        // A device stays, and so does a link.
+        if fs::symlink_metadata(path)?.is_file() { fs::remove_file(path) } else { Ok(()) }
+    };
+    clear().with_context(|| path.display().to_string())
 }
 
 /// `cargo reprise report`: says again what was said after the run.
@@ -86,7 +101,7 @@ fn summarize(trace: &[u8], record: &EndRecord, json: Option<&Path>) -> Result<Op
 
 /// Writes a file that the user named.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| anyhow!("{}: {error}", path.display()))
+    fs::write(path, bytes).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 /// Makes the request, after checking everything that can be checked without a boot.

@@ -12,7 +12,7 @@ use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, S
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
-use crate::arch::context::{self, Glance, Start, Stretch};
+use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
 use crate::arch::{cache, machine, watchdog};
 use crate::counter::{Counting, stop_kind};
 use crate::decode;
@@ -141,7 +141,7 @@ impl Machine for KernelMachine {
         watchdog::wind(machine::now());
         let timer = clock.timer(budget);
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
-        let span = |kind, context::Span { entered, left }: context::Span| {
+        let span = |kind, Stamps { entered, left }: Stamps| {
             let instructions = clock.instructions(kind, left.wrapping_sub(entered));
             Span { instructions, entered, ticks: instructions }
         };

@@ -110,7 +110,7 @@ pub struct Engine<M: Machine> {
     /// When user mode was entered first in the current PE.
     entered: Option<u64>,
     account: Account,
-    /// The summary that the runs of the last PE agreed on.
+    /// The summary that the runs of the last committed PE agreed on.
     digest: Option<u128>,
     /// What the machine was made to do, since the first PE.
     pub events: Events,
@@ -181,7 +181,7 @@ impl<M: Machine> Engine<M> {
         &self.account
     }
 
-    /// A hash of all that the last PE left behind, if it was compared by hash.
+    /// A hash of all that the last committed PE left behind, if PEs are compared by hash.
     pub fn digest(&self) -> Option<u128> {
         self.digest
     }
@@ -232,7 +232,7 @@ impl<M: Machine> Engine<M> {
     #[inline(always)]
     fn live(&mut self, machine: &mut M) -> Outcome {
         let (mut life, action) = Life::begin(self.rules);
-        debug_assert!(action == Action::Prepare);
+        assert!(action == Action::Prepare, "a life begins with {action:?}");
         self.visit(machine);
         let event = self.prepare(machine);
         let action = self.step(&mut life, machine, event);

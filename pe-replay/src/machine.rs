@@ -155,8 +155,8 @@ pub trait Machine {
     /// nothing comes of it.
     #[inline]
     fn stepped(&mut self, _from: Phase, _event: Event, _to: Phase) {}
-    /// Called before each phase, each comparison off the normal path, and after a page
-    /// joined the set, for tests that damage what the engine keeps; elsewhere nothing
+    /// Called before each phase and each comparison, but the one of runs 1 and 2 by bytes,
+    /// and after a page joined the set, for tests that damage what the engine keeps; elsewhere nothing
     /// comes of it.
     #[inline]
     fn visit(&mut self, _inside: Inside<'_, Self>)

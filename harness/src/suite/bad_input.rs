@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "bad_input::no_qemu", run: no_qemu },
     Test { name: "bad_input::command_line", run: command_line },
     Test { name: "bad_input::trace_files", run: trace_files },
+    Test { name: "bad_input::where_the_summary_goes", run: where_the_summary_goes },
 ];
 
 /// The program that files are spoiled from.
@@ -192,4 +193,25 @@ fn trace_files(context: &Context) -> Result<()> {
     };
     report(&directory.path().join("nothing"), "no such file")?;
     report(&path, "not a trace file")
+}
+
+/// Where nothing can be written is told before the boot, and a run without a summary leaves none of another one.
+fn where_the_summary_goes(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let nowhere = directory.path().join("nothing").join("summary.json");
+    for option in ["--json", "--trace"] {
+        let words = ["run", VICTIM, option, nowhere.to_str().context("a path that is not text")?];
+        refused(context, &words, "nothing/summary.json", |_| ())?;
+    }
+    let path = directory.path().join("summary.json");
+    fs::write(&path, "of another run")?;
+    let text = path.to_str().context("a path that is not text")?;
+    refused(
+        context,
+        &["run", "calls", "100000000", "--timeout", "1", "--json", text],
+        "timeout after 1 s",
+        |_| (),
+    )?;
+    ensure!(!path.exists(), "{text} is still there");
+    Ok(())
 }

@@ -11,7 +11,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
-use pe_replay::{Cause, Comparison, Inside, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Stop};
+use pe_replay::{
+    Begun, Cause, Comparison, Inside, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Span, Stop,
+};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
@@ -345,6 +347,19 @@ impl Machine for Model {
         self.executed += done;
         self.clock += 25;
         stop
+    }
+
+    /// In the short forms where that is possible, as the kernel does it.
+    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+        let stop = self.enter(Some(source), state, Order::begin(budget));
+        let Stop { instructions, entered, ticks, .. } = stop;
+        let span = Span { instructions, entered, ticks };
+        let plain = stop.debug_exceptions == 0 && stop.strays == 0;
+        match stop.cause {
+            Cause::Syscall if plain => Begun::Syscall(span),
+            Cause::Counter if plain => Begun::Counter(span),
+            _ => Begun::Otherwise(stop),
+        }
     }
 
     fn decode(&mut self, rip: u64) -> Instruction {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Running user code as a function call that returns why it stopped.
 //!
-//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`enter`] sees that
+//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`execute`] sees that
 //! every such field has a value that cannot fault in the kernel, or brings it to
 //! one (decision 0001 has the table).
 
@@ -26,7 +26,7 @@ const DISARM_LEAD: u64 = 256;
 
 /// The time stamps around a stretch of user code.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct Stamps {
     /// Before it.
     pub entered: u64,
     /// After it.
@@ -37,9 +37,9 @@ pub struct Span {
 #[derive(Clone, Copy, Debug)]
 pub enum Glance {
     /// By a system call.
-    Syscall(Span),
+    Syscall(Stamps),
     /// By the counter.
-    Counter(Span),
+    Counter(Stamps),
     /// In any way.
     Otherwise(Stretch),
 }
@@ -186,7 +186,7 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
 pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
     match execute(source, state, start, mxcsr_mask) {
-        Some(span) => finish(state, span, start.timer),
+        Some(stamps) => finish(state, stamps, start.timer),
         None => refuse(),
     }
 }
@@ -194,25 +194,25 @@ pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: 
 /// Likewise from `source`, and looks no closer than needed at how it ended.
 #[inline(always)]
 pub fn begin(source: &Uprr, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Glance {
-    let Some(span) = execute(Some(source), state, start, mxcsr_mask) else {
+    let Some(stamps) = execute(Some(source), state, start, mxcsr_mask) else {
         return Glance::Otherwise(refuse());
     };
     match state.entry_vector {
         SYSCALL_ENTRY => {
-            drop_late_overflow(span, start.timer);
-            Glance::Syscall(span)
+            drop_late_overflow(stamps, start.timer);
+            Glance::Syscall(stamps)
         }
         COUNTER_ENTRY => {
             apic::end_of_interrupt();
-            Glance::Counter(span)
+            Glance::Counter(stamps)
         }
-        _ => Glance::Otherwise(finish(state, span, start.timer)),
+        _ => Glance::Otherwise(finish(state, stamps, start.timer)),
     }
 }
 
 /// Executes user code; `None` if the state cannot be loaded.
 #[inline(always)]
-fn execute(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Option<Span> {
+fn execute(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Option<Stamps> {
     let plain = !start.step && !start.resume && !start.interrupts_off;
     let from = match source {
         Some(source) if plain && is_ready(source, mxcsr_mask) => core::ptr::from_ref(source),
@@ -229,7 +229,7 @@ fn execute(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u3
     // valid; user page tables share the kernel's half.
     unsafe { entry::enter_user(from, state, start.timer) };
     // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
-    Some(unsafe { Span { entered: (*ENTRIES.0.get()).entered, left: (*ENTRIES.0.get()).left } })
+    Some(unsafe { Stamps { entered: (*ENTRIES.0.get()).entered, left: (*ENTRIES.0.get()).left } })
 }
 
 /// A stretch that was not executed: the user's #GP.
@@ -242,20 +242,20 @@ fn refuse() -> Stretch {
 
 /// Finds out why user mode was left.
 #[inline(never)]
-fn finish(state: &Uprr, span: Span, timer: u32) -> Stretch {
+fn finish(state: &Uprr, stamps: Stamps, timer: u32) -> Stretch {
     let cause = cause(state);
     if cause == Cause::Counter {
         apic::end_of_interrupt();
     } else {
-        drop_late_overflow(span, timer);
+        drop_late_overflow(stamps, timer);
     }
-    let Span { entered, left } = span;
+    let Stamps { entered, left } = stamps;
     Stretch { cause, entered, left, refused: false }
 }
 
 #[inline(always)]
-fn drop_late_overflow(span: Span, timer: u32) {
-    let Span { entered, left } = span;
+fn drop_late_overflow(stamps: Stamps, timer: u32) {
+    let Stamps { entered, left } = stamps;
     if left.wrapping_sub(entered).wrapping_add(DISARM_LEAD) >= u64::from(timer) {
         drop_overflow();
     }

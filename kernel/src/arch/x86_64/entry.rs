@@ -94,7 +94,7 @@ const fn displacement(offset: u64) -> i32 {
 /// then in `state`, which may be the same; `timer` is what the APIC timer is
 /// armed with.
 ///
-/// Called by: `context::enter`. State: interrupts off. Leaves `source` alone,
+/// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
 /// the timer disarmed, and the kernel's own extended state, RFLAGS
 /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
 ///
