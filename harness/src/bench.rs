@@ -13,6 +13,7 @@ mod grid;
 mod latency;
 pub mod loops;
 mod origin;
+mod original;
 mod plot;
 mod runner;
 mod sweep;
@@ -41,6 +42,8 @@ const STATUS_FAILED: u8 = 1;
 
 /// A part of the suite that is no workload.
 const BARS: &str = "bars";
+/// The rows that stand beside the original's figures.
+const ORIGINAL: &str = "original";
 /// Likewise.
 const SWEEP: &str = "sweep";
 /// Likewise.
@@ -51,6 +54,7 @@ struct Plan {
     workloads: Vec<&'static Workload>,
     variants: Vec<grid::Variant>,
     bars: bool,
+    original: bool,
     sweep: bool,
     counters: bool,
 }
@@ -60,7 +64,14 @@ impl Plan {
         if args.quick {
             let variants = grid::quick();
             let workloads = vec![&workload::QUICK];
-            return Ok(Self { workloads, variants, bars: false, sweep: false, counters: false });
+            return Ok(Self {
+                workloads,
+                variants,
+                bars: false,
+                original: false,
+                sweep: false,
+                counters: false,
+            });
         }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
         for suite in &args.suites {
@@ -73,6 +84,7 @@ impl Plan {
             workloads: workload::ALL.iter().filter(|workload| wanted(workload.name)).collect(),
             variants: grid::all(),
             bars: wanted(BARS),
+            original: wanted(ORIGINAL),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
         })
@@ -82,6 +94,9 @@ impl Plan {
         let mut cases = grid::cases(&self.workloads, &self.variants);
         if self.bars {
             cases.extend(bars::cases());
+        }
+        if self.original {
+            cases.extend(original::cases());
         }
         if self.sweep {
             cases.extend(sweep::cases());
@@ -95,7 +110,7 @@ impl Plan {
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS])
 }
 
 /// Measures and prints; returns the exit status.
@@ -148,6 +163,7 @@ fn list() {
         println!("{name:<10}{about}");
     }
     println!("{BARS:<10}the bars that the engine is held to");
+    println!("{ORIGINAL:<10}the shape of PE for which the original gives figures, beside these");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
     println!("\nEach workload is run under:");
@@ -163,6 +179,9 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     }
     if plan.bars {
         tables.push(bars::table(&bars::measure(results)));
+    }
+    if plan.original {
+        tables.push(original::table(results));
     }
     if plan.sweep {
         tables.push(sweep::table(results));
@@ -180,6 +199,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "workloads": grid::value(&plan.workloads, &plan.variants, results),
         "native": grid::native_value(&plan.workloads, results),
         "bars": plan.bars.then(|| bars::value(&bars::measure(results))),
+        "original": plan.original.then(|| original::value(results)),
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),

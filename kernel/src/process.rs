@@ -22,6 +22,7 @@ use pe_replay::{Comparison, DelimiterKind, Difference, Engine, Mode, Outcome, Ph
 use pmu::Margin;
 
 use crate::arch::segment::{USER_CS, USER_SS};
+use crate::arch::tally::{self, Reading};
 use crate::arch::{context, machine};
 use crate::archive::Archive;
 use crate::channel;
@@ -31,6 +32,7 @@ use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
 use crate::replay::{self, KernelMachine, Platform};
+use crate::upkeep;
 
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
@@ -91,6 +93,7 @@ pub fn execute(
         end: End::Deadlock,
         totals: Totals::default(),
         drained: context::drained(),
+        counted: Reading::now(),
         published: 0,
     };
     let hashed = tracking && config.policy.comparison == Comparison::Hash;
@@ -114,6 +117,7 @@ impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
     fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+        tally::TIME_STAMPS.add(1);
         let now = machine::now();
         let injections = config.injections.clone();
         let states = replay::states()?;
@@ -145,6 +149,8 @@ struct Run<'a> {
     totals: Totals,
     /// Overflows that were dropped before the program started.
     drained: u64,
+    /// What was counted before its first PE.
+    counted: Reading,
     /// When progress was published last.
     published: u64,
 }
@@ -245,13 +251,15 @@ impl Run<'_> {
 
     fn finish(mut self) -> EndRecord {
         self.totals.total = self.totals.phases.total();
-        self.totals.drained_overflows += context::drained() - self.drained;
+        let drained = context::drained() - self.drained;
+        self.totals.drained_overflows += drained;
         self.totals.lost_records = channel::lost_records();
         // Who is left ends with the first process.
         while let Some(other) = self.others.pop() {
             self.bury(other);
         }
         self.totals.events.add_all(&self.current.engine.events);
+        upkeep::complete(&mut self.totals, Reading::now().since(self.counted), drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}
@@ -286,6 +294,7 @@ impl Run<'_> {
                     ended = true;
                 }
             }
+            tally::TIME_STAMPS.add(1);
             let Turn::Of(id) = self.linux.turn(last, machine::now()) else {
                 self.end = End::Deadlock;
                 return false;
@@ -311,6 +320,7 @@ impl Run<'_> {
             return self.killed_here(linux::SIGKILL);
         }
         if self.linux.is_waiting() {
+            tally::TIME_STAMPS.add(1);
             return self.syscall(0);
         }
         let state = self.current.engine.state_mut();
@@ -348,6 +358,8 @@ impl Run<'_> {
     /// Takes the frames that processes keep which do not run: the current one cannot
     /// do its next instruction without. Returns whether there were any.
     fn free_frames(&mut self) -> bool {
+        // The PE's own, and the one below.
+        tally::TIME_STAMPS.add(2);
         let before = self.machine.pooled();
         for other in &mut self.others {
             if let Some(space) = &mut other.space {

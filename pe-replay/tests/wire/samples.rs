@@ -116,6 +116,19 @@ pub fn totals() -> Totals {
             lines_flushed: 46,
             cache_flushes: 47,
             translation_flushes: 48,
+            resumed: 50,
+            states: 51,
+            selectors: 52,
+            bases_written: 53,
+            bases_read: 54,
+            x87_resets: 55,
+            x87_clears: 56,
+            time_stamps: 57,
+            apic_writes: 58,
+            spaces_loaded: 59,
+            pages_invalidated: 60,
+            lines_copied: 61,
+            lines_filled: 62,
         },
         total: 1000,
         boot: 2000,
@@ -202,8 +215,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str =
-    "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
 
 /// Choice of the counter and its faults.
 pub const COUNTER: &str = "00020701000000000000000000000000000000000009";
