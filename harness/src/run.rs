@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::Job;
+use pe_replay::wire::config::{Job, Recording};
 use pe_replay::wire::end::{End, EndRecord};
 
 use crate::artifacts::Guest;
@@ -113,6 +113,7 @@ fn request(args: &RunArgs) -> Result<Request> {
     request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
+    request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
     request.injections = args.inject.clone();
     (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.

@@ -15,10 +15,10 @@ use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
 use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::Config;
+use pe_replay::wire::config::{Config, Recording};
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
 use pe_replay::wire::record::{Record, TraceHeader};
-use pe_replay::{Comparison, DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 use pmu::Margin;
 
 use crate::arch::segment::{USER_CS, USER_SS};
@@ -60,7 +60,7 @@ pub fn execute(
     config: &Config,
     archive: &Archive<'static>,
     platform: &Platform,
-    trace: bool,
+    trace: Recording,
     most: u64,
 ) -> Result<EndRecord, Refusal> {
     let out_of_memory = |needed_pages| {
@@ -95,12 +95,8 @@ pub fn execute(
         drained: context::drained(),
         counted: Reading::now(),
         published: 0,
-    };
-    let hashed = tracking && config.policy.comparison == Comparison::Hash;
-    let trace = match (trace, hashed) {
-        (false, _) => Trace::Nothing,
-        (true, false) => Trace::Pes,
-        (true, true) => Trace::Digests,
+        attends: true,
+        digest: None,
     };
     Ok(run.until_end(trace, most))
 }
@@ -153,16 +149,10 @@ struct Run<'a> {
     counted: Reading,
     /// When progress was published last.
     published: u64,
-}
-
-/// What of each PE is recorded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trace {
-    Nothing,
-    /// What it did.
-    Pes,
-    /// Likewise, and the digest of what it left behind.
-    Digests,
+    /// Whether more is to be done after this PE than after every one.
+    attends: bool,
+    /// The digest of what the last PE left behind, if it was committed and digests are asked for.
+    digest: Option<Digest>,
 }
 
 /// How the current process goes on.
@@ -179,16 +169,15 @@ enum Step {
 }
 
 impl Run<'_> {
-    fn until_end(mut self, trace: Trace, most: u64) -> EndRecord {
+    fn until_end(mut self, trace: Recording, most: u64) -> EndRecord {
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
             if matches!(outcome, Outcome::OutOfFrames) && self.free_frames() {
                 continue;
             }
-            if sequence == 0 {
-                self.totals.boot =
-                    self.current.engine.watch.mark() - self.current.engine.watch.phases.total();
+            if self.attends {
+                self.attend(&outcome, trace);
             }
             self.sequence += 1;
             self.totals.pes += 1;
@@ -225,11 +214,11 @@ impl Run<'_> {
             self.totals.phases.add_all(&phases);
             // In this order, and the second by a call: to record a PE costs some forty
             // instructions, and each branch more would be felt.
-            if trace == Trace::Pes
+            if trace == Recording::Pes
                 && let Some(kind) = kind
             {
                 self.record(sequence, kind, count, phases);
-            } else if trace == Trace::Digests {
+            } else if trace == Recording::Digests {
                 self.record_digested(sequence, kind, count, phases);
             }
             self.publish();
@@ -399,6 +388,24 @@ impl Run<'_> {
         }
     }
 
+    /// Does what is not done at the end of every PE: after the first one, and where
+    /// digests are asked for.
+    #[cold]
+    #[inline(never)]
+    fn attend(&mut self, outcome: &Outcome, trace: Recording) {
+        let engine = &self.current.engine;
+        if self.sequence == 0 {
+            self.totals.boot = engine.watch.mark() - engine.watch.phases.total();
+        }
+        self.attends = trace == Recording::Digests;
+        self.digest = match outcome {
+            Outcome::Committed(committed) if self.attends => {
+                Some(engine.digest(&mut self.machine, committed))
+            }
+            _ => None,
+        };
+    }
+
     fn count(&mut self) {
         let (totals, account) = (&mut self.totals, self.current.engine.account());
         totals.write_faults += u64::from(account.write_faults);
@@ -444,12 +451,11 @@ impl Run<'_> {
         channel::pe_record(&self.recorded(sequence, delimiter, count, &phases));
     }
 
-    /// Likewise, with its digest; of a PE that was not committed there is no record.
+    /// Records a PE with its digest; of a PE that was not committed there is neither.
     #[cold]
     #[inline(never)]
     fn record_digested(&self, sequence: u64, delimiter: Option<DelimiterKind>, count: u64, phases: Phases) {
-        let Some(delimiter) = delimiter else { return };
-        let digest = self.current.engine.digest();
+        let (Some(delimiter), Some(digest)) = (delimiter, self.digest) else { return };
         channel::digested_pe_record(&self.recorded(sequence, delimiter, count, &phases), digest);
     }
 

@@ -16,7 +16,7 @@ pub fn list(trace: &[u8]) -> Result<String> {
     for record in records {
         let record = record.context("the trace")?;
         let PeRecord { sequence, process, delimiter, rip, instructions, frames_written, digest, .. } = record;
-        let digest = digest.map_or("-".to_owned(), |digest| format!("{digest:032x}"));
+        let digest = digest.map_or("-".to_owned(), |digest| digest.to_string());
         let (kind, rip) = (delimiter.name(), format!("{rip:#x}"));
         writeln!(
             text,

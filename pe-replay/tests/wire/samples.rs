@@ -3,13 +3,13 @@
 
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::VERSION;
-use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Sink};
+use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
     CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, Refusal, Registers, Suspect, Totals, Verdict,
 };
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
-use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -23,7 +23,10 @@ pub const DIFFERENCE: Difference =
     Difference { field: Field::Memory, first: 0x12, second: 0x13, address: 0x40_1234 };
 
 /// What differs in every byte.
-pub const DIGEST: u128 = 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10;
+pub const DIGEST: Digest = Digest {
+    state: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10,
+    pages: 0x1112_1314_1516_1718_191a_1b1c_1d1e_1f20,
+};
 
 pub fn config() -> Config {
     Config {
@@ -33,7 +36,7 @@ pub fn config() -> Config {
         channel_base: 0x1000_0000,
         channel_size: 0x100_0000,
         sink: Sink::Memory,
-        trace: true,
+        trace: Recording::Pes,
         injections: [
             Injection { pe: 3, run: Run::First, at: 500, target: Target::Gpr(4), bit: 63 },
             Injection { pe: 4, run: Run::Second, at: 0, target: Target::Memory(0x4c_1000), bit: 7 },
