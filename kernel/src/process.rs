@@ -28,7 +28,7 @@ use crate::archive::Archive;
 use crate::channel;
 use crate::counter::Counting;
 use crate::delimit::{self, Duty};
-use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn};
+use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn, fallible};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
 use crate::replay::{self, KernelMachine, Platform};
@@ -118,7 +118,7 @@ impl Process {
         let injections = config.injections.clone();
         let states = replay::states()?;
         let engine = Engine::new(config.policy, margin, injections, config.mutation, states, now);
-        let mut process = linux::boxed(Self { id, engine, space: None })?;
+        let mut process = fallible::boxed(Self { id, engine, space: None })?;
         process.engine.state_mut().clone_from(state);
         Ok(process)
     }
@@ -334,7 +334,7 @@ impl Run<'_> {
         let (mut before, space) = self.replace(next);
         before.space = Some(space);
         // There is room: `next` has just been taken from there.
-        self.others.push(before);
+        fallible::push_reserved(&mut self.others, before);
     }
 
     /// Gives back all that the current process had; `next` is the current one then.
@@ -369,11 +369,10 @@ impl Run<'_> {
     /// The instruction behind a persistent divergence.
     fn culprit(&mut self, seen: Difference) -> Option<Suspect> {
         let mut log = Vec::new();
-        if log.try_reserve_exact(MAX_STEPS).is_err() {
+        if fallible::resize(&mut log, MAX_STEPS, || 0).is_err() {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        log.resize(MAX_STEPS, 0);
         let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
         Some(Suspect { rip, after, code: delimit::code_at(&self.machine.space, rip) })
     }
@@ -527,7 +526,7 @@ impl Run<'_> {
     /// Takes a new process in.
     fn fork(&mut self, count: u64) -> Step {
         let Some(Newborn { id, space, state }) = self.linux.take_newborn() else { return Step::GoOn };
-        let made = linux::reserve_one(&mut self.others)
+        let made = fallible::reserve_one(&mut self.others)
             .and_then(|()| Process::new(id, self.config, self.machine.counting.margin, &state));
         let Ok(mut child) = made else {
             space.discard();
@@ -539,7 +538,7 @@ impl Run<'_> {
             // Its turn begins here.
             self.slice = TIME_SLICE.saturating_add(count);
         }
-        self.others.push(child);
+        fallible::push_reserved(&mut self.others, child);
         if self.linux.is_waiting() { Step::GiveWay } else { Step::GoOn }
     }
 
