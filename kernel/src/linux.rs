@@ -12,6 +12,8 @@
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+#[cfg(test)]
+mod audit;
 mod budget;
 mod content;
 mod descriptor;

@@ -238,6 +238,13 @@ mod tests {
     const RW: Access = Access { read: true, write: true, execute: false };
     const R: Access = Access { read: true, write: false, execute: false };
 
+    impl Areas {
+        /// Leaves no room in the list: what comes next has to make some.
+        pub fn tighten(&mut self) {
+            self.list.shrink_to_fit();
+        }
+    }
+
     fn area(start: u64, end: u64, access: Access) -> Area {
         Area { start, end, access, kind: Kind::Private }
     }

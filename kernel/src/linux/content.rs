@@ -336,6 +336,15 @@ impl Content {
 mod tests {
     use super::*;
 
+    impl Content {
+        /// Fails if the cost is not that of what is there.
+        pub fn audit(&self) {
+            let cost = list_len(&self.groups) + self.groups.iter().map(Group::cost).sum::<u64>();
+            assert_eq!(self.cost, cost);
+            assert!(self.groups.is_sorted_by(|a, b| a.number < b.number));
+        }
+    }
+
     fn all(content: &Content) -> Vec<u8> {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < content.length() {

@@ -208,3 +208,17 @@ impl Descriptors {
         Ok(closed)
     }
 }
+
+#[cfg(test)]
+impl Descriptors {
+    /// Leaves no room in the table: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        self.table.shrink_to_fit();
+    }
+
+    /// What tells each descriptor's open description from all others, and where it leads.
+    pub fn open_ones(&self) -> impl Iterator<Item = (*const Cell<Description>, Object)> {
+        let open = self.table.iter().flatten();
+        open.map(|descriptor| (Rc::as_ptr(&descriptor.description), descriptor.description.get().object))
+    }
+}

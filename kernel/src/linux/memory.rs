@@ -374,3 +374,31 @@ impl Memory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Memory {
+    /// Leaves no room in the lists: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        self.areas.tighten();
+        self.resident.tighten();
+        self.objects.shrink_to_fit();
+        for attached in &self.objects {
+            attached.object.borrow_mut().tighten();
+        }
+    }
+
+    /// Fails if the pages that are mapped are not those that are noted down, or lie in no area.
+    pub fn audit(&self, space: &Space) {
+        assert_eq!(self.resident.audit(), space.mapped());
+        let mut from = 0;
+        while let Some(run) = self.resident.first_between(from, USER_END) {
+            assert_eq!(self.areas.first_hole(run.start, run.end), None);
+            from = run.end;
+        }
+        for area in self.areas.all() {
+            if let Kind::Shared { object, .. } = area.kind {
+                assert!(self.objects.iter().any(|attached| attached.id == object), "{area:x?}");
+            }
+        }
+    }
+}

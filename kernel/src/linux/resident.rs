@@ -111,6 +111,20 @@ impl Resident {
 mod tests {
     use super::*;
 
+    impl Resident {
+        /// Leaves no room in the list: what comes next has to make some.
+        pub fn tighten(&mut self) {
+            self.runs.shrink_to_fit();
+        }
+
+        /// Fails if the runs are not disjoint and in order; returns how many pages there are.
+        pub fn audit(&self) -> u64 {
+            let bounds: Vec<_> = self.runs.iter().flat_map(|run| [run.start, run.end]).collect();
+            assert!(bounds.is_sorted_by(|a, b| a < b), "{:x?}", self.runs);
+            self.runs.iter().map(|run| (run.end - run.start) / PAGE_LEN).sum()
+        }
+    }
+
     fn pages(list: &[u64]) -> Resident {
         let mut resident = Resident::default();
         for page in list {

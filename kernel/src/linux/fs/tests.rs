@@ -3,6 +3,41 @@
 
 use super::*;
 
+impl Fs {
+    /// Leaves no room in the tables: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        let before = list_len(&self.inodes);
+        self.inodes.shrink_to_fit();
+        self.budget.refund(before - list_len(&self.inodes));
+        for inode in self.inodes.iter_mut().flatten() {
+            let before = inode.node.cost();
+            if let Node::Directory(directory) = &mut inode.node {
+                directory.entries.shrink_to_fit();
+            }
+            self.budget.refund(before - inode.node.cost());
+        }
+    }
+
+    /// Fails if an inode is nobody's, if one is not held as often as `held` says, or if what is
+    /// there does not make up the budget of `total` bytes with what is left.
+    pub fn audit(&self, held: impl Fn(InodeId) -> u32, total: u64) {
+        let mut cost = list_len(&self.inodes);
+        for (index, inode) in self.inodes.iter().enumerate() {
+            let Some(inode) = inode else { continue };
+            assert_eq!(inode.holders, held(InodeId(index)) + u32::from(index == 0), "inode {index}");
+            assert!(inode.holders > 0 || inode.links > 0, "inode {index} is nobody's");
+            cost += inode.node.cost();
+            match &inode.node {
+                Node::Directory(it) => cost += it.entries.iter().map(|it| list_len(&it.name)).sum::<u64>(),
+                Node::File(content) => content.audit(),
+                Node::Link(_) | Node::Device(_) => {}
+            }
+        }
+        assert_eq!(cost + self.budget.left(), total);
+        assert_eq!(self.free, self.inodes.iter().filter(|inode| inode.is_none()).count());
+    }
+}
+
 fn fs() -> Fs {
     Fs::new(1 << 20, 0).unwrap()
 }
