@@ -89,7 +89,7 @@ mod tests {
     use std::io::Read;
 
     use pe_replay::Policy;
-    use pe_replay::wire::config::{Job, Sink};
+    use pe_replay::wire::config::{Job, Recording, Sink};
     use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 
     use super::*;
@@ -102,7 +102,7 @@ mod tests {
             channel_base: 256 << 20,
             channel_size: 256 << 20,
             sink: Sink::Memory,
-            trace: true,
+            trace: Recording::Pes,
             injections: Default::default(),
             mutation: None,
             counter: CounterChoice::default(),

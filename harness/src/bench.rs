@@ -13,6 +13,7 @@ mod grid;
 mod latency;
 pub mod loops;
 mod origin;
+mod original;
 mod plot;
 mod runner;
 mod sweep;
@@ -48,6 +49,8 @@ const JSON: &str = "--json";
 
 /// A part of the suite that is no workload.
 const BARS: &str = "bars";
+/// The rows that stand beside the original's figures.
+const ORIGINAL: &str = "original";
 /// Likewise.
 const SWEEP: &str = "sweep";
 /// Likewise.
@@ -58,6 +61,7 @@ struct Plan {
     workloads: Vec<&'static Workload>,
     variants: Vec<grid::Variant>,
     bars: bool,
+    original: bool,
     sweep: bool,
     counters: bool,
 }
@@ -67,7 +71,14 @@ impl Plan {
         if args.quick {
             let variants = grid::quick();
             let workloads = vec![&workload::QUICK];
-            return Ok(Self { workloads, variants, bars: false, sweep: false, counters: false });
+            return Ok(Self {
+                workloads,
+                variants,
+                bars: false,
+                original: false,
+                sweep: false,
+                counters: false,
+            });
         }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
         for suite in &args.suites {
@@ -80,6 +91,7 @@ impl Plan {
             workloads: workload::ALL.iter().filter(|workload| wanted(workload.name)).collect(),
             variants: grid::all(),
             bars: wanted(BARS),
+            original: wanted(ORIGINAL),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
         })
@@ -89,6 +101,9 @@ impl Plan {
         let mut cases = grid::cases(&self.workloads, &self.variants);
         if self.bars {
             cases.extend(bars::cases());
+        }
+        if self.original {
+            cases.extend(original::cases());
         }
         if self.sweep {
             cases.extend(sweep::cases());
@@ -102,7 +117,7 @@ impl Plan {
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS])
 }
 
 /// Measures and prints; returns the exit status.
@@ -153,6 +168,7 @@ fn list() {
         println!("{name:<10}{about}");
     }
     println!("{BARS:<10}the bars that the engine is held to");
+    println!("{ORIGINAL:<10}the shape of PE for which the original gives figures, beside these");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
     println!("\nEach workload is run under:");
@@ -168,6 +184,9 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     }
     if plan.bars {
         tables.push(bars::table(&bars::measure(results)));
+    }
+    if plan.original {
+        tables.push(original::table(results));
     }
     if plan.sweep {
         tables.push(sweep::table(results));
@@ -185,6 +204,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "workloads": grid::value(&plan.workloads, &plan.variants, results),
         "native": grid::native_value(&plan.workloads, results),
         "bars": plan.bars.then(|| bars::value(&bars::measure(results))),
+        "original": plan.original.then(|| original::value(results)),
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),

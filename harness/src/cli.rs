@@ -112,6 +112,12 @@ pub struct RunArgs {
     /// Write the trace to a file, for `report`
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Record with each processing element a digest of what it left behind, for `report --list`
+    ///
+    /// It covers registers, delimiter, count, and address and content of each page written, and is the same in every
+    /// mode and on every machine, but that `--mode off` does not track pages.
+    #[arg(long)]
+    pub digests: bool,
     /// Write the summary as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -266,7 +272,7 @@ pub struct ReportArgs {
     #[arg(value_name = "TRACE")]
     pub file: PathBuf,
     /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
-    /// pages written, and the hash of what it left behind if results were compared by hash
+    /// pages written, and the digest of what it left behind if the run was made with --digests
     #[arg(long)]
     pub list: bool,
     /// Write the summary as JSON to a file

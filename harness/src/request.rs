@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
-use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation};
+use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
 
@@ -33,6 +33,8 @@ pub struct Request {
     pub memory_mib: u32,
     /// Seed of everything random.
     pub seed: u64,
+    /// What of each PE is recorded.
+    pub trace: Recording,
     /// Flips.
     pub injections: Vec<Injection>,
     /// A part of the engine to leave out.
@@ -60,6 +62,7 @@ impl Request {
             contents: Contents::default(),
             memory_mib: 256,
             seed: 1,
+            trace: Recording::Pes,
             injections: Vec::new(),
             mutation: None,
             cpu: None,
@@ -98,7 +101,7 @@ impl Request {
             channel_base: layout.channel_base(),
             channel_size: layout.channel_size(),
             sink: self.machine.sink(),
-            trace: true,
+            trace: self.trace,
             injections,
             mutation: self.mutation,
             counter: self.counter,

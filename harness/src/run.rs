@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::Job;
+use pe_replay::wire::config::{Job, Recording};
 use pe_replay::wire::end::{End, EndRecord};
 
 use crate::artifacts::Guest;
@@ -110,6 +110,7 @@ fn request(args: &RunArgs) -> Result<(Request, Files)> {
     request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
+    request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
     request.injections = args.inject.clone();
     (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.

@@ -75,7 +75,7 @@ fn rip(record: &PeRecord) -> String {
 }
 
 fn digest(record: &PeRecord) -> Option<String> {
-    record.digest.map(|digest| format!("{digest:032x}"))
+    record.digest.map(|digest| digest.to_string())
 }
 
 fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {

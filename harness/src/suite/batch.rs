@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::Job;
+use pe_replay::wire::config::{Job, Recording};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
 use pe_replay::{Injection, Policy};
@@ -33,8 +33,8 @@ pub struct Case {
     pub words: Vec<String>,
     /// How its PEs are run.
     pub policy: Policy,
-    /// Whether they are recorded.
-    pub trace: bool,
+    /// What of them is recorded.
+    pub trace: Recording,
     /// Flips.
     pub flips: Vec<Injection>,
 }
@@ -44,7 +44,7 @@ impl Case {
     pub fn new(context: &Context, name: &str, arguments: &[&str], policy: Policy) -> Result<Self> {
         let path = context.executable(name)?;
         let words = [name].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
-        Ok(Self { path, words, policy, trace: false, flips: Vec::new() })
+        Ok(Self { path, words, policy, trace: Recording::Nothing, flips: Vec::new() })
     }
 
     /// What a failure calls it.

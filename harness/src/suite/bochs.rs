@@ -17,9 +17,10 @@ mod plain;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
+use pe_replay::wire::config::Recording;
 use pe_replay::wire::end::End;
 use pe_replay::wire::record::PeRecord;
-use pe_replay::{Comparison, DelimiterKind, Injection, Mode, Policy, Run, Target};
+use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run, Target};
 
 use super::batch::{self, Case, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
@@ -78,8 +79,7 @@ const BY_HASH: Policy = Policy { comparison: Comparison::Hash, ..Policy::DEFAULT
 
 fn case(context: &Context, name: &str, policy: Policy) -> Result<Case> {
     let arguments = ROUNDS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, words)| words);
-    let trace = policy.comparison == Comparison::Hash;
-    Ok(Case { trace, ..Case::new(context, name, arguments, policy)? })
+    Ok(Case { trace: Recording::Digests, ..Case::new(context, name, arguments, policy)? })
 }
 
 /// The names of all programs of the project.
@@ -100,7 +100,7 @@ fn plain_names(context: &Context) -> Result<Vec<String>> {
 }
 
 /// What a PE was, and the digest of what it left behind.
-type Boundary = (u64, DelimiterKind, u64, u64, u16, Option<u128>);
+type Boundary = (u64, DelimiterKind, u64, u64, u16, Option<Digest>);
 
 fn boundary(record: &PeRecord) -> Boundary {
     let PeRecord { sequence, delimiter, rip, instructions, frames_written, digest, .. } = *record;
@@ -221,7 +221,8 @@ fn others(context: &Context) -> Result<Vec<Case>> {
     }
     for applet in programs::APPLETS {
         let words = ["busybox"].iter().chain(applet).map(|word| (*word).to_owned()).collect();
-        cases.push(Case { path: programs::BUSYBOX.into(), words, policy, trace: false, flips: Vec::new() });
+        let trace = Recording::Digests;
+        cases.push(Case { path: programs::BUSYBOX.into(), words, policy, trace, flips: Vec::new() });
     }
     for case in &mut cases {
         if let Some(Apart { comparison, .. }) = apart(case) {

@@ -77,7 +77,8 @@ impl Pages {
             Ok(index) => index,
             Err(index) => {
                 fallible::reserve_one(&mut self.frames).map_err(|Exhausted| OutOfFrames)?;
-                self.frames.insert(index, (number, SharedFrame::zeroed()?));
+                let frame = SharedFrame::zeroed()?;
+                fallible::insert_reserved(&mut self.frames, index, (number, frame));
                 index
             }
         };
