@@ -20,14 +20,14 @@ mod sweep;
 mod table;
 mod workload;
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::artifacts::Guest;
 use crate::cli::BenchArgs;
+use crate::destination::Files;
 use crate::model::Model;
 use crate::packages;
 
@@ -39,6 +39,13 @@ use workload::Workload;
 
 /// The status when a run failed its checks.
 const STATUS_FAILED: u8 = 1;
+
+/// What is written: tables into a document, a picture, all figures.
+const INTO: &str = "--into";
+/// The picture.
+const PLOT: &str = "--plot";
+/// All figures.
+const JSON: &str = "--json";
 
 /// A part of the suite that is no workload.
 const BARS: &str = "bars";
@@ -127,6 +134,8 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     if let Some(path) = &args.into {
         document::check(path)?;
     }
+    let files = Files::default().read("--model", &args.model).written(INTO, args.into.as_ref())?;
+    let files = files.written(PLOT, args.plot.as_ref())?.written(JSON, args.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let timeout = Duration::from_secs(args.timeout);
@@ -144,14 +153,10 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
     }
     if let Some(path) = &args.into {
-        document::replace(path, &markdown())?;
+        files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
-    if let Some(path) = &args.plot {
-        plot::draw(path, &sweep::curves(&results))?;
-    }
-    if let Some(path) = &args.json {
-        save(path, &value(&plan, &results, &model, &origin))?;
-    }
+    files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
+    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin)))?;
     for failure in results.failures() {
         eprintln!("reprise: {failure}");
     }
@@ -205,10 +210,6 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "loops": plan.counters.then(|| loops::value(results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
-}
-
-fn save(path: &Path, value: &Value) -> Result<()> {
-    std::fs::write(path, format!("{value:#}\n")).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

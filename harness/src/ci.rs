@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::artifacts::{self, Guest};
 use crate::machine::process;
-use crate::packages;
 use crate::suite::{self, Tally};
+use crate::{children, packages};
 
 /// The status when something failed.
 const STATUS_FAILED: u8 = 1;
@@ -43,7 +43,8 @@ pub fn ci() -> Result<u8> {
     let reprise = ourselves()?;
     let mut tally = Tally::default();
     let mut step = |name: &str, command: &mut Command| -> Result<bool> {
-        let passed = echoed(command).status().with_context(|| format!("cannot start {name}"))?.success();
+        let passed =
+            children::status(echoed(command)).with_context(|| format!("cannot start {name}"))?.success();
         println!("{name} ... {}", if passed { "ok" } else { "FAILED" });
         tally.count(passed);
         Ok(passed)
@@ -91,8 +92,9 @@ fn echoed(command: &mut Command) -> &mut Command {
 /// Runs the tests of the host crates and adds their totals up.
 fn host_tests() -> Result<Tally> {
     let mut command = artifacts::cargo();
-    command.args(["test", "--no-fail-fast"]).stderr(Stdio::inherit());
-    let output = echoed(&mut command).output().context("cannot start cargo test")?;
+    command.args(["test", "--no-fail-fast"]).stdout(Stdio::piped());
+    let tests = children::start(echoed(&mut command)).context("cannot start cargo test")?;
+    let output = tests.wait_with_output().context("cannot read what cargo test says")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let tally = tally_of(&text);
     if !output.status.success() {

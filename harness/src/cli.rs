@@ -17,6 +17,9 @@ use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
 #[derive(Debug, Parser)]
 #[command(name = "reprise", bin_name = "cargo reprise", version)]
 pub struct Cli {
+    /// The process that waits for this one, which does the work
+    #[arg(long, hide = true)]
+    pub supervisor: Option<u32>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -467,15 +470,23 @@ fn injection(text: &str) -> Result<Injection, String> {
     text.parse().map_err(|error: InjectionError| error.to_string())
 }
 
-/// Reads the command line; `Err` holds what is wrong with it, in one line.
-///
-/// Help and version are printed, and the process ends.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, String> {
+/// Why a command line is none that one could act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unparsed {
+    /// It asks for help or for the version: the answer.
+    Asked(String),
+    /// What is wrong with it, in one line.
+    Wrong(String),
+}
+
+/// Reads the command line.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Unparsed> {
     Cli::try_parse_from(words).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        _ => one_line(&error.to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Asked(error.render().to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Unparsed::Wrong("a command is needed; --help lists them".into())
+        }
+        _ => Unparsed::Wrong(one_line(&error.to_string())),
     })
 }
 
@@ -491,7 +502,7 @@ fn one_line(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse_words(words: &[&str]) -> Result<Cli, String> {
+    fn parse_words(words: &[&str]) -> Result<Cli, Unparsed> {
         parse(std::iter::once("reprise").chain(words.iter().copied()).map(OsString::from))
     }
 
@@ -530,7 +541,7 @@ mod tests {
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {
-            let message = parse_words(words).unwrap_err();
+            let Unparsed::Wrong(message) = parse_words(words).unwrap_err() else { panic!("{words:?}") };
             assert!(message.contains(part) && !message.contains('\n'), "{message}");
         }
     }

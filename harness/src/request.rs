@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
 use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
 
 use crate::archive::{self, Contents};
+use crate::input::{self, Bound};
 use crate::machine::{Boot, Machine, Processor};
 use crate::program;
 
@@ -130,17 +131,13 @@ impl Request {
     }
 }
 
-/// Reads a file that the user named.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow!("{}: no such file", path.display()),
-        _ => anyhow!("{}: {error}", path.display()),
-    })
-}
-
 /// Reads a program and checks that it can be run.
 pub fn read_program(path: &Path) -> Result<Vec<u8>> {
-    let bytes = read(path)?;
+    checked(path, input::read(path, Bound::GIVEN)?)
+}
+
+/// Checks that what was read from a file can be run.
+pub fn checked(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
     program::check(&bytes).with_context(|| path.display().to_string())?;
     Ok(bytes)
 }

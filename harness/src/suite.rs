@@ -29,7 +29,7 @@ mod witness;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -38,8 +38,8 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::artifacts::{self, Guest};
 use crate::machine::{self, Silent};
-use crate::packages;
 use crate::request::Request;
+use crate::{children, packages};
 pub use outcome::Outcome;
 pub use witness::GDB;
 
@@ -187,9 +187,12 @@ impl Context {
     /// Runs this tool itself; `prepare` may change environment and directory.
     pub fn reprise(&self, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
         let mut command = Command::new(&self.reprise);
-        command.args(words).stdin(Stdio::null());
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         prepare(&mut command);
-        command.output().with_context(|| format!("cannot start {}", self.reprise.display()))
+        let child = children::start(&mut command);
+        child
+            .and_then(Child::wait_with_output)
+            .with_context(|| format!("cannot start {}", self.reprise.display()))
     }
 }
 

@@ -105,7 +105,9 @@ impl Lab {
                 outcomes.push(Err(ending.to_string()));
                 Ok(())
             }
-            ending @ (Ending::EmulatorError(_) | Ending::NoEndRecord(_)) => bail!("{ending}"),
+            ending @ (Ending::EmulatorError(_) | Ending::EmulatorKilled(_) | Ending::NoEndRecord(_)) => {
+                bail!("{ending}")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 
-use crate::request;
+use crate::input::{self, Bound};
 
 /// What the file holds when nothing else is asked for.
 const BUILT_IN: &str = include_str!("../../../benches/model.toml");
@@ -129,7 +129,7 @@ impl Model {
 
     /// Somebody's own.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = String::from_utf8(request::read(path)?).map_err(|_| anyhow!("not a text"));
+        let text = String::from_utf8(input::read(path, Bound::MODEL)?).map_err(|_| anyhow!("not a text"));
         text.and_then(|text| Self::parse(&text)).with_context(|| path.display().to_string())
     }
 
