@@ -22,6 +22,7 @@ mod panic;
 mod process;
 mod replay;
 mod selftest;
+mod sorted;
 
 use pages::Primitives;
 use pe_replay::wire::config::{Config, Job, entry};

@@ -21,13 +21,14 @@ pub mod kernel {
         pub mod bytes;
     }
     pub mod linux;
+    pub mod sorted;
 }
 
 mod channel;
 mod mem;
 mod tests;
 
-use kernel::{archive, linux};
+use kernel::{archive, linux, sorted};
 
 /// Stands in for the kernel's log.
 #[macro_export]

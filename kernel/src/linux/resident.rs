@@ -4,63 +4,60 @@
 //! A list of disjoint runs of pages in ascending order, so that giving back a
 //! huge, mostly untouched area takes as long as the pages in it, not as the area.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::fallible::{self, Exhausted};
+use super::fallible::Exhausted;
 use crate::mem::space::PAGE_LEN;
+use crate::sorted::{Place, Sorted};
 
 /// The set of resident pages.
 #[derive(Default)]
 pub struct Resident {
-    runs: Vec<Range<u64>>,
+    runs: Sorted<Range<u64>>,
 }
 
 impl Resident {
     /// A copy.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        let mut runs = Vec::new();
-        runs.try_reserve_exact(self.runs.len()).map_err(|_| Exhausted)?;
-        runs.extend_from_slice(&self.runs);
-        Ok(Self { runs })
+        Ok(Self { runs: self.runs.copy().map_err(|_| Exhausted)? })
     }
 
-    /// Index of the first run that ends behind `address`.
-    fn index(&self, address: u64) -> usize {
-        self.runs.partition_point(|run| run.end <= address)
+    /// The place of the first run that ends behind `address`.
+    fn place(&self, address: u64) -> Place {
+        self.runs.place(|run| run.end <= address)
     }
 
     /// Whether the page at `page` is there.
     pub fn contains(&self, page: u64) -> bool {
-        self.runs.get(self.index(page)).is_some_and(|run| run.start <= page)
+        self.runs.get(self.place(page)).is_some_and(|run| run.start <= page)
     }
 
-    /// Makes sure that the next [`insert`](Self::insert) succeeds.
-    pub fn reserve(&mut self) -> Result<(), Exhausted> {
-        fallible::reserve_one(&mut self.runs)
+    /// Makes sure that an [`insert`](Self::insert) of this page succeeds if it comes next.
+    pub fn reserve(&mut self, page: u64) -> Result<(), Exhausted> {
+        self.runs.make_room(self.place(page)).map(|_| ()).map_err(|_| Exhausted)
     }
 
     /// Adds a page that is not in the set.
     pub fn insert(&mut self, page: u64) -> Result<(), Exhausted> {
         let end = page + PAGE_LEN;
-        let index = self.index(page);
-        let joins_upper = self.runs.get(index).is_some_and(|run| run.start == end);
-        let joins_lower = index > 0 && self.runs[index - 1].end == page;
-        match (joins_lower, joins_upper) {
-            (true, true) => {
-                self.runs[index - 1].end = self.runs[index].end;
-                self.runs.remove(index);
+        let place = self.place(page);
+        let upper = self.runs.get(place).filter(|run| run.start == end).map(|run| run.end);
+        let lower = self.runs.before(place).and_then(|place| self.runs.get_mut(place));
+        match (lower.filter(|run| run.end == page), upper) {
+            (Some(lower), Some(upper)) => {
+                lower.end = upper;
+                self.runs.remove(place);
             }
-            (true, false) => self.runs[index - 1].end = end,
-            (false, true) => self.runs[index].start = page,
-            (false, false) => fallible::insert(&mut self.runs, index, page..end)?,
+            (Some(lower), None) => lower.end = end,
+            (None, Some(_)) => self.runs.get_mut(place).into_iter().for_each(|upper| upper.start = page),
+            (None, None) => self.runs.insert(place, page..end).map_err(|_| Exhausted)?,
         }
         Ok(())
     }
 
     /// The first pages in the set that lie between two addresses.
     pub fn first_between(&self, start: u64, end: u64) -> Option<Range<u64>> {
-        let run = self.runs.get(self.index(start)).filter(|run| start < end && run.start < end)?;
+        let run = self.runs.get(self.place(start)).filter(|run| start < end && run.start < end)?;
         Some(run.start.max(start)..run.end.min(end))
     }
 
@@ -69,16 +66,28 @@ impl Resident {
         if start >= end {
             return Ok(());
         }
-        self.reserve()?;
-        let first = self.index(start);
-        let behind = self.runs.partition_point(|run| run.start < end);
-        if first >= behind {
-            return Ok(());
+        let place = self.place(start);
+        if let Some(run) = self.runs.get_mut(place)
+            && run.start < start
+        {
+            let lower = run.start..start;
+            if end < run.end {
+                // In the middle of one run: nothing else needs room.
+                let upper = end..run.end;
+                self.runs.insert(place, lower).map_err(|_| Exhausted)?;
+                let place = self.place(start);
+                self.runs.get_mut(place).into_iter().for_each(|run| *run = upper.clone());
+                return Ok(());
+            }
+            *run = lower;
         }
-        let lower = self.runs[first].start..start;
-        let upper = end..self.runs[behind - 1].end;
-        let left = [lower, upper].into_iter().filter(|run| run.start < run.end);
-        self.runs.splice(first..behind, left);
+        let place = self.place(end);
+        if let Some(run) = self.runs.get_mut(place)
+            && run.start < end
+        {
+            run.start = end;
+        }
+        self.runs.remove_between(self.place(start), self.runs.place(|run| run.start < end));
         Ok(())
     }
 }
@@ -95,8 +104,9 @@ mod tests {
         resident
     }
 
-    fn runs(resident: &Resident) -> Vec<(u64, u64)> {
-        resident.runs.iter().map(|run| (run.start / PAGE_LEN, run.end / PAGE_LEN)).collect()
+    fn runs(resident: &Resident) -> alloc::vec::Vec<(u64, u64)> {
+        let runs = resident.runs.onward(resident.place(0));
+        runs.map(|run| (run.start / PAGE_LEN, run.end / PAGE_LEN)).collect()
     }
 
     #[test]
@@ -119,5 +129,24 @@ mod tests {
         assert_eq!(runs(&resident), [(1, 2), (3, 4), (9, 10)]);
         resident.remove(0, u64::MAX).unwrap();
         assert_eq!(runs(&resident), []);
+    }
+
+    #[test]
+    fn a_run_is_cut_at_either_end_and_at_both() {
+        for (start, end, left) in [
+            (2, 4, &[(4, 6)][..]),
+            (1, 4, &[(4, 6)]),
+            (4, 6, &[(2, 4)]),
+            (4, 9, &[(2, 4)]),
+            (3, 5, &[(2, 3), (5, 6)]),
+            (6, 9, &[(2, 6)]),
+            (0, 2, &[(2, 6)]),
+            (4, 4, &[(2, 6)]),
+            (2, 6, &[]),
+        ] {
+            let mut resident = pages(&[2, 3, 4, 5]);
+            resident.remove(start * PAGE_LEN, end * PAGE_LEN).unwrap();
+            assert_eq!(runs(&resident), left, "{start} {end}");
+        }
     }
 }

@@ -123,3 +123,39 @@ fn a_removed_directory_takes_no_more_names() {
     assert_eq!(fs.create(&place, file(), 0, 0), Err(ENOENT));
     assert_eq!(fs.path_of(d), Err(ENOENT));
 }
+
+#[test]
+fn names_are_found_in_a_large_directory_and_listed_in_order_of_creation() {
+    let mut fs = fs();
+    let name = |number: u64| format!("/{:03}", number * 7919 % 1000).into_bytes();
+    let made: Vec<InodeId> = (0..1000).map(|number| make(&mut fs, &name(number), file()).unwrap()).collect();
+    for number in (0..1000).step_by(3) {
+        let place = fs.locate(InodeId::ROOT, &name(number), Follow::No).unwrap();
+        fs.unlink(&place, 0).unwrap();
+    }
+    for number in (1..1000).step_by(3) {
+        rename(&mut fs, &name(number), &name(number + 1)).unwrap();
+    }
+    let mut expected = Vec::new();
+    for (number, id) in (0..).zip(&made).filter(|(number, _)| number % 3 == 1) {
+        assert_eq!((find(&fs, &name(number)), find(&fs, &name(number + 1))), (Err(ENOENT), Ok(*id)));
+        expected.push(*id);
+    }
+    let listed = fs.directory(InodeId::ROOT).unwrap().behind(0);
+    assert!(listed.map(|entry| entry.inode).eq(expected));
+}
+
+#[test]
+fn a_path_through_links_is_what_is_left_of_it() {
+    let mut fs = fs();
+    let a = make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    for number in 1..=30 {
+        let target = format!("l{}{}", number + 1, "/.".repeat(2000));
+        make(&mut fs, format!("/l{number}").as_bytes(), Node::Link(target.into_bytes())).unwrap();
+    }
+    make(&mut fs, b"/l31", Node::Link(b"/a".to_vec())).unwrap();
+    assert_eq!(find(&fs, b"l1"), Ok(a));
+    assert_eq!(find(&fs, b"l1/./"), Ok(a));
+    assert_eq!(find(&fs, b"l1/b"), Err(ENOENT));
+    assert_eq!(fs.locate(InodeId::ROOT, b"l1/b", Follow::No).unwrap().parent, a);
+}
