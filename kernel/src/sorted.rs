@@ -41,6 +41,7 @@ impl<T> Sorted<T> {
 
     /// The place of the first element that `is_before` does not hold for; it has to
     /// hold for all elements in front of that one and for none behind it.
+    #[inline]
     pub fn place(&self, is_before: impl Fn(&T) -> bool) -> Place {
         let block = self.blocks.partition_point(|block| block.last().is_some_and(&is_before));
         match self.blocks.get(block) {
@@ -50,6 +51,7 @@ impl<T> Sorted<T> {
     }
 
     /// The place behind the last element.
+    #[inline]
     pub fn end(&self) -> Place {
         match self.blocks.split_last() {
             Some((last, before)) => Place { block: before.len(), index: last.len() },
@@ -58,6 +60,7 @@ impl<T> Sorted<T> {
     }
 
     /// The place in front of another one, if there is one.
+    #[inline]
     pub fn before(&self, place: Place) -> Option<Place> {
         let Place { block, index } = place;
         if let Some(index) = index.checked_sub(1) {
@@ -69,11 +72,13 @@ impl<T> Sorted<T> {
     }
 
     /// The element at a place.
+    #[inline]
     pub fn get(&self, place: Place) -> Option<&T> {
         self.blocks.get(place.block)?.get(place.index)
     }
 
     /// The element at a place, to be changed in what does not move it.
+    #[inline]
     pub fn get_mut(&mut self, place: Place) -> Option<&mut T> {
         self.blocks.get_mut(place.block)?.get_mut(place.index)
     }
@@ -95,8 +100,7 @@ impl<T> Sorted<T> {
     /// Makes sure that an [`insert`](Self::insert) at this place succeeds, if nothing
     /// else is done before it; returns where the place is now.
     pub fn make_room(&mut self, place: Place) -> Result<Place, TryReserveError> {
-        let Place { block, index } = place;
-        let Some(found) = self.blocks.get_mut(block) else {
+        let Some(found) = self.blocks.get_mut(place.block) else {
             self.blocks.try_reserve(1)?;
             self.blocks.push(Vec::new());
             return self.make_room(Place { block: self.blocks.len() - 1, index: 0 });
@@ -105,6 +109,13 @@ impl<T> Sorted<T> {
             found.try_reserve(1)?;
             return Ok(place);
         }
+        self.split(place)
+    }
+
+    /// Makes two blocks of a full one; returns where the place is then.
+    #[cold]
+    fn split(&mut self, place: Place) -> Result<Place, TryReserveError> {
+        let Place { block, index } = place;
         let mut upper = Vec::new();
         upper.try_reserve_exact(BLOCK)?;
         self.blocks.try_reserve(1)?;

@@ -16,6 +16,7 @@ use super::fallible::{self, Exhausted};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
+use crate::sorted::Place;
 
 /// The lowest address that a mapping gets (Linux's `vm.mmap_min_addr`).
 pub const MMAP_MIN: u64 = 0x1_0000;
@@ -275,23 +276,24 @@ impl Memory {
             return Err(Fault::PastEnd);
         }
         let page = page_down(address);
-        if self.resident.contains(page) {
+        let Err(place) = self.resident.find(page) else {
             let own = intent == Intent::Write
                 && space.own(page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
             return Ok(if own { Resolved::Mapped } else { Resolved::Present });
-        }
+        };
         if let Kind::Shared { object, delta, .. } = area.kind {
-            return self.add_shared(space, page, area.access, object, page.wrapping_add(delta));
+            let offset = page.wrapping_add(delta);
+            return self.add_shared(space, (page, place), area.access, object, offset);
         }
-        self.add_page(space, page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        self.add_page(space, (page, place), area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
         Ok(Resolved::Mapped)
     }
 
-    /// Maps the page at `offset` of an object.
+    /// Maps the page at `offset` of an object where there is none.
     fn add_shared(
         &mut self,
         space: &mut Space,
-        page: u64,
+        (page, place): (u64, Place),
         access: Access,
         object: u64,
         offset: u64,
@@ -301,18 +303,23 @@ impl Memory {
         if offset >= pages.length() {
             return Err(Fault::PastEnd);
         }
-        self.resident.reserve(page).map_err(|Exhausted| Fault::OutOfMemory)?;
+        let place = self.resident.reserve(place).map_err(|Exhausted| Fault::OutOfMemory)?;
         let shared = pages.page(offset / PAGE_LEN).map_err(|OutOfFrames| Fault::OutOfMemory)?;
         space.map_shared(page, shared, access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
-        self.resident.insert(page).map_err(|Exhausted| Fault::OutOfMemory)?;
+        self.resident.insert(place, page).map_err(|Exhausted| Fault::OutOfMemory)?;
         Ok(Resolved::Mapped)
     }
 
-    /// Maps a zeroed page that is not there, whatever area it is in.
-    fn add_page(&mut self, space: &mut Space, page: u64, access: Access) -> Result<(), OutOfFrames> {
-        self.resident.reserve(page).map_err(|Exhausted| OutOfFrames)?;
+    /// Maps a zeroed page where there is none, whatever area it is in.
+    fn add_page(
+        &mut self,
+        space: &mut Space,
+        (page, place): (u64, Place),
+        access: Access,
+    ) -> Result<(), OutOfFrames> {
+        let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
         space.map_zeroed(page, access)?;
-        self.resident.insert(page).map_err(|Exhausted| OutOfFrames)
+        self.resident.insert(place, page).map_err(|Exhausted| OutOfFrames)
     }
 
     /// Writes content into an area, whatever its permissions, and maps its pages.
@@ -325,8 +332,8 @@ impl Memory {
             let page = page_down(at);
             let (here, behind) = rest.split_at(rest.len().min((page + PAGE_LEN - at) as usize));
             let access = self.areas.find(page).ok_or(OutOfFrames)?.access;
-            if !self.resident.contains(page) {
-                self.add_page(space, page, access)?;
+            if let Err(place) = self.resident.find(page) {
+                self.add_page(space, (page, place), access)?;
             }
             space.load(at, here).map_err(|_| OutOfFrames)?;
             at = page + PAGE_LEN;
@@ -346,9 +353,10 @@ impl Memory {
         while let Some(run) = self.resident.first_between(start, end) {
             for page in run.step_by(PAGE_LEN as usize) {
                 let to = target + (page - start);
-                self.resident.reserve(to).map_err(|Exhausted| OutOfFrames)?;
+                let Err(place) = self.resident.find(to) else { return Err(OutOfFrames) };
+                let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
                 space.relocate(page, to)?;
-                self.resident.insert(to).map_err(|Exhausted| OutOfFrames)?;
+                self.resident.insert(place, to).map_err(|Exhausted| OutOfFrames)?;
                 self.resident.remove(page, page + PAGE_LEN).map_err(|Exhausted| OutOfFrames)?;
             }
         }

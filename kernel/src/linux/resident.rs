@@ -27,20 +27,23 @@ impl Resident {
         self.runs.place(|run| run.end <= address)
     }
 
-    /// Whether the page at `page` is there.
-    pub fn contains(&self, page: u64) -> bool {
-        self.runs.get(self.place(page)).is_some_and(|run| run.start <= page)
-    }
-
-    /// Makes sure that an [`insert`](Self::insert) of this page succeeds if it comes next.
-    pub fn reserve(&mut self, page: u64) -> Result<(), Exhausted> {
-        self.runs.make_room(self.place(page)).map(|_| ()).map_err(|_| Exhausted)
-    }
-
-    /// Adds a page that is not in the set.
-    pub fn insert(&mut self, page: u64) -> Result<(), Exhausted> {
-        let end = page + PAGE_LEN;
+    /// Whether the page at `page` is there; if not, where it belongs.
+    #[inline]
+    pub fn find(&self, page: u64) -> Result<(), Place> {
         let place = self.place(page);
+        if self.runs.get(place).is_some_and(|run| run.start <= page) { Ok(()) } else { Err(place) }
+    }
+
+    /// Makes sure that a page can be added where [`find`](Self::find) has said, if that
+    /// comes next; returns where that is now.
+    #[inline]
+    pub fn reserve(&mut self, place: Place) -> Result<Place, Exhausted> {
+        self.runs.make_room(place).map_err(|_| Exhausted)
+    }
+
+    /// Adds a page where it belongs.
+    pub fn insert(&mut self, place: Place, page: u64) -> Result<(), Exhausted> {
+        let end = page + PAGE_LEN;
         let upper = self.runs.get(place).filter(|run| run.start == end).map(|run| run.end);
         let lower = self.runs.before(place).and_then(|place| self.runs.get_mut(place));
         match (lower.filter(|run| run.end == page), upper) {
@@ -99,7 +102,8 @@ mod tests {
     fn pages(list: &[u64]) -> Resident {
         let mut resident = Resident::default();
         for page in list {
-            resident.insert(page * PAGE_LEN).unwrap();
+            let place = resident.find(page * PAGE_LEN).unwrap_err();
+            resident.insert(place, page * PAGE_LEN).unwrap();
         }
         resident
     }
@@ -113,8 +117,8 @@ mod tests {
     fn neighbours_join() {
         let resident = pages(&[5, 7, 6, 1, 2, 9]);
         assert_eq!(runs(&resident), [(1, 3), (5, 8), (9, 10)]);
-        assert!(resident.contains(2 * PAGE_LEN));
-        assert!(!resident.contains(3 * PAGE_LEN));
+        assert!(resident.find(2 * PAGE_LEN).is_ok());
+        assert!(resident.find(3 * PAGE_LEN).is_err());
     }
 
     #[test]
