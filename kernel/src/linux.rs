@@ -216,7 +216,7 @@ impl Linux {
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
-        if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
+        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
             log_out_of_memory();
             return Next::OutOfMemory;
         }
@@ -278,7 +278,7 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.task.memory.catch_up(space).is_ok()
+        self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
     /// Names a call that is not supported in the log, once.

@@ -27,6 +27,7 @@ pub mod kernel {
         pub mod bytes;
     }
     pub mod linux;
+    pub mod sorted;
 }
 
 mod channel;
@@ -34,7 +35,7 @@ mod heap;
 mod mem;
 mod tests;
 
-use kernel::{archive, linux};
+use kernel::{archive, linux, sorted};
 
 /// Stands in for the kernel's log.
 #[macro_export]
