@@ -137,9 +137,9 @@ mod tests {
     use crate::mem::frame;
 
     impl Pages {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.frames.shrink_to_fit();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.frames.shrink_to(self.frames.len() + room);
         }
     }
 

@@ -112,9 +112,9 @@ mod tests {
     use super::*;
 
     impl Resident {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.runs.shrink_to_fit();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.runs.shrink_to(self.runs.len() + room);
         }
 
         /// Fails if the runs are not disjoint and in order; returns how many pages there are.
