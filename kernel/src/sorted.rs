@@ -219,10 +219,10 @@ mod tests {
     use super::*;
 
     impl<T> Sorted<T> {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.blocks.iter_mut().for_each(Vec::shrink_to_fit);
-            self.blocks.shrink_to_fit();
+        /// Leaves so much room in each block and in the list of them: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.blocks.iter_mut().for_each(|block| block.shrink_to(block.len() + room));
+            self.blocks.shrink_to(self.blocks.len() + room);
         }
     }
 

@@ -239,9 +239,9 @@ mod tests {
     const R: Access = Access { read: true, write: false, execute: false };
 
     impl Areas {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.list.shrink_to_fit();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.list.shrink_to(self.list.len() + room);
         }
     }
 

@@ -212,9 +212,9 @@ impl Descriptors {
 
 #[cfg(test)]
 impl Descriptors {
-    /// Leaves no room in the table: what comes next has to make some.
-    pub fn tighten(&mut self) {
-        self.table.shrink_to_fit();
+    /// Leaves so much room in the table: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.table.shrink_to(self.table.len() + room);
     }
 
     /// What tells each descriptor's open description from all others, and where it leads.

@@ -415,13 +415,13 @@ impl Memory {
 
 #[cfg(test)]
 impl Memory {
-    /// Leaves no room in the lists: what comes next has to make some.
-    pub fn tighten(&mut self) {
-        self.areas.tighten();
-        self.resident.tighten();
-        self.objects.shrink_to_fit();
+    /// Leaves so much room in each list: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.areas.tighten(room);
+        self.resident.tighten(room);
+        self.objects.shrink_to(self.objects.len() + room);
         for attached in &self.objects {
-            attached.object.borrow_mut().tighten();
+            attached.object.borrow_mut().tighten(room);
         }
     }
 

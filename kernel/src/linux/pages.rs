@@ -134,9 +134,9 @@ mod tests {
     use crate::mem::frame;
 
     impl Pages {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.frames.tighten();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.frames.tighten(room);
         }
     }
 

@@ -116,9 +116,9 @@ mod tests {
     use super::*;
 
     impl Resident {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.runs.tighten();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.runs.tighten(room);
         }
 
         /// Fails if the runs are not disjoint and in order; returns how many pages there are.

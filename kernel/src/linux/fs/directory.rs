@@ -93,10 +93,10 @@ impl Directory {
 
 #[cfg(test)]
 impl Directory {
-    /// Leaves no room in the lists: what comes next has to make some.
-    pub fn tighten(&mut self) {
-        self.entries.tighten();
-        self.names.tighten();
+    /// Leaves so much room in each list: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.entries.tighten(room);
+        self.names.tighten(room);
     }
 
     /// What all entries take.

@@ -4,16 +4,31 @@
 use super::*;
 
 impl Fs {
-    /// Leaves no room in the tables: what comes next has to make some.
-    pub fn tighten(&mut self) {
+    /// Leaves so much room in each table: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
         let before = list_len(&self.inodes);
-        self.inodes.shrink_to_fit();
+        self.inodes.shrink_to(self.inodes.len() + room);
         self.budget.refund(before - list_len(&self.inodes));
         for inode in self.inodes.iter_mut().flatten() {
             if let Node::Directory(directory) = &mut inode.node {
-                directory.tighten();
+                directory.tighten(room);
             }
         }
+    }
+
+    /// Who is called what, and what everybody can see of a file.
+    pub fn snapshot(&self) -> std::string::String {
+        let inodes = self.inodes.iter().enumerate().filter_map(|(index, it)| Some((index, it.as_ref()?)));
+        let seen = inodes.map(|(index, inode)| {
+            let content = match &inode.node {
+                Node::Directory(it) => it.behind(0).map(|it| (it.name.clone(), it.inode.0)).collect(),
+                Node::File(it) => vec![(Vec::new(), it.length() as usize)],
+                Node::Link(target) => vec![(target.clone(), 0)],
+                Node::Device(_) => Vec::new(),
+            };
+            (index, content, inode.mode, inode.links, inode.holders)
+        });
+        std::format!("{:?}", seen.collect::<Vec<_>>())
     }
 
     /// Fails if an inode is nobody's, if one is not held as often as `held` says, or if what is
