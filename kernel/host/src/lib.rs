@@ -21,6 +21,10 @@ pub mod kernel {
         pub mod bytes;
     }
     pub mod linux;
+    /// The set of free frames.
+    pub mod mem {
+        pub mod bitmap;
+    }
 }
 
 mod channel;
