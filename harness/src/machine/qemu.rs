@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::channel::MemoryChannel;
+use super::ram::{self, Ram};
 use super::{Boot, Finished, Observer, Processor, process, put};
 use crate::verdict::{self, Evidence, Stopped};
 
@@ -29,17 +30,20 @@ const STATUS_PANIC: i32 = 0x11 << 1 | 1;
 /// A reset, which `-no-reboot` turns into an exit: a triple fault.
 const STATUS_RESET: i32 = 0;
 
-const RAM: &str = "ram";
 const ARCHIVE: &str = "archive";
 const DEBUGCON: &str = "debugcon";
 
-/// Lays out the files and makes the command line.
+/// Lays out the files and makes the command line; the guest's memory is one of the files.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
+    command(boot, directory, &ram::named(directory))
+}
+
+fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
     put(&directory.join(ARCHIVE), &boot.archive)?;
     let memory = boot.total_mib();
-    let with_path = |prefix: String, name: &str| {
+    let with_path = |prefix: String, path: &Path| {
         let mut argument = OsString::from(prefix);
-        argument.push(comma_doubled(&directory.join(name)));
+        argument.push(comma_doubled(path));
         argument
     };
     let cpu = match (&boot.cpu, boot.processor) {
@@ -50,14 +54,14 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     let mut command = Command::new(QEMU);
     command
         .args(["-machine", "pc,memory-backend=ram", "-object"])
-        .arg(with_path(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path="), RAM))
+        .arg(with_path(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path="), ram))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
         // Of two accelerators the first is taken: those who watch from outside may name one with options.
         .args(&boot.extra)
         .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
         .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", &cpu])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
-        .arg(with_path("file:".into(), DEBUGCON))
+        .arg(with_path("file:".into(), &directory.join(DEBUGCON)))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])
         .arg(&boot.kernel)
         .arg("-initrd")
@@ -75,8 +79,9 @@ fn comma_doubled(path: &Path) -> OsString {
 
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
-    let mut command = prepare(boot, directory)?;
-    let mut channel = MemoryChannel::new(directory.join(RAM), boot.layout);
+    let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
+    let mut command = command(boot, directory, ram.path())?;
+    let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
     let exit = process::watch(&mut command, boot.timeout, || channel.poll(observer))?;
     channel.poll(observer)?;
     let stopped = match exit.status {
