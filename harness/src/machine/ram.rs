@@ -14,7 +14,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 /// A guest may use all of its memory, and others need some, too.
 const SHARE: u64 = 4;
 const MEMINFO: &str = "/proc/meminfo";
-const NAME: &str = "ram";
+/// The name of the one in the run's directory.
+pub const NAME: &str = "ram";
 
 /// The file, and where it is opened.
 pub struct Ram {
@@ -28,7 +29,7 @@ impl Ram {
     pub fn new(length: u64, directory: &Path) -> Self {
         match in_memory(length) {
             Some((path, file)) => Self { path, _file: Some(file) },
-            None => Self { path: named(directory), _file: None },
+            None => Self { path: directory.join(NAME), _file: None },
         }
     }
 
@@ -36,11 +37,6 @@ impl Ram {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// The file in the run's directory, which the emulator makes.
-pub fn named(directory: &Path) -> PathBuf {
-    directory.join(NAME)
 }
 
 fn in_memory(length: u64) -> Option<(PathBuf, File)> {
