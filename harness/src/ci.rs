@@ -18,9 +18,8 @@ const STATUS_FAILED: u8 = 1;
 /// `cargo reprise build`.
 pub fn build() -> Result<u8> {
     packages::ensure_present(&[packages::COMPILER])?;
-    for kernel in [Guest::KERNEL, Guest::MUTANTS] {
-        println!("{}", kernel.build(kernel.package)?.display());
-    }
+    println!("{}", Guest::KERNEL.build(Guest::KERNEL.package)?.display());
+    println!("{}", Guest::MUTANTS.build(artifacts::MUTANTS)?.display());
     let (c, bench, hostile) = (artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?);
     let names = [vec!["showcase".to_owned()], c, bench, hostile].concat();
     for name in names {

@@ -29,15 +29,16 @@ mod witness;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::artifacts::{self, Guest};
-use crate::machine::{self, Silent};
+use crate::machine::{self, Silent, meter, process};
 use crate::request::Request;
 use crate::{children, packages};
 pub use outcome::Outcome;
@@ -75,6 +76,8 @@ const TESTS: &[&[Test]] = &[
     injection::TESTS,
 ];
 
+/// When a command that a test runs is given up.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Tests at a time.
 const WORKERS: usize = 2;
 
@@ -120,7 +123,7 @@ impl Context {
     pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
-        let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
+        let mutants = Guest::MUTANTS.build(artifacts::MUTANTS)?;
         Ok(Self {
             kernel,
             mutants,
@@ -187,12 +190,9 @@ impl Context {
     /// Runs this tool itself; `prepare` may change environment and directory.
     pub fn reprise(&self, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
         let mut command = Command::new(&self.reprise);
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(words);
         prepare(&mut command);
-        let child = children::start(&mut command);
-        child
-            .and_then(Child::wait_with_output)
-            .with_context(|| format!("cannot start {}", self.reprise.display()))
+        process::output(&mut command, PATIENCE)
     }
 }
 
@@ -211,6 +211,8 @@ pub fn run(context: &Context, tests: &[Test]) -> Tally {
             .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.count(result.is_ok());
+        let spent = meter::take();
+        eprintln!("METER {} {:.3} {}", test.name, spent.time.as_secs_f64(), spent.runs);
         match result {
             Ok(()) => println!("{} ... ok", test.name),
             Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),

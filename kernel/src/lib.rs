@@ -5,7 +5,6 @@
 //! (`pe-replay`), `process` is the loop over PEs, `linux` is what programs see.
 
 #![no_std]
-#![no_main]
 
 extern crate alloc;
 
