@@ -9,8 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::channel::MemoryChannel;
-use super::ram::Ram;
 pub use super::ram::NAME as RAM;
+use super::ram::Ram;
 use super::{Boot, Finished, Observer, Processor, beginning, process, put};
 use crate::verdict::{self, Evidence, Stopped};
 
