@@ -6,6 +6,7 @@
 //! the run without replay, or that diverged, makes the whole command fail.
 
 mod bars;
+mod boot;
 mod case;
 mod counters;
 mod document;
@@ -31,6 +32,7 @@ use crate::destination::Files;
 use crate::model::Model;
 use crate::packages;
 
+use boot::Boots;
 use case::Case;
 use origin::Origin;
 use runner::{Results, Runner};
@@ -56,6 +58,9 @@ const SWEEP: &str = "sweep";
 /// Likewise.
 const COUNTERS: &str = "counters";
 
+/// What a boot costs; only if it is named, since it measures CPU time.
+const BOOT: &str = "boot";
+
 /// What one call is to measure.
 struct Plan {
     workloads: Vec<&'static Workload>,
@@ -64,6 +69,7 @@ struct Plan {
     original: bool,
     sweep: bool,
     counters: bool,
+    boot: bool,
 }
 
 impl Plan {
@@ -78,6 +84,7 @@ impl Plan {
                 original: false,
                 sweep: false,
                 counters: false,
+                boot: false,
             });
         }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
@@ -94,6 +101,7 @@ impl Plan {
             original: wanted(ORIGINAL),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
+            boot: args.suites.iter().any(|suite| suite == BOOT),
         })
     }
 
@@ -117,7 +125,7 @@ impl Plan {
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS, BOOT])
 }
 
 /// Measures and prints; returns the exit status.
@@ -138,11 +146,13 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     let files = files.written(PLOT, args.plot.as_ref())?.written(JSON, args.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
     let timeout = Duration::from_secs(args.timeout);
     let runner = Runner::new(kernel, &model, args.inject, timeout);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
-    let tables = tables(&plan, &results, &model);
+    let mut tables = tables(&plan, &results, &model);
+    tables.extend(boots.as_ref().map(Boots::table));
     let markdown = || {
         let shown = tables.iter().map(|table| table.show(Style::Markdown));
         std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
@@ -156,11 +166,12 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
     files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
-    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin)))?;
-    for failure in results.failures() {
+    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin, boots.as_ref())))?;
+    let failures: Vec<_> = results.failures().chain(boots.as_ref().and_then(Boots::failure)).collect();
+    for failure in &failures {
         eprintln!("reprise: {failure}");
     }
-    Ok(if results.failures().next().is_none() { 0 } else { STATUS_FAILED })
+    Ok(if failures.is_empty() { 0 } else { STATUS_FAILED })
 }
 
 fn list() {
@@ -171,6 +182,7 @@ fn list() {
     println!("{ORIGINAL:<10}the shape of PE for which the original gives figures, beside these");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
+    println!("{BOOT:<10}what a boot costs this machine beside an empty one; only if it is named");
     println!("\nEach workload is run under:");
     for variant in grid::all() {
         println!("{:<16}{}", variant.name, variant.about);
@@ -197,7 +209,7 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     tables
 }
 
-fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Value {
+fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: Option<&Boots>) -> Value {
     json!({
         "origin": origin.value(),
         "model": model.processor,
@@ -208,6 +220,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),
+        "boots": boots.map(Boots::value),
         "failures": results.failures().collect::<Vec<_>>(),
     })
 }
@@ -229,7 +242,8 @@ mod tests {
         assert!(plan.sweep && !plan.bars);
         let all = Plan::of(&args(&[])).unwrap();
         assert_eq!(all.workloads.len(), workload::ALL.len());
-        assert!(all.sweep && all.bars && all.counters);
+        assert!(all.sweep && all.bars && all.counters && !all.boot);
+        assert!(Plan::of(&args(&["boot"])).unwrap().boot);
         let error = Plan::of(&args(&["heavy"])).err().map(|error| error.to_string()).unwrap();
         assert!(error.contains("heavy") && error.contains("light") && error.contains("bars"), "{error}");
     }

@@ -47,6 +47,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
+        #[arg(long, conflicts_with = "filter")]
+        quick: bool,
         /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
         #[arg(long, requires = "filter")]
         bless: bool,
@@ -286,7 +289,7 @@ pub struct ReportArgs {
 /// `cargo reprise bench`.
 #[derive(Args, Debug, Default)]
 pub struct BenchArgs {
-    /// Only this part: a workload, `bars`, `sweep` or `counters`; may be given more than once
+    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters` or `boot`; may be given more than once
     #[arg(long = "suite", value_name = "NAME")]
     pub suites: Vec<String>,
     /// Say what there is to measure, and measure nothing
