@@ -35,6 +35,8 @@ pub struct Request {
     pub seed: u64,
     /// What of each PE is recorded.
     pub trace: Recording,
+    /// User instructions after which the program is ended.
+    pub max_instructions: u64,
     /// Flips.
     pub injections: Vec<Injection>,
     /// A part of the engine to leave out.
@@ -63,6 +65,7 @@ impl Request {
             memory_mib: 256,
             seed: 1,
             trace: Recording::Pes,
+            max_instructions: u64::MAX,
             injections: Vec::new(),
             mutation: None,
             cpu: None,
@@ -102,6 +105,7 @@ impl Request {
             channel_size: layout.channel_size(),
             sink: self.machine.sink(),
             trace: self.trace,
+            max_instructions: self.max_instructions,
             injections,
             mutation: self.mutation,
             counter: self.counter,

@@ -13,6 +13,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+mod interrupted;
 mod mutants;
 mod native;
 mod nature;
@@ -23,6 +24,7 @@ mod rep;
 mod repeat;
 mod selftests;
 mod state;
+mod streams;
 mod witness;
 
 use std::collections::HashMap;
@@ -57,6 +59,8 @@ const TESTS: &[&[Test]] = &[
     selftests::TESTS,
     bochs::TESTS,
     bad_input::TESTS,
+    interrupted::TESTS,
+    streams::TESTS,
     hostile::TESTS,
     mutants::TESTS,
     repeat::TESTS,

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use super::channel::MemoryChannel;
 use super::{Boot, Finished, Observer, Processor, beginning, process, put};
+use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -72,9 +73,9 @@ fn terminated(stderr: &[u8]) -> Option<i32> {
 
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
-    let mut command = prepare(boot, directory)?;
+    let command = prepare(boot, directory)?;
     let mut channel = MemoryChannel::new(directory.join(RAM), boot.layout);
-    let exit = process::watch(&mut command, boot.timeout, || channel.poll(observer))?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || channel.poll(observer))?;
     channel.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),
