@@ -50,6 +50,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
+        #[arg(long, requires = "filter")]
+        bless: bool,
     },
     /// The same as `test` without a filter
     Ci,
@@ -104,7 +107,7 @@ pub struct RunArgs {
           value_parser = number::<u32>(MIN_MEMORY_MIB.into(), MAX_MEMORY_MIB.into()))]
     pub memory: u32,
     /// Seed of everything random that the program can see
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u64>(0, u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = crate::request::SEED, value_parser = number::<u64>(0, u64::MAX))]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
     ///

@@ -16,6 +16,9 @@ use crate::input::{self, Bound};
 use crate::machine::{Boot, Machine, Processor};
 use crate::program;
 
+/// The seed where none is asked for.
+pub const SEED: u64 = 1;
+
 /// One boot, as a user or a test asks for it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -63,7 +66,7 @@ impl Request {
             policy: Policy::default(),
             contents: Contents::default(),
             memory_mib: 256,
-            seed: 1,
+            seed: SEED,
             trace: Recording::Pes,
             max_instructions: u64::MAX,
             injections: Vec::new(),

@@ -12,6 +12,8 @@
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+#[cfg(test)]
+mod audit;
 mod budget;
 mod content;
 mod descriptor;
@@ -215,7 +217,7 @@ impl Linux {
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
-        if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
+        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
             log_out_of_memory();
             return Next::OutOfMemory;
         }
@@ -277,7 +279,7 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.task.memory.catch_up(space).is_ok()
+        self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
     /// Refuses a call that is not supported; the log names it once.

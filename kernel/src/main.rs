@@ -22,6 +22,7 @@ mod panic;
 mod process;
 mod replay;
 mod selftest;
+mod sorted;
 mod upkeep;
 
 use pages::Primitives;

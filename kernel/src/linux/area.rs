@@ -156,10 +156,10 @@ impl Areas {
         Ok(())
     }
 
-    /// Takes away everything between two addresses. Nothing is changed on error.
-    pub fn remove(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+    /// Takes away everything between two addresses, and shows it. Nothing is changed on error.
+    pub fn remove(&mut self, start: u64, end: u64, gone: impl FnMut(Area)) -> Result<(), Exhausted> {
         let range = self.isolate(start, end)?;
-        self.list.drain(range.clone());
+        self.list.drain(range.clone()).for_each(gone);
         self.merge(range.start..range.start);
         Ok(())
     }
@@ -238,6 +238,13 @@ mod tests {
     const RW: Access = Access { read: true, write: true, execute: false };
     const R: Access = Access { read: true, write: false, execute: false };
 
+    impl Areas {
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.list.shrink_to(self.list.len() + room);
+        }
+    }
+
     fn area(start: u64, end: u64, access: Access) -> Area {
         Area { start, end, access, kind: Kind::Private }
     }
@@ -252,11 +259,13 @@ mod tests {
 
     #[test]
     fn equal_neighbours_join_and_removal_splits() {
+        let mut gone = Vec::new();
         let mut areas = areas(&[(20, 30), (10, 20), (40, 50)]);
         assert_eq!(areas.all(), [area(10, 30, RW), area(40, 50, RW)]);
-        areas.remove(15, 45).unwrap();
+        areas.remove(15, 45, |area| gone.push((area.start, area.end))).unwrap();
+        assert_eq!(gone, [(15, 30), (40, 45)]);
         assert_eq!(areas.all(), [area(10, 15, RW), area(45, 50, RW)]);
-        areas.remove(0, 100).unwrap();
+        areas.remove(0, 100, |_| ()).unwrap();
         assert_eq!(areas.all(), []);
     }
 

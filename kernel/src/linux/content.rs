@@ -336,6 +336,17 @@ impl Content {
 mod tests {
     use super::*;
 
+    impl Content {
+        /// Fails if the cost is not that of what is there.
+        pub fn audit(&self) {
+            let cost = list_len(&self.groups) + self.groups.iter().map(Group::cost).sum::<u64>();
+            assert_eq!(self.cost, cost);
+            assert!(self.groups.is_sorted_by(|a, b| a.number < b.number));
+            let is_hole = |chunk: &Chunk| chunk.stored().is_empty();
+            assert!(!self.groups.iter().any(|group| group.chunks.iter().all(is_hole)), "an empty group");
+        }
+    }
+
     fn all(content: &Content) -> Vec<u8> {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < content.length() {

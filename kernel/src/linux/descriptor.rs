@@ -89,14 +89,15 @@ impl Descriptors {
         Ok(Self { table: fallible::copy(&self.table)?, limit: self.limit })
     }
 
-    /// Closes the highest descriptor, or the highest of those that `execve` closes:
-    /// whether there was one, and the description if that was its last descriptor.
-    pub fn close_one(&mut self, on_exec_only: bool) -> Option<Option<Description>> {
+    /// Closes the highest descriptor below `below`, or the highest of those that `execve`
+    /// closes: its number, and the description if that was its last descriptor.
+    pub fn close_below(&mut self, below: usize, on_exec_only: bool) -> Option<(usize, Option<Description>)> {
         let closes = |slot: &Option<Descriptor>| {
             slot.as_ref().is_some_and(|descriptor| !on_exec_only || descriptor.close_on_exec)
         };
-        let index = self.table.iter().rposition(closes)?;
-        self.table[index].take().map(Descriptor::close)
+        let part = self.table.len().min(below);
+        let index = self.table[..part].iter().rposition(closes)?;
+        Some((index, self.table[index].take().and_then(Descriptor::close)))
     }
 
     fn descriptor(&self, number: i32) -> Result<&Descriptor, Errno> {
@@ -206,5 +207,19 @@ impl Descriptors {
         let closed = self.close(new).unwrap_or(None);
         self.share(old, number, close_on_exec)?;
         Ok(closed)
+    }
+}
+
+#[cfg(test)]
+impl Descriptors {
+    /// Leaves so much room in the table: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.table.shrink_to(self.table.len() + room);
+    }
+
+    /// What tells each descriptor's open description from all others, and where it leads.
+    pub fn open_ones(&self) -> impl Iterator<Item = (*const Cell<Description>, Object)> {
+        let open = self.table.iter().flatten();
+        open.map(|descriptor| (Rc::as_ptr(&descriptor.description), descriptor.description.get().object))
     }
 }

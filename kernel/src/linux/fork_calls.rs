@@ -121,9 +121,7 @@ impl Linux {
     /// # Panics
     /// If there is no other process.
     pub fn end(&mut self, status: Status) {
-        while let Some(closed) = self.task.descriptors.close_one(false) {
-            self.drop_description(closed);
-        }
+        self.close_all(false);
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);

@@ -278,6 +278,8 @@ impl Linux {
                 return Err(EINVAL.into());
             }
             self.task.memory.unmap(space, target, target_end)?;
+            // Without a length, what is mapped once more may have been there.
+            let area = self.task.memory.areas().find(start).ok_or(EFAULT)?;
             return self.move_area(space, area, (start, old_length), (target, new_length));
         }
         if old_length > 0 && new_length <= old_length {

@@ -146,3 +146,15 @@ impl Pipes {
         }
     }
 }
+
+#[cfg(test)]
+impl Pipes {
+    /// Fails if an end is not held as often as `held` counts its open descriptions.
+    pub fn audit(&self, held: impl Fn(PipeId, End) -> u32) {
+        for (index, pipe) in self.list.iter().enumerate() {
+            let open = pipe.as_ref().map_or((0, 0), |pipe| (pipe.readers, pipe.writers));
+            assert_eq!(open, (held(PipeId(index), End::Read), held(PipeId(index), End::Write)));
+            assert!(pipe.is_none() || open != (0, 0), "pipe {index} is nobody's");
+        }
+    }
+}

@@ -33,7 +33,7 @@ impl Process {
         id
     }
 
-    fn take_newborn(&mut self) -> u64 {
+    pub fn take_newborn(&mut self) -> u64 {
         let newborn = self.linux.take_newborn().unwrap();
         self.others.insert(newborn.id, (newborn.space, newborn.state));
         newborn.id
@@ -47,13 +47,13 @@ impl Process {
     }
 
     /// A call that waits for other processes.
-    fn waits(&mut self, call: Sysno, arguments: &[u64]) {
+    pub fn waits(&mut self, call: Sysno, arguments: &[u64]) {
         assert_eq!(self.step(call.id() as u64, arguments), Next::Wait, "{call}");
         assert!(self.linux.is_waiting());
     }
 
     /// Performs the call that the process waits in again.
-    fn again(&mut self) -> Next {
+    pub fn again(&mut self) -> Next {
         assert!(self.linux.is_waiting());
         self.linux.syscall(&mut self.space, &mut self.uprr, self.now)
     }
@@ -68,14 +68,14 @@ impl Process {
     }
 
     /// Ends the current process and goes on as another one.
-    fn end(&mut self, status: Status, next: u64) {
+    pub fn end(&mut self, status: Status, next: u64) {
         self.linux.end(status);
         let (space, uprr) = self.others.remove(&next).unwrap();
         (self.space, self.uprr, self.id) = (space, uprr, next);
         self.linux.switch_to(next);
     }
 
-    fn pipe(&mut self, flags: u32) -> (u64, u64) {
+    pub fn pipe(&mut self, flags: u32) -> (u64, u64) {
         self.call(Sysno::pipe2, &[DATA, u64::from(flags)]).unwrap();
         let word = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
         let ends = self.peek(DATA, 8);
