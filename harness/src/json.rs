@@ -8,13 +8,14 @@
 //! already. Addresses are strings, `0x...`.
 
 use pe_replay::wire::end::{Damage, Death, End};
+use pe_replay::wire::record::UnsupportedCall;
 use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 
 use crate::model::Cycles;
 use crate::report::Summary;
 use crate::report::text::unit_name;
-use crate::told::{nature, refusal, signal_name};
+use crate::told::{call_name, nature, refusal, signal_name};
 
 /// All that is known about a run.
 pub fn value(summary: &Summary, exit_status: u8) -> Value {
@@ -68,9 +69,14 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
+        "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn unsupported(call: &UnsupportedCall) -> Value {
+    json!({ "number": call.number, "name": call_name(call.number), "times": call.times })
 }
 
 /// Durations by phase.

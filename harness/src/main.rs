@@ -51,7 +51,9 @@ const STATUS_FAILURE: u8 = 2;
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     match cli::parse(words.clone()) {
-        Ok(Cli { supervisor: None, command }) if !matches!(command, Command::Become(_)) => {
+        Ok(Cli { supervisor: None, command })
+            if !matches!(command, Command::Become(_) | Command::Tether(_)) =>
+        {
             children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
         }
         Ok(cli) => match work(&cli) {
@@ -78,7 +80,7 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Report(_) => None,
+        Command::Become(_) | Command::Tether(_) | Command::Report(_) => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -89,6 +91,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(args) => run::run(args),
         Command::Native(args) => native::run(args),
         Command::Become(args) => native::become_program(args),
+        Command::Tether(args) => children::become_tethered(args.parent, &args.words),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),

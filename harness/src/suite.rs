@@ -13,6 +13,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+mod interrupted;
 pub mod lists;
 mod mutants;
 mod native;
@@ -25,6 +26,7 @@ mod rep;
 mod repeat;
 mod selftests;
 mod state;
+mod streams;
 mod witness;
 
 use std::collections::HashMap;
@@ -59,6 +61,8 @@ const TESTS: &[&[Test]] = &[
     selftests::TESTS,
     bochs::TESTS,
     bad_input::TESTS,
+    interrupted::TESTS,
+    streams::TESTS,
     hostile::TESTS,
     mutants::TESTS,
     repeat::TESTS,

@@ -51,7 +51,7 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         margin_far: platform.counting.margin.far,
         margin_near: platform.counting.margin.near,
     }));
-    execute(config, archive, platform, config.trace, u64::MAX)
+    execute(config, archive, platform, config.trace, config.max_instructions)
 }
 
 /// Loads the archive's program, runs it to its end, and gives back all it had. After
@@ -243,6 +243,10 @@ impl Run<'_> {
         let drained = context::drained() - self.drained;
         self.totals.drained_overflows += drained;
         self.totals.lost_records = channel::lost_records();
+        // Behind the count of those that were lost: these belong to no PE.
+        for call in self.linux.unsupported_calls() {
+            channel::record(&Record::Unsupported(call));
+        }
         // Who is left ends with the first process.
         while let Some(other) = self.others.pop() {
             self.bury(other);

@@ -14,8 +14,9 @@ use object::LittleEndian as Le;
 use object::elf::FileHeader64;
 use object::pod::from_bytes_mut;
 use object::read::elf::{FileHeader, ProgramHeader};
+use signal_hook::consts::SIGINT;
 
-use super::channel::{from_debugcon, pass_on};
+use super::channel::{find, from_debugcon, pass_on};
 use super::{Boot, Finished, Observer, beginning, process, put};
 use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
@@ -37,6 +38,10 @@ const LOG: &str = "log";
 
 /// What Bochs logs when the guest asks it to end.
 const SHUTDOWN: &str = "shutdown requested";
+/// What it says when its debugger gets no answer.
+const NO_ANSWER: &[u8] = b"fgets() returned ERROR";
+/// What it says of a processor model that it does not know.
+const NO_SUCH_CPU: &[u8] = b"cpu directive malformed";
 /// What it logs when the processor gives up.
 const TRIPLE_FAULT: &str = "exception with no resolution";
 
@@ -130,8 +135,8 @@ fn cmos(memory_mib: u32) -> [u8; 128] {
 
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
-    let mut command = prepare(boot, directory)?;
-    let exit = process::watch(&mut command, boot.timeout, || Ok(()))?;
+    let command = prepare(boot, directory)?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || Ok(()))?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
@@ -139,6 +144,12 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Some(_) if log.contains(SHUTDOWN) => Stopped::Normally,
         Some(_) if log.contains(TRIPLE_FAULT) => Stopped::Reset,
         Some(status) if status.signal().is_some() => Stopped::Killed(status.signal().unwrap_or_default()),
+        // Its debugger catches this signal, and asks what to do.
+        Some(_) if find(&exit.stdout, NO_ANSWER).is_some() => Stopped::Killed(SIGINT),
+        Some(_) if find(&exit.stderr, NO_SUCH_CPU).is_some() => Stopped::Failed(format!(
+            "{BOCHS} has no processor model {}; `{BOCHS} --help cpu` lists them",
+            boot.cpu.as_deref().unwrap_or(CPU)
+        )),
         Some(status) => Stopped::Failed(format!("{BOCHS}: {status}; {}", last_panic(&log, &exit.stderr))),
     };
     let mut debugcon = exit.stdout;

@@ -5,6 +5,7 @@ use linux_raw_sys::general::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
     FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
 };
+use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
@@ -70,6 +71,7 @@ impl Linux {
                 Ok(if command == FUTEX_CMP_REQUEUE { woken + moved } else { woken })
             }
             other => {
+                self.count_unsupported(Sysno::futex as u32);
                 defmt::warn!("futex operation {=u32} is not supported (ENOSYS)", other);
                 Err(ENOSYS.into())
             }

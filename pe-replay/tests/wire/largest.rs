@@ -28,6 +28,7 @@ fn the_largest_values_fit() {
         channel_size: u64::MAX,
         sink: Sink::Debugcon,
         trace: Recording::Digests,
+        max_instructions: u64::MAX,
         injections: [flip; MAX_INJECTIONS].into(),
         mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
         counter: CounterChoice::Stepping,

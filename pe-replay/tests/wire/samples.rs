@@ -37,6 +37,7 @@ pub fn config() -> Config {
         channel_size: 0x100_0000,
         sink: Sink::Memory,
         trace: Recording::Pes,
+        max_instructions: u64::MAX,
         injections: [
             Injection { pe: 3, run: Run::First, at: 500, target: Target::Gpr(4), bit: 63 },
             Injection { pe: 4, run: Run::Second, at: 0, target: Target::Memory(0x4c_1000), bit: 7 },
