@@ -15,6 +15,7 @@ pub mod loops;
 mod origin;
 mod plot;
 mod runner;
+mod scaling;
 mod sweep;
 mod table;
 mod workload;
@@ -22,7 +23,7 @@ mod workload;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::artifacts::Guest;
@@ -45,6 +46,8 @@ const BARS: &str = "bars";
 const SWEEP: &str = "sweep";
 /// Likewise.
 const COUNTERS: &str = "counters";
+/// Likewise.
+const SCALING: &str = "scaling";
 
 /// What one call is to measure.
 struct Plan {
@@ -53,15 +56,13 @@ struct Plan {
     bars: bool,
     sweep: bool,
     counters: bool,
+    scaling: bool,
+    /// Only the part of it that takes seconds.
+    quick: bool,
 }
 
 impl Plan {
     fn of(args: &BenchArgs) -> Result<Self> {
-        if args.quick {
-            let variants = grid::quick();
-            let workloads = vec![&workload::QUICK];
-            return Ok(Self { workloads, variants, bars: false, sweep: false, counters: false });
-        }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
         for suite in &args.suites {
             if !names().any(|name| name == suite) {
@@ -69,12 +70,25 @@ impl Plan {
                 bail!("--suite {suite}: no such suite; there are {known}");
             }
         }
+        if args.quick {
+            let scaling = args.suites == [SCALING];
+            ensure!(
+                scaling || args.suites.is_empty(),
+                "--quick: of the suites, there is a short {SCALING} only"
+            );
+            let (workloads, variants) = (vec![&workload::QUICK], grid::quick());
+            let workloads = if scaling { Vec::new() } else { workloads };
+            let (bars, sweep, counters) = (false, false, false);
+            return Ok(Self { workloads, variants, bars, sweep, counters, scaling, quick: true });
+        }
         Ok(Self {
             workloads: workload::ALL.iter().filter(|workload| wanted(workload.name)).collect(),
             variants: grid::all(),
             bars: wanted(BARS),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
+            scaling: wanted(SCALING),
+            quick: false,
         })
     }
 
@@ -89,13 +103,16 @@ impl Plan {
         if self.counters {
             cases.extend(counters::cases().into_iter().chain(loops::cases()));
         }
+        if self.scaling {
+            cases.extend(scaling::cases(self.quick));
+        }
         cases
     }
 }
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS, SCALING])
 }
 
 /// Measures and prints; returns the exit status.
@@ -137,10 +154,12 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     if let Some(path) = &args.json {
         save(path, &value(&plan, &results, &model, &origin))?;
     }
-    for failure in results.failures() {
+    let dear = if plan.scaling { scaling::failures(plan.quick, &results) } else { Vec::new() };
+    let failures: Vec<String> = results.failures().chain(dear).collect();
+    for failure in &failures {
         eprintln!("reprise: {failure}");
     }
-    Ok(if results.failures().next().is_none() { 0 } else { STATUS_FAILED })
+    Ok(if failures.is_empty() { 0 } else { STATUS_FAILED })
 }
 
 fn list() {
@@ -150,6 +169,7 @@ fn list() {
     println!("{BARS:<10}the bars that the engine is held to");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
+    println!("{SCALING:<10}single calls on what doubles: none may cost the square");
     println!("\nEach workload is run under:");
     for variant in grid::all() {
         println!("{:<16}{}", variant.name, variant.about);
@@ -170,6 +190,9 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     if plan.counters {
         tables.extend([counters::table(results), loops::table(results)]);
     }
+    if plan.scaling {
+        tables.push(scaling::table(plan.quick, results));
+    }
     tables
 }
 
@@ -183,6 +206,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),
+        "scaling": plan.scaling.then(|| scaling::value(plan.quick, results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
 }
@@ -208,9 +232,19 @@ mod tests {
         assert!(plan.sweep && !plan.bars);
         let all = Plan::of(&args(&[])).unwrap();
         assert_eq!(all.workloads.len(), workload::ALL.len());
-        assert!(all.sweep && all.bars && all.counters);
+        assert!(all.sweep && all.bars && all.counters && all.scaling);
         let error = Plan::of(&args(&["heavy"])).err().map(|error| error.to_string()).unwrap();
         assert!(error.contains("heavy") && error.contains("light") && error.contains("bars"), "{error}");
+    }
+
+    #[test]
+    fn quick_is_one_workload_or_a_part_of_the_scaling() {
+        let quick = |suites: &[&str]| Plan::of(&BenchArgs { quick: true, ..args(suites) });
+        let (usual, scaling) = (quick(&[]).unwrap(), quick(&["scaling"]).unwrap());
+        assert!(usual.workloads.len() == 1 && !usual.scaling);
+        assert!(scaling.workloads.is_empty() && scaling.scaling);
+        assert!(scaling.cases().len() < Plan::of(&args(&["scaling"])).unwrap().cases().len());
+        assert!(quick(&["bars"]).is_err());
     }
 
     #[test]
