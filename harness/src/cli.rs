@@ -305,14 +305,14 @@ pub struct ReportArgs {
 /// `cargo reprise bench`.
 #[derive(Args, Debug, Default)]
 pub struct BenchArgs {
-    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters` or `boot`; may be given more than once
+    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters`, `scaling` or `boot`; may be given more than once
     #[arg(long = "suite", value_name = "NAME")]
     pub suites: Vec<String>,
     /// Say what there is to measure, and measure nothing
     #[arg(long)]
     pub list: bool,
-    /// One short workload under three policies, to see that all is well
-    #[arg(long, conflicts_with_all = ["suites", "plot"])]
+    /// One short workload under three policies, or with `--suite scaling` some of its calls, to see that all is well
+    #[arg(long, conflicts_with = "plot")]
     pub quick: bool,
     /// Print the tables as Markdown, with date, commit and machine
     #[arg(long)]

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::Cycles;
 use crate::report::Summary;
-use crate::report::text::unit_name;
+use crate::report::text::{service_name, unit_name};
 use crate::told::{call_name, nature, refusal, signal_name};
 
 /// All that is known about a run.
@@ -66,6 +66,10 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "flips": totals.flips,
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
+        "longest_call": totals.longest_call.map(|longest| json!({
+            "duration": longest.ticks,
+            "name": service_name(longest.service),
+        })),
         "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
@@ -153,6 +157,7 @@ mod tests {
         assert_eq!(value["medians"]["restart"], 40);
         assert_eq!(value["boot_instructions"], 1_234_567);
         assert_eq!(value["end"]["kind"], "exited");
+        assert_eq!(value["longest_call"], json!({ "duration": 4321, "name": "munmap" }));
         let phases = value["phases"].as_object().unwrap();
         let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
         assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));

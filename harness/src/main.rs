@@ -4,6 +4,8 @@
 //! Data on stdout, talk on stderr. `run` and `native` end with the program's exit status;
 //! what goes wrong outside the program is one line `reprise: ...` and status 2.
 
+// The JSON summary is one object with more keys than the default lets a macro expand.
+#![recursion_limit = "256"]
 #![forbid(unsafe_code)]
 
 // First, since its macros take the place of the standard library's below.

@@ -4,7 +4,7 @@
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::wire::VERSION;
 use pe_replay::wire::config::{Config, Job, Mutation, Sink};
-use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal};
+use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use pe_replay::wire::record::{
     PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, unsupported_calls,
 };
@@ -139,6 +139,19 @@ fn end_records_have_their_bytes() {
         let golden = format!("{VERSION:02x}{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
         assert_eq!(EndRecord::decode(&unhex(&golden)), Ok(end(how)));
+    }
+}
+
+#[test]
+fn what_a_program_asks_for_has_its_bytes() {
+    for (service, golden) in [
+        (Service::Syscall(300), "00ac02"),
+        (Service::PageFault, "01"),
+        (Service::Exception(6), "0206"),
+        (Service::Switch, "03"),
+    ] {
+        let bytes = postcard::to_slice(&service, &mut [0; 8]).map(|bytes| hex(bytes));
+        assert_eq!(bytes.unwrap(), golden, "{service:?}");
     }
 }
 
