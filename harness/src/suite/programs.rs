@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
     Test { name: "programs::heapsort", run: |context| project(context, "heapsort", Native::Same) },
+    Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
