@@ -12,6 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::children;
+
 /// The one target; naming it spares build scripts and macros the guest's flags.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -34,6 +36,8 @@ pub struct Guest {
     pub package: &'static str,
     profile: &'static str,
     features: &'static [&'static str],
+    /// Its executable, if it is to have one only.
+    executable: Option<&'static str>,
     /// Target directory under `target`.
     directory: &'static str,
     flags: &'static [&'static str],
@@ -43,6 +47,8 @@ pub struct Guest {
 const KERNEL_FLAGS: &[&str] =
     &["-Crelocation-model=static", "-Ccode-model=kernel", "-Cno-redzone=yes", "-Cforce-unwind-tables=no"];
 const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abort"];
+/// The executable of the kernel that may leave parts of the engine out.
+pub const MUTANTS: &str = "kernel-mutants";
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
 
 impl fmt::Display for Guest {
@@ -58,11 +64,13 @@ impl Guest {
         package: "kernel",
         profile: "kernel",
         features: &[],
+        executable: Some("kernel"),
         directory: "kernel",
         flags: KERNEL_FLAGS,
     };
-    /// A kernel that may leave parts of the engine out.
-    pub const MUTANTS: Self = Self { features: &["mutants"], directory: "kernel-mutants", ..Self::KERNEL };
+    /// A kernel that may leave parts of the engine out. It shares its target folder with the other one, and with
+    /// that most of what both are made of.
+    pub const MUTANTS: Self = Self { features: &["mutants"], executable: Some(MUTANTS), ..Self::KERNEL };
     /// The runtime of freestanding programs.
     pub const RT: Self = Self { package: "rt", ..Self::HOSTILE };
     /// Programs that attack the kernel.
@@ -70,6 +78,7 @@ impl Guest {
         package: "hostile",
         profile: "release",
         features: &[],
+        executable: None,
         directory: "user-free",
         flags: FREESTANDING_FLAGS,
     };
@@ -78,6 +87,7 @@ impl Guest {
         package: "showcase",
         profile: "release",
         features: &[],
+        executable: Some("showcase"),
         directory: "user",
         flags: STATIC_FLAGS,
     };
@@ -96,23 +106,28 @@ impl Guest {
         if !self.features.is_empty() {
             command.args(["--features", &self.features.join(",")]);
         }
+        if let Some(executable) = self.executable {
+            command.args(["--bin", executable]);
+        }
         command
     }
 
     /// Where cargo puts an executable of this package.
-    fn executable(self, name: &str) -> PathBuf {
+    fn path(self, name: &str) -> PathBuf {
         root().join("target").join(self.directory).join(TARGET).join(self.profile).join(name)
     }
 
     /// Builds one executable and returns where it is.
     pub fn build(self, name: &str) -> Result<PathBuf> {
-        let executable = self.executable(name);
+        let executable = self.path(name);
         let mut command = self.cargo("build");
-        command.args(["--bin", name]);
+        if self.executable.is_none() {
+            command.args(["--bin", name]);
+        }
         if executable.exists() {
             command.arg("--quiet");
         }
-        let status = command.status().context("cannot start cargo")?;
+        let status = children::status(&mut command).context("cannot start cargo")?;
         ensure!(status.success(), "building {name} failed ({status})");
         ensure!(executable.exists(), "{} was not built", executable.display());
         Ok(executable)
@@ -191,7 +206,7 @@ fn compile(folder: &str, name: &str) -> Result<PathBuf> {
     let unfinished = unfinished.tempfile_in(&directory).context("cannot make a temporary file")?;
     let mut command = Command::new("gcc");
     command.args(["-O2", "-static", "-no-pie"]).args(c_flags(&text)).arg("-o").arg(unfinished.path());
-    let status = command.arg(&source).arg("-lm").status().context("cannot start gcc")?;
+    let status = children::status(command.arg(&source).arg("-lm")).context("cannot start gcc")?;
     ensure!(status.success(), "compiling {} failed ({status})", source.display());
     unfinished.persist(&executable).with_context(|| format!("cannot write {}", executable.display()))?;
     Ok(executable)

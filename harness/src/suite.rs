@@ -14,6 +14,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+pub mod lists;
 mod mutants;
 mod native;
 mod nature;
@@ -29,17 +30,18 @@ mod witness;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::artifacts::{self, Guest};
-use crate::machine::{self, Silent};
-use crate::packages;
+use crate::machine::{self, Silent, meter, process};
 use crate::request::Request;
+use crate::{children, packages};
 pub use outcome::Outcome;
 pub use witness::GDB;
 
@@ -63,6 +65,7 @@ const TESTS: &[&[Test]] = &[
     repeat::TESTS,
     programs::TESTS,
     clock::TESTS,
+    lists::TESTS,
     native::TESTS,
     policies::TESTS,
     counters::TESTS,
@@ -75,6 +78,8 @@ const TESTS: &[&[Test]] = &[
     injection::TESTS,
 ];
 
+/// When a command that a test runs is given up.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Tests at a time.
 const WORKERS: usize = 2;
 
@@ -109,15 +114,32 @@ pub struct Context {
     programs: Mutex<HashMap<String, PathBuf>>,
     /// PEs run twice without a divergence.
     undisturbed: AtomicU64,
+    /// Whether lists are kept instead of compared.
+    bless: bool,
+    /// Runs on Bochs that more than one test looks at.
+    on_bochs: bochs::Made,
 }
 
 impl Context {
     /// Installs and builds what the tests need.
-    pub fn new(reprise: PathBuf) -> Result<Self> {
+    pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
-        let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
-        Ok(Self { kernel, mutants, reprise, programs: Mutex::default(), undisturbed: AtomicU64::new(0) })
+        let mutants = Guest::MUTANTS.build(artifacts::MUTANTS)?;
+        Ok(Self {
+            kernel,
+            mutants,
+            reprise,
+            programs: Mutex::default(),
+            undisturbed: AtomicU64::new(0),
+            bless,
+            on_bochs: bochs::Made::default(),
+        })
+    }
+
+    /// Whether what is kept of lists is written anew.
+    pub fn blesses(&self) -> bool {
+        self.bless
     }
 
     /// Counts PEs that were run twice and did not diverge.
@@ -170,9 +192,9 @@ impl Context {
     /// Runs this tool itself; `prepare` may change environment and directory.
     pub fn reprise(&self, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
         let mut command = Command::new(&self.reprise);
-        command.args(words).stdin(Stdio::null());
+        command.args(words);
         prepare(&mut command);
-        command.output().with_context(|| format!("cannot start {}", self.reprise.display()))
+        process::output(&mut command, PATIENCE)
     }
 }
 
@@ -191,6 +213,8 @@ pub fn run(context: &Context, tests: &[Test]) -> Tally {
             .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.count(result.is_ok());
+        let spent = meter::take();
+        eprintln!("METER {} {:.3} {}", test.name, spent.time.as_secs_f64(), spent.runs);
         match result {
             Ok(()) => println!("{} ... ok", test.name),
             Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),

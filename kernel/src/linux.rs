@@ -5,12 +5,16 @@
 //! it is performed exactly once. Invariants:
 //! - memory of the program is reached only through [`user::User`];
 //! - nothing that the program passes makes the kernel panic, or allocate more
-//!   than the call needs: allocation on its behalf is fallible;
+//!   than the call needs: allocation on its behalf is [`fallible`], and what stays
+//!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+#[cfg(test)]
+mod audit;
+mod budget;
 mod clock;
 mod content;
 mod descriptor;
@@ -19,7 +23,7 @@ mod dispatch;
 mod elf;
 mod errno;
 mod exec;
-mod fallible;
+pub mod fallible;
 mod file_calls;
 mod fork_calls;
 mod fs;
@@ -53,11 +57,12 @@ use pe_replay::Uprr;
 use pe_replay::wire::config::Config;
 use syscalls::Sysno;
 
-pub use self::fallible::{Exhausted, boxed, reserve_one};
+pub use self::fallible::Exhausted;
 pub use self::fork_calls::Newborn;
 pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
+use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
@@ -87,8 +92,6 @@ const SYSCALL_LEN: u64 = 2;
 /// Of the machine's memory, one part in this many is a program's. How much is really free
 /// depends on the kernel and on how PEs are run, which a program must not see.
 const PROMISED_SHARE: u64 = 2;
-/// Of that, files may take up one part in this many.
-const FILES_SHARE: u64 = 5;
 
 /// How a program goes on after a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +182,7 @@ impl Linux {
         let mut linux = Self {
             memory_len: config.memory_len,
             fs,
-            pipes: Pipes::default(),
+            pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
             clock,
             random,
             named: [false; LOGGED_CALLS],
@@ -220,7 +223,7 @@ impl Linux {
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
-        if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
+        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
             log_out_of_memory();
             return Next::OutOfMemory;
         }
@@ -287,7 +290,7 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.task.memory.catch_up(space).is_ok()
+        self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
     /// Names a call that is not supported in the log, once.

@@ -8,7 +8,7 @@ use linux_raw_sys::general::{
 use pe_replay::Uprr;
 
 use super::Linux;
-use super::errno::{EAGAIN, ECHILD, EINVAL, Reply};
+use super::errno::{EAGAIN, ECHILD, EINVAL, ENOMEM, Reply};
 use super::fallible;
 use super::layout::Layout;
 use super::signal::{Detail, Info};
@@ -67,16 +67,20 @@ impl Linux {
         }
         fallible::reserve_one(&mut self.others)?;
         // So that its end can be noted down without fail.
-        self.zombies.try_reserve(self.others.len() + 1).map_err(|_| fallible::Exhausted)?;
+        fallible::reserve(&mut self.zombies, self.others.len() + 1)?;
         let id = self.next_id;
         let mut task = fallible::boxed(self.task.fork(id)?)?;
-        let mut child = space.fork().map_err(|OutOfFrames| EAGAIN)?;
+        // It keeps what the process has, so it is there.
+        self.fs.hold(task.working_directory)?;
+        let mut child = space.fork().map_err(|OutOfFrames| {
+            self.fs.release(task.working_directory);
+            ENOMEM
+        })?;
         let mut state = uprr.clone();
         state.rax = 0;
         if stack != 0 {
             state.rsp = stack;
         }
-        self.fs.hold(task.working_directory)?;
         let word = (id as u32).to_le_bytes();
         // As on Linux, a bad address is nobody's fault.
         if flags & CLONE_CHILD_SETTID != 0 {
@@ -86,7 +90,7 @@ impl Linux {
             let _ = self.user(space).write(parent_id, &word);
         }
         self.next_id += 1;
-        self.others.push(task);
+        fallible::push_reserved(&mut self.others, task);
         self.newborn = Some(Newborn { id, space: child, state });
         if is_vfork {
             let why = Why::Vfork { child: id };
@@ -107,7 +111,7 @@ impl Linux {
             let task = self.others.swap_remove(index);
             self.fs.release(task.working_directory);
         }
-        uprr.rax = EAGAIN.in_rax();
+        uprr.rax = ENOMEM.in_rax();
     }
 
     /// Ends the current process, which is not the first; another one is the current
@@ -118,9 +122,7 @@ impl Linux {
     pub fn end(&mut self, status: Status, now_ns: u64) {
         self.clock.now_ns = now_ns;
         self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
-        while let Some(closed) = self.task.descriptors.close_one(false) {
-            self.drop_description(closed);
-        }
+        self.close_all(false);
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);
@@ -145,7 +147,8 @@ impl Linux {
             }
         }
         if heard {
-            self.zombies.push(Zombie { id: ended.id, parent: ended.parent, status, cpu_ns });
+            let zombie = Zombie { id: ended.id, parent: ended.parent, status, cpu_ns };
+            fallible::push_reserved(&mut self.zombies, zombie);
         }
         self.events += 1;
     }

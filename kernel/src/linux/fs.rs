@@ -3,15 +3,19 @@
 //!
 //! A table of inodes; an inode lives as long as a name or an open description
 //! holds it. Filled from the boot archive at start, gone at the end. Everybody is
-//! root here: permission bits are kept and reported, not enforced.
+//! root here: permission bits are kept and reported, not enforced. Whatever makes it
+//! grow is paid for from one budget.
 
+mod directory;
 mod path;
 
 use alloc::vec::Vec;
 
+pub use directory::Directory;
 pub use path::{Follow, Place};
 
-use super::content::{Budget, Content};
+use super::budget::{Budget, list_len};
+use super::content::Content;
 use super::errno::{
     EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
 };
@@ -19,7 +23,7 @@ use super::fallible;
 use super::pages::Object;
 
 /// The longest name.
-const MAX_NAME_LEN: usize = 255;
+pub const MAX_NAME_LEN: usize = 255;
 /// The most inodes.
 const MAX_INODES: usize = 1 << 20;
 
@@ -52,42 +56,6 @@ pub enum Device {
     Descriptor(i32),
 }
 
-/// An entry of a directory.
-pub struct Entry {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// What it names.
-    pub inode: InodeId,
-    /// Its place in the order of creation, from [`Directory::FIRST_SERIAL`].
-    pub serial: u64,
-}
-
-/// A directory.
-pub struct Directory {
-    parent: InodeId,
-    next_serial: u64,
-    entries: Vec<Entry>,
-}
-
-impl Directory {
-    /// Serials below stand for `.` and `..`.
-    pub const FIRST_SERIAL: u64 = 3;
-
-    fn find(&self, name: &[u8]) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name == name)
-    }
-
-    /// The entries, in order of creation.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// The directory that it is in.
-    pub fn parent(&self) -> InodeId {
-        self.parent
-    }
-}
-
 /// What an inode is.
 pub enum Node {
     /// A directory.
@@ -98,6 +66,17 @@ pub enum Node {
     Link(Vec<u8>),
     /// A device.
     Device(Device),
+}
+
+impl Node {
+    /// Bytes of the budget that it takes; a directory's entries are paid for one by one.
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Directory(_) | Self::Device(_) => 0,
+            Self::File(content) => content.cost(),
+            Self::Link(target) => list_len(target),
+        }
+    }
 }
 
 /// A file of any type.
@@ -120,15 +99,15 @@ pub struct Fs {
     /// Unused places in the table.
     free: usize,
     budget: Budget,
+    /// How often a file was cut that somebody may have mapped shared.
+    cuts: u64,
 }
 
 impl Fs {
     /// A file system with an empty root, whose files may take `budget` bytes.
     pub fn new(budget: u64, now_ns: u64) -> Result<Self, Errno> {
-        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget(budget) };
-        let root =
-            Directory { parent: InodeId::ROOT, next_serial: Directory::FIRST_SERIAL, entries: Vec::new() };
-        let root = fs.allocate(Node::Directory(root), 0o755, now_ns)?;
+        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget::new(budget), cuts: 0 };
+        let root = fs.allocate(Self::new_directory(), 0o755, now_ns)?;
         let inode = fs.inode_mut(root)?;
         (inode.links, inode.holders) = (2, 1);
         Ok(fs)
@@ -190,28 +169,48 @@ impl Fs {
         content.share(object, budget)
     }
 
+    /// How often a file was cut that somebody may have mapped shared.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
     /// Sets a regular file's length.
     pub fn resize(&mut self, id: InodeId, length: u64, now_ns: u64) -> Result<(), Errno> {
         let (content, budget) = self.content_mut(id)?;
+        let is_cut = content.pages().is_some() && length < content.length();
         content.resize(length, budget)?;
+        self.cuts += u64::from(is_cut);
         self.inode_mut(id)?.modified_ns = now_ns;
         Ok(())
     }
 
     fn allocate(&mut self, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
+        let id = self.vacancy()?;
+        self.budget.charge(node.cost()).map_err(|_| ENOSPC)?;
         let inode = Inode { node, mode: mode & 0o7777, modified_ns: now_ns, links: 0, holders: 0 };
+        match self.inodes.get_mut(id.0) {
+            Some(slot) => {
+                *slot = Some(inode);
+                self.free -= 1;
+            }
+            None => fallible::push_reserved(&mut self.inodes, Some(inode)),
+        }
+        Ok(id)
+    }
+
+    /// An unused place in the table, or the next one behind it, for which there is room.
+    fn vacancy(&mut self) -> Result<InodeId, Errno> {
         if self.free > 0
             && let Some(index) = self.inodes.iter().position(Option::is_none)
         {
-            self.inodes[index] = Some(inode);
-            self.free -= 1;
             return Ok(InodeId(index));
         }
         if self.inodes.len() >= MAX_INODES {
             return Err(ENOSPC);
         }
-        fallible::push(&mut self.inodes, Some(inode)).map_err(|_| ENOSPC)?;
-        Ok(InodeId(self.inodes.len() - 1))
+        // The table never shrinks, so this is paid for good.
+        self.budget.reserve_one(&mut self.inodes).map_err(|_| ENOSPC)?;
+        Ok(InodeId(self.inodes.len()))
     }
 
     /// Keeps an inode alive.
@@ -236,50 +235,43 @@ impl Fs {
             && inode.links == 0
             && inode.holders == 0
         {
-            if let Node::File(content) = &inode.node {
-                self.budget.0 = self.budget.0.saturating_add(content.cost());
-            }
+            self.budget.refund(inode.node.cost());
             *slot = None;
             self.free += 1;
         }
     }
 
-    /// Makes sure that [`attach`](Self::attach) succeeds; returns the name for it.
-    fn prepare(&mut self, place: &Place) -> Result<Vec<u8>, Errno> {
+    /// Gives an inode a name, beside what has it.
+    fn attach(&mut self, place: &Place, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
         if place.name.len() > MAX_NAME_LEN {
             return Err(ENAMETOOLONG);
         }
         if self.inode(place.parent)?.links == 0 {
             return Err(ENOENT);
         }
-        let entries = &mut self.directory_mut(place.parent)?.entries;
-        fallible::reserve_one(entries).map_err(|_| ENOSPC)?;
-        fallible::copy(&place.name).map_err(|_| ENOSPC)
-    }
-
-    /// Gives an inode a name.
-    fn attach(&mut self, parent: InodeId, name: Vec<u8>, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
-        let directory = self.directory_mut(parent)?;
-        let serial = directory.next_serial;
-        fallible::push(&mut directory.entries, Entry { name, inode, serial }).map_err(|_| ENOSPC)?;
-        directory.next_serial += 1;
+        let cost = Directory::entry_cost(&place.name);
+        self.budget.charge(cost).map_err(|_| ENOSPC)?;
+        let directory = self.directory_mut(place.parent)?;
+        if fallible::copy(&place.name).and_then(|name| directory.insert(name, inode)).is_err() {
+            self.budget.refund(cost);
+            return Err(ENOSPC);
+        }
         let is_directory = self.directory(inode).is_ok();
         if is_directory {
-            self.directory_mut(inode)?.parent = parent;
+            self.directory_mut(inode)?.parent = place.parent;
         }
         // A directory counts its own `.` and the `..` of each one in it.
         self.inode_mut(inode)?.links += 1 + u32::from(is_directory);
-        let holder = self.inode_mut(parent)?;
+        let holder = self.inode_mut(place.parent)?;
         holder.links += u32::from(is_directory);
         holder.modified_ns = now_ns;
         Ok(())
     }
 
-    /// Takes a name away.
+    /// Takes a name away from what has had it longest.
     fn detach(&mut self, parent: InodeId, name: &[u8], now_ns: u64) -> Result<InodeId, Errno> {
-        let directory = self.directory_mut(parent)?;
-        let index = directory.entries.iter().position(|entry| entry.name == name).ok_or(ENOENT)?;
-        let inode = directory.entries.remove(index).inode;
+        let inode = self.directory_mut(parent)?.remove(name).ok_or(ENOENT)?;
+        self.budget.refund(Directory::entry_cost(name));
         let is_directory = self.directory(inode).is_ok();
         let named = self.inode_mut(inode)?;
         named.links = named.links.saturating_sub(1 + u32::from(is_directory));
@@ -294,19 +286,14 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
-        let name = self.prepare(place)?;
         let id = self.allocate(node, mode, now_ns)?;
-        self.attach(place.parent, name, id, now_ns)?;
+        self.attach(place, id, now_ns).inspect_err(|_| self.reap(id))?;
         Ok(id)
     }
 
     /// An empty directory, for [`create`](Self::create).
     pub fn new_directory() -> Node {
-        Node::Directory(Directory {
-            parent: InodeId::ROOT,
-            next_serial: Directory::FIRST_SERIAL,
-            entries: Vec::new(),
-        })
+        Node::Directory(Directory::new())
     }
 
     /// A file without a name, which one hold keeps alive.
@@ -336,7 +323,7 @@ impl Fs {
         if place.name.is_empty() {
             return Err(EINVAL);
         }
-        if !self.directory(target)?.entries.is_empty() {
+        if !self.directory(target)?.is_empty() {
             return Err(ENOTEMPTY);
         }
         let inode = self.detach(place.parent, &place.name, now_ns)?;
@@ -352,8 +339,7 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
-        let name = self.prepare(place)?;
-        self.attach(place.parent, name, target, now_ns)
+        self.attach(place, target, now_ns)
     }
 
     /// Moves a name, in place of what has the new one.
@@ -374,20 +360,19 @@ impl Fs {
         }
         if let Some(target) = to.target {
             match (is_directory, self.directory(target)) {
-                (true, Ok(directory)) if !directory.entries.is_empty() => return Err(ENOTEMPTY),
+                (true, Ok(directory)) if !directory.is_empty() => return Err(ENOTEMPTY),
                 (true, Err(_)) => return Err(ENOTDIR),
                 (false, Ok(_)) => return Err(EISDIR),
                 (true, Ok(_)) | (false, Err(_)) => {}
             }
         }
         // What can fail comes first.
-        let name = self.prepare(to)?;
+        self.attach(to, source, now_ns)?;
         let replaced = match to.target {
             Some(_) => Some(self.detach(to.parent, &to.name, now_ns)?),
             None => None,
         };
         self.detach(from.parent, &from.name, now_ns)?;
-        self.attach(to.parent, name, source, now_ns)?;
         if let Some(inode) = replaced {
             self.reap(inode);
         }
@@ -416,8 +401,8 @@ impl Fs {
                 return Err(ENOENT);
             }
             let parent = self.directory(at)?.parent;
-            let entries = &self.directory(parent)?.entries;
-            let name = &entries.iter().find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
+            let mut entries = self.directory(parent)?.behind(0);
+            let name = &entries.find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
             fallible::push(&mut reversed, name)?;
             at = parent;
         }

@@ -9,7 +9,7 @@ use linux_raw_sys::general::{
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
 use super::memory::page_down;
-use super::task::{Key, Waiting, Why};
+use super::task::{Key, MAX_PROCESSES, Waiting, Why};
 use crate::mem::space::{PAGE_LEN, Space};
 
 impl Linux {
@@ -55,16 +55,18 @@ impl Linux {
                 self.user(space).u32(other)?;
                 let from = self.futex_key(space, address, is_private);
                 let to = self.futex_key(space, other, is_private);
-                let woken = self.futex_wake(from, mask, value as u32);
-                let mut moved = 0;
-                while moved < u64::from(timeout as u32)
-                    && let Some(waiting) = self.first_waiting(from, mask)
-                    && let Why::Futex { key, .. } = &mut waiting.why
-                    && *key != to
-                {
-                    *key = to;
-                    moved += 1;
+                let (queue, length) = self.queue(from, mask);
+                let (woken, rest) = queue[..length].split_at(length.min(value as u32 as usize));
+                let moved = if from == to { 0 } else { rest.len().min(timeout as u32 as usize) };
+                woken.iter().for_each(|(_, index)| self.wake(*index));
+                for (_, index) in &rest[..moved] {
+                    if let Some(Waiting { why: Why::Futex { key, .. }, .. }) =
+                        &mut self.others[*index].waiting
+                    {
+                        *key = to;
+                    }
                 }
+                let (woken, moved) = (woken.len() as u64, moved as u64);
                 Ok(if command == FUTEX_CMP_REQUEUE { woken + moved } else { woken })
             }
             other => {
@@ -109,28 +111,31 @@ impl Linux {
         }
     }
 
-    /// Who has waited longest of those that wait there.
-    fn first_waiting(&mut self, at: Key, by: u32) -> Option<&mut Waiting> {
-        let waiting = self.others.iter_mut().filter_map(|task| task.waiting.as_mut());
-        let queued = waiting.filter_map(|waiting| match waiting.why {
+    /// Those that wait there, by turn and place in the list; and how many they are.
+    fn queue(&self, at: Key, by: u32) -> ([(u64, usize); MAX_PROCESSES], usize) {
+        let mut queue = [(0, 0); MAX_PROCESSES];
+        let waiting = self.others.iter().enumerate().filter_map(|(index, task)| match task.waiting?.why {
             Why::Futex { key, mask, turn, woken: false } if key == at && mask & by != 0 => {
-                Some((turn, waiting))
+                Some((turn, index))
             }
             Why::Futex { .. } | Why::Event | Why::Vfork { .. } => None,
         });
-        queued.min_by_key(|(turn, _)| *turn).map(|(_, waiting)| waiting)
+        let length = queue.iter_mut().zip(waiting).map(|(place, found)| *place = found).count();
+        queue[..length].sort_unstable();
+        (queue, length)
+    }
+
+    fn wake(&mut self, index: usize) {
+        if let Some(Waiting { why: Why::Futex { woken, .. }, .. }) = &mut self.others[index].waiting {
+            *woken = true;
+        }
     }
 
     /// Wakes up to `count` processes; returns how many.
     fn futex_wake(&mut self, key: Key, mask: u32, count: u32) -> u64 {
-        let mut done = 0;
-        while done < u64::from(count)
-            && let Some(waiting) = self.first_waiting(key, mask)
-            && let Why::Futex { woken, .. } = &mut waiting.why
-        {
-            *woken = true;
-            done += 1;
-        }
-        done
+        let (queue, length) = self.queue(key, mask);
+        let woken = &queue[..length.min(count as usize)];
+        woken.iter().for_each(|(_, index)| self.wake(*index));
+        woken.len() as u64
     }
 }

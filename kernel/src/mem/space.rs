@@ -29,6 +29,7 @@ use super::aliases::Aliases;
 use super::frame::{self, Frame};
 use super::shared::SharedFrame;
 use super::{layout, phys};
+use crate::arch::tally;
 
 pub use super::frame::OutOfFrames;
 
@@ -180,12 +181,19 @@ fn switch_one(page: u64, slot: Slot, frame: Frame, writable: bool) -> Flags {
         flags.insert(Flags::WRITABLE | WATCHED);
     }
     entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
-    flush(page);
+    flush_translation(page);
     flags
 }
 
-fn flush(page: u64) {
+#[inline]
+fn flush_translation(page: u64) {
     tlb::flush(x86_64::VirtAddr::new_truncate(page));
+}
+
+/// Flushes a page's translation for the kernel's own sake; what the tracker switches, the engine counts.
+fn flush(page: u64) {
+    tally::PAGES_INVALIDATED.add(1);
+    flush_translation(page);
 }
 
 impl Space {
@@ -361,18 +369,15 @@ impl Space {
 
     /// The kernel has written a shared frame other than through this space.
     pub fn note_write(&mut self, written: &SharedFrame) {
-        for alias in self.aliases.of(written.frame()) {
-            let entry = alias.slot.entry();
-            if entry.flags().contains(WATCHED) {
-                entry.set_flags(entry.flags() | STALE);
-                self.disturbed = true;
-            }
-        }
+        self.disturbed |= self.aliases.note_write(written.frame());
     }
 
     /// Takes all pages of a shared frame away from the tracker.
     fn disturb_all(&mut self, home: Frame) {
-        for alias in self.aliases.of(home) {
+        if !self.aliases.are_watched(home) {
+            return;
+        }
+        for alias in self.aliases.watch(home, false) {
             let entry = alias.slot.entry();
             if entry.flags().contains(WATCHED) {
                 entry.set_flags(entry.flags() - (WATCHED | STALE | Flags::WRITABLE));
@@ -461,7 +466,8 @@ impl Space {
     #[cold]
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
-        for alias in self.aliases.of(home) {
+        for alias in self.aliases.watch(home, writable) {
+            tally::PAGES_INVALIDATED.add(1);
             switch_one(alias.page, alias.slot, frame, writable);
         }
     }
@@ -497,13 +503,16 @@ impl Space {
             return Kept::Lost;
         }
         let shared = flags.contains(SHARED);
-        let stale = flags.contains(STALE) || shared && self.aliases.any(home, STALE);
+        let is_written = shared && self.aliases.take_stale(home);
+        let stale = is_written || flags.contains(STALE) || shared && self.aliases.any(home, STALE);
         if !stale {
             return Kept::Intact;
         }
         entry.set_flags(flags - STALE);
-        for alias in self.aliases.of(home).iter().filter(|_| shared) {
-            alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
+        if shared {
+            for alias in self.aliases.of(home) {
+                alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
+            }
         }
         Kept::Stale
     }

@@ -33,7 +33,7 @@ impl Process {
         id
     }
 
-    fn take_newborn(&mut self) -> u64 {
+    pub fn take_newborn(&mut self) -> u64 {
         let newborn = self.linux.take_newborn().unwrap();
         self.others.insert(newborn.id, (newborn.space, newborn.state));
         newborn.id
@@ -47,13 +47,13 @@ impl Process {
     }
 
     /// A call that waits for other processes.
-    fn waits(&mut self, call: Sysno, arguments: &[u64]) {
+    pub fn waits(&mut self, call: Sysno, arguments: &[u64]) {
         assert_eq!(self.step(call.id() as u64, arguments), Next::Wait, "{call}");
         assert!(self.linux.is_waiting());
     }
 
     /// Performs the call that the process waits in again.
-    fn again(&mut self) -> Next {
+    pub fn again(&mut self) -> Next {
         assert!(self.linux.is_waiting());
         self.linux.syscall(&mut self.space, &mut self.uprr, self.now)
     }
@@ -75,7 +75,7 @@ impl Process {
         self.linux.switch_to(next);
     }
 
-    fn pipe(&mut self, flags: u32) -> (u64, u64) {
+    pub fn pipe(&mut self, flags: u32) -> (u64, u64) {
         self.call(Sysno::pipe2, &[DATA, u64::from(flags)]).unwrap();
         let word = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
         let ends = self.peek(DATA, 8);
@@ -142,7 +142,7 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(process.step(57, &[]), Next::Fork);
     let newborn = process.linux.take_newborn().unwrap();
     process.linux.refuse_newborn(newborn.id, &mut process.uprr);
-    assert_eq!(process.uprr.rax as i64, -i64::from(errno::EAGAIN));
+    assert_eq!(process.uprr.rax as i64, -i64::from(errno::ENOMEM));
     process.fork();
 }
 

@@ -3,6 +3,54 @@
 
 use super::*;
 
+impl Fs {
+    /// Leaves so much room in each table: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        let before = list_len(&self.inodes);
+        self.inodes.shrink_to(self.inodes.len() + room);
+        self.budget.refund(before - list_len(&self.inodes));
+        for inode in self.inodes.iter_mut().flatten() {
+            if let Node::Directory(directory) = &mut inode.node {
+                directory.tighten(room);
+            }
+        }
+    }
+
+    /// Who is called what, and what everybody can see of a file.
+    pub fn snapshot(&self) -> std::string::String {
+        let inodes = self.inodes.iter().enumerate().filter_map(|(index, it)| Some((index, it.as_ref()?)));
+        let seen = inodes.map(|(index, inode)| {
+            let content = match &inode.node {
+                Node::Directory(it) => it.behind(0).map(|it| (it.name.clone(), it.inode.0)).collect(),
+                Node::File(it) => vec![(Vec::new(), it.length() as usize)],
+                Node::Link(target) => vec![(target.clone(), 0)],
+                Node::Device(_) => Vec::new(),
+            };
+            (index, content, inode.mode, inode.links, inode.holders)
+        });
+        std::format!("{:?}", seen.collect::<Vec<_>>())
+    }
+
+    /// Fails if an inode is nobody's, if one is not held as often as `held` says, or if what is
+    /// there does not make up the budget of `total` bytes with what is left.
+    pub fn audit(&self, held: impl Fn(InodeId) -> u32, total: u64) {
+        let mut cost = list_len(&self.inodes);
+        for (index, inode) in self.inodes.iter().enumerate() {
+            let Some(inode) = inode else { continue };
+            assert_eq!(inode.holders, held(InodeId(index)) + u32::from(index == 0), "inode {index}");
+            assert!(inode.holders > 0 || inode.links > 0, "inode {index} is nobody's");
+            cost += inode.node.cost();
+            match &inode.node {
+                Node::Directory(it) => cost += it.cost(),
+                Node::File(content) => content.audit(),
+                Node::Link(_) | Node::Device(_) => {}
+            }
+        }
+        assert_eq!(cost + self.budget.left(), total);
+        assert_eq!(self.free, self.inodes.iter().filter(|inode| inode.is_none()).count());
+    }
+}
+
 fn fs() -> Fs {
     Fs::new(1 << 20, 0).unwrap()
 }
@@ -82,6 +130,7 @@ fn link_counts_follow_names() {
 fn an_unlinked_file_lives_while_it_is_held() {
     let mut fs = fs();
     let f = make(&mut fs, b"/f", file()).unwrap();
+    let left = fs.budget.left() + Directory::entry_cost(b"f");
     fs.hold(f).unwrap();
     fs.write(f, 0, b"abc", 0).unwrap();
     let place = fs.locate(InodeId::ROOT, b"/f", Follow::No).unwrap();
@@ -90,7 +139,7 @@ fn an_unlinked_file_lives_while_it_is_held() {
     assert_eq!(fs.content(f).unwrap().at(0, 9, &mut []), b"abc");
     fs.release(f);
     assert!(fs.inode(f).is_err());
-    assert_eq!(fs.budget.0, 1 << 20);
+    assert_eq!(fs.budget.left(), left);
     // Its place in the table is used again.
     assert_eq!(make(&mut fs, b"/g", file()), Ok(f));
 }
@@ -122,4 +171,79 @@ fn a_removed_directory_takes_no_more_names() {
     let place = fs.locate(d, b"f", Follow::No).unwrap();
     assert_eq!(fs.create(&place, file(), 0, 0), Err(ENOENT));
     assert_eq!(fs.path_of(d), Err(ENOENT));
+}
+
+#[test]
+fn everything_that_grows_is_paid_for_and_paid_back() {
+    let mut fs = fs();
+    let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
+    let f = make(&mut fs, b"/f", file()).unwrap();
+    let path = |index: u32| std::format!("/d/{index:0200}").into_bytes();
+    let whole = fs.budget.left();
+    // Names and entries; then links with their targets, and inodes; then directories.
+    for kind in 0..3 {
+        let mut index = 0;
+        let full = loop {
+            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let made = match kind {
+                0 => fs.link(f, &place, 0),
+                1 => fs.create(&place, Node::Link(vec![b'x'; 3000]), 0, 0).map(drop),
+                _ => fs.create(&place, Fs::new_directory(), 0, 0).map(drop),
+            };
+            match made {
+                Ok(()) => index += 1,
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!(full, ENOSPC);
+        let least = [1 << 11, 1 << 8, 1 << 11][kind];
+        assert!(index > least && index < 1 << 13, "{kind}: {index}");
+        assert_eq!(fs.write(f, 0, &[1; 4096], 0), Err(ENOSPC));
+        for index in 0..index {
+            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let gone = if kind == 2 { fs.remove_directory(&place, 0) } else { fs.unlink(&place, 0) };
+            gone.unwrap();
+        }
+        assert_eq!(fs.write(f, 0, &[1; 4096], 0), Ok(4096));
+        fs.resize(f, 0, 0).unwrap();
+    }
+    // What is not paid back is the table of inodes.
+    assert_eq!(fs.directory(d).map(Directory::cost), Ok(0));
+    assert!(whole - fs.budget.left() < list_len(&fs.inodes));
+}
+
+#[test]
+fn names_are_found_in_a_large_directory_and_listed_in_order_of_creation() {
+    let mut fs = fs();
+    let name = |number: u64| format!("/{:03}", number * 7919 % 1000).into_bytes();
+    let made: Vec<InodeId> = (0..1000).map(|number| make(&mut fs, &name(number), file()).unwrap()).collect();
+    for number in (0..1000).step_by(3) {
+        let place = fs.locate(InodeId::ROOT, &name(number), Follow::No).unwrap();
+        fs.unlink(&place, 0).unwrap();
+    }
+    for number in (1..1000).step_by(3) {
+        rename(&mut fs, &name(number), &name(number + 1)).unwrap();
+    }
+    let mut expected = Vec::new();
+    for (number, id) in (0..).zip(&made).filter(|(number, _)| number % 3 == 1) {
+        assert_eq!((find(&fs, &name(number)), find(&fs, &name(number + 1))), (Err(ENOENT), Ok(*id)));
+        expected.push(*id);
+    }
+    let listed = fs.directory(InodeId::ROOT).unwrap().behind(0);
+    assert!(listed.map(|entry| entry.inode).eq(expected));
+}
+
+#[test]
+fn a_path_through_links_is_what_is_left_of_it() {
+    let mut fs = fs();
+    let a = make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    for number in 1..=30 {
+        let target = format!("l{}{}", number + 1, "/.".repeat(2000));
+        make(&mut fs, format!("/l{number}").as_bytes(), Node::Link(target.into_bytes())).unwrap();
+    }
+    make(&mut fs, b"/l31", Node::Link(b"/a".to_vec())).unwrap();
+    assert_eq!(find(&fs, b"l1"), Ok(a));
+    assert_eq!(find(&fs, b"l1/./"), Ok(a));
+    assert_eq!(find(&fs, b"l1/b"), Err(ENOENT));
+    assert_eq!(fs.locate(InodeId::ROOT, b"l1/b", Follow::No).unwrap().parent, a);
 }
