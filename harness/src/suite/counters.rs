@@ -100,9 +100,11 @@ fn run(context: &Context, request: &Request, kind: CounterKind) -> Result<Ran> {
 
 /// What programs do with virtual time, which every other counter is held against: whoever asks first runs them.
 #[derive(Default)]
-pub struct Known(Mutex<HashMap<(Vec<Vec<u8>>, u64), Place>>);
+pub struct Known(Mutex<HashMap<Key, Place>>);
 
-/// One of them, once it is known.
+/// A program with its arguments, and the limit.
+type Key = (Vec<Vec<u8>>, u64);
+/// What one of them did, once it is known.
 type Place = Arc<Mutex<Option<Arc<Ran>>>>;
 
 /// What a program does with virtual time.
