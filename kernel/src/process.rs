@@ -258,6 +258,7 @@ impl Run<'_> {
     }
 
     #[cold]
+    #[inline(never)]
     fn note_longest(&mut self, service: Service, ticks: u64) {
         if ticks > self.longest {
             self.longest = ticks;
