@@ -17,7 +17,7 @@ mod original;
 mod plot;
 mod runner;
 mod sweep;
-mod table;
+pub mod table;
 mod workload;
 
 use std::path::Path;

@@ -36,6 +36,8 @@ pub enum Command {
     Inject(InjectArgs),
     /// Print the summary of a trace file again
     Report(ReportArgs),
+    /// Count where the instructions of a run go, by phase and by function; tables on stdout
+    Profile(Box<ProfileArgs>),
     /// Measure what replay costs: the whole suite, or the parts that are named
     Bench(Box<BenchArgs>),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
@@ -44,6 +46,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Write what the tests called `documents` find to have changed into README.md, figure by figure
+        #[arg(long, requires = "filter")]
+        bless: bool,
     },
     /// The same as `test` without a filter
     Ci,
@@ -122,6 +127,17 @@ pub struct RunArgs {
     /// Print the emulator's command line and leave its files in place, but do not start it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `cargo reprise profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// The run; with --json FILE the whole profile is written as JSON
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Functions that are listed
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub top: u32,
 }
 
 /// `cargo reprise native`.

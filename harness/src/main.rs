@@ -22,6 +22,7 @@ mod model;
 mod named;
 mod native;
 mod packages;
+mod profile;
 mod program;
 mod report;
 mod request;
@@ -60,10 +61,11 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(args) => run::run(args),
         Command::Native(args) => native::run(args),
         Command::Become(args) => native::become_program(args),
+        Command::Profile(args) => profile::run(args),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Test { filter } => ci::test(filter.as_deref()),
+        Command::Test { filter, bless } => ci::test(filter.as_deref(), *bless),
         Command::Ci => ci::ci(),
         Command::Inject(args) => inject::run(args),
         Command::Build => ci::build(),

@@ -105,7 +105,7 @@ pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Makes the request, after checking everything that can be checked without a boot.
-fn request(args: &RunArgs) -> Result<Request> {
+pub fn request(args: &RunArgs) -> Result<Request> {
     let mut request = Request::job(Job::Run);
     request.contents = named::named(&args.program)?.contents;
     request.machine = args.machine.machine();

@@ -9,7 +9,7 @@ mod batch;
 mod bench;
 mod bochs;
 mod counters;
-mod documents;
+pub mod documents;
 mod ends;
 mod hostile;
 mod injection;
@@ -18,6 +18,7 @@ mod native;
 mod nature;
 mod outcome;
 mod policies;
+mod profile;
 mod programs;
 mod rep;
 mod repeat;
@@ -65,6 +66,7 @@ const TESTS: &[&[Test]] = &[
     policies::TESTS,
     counters::TESTS,
     state::TESTS,
+    profile::TESTS,
     rep::TESTS,
     nature::TESTS,
     documents::TESTS,
@@ -107,15 +109,29 @@ pub struct Context {
     programs: Mutex<HashMap<String, PathBuf>>,
     /// PEs run twice without a divergence.
     undisturbed: AtomicU64,
+    /// Whether what is kept is written anew instead of compared.
+    bless: bool,
 }
 
 impl Context {
     /// Installs and builds what the tests need.
-    pub fn new(reprise: PathBuf) -> Result<Self> {
+    pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
         let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
-        Ok(Self { kernel, mutants, reprise, programs: Mutex::default(), undisturbed: AtomicU64::new(0) })
+        Ok(Self {
+            kernel,
+            mutants,
+            reprise,
+            programs: Mutex::default(),
+            undisturbed: AtomicU64::new(0),
+            bless,
+        })
+    }
+
+    /// Whether what is kept is written anew.
+    pub fn blesses(&self) -> bool {
+        self.bless
     }
 
     /// Counts PEs that were run twice and did not diverge.

@@ -93,7 +93,7 @@ pub fn execute(
         end: End::Deadlock,
         totals: Totals::default(),
         drained: context::drained(),
-        counted: Reading::now(),
+        counted: Reading::default(),
         published: 0,
     };
     let hashed = tracking && config.policy.comparison == Comparison::Hash;
@@ -180,6 +180,8 @@ enum Step {
 
 impl Run<'_> {
     fn until_end(mut self, trace: Trace, most: u64) -> EndRecord {
+        // Not before: to move the run here is to copy lines.
+        self.counted = Reading::now();
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
@@ -244,12 +246,13 @@ impl Run<'_> {
             }
             let goes_on = step == Step::GoOn && self.others.is_empty();
             if !goes_on && !self.next(step, count) {
-                return self.finish();
+                let counted = Reading::now().since(self.counted);
+                return self.finish(counted);
             }
         }
     }
 
-    fn finish(mut self) -> EndRecord {
+    fn finish(mut self, counted: Reading) -> EndRecord {
         self.totals.total = self.totals.phases.total();
         let drained = context::drained() - self.drained;
         self.totals.drained_overflows += drained;
@@ -259,7 +262,7 @@ impl Run<'_> {
             self.bury(other);
         }
         self.totals.events.add_all(&self.current.engine.events);
-        upkeep::complete(&mut self.totals, Reading::now().since(self.counted), drained);
+        upkeep::complete(&mut self.totals, counted, drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::channel::MemoryChannel;
 use super::{Boot, Finished, Observer, Processor, process, put};
@@ -32,6 +32,20 @@ const STATUS_RESET: i32 = 0;
 const RAM: &str = "ram";
 const ARCHIVE: &str = "archive";
 const DEBUGCON: &str = "debugcon";
+
+/// Major and minor version of this machine's QEMU.
+pub fn version() -> Result<(u32, u32)> {
+    let output =
+        Command::new(QEMU).arg("--version").output().with_context(|| format!("cannot start {QEMU}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    version_in(&text).with_context(|| format!("{QEMU} does not say its version: {text}"))
+}
+
+/// Major and minor version in the first line of `--version`.
+fn version_in(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_once("version ")?.1.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
 
 /// Lays out the files and makes the command line.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
@@ -66,7 +80,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
 }
 
 /// A comma separates options in QEMU's arguments; doubled it stands for itself.
-fn comma_doubled(path: &Path) -> OsString {
+pub fn comma_doubled(path: &Path) -> OsString {
     match path.to_str() {
         Some(text) => text.replace(',', ",,").into(),
         None => path.into(),
@@ -97,4 +111,16 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     let streams = streams.unwrap_or_default();
     let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
     Ok(Finished { ending: evidence.judge(), streams, debugcon })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version_in("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright"), Some((7, 2)));
+        assert_eq!(version_in("QEMU emulator version 10.0.2"), Some((10, 0)));
+        assert_eq!(version_in("no emulator"), None);
+    }
 }
