@@ -353,8 +353,8 @@ impl Run<'_> {
 
     /// Gives back all that the current process had; `next` is the current one then.
     fn bury(&mut self, next: Box<Process>) {
-        self.totals.events.add_all(&self.current.engine.events);
         self.current.engine.retire(&mut self.machine);
+        self.totals.events.add_all(&self.current.engine.events);
         self.replace(next).1.discard();
     }
 

@@ -75,6 +75,7 @@ impl Kinds {
             lines_copied,
             lines_filled,
             mapped,
+            translation_flushes,
             ..
         } = *events;
         let figures = [
@@ -86,8 +87,8 @@ impl Kinds {
             x87_clears,
             time_stamps,
             apic_writes,
-            spaces_loaded,
-            // The same instruction, for the tracker.
+            // The same instructions, for other purposes.
+            spaces_loaded + translation_flushes,
             pages_invalidated + mapped,
             lines_copied,
             lines_filled,

@@ -133,7 +133,8 @@ impl Profile {
         let total = sum(&phases, "boot and run");
         table.row(row(&total, total.name, "-".into()));
         table.note(
-            "faulted: instructions that a page fault interrupted and that were begun again; the kernel counts them once"
+            "faulted: user instructions that a page fault interrupted and that were begun again; the kernel counts them \
+             once. Other exceptions interrupt some as well: in such a program they are the difference"
                 .into(),
         );
         table

@@ -33,7 +33,7 @@ fn agrees(context: &Context, run: &[&str]) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("profile");
     let path = path.to_str().context("a path that is not text")?;
-    let words = [&["profile"], run, &["--top", "1000000", "--json", path]].concat();
+    let words = [&["profile"], run, &["--top", "100000", "--json", path]].concat();
     let output = context.reprise(&words[..], |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let profile: Value = serde_json::from_slice(&std::fs::read(path)?)?;
