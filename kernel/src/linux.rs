@@ -11,6 +11,7 @@
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+mod buffers;
 mod content;
 mod descriptor;
 mod descriptor_calls;
@@ -42,6 +43,7 @@ mod stack;
 mod stat;
 mod task;
 mod time_calls;
+mod transfer;
 mod user;
 
 use alloc::boxed::Box;
@@ -167,7 +169,7 @@ impl Linux {
             umask: 0o022,
             name: exec::short_name(program_name),
             waiting: None,
-            transferred: 0,
+            transfer: None,
         })?;
         let mut linux = Self {
             memory_len,
@@ -247,7 +249,7 @@ impl Linux {
             Some(Fate::Handle(action)) => action.has(SA_RESTART) && is_restartable(call),
             Some(_) | None => false,
         };
-        match (core::mem::take(&mut self.task.transferred), restarts) {
+        match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
             _ if is_woken => Some(Ok(0)),
             (0, true) => None,
             (0, false) => Some(Err(EINTR.into())),
@@ -261,7 +263,7 @@ impl Linux {
         // A parent that waits after vfork has its result already.
         if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
             self.task.waiting = None;
-            self.task.transferred = 0;
+            self.task.transfer = None;
         }
         if self.newborn.is_some() {
             Next::Fork
@@ -311,8 +313,10 @@ fn is_restartable(call: Option<Sysno>) -> bool {
         Some(
             Sysno::read
                 | Sysno::readv
+                | Sysno::preadv2
                 | Sysno::write
                 | Sysno::writev
+                | Sysno::pwritev2
                 | Sysno::wait4
                 | Sysno::waitid
                 | Sysno::futex

@@ -38,6 +38,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::table", run: |context| project(context, "table", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
+    Test { name: "programs::transfers", run: |context| project(context, "transfers", Native::Same) },
     Test { name: "programs::trap", run: |context| project(context, "trap", Native::Same) },
     Test { name: "programs::unaligned", run: |context| project(context, "unaligned", Native::Same) },
     Test { name: "programs::words", run: |context| project(context, "words", Native::Same) },

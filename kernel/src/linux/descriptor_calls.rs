@@ -6,8 +6,8 @@
 
 use linux_raw_sys::general::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD,
-    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, POLLERR, POLLHUP, POLLIN, POLLNVAL,
-    POLLOUT,
+    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, O_NONBLOCK, POLLERR, POLLHUP, POLLIN,
+    POLLNVAL, POLLOUT,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 
@@ -63,11 +63,19 @@ impl Linux {
                 self.task.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
                 Ok(0)
             }
-            FIONBIO => Ok(0),
+            FIONBIO => {
+                let flag = if self.user(space).u32(argument)? != 0 { O_NONBLOCK } else { 0 };
+                self.set_flags(fd, description.flags & !O_NONBLOCK | flag)
+            }
             FIONREAD => {
-                let Object::Inode(id) = description.object else { return Err(ENOTTY.into()) };
-                let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
-                let left = content.length().saturating_sub(description.offset);
+                let left = match description.object {
+                    Object::Pipe(id, _) => self.pipes.get(id)?.length() as u64,
+                    Object::Inode(id) => {
+                        let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
+                        content.length().saturating_sub(description.offset)
+                    }
+                    Object::Output(_) => return Err(ENOTTY.into()),
+                };
                 self.user(space).write(argument, &(left as u32).to_le_bytes())?;
                 Ok(0)
             }

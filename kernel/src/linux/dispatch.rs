@@ -9,10 +9,10 @@ use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
-use super::file_calls::{Direction, Position};
 use super::path_calls::PathAt;
 use super::signal_calls::{BY_KILL, BY_TKILL};
 use super::task::FIRST_ID;
+use super::transfer::{Direction, Position, Wanted};
 use crate::mem::space::Space;
 
 /// A descriptor number in a register: its lower half.
@@ -39,23 +39,30 @@ impl Linux {
         let [a, b, c, d, e, f] = arguments;
         match call {
             // Data.
-            Sysno::read => self.transfer(space, Read, fd(a), b, c, Position::Current),
-            Sysno::write => self.transfer(space, Write, fd(a), b, c, Position::Current),
-            Sysno::pread64 => self.transfer(space, Read, fd(a), b, c, Position::At(d)),
-            Sysno::pwrite64 => self.transfer(space, Write, fd(a), b, c, Position::At(d)),
-            Sysno::readv => self.transfer_vector(space, Read, fd(a), b, c, Position::Current),
-            Sysno::writev => self.transfer_vector(space, Write, fd(a), b, c, Position::Current),
-            Sysno::preadv => self.transfer_vector(space, Read, fd(a), b, c, Position::At(d)),
-            Sysno::pwritev => self.transfer_vector(space, Write, fd(a), b, c, Position::At(d)),
+            Sysno::read => self.transfer(space, Wanted::here(Read, fd(a)), b, c),
+            Sysno::write => self.transfer(space, Wanted::here(Write, fd(a)), b, c),
+            Sysno::pread64 => self.transfer(space, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwrite64 => self.transfer(space, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::readv => self.transfer_vector(space, Wanted::here(Read, fd(a)), b, c),
+            Sysno::writev => self.transfer_vector(space, Wanted::here(Write, fd(a)), b, c),
+            Sysno::preadv => self.transfer_vector(space, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwritev => self.transfer_vector(space, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::preadv2 | Sysno::pwritev2 => {
+                let direction = if call == Sysno::preadv2 { Read } else { Write };
+                // -1 says that the offset is the description's.
+                let position = if d == u64::MAX { Position::Current } else { Position::At(d) };
+                let wanted = Wanted { direction, fd: fd(a), position, flags: f as u32 };
+                self.transfer_vector(space, wanted, b, c)
+            }
             Sysno::lseek => self.lseek(fd(a), b, c as u32),
             Sysno::ftruncate => self.ftruncate(fd(a), b),
             Sysno::truncate => self.truncate(space, a, b),
             // Programs fall back to reading and writing.
             Sysno::sendfile | Sysno::splice => Err(EINVAL.into()),
             Sysno::copy_file_range => Err(EXDEV.into()),
-            Sysno::fsync | Sysno::fdatasync | Sysno::syncfs | Sysno::fadvise64 | Sysno::flock => {
-                self.task.descriptors.get(fd(a)).map(|_| Ok(0))?
-            }
+            Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
+            Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
+            Sysno::syncfs | Sysno::flock => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
@@ -64,7 +71,7 @@ impl Linux {
             Sysno::memfd_create => self.memfd_create(space, a, b as u32),
             Sysno::close => self.close(fd(a)),
             Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
-            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(b))?,
+            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
             Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
             Sysno::dup3 => self.duplicate_to(fd(a), fd(b), c as u32 & O_CLOEXEC != 0),

@@ -237,7 +237,9 @@ impl Linux {
 
     /// `getpgid` and `getsid`: all are in the first one's group and session.
     pub(super) fn group_of(&self, id: u64) -> Reply {
-        let known = id as u32 == 0
+        // A process's number is an `int`.
+        let id = u64::from(id as u32);
+        let known = id == 0
             || id == self.task.id
             || self.others.iter().any(|task| task.id == id)
             || self.zombies.iter().any(|zombie| zombie.id == id);

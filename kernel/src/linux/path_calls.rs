@@ -207,7 +207,7 @@ impl Linux {
             Node::Link(target) => fallible::copy(target)?,
             Node::Directory(_) | Node::File(_) | Node::Device(_) => return Err(EINVAL.into()),
         };
-        let part = &target[..target.len().min(length as usize)];
+        let part = &target[..target.len().min(length as u32 as usize)];
         self.user(space).write(buffer, part)?;
         Ok(part.len() as u64)
     }

@@ -7,6 +7,7 @@ use linux_raw_sys::prctl::{
 };
 use pe_replay::Uprr;
 
+use super::buffers::Buffers;
 use super::errno::{EFAULT, EINVAL, EPERM, ESRCH, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use super::memory::STACK_LEN;
@@ -99,20 +100,17 @@ impl Linux {
         {
             return Err(EINVAL.into());
         }
-        let length = length.min(i32::MAX as u64);
+        let mut buffers = Buffers::one(buffer, length)?;
         let mut user = User::new(space, &mut self.task.memory);
         let mut chunk = [0; 256];
-        let mut done = 0;
-        while done < length {
-            let part = &mut chunk[..(length - done).min(256) as usize];
+        while buffers.left() > 0 {
+            let part = &mut chunk[..buffers.left().min(256) as usize];
             self.random.fill(part);
-            let written = user.write_some(buffer.checked_add(done).ok_or(EFAULT)?, part)?;
-            done += written as u64;
-            if written < part.len() {
-                break;
+            if buffers.scatter(&mut user, part)? < part.len() {
+                return if buffers.done() > 0 { Ok(buffers.done()) } else { Err(EFAULT.into()) };
             }
         }
-        if done == 0 && length > 0 { Err(EFAULT.into()) } else { Ok(done) }
+        Ok(buffers.done())
     }
 
     /// `prlimit64`; `getrlimit` and `setrlimit` are special cases of it.
@@ -124,6 +122,8 @@ impl Linux {
         new: u64,
         old: u64,
     ) -> Reply {
+        // A process's number is an `int`.
+        let process = u64::from(process as u32);
         if process != 0 && process != self.task.id {
             return Err(ESRCH.into());
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What belongs to one process, and who waits for what.
 
+use super::buffers::Buffers;
 use super::descriptor::Descriptors;
 use super::fallible::Exhausted;
 use super::fs::InodeId;
@@ -116,8 +117,8 @@ pub struct Task {
     pub name: [u8; 16],
     /// Set while it waits.
     pub waiting: Option<Waiting>,
-    /// Bytes that the system call which waits has transferred so far.
-    pub transferred: u64,
+    /// What the system call which waits has transferred so far, and has still to transfer.
+    pub transfer: Option<Buffers>,
 }
 
 impl Task {
@@ -134,7 +135,7 @@ impl Task {
             umask: self.umask,
             name: self.name,
             waiting: None,
-            transferred: 0,
+            transfer: None,
         })
     }
 }

@@ -27,13 +27,13 @@ impl Process {
     }
 
     /// Whose turn it is; goes on as that process.
-    fn turn(&mut self) -> u64 {
+    pub fn turn(&mut self) -> u64 {
         let Turn::Of(id) = self.linux.turn(self.id, self.now) else { panic!("nobody can run") };
         self.switch_to(id);
         id
     }
 
-    fn take_newborn(&mut self) -> u64 {
+    pub fn take_newborn(&mut self) -> u64 {
         let newborn = self.linux.take_newborn().unwrap();
         self.others.insert(newborn.id, (newborn.space, newborn.state));
         newborn.id
@@ -47,19 +47,19 @@ impl Process {
     }
 
     /// A call that waits for other processes.
-    fn waits(&mut self, call: Sysno, arguments: &[u64]) {
+    pub fn waits(&mut self, call: Sysno, arguments: &[u64]) {
         assert_eq!(self.step(call.id() as u64, arguments), Next::Wait, "{call}");
         assert!(self.linux.is_waiting());
     }
 
     /// Performs the call that the process waits in again.
-    fn again(&mut self) -> Next {
+    pub fn again(&mut self) -> Next {
         assert!(self.linux.is_waiting());
         self.linux.syscall(&mut self.space, &mut self.uprr, self.now)
     }
 
     /// Performs the call that the process waits in again; it has to return.
-    fn returns(&mut self) -> Result<u64, u32> {
+    pub fn returns(&mut self) -> Result<u64, u32> {
         assert_eq!(self.again(), Next::Continue);
         match self.uprr.rax as i64 {
             value @ -4095..0 => Err(-value as u32),
@@ -68,21 +68,21 @@ impl Process {
     }
 
     /// Ends the current process and goes on as another one.
-    fn end(&mut self, status: Status, next: u64) {
+    pub fn end(&mut self, status: Status, next: u64) {
         self.linux.end(status);
         let (space, uprr) = self.others.remove(&next).unwrap();
         (self.space, self.uprr, self.id) = (space, uprr, next);
         self.linux.switch_to(next);
     }
 
-    fn pipe(&mut self, flags: u32) -> (u64, u64) {
+    pub fn pipe(&mut self, flags: u32) -> (u64, u64) {
         self.call(Sysno::pipe2, &[DATA, u64::from(flags)]).unwrap();
         let word = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
         let ends = self.peek(DATA, 8);
         (word(&ends[..4]), word(&ends[4..]))
     }
 
-    fn words(&self, address: u64) -> u32 {
+    pub fn words(&self, address: u64) -> u32 {
         u32::from_le_bytes(self.peek(address, 4).try_into().unwrap())
     }
 }
