@@ -24,6 +24,7 @@ mod file_calls;
 mod fork_calls;
 mod fs;
 mod futex;
+mod group_calls;
 mod layout;
 mod loader;
 mod memory;
@@ -41,10 +42,12 @@ pub mod signal;
 mod signal_calls;
 mod stack;
 mod stat;
+mod stopping;
 mod task;
 mod time_calls;
 mod transfer;
 mod user;
+mod wait_calls;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -66,7 +69,7 @@ use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::signal::{Fate, Signals};
-use self::task::{OUTSIDE_ID, Task, Waiting, Why, Zombie};
+use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::time_calls::Clock;
 use crate::archive::Archive;
 use crate::mem::frame;
@@ -159,8 +162,13 @@ impl Linux {
         let clock = Clock::default();
         let fs = Fs::new(memory_len / FILES_SHARE, clock.boot_time_ns())?;
         let task = fallible::boxed(Task {
-            id: FIRST_ID,
-            parent: OUTSIDE_ID,
+            identity: Identity {
+                id: FIRST_ID,
+                parent: OUTSIDE_ID,
+                group: FIRST_ID,
+                session: FIRST_ID,
+                has_executed: true,
+            },
             memory,
             descriptors: Descriptors::new(MAX_DESCRIPTORS),
             working_directory: InodeId::ROOT,
@@ -168,6 +176,8 @@ impl Linux {
             limits: LIMITS,
             umask: 0o022,
             name: exec::short_name(program_name),
+            is_stopped: false,
+            report: None,
             waiting: None,
             transfer: None,
         })?;
@@ -199,6 +209,12 @@ impl Linux {
     /// nanoseconds.
     pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now: u64) -> Next {
         self.clock.now_ns = now;
+        if self.task.waiting.is_some()
+            && !self.task.signals.is_none_due()
+            && let Some(next) = self.stop_in_call(space, uprr)
+        {
+            return next;
+        }
         let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
         // The number is EAX, as on Linux.
         let number = uprr.rax as u32;

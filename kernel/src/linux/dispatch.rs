@@ -11,7 +11,6 @@ use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
 use super::path_calls::PathAt;
 use super::signal_calls::{BY_KILL, BY_TKILL};
-use super::task::FIRST_ID;
 use super::transfer::{Direction, Position, Wanted};
 use crate::mem::space::Space;
 
@@ -193,12 +192,13 @@ impl Linux {
 
             // The process.
             Sysno::exit | Sysno::exit_group => self.exit(a),
-            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id),
-            Sysno::getppid => Ok(self.task.parent),
-            Sysno::getpgrp => Ok(FIRST_ID),
-            Sysno::getpgid | Sysno::getsid => self.group_of(a),
-            Sysno::setpgid => Ok(0),
-            Sysno::setsid => Err(EPERM.into()),
+            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id()),
+            Sysno::getppid => Ok(self.task.identity.parent),
+            Sysno::getpgrp => Ok(self.task.identity.group),
+            Sysno::getpgid => Ok(self.identity_of(a as i32)?.group),
+            Sysno::getsid => Ok(self.identity_of(a as i32)?.session),
+            Sysno::setpgid => self.setpgid(a as i32, b as i32),
+            Sysno::setsid => self.setsid(),
             Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid | Sysno::getgroups => Ok(0),
             Sysno::setfsuid | Sysno::setfsgid => Ok(0),
             Sysno::getresuid | Sysno::getresgid => self.write_zero_words(space, [a, b, c]),

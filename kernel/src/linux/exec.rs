@@ -61,7 +61,8 @@ impl Linux {
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(uprr, image.entry, stack);
-        let own = self.task.id;
+        self.task.identity.has_executed = true;
+        let own = self.task.id();
         self.release_vfork(own);
         self.events += 1;
         Ok(0)

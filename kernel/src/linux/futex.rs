@@ -105,7 +105,7 @@ impl Linux {
         let shared = if is_private { None } else { space.shared_key(page_down(address)) };
         match shared {
             Some(frame) => Key::Shared(frame + address % PAGE_LEN),
-            None => Key::Own { process: self.task.id, address },
+            None => Key::Own { process: self.task.id(), address },
         }
     }
 

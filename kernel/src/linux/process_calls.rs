@@ -124,7 +124,7 @@ impl Linux {
     ) -> Reply {
         // A process's number is an `int`.
         let process = u64::from(process as u32);
-        if process != 0 && process != self.task.id {
+        if process != 0 && process != self.task.id() {
             return Err(ESRCH.into());
         }
         let before = *self.task.limits.get(resource as usize).ok_or(EINVAL)?;

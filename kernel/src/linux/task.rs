@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! What belongs to one process, and who waits for what.
 
+use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
+
 use super::buffers::Buffers;
 use super::descriptor::Descriptors;
 use super::fallible::Exhausted;
@@ -23,11 +25,17 @@ pub enum Status {
     Exited(u8),
     /// A signal ended it.
     Signaled(u8),
+    /// A signal stopped it.
+    Stopped(u8),
+    /// It goes on after a stop.
+    Continued,
 }
 
-/// `CLD_EXITED` and `CLD_KILLED` (include/uapi/asm-generic/siginfo.h).
+/// `CLD_...` (include/uapi/asm-generic/siginfo.h).
 const CLD_EXITED: u32 = 1;
 const CLD_KILLED: u32 = 2;
+const CLD_STOPPED: u32 = 5;
+const CLD_CONTINUED: u32 = 6;
 
 impl Status {
     /// `si_code` and `si_status`.
@@ -35,6 +43,8 @@ impl Status {
         match self {
             Self::Exited(status) => (CLD_EXITED, status.into()),
             Self::Signaled(signal) => (CLD_KILLED, signal.into()),
+            Self::Stopped(signal) => (CLD_STOPPED, signal.into()),
+            Self::Continued => (CLD_CONTINUED, SIGCONT),
         }
     }
 
@@ -43,6 +53,17 @@ impl Status {
         match self {
             Self::Exited(status) => u32::from(status) << 8,
             Self::Signaled(signal) => u32::from(signal),
+            Self::Stopped(signal) => u32::from(signal) << 8 | 0x7f,
+            Self::Continued => 0xffff,
+        }
+    }
+
+    /// The option of the wait family that asks for it.
+    pub fn option(self) -> u32 {
+        match self {
+            Self::Exited(_) | Self::Signaled(_) => WEXITED,
+            Self::Stopped(_) => WSTOPPED,
+            Self::Continued => WCONTINUED,
         }
     }
 }
@@ -95,12 +116,25 @@ pub struct Waiting {
     pub seen: u64,
 }
 
-/// A process.
-pub struct Task {
+/// Who a process is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
     /// Its number.
     pub id: u64,
     /// Its parent's.
     pub parent: u64,
+    /// The number of its process group.
+    pub group: u64,
+    /// The number of its session.
+    pub session: u64,
+    /// Whether it has executed a program since it was made.
+    pub has_executed: bool,
+}
+
+/// A process.
+pub struct Task {
+    /// Who it is.
+    pub identity: Identity,
     /// Its memory.
     pub memory: Memory,
     /// Its descriptors.
@@ -115,6 +149,10 @@ pub struct Task {
     pub umask: u32,
     /// Its name.
     pub name: [u8; 16],
+    /// Set from a stop until it is continued: nothing but that and its end lets it run.
+    pub is_stopped: bool,
+    /// The last stop or continuation, until the parent has waited for it.
+    pub report: Option<Status>,
     /// Set while it waits.
     pub waiting: Option<Waiting>,
     /// What the system call which waits has transferred so far, and has still to transfer.
@@ -122,11 +160,15 @@ pub struct Task {
 }
 
 impl Task {
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.identity.id
+    }
+
     /// A child with the same properties and memory.
     pub fn fork(&self, id: u64) -> Result<Self, Exhausted> {
         Ok(Self {
-            id,
-            parent: self.id,
+            identity: Identity { id, parent: self.id(), has_executed: false, ..self.identity },
             memory: self.memory.fork()?,
             descriptors: self.descriptors.fork()?,
             working_directory: self.working_directory,
@@ -134,6 +176,8 @@ impl Task {
             limits: self.limits,
             umask: self.umask,
             name: self.name,
+            is_stopped: false,
+            report: None,
             waiting: None,
             transfer: None,
         })
@@ -143,10 +187,8 @@ impl Task {
 /// A process that has ended, and that its parent has not heard of.
 #[derive(Clone, Copy, Debug)]
 pub struct Zombie {
-    /// Its number.
-    pub id: u64,
-    /// Its parent's.
-    pub parent: u64,
+    /// Who it was.
+    pub identity: Identity,
     /// What has become of it.
     pub status: Status,
 }

@@ -61,8 +61,8 @@ impl Linux {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
-                // Stopped, and nobody is there who could continue it.
-                Fate::Stop => return Next::Deadlock,
+                Fate::Stop if self.stop(info.signal) => return Next::Wait,
+                Fate::Stop => {}
                 Fate::Kill => return Next::Kill { signal: info.signal as u8 },
                 Fate::Handle(action) => {
                     let content = Content {
