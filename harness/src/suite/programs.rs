@@ -34,6 +34,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
+    Test { name: "programs::stopping", run: |context| project(context, "stopping", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::table", run: |context| project(context, "table", Native::Same) },

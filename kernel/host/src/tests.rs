@@ -9,6 +9,7 @@ mod process;
 mod processes;
 mod shared;
 mod signal;
+mod stopping;
 mod transfer;
 
 use std::collections::BTreeMap;
