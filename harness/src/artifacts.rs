@@ -12,6 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::children;
+
 /// The one target; naming it spares build scripts and macros the guest's flags.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -112,7 +114,7 @@ impl Guest {
         if executable.exists() {
             command.arg("--quiet");
         }
-        let status = command.status().context("cannot start cargo")?;
+        let status = children::status(&mut command).context("cannot start cargo")?;
         ensure!(status.success(), "building {name} failed ({status})");
         ensure!(executable.exists(), "{} was not built", executable.display());
         Ok(executable)
@@ -191,7 +193,7 @@ fn compile(folder: &str, name: &str) -> Result<PathBuf> {
     let unfinished = unfinished.tempfile_in(&directory).context("cannot make a temporary file")?;
     let mut command = Command::new("gcc");
     command.args(["-O2", "-static", "-no-pie"]).args(c_flags(&text)).arg("-o").arg(unfinished.path());
-    let status = command.arg(&source).arg("-lm").status().context("cannot start gcc")?;
+    let status = children::status(command.arg(&source).arg("-lm")).context("cannot start gcc")?;
     ensure!(status.success(), "compiling {} failed ({status})", source.display());
     unfinished.persist(&executable).with_context(|| format!("cannot write {}", executable.display()))?;
     Ok(executable)

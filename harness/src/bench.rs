@@ -13,20 +13,21 @@ mod grid;
 mod latency;
 pub mod loops;
 mod origin;
+mod original;
 mod plot;
 mod runner;
 mod sweep;
 mod table;
 mod workload;
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::artifacts::Guest;
 use crate::cli::BenchArgs;
+use crate::destination::Files;
 use crate::model::Model;
 use crate::packages;
 
@@ -39,8 +40,17 @@ use workload::Workload;
 /// The status when a run failed its checks.
 const STATUS_FAILED: u8 = 1;
 
+/// What is written: tables into a document, a picture, all figures.
+const INTO: &str = "--into";
+/// The picture.
+const PLOT: &str = "--plot";
+/// All figures.
+const JSON: &str = "--json";
+
 /// A part of the suite that is no workload.
 const BARS: &str = "bars";
+/// The rows that stand beside the original's figures.
+const ORIGINAL: &str = "original";
 /// Likewise.
 const SWEEP: &str = "sweep";
 /// Likewise.
@@ -51,6 +61,7 @@ struct Plan {
     workloads: Vec<&'static Workload>,
     variants: Vec<grid::Variant>,
     bars: bool,
+    original: bool,
     sweep: bool,
     counters: bool,
 }
@@ -60,7 +71,14 @@ impl Plan {
         if args.quick {
             let variants = grid::quick();
             let workloads = vec![&workload::QUICK];
-            return Ok(Self { workloads, variants, bars: false, sweep: false, counters: false });
+            return Ok(Self {
+                workloads,
+                variants,
+                bars: false,
+                original: false,
+                sweep: false,
+                counters: false,
+            });
         }
         let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
         for suite in &args.suites {
@@ -73,6 +91,7 @@ impl Plan {
             workloads: workload::ALL.iter().filter(|workload| wanted(workload.name)).collect(),
             variants: grid::all(),
             bars: wanted(BARS),
+            original: wanted(ORIGINAL),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
         })
@@ -82,6 +101,9 @@ impl Plan {
         let mut cases = grid::cases(&self.workloads, &self.variants);
         if self.bars {
             cases.extend(bars::cases());
+        }
+        if self.original {
+            cases.extend(original::cases());
         }
         if self.sweep {
             cases.extend(sweep::cases());
@@ -95,7 +117,7 @@ impl Plan {
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS])
 }
 
 /// Measures and prints; returns the exit status.
@@ -112,6 +134,8 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     if let Some(path) = &args.into {
         document::check(path)?;
     }
+    let files = Files::default().read("--model", &args.model).written(INTO, args.into.as_ref())?;
+    let files = files.written(PLOT, args.plot.as_ref())?.written(JSON, args.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let timeout = Duration::from_secs(args.timeout);
@@ -129,14 +153,10 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
     }
     if let Some(path) = &args.into {
-        document::replace(path, &markdown())?;
+        files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
-    if let Some(path) = &args.plot {
-        plot::draw(path, &sweep::curves(&results))?;
-    }
-    if let Some(path) = &args.json {
-        save(path, &value(&plan, &results, &model, &origin))?;
-    }
+    files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
+    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin)))?;
     for failure in results.failures() {
         eprintln!("reprise: {failure}");
     }
@@ -148,6 +168,7 @@ fn list() {
         println!("{name:<10}{about}");
     }
     println!("{BARS:<10}the bars that the engine is held to");
+    println!("{ORIGINAL:<10}the shape of PE for which the original gives figures, beside these");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
     println!("\nEach workload is run under:");
@@ -163,6 +184,9 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     }
     if plan.bars {
         tables.push(bars::table(&bars::measure(results)));
+    }
+    if plan.original {
+        tables.push(original::table(results));
     }
     if plan.sweep {
         tables.push(sweep::table(results));
@@ -180,15 +204,12 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "workloads": grid::value(&plan.workloads, &plan.variants, results),
         "native": grid::native_value(&plan.workloads, results),
         "bars": plan.bars.then(|| bars::value(&bars::measure(results))),
+        "original": plan.original.then(|| original::value(results)),
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
-}
-
-fn save(path: &Path, value: &Value) -> Result<()> {
-    std::fs::write(path, format!("{value:#}\n")).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::artifacts::{self, Guest};
 use crate::machine::process;
-use crate::packages;
 use crate::suite::{self, Tally};
+use crate::{children, packages};
 
 /// The status when something failed.
 const STATUS_FAILED: u8 = 1;
@@ -30,10 +30,11 @@ pub fn build() -> Result<u8> {
 }
 
 /// `cargo reprise test`: everything, as [`ci`], or the emulator tests that a filter selects.
-pub fn test(filter: Option<&str>) -> Result<u8> {
+/// Those that keep lists may write them anew.
+pub fn test(filter: Option<&str>, bless: bool) -> Result<u8> {
     match filter {
         None => ci(),
-        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter)?)),
+        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter, bless)?)),
     }
 }
 
@@ -42,7 +43,8 @@ pub fn ci() -> Result<u8> {
     let reprise = ourselves()?;
     let mut tally = Tally::default();
     let mut step = |name: &str, command: &mut Command| -> Result<bool> {
-        let passed = echoed(command).status().with_context(|| format!("cannot start {name}"))?.success();
+        let passed =
+            children::status(echoed(command)).with_context(|| format!("cannot start {name}"))?.success();
         println!("{name} ... {}", if passed { "ok" } else { "FAILED" });
         tally.count(passed);
         Ok(passed)
@@ -62,7 +64,7 @@ pub fn ci() -> Result<u8> {
     }
     tally.add(host_tests()?);
     if built {
-        tally.add(emulator_tests(reprise, None)?);
+        tally.add(emulator_tests(reprise, None, false)?);
     } else {
         println!("emulator tests ... FAILED (not started: a build failed)");
         tally.count(false);
@@ -90,8 +92,9 @@ fn echoed(command: &mut Command) -> &mut Command {
 /// Runs the tests of the host crates and adds their totals up.
 fn host_tests() -> Result<Tally> {
     let mut command = artifacts::cargo();
-    command.args(["test", "--no-fail-fast"]).stderr(Stdio::inherit());
-    let output = echoed(&mut command).output().context("cannot start cargo test")?;
+    command.args(["test", "--no-fail-fast"]).stdout(Stdio::piped());
+    let tests = children::start(echoed(&mut command)).context("cannot start cargo test")?;
+    let output = tests.wait_with_output().context("cannot read what cargo test says")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let tally = tally_of(&text);
     if !output.status.success() {
@@ -125,10 +128,15 @@ fn tally_of(text: &str) -> Tally {
 }
 
 /// Runs the emulator tests.
-fn emulator_tests(reprise: PathBuf, filter: Option<&str>) -> Result<Tally> {
+fn emulator_tests(reprise: PathBuf, filter: Option<&str>, bless: bool) -> Result<Tally> {
     let tests = suite::selected(filter);
     ensure!(!tests.is_empty(), "no emulator test's name contains {}", filter.unwrap_or_default());
-    Ok(suite::run(&suite::Context::new(reprise)?, &tests))
+    let keeps = |test: &suite::Test| suite::lists::TESTS.iter().any(|list| list.name == test.name);
+    ensure!(
+        !bless || tests.iter().any(keeps),
+        "no test that is called so keeps lists; say `test lists --bless`"
+    );
+    Ok(suite::run(&suite::Context::new(reprise, bless)?, &tests))
 }
 
 #[cfg(test)]

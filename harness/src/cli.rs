@@ -17,6 +17,9 @@ use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
 #[derive(Debug, Parser)]
 #[command(name = "reprise", bin_name = "cargo reprise", version)]
 pub struct Cli {
+    /// The process that waits for this one, which does the work
+    #[arg(long, hide = true)]
+    pub supervisor: Option<u32>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -44,6 +47,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
+        #[arg(long, requires = "filter")]
+        bless: bool,
     },
     /// The same as `test` without a filter
     Ci,
@@ -98,7 +104,7 @@ pub struct RunArgs {
           value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
     pub memory: u32,
     /// Seed of everything random that the program can see
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = crate::request::SEED)]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
     ///
@@ -109,6 +115,12 @@ pub struct RunArgs {
     /// Write the trace to a file, for `report`
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Record with each processing element a digest of what it left behind, for `report --list`
+    ///
+    /// It covers registers, delimiter, count, and address and content of each page written, and is the same in every
+    /// mode and on every machine, but that `--mode off` does not track pages.
+    #[arg(long)]
+    pub digests: bool,
     /// Write the summary as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -263,7 +275,7 @@ pub struct ReportArgs {
     #[arg(value_name = "TRACE")]
     pub file: PathBuf,
     /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
-    /// pages written, and the hash of what it left behind if results were compared by hash
+    /// pages written, and the digest of what it left behind if the run was made with --digests
     #[arg(long)]
     pub list: bool,
     /// Write the summary as JSON to a file
@@ -458,15 +470,23 @@ fn injection(text: &str) -> Result<Injection, String> {
     text.parse().map_err(|error: InjectionError| error.to_string())
 }
 
-/// Reads the command line; `Err` holds what is wrong with it, in one line.
-///
-/// Help and version are printed, and the process ends.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, String> {
+/// Why a command line is none that one could act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unparsed {
+    /// It asks for help or for the version: the answer.
+    Asked(String),
+    /// What is wrong with it, in one line.
+    Wrong(String),
+}
+
+/// Reads the command line.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Unparsed> {
     Cli::try_parse_from(words).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        _ => one_line(&error.to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Asked(error.render().to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Unparsed::Wrong("a command is needed; --help lists them".into())
+        }
+        _ => Unparsed::Wrong(one_line(&error.to_string())),
     })
 }
 
@@ -482,7 +502,7 @@ fn one_line(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse_words(words: &[&str]) -> Result<Cli, String> {
+    fn parse_words(words: &[&str]) -> Result<Cli, Unparsed> {
         parse(std::iter::once("reprise").chain(words.iter().copied()).map(OsString::from))
     }
 
@@ -521,7 +541,7 @@ mod tests {
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {
-            let message = parse_words(words).unwrap_err();
+            let Unparsed::Wrong(message) = parse_words(words).unwrap_err() else { panic!("{words:?}") };
             assert!(message.contains(part) && !message.contains('\n'), "{message}");
         }
     }

@@ -18,31 +18,33 @@ mod tally;
 use std::num::NonZero;
 use std::thread;
 
-use anyhow::{Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::Result;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
 use crate::artifacts::Guest;
 use crate::cli::InjectArgs;
-use crate::packages;
+use crate::destination::Files;
+use crate::{console, packages};
 
 /// The seed where none is asked for.
 pub const SEED: u64 = 0x5245_5052_4953_4501;
 /// Flips after which a log hears how far the campaign has come.
 const SAY_EVERY: u64 = 1000;
+/// The option for the table as JSON.
+const JSON: &str = "--json";
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
 /// Runs the command; returns the exit status.
 pub fn run(args: &InjectArgs) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
+    let files = Files::default().written(JSON, args.json.as_ref())?.kept()?;
     let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let InjectArgs { count, seed, .. } = *args;
     let campaign = Campaign { count, seed, policies: args.policies(), scope: Scope::All, jobs };
-    let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos} of {len} flips, {eta} left")?);
+    let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
     let report = campaign.run(&lab, &|flips, all| {
         bar.set_length(all as u64);
         let before = bar.position();
@@ -58,9 +60,6 @@ pub fn run(args: &InjectArgs) -> Result<u8> {
     for failure in report.failures() {
         println!("WRONG: {failure}");
     }
-    if let Some(path) = &args.json {
-        let text = format!("{:#}\n", report.json());
-        std::fs::write(path, text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
-    }
+    files.write_json(JSON, || Ok(report.json()))?;
     Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
 }

@@ -66,6 +66,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
         "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
+        "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "first_differences": differences,
         "end": end(&summary.end.end),

@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use defmt_decoder::{DecodeError, Table};
 
-use crate::request;
+use crate::input::{self, Bound};
 
 /// The log, one line a message; damage in it shows as a line of its own.
 pub fn lines(kernel: &Path, log: &[u8]) -> Result<Vec<String>> {
     if log.is_empty() {
         return Ok(Vec::new());
     }
-    let elf = request::read(kernel)?;
+    let elf = input::read(kernel, Bound::KERNEL)?;
     let table = Table::parse(&elf)
         .map_err(|error| anyhow!("{error:#}"))
         .with_context(|| format!("{}: cannot read its log messages", kernel.display()))?

@@ -8,7 +8,7 @@ pub mod qemu;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,10 +69,13 @@ impl Layout {
 }
 
 impl Machine {
+    /// The size of the larger machine's channel, in bytes.
+    pub const LARGEST_CHANNEL: u64 = 256 << 20;
+
     /// The memory of a machine with `memory_mib` for kernel and program.
     pub fn layout(self, memory_mib: u32) -> Layout {
         let channel_mib = match self {
-            Self::Qemu => 256,
+            Self::Qemu => (Self::LARGEST_CHANNEL >> 20) as u32,
             Self::Bochs => 64,
         };
         Layout { memory_mib, channel_mib }
@@ -142,7 +145,7 @@ impl Boot {
 /// What is told while a program runs.
 pub trait Observer {
     /// The program wrote `bytes` to `descriptor`.
-    fn output(&mut self, descriptor: u8, bytes: &[u8]) -> io::Result<()>;
+    fn output(&mut self, descriptor: u8, bytes: &[u8]);
     /// How far the run has come.
     fn progress(&mut self, progress: Progress);
 }
@@ -151,9 +154,7 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn output(&mut self, _: u8, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
+    fn output(&mut self, _: u8, _: &[u8]) {}
 
     fn progress(&mut self, _: Progress) {}
 }
@@ -191,14 +192,15 @@ pub fn boot(boot: &Boot, observer: &mut dyn Observer) -> Result<Finished> {
     }
 }
 
-/// Lays out a boot's files in a directory that stays, and returns the command line.
-pub fn prepare(boot: &Boot) -> Result<Vec<OsString>> {
-    let directory = run_directory()?.keep();
+/// Lays out a boot's files in a directory that stays; returns it and the command line that is to be used there.
+pub fn prepare(boot: &Boot) -> Result<(PathBuf, Vec<OsString>)> {
+    let directory = tempfile::Builder::new().prefix("reprise-dry-run-").tempdir_in(std::env::temp_dir());
+    let directory = directory.context("cannot make a directory for the emulator's files")?.keep();
     let command = match boot.machine {
         Machine::Qemu => qemu::prepare(boot, &directory)?,
         Machine::Bochs => bochs::prepare(boot, &directory)?,
     };
-    Ok(process::words(&command))
+    Ok((directory, process::words(&command)))
 }
 
 fn run_directory() -> Result<TempDir> {
@@ -208,6 +210,16 @@ fn run_directory() -> Result<TempDir> {
 /// Writes a file of the run's directory.
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What a file begins with that an emulator has written, as far as anybody looks at it.
+fn beginning(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // An emulator that did not get so far has not made the file.
+    if let Ok(file) = std::fs::File::open(path) {
+        let _ = file.take(process::MOST_KEPT).read_to_end(&mut bytes);
+    }
+    bytes
 }
 
 #[cfg(test)]

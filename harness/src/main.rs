@@ -6,15 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+// First, since its macros take the place of the standard library's below.
+#[macro_use]
+mod console;
+
 mod archive;
 mod artifacts;
 mod batch;
 mod bench;
+mod children;
 mod ci;
 mod cli;
+mod destination;
 mod doctor;
+mod guest_files;
 mod image;
 mod inject;
+mod input;
 mod json;
 mod log;
 mod machine;
@@ -26,6 +34,7 @@ mod program;
 mod report;
 mod request;
 mod run;
+mod scratch;
 mod suite;
 mod told;
 mod trace_file;
@@ -34,25 +43,45 @@ mod verdict;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cli::Command;
+use cli::{Cli, Command, Unparsed};
 
 /// The status of everything that is not the program's own.
 const STATUS_FAILURE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(message) => return complain(&message),
-    };
-    match dispatch(&cli.command) {
-        Ok(status) => status.into(),
-        Err(error) => complain(&format!("{error:#}")),
+    let words: Vec<_> = std::env::args_os().collect();
+    match cli::parse(words.clone()) {
+        Ok(Cli { supervisor: None, command }) if !matches!(command, Command::Become(_)) => {
+            children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
+        }
+        Ok(cli) => match work(&cli) {
+            Ok(status) => status.into(),
+            Err(error) => complain(&format!("{error:#}")),
+        },
+        Err(Unparsed::Asked(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(Unparsed::Wrong(message)) => complain(&message),
     }
 }
 
 fn complain(message: &str) -> ExitCode {
+    children::yield_to_end();
     eprintln!("reprise: {message}");
     STATUS_FAILURE.into()
+}
+
+/// Does what a command says, as a supervisor's worker or, to become a program, alone.
+fn work(cli: &Cli) -> Result<u8> {
+    if let Some(supervisor) = cli.supervisor {
+        children::begin(supervisor)?;
+    }
+    let _scratch = match cli.command {
+        Command::Become(_) | Command::Report(_) => None,
+        _ => Some(scratch::begin()?),
+    };
+    dispatch(&cli.command)
 }
 
 fn dispatch(command: &Command) -> Result<u8> {
@@ -63,7 +92,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Test { filter } => ci::test(filter.as_deref()),
+        Command::Test { filter, bless } => ci::test(filter.as_deref(), *bless),
         Command::Ci => ci::ci(),
         Command::Inject(args) => inject::run(args),
         Command::Build => ci::build(),

@@ -11,7 +11,7 @@ use pe_replay::wire::end::Totals;
 use pe_replay::{Comparison, DelimiterKind, Mode, Policy, TimedPhase};
 
 pub use weights::Model;
-use weights::Page;
+use weights::{Page, Reach, Weight};
 
 /// Pages that are in use at once for each page that a PE writes: home, the run's own, the copy.
 const FRAMES_IN_USE: u64 = 3;
@@ -31,6 +31,13 @@ impl Cycles {
     pub fn total(&self) -> f64 {
         self.0.iter().sum()
     }
+
+    /// All of them over those of the second run's user instructions, the ratio that the original gives;
+    /// `None` where there is no second run.
+    pub fn over_second_run(&self) -> Option<f64> {
+        let second = self.get(TimedPhase::SecondRun);
+        (second > 0.0).then(|| self.total() / second)
+    }
 }
 
 /// A run's instructions and events, as far as one phase is concerned.
@@ -47,8 +54,8 @@ impl Share {
         self.cycles += count as f64 * cycles;
     }
 
-    fn pages(&mut self, count: u64, page: &Page, hot: bool) {
-        self.events(count, if hot { page.hot } else { page.cold });
+    fn pages(&mut self, count: u64, page: &Page, reach: Reach) {
+        self.events(count, page.at(reach));
         self.instructions += count * page.instructions;
     }
 }
@@ -71,15 +78,19 @@ impl Model {
     ///   of the copies by hash, else all that are left; what debug exceptions cost beyond others;
     /// - flush: lines, caches, translations;
     /// - verify and commit: comparisons, and the mappings, hashes and copies that are left;
-    /// - other: the entries that are left.
+    /// - other: the entries that are left; page tables loaded and pages invalidated by the kernel,
+    ///   and the lines that it copied and filled.
+    ///
+    /// What is done at entries, or for their sake (state, selectors, bases, x87, time stamps, APIC), is
+    /// shared out evenly among them, however often each of it is done.
     ///
     /// Every entry comes back to the kernel: by a system call as often as one ended a PE, times
     /// the runs of a PE, else by an exception. All instructions outside the runs are kernel
-    /// code, without those of the page primitives.
+    /// code, without those of the page primitives and of copied and filled lines.
     pub fn cycles(&self, policy: &Policy, totals: &Totals) -> Cycles {
         let weights = &self.weights;
         let events = &totals.events;
-        let hot = self.is_hot(totals);
+        let reach = self.reach(totals);
         let runs = match policy.mode {
             Mode::Off => 1,
             Mode::Dual => 2,
@@ -93,7 +104,20 @@ impl Model {
             let all = *left * (runs - 1) / runs;
             take(left, all)
         };
-        let entry = weights.return_to_user.cycles + weights.state.cycles + weights.counter.cycles;
+        let at_entries: f64 = [
+            (events.states, &weights.state),
+            (events.selectors, &weights.selector),
+            (events.bases_written, &weights.base_write),
+            (events.bases_read, &weights.base_read),
+            (events.x87_resets, &weights.x87_reset),
+            (events.x87_clears, &weights.x87_clear),
+            (events.time_stamps, &weights.time_stamp),
+            (events.apic_writes, &weights.apic_write),
+        ]
+        .map(|(count, weight): (u64, &Weight)| count as f64 * weight.cycles)
+        .iter()
+        .sum();
+        let entry = weights.return_to_user.cycles + at_entries / events.entries.max(1) as f64;
         let enter = |share: &mut Share, count: u64, system_calls: u64| {
             share.events(count, entry);
             share.events(system_calls, weights.system_call.cycles);
@@ -107,8 +131,8 @@ impl Model {
             Comparison::Bytes => (2 * faults, 0),
             Comparison::Hash => (faults, faults),
         };
-        treatment.pages(take(&mut copied, copies), &weights.copied, hot);
-        treatment.pages(take(&mut hashed, hashes), &weights.hashed, hot);
+        treatment.pages(take(&mut copied, copies), &weights.copied, reach);
+        treatment.pages(take(&mut hashed, hashes), &weights.hashed, reach);
         treatment.events(take(&mut mapped, faults), weights.mapped.cycles);
 
         let mut restart = Share::default();
@@ -119,9 +143,9 @@ impl Model {
             Comparison::Bytes => take(&mut copied, u64::MAX),
             Comparison::Hash => turns(&mut copied),
         };
-        restart.pages(put_back, &weights.copied, hot);
+        restart.pages(put_back, &weights.copied, reach);
         restart.events(turns(&mut mapped), weights.mapped.cycles);
-        restart.pages(turns(&mut hashed), &weights.hashed, hot);
+        restart.pages(turns(&mut hashed), &weights.hashed, reach);
         restart.events(totals.debug_exceptions, weights.debug_exception.cycles);
 
         let mut flush = Share::default();
@@ -130,14 +154,18 @@ impl Model {
         flush.events(events.translation_flushes, weights.translation_flush.cycles);
 
         let mut verify = Share::default();
-        verify.pages(events.compared, &weights.compared, hot);
-        verify.pages(events.compared_and_copied, &weights.compared_and_copied, hot);
-        verify.pages(copied, &weights.copied, hot);
-        verify.pages(hashed, &weights.hashed, hot);
+        verify.pages(events.compared, &weights.compared, reach);
+        verify.pages(events.compared_and_copied, &weights.compared_and_copied, reach);
+        verify.pages(copied, &weights.copied, reach);
+        verify.pages(hashed, &weights.hashed, reach);
         verify.events(mapped, weights.mapped.cycles);
 
         let mut other = Share::default();
         enter(&mut other, entries, system_calls.min(entries));
+        other.events(events.spaces_loaded, weights.translation_flush.cycles);
+        other.events(events.pages_invalidated, weights.mapped.cycles);
+        other.pages(events.lines_copied, &weights.line_copied, reach);
+        other.pages(events.lines_filled, &weights.line_filled, reach);
 
         let kernel = |phase: TimedPhase, share: Share| {
             let instructions = totals.phases.get(phase).saturating_sub(share.instructions);
@@ -160,10 +188,17 @@ impl Model {
         cycles
     }
 
-    /// Whether the mean PE's pages are in the caches when they are worked on.
-    fn is_hot(&self, totals: &Totals) -> bool {
+    /// Where the mean PE's pages are when they are worked on.
+    fn reach(&self, totals: &Totals) -> Reach {
         let bytes = totals.frames_written.saturating_mul(FRAMES_IN_USE * PAGE_LEN);
-        bytes <= self.hot_bytes.saturating_mul(totals.committed)
+        let fits = |most: u64| bytes <= most.saturating_mul(totals.committed);
+        if fits(self.hot_bytes) {
+            Reach::Hot
+        } else if fits(self.cached_bytes) {
+            Reach::Cold
+        } else {
+            Reach::Dram
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use crate::archive::{self, Contents};
 use crate::artifacts::{self, Guest};
 use crate::cli::ProgramArgs;
-use crate::{packages, request};
+use crate::destination::Files;
+use crate::input::{self, Bound, Deadline};
+use crate::{guest_files, packages, request};
 
 /// A program that was named.
 #[derive(Debug)]
@@ -19,10 +21,21 @@ pub struct Named {
     pub path: PathBuf,
     /// The program, its arguments, environment, standard input and files.
     pub contents: Contents,
+    /// Where standard input was read from, and the files.
+    stdin: Option<PathBuf>,
+    hosts: Vec<PathBuf>,
 }
 
-/// Builds the program if it is one of ours, reads all that it is given, and checks it.
-pub fn named(args: &ProgramArgs) -> Result<Named> {
+impl Named {
+    /// The files that all of this was read from.
+    pub fn files(&self) -> Files {
+        let files = Files::default().read("the program", [&self.path]);
+        files.read("--stdin", &self.stdin).read("--file", &self.hosts)
+    }
+}
+
+/// Builds the program if it is one of ours, reads all that it is given, up to a deadline, and checks it.
+pub fn named(args: &ProgramArgs, deadline: Option<Deadline>) -> Result<Named> {
     let mut words = args.words.iter().cloned();
     let (path, name) = match &args.elf {
         Some(path) => {
@@ -38,7 +51,14 @@ pub fn named(args: &ProgramArgs) -> Result<Named> {
             (artifacts::program(text)?, name)
         }
     };
-    let mut contents = Contents { program: Some(request::read_program(&path)?), ..Contents::default() };
+    let mut left = Bound::GIVEN.most;
+    let mut read = |path: &Path| -> Result<Vec<u8>> {
+        let bytes = input::read_by(path, Bound::GIVEN, left, deadline)?;
+        left -= bytes.len() as u64;
+        Ok(bytes)
+    };
+    let program = request::checked(&path, read(&path)?)?;
+    let mut contents = Contents { program: Some(program), ..Contents::default() };
     contents.argv = std::iter::once(name).chain(words).map(|word| archive::word(&word)).collect();
     for variable in &args.env {
         let bytes = archive::word(variable);
@@ -49,17 +69,14 @@ pub fn named(args: &ProgramArgs) -> Result<Named> {
         );
         contents.envp.push(bytes);
     }
-    contents.stdin = args.stdin.as_deref().map(request::read).transpose()?;
-    for file in &args.files {
-        let (host, guest) = file_argument(file)?;
-        ensure!(
-            contents.files.iter().all(|(taken, _)| *taken != guest),
-            "--file {}: {guest} is given twice",
-            file.display()
-        );
-        contents.files.push((guest, request::read(&host)?));
+    let files: Vec<_> = args.files.iter().map(|file| file_argument(file)).collect::<Result<_>>()?;
+    guest_files::fit_together(files.iter().map(|(_, guest)| guest.as_str()))?;
+    contents.stdin = args.stdin.as_deref().map(&mut read).transpose()?;
+    let hosts = files.iter().map(|(host, _)| host.clone()).collect();
+    for (host, guest) in files {
+        contents.files.push((guest, read(&host)?));
     }
-    Ok(Named { path, contents })
+    Ok(Named { path, contents, stdin: args.stdin.clone(), hosts })
 }
 
 /// Takes `HOST[:GUEST]` apart, at the last colon before a slash.
@@ -76,6 +93,6 @@ fn file_argument(argument: &OsStr) -> Result<(PathBuf, String)> {
         None => host.file_name().and_then(OsStr::to_str).map(|name| format!("/{name}")),
     };
     let guest = guest.ok_or_else(|| anyhow!("--file {}: expected HOST[:GUEST]", argument.display()))?;
-    let guest = archive::guest_path(&guest).with_context(|| format!("--file {}", argument.display()))?;
+    let guest = guest_files::checked(&guest).with_context(|| format!("--file {}", argument.display()))?;
     Ok((host.to_owned(), guest))
 }

@@ -16,8 +16,8 @@ mod start;
 use anyhow::{Result, bail};
 
 use crate::cli::NativeArgs;
+use crate::named;
 use crate::told::signal_name;
-use crate::{named, run};
 
 pub use become_program::become_program;
 #[cfg(test)]
@@ -27,9 +27,13 @@ pub use refused::Refused;
 pub use report::per_cycle;
 pub use start::{Ended, Purpose, start};
 
+/// The option for the summary as JSON.
+const JSON: &str = "--json";
+
 /// Runs the command; returns the exit status, which is the program's own.
 pub fn run(args: &NativeArgs) -> Result<u8> {
-    let named = named::named(&args.program)?;
+    let named = named::named(&args.program, None)?;
+    let files = named.files().written(JSON, args.json.as_ref())?.cleared()?;
     for argument in &named.contents.argv[1..] {
         if let Some((path, _)) =
             named.contents.files.iter().find(|(path, _)| path.as_bytes() == argument.as_slice())
@@ -40,9 +44,7 @@ pub fn run(args: &NativeArgs) -> Result<u8> {
     }
     let ended = start(&named.path, &named.contents, Purpose::Show)?;
     eprint!("\n{}", report::text(&ended));
-    if let Some(path) = &args.json {
-        run::save(path, format!("{:#}\n", report::value(&ended)).as_bytes())?;
-    }
+    files.write_json(JSON, || Ok(report::value(&ended)))?;
     if let Some(signal) = ended.signal {
         eprintln!("reprise: the program was killed by signal {signal} ({})", signal_name(signal));
     }

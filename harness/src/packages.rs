@@ -3,14 +3,32 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
+
+use crate::children;
 
 /// Set to anything but nothing, it keeps the harness from installing.
 pub const NO_INSTALL: &str = "REPRISE_NO_INSTALL";
+
+/// What apt and dpkg lock: the lists of packages, what was fetched, what is installed. Apt itself waits for the last
+/// one only.
+const LOCKS: [&str; 4] = [
+    "/var/lib/apt/lists/lock",
+    "/var/cache/apt/archives/lock",
+    "/var/lib/dpkg/lock-frontend",
+    "/var/lib/dpkg/lock",
+];
+/// How often a lock that is held is looked at.
+const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// What a package is recognised by.
 #[derive(Clone, Copy, Debug)]
@@ -170,24 +188,89 @@ fn may_install() -> bool {
     !refused && root && in_path("apt-get").is_some()
 }
 
-/// Runs apt-get; what it says goes to our standard error.
+/// Runs apt-get; what it says goes to our standard error. It is not cut short, whatever ends us: a package half
+/// installed would be in everybody's way.
 fn apt_get(arguments: &[&str]) -> Result<()> {
+    let patience = Duration::from_secs(600);
+    for lock in LOCKS.map(Path::new) {
+        wait_for(lock, patience, held)?;
+    }
     eprintln!("reprise: apt-get {}", arguments.join(" "));
     let mut command = Command::new("apt-get");
-    command.args(arguments).env("DEBIAN_FRONTEND", OsStr::new("noninteractive")).stdin(Stdio::null());
-    let output = command.stdout(std::io::stderr()).status().context("cannot start apt-get")?;
-    ensure!(output.success(), "apt-get {} failed ({output})", arguments.join(" "));
+    // For the moment between our look at the locks and its own.
+    command.arg("-o").arg(format!("DPkg::Lock::Timeout={}", patience.as_secs())).args(arguments);
+    command.env("DEBIAN_FRONTEND", OsStr::new("noninteractive")).stdin(Stdio::null());
+    command.stdout(std::io::stderr());
+    let status = children::undisturbed(&mut command).context("cannot start apt-get")?;
+    ensure!(status.success(), "apt-get {} failed ({status})", arguments.join(" "));
     Ok(())
+}
+
+/// Waits until nobody holds a lock, and says so if that is not at once.
+fn wait_for(lock: &Path, patience: Duration, mut held: impl FnMut(&Path) -> bool) -> Result<()> {
+    let deadline = Instant::now() + patience;
+    let mut said = false;
+    while held(lock) {
+        let (name, minutes) = (lock.display(), patience.as_secs() / 60);
+        ensure!(Instant::now() < deadline, "{name}: another process has held it for {minutes} minutes");
+        if !said {
+            eprintln!(
+                "reprise: another process installs packages (it holds {name}); waiting, {minutes} minutes at most"
+            );
+            said = true;
+        }
+        thread::sleep(LOCK_POLL);
+    }
+    Ok(())
+}
+
+/// Whether another process holds a lock of apt's kind (fcntl's); a file that is not there is not held.
+fn held(lock: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().write(true).open(lock) else { return false };
+    matches!(fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive), Err(Errno::AGAIN | Errno::ACCESS))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
     fn commands_are_found_in_path() {
         assert!(in_path("sh").is_some());
         assert!(in_path("no-such-command-here").is_none());
+    }
+
+    /// A lock like apt's, held by another process till the end of its input.
+    const HOLD: &str = "use Fcntl; open(F, '>', $ARGV[0]) or die; \
+        fcntl(F, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; print \"held\\n\"; <STDIN>";
+
+    #[test]
+    fn a_lock_that_is_held_is_waited_for_and_given_up_in_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = directory.path().join("lock");
+        assert!(!held(&lock));
+        let mut holder = Command::new("perl");
+        holder.args(["-e", HOLD]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = holder.spawn().unwrap();
+        let mut said = [0; 5];
+        holder.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        let error = wait_for(&lock, Duration::ZERO, held).unwrap_err().to_string();
+        assert!(error.contains("another process has held it"), "{error}");
+        let mut looks = 0;
+        let look = |lock: &Path| {
+            looks += 1;
+            let is_held = held(lock);
+            if looks == 1 {
+                assert!(is_held);
+                drop(holder.stdin.take());
+                assert!(holder.wait().unwrap().success());
+            }
+            is_held
+        };
+        wait_for(&lock, Duration::from_secs(60), look).unwrap();
+        assert_eq!(looks, 2);
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl Summary {
         let second = self.totals().phases.get(TimedPhase::SecondRun);
         (second != 0).then(|| self.totals().total as f64 / second as f64)
     }
+
+    /// The same ratio of modelled cycles, the one to be compared with the original's.
+    pub fn modelled_over_second_run(&self) -> Option<f64> {
+        self.modelled.and_then(|cycles| cycles.over_second_run())
+    }
 }
 
 fn agree(what: &str, one: u64, other: u64) -> Result<()> {

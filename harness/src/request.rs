@@ -5,15 +5,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
-use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation};
+use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
 
 use crate::archive::{self, Contents};
+use crate::input::{self, Bound};
 use crate::machine::{Boot, Machine, Processor};
 use crate::program;
+
+/// The seed where none is asked for.
+pub const SEED: u64 = 1;
 
 /// One boot, as a user or a test asks for it.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Request {
     pub memory_mib: u32,
     /// Seed of everything random.
     pub seed: u64,
+    /// What of each PE is recorded.
+    pub trace: Recording,
     /// Flips.
     pub injections: Vec<Injection>,
     /// A part of the engine to leave out.
@@ -58,7 +64,8 @@ impl Request {
             policy: Policy::default(),
             contents: Contents::default(),
             memory_mib: 256,
-            seed: 1,
+            seed: SEED,
+            trace: Recording::Pes,
             injections: Vec::new(),
             mutation: None,
             cpu: None,
@@ -97,7 +104,7 @@ impl Request {
             channel_base: layout.channel_base(),
             channel_size: layout.channel_size(),
             sink: self.machine.sink(),
-            trace: true,
+            trace: self.trace,
             injections,
             mutation: self.mutation,
             counter: self.counter,
@@ -124,17 +131,13 @@ impl Request {
     }
 }
 
-/// Reads a file that the user named.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow!("{}: no such file", path.display()),
-        _ => anyhow!("{}: {error}", path.display()),
-    })
-}
-
 /// Reads a program and checks that it can be run.
 pub fn read_program(path: &Path) -> Result<Vec<u8>> {
-    let bytes = read(path)?;
+    checked(path, input::read(path, Bound::GIVEN)?)
+}
+
+/// Checks that what was read from a file can be run.
+pub fn checked(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
     program::check(&bytes).with_context(|| path.display().to_string())?;
     Ok(bytes)
 }

@@ -13,6 +13,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+pub mod lists;
 mod mutants;
 mod native;
 mod nature;
@@ -28,7 +29,7 @@ mod witness;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -37,8 +38,8 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::artifacts::{self, Guest};
 use crate::machine::{self, Silent};
-use crate::packages;
 use crate::request::Request;
+use crate::{children, packages};
 pub use outcome::Outcome;
 pub use witness::GDB;
 
@@ -61,6 +62,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    lists::TESTS,
     native::TESTS,
     policies::TESTS,
     counters::TESTS,
@@ -107,15 +109,32 @@ pub struct Context {
     programs: Mutex<HashMap<String, PathBuf>>,
     /// PEs run twice without a divergence.
     undisturbed: AtomicU64,
+    /// Whether lists are kept instead of compared.
+    bless: bool,
+    /// Runs on Bochs that more than one test looks at.
+    on_bochs: bochs::Made,
 }
 
 impl Context {
     /// Installs and builds what the tests need.
-    pub fn new(reprise: PathBuf) -> Result<Self> {
+    pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
         let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
-        Ok(Self { kernel, mutants, reprise, programs: Mutex::default(), undisturbed: AtomicU64::new(0) })
+        Ok(Self {
+            kernel,
+            mutants,
+            reprise,
+            programs: Mutex::default(),
+            undisturbed: AtomicU64::new(0),
+            bless,
+            on_bochs: bochs::Made::default(),
+        })
+    }
+
+    /// Whether what is kept of lists is written anew.
+    pub fn blesses(&self) -> bool {
+        self.bless
     }
 
     /// Counts PEs that were run twice and did not diverge.
@@ -168,9 +187,12 @@ impl Context {
     /// Runs this tool itself; `prepare` may change environment and directory.
     pub fn reprise(&self, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
         let mut command = Command::new(&self.reprise);
-        command.args(words).stdin(Stdio::null());
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         prepare(&mut command);
-        command.output().with_context(|| format!("cannot start {}", self.reprise.display()))
+        let child = children::start(&mut command);
+        child
+            .and_then(Child::wait_with_output)
+            .with_context(|| format!("cannot start {}", self.reprise.display()))
     }
 }
 

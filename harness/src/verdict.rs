@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use pe_replay::wire::channel::{PANIC_MARK, Progress};
 use pe_replay::wire::end::EndRecord;
+use signal_hook::consts::{SIGBUS, SIGKILL};
 
+use crate::children;
 use crate::machine::channel::find;
 
 /// What the emulator's end says on its own.
@@ -21,6 +23,8 @@ pub enum Stopped {
     Reset,
     /// The emulator failed; what it said.
     Failed(String),
+    /// Somebody or something ended the emulator by a signal.
+    Killed(i32),
     /// It did not end, and was killed.
     Deadline(Duration),
 }
@@ -36,6 +40,8 @@ pub enum Ending {
     TripleFault,
     /// The emulator failed.
     EmulatorError(String),
+    /// The emulator was ended by this signal.
+    EmulatorKilled(i32),
     /// It did not end in time.
     Timeout {
         /// The time it was given.
@@ -71,6 +77,7 @@ impl Evidence<'_> {
             Stopped::Panicked => Ending::Panic("without a text".into()),
             Stopped::Reset => Ending::TripleFault,
             Stopped::Failed(text) => Ending::EmulatorError(text),
+            Stopped::Killed(signal) => Ending::EmulatorKilled(signal),
             Stopped::Deadline(after) => Ending::Timeout { after, progress: self.progress },
             Stopped::Normally => match (self.channel_error, self.end) {
                 (Some(error), _) => Ending::NoEndRecord(error),
@@ -91,6 +98,16 @@ impl fmt::Display for Ending {
             Self::Panic(text) => write!(f, "kernel panic: {text}"),
             Self::TripleFault => f.write_str("triple fault: the processor was reset"),
             Self::EmulatorError(text) => write!(f, "emulator error: {text}"),
+            Self::EmulatorKilled(signal) => {
+                write!(f, "the emulator was ended by signal {signal} ({})", children::signal_name(*signal))?;
+                match *signal {
+                    SIGKILL => f.write_str("; Linux does that, too, when memory runs out"),
+                    SIGBUS => {
+                        f.write_str("; its memory is a file that grows: is there room for temporary files?")
+                    }
+                    _ => Ok(()),
+                }
+            }
             Self::Timeout { after, progress } => {
                 write!(f, "timeout after {} s: ", after.as_secs_f64())?;
                 match progress {
@@ -152,6 +169,8 @@ mod tests {
         );
         assert_eq!(judge(Stopped::Reset, end, b""), Ending::TripleFault);
         assert_eq!(judge(Stopped::Failed("x".into()), end, b""), Ending::EmulatorError("x".into()));
+        let killed = judge(Stopped::Killed(15), end, b"");
+        assert_eq!(killed.to_string(), "the emulator was ended by signal 15 (SIGTERM)");
     }
 
     #[test]

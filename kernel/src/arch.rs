@@ -29,6 +29,8 @@ pub mod machine;
 pub mod processor;
 #[path = "arch/x86_64/segment.rs"]
 pub mod segment;
+#[path = "arch/x86_64/tally.rs"]
+pub mod tally;
 #[path = "arch/x86_64/watchdog.rs"]
 pub mod watchdog;
 

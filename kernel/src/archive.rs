@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 use cpio_reader::Entry;
 use pe_replay::wire::config::entry;
 
+use crate::linux::fallible;
+
 /// One file for the program.
 #[derive(Clone, Copy, Debug)]
 pub struct ArchivedFile<'a> {
@@ -43,8 +45,9 @@ impl<'a> Archive<'a> {
     /// too small for the list.
     pub fn listed(&self) -> Self {
         let mut list = Vec::new();
-        let complete = self.entries().all(|entry| list.try_reserve(1).map(|()| list.push(entry)).is_ok());
-        Self { bytes: self.bytes, list: complete.then(|| Rc::new(list)), stand_in: self.stand_in }
+        let complete = self.entries().all(|entry| fallible::push(&mut list, entry).is_ok());
+        let list = if complete { fallible::shared(list).ok() } else { None };
+        Self { bytes: self.bytes, list, stand_in: self.stand_in }
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'a>> {

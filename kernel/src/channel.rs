@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The kernel's end of the channel to the host.
 
+use pe_replay::Digest;
 use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use pe_replay::wire::config::Sink;
@@ -77,15 +78,14 @@ fn unusual_pe_record(pe: &Recorded) {
     record(&Record::Pe(pe.into()));
 }
 
-/// Likewise, with its digest, if it has one.
+/// Sends the record of a PE with its digest.
 #[cold]
-pub fn digested_pe_record(pe: &Recorded, digest: Option<u128>) {
-    match digest {
-        Some(digest) if pe.is_brief() => {
-            let write = |place: &mut _| pe.encode_digested(digest, place);
-            with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));
-        }
-        digest => record(&Record::Pe(PeRecord { digest, ..pe.into() })),
+pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
+    if pe.is_brief() {
+        let write = |place: &mut _| pe.encode_digested(digest, place);
+        with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));
+    } else {
+        record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
     }
 }
 

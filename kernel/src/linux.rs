@@ -5,12 +5,16 @@
 //! it is performed exactly once. Invariants:
 //! - memory of the program is reached only through [`user::User`];
 //! - nothing that the program passes makes the kernel panic, or allocate more
-//!   than the call needs: allocation on its behalf is fallible;
+//!   than the call needs: allocation on its behalf is [`fallible`], and what stays
+//!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+#[cfg(test)]
+mod audit;
+mod budget;
 mod buffers;
 mod content;
 mod descriptor;
@@ -19,7 +23,7 @@ mod dispatch;
 mod elf;
 mod errno;
 mod exec;
-mod fallible;
+pub mod fallible;
 mod file_calls;
 mod fork_calls;
 mod fs;
@@ -56,11 +60,12 @@ use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
 use syscalls::Sysno;
 
-pub use self::fallible::{Exhausted, boxed, reserve_one};
+pub use self::fallible::Exhausted;
 pub use self::fork_calls::Newborn;
 pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
+use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
@@ -87,8 +92,6 @@ const LOGGED_CALLS: usize = 512;
 const NAME_LEN: usize = 16;
 /// Length of a SYSCALL instruction.
 const SYSCALL_LEN: u64 = 2;
-/// Of the memory free at start, files may take up one part in this many.
-const FILES_SHARE: u64 = 8;
 
 /// How a program goes on after a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +187,7 @@ impl Linux {
         let mut linux = Self {
             memory_len,
             fs,
-            pipes: Pipes::default(),
+            pipes: Pipes::new(memory_len / PIPES_SHARE),
             clock,
             random,
             named: [false; LOGGED_CALLS],

@@ -22,6 +22,7 @@ mod panic;
 mod process;
 mod replay;
 mod selftest;
+mod upkeep;
 
 use pages::Primitives;
 use pe_replay::wire::config::{Config, Job, entry};
@@ -115,6 +116,7 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(ended(selftest::run(&platform))),
         Job::Calibrate => {
+            #[expect(clippy::disallowed_macros, reason = "there is no program")]
             let table = alloc::format!("{}{selection}\n", selection.report);
             if let Err(full) = channel::output(1, table.as_bytes()) {
                 return Ok(ended(End::OutputFull { limit: full.capacity }));

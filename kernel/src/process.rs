@@ -15,22 +15,24 @@ use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
 use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::Config;
+use pe_replay::wire::config::{Config, Recording};
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
 use pe_replay::wire::record::{Record, TraceHeader};
-use pe_replay::{Comparison, DelimiterKind, Difference, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 use pmu::Margin;
 
 use crate::arch::segment::{USER_CS, USER_SS};
+use crate::arch::tally::{self, Reading};
 use crate::arch::{context, machine};
 use crate::archive::Archive;
 use crate::channel;
 use crate::counter::Counting;
 use crate::delimit::{self, Duty};
-use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn};
+use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn, fallible};
 use crate::mem::frame;
 use crate::mem::space::{OutOfFrames, Space};
 use crate::replay::{self, KernelMachine, Platform};
+use crate::upkeep;
 
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
@@ -58,7 +60,7 @@ pub fn execute(
     config: &Config,
     archive: &Archive<'static>,
     platform: &Platform,
-    trace: bool,
+    trace: Recording,
     most: u64,
 ) -> Result<EndRecord, Refusal> {
     let out_of_memory = |needed_pages| {
@@ -91,13 +93,10 @@ pub fn execute(
         end: End::Deadlock,
         totals: Totals::default(),
         drained: context::drained(),
+        counted: Reading::now(),
         published: 0,
-    };
-    let hashed = tracking && config.policy.comparison == Comparison::Hash;
-    let trace = match (trace, hashed) {
-        (false, _) => Trace::Nothing,
-        (true, false) => Trace::Pes,
-        (true, true) => Trace::Digests,
+        attends: true,
+        digest: None,
     };
     Ok(run.until_end(trace, most))
 }
@@ -114,11 +113,12 @@ impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
     fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+        tally::TIME_STAMPS.add(1);
         let now = machine::now();
         let injections = config.injections.clone();
         let states = replay::states()?;
         let engine = Engine::new(config.policy, margin, injections, config.mutation, states, now);
-        let mut process = linux::boxed(Self { id, engine, space: None })?;
+        let mut process = fallible::boxed(Self { id, engine, space: None })?;
         process.engine.state_mut().clone_from(state);
         Ok(process)
     }
@@ -145,18 +145,14 @@ struct Run<'a> {
     totals: Totals,
     /// Overflows that were dropped before the program started.
     drained: u64,
+    /// What was counted before its first PE.
+    counted: Reading,
     /// When progress was published last.
     published: u64,
-}
-
-/// What of each PE is recorded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trace {
-    Nothing,
-    /// What it did.
-    Pes,
-    /// Likewise, and the digest of what it left behind.
-    Digests,
+    /// Whether more is to be done after this PE than after every one.
+    attends: bool,
+    /// The digest of what the last PE left behind, if it was committed and digests are asked for.
+    digest: Option<Digest>,
 }
 
 /// How the current process goes on.
@@ -173,16 +169,15 @@ enum Step {
 }
 
 impl Run<'_> {
-    fn until_end(mut self, trace: Trace, most: u64) -> EndRecord {
+    fn until_end(mut self, trace: Recording, most: u64) -> EndRecord {
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
             if matches!(outcome, Outcome::OutOfFrames) && self.free_frames() {
                 continue;
             }
-            if sequence == 0 {
-                self.totals.boot =
-                    self.current.engine.watch.mark() - self.current.engine.watch.phases.total();
+            if self.attends {
+                self.attend(&outcome, trace);
             }
             self.sequence += 1;
             self.totals.pes += 1;
@@ -219,11 +214,11 @@ impl Run<'_> {
             self.totals.phases.add_all(&phases);
             // In this order, and the second by a call: to record a PE costs some forty
             // instructions, and each branch more would be felt.
-            if trace == Trace::Pes
+            if trace == Recording::Pes
                 && let Some(kind) = kind
             {
                 self.record(sequence, kind, count, phases);
-            } else if trace == Trace::Digests {
+            } else if trace == Recording::Digests {
                 self.record_digested(sequence, kind, count, phases);
             }
             self.publish();
@@ -245,13 +240,15 @@ impl Run<'_> {
 
     fn finish(mut self) -> EndRecord {
         self.totals.total = self.totals.phases.total();
-        self.totals.drained_overflows += context::drained() - self.drained;
+        let drained = context::drained() - self.drained;
+        self.totals.drained_overflows += drained;
         self.totals.lost_records = channel::lost_records();
         // Who is left ends with the first process.
         while let Some(other) = self.others.pop() {
             self.bury(other);
         }
         self.totals.events.add_all(&self.current.engine.events);
+        upkeep::complete(&mut self.totals, Reading::now().since(self.counted), drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}
@@ -286,6 +283,7 @@ impl Run<'_> {
                     ended = true;
                 }
             }
+            tally::TIME_STAMPS.add(1);
             let Turn::Of(id) = self.linux.turn(last, machine::now()) else {
                 self.end = End::Deadlock;
                 return false;
@@ -311,6 +309,7 @@ impl Run<'_> {
             return self.killed_here(linux::SIGKILL);
         }
         if self.linux.is_waiting() {
+            tally::TIME_STAMPS.add(1);
             return self.syscall(0);
         }
         let state = self.current.engine.state_mut();
@@ -335,7 +334,7 @@ impl Run<'_> {
         let (mut before, space) = self.replace(next);
         before.space = Some(space);
         // There is room: `next` has just been taken from there.
-        self.others.push(before);
+        fallible::push_reserved(&mut self.others, before);
     }
 
     /// Gives back all that the current process had; `next` is the current one then.
@@ -348,6 +347,8 @@ impl Run<'_> {
     /// Takes the frames that processes keep which do not run: the current one cannot
     /// do its next instruction without. Returns whether there were any.
     fn free_frames(&mut self) -> bool {
+        // The PE's own, and the one below.
+        tally::TIME_STAMPS.add(2);
         let before = self.machine.pooled();
         for other in &mut self.others {
             if let Some(space) = &mut other.space {
@@ -368,11 +369,10 @@ impl Run<'_> {
     /// The instruction behind a persistent divergence.
     fn culprit(&mut self, seen: Difference) -> Option<Suspect> {
         let mut log = Vec::new();
-        if log.try_reserve_exact(MAX_STEPS).is_err() {
+        if fallible::resize(&mut log, MAX_STEPS, || 0).is_err() {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        log.resize(MAX_STEPS, 0);
         let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
         Some(Suspect { rip, after, code: delimit::code_at(&self.machine.space, rip) })
     }
@@ -385,6 +385,24 @@ impl Run<'_> {
             let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
             channel::progress(Progress { pes, instructions, rip: self.current.engine.state().rip });
         }
+    }
+
+    /// Does what is not done at the end of every PE: after the first one, and where
+    /// digests are asked for.
+    #[cold]
+    #[inline(never)]
+    fn attend(&mut self, outcome: &Outcome, trace: Recording) {
+        let engine = &self.current.engine;
+        if self.sequence == 0 {
+            self.totals.boot = engine.watch.mark() - engine.watch.phases.total();
+        }
+        self.attends = trace == Recording::Digests;
+        self.digest = match outcome {
+            Outcome::Committed(committed) if self.attends => {
+                Some(engine.digest(&mut self.machine, committed))
+            }
+            _ => None,
+        };
     }
 
     fn count(&mut self) {
@@ -432,12 +450,11 @@ impl Run<'_> {
         channel::pe_record(&self.recorded(sequence, delimiter, count, &phases));
     }
 
-    /// Likewise, with its digest; of a PE that was not committed there is no record.
+    /// Records a PE with its digest; of a PE that was not committed there is neither.
     #[cold]
     #[inline(never)]
     fn record_digested(&self, sequence: u64, delimiter: Option<DelimiterKind>, count: u64, phases: Phases) {
-        let Some(delimiter) = delimiter else { return };
-        let digest = self.current.engine.digest();
+        let (Some(delimiter), Some(digest)) = (delimiter, self.digest) else { return };
         channel::digested_pe_record(&self.recorded(sequence, delimiter, count, &phases), digest);
     }
 
@@ -509,7 +526,7 @@ impl Run<'_> {
     /// Takes a new process in.
     fn fork(&mut self, count: u64) -> Step {
         let Some(Newborn { id, space, state }) = self.linux.take_newborn() else { return Step::GoOn };
-        let made = linux::reserve_one(&mut self.others)
+        let made = fallible::reserve_one(&mut self.others)
             .and_then(|()| Process::new(id, self.config, self.machine.counting.margin, &state));
         let Ok(mut child) = made else {
             space.discard();
@@ -521,7 +538,7 @@ impl Run<'_> {
             // Its turn begins here.
             self.slice = TIME_SLICE.saturating_add(count);
         }
-        self.others.push(child);
+        fallible::push_reserved(&mut self.others, child);
         if self.linux.is_waiting() { Step::GiveWay } else { Step::GoOn }
     }
 

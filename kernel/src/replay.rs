@@ -16,7 +16,7 @@ use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
 use crate::arch::{cache, machine, watchdog};
 use crate::counter::{Counting, stop_kind};
 use crate::decode;
-use crate::linux::{self, Exhausted};
+use crate::linux::fallible::{self, Exhausted};
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
@@ -31,7 +31,7 @@ pub fn reserve(policy: &Policy) -> usize {
 
 /// Places for an engine's states.
 pub fn states() -> Result<[Box<Uprr>; STATES], Exhausted> {
-    let place = || linux::boxed(Uprr::new(0, 0));
+    let place = || fallible::boxed(Uprr::new(0, 0));
     Ok([place()?, place()?, place()?, place()?, place()?])
 }
 

@@ -4,6 +4,13 @@
 //! Each test returns an error that says what was wrong. What ends the machine
 //! (panic, triple fault, hang) is a boot of its own ([`Job`](pe_replay::wire::config::Job)).
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "no program runs that could have used the heap up"
+)]
+
 mod counters;
 mod counting;
 mod fixture;

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use pmu::Margin;
 
 use crate::compare::Difference;
+use crate::digest::Digest;
 use crate::events::Events;
 use crate::inject::Injection;
 use crate::inside::Inside;
@@ -110,8 +111,6 @@ pub struct Engine<M: Machine> {
     /// When user mode was entered first in the current PE.
     entered: Option<u64>,
     account: Account,
-    /// The summary that the runs of the last committed PE agreed on.
-    digest: Option<u128>,
     /// What the machine was made to do, since the first PE.
     pub events: Events,
     /// Where time goes; the owner laps what happens between PEs.
@@ -149,7 +148,6 @@ impl<M: Machine> Engine<M> {
             sequence: 0,
             entered: None,
             account: Account::default(),
-            digest: None,
             events: Events::default(),
             watch: Stopwatch::start(now),
         }
@@ -181,9 +179,11 @@ impl<M: Machine> Engine<M> {
         &self.account
     }
 
-    /// A hash of all that the last committed PE left behind, if PEs are compared by hash.
-    pub fn digest(&self) -> Option<u128> {
-        self.digest
+    /// The digest of what the last PE, which was committed so, has left behind; to be asked for before
+    /// the state is changed.
+    pub fn digest(&self, machine: &mut M, committed: &Committed) -> Digest {
+        let Committed { delimiter, count } = *committed;
+        Digest::new(self.state(), delimiter, count, self.set.last_written(machine))
     }
 
     /// Goes on after other engines have had the machine: with the PE of this number,

@@ -38,6 +38,7 @@
 //! - `registers`: the saved registers, and their copies
 //! - [`machine`]: the hardware, as the kernel or a model provides it
 //! - [`drive`]: the loop that carries out what the state machine asks for
+//! - [`digest`]: what a PE left behind, in two numbers
 //! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
 //! - [`inside`]: what the engine keeps, opened to tests
@@ -47,6 +48,7 @@
 #![forbid(unsafe_code)]
 
 pub mod compare;
+pub mod digest;
 pub mod drive;
 pub mod events;
 pub mod inject;
@@ -62,6 +64,7 @@ pub mod wire;
 mod written;
 
 pub use compare::{Difference, Field};
+pub use digest::Digest;
 pub use drive::{Engine, Outcome};
 pub use events::Events;
 pub use inject::{Injection, Target};

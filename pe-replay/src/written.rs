@@ -336,6 +336,14 @@ impl<M: Machine> WrittenSet<M> {
         })
     }
 
+    /// The pages that the last committed PE wrote, each with its address and the hash of its content; without
+    /// those that only a flip has changed, where the process may not write.
+    pub fn last_written(&self, machine: &mut M) -> impl Iterator<Item = (u64, u128)> {
+        // The others' idle time has been counted up.
+        let written = self.pages.iter().filter(|entry| entry.idle == 0);
+        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
+    }
+
     /// Whether the result of run 3 is the only one that memory still holds.
     pub fn holds_the_last_result_only(&self) -> bool {
         self.comparison == Comparison::Hash

@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: MIT
 //! The part of a document that a command writes.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use crate::request;
+use crate::input::{self, Bound};
 
 const START: &str = "<!-- bench -->\n";
 const END: &str = "<!-- end of bench -->\n";
 
-/// Puts `text` between the two marks of a document.
-pub fn replace(path: &Path, text: &str) -> Result<()> {
-    let document = String::from_utf8(request::read(path)?).map_err(|_| unmarked(path))?;
-    let replaced = replaced(&document, text).ok_or_else(|| unmarked(path))?;
-    fs::write(path, replaced).map_err(|error| anyhow!("{}: {error}", path.display()))
+/// A document with `text` between its two marks.
+pub fn with(path: &Path, text: &str) -> Result<String> {
+    let document = String::from_utf8(input::read(path, Bound::DOCUMENT)?).map_err(|_| unmarked(path))?;
+    replaced(&document, text).ok_or_else(|| unmarked(path))
 }
 
-/// Fails if [`replace`] would find no marks, so that nobody waits for that.
+/// Fails if [`with`] would find no marks, so that nobody waits for that.
 pub fn check(path: &Path) -> Result<()> {
-    let document = String::from_utf8(request::read(path)?).ok();
-    let marked = document.and_then(|document| replaced(&document, ""));
-    marked.map(|_| ()).ok_or_else(|| unmarked(path))
+    with(path, "").map(|_| ())
 }
 
 fn unmarked(path: &Path) -> anyhow::Error {
@@ -37,6 +33,8 @@ fn replaced(document: &str, text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::artifacts;
     use crate::bench::grid;

@@ -212,6 +212,7 @@ pub fn value(workloads: &[&Workload], variants: &[Variant], results: &Results) -
             "events": measured.totals.events,
             "modelled_total": measured.cycles.total().round(),
             "modelled_over_off": measured.modelled_over(off),
+            "modelled_over_second_run": measured.cycles.over_second_run(),
             "modelled_cycles": json::modelled(&measured.cycles),
         })
     })

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::artifacts;
 use crate::machine::qemu::QEMU;
+use crate::{artifacts, children};
 
 const UNKNOWN: &str = "unknown";
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
 /// The commit, and whether there are changes on top of it.
 fn commit() -> String {
     let git = |words: &[&str]| {
-        let output = Command::new("git").current_dir(artifacts::root()).args(words).output().ok()?;
+        let output = children::output(Command::new("git").current_dir(artifacts::root()).args(words)).ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return UNKNOWN.into() };
@@ -73,7 +73,7 @@ fn machine() -> String {
 }
 
 fn first_line(command: &mut Command) -> String {
-    let output = command.output().map(|output| output.stdout).unwrap_or_default();
+    let output = children::output(command).map(|output| output.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&output);
     text.lines().next().unwrap_or(UNKNOWN).to_owned()
 }

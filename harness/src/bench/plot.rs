@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The limit sweep as a picture: cost above, latency below, over the same limits.
 
-use std::fmt::Display;
 use std::ops::Range;
-use std::path::Path;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
@@ -51,17 +49,20 @@ const LATENCY: Panel<'static> = Panel {
     legend: SeriesLabelPosition::UpperLeft,
 };
 
-/// Draws the curves to an SVG file.
-pub fn draw(path: &Path, curves: &[Curve]) -> Result<()> {
+/// Draws the curves as SVG.
+pub fn draw(curves: &[Curve]) -> Result<String> {
     let drawn = curves.iter().filter(|curve| !curve.points.is_empty()).count();
-    ensure!(drawn > 0, "{}: there is nothing to draw", path.display());
-    let fail = |error: &dyn Display| anyhow!("{}: {error}", path.display());
-    let root = SVGBackend::new(path, SIZE).into_drawing_area();
-    root.fill(&WHITE).map_err(|error| fail(&error))?;
-    let (top, bottom) = root.split_vertically(SIZE.1 / 2);
-    COST.draw(&top, curves).map_err(|error| fail(&error))?;
-    LATENCY.draw(&bottom, curves).map_err(|error| fail(&error))?;
-    root.present().map_err(|error| fail(&error))
+    ensure!(drawn > 0, "there is nothing to draw");
+    let mut picture = String::new();
+    {
+        let root = SVGBackend::with_string(&mut picture, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (top, bottom) = root.split_vertically(SIZE.1 / 2);
+        COST.draw(&top, curves)?;
+        LATENCY.draw(&bottom, curves)?;
+        root.present()?;
+    }
+    Ok(picture)
 }
 
 impl Panel<'_> {
@@ -140,14 +141,11 @@ mod tests {
             median_delay: limit,
             longest_hold: 2 * limit,
         };
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("picture.svg");
         let curves = [Curve { name: "light", points: [1_000, 10_000].map(point).into() }];
-        draw(&path, &curves).unwrap();
-        let picture = std::fs::read_to_string(&path).unwrap();
+        let picture = draw(&curves).unwrap();
         for text in [COST.title, LATENCY.title, "light: longest hold", "1,000,000"] {
             assert!(picture.contains(text), "{text}");
         }
-        assert!(draw(&path, &[Curve { name: "light", points: Vec::new() }]).is_err());
+        assert!(draw(&[Curve { name: "light", points: Vec::new() }]).is_err());
     }
 }

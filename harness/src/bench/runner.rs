@@ -9,20 +9,20 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, TimedPhase};
 
 use super::case::Case;
 use super::latency::Latency;
 use super::loops::{self, Looped};
-use crate::artifacts;
 use crate::machine::{self, Silent};
 use crate::model::{Cycles, Model};
 use crate::native::{self, Counts, Purpose};
 use crate::report::DebugExceptions;
 use crate::request::Request;
 use crate::suite::Outcome;
+use crate::{artifacts, console};
 
 /// Emulators at a time.
 const WORKERS: usize = 2;
@@ -195,11 +195,7 @@ fn natives(cases: &[Case], programs: &HashMap<&str, PathBuf>) -> Result<Natives>
 }
 
 fn progress_bar(length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {elapsed} {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar
+    console::progress_bar(Some(length as u64), "{pos}/{len} {elapsed} {wide_msg}")
 }
 
 /// What was measured, or what went wrong, by case.

@@ -39,6 +39,14 @@ pub const STEADY: Workload = Workload {
     arguments: &[],
 };
 
+/// As [`STEADY`], but other pages in every PE, so that none is predicted.
+pub const FRESH: Workload = Workload {
+    name: "fresh",
+    about: "ten pages and a system call every 20,000 instructions, other pages each time",
+    program: "bench-fresh",
+    arguments: &[],
+};
+
 /// Arithmetic.
 pub const COMPUTE: Workload = Workload {
     name: "compute",

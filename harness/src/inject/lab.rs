@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation};
+use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
 use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
@@ -81,7 +81,7 @@ impl Lab {
             request.contents.tasks.push(Task {
                 policy,
                 max_instructions: subject.most(),
-                trace: false,
+                trace: Recording::Nothing,
                 injections,
             });
         }
@@ -105,7 +105,9 @@ impl Lab {
                 outcomes.push(Err(ending.to_string()));
                 Ok(())
             }
-            ending @ (Ending::EmulatorError(_) | Ending::NoEndRecord(_)) => bail!("{ending}"),
+            ending @ (Ending::EmulatorError(_) | Ending::EmulatorKilled(_) | Ending::NoEndRecord(_)) => {
+                bail!("{ending}")
+            }
         }
     }
 }

@@ -5,13 +5,15 @@
 //! standard output, after everything else.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use super::channel::{from_debugcon, pass_on};
-use super::{Boot, Finished, Observer, process, put};
+use super::{Boot, Finished, Observer, beginning, process, put};
+use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -22,6 +24,7 @@ pub const MKRESCUE: &str = "grub-mkrescue";
 /// The model: without RDSEED, RDPID, XSAVEC, XGETBV(1) and WAITPKG, which need not do the same twice.
 const CPU: &str = "corei7_haswell_4770";
 
+const TREE: &str = "image";
 const IMAGE: &str = "image.iso";
 const SETTINGS: &str = "bochsrc";
 const DEBUGGER: &str = "debugger";
@@ -32,9 +35,10 @@ const SHUTDOWN: &str = "shutdown requested";
 /// What it logs when the processor gives up.
 const TRIPLE_FAULT: &str = "exception with no resolution";
 
-/// Lays out the files and makes the command line.
+/// Lays out the files and makes the command line, which is to be used in their directory: paths in the settings
+/// cannot have every character.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
-    let tree = directory.join("image");
+    let tree = directory.join(TREE);
     fs::create_dir_all(tree.join("boot/grub")).context("cannot make the image's directory")?;
     put(&tree.join("boot/archive"), &boot.archive)?;
     fs::copy(&boot.kernel, tree.join("boot/kernel"))
@@ -43,8 +47,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
         &tree.join("boot/grub/grub.cfg"),
         b"set timeout=0\nmenuentry reprise {\n  multiboot2 /boot/kernel\n  module2 /boot/archive\n}\n",
     )?;
-    let image = directory.join(IMAGE);
-    let made = Command::new(MKRESCUE).arg("-o").arg(&image).arg(&tree).output();
+    let mut make = Command::new(MKRESCUE);
+    // What it makes for itself is in this directory, too.
+    make.current_dir(directory).env("TMPDIR", ".").args(["-o", IMAGE, TREE]);
+    let made = children::output(&mut make);
     let made = made.with_context(|| format!("cannot start {MKRESCUE}"))?;
     ensure!(made.status.success(), "{MKRESCUE}: {}; {}", made.status, verdict::said(&made.stderr));
 
@@ -56,23 +62,21 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
             "megs: {memory}\n\
              cpu: model={}, count=1, ips=100000000, reset_on_triple_fault=0\n\
              clock: sync=none, time0=946684800\n\
-             ata0-master: type=cdrom, path=\"{}\", status=inserted\n\
+             ata0-master: type=cdrom, path={IMAGE}, status=inserted\n\
              boot: cdrom\n\
              port_e9_hack: enabled=1\n\
-             log: \"{}\"\n\
+             log: {LOG}\n\
              panic: action=fatal\n\
              error: action=report\n\
              info: action=report\n\
              debug: action=ignore\n\
              display_library: term\n",
             boot.cpu.as_deref().unwrap_or(CPU),
-            image.display(),
-            directory.join(LOG).display(),
         )
         .as_bytes(),
     )?;
     let mut command = Command::new(BOCHS);
-    command.arg("-q").arg("-f").arg(directory.join(SETTINGS)).arg("-rc").arg(directory.join(DEBUGGER));
+    command.current_dir(directory).args(["-q", "-f", SETTINGS, "-rc", DEBUGGER]);
     // The display goes to a pseudo-terminal of its own, and wants to know what that can do.
     command.args(&boot.extra).env("TERM", "linux");
     Ok(command)
@@ -82,12 +86,13 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let mut command = prepare(boot, directory)?;
     let exit = process::watch(&mut command, boot.timeout, || Ok(()))?;
-    let log = fs::read(directory.join(LOG)).unwrap_or_default();
+    let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),
         Some(_) if log.contains(SHUTDOWN) => Stopped::Normally,
         Some(_) if log.contains(TRIPLE_FAULT) => Stopped::Reset,
+        Some(status) if status.signal().is_some() => Stopped::Killed(status.signal().unwrap_or_default()),
         Some(status) => Stopped::Failed(format!("{BOCHS}: {status}; {}", last_panic(&log, &exit.stderr))),
     };
     let mut debugcon = exit.stdout;
@@ -99,7 +104,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Ok(None) => (Default::default(), None),
         Err(error) => (Default::default(), Some(error.to_string())),
     };
-    pass_on(&streams.output, observer)?;
+    pass_on(&streams.output, observer);
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
     Ok(Finished { ending: evidence.judge(), streams, debugcon })

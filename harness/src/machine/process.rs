@@ -10,8 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::children;
+
 /// How often a running guest is looked at.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How much is kept of what a child writes: twice what a channel that comes that way can have.
+pub const MOST_KEPT: u64 = 128 << 20;
 
 /// What a child left behind.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ impl Drop for Guard {
 pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() -> Result<()>) -> Result<Exit> {
     let deadline = Instant::now() + timeout;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn();
+    let child = children::start(command);
     let child = child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let mut guard = Guard(child);
     let (ended, end) = mpsc::channel();
@@ -72,7 +77,9 @@ fn collect(
     let mut pipe = pipe.context("the emulator's output is not connected")?;
     Ok(thread::spawn(move || {
         let mut bytes = Vec::new();
-        let result = pipe.read_to_end(&mut bytes);
+        // What is beyond is read, so that the child does not wait, and dropped.
+        let result = pipe.by_ref().take(MOST_KEPT).read_to_end(&mut bytes);
+        let result = result.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
         if let Some(ended) = ended {
             // The watcher is gone if the deadline came first.
             let _ = ended.send(());

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! QEMU's TCG, counting instructions, so that the same image and inputs give the same run.
 
-use std::ffi::OsString;
-use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::channel::MemoryChannel;
-use super::{Boot, Finished, Observer, Processor, process, put};
+use super::{Boot, Finished, Observer, Processor, beginning, process, put};
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -29,19 +29,19 @@ const STATUS_PANIC: i32 = 0x11 << 1 | 1;
 /// A reset, which `-no-reboot` turns into an exit: a triple fault.
 const STATUS_RESET: i32 = 0;
 
-const RAM: &str = "ram";
+/// The file behind the guest's memory.
+pub const RAM: &str = "ram";
+const KERNEL: &str = "kernel";
 const ARCHIVE: &str = "archive";
 const DEBUGCON: &str = "debugcon";
 
-/// Lays out the files and makes the command line.
+/// Lays out the files and makes the command line, which is to be used in their directory: it names them without
+/// it, since a comma in a path means something to QEMU, in each option something else.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     put(&directory.join(ARCHIVE), &boot.archive)?;
+    let kernel = directory.join(KERNEL);
+    symlink(&boot.kernel, &kernel).with_context(|| format!("cannot make {}", kernel.display()))?;
     let memory = boot.total_mib();
-    let with_path = |prefix: String, name: &str| {
-        let mut argument = OsString::from(prefix);
-        argument.push(comma_doubled(&directory.join(name)));
-        argument
-    };
     let cpu = match (&boot.cpu, boot.processor) {
         (Some(cpu), _) => cpu.clone(),
         (None, Processor::Usual) => CPU.to_owned(),
@@ -49,28 +49,25 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     };
     let mut command = Command::new(QEMU);
     command
+        .current_dir(directory)
         .args(["-machine", "pc,memory-backend=ram", "-object"])
-        .arg(with_path(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path="), RAM))
+        .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={RAM}"))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
         // Of two accelerators the first is taken: those who watch from outside may name one with options.
         .args(&boot.extra)
         .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
         .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", &cpu])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
-        .arg(with_path("file:".into(), DEBUGCON))
-        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel"])
-        .arg(&boot.kernel)
-        .arg("-initrd")
-        .arg(directory.join(ARCHIVE));
+        .arg(format!("file:{DEBUGCON}"))
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", KERNEL, "-initrd", ARCHIVE]);
     Ok(command)
 }
 
-/// A comma separates options in QEMU's arguments; doubled it stands for itself.
-fn comma_doubled(path: &Path) -> OsString {
-    match path.to_str() {
-        Some(text) => text.replace(',', ",,").into(),
-        None => path.into(),
-    }
+/// The signal that QEMU says has ended it: it catches some, and then ends as after a reset.
+fn terminated(stderr: &[u8]) -> Option<i32> {
+    let text = String::from_utf8_lossy(stderr);
+    let (_, signal) = text.lines().rev().find_map(|line| line.split_once("terminating on signal "))?;
+    signal.split(' ').next()?.parse().ok()
 }
 
 /// Boots and waits for the end.
@@ -81,14 +78,17 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     channel.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),
-        Some(status) => match status.code() {
-            Some(STATUS_NORMAL) => Stopped::Normally,
-            Some(STATUS_PANIC) => Stopped::Panicked,
-            Some(STATUS_RESET) => Stopped::Reset,
-            Some(_) | None => Stopped::Failed(format!("{QEMU}: {status}; {}", verdict::said(&exit.stderr))),
+        Some(status) => match (status.code(), status.signal().or(terminated(&exit.stderr))) {
+            (Some(STATUS_NORMAL), _) => Stopped::Normally,
+            (Some(STATUS_PANIC), _) => Stopped::Panicked,
+            (_, Some(signal)) => Stopped::Killed(signal),
+            (Some(STATUS_RESET), None) => Stopped::Reset,
+            (Some(_) | None, None) => {
+                Stopped::Failed(format!("{QEMU}: {status}; {}", verdict::said(&exit.stderr)))
+            }
         },
     };
-    let debugcon = fs::read(directory.join(DEBUGCON)).unwrap_or_default();
+    let debugcon = beginning(&directory.join(DEBUGCON));
     let progress = channel.header().ok().flatten().map(|header| header.progress);
     let (streams, channel_error) = match channel.streams() {
         Ok(streams) => (streams, None),
@@ -97,4 +97,18 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     let streams = streams.unwrap_or_default();
     let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
     Ok(Finished { ending: evidence.judge(), streams, debugcon })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_qemu_caught_is_found_in_what_it_said() {
+        let said =
+            b"qemu-system-x86_64: warning\nqemu-system-x86_64: terminating on signal 15 from pid 7 (sh)\n";
+        assert_eq!(terminated(said), Some(15));
+        assert_eq!(terminated(b"qemu-system-x86_64: terminating on signal 2\n"), Some(2));
+        assert_eq!(terminated(b""), None);
+    }
 }

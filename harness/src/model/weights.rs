@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 
-use crate::request;
+use crate::input::{self, Bound};
 
 /// What the file holds when nothing else is asked for.
 const BUILT_IN: &str = include_str!("../../../benches/model.toml");
@@ -21,6 +21,8 @@ pub struct Model {
     pub processor: String,
     /// Bytes that count as close by.
     pub(super) hot_bytes: u64,
+    /// Bytes that count as in the caches at all.
+    pub(super) cached_bytes: u64,
     pub(super) weights: Weights,
 }
 
@@ -30,6 +32,9 @@ pub struct Model {
 pub(super) enum Basis {
     /// The source gives it.
     Measured,
+    /// A program of this project gave it, on the processor and the day that the source names.
+    #[serde(rename = "measured here")]
+    MeasuredHere,
     /// Computed from what the source gives.
     Derived,
     /// Assumed.
@@ -45,16 +50,39 @@ pub(super) struct Weight {
     pub(super) source: String,
 }
 
-/// The cost of one pass over a page.
+/// Where memory is when it is worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// In the first-level cache, more or less.
+    Hot,
+    /// In a cache farther away.
+    Cold,
+    /// In no cache.
+    Dram,
+}
+
+/// The cost of one pass over a page, or over a line of 64 bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
     pub(super) hot: f64,
     pub(super) cold: f64,
+    pub(super) dram: f64,
     /// What an emulator counts for it.
     pub(super) instructions: u64,
     pub(super) basis: Basis,
     pub(super) source: String,
+}
+
+impl Page {
+    /// The cost where memory is in reach like that.
+    pub(super) fn at(&self, reach: Reach) -> f64 {
+        match reach {
+            Reach::Hot => self.hot,
+            Reach::Cold => self.cold,
+            Reach::Dram => self.dram,
+        }
+    }
 }
 
 /// All of them; none has a default.
@@ -65,7 +93,13 @@ pub(super) struct Weights {
     pub(super) kernel_instruction: Weight,
     pub(super) return_to_user: Weight,
     pub(super) state: Weight,
-    pub(super) counter: Weight,
+    pub(super) selector: Weight,
+    pub(super) base_write: Weight,
+    pub(super) base_read: Weight,
+    pub(super) x87_reset: Weight,
+    pub(super) x87_clear: Weight,
+    pub(super) time_stamp: Weight,
+    pub(super) apic_write: Weight,
     pub(super) write_fault: Weight,
     pub(super) exception: Weight,
     pub(super) system_call: Weight,
@@ -74,6 +108,8 @@ pub(super) struct Weights {
     pub(super) compared: Page,
     pub(super) compared_and_copied: Page,
     pub(super) hashed: Page,
+    pub(super) line_copied: Page,
+    pub(super) line_filled: Page,
     pub(super) mapped: Weight,
     pub(super) translation_flush: Weight,
     pub(super) line_flush: Weight,
@@ -93,7 +129,7 @@ impl Model {
 
     /// Somebody's own.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = String::from_utf8(request::read(path)?).map_err(|_| anyhow!("not a text"));
+        let text = String::from_utf8(input::read(path, Bound::MODEL)?).map_err(|_| anyhow!("not a text"));
         text.and_then(|text| Self::parse(&text)).with_context(|| path.display().to_string())
     }
 
@@ -117,23 +153,31 @@ impl Model {
 
 impl Weights {
     /// Name, figures and source of each weight.
-    pub(super) fn all(&self) -> [(&'static str, Vec<f64>, &str); 17] {
+    pub(super) fn all(&self) -> [(&'static str, Vec<f64>, &str); 25] {
         let one = |name, weight: &'_ Weight| (name, vec![weight.cycles]);
-        let two = |name, page: &'_ Page| (name, vec![page.hot, page.cold]);
+        let pass = |name, page: &'_ Page| (name, vec![page.hot, page.cold, page.dram]);
         let rows = [
             (one("user_instruction", &self.user_instruction), &self.user_instruction.source),
             (one("kernel_instruction", &self.kernel_instruction), &self.kernel_instruction.source),
             (one("return_to_user", &self.return_to_user), &self.return_to_user.source),
             (one("state", &self.state), &self.state.source),
-            (one("counter", &self.counter), &self.counter.source),
+            (one("selector", &self.selector), &self.selector.source),
+            (one("base_write", &self.base_write), &self.base_write.source),
+            (one("base_read", &self.base_read), &self.base_read.source),
+            (one("x87_reset", &self.x87_reset), &self.x87_reset.source),
+            (one("x87_clear", &self.x87_clear), &self.x87_clear.source),
+            (one("time_stamp", &self.time_stamp), &self.time_stamp.source),
+            (one("apic_write", &self.apic_write), &self.apic_write.source),
             (one("write_fault", &self.write_fault), &self.write_fault.source),
             (one("exception", &self.exception), &self.exception.source),
             (one("system_call", &self.system_call), &self.system_call.source),
             (one("debug_exception", &self.debug_exception), &self.debug_exception.source),
-            (two("copied", &self.copied), &self.copied.source),
-            (two("compared", &self.compared), &self.compared.source),
-            (two("compared_and_copied", &self.compared_and_copied), &self.compared_and_copied.source),
-            (two("hashed", &self.hashed), &self.hashed.source),
+            (pass("copied", &self.copied), &self.copied.source),
+            (pass("compared", &self.compared), &self.compared.source),
+            (pass("compared_and_copied", &self.compared_and_copied), &self.compared_and_copied.source),
+            (pass("hashed", &self.hashed), &self.hashed.source),
+            (pass("line_copied", &self.line_copied), &self.line_copied.source),
+            (pass("line_filled", &self.line_filled), &self.line_filled.source),
             (one("mapped", &self.mapped), &self.mapped.source),
             (one("translation_flush", &self.translation_flush), &self.translation_flush.source),
             (one("line_flush", &self.line_flush), &self.line_flush.source),

@@ -22,13 +22,10 @@ use tempfile::TempDir;
 use super::become_program::{DIRECTORY, FAILURE, STDIN, write};
 use super::counters::{Counters, Counts};
 use crate::archive::Contents;
+use crate::children::{self, KILLED, OURSELVES};
 
-/// This tool itself, also when a newer one has taken its file's place.
-const OURSELVES: &str = "/proc/self/exe";
 /// The hidden command that becomes the program.
 const BECOME: &str = "become";
-/// A program that is ended by a signal has this and the signal as its status.
-const KILLED: u8 = 128;
 
 /// What a program is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     if purpose != Purpose::Show {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
-    let mut child = command.spawn().context("cannot start this tool once more")?;
+    let mut child = children::start(&mut command).context("cannot start this tool once more")?;
     let counters = match purpose {
         Purpose::Show | Purpose::Measure => Counters::open(child.id()),
         Purpose::Compare => Counters::none(),

@@ -1,29 +1,111 @@
 // SPDX-License-Identifier: MIT
-//! A trace as a table, one line a PE: what can be held against another trace by `diff`.
+//! A trace as a table, one line a PE: what can be held against another trace by `diff`, and
+//! taken apart by `awk`, since no column and no title has a space in it. The same as JSON has
+//! the durations, too, on which nothing of the table depends.
 
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use pe_replay::wire::record::{PeRecord, Records};
+use serde_json::{Value, json};
 
-/// The table; nothing of it depends on how long anything took.
+use crate::json;
+
+/// Titles and widths of the columns; those of words stand on the left. The digest, which is last, has no width.
+const COLUMNS: [(&str, usize); 13] = [
+    ("PE", 8),
+    ("process", 7),
+    ("thread", 6),
+    ("ended_by", 11),
+    ("rip", 18),
+    ("instructions", 12),
+    ("pages", 5),
+    ("write_faults", 12),
+    ("divergences", 11),
+    ("flips", 5),
+    ("counter_misses", 14),
+    ("debug_exceptions", 16),
+    ("digest", 0),
+];
+/// The column of words.
+const WORDS: &str = "ended_by";
+/// What stands where there is no digest.
+const NONE: &str = "-";
+
+/// The table.
 pub fn list(trace: &[u8]) -> Result<String> {
-    let (_, records) = Records::open(trace).context("the trace")?;
-    let mut text = format!(
-        "{:>8} {:>7} {:<11} {:>18} {:>12} {:>5} {}\n",
-        "PE", "process", "ended by", "rip", "instructions", "pages", "digest"
-    );
-    for record in records {
-        let record = record.context("the trace")?;
-        let PeRecord { sequence, process, delimiter, rip, instructions, frames_written, digest, .. } = record;
-        let digest = digest.map_or("-".to_owned(), |digest| format!("{digest:032x}"));
-        let (kind, rip) = (delimiter.name(), format!("{rip:#x}"));
-        writeln!(
-            text,
-            "{sequence:>8} {process:>7} {kind:<11} {rip:>18} {instructions:>12} {frames_written:>5} {digest}"
-        )?;
+    let mut text = String::new();
+    line(&mut text, COLUMNS.map(|(title, _)| title.to_owned()));
+    for record in records(trace)? {
+        line(&mut text, cells(&record?));
     }
     Ok(text)
+}
+
+/// All PEs as a list of objects with the table's titles as keys, and durations by phase.
+pub fn value(trace: &[u8]) -> Result<Value> {
+    let value = |record: PeRecord| {
+        json!({
+            "PE": record.sequence,
+            "process": record.process,
+            "thread": record.thread,
+            "ended_by": record.delimiter.name(),
+            "rip": rip(&record),
+            "instructions": record.instructions,
+            "pages": record.frames_written,
+            "write_faults": record.write_faults,
+            "divergences": record.divergences.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "flips": record.flips,
+            "counter_misses": record.counter_misses,
+            "debug_exceptions": record.debug_exceptions,
+            "digest": digest(&record),
+            "phases": json::phases(&record.phases),
+        })
+    };
+    records(trace)?.map(|record| Ok(value(record?))).collect()
+}
+
+fn records(trace: &[u8]) -> Result<impl Iterator<Item = Result<PeRecord>>> {
+    let (_, records) = Records::open(trace).context("the trace")?;
+    Ok(records.map(|record| record.context("the trace")))
+}
+
+fn rip(record: &PeRecord) -> String {
+    format!("{:#x}", record.rip)
+}
+
+fn digest(record: &PeRecord) -> Option<String> {
+    record.digest.map(|digest| digest.to_string())
+}
+
+fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
+    [
+        record.sequence.to_string(),
+        record.process.to_string(),
+        record.thread.to_string(),
+        record.delimiter.name().to_owned(),
+        rip(record),
+        record.instructions.to_string(),
+        record.frames_written.to_string(),
+        record.write_faults.to_string(),
+        record.divergences.len().to_string(),
+        record.flips.to_string(),
+        record.counter_misses.to_string(),
+        record.debug_exceptions.to_string(),
+        digest(record).unwrap_or_else(|| NONE.to_owned()),
+    ]
+}
+
+fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
+    for (index, (cell, (title, width))) in cells.iter().zip(COLUMNS).enumerate() {
+        let space = if index == 0 { "" } else { " " };
+        // Writing to a string does not fail.
+        let _ = match title {
+            WORDS => write!(text, "{space}{cell:<width$}"),
+            _ => write!(text, "{space}{cell:>width$}"),
+        };
+    }
+    text.push('\n');
 }
 
 #[cfg(test)]
@@ -32,12 +114,41 @@ mod tests {
     use crate::report::tests::sample;
 
     #[test]
-    fn every_pe_has_its_line() {
+    fn every_pe_has_its_line_and_every_line_all_columns() {
         let (trace, _) = sample();
         let text = list(&trace).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 6);
-        assert_eq!(lines[1], ["0", "1", "limit", "0x401000", "1000", "2", "-"]);
-        assert_eq!(lines[5], ["4", "1", "syscall", "0x401004", "1000", "2", "-"]);
+        assert_eq!(lines[0], COLUMNS.map(|(title, _)| title));
+        assert_eq!(lines[1], ["0", "1", "1", "limit", "0x401000", "1000", "2", "1", "0", "0", "0", "0", "-"]);
+        assert_eq!(lines[4], ["3", "1", "1", "limit", "0x401003", "1000", "2", "1", "1", "1", "0", "0", "-"]);
+        assert_eq!(lines[5][3..5], ["syscall", "0x401004"]);
+        let starts = |line: &str| line.find("ended_by").or(line.find("limit"));
+        let mut starts = text.lines().take(2).map(starts);
+        assert_eq!(starts.next(), starts.next());
+    }
+
+    #[test]
+    fn json_has_the_same_keys_and_figures() {
+        let (trace, _) = sample();
+        let value = value(&trace).unwrap();
+        let text = list(&trace).unwrap();
+        let pes = value.as_array().unwrap();
+        assert_eq!(pes.len(), 5);
+        for (pe, line) in pes.iter().zip(text.lines().skip(1)) {
+            let keys = pe.as_object().unwrap();
+            assert_eq!(keys.len(), COLUMNS.len() + 1);
+            for ((title, _), cell) in COLUMNS.iter().zip(line.split_whitespace()) {
+                let shown = match &keys[*title] {
+                    Value::String(text) => text.clone(),
+                    Value::Null => NONE.to_owned(),
+                    Value::Array(all) => all.len().to_string(),
+                    number => number.to_string(),
+                };
+                assert_eq!(shown, cell, "{title}");
+            }
+        }
+        assert_eq!(pes[3]["phases"]["restart"], 60);
+        assert!(pes[3]["divergences"][0].as_str().unwrap().starts_with("rbx"));
     }
 }

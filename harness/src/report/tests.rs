@@ -21,7 +21,14 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
     let mut trace = Vec::new();
     let mut put = |record: Record| trace.extend_from_slice(record.encode(&mut [0; MAX_RECORD_LEN]));
     put(Record::Header(header));
-    let events = Events { entries: 17, compared_and_copied: 10, lines_flushed: 128, ..Events::default() };
+    let events = Events {
+        entries: 17,
+        compared_and_copied: 10,
+        lines_flushed: 128,
+        states: 17,
+        apic_writes: 34,
+        ..Events::default()
+    };
     let mut totals =
         Totals { events, boot: 1_234_567, drained_overflows: 2, longest_hold: 777, ..Totals::default() };
     for sequence in 0..5 {

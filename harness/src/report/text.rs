@@ -111,9 +111,13 @@ impl Summary {
             Some(cycles) => writeln!(f, "{:>width$.0}", cycles.total(), width = 10 + NUMBER + CYCLES)?,
             None => writeln!(f)?,
         }
-        match self.total_over_second_run() {
-            Some(ratio) => writeln!(f, "{:<NAME$}{ratio:>NUMBER$.3}", "total over second run")?,
-            None => writeln!(f, "{:<NAME$}{:>NUMBER$}", "total over second run", "-")?,
+        write!(f, "{:<NAME$}{:>NUMBER$}", "total over second run", ratio(self.total_over_second_run()))?;
+        match self.modelled {
+            Some(_) => {
+                let modelled = ratio(self.modelled_over_second_run());
+                writeln!(f, "{modelled:>width$}", width = 10 + NUMBER + CYCLES)?;
+            }
+            None => writeln!(f)?,
         }
         if let (Some(_), Ok(model)) = (self.modelled, Model::built_in()) {
             writeln!(f, "modelled, not measured: {}", model.processor)?;
@@ -133,6 +137,10 @@ impl Summary {
             (Unit::Instructions | Unit::Cycles, _) => Some(of(phase)),
         }
     }
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"))
 }
 
 fn percent(part: f64, whole: f64) -> f64 {

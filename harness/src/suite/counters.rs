@@ -2,6 +2,7 @@
 //! Programs do the same whatever counts their instructions, however badly it does.
 
 use anyhow::{Context as _, Result, ensure};
+use pe_replay::wire::config::Recording;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use pe_replay::wire::end::Totals;
 use pe_replay::wire::record::{PeRecord, Records, TraceHeader};
@@ -184,7 +185,9 @@ fn refused(context: &Context) -> Result<()> {
 /// virtual time; and whatever counts, all PEs end alike, or alike in what they show if it counts late.
 fn on_bochs(context: &Context) -> Result<()> {
     let policy = Policy { comparison: Comparison::Hash, limit: 997, ..Policy::default() };
-    let case = |name: &&str| anyhow::Ok(Case { trace: true, ..Case::new(context, name, &[], policy)? });
+    let case = |name: &&str| {
+        anyhow::Ok(Case { trace: Recording::Digests, ..Case::new(context, name, &[], policy)? })
+    };
     let cases = ON_BOCHS.iter().map(case).collect::<Result<Vec<_>>>()?;
     let plain = Setting::on(Machine::Bochs);
     let expected = batch::run(context, &plain, &cases)?;

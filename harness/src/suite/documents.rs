@@ -8,13 +8,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Context, Test};
-use crate::artifacts;
+use crate::{artifacts, children};
 
 pub const TESTS: &[Test] = &[
     Test { name: "documents::readme_shows_what_commands_show", run: commands_show },
@@ -92,14 +92,10 @@ fn commands_show(context: &Context) -> Result<()> {
             let command = first.strip_prefix(PROMPT).with_context(|| format!("no command before {first}"))?;
             let length = after.iter().position(|line| line.starts_with(PROMPT)).unwrap_or(after.len());
             let (shown, next) = after.split_at(length);
-            let output = Command::new("sh")
-                .args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")])
-                .env("REPRISE", &context.reprise)
-                .env("TMPDIR", directory.path())
-                .current_dir(artifacts::root())
-                .stdin(Stdio::null())
-                .output()
-                .context("cannot start sh")?;
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")]).env("REPRISE", &context.reprise);
+            shell.env("TMPDIR", directory.path()).current_dir(artifacts::root());
+            let output = children::output(&mut shell).context("cannot start sh")?;
             let seen = String::from_utf8_lossy(&output.stdout);
             if let Some(line) = missing(shown, &seen) {
                 let tail: Vec<&str> = seen.lines().rev().take(5).collect();
@@ -204,8 +200,8 @@ mod tests {
                     continue;
                 }
                 let words = std::iter::once("reprise").chain(words.split_whitespace()).map(Into::into);
-                if let Err(message) = cli::parse(words) {
-                    panic!("{line}: {message}");
+                if let Err(why) = cli::parse(words) {
+                    panic!("{line}: {why:?}");
                 }
                 parsed += 1;
             }
@@ -232,8 +228,10 @@ mod tests {
     fn decisions_have_numbers_of_their_own_and_all_parts() {
         let all = decisions();
         assert!(!all.is_empty());
-        for (index, (number, name, text)) in all.iter().enumerate() {
-            assert_eq!(*number, format!("{:04}", index + 1), "{name}");
+        let numbers: BTreeSet<&str> = all.iter().map(|(number, ..)| number.as_str()).collect();
+        assert_eq!(numbers.len(), all.len(), "two decisions have one number");
+        for (number, name, text) in &all {
+            assert!(number.len() == 4 && number.parse::<u16>().is_ok(), "{name} has no number");
             let title = format!("# {number}: ");
             for part in [
                 &title,

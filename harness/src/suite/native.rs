@@ -8,12 +8,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Context, Test};
+use crate::children;
 
 pub const TESTS: &[Test] = &[
     Test { name: "native::same_output", run: same_output },
@@ -43,7 +44,7 @@ fn native(context: &Context, words: &[&str]) -> Result<(Output, Value)> {
 
 fn directly(path: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(path);
-    let output = command.args(arguments).env_clear().stdin(Stdio::null()).output();
+    let output = children::output(command.args(arguments).env_clear());
     output.with_context(|| format!("cannot start {}", path.display()))
 }
 
@@ -168,7 +169,7 @@ fn refusals_are_told_apart(context: &Context) -> Result<()> {
         let inject = format!("inject=perf_event_open:error={error}{when}");
         let mut command = Command::new("strace");
         command.args(["-f", "-o", "/dev/null", "-e", "trace=perf_event_open", "-e", &inject]);
-        let output = command.arg(&context.reprise).args(["native", TINY]).stdin(Stdio::null()).output();
+        let output = children::output(command.arg(&context.reprise).args(["native", TINY]));
         let output = output.context("cannot start strace")?;
         let said = String::from_utf8_lossy(&output.stderr);
         let expected = directly(&context.executable(TINY)?, &[])?;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,8 +11,10 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Context, Test, programs};
+use crate::children;
 use crate::machine::Machine;
 use crate::machine::channel::MemoryChannel;
+use crate::machine::qemu;
 
 pub const TESTS: &[Test] = &[
     Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
@@ -78,11 +80,12 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
     let expected = context.boot(&request)?;
     let output = context.reprise(&["run", "tiny", "--counter", "virtual-time", "--dry-run"], |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let line = String::from_utf8(output.stdout)?;
-    let (_, rest) = line.split_once("mem-path=").context("no memory file in the command line")?;
-    let ram = PathBuf::from(rest.split_whitespace().next().context("no path of the memory file")?);
-    let directory = ram.parent().context("the memory file has no directory")?;
-    let ran = by_hand(&format!("{prefix}{line}"), &ram);
+    let lines = String::from_utf8(output.stdout)?;
+    let (place, command) = lines.split_once('\n').context("not two lines")?;
+    let directory = Path::new(place.strip_prefix("cd ").context("no directory to go to")?);
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(said.contains(&format!("stay in {}", directory.display())), "not where the files are: {said}");
+    let ran = by_hand(&format!("{place}\n{prefix}{command}"), &directory.join(qemu::RAM));
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     let streams = ran?;
     ensure!(streams.output == expected.finished.streams.output, "the output differs");
@@ -92,7 +95,7 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
 }
 
 fn by_hand(line: &str, ram: &Path) -> Result<crate::machine::Streams> {
-    let status = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).status()?;
+    let status = children::status(Command::new("sh").args(["-c", line]).stdin(Stdio::null()))?;
     ensure!(status.code() == Some(33), "by hand: {status}");
     let layout = Machine::Qemu.layout(256);
     MemoryChannel::new(ram.to_owned(), layout).streams()?.context("by hand, no channel was made")

@@ -27,6 +27,7 @@ use pe_replay::{DelimiterKind, Mode, Policy};
 pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
+use crate::children;
 use crate::image::Image;
 use crate::machine::qemu::QEMU;
 use crate::request::Request;
@@ -164,8 +165,8 @@ fn logging(what: &str, path: &Path, code: &[Range<u64>]) -> Result<Vec<OsString>
 
 /// The arguments with which this QEMU translates instructions one by one.
 fn one_by_one() -> Result<&'static [&'static str]> {
-    let output =
-        Command::new(QEMU).arg("--version").output().with_context(|| format!("cannot start {QEMU}"))?;
+    let output = children::output(Command::new(QEMU).arg("--version"))
+        .with_context(|| format!("cannot start {QEMU}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = version(&text).with_context(|| format!("{QEMU} does not say its version: {text}"))?;
     Ok(if version < PROPERTY_SINCE { &["-singlestep"] } else { &["-accel", "tcg,one-insn-per-tb=on"] })

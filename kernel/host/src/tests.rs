@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Scenarios: a loaded process, and system calls on it.
 
+mod exhaustion;
 mod fault;
 mod file;
 mod hostile;
@@ -13,6 +14,7 @@ mod stopping;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use linux_raw_sys::errno;
 use pe_replay::Uprr;
@@ -56,7 +58,7 @@ fn program() -> Vec<u8> {
     bytes
 }
 
-fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
+fn archive(entries: &[(&str, &[u8])]) -> &'static [u8] {
     let mut bytes = Vec::new();
     for (name, content) in entries {
         let mode = if name.contains("/bin/") { 0o100_755 } else { 0o100_644 };
@@ -65,7 +67,22 @@ fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
         writer.finish().unwrap();
     }
     cpio::newc::trailer(&mut bytes).unwrap();
-    Archive::new(Box::leak(bytes.into_boxed_slice()))
+    Box::leak(bytes.into_boxed_slice())
+}
+
+/// The program with arguments, some input and one file, `/etc/motd`.
+fn standard() -> Archive<'static> {
+    static ARCHIVE: OnceLock<&[u8]> = OnceLock::new();
+    Archive::new(ARCHIVE.get_or_init(|| {
+        archive(&[
+            (entry::PROGRAM, &program()),
+            (entry::ARGV, b"./prog\0second\0"),
+            (entry::ENVP, b"A=1\0"),
+            (entry::STDIN, b"some input\n"),
+            ("files/etc/motd", b"be well\n"),
+            ("files/bin/other", &program()),
+        ])
+    }))
 }
 
 /// A process and its machine, with the memory and registers of all others.
@@ -79,18 +96,11 @@ struct Process {
 }
 
 impl Process {
-    /// The program with some input and one file, `/etc/motd`.
+    /// The [standard] program.
     fn new() -> Self {
         frame::set_free(FRAMES);
         crate::channel::take();
-        let archive = archive(&[
-            (entry::PROGRAM, &program()),
-            (entry::ARGV, b"./prog\0second\0"),
-            (entry::ENVP, b"A=1\0"),
-            (entry::STDIN, b"some input\n"),
-            ("files/etc/motd", b"be well\n"),
-            ("files/bin/other", &program()),
-        ]);
+        let archive = standard();
         let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
         let linux = Linux::load(&archive, 1, &mut space, &mut uprr).unwrap();
         Self { linux, id: FIRST_ID, space, uprr, others: BTreeMap::new(), now: 0 }

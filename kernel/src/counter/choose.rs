@@ -70,6 +70,7 @@ impl Counting {
     }
 
     /// The counter lives as long as the kernel.
+    #[expect(clippy::disallowed_methods, reason = "the counter is chosen before there is a program")]
     fn other(kind: CounterKind, unit: Unit, counter: Counter<impl BackEnd + 'static>) -> Self {
         Self {
             kind,
@@ -145,6 +146,7 @@ fn emulated(
     Ok(Selection { counting, report, refusals: [None; 3] })
 }
 
+#[expect(clippy::disallowed_methods, reason = "the counter is chosen before there is a program")]
 fn refused(why: impl fmt::Display) -> CounterError {
     let mut text = ArrayString::new();
     for character in why.to_string().chars() {

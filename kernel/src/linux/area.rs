@@ -82,10 +82,7 @@ pub struct Areas {
 impl Areas {
     /// A copy.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        let mut list = Vec::new();
-        list.try_reserve_exact(self.list.len()).map_err(|_| Exhausted)?;
-        list.extend_from_slice(&self.list);
-        Ok(Self { list })
+        Ok(Self { list: fallible::copy(&self.list)? })
     }
 
     /// Index of the first area that ends behind `address`.
@@ -178,12 +175,20 @@ impl Areas {
         Ok(())
     }
 
-    /// Cuts areas so that `start` and `end` are boundaries; returns what lies between.
-    fn isolate(&mut self, start: u64, end: u64) -> Result<Range<usize>, Exhausted> {
-        if self.list.len() + 2 > MAX_AREAS + 1 {
+    /// Makes sure that the next [`remove`](Self::remove) between these addresses succeeds.
+    pub fn reserve_cuts(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        let inside = |at: &u64| self.find(*at).is_some_and(|area| area.start < *at);
+        let cuts = [start, end].iter().filter(|at| inside(at)).count();
+        // Of the three parts of one area, the middle one may go.
+        if self.list.len() + cuts > MAX_AREAS + cuts / 2 {
             return Err(Exhausted);
         }
-        self.list.try_reserve(2).map_err(|_| Exhausted)?;
+        fallible::reserve(&mut self.list, cuts)
+    }
+
+    /// Cuts areas so that `start` and `end` are boundaries; returns what lies between.
+    fn isolate(&mut self, start: u64, end: u64) -> Result<Range<usize>, Exhausted> {
+        self.reserve_cuts(start, end)?;
         self.cut(start);
         self.cut(end);
         let first = self.index(start);
@@ -199,7 +204,7 @@ impl Areas {
         {
             let upper = Area { start: address, ..*area };
             area.end = address;
-            self.list.insert(index + 1, upper);
+            fallible::insert_reserved(&mut self.list, index + 1, upper);
         }
     }
 
@@ -232,6 +237,13 @@ mod tests {
 
     const RW: Access = Access { read: true, write: true, execute: false };
     const R: Access = Access { read: true, write: false, execute: false };
+
+    impl Areas {
+        /// Leaves no room in the list: what comes next has to make some.
+        pub fn tighten(&mut self) {
+            self.list.shrink_to_fit();
+        }
+    }
 
     fn area(start: u64, end: u64, access: Access) -> Area {
         Area { start, end, access, kind: Kind::Private }

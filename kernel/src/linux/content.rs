@@ -3,16 +3,23 @@
 //!
 //! Chunks of [`CHUNK_LEN`] bytes: borrowed from the boot archive until they are
 //! written, absent where nothing was ever written. Bytes of a chunk that are not
-//! stored are zero. From the first shared mapping on, [`Pages`] instead.
+//! stored are zero. Chunks stand in groups, and only groups are there that hold
+//! something: the table of a sparse file is as small as the file. All of it is paid
+//! for from one [`Budget`]. From the first shared mapping on, [`Pages`] instead.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
+use super::budget::{Budget, block_len, list_len};
 use super::errno::{EFBIG, ENOMEM, ENOSPC, Errno};
+use super::fallible::{self, Exhausted};
 use super::pages::{Object, Pages};
 use crate::mem::space::OutOfFrames;
 
 /// Length of a chunk.
 const CHUNK_LEN: usize = 64 << 10;
+/// Chunks in a group.
+const GROUP_LEN: usize = 64;
 /// The largest file (Linux's `MAX_LFS_FILESIZE`).
 pub const MAX_LEN: u64 = i64::MAX as u64;
 
@@ -37,7 +44,7 @@ impl Chunk {
     fn cost(&self) -> u64 {
         match self {
             Self::Borrowed(_) => 0,
-            Self::Owned(bytes) => bytes.capacity() as u64,
+            Self::Owned(bytes) => list_len(bytes),
         }
     }
 
@@ -49,42 +56,105 @@ impl Chunk {
         }
     }
 
-    /// Its first `length` bytes, to be written; `None` if memory is used up.
-    fn writable(&mut self, length: usize) -> Option<&mut [u8]> {
-        if let Self::Borrowed(bytes) = *self {
-            let mut owned = Vec::new();
-            owned.try_reserve_exact(bytes.len().max(length)).ok()?;
-            owned.extend_from_slice(bytes);
-            *self = Self::Owned(owned);
+    /// Writes at `within`; returns what that has added to the cost.
+    fn write(&mut self, within: usize, from: &[u8], budget: &mut Budget) -> Result<u64, Exhausted> {
+        let end = within + from.len();
+        let mut cost = 0;
+        match self {
+            Self::Owned(bytes) if end <= bytes.capacity() => {
+                fallible::resize(bytes, bytes.len().max(end), || 0)?;
+            }
+            Self::Owned(_) | Self::Borrowed(_) => {
+                let (owned, added) = self.grown(end, budget)?;
+                *self = Self::Owned(owned);
+                cost = added;
+            }
         }
-        let Self::Owned(bytes) = self else { return None };
-        if bytes.len() < length {
-            bytes.try_reserve(length - bytes.len()).ok()?;
-            bytes.resize(length, 0);
+        if let Self::Owned(bytes) = self {
+            bytes[within..end].copy_from_slice(from);
         }
-        Some(bytes)
+        Ok(cost)
+    }
+
+    /// A copy with at least `length` bytes, and what it costs more than the chunk. It has room
+    /// for twice as much as there was, where the budget is not short.
+    fn grown(&self, length: usize, budget: &mut Budget) -> Result<(Vec<u8>, u64), Exhausted> {
+        let stored = self.stored();
+        let (least, before) = (stored.len().max(length), self.cost());
+        for room in [least.max(2 * stored.len()).min(CHUNK_LEN), least] {
+            let cost = block_len(room) - before;
+            if budget.charge(cost).is_err() {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            if fallible::reserve_exact(&mut bytes, room).is_err() {
+                budget.refund(cost);
+                continue;
+            }
+            fallible::extend(&mut bytes, stored)?;
+            fallible::resize(&mut bytes, least, || 0)?;
+            return Ok((bytes, cost));
+        }
+        Err(Exhausted)
     }
 }
 
-/// Memory that files may still take, in bytes.
-pub struct Budget(pub u64);
+/// Chunks side by side, one of which is more than a hole.
+struct Group {
+    /// The first one's number, in groups.
+    number: u64,
+    /// [`GROUP_LEN`] of them.
+    chunks: Vec<Chunk>,
+}
+
+impl Group {
+    /// What a group takes beside what its chunks do.
+    const COST: u64 = (GROUP_LEN * size_of::<Chunk>()) as u64;
+
+    /// Chunks that are all holes.
+    fn new(number: u64) -> Result<Self, Exhausted> {
+        let mut chunks = Vec::new();
+        fallible::reserve_exact(&mut chunks, GROUP_LEN)?;
+        fallible::resize(&mut chunks, GROUP_LEN, || Chunk::HOLE)?;
+        Ok(Self { number, chunks })
+    }
+
+    fn cost(&self) -> u64 {
+        Self::COST + self.chunks.iter().map(Chunk::cost).sum::<u64>()
+    }
+}
 
 /// The content of a regular file.
 #[derive(Default)]
 pub struct Content {
     length: u64,
-    chunks: Vec<Chunk>,
-    /// What takes the place of both.
+    /// In the order of their numbers.
+    groups: Vec<Group>,
+    /// Bytes of the budget that it takes.
+    cost: u64,
+    /// What takes the place of all that.
     pages: Option<Object>,
 }
 
+/// The group and the place in it of the chunk with `offset`.
+fn place(offset: u64) -> (u64, usize) {
+    let chunk = offset / CHUNK_LEN as u64;
+    (chunk / GROUP_LEN as u64, (chunk % GROUP_LEN as u64) as usize)
+}
+
 impl Content {
-    /// The content of a file in the boot archive.
-    pub fn borrowed(bytes: &'static [u8]) -> Result<Self, Errno> {
-        let mut chunks = Vec::new();
-        chunks.try_reserve_exact(bytes.len().div_ceil(CHUNK_LEN)).map_err(|_| ENOSPC)?;
-        chunks.extend(bytes.chunks(CHUNK_LEN).map(Chunk::Borrowed));
-        Ok(Self { length: bytes.len() as u64, chunks, pages: None })
+    /// The content of a file in the boot archive; its [cost](Self::cost) is to be charged.
+    pub fn borrowed(bytes: &'static [u8]) -> Result<Self, Exhausted> {
+        let mut chunks = bytes.chunks(CHUNK_LEN).map(Chunk::Borrowed);
+        let mut groups = Vec::new();
+        fallible::reserve_exact(&mut groups, bytes.len().div_ceil(CHUNK_LEN * GROUP_LEN))?;
+        for number in 0..groups.capacity() as u64 {
+            let mut group = Group::new(number)?;
+            group.chunks.iter_mut().zip(&mut chunks).for_each(|(hole, chunk)| *hole = chunk);
+            fallible::push(&mut groups, group)?;
+        }
+        let cost = list_len(&groups) + groups.len() as u64 * Group::COST;
+        Ok(Self { length: bytes.len() as u64, groups, cost, pages: None })
     }
 
     /// The content as pages to map, from now on; `id` is to be theirs. They are not
@@ -95,17 +165,20 @@ impl Content {
         }
         let object = Pages::new(id, 0)?;
         let mut pages = object.borrow_mut();
-        for (index, chunk) in self.chunks.iter().enumerate() {
-            let (offset, stored) = ((index * CHUNK_LEN) as u64, chunk.stored());
-            if pages.write(offset, stored).is_ok_and(|written| written == stored.len()) {
-                continue;
+        for group in &self.groups {
+            let first = group.number * GROUP_LEN as u64;
+            for (number, chunk) in (first..).zip(&group.chunks) {
+                let stored = chunk.stored();
+                let written = pages.write(number * CHUNK_LEN as u64, stored);
+                if !written.is_ok_and(|written| written == stored.len()) {
+                    return Err(ENOMEM);
+                }
             }
-            return Err(ENOMEM);
         }
         pages.resize(self.length);
         drop(pages);
-        budget.0 = budget.0.saturating_add(self.cost());
-        self.chunks = Vec::new();
+        budget.refund(core::mem::take(&mut self.cost));
+        self.groups = Vec::new();
         self.pages = Some(object.clone());
         Ok(object)
     }
@@ -122,7 +195,12 @@ impl Content {
 
     /// Bytes of the budget that it takes.
     pub fn cost(&self) -> u64 {
-        self.chunks.iter().map(Chunk::cost).sum()
+        self.cost
+    }
+
+    /// The index of a group, or where it would have to be.
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.groups.binary_search_by_key(&number, |group| group.number)
     }
 
     /// Some bytes at `offset`, at most `limit`; none at or behind the end. They may lie
@@ -134,10 +212,10 @@ impl Content {
             return &buffer[..length];
         }
         let left = self.length.saturating_sub(offset).min(limit);
-        let (chunk, within) = (offset / CHUNK_LEN as u64, (offset % CHUNK_LEN as u64) as usize);
+        let ((number, place), within) = (place(offset), (offset % CHUNK_LEN as u64) as usize);
         let left = left.min((CHUNK_LEN - within) as u64) as usize;
-        let stored = usize::try_from(chunk).ok().and_then(|index| self.chunks.get(index));
-        match stored.and_then(|chunk| chunk.stored().get(within..)) {
+        let stored = self.find(number).ok().map(|index| self.groups[index].chunks[place].stored());
+        match stored.and_then(|stored| stored.get(within..)) {
             Some(bytes) if !bytes.is_empty() => &bytes[..bytes.len().min(left)],
             Some(_) | None => &ZEROS[..ZEROS.len().min(left)],
         }
@@ -162,24 +240,57 @@ impl Content {
 
     fn write_chunk(&mut self, offset: u64, bytes: &[u8], budget: &mut Budget) -> Result<usize, Errno> {
         let within = (offset % CHUNK_LEN as u64) as usize;
-        let length = bytes.len().min(CHUNK_LEN - within);
-        let end = offset.checked_add(length as u64).filter(|end| *end <= MAX_LEN).ok_or(EFBIG)?;
-        let index = usize::try_from(offset / CHUNK_LEN as u64).map_err(|_| EFBIG)?;
-        if index >= self.chunks.len() {
-            self.chunks.try_reserve(index + 1 - self.chunks.len()).map_err(|_| ENOSPC)?;
-            self.chunks.resize_with(index + 1, || Chunk::HOLE);
+        let bytes = &bytes[..bytes.len().min(CHUNK_LEN - within)];
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_LEN).ok_or(EFBIG)?;
+        let (number, place) = place(offset);
+        let index = match self.find(number) {
+            Ok(index) => index,
+            Err(index) => {
+                self.insert_group(index, number, budget).map_err(|Exhausted| ENOSPC)?;
+                index
+            }
+        };
+        let chunks = &mut self.groups[index].chunks;
+        match chunks[place].write(within, bytes, budget) {
+            Ok(cost) => self.cost += cost,
+            Err(Exhausted) => {
+                self.drop_if_empty(index, budget);
+                return Err(ENOSPC);
+            }
         }
-        let chunk = &mut self.chunks[index];
-        let before = chunk.cost();
-        // What a write may add at most: growth doubles, up to a whole chunk.
-        if before < CHUNK_LEN as u64 && budget.0 < CHUNK_LEN as u64 {
-            return Err(ENOSPC);
-        }
-        let room = chunk.writable(within + length).ok_or(ENOSPC)?;
-        room[within..within + length].copy_from_slice(&bytes[..length]);
-        budget.0 = budget.0.saturating_sub(chunk.cost().saturating_sub(before));
         self.length = self.length.max(end);
-        Ok(length)
+        Ok(bytes.len())
+    }
+
+    fn insert_group(&mut self, index: usize, number: u64, budget: &mut Budget) -> Result<(), Exhausted> {
+        self.cost += budget.reserve_one(&mut self.groups)?;
+        budget.charge(Group::COST)?;
+        match Group::new(number) {
+            Ok(group) => fallible::insert_reserved(&mut self.groups, index, group),
+            Err(Exhausted) => {
+                budget.refund(Group::COST);
+                return Err(Exhausted);
+            }
+        }
+        self.cost += Group::COST;
+        Ok(())
+    }
+
+    /// Takes a group away that holds nothing.
+    fn drop_if_empty(&mut self, index: usize, budget: &mut Budget) {
+        if self.groups[index].chunks.iter().all(|chunk| chunk.stored().is_empty()) {
+            self.drop_groups(index..index + 1, budget);
+        }
+    }
+
+    /// Takes groups away; with the last one, their list as well.
+    fn drop_groups(&mut self, range: Range<usize>, budget: &mut Budget) {
+        let mut freed = self.groups.drain(range).map(|group| group.cost()).sum();
+        if self.groups.is_empty() {
+            freed += list_len(&core::mem::take(&mut self.groups));
+        }
+        self.cost -= freed;
+        budget.refund(freed);
     }
 
     /// Cuts or lengthens the file to `length` bytes.
@@ -192,25 +303,47 @@ impl Content {
             return Ok(());
         }
         if length < self.length {
-            let before = self.cost();
-            let chunks = usize::try_from(length.div_ceil(CHUNK_LEN as u64)).map_err(|_| EFBIG)?;
-            self.chunks.truncate(chunks);
-            let within = (length % CHUNK_LEN as u64) as usize;
-            if within > 0
-                && let Some(chunk) = self.chunks.get_mut(chunks - 1)
-            {
-                chunk.truncate(within);
-            }
-            budget.0 = budget.0.saturating_add(before.saturating_sub(self.cost()));
+            self.cut(length, budget);
         }
         self.length = length;
         Ok(())
+    }
+
+    fn cut(&mut self, length: u64, budget: &mut Budget) {
+        // The first chunk that goes as a whole.
+        let (number, first) = place(length.next_multiple_of(CHUNK_LEN as u64));
+        let kept = self.groups.partition_point(|group| group.number < number + u64::from(first > 0));
+        self.drop_groups(kept..self.groups.len(), budget);
+        if let Ok(index) = self.find(number) {
+            for chunk in &mut self.groups[index].chunks[first..] {
+                let freed = core::mem::replace(chunk, Chunk::HOLE).cost();
+                self.cost -= freed;
+                budget.refund(freed);
+            }
+            self.drop_if_empty(index, budget);
+        }
+        let (number, place) = place(length);
+        let within = (length % CHUNK_LEN as u64) as usize;
+        if within > 0
+            && let Ok(index) = self.find(number)
+        {
+            self.groups[index].chunks[place].truncate(within);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Content {
+        /// Fails if the cost is not that of what is there.
+        pub fn audit(&self) {
+            let cost = list_len(&self.groups) + self.groups.iter().map(Group::cost).sum::<u64>();
+            assert_eq!(self.cost, cost);
+            assert!(self.groups.is_sorted_by(|a, b| a.number < b.number));
+        }
+    }
 
     fn all(content: &Content) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -228,19 +361,20 @@ mod tests {
     fn borrowed_chunks_are_copied_when_written() {
         static BYTES: [u8; CHUNK_LEN + 10] = [7; CHUNK_LEN + 10];
         let mut content = Content::borrowed(&BYTES).unwrap();
-        let mut budget = Budget(1 << 20);
-        assert_eq!(content.cost(), 0);
+        let mut budget = Budget::new(1 << 20);
+        assert_eq!(content.cost(), Group::COST + 32);
+        budget.charge(content.cost()).unwrap();
         assert_eq!(content.write(CHUNK_LEN as u64 - 1, &[1, 2, 3], &mut budget), Ok(3));
         let mut expected = BYTES.to_vec();
         expected[CHUNK_LEN - 1..CHUNK_LEN + 2].copy_from_slice(&[1, 2, 3]);
         assert_eq!(all(&content), expected);
-        assert_eq!(budget.0, (1 << 20) - content.cost());
+        assert_eq!(budget.left(), (1 << 20) - content.cost());
     }
 
     #[test]
     fn what_was_never_written_or_cut_off_is_zero() {
         let mut content = Content::default();
-        let mut budget = Budget(1 << 20);
+        let mut budget = Budget::new(1 << 20);
         assert_eq!(content.write(3 * CHUNK_LEN as u64, &[9; 100], &mut budget), Ok(100));
         content.resize(3 * CHUNK_LEN as u64 + 2, &mut budget).unwrap();
         content.resize(3 * CHUNK_LEN as u64 + 4, &mut budget).unwrap();
@@ -248,18 +382,19 @@ mod tests {
         expected.extend([9, 9, 0, 0]);
         assert_eq!(all(&content), expected);
         content.resize(0, &mut budget).unwrap();
-        assert_eq!(budget.0, 1 << 20);
+        assert_eq!(budget.left(), 1 << 20);
     }
 
     #[test]
     fn shared_content_stays_and_leaves_the_budget() {
         static BYTES: [u8; CHUNK_LEN + 10] = [7; CHUNK_LEN + 10];
         crate::mem::frame::set_free(100);
-        let (mut content, mut budget) = (Content::borrowed(&BYTES).unwrap(), Budget(1 << 20));
+        let (mut content, mut budget) = (Content::borrowed(&BYTES).unwrap(), Budget::new(1 << 20));
+        budget.charge(content.cost()).unwrap();
         content.write(5, &[1, 2, 3], &mut budget).unwrap();
         let before = all(&content);
         let pages = content.share(1, &mut budget).unwrap();
-        assert_eq!((all(&content), budget.0), (before, 1 << 20));
+        assert_eq!((all(&content), budget.left()), (before, 1 << 20));
         assert_eq!(crate::mem::frame::free_count(), 100 - 17);
         pages.borrow_mut().write(6, &[9]).unwrap();
         content.write(7, &[8], &mut budget).unwrap();
@@ -271,11 +406,47 @@ mod tests {
     }
 
     #[test]
+    fn a_sparse_file_takes_no_more_than_its_bytes_and_a_group_for_each_place() {
+        let (mut content, mut budget) = (Content::default(), Budget::new(1 << 20));
+        let last = MAX_LEN & !(CHUNK_LEN as u64 - 1);
+        let places = [0, 1 << 37, last, 1 << 62, 1 << 37 | 1 << 20, 5 << 22];
+        for (at, byte) in places.into_iter().zip(1..) {
+            assert_eq!(content.write(at, &[byte], &mut budget), Ok(1), "{at:#x}");
+        }
+        assert_eq!(content.length(), last + 1);
+        // Two of them share a group; eight groups have a place in the list.
+        assert_eq!(content.cost(), 5 * Group::COST + 8 * 32 + 6 * 16);
+        for (at, byte) in places.into_iter().zip(1..) {
+            assert_eq!(content.at(at, 1, &mut []), [byte], "{at:#x}");
+            let behind: &[u8] = if at == last { &[] } else { &[0] };
+            assert_eq!(content.at(at + 1, 1, &mut []), behind, "{at:#x}");
+        }
+        content.resize(1 << 37 | 1 << 20, &mut budget).unwrap();
+        assert_eq!(content.cost(), 3 * Group::COST + 8 * 32 + 3 * 16);
+        content.resize(1 << 37, &mut budget).unwrap();
+        assert_eq!(content.cost(), 2 * Group::COST + 8 * 32 + 2 * 16);
+        content.resize(0, &mut budget).unwrap();
+        assert_eq!((content.cost(), budget.left()), (0, 1 << 20));
+    }
+
+    #[test]
+    fn what_does_not_fit_the_budget_leaves_nothing_behind() {
+        let (mut content, mut budget) = (Content::default(), Budget::new(Group::COST + 4 * 32 + 5000));
+        assert_eq!(content.write(1 << 40, &[1; 6000], &mut budget), Err(ENOSPC));
+        assert_eq!((content.length(), content.cost(), budget.left()), (0, 0, Group::COST + 4 * 32 + 5000));
+        // There is no room to double, but for what is needed.
+        assert_eq!(content.write(1 << 40, &[1; 3000], &mut budget), Ok(3000));
+        assert_eq!(content.write((1 << 40) + 3000, &[2; 2000], &mut budget), Ok(2000));
+        assert_eq!((content.at((1 << 40) + 2999, 2, &mut []), budget.left()), (&[1, 2][..], 0));
+        assert_eq!(content.write((1 << 40) + 5000, &[3], &mut budget), Err(ENOSPC));
+    }
+
+    #[test]
     fn the_budget_and_the_largest_offset_are_kept() {
         let mut content = Content::default();
-        assert_eq!(content.write(0, &[1], &mut Budget(10)), Err(ENOSPC));
-        assert_eq!(content.write(MAX_LEN, &[1], &mut Budget(1 << 20)), Err(EFBIG));
-        assert_eq!(content.write(u64::MAX - 1, &[1, 2, 3], &mut Budget(1 << 20)), Err(EFBIG));
-        assert_eq!(content.resize(u64::MAX, &mut Budget(0)), Err(EFBIG));
+        assert_eq!(content.write(0, &[1], &mut Budget::new(1000)), Err(ENOSPC));
+        assert_eq!(content.write(MAX_LEN, &[1], &mut Budget::new(1 << 20)), Err(EFBIG));
+        assert_eq!(content.write(u64::MAX - 1, &[1, 2, 3], &mut Budget::new(1 << 20)), Err(EFBIG));
+        assert_eq!(content.resize(u64::MAX, &mut Budget::new(0)), Err(EFBIG));
     }
 }

@@ -65,6 +65,12 @@ impl Descriptor {
     }
 }
 
+/// A free number, and an open description that only has to be told what it leads to.
+pub struct Vacancy {
+    number: usize,
+    description: Rc<Cell<Description>>,
+}
+
 /// All descriptors of a process.
 pub struct Descriptors {
     table: Vec<Option<Descriptor>>,
@@ -80,10 +86,7 @@ impl Descriptors {
 
     /// The same descriptors for another process.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        let mut table = Vec::new();
-        table.try_reserve_exact(self.table.len()).map_err(|_| Exhausted)?;
-        table.extend_from_slice(&self.table);
-        Ok(Self { table, limit: self.limit })
+        Ok(Self { table: fallible::copy(&self.table)?, limit: self.limit })
     }
 
     /// Closes the highest descriptor, or the highest of those that `execve` closes:
@@ -144,18 +147,29 @@ impl Descriptors {
             return Err(EMFILE);
         }
         if number >= self.table.len() {
-            self.table.try_reserve(number + 1 - self.table.len()).map_err(|_| EMFILE)?;
-            self.table.resize(number + 1, None);
+            fallible::resize(&mut self.table, number + 1, || None)?;
         }
         Ok(())
     }
 
+    /// The lowest free number and a description for it, before it is known of what.
+    pub fn vacancy(&mut self) -> Result<Vacancy, Errno> {
+        let nothing = Description { object: Object::Output(0), offset: 0, flags: O_PATH };
+        Ok(Vacancy { number: self.allocate(0)?, description: fallible::shared(Cell::new(nothing))? })
+    }
+
+    /// Opens a description under the number that was found free last.
+    pub fn fill(&mut self, vacancy: Vacancy, description: Description, close_on_exec: bool) -> i32 {
+        let Vacancy { number, description: cell } = vacancy;
+        cell.set(description);
+        self.table[number] = Some(Descriptor { description: cell, close_on_exec });
+        number as i32
+    }
+
     /// Opens a description under the lowest free number.
     pub fn open(&mut self, description: Description, close_on_exec: bool) -> Result<i32, Errno> {
-        let number = self.allocate(0)?;
-        let description = fallible::shared(Cell::new(description))?;
-        self.table[number] = Some(Descriptor { description, close_on_exec });
-        Ok(number as i32)
+        let vacancy = self.vacancy()?;
+        Ok(self.fill(vacancy, description, close_on_exec))
     }
 
     /// Closes a descriptor; returns the description if that was its last one.
@@ -188,9 +202,23 @@ impl Descriptors {
     ) -> Result<Option<Description>, Errno> {
         self.descriptor(old)?;
         let number = usize::try_from(new).map_err(|_| EBADF)?;
-        self.make_room(number).map_err(|_| EBADF)?;
+        self.make_room(number).map_err(|errno| if errno == EMFILE { EBADF } else { errno })?;
         let closed = self.close(new).unwrap_or(None);
         self.share(old, number, close_on_exec)?;
         Ok(closed)
+    }
+}
+
+#[cfg(test)]
+impl Descriptors {
+    /// Leaves no room in the table: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        self.table.shrink_to_fit();
+    }
+
+    /// What tells each descriptor's open description from all others, and where it leads.
+    pub fn open_ones(&self) -> impl Iterator<Item = (*const Cell<Description>, Object)> {
+        let open = self.table.iter().flatten();
+        open.map(|descriptor| (Rc::as_ptr(&descriptor.description), descriptor.description.get().object))
     }
 }

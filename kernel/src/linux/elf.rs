@@ -13,6 +13,7 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::segment::{ProgramHeader, SegmentTable};
 use pe_replay::wire::end::Refusal;
 
+use super::fallible;
 use crate::mem::frame;
 use crate::mem::space::{Access, PAGE_LEN, USER_END};
 
@@ -110,7 +111,7 @@ impl<'a> Image<'a> {
 
         let mut segments = Vec::new();
         let too_many = Refusal::OutOfMemory { needed_pages: 1, free_pages: frame::free_count() };
-        segments.try_reserve_exact(usize::from(header.e_phnum)).map_err(|_| too_many)?;
+        fallible::reserve_exact(&mut segments, usize::from(header.e_phnum)).map_err(|_| too_many)?;
         let mut executable_stack = false;
         let mut headers = None;
         for program_header in table.iter() {
@@ -125,7 +126,7 @@ impl<'a> Image<'a> {
                     {
                         headers = headers.or(Some(segment.start + offset));
                     }
-                    segments.push(segment);
+                    fallible::push_reserved(&mut segments, segment);
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use linux_raw_sys::general::{
 use pe_replay::Uprr;
 
 use super::Linux;
-use super::errno::{EAGAIN, EINVAL, Reply};
+use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
 use super::fallible;
 use super::task::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
 use super::user::User;
@@ -53,16 +53,20 @@ impl Linux {
         }
         fallible::reserve_one(&mut self.others)?;
         // So that its end can be noted down without fail.
-        self.zombies.try_reserve(self.others.len() + 1).map_err(|_| fallible::Exhausted)?;
+        fallible::reserve(&mut self.zombies, self.others.len() + 1)?;
         let id = self.next_id;
         let mut task = fallible::boxed(self.task.fork(id)?)?;
-        let mut child = space.fork().map_err(|OutOfFrames| EAGAIN)?;
+        // It keeps what the process has, so it is there.
+        self.fs.hold(task.working_directory)?;
+        let mut child = space.fork().map_err(|OutOfFrames| {
+            self.fs.release(task.working_directory);
+            ENOMEM
+        })?;
         let mut state = uprr.clone();
         state.rax = 0;
         if stack != 0 {
             state.rsp = stack;
         }
-        self.fs.hold(task.working_directory)?;
         let word = (id as u32).to_le_bytes();
         // As on Linux, a bad address is nobody's fault.
         if flags & CLONE_CHILD_SETTID != 0 {
@@ -72,7 +76,7 @@ impl Linux {
             let _ = self.user(space).write(parent_id, &word);
         }
         self.next_id += 1;
-        self.others.push(task);
+        fallible::push_reserved(&mut self.others, task);
         self.newborn = Some(Newborn { id, space: child, state });
         if is_vfork {
             let why = Why::Vfork { child: id };
@@ -93,7 +97,7 @@ impl Linux {
             let task = self.others.swap_remove(index);
             self.fs.release(task.working_directory);
         }
-        uprr.rax = EAGAIN.in_rax();
+        uprr.rax = ENOMEM.in_rax();
     }
 
     /// Ends the current process, which is not the first; another one is the current
@@ -114,9 +118,8 @@ impl Linux {
             self.task.waiting = None;
         }
         self.zombies.retain(|zombie| zombie.identity.parent != ended.id);
-        let is_heard_of = self.tell_parent(ended, status);
-        if is_heard_of {
-            self.zombies.push(Zombie { identity: ended, status });
+        if self.tell_parent(ended, status) {
+            fallible::push_reserved(&mut self.zombies, Zombie { identity: ended, status });
         }
         self.leave_children(ended);
         self.events += 1;

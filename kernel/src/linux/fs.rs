@@ -3,7 +3,8 @@
 //!
 //! A table of inodes; an inode lives as long as a name or an open description
 //! holds it. Filled from the boot archive at start, gone at the end. Everybody is
-//! root here: permission bits are kept and reported, not enforced.
+//! root here: permission bits are kept and reported, not enforced. Whatever makes it
+//! grow is paid for from one budget.
 
 mod path;
 
@@ -11,7 +12,8 @@ use alloc::vec::Vec;
 
 pub use path::{Follow, Place};
 
-use super::content::{Budget, Content};
+use super::budget::{Budget, list_len};
+use super::content::Content;
 use super::errno::{
     EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
 };
@@ -19,7 +21,7 @@ use super::fallible;
 use super::pages::Object;
 
 /// The longest name.
-const MAX_NAME_LEN: usize = 255;
+pub const MAX_NAME_LEN: usize = 255;
 /// The most inodes.
 const MAX_INODES: usize = 1 << 20;
 
@@ -100,6 +102,18 @@ pub enum Node {
     Device(Device),
 }
 
+impl Node {
+    /// Bytes of the budget that it takes.
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Directory(directory) => list_len(&directory.entries),
+            Self::File(content) => content.cost(),
+            Self::Link(target) => list_len(target),
+            Self::Device(_) => 0,
+        }
+    }
+}
+
 /// A file of any type.
 pub struct Inode {
     /// What it is.
@@ -125,7 +139,7 @@ pub struct Fs {
 impl Fs {
     /// A file system with an empty root, whose files may take `budget` bytes.
     pub fn new(budget: u64, now_ns: u64) -> Result<Self, Errno> {
-        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget(budget) };
+        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget::new(budget) };
         let root =
             Directory { parent: InodeId::ROOT, next_serial: Directory::FIRST_SERIAL, entries: Vec::new() };
         let root = fs.allocate(Node::Directory(root), 0o755, now_ns)?;
@@ -199,19 +213,32 @@ impl Fs {
     }
 
     fn allocate(&mut self, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
+        let id = self.vacancy()?;
+        self.budget.charge(node.cost()).map_err(|_| ENOSPC)?;
         let inode = Inode { node, mode: mode & 0o7777, modified_ns: now_ns, links: 0, holders: 0 };
+        match self.inodes.get_mut(id.0) {
+            Some(slot) => {
+                *slot = Some(inode);
+                self.free -= 1;
+            }
+            None => fallible::push_reserved(&mut self.inodes, Some(inode)),
+        }
+        Ok(id)
+    }
+
+    /// An unused place in the table, or the next one behind it, for which there is room.
+    fn vacancy(&mut self) -> Result<InodeId, Errno> {
         if self.free > 0
             && let Some(index) = self.inodes.iter().position(Option::is_none)
         {
-            self.inodes[index] = Some(inode);
-            self.free -= 1;
             return Ok(InodeId(index));
         }
         if self.inodes.len() >= MAX_INODES {
             return Err(ENOSPC);
         }
-        fallible::push(&mut self.inodes, Some(inode)).map_err(|_| ENOSPC)?;
-        Ok(InodeId(self.inodes.len() - 1))
+        // The table never shrinks, so this is paid for good.
+        self.budget.reserve_one(&mut self.inodes).map_err(|_| ENOSPC)?;
+        Ok(InodeId(self.inodes.len()))
     }
 
     /// Keeps an inode alive.
@@ -236,9 +263,7 @@ impl Fs {
             && inode.links == 0
             && inode.holders == 0
         {
-            if let Node::File(content) = &inode.node {
-                self.budget.0 = self.budget.0.saturating_add(content.cost());
-            }
+            self.budget.refund(inode.node.cost());
             *slot = None;
             self.free += 1;
         }
@@ -252,16 +277,19 @@ impl Fs {
         if self.inode(place.parent)?.links == 0 {
             return Err(ENOENT);
         }
-        let entries = &mut self.directory_mut(place.parent)?.entries;
-        fallible::reserve_one(entries).map_err(|_| ENOSPC)?;
-        fallible::copy(&place.name).map_err(|_| ENOSPC)
+        let parent = self.inodes.get_mut(place.parent.0).and_then(Option::as_mut).ok_or(ESTALE)?;
+        let Node::Directory(directory) = &mut parent.node else { return Err(ENOTDIR) };
+        self.budget.reserve_one(&mut directory.entries).map_err(|_| ENOSPC)?;
+        let mut name = self.budget.list(place.name.len()).map_err(|_| ENOSPC)?;
+        fallible::extend(&mut name, &place.name).map_err(|_| ENOSPC)?;
+        Ok(name)
     }
 
     /// Gives an inode a name.
     fn attach(&mut self, parent: InodeId, name: Vec<u8>, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
         let directory = self.directory_mut(parent)?;
         let serial = directory.next_serial;
-        fallible::push(&mut directory.entries, Entry { name, inode, serial }).map_err(|_| ENOSPC)?;
+        fallible::push_reserved(&mut directory.entries, Entry { name, inode, serial });
         directory.next_serial += 1;
         let is_directory = self.directory(inode).is_ok();
         if is_directory {
@@ -279,7 +307,8 @@ impl Fs {
     fn detach(&mut self, parent: InodeId, name: &[u8], now_ns: u64) -> Result<InodeId, Errno> {
         let directory = self.directory_mut(parent)?;
         let index = directory.entries.iter().position(|entry| entry.name == name).ok_or(ENOENT)?;
-        let inode = directory.entries.remove(index).inode;
+        let Entry { name, inode, .. } = directory.entries.remove(index);
+        self.budget.refund(list_len(&name));
         let is_directory = self.directory(inode).is_ok();
         let named = self.inode_mut(inode)?;
         named.links = named.links.saturating_sub(1 + u32::from(is_directory));
@@ -295,9 +324,13 @@ impl Fs {
             return Err(EEXIST);
         }
         let name = self.prepare(place)?;
-        let id = self.allocate(node, mode, now_ns)?;
-        self.attach(place.parent, name, id, now_ns)?;
-        Ok(id)
+        match self.allocate(node, mode, now_ns) {
+            Ok(id) => self.attach(place.parent, name, id, now_ns).map(|()| id),
+            Err(errno) => {
+                self.budget.refund(list_len(&name));
+                Err(errno)
+            }
+        }
     }
 
     /// An empty directory, for [`create`](Self::create).

@@ -127,10 +127,8 @@ impl Memory {
 
     /// The same memory for another process, whose space is a fork of this one's.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        let mut objects = Vec::new();
-        objects.try_reserve_exact(self.objects.len()).map_err(|_| Exhausted)?;
-        let copies = self.objects.iter();
-        objects.extend(copies.map(|it| Attached { object: it.object.clone(), ..*it }));
+        let copies = self.objects.iter().map(|it| Attached { object: it.object.clone(), ..*it });
+        let objects = fallible::collect(copies)?;
         Ok(Self {
             areas: self.areas.fork()?,
             resident: self.resident.fork()?,
@@ -163,19 +161,26 @@ impl Memory {
         fallible::reserve_one(&mut self.objects)?;
         self.map(space, area)?;
         if self.objects.iter().all(|attached| attached.id != id) {
-            self.objects.push(Attached { id, object: object.clone(), cuts });
+            fallible::push_reserved(&mut self.objects, Attached { id, object: object.clone(), cuts });
         }
         Ok(())
     }
 
-    /// Takes away everything between two addresses.
+    /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.resident.reserve_cut(start, end)?;
         self.areas.remove(start, end)?;
         self.discard(space, start, end)?;
         let areas = self.areas.all();
         let is_of = |area: &Area, id| matches!(area.kind, Kind::Shared { object, .. } if object == id);
         self.objects.retain(|attached| areas.iter().any(|area| is_of(area, attached.id)));
         Ok(())
+    }
+
+    /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no
+    /// page is there any more.
+    pub fn reserve_unmap(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.areas.reserve_cuts(start, end)
     }
 
     /// Whether any area is of shared pages.
@@ -204,8 +209,9 @@ impl Memory {
         Ok(())
     }
 
-    /// Gives back the pages between two addresses; the areas stay.
+    /// Gives back the pages between two addresses; the areas stay. Nothing is changed on error.
     pub fn discard(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.resident.reserve_cut(start, end)?;
         let mut from = start;
         while let Some(run) = self.resident.first_between(from, end) {
             for page in run.clone().step_by(PAGE_LEN as usize) {
@@ -366,5 +372,33 @@ impl Memory {
             self.map(space, Area { start: old_end, end: new_end, access: RW, kind: Kind::Heap })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Memory {
+    /// Leaves no room in the lists: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        self.areas.tighten();
+        self.resident.tighten();
+        self.objects.shrink_to_fit();
+        for attached in &self.objects {
+            attached.object.borrow_mut().tighten();
+        }
+    }
+
+    /// Fails if the pages that are mapped are not those that are noted down, or lie in no area.
+    pub fn audit(&self, space: &Space) {
+        assert_eq!(self.resident.audit(), space.mapped());
+        let mut from = 0;
+        while let Some(run) = self.resident.first_between(from, USER_END) {
+            assert_eq!(self.areas.first_hole(run.start, run.end), None);
+            from = run.end;
+        }
+        for area in self.areas.all() {
+            if let Kind::Shared { object, .. } = area.kind {
+                assert!(self.objects.iter().any(|attached| attached.id == object), "{area:x?}");
+            }
+        }
     }
 }

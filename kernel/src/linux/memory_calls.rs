@@ -321,23 +321,33 @@ impl Linux {
             return Err(ENOMEM.into());
         }
         let kept = old_length.min(new_length);
+        if kept < old_length {
+            self.task.memory.unmap(space, start + kept, start + old_length)?;
+        }
         // As if the area began where the part of it that moves does.
         let area = area.clipped(start, area.end).moved_to(target);
+        let mut made = Ok(());
         if kept > 0 {
-            self.task.memory.map(space, Area { end: target + kept, ..area })?;
+            made = self.task.memory.map(space, Area { end: target + kept, ..area });
         }
         if new_length > kept {
             let kind = self.growth_kind(area);
             let (start, end) = (target + kept, target + new_length);
-            self.task.memory.map(space, Area { start, end, access: area.access, kind })?;
+            made = made
+                .and_then(|()| self.task.memory.map(space, Area { start, end, access: area.access, kind }));
         }
+        // The old place is to be given up without fail.
+        made.and_then(|()| self.task.memory.reserve_unmap(start, start + kept)).inspect_err(|_| {
+            // This needs no more room than the new areas have taken.
+            let _ = self.task.memory.unmap(space, target, target + new_length);
+        })?;
         // From here on pages may be in either place: there is no way back.
         self.task
             .memory
             .relocate(space, start, start + kept, target)
             .map_err(|OutOfFrames| Failure::End(Next::OutOfMemory))?;
-        if old_length > 0 {
-            self.task.memory.unmap(space, start, start + old_length)?;
+        if kept > 0 {
+            self.task.memory.unmap(space, start, start + kept)?;
         }
         Ok(target)
     }

@@ -77,7 +77,8 @@ impl Pages {
             Ok(index) => index,
             Err(index) => {
                 fallible::reserve_one(&mut self.frames).map_err(|Exhausted| OutOfFrames)?;
-                self.frames.insert(index, (number, SharedFrame::zeroed()?));
+                let frame = SharedFrame::zeroed()?;
+                fallible::insert_reserved(&mut self.frames, index, (number, frame));
                 index
             }
         };
@@ -134,6 +135,13 @@ static ZEROS: [u8; PAGE_LEN as usize] = [0; PAGE_LEN as usize];
 mod tests {
     use super::*;
     use crate::mem::frame;
+
+    impl Pages {
+        /// Leaves no room in the list: what comes next has to make some.
+        pub fn tighten(&mut self) {
+            self.frames.shrink_to_fit();
+        }
+    }
 
     #[test]
     fn pages_come_when_they_are_written_and_go_when_cut() {

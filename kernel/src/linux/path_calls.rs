@@ -14,7 +14,7 @@ use super::errno::{
     EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, ERANGE, Errno, Failure, Reply,
 };
 use super::fallible;
-use super::fs::{Device, Directory, Follow, Fs, InodeId, Node, Place};
+use super::fs::{Device, Directory, Follow, Fs, InodeId, MAX_NAME_LEN, Node, Place};
 use super::layout::{Layout, get_u64};
 use super::time_calls::nanoseconds;
 use crate::mem::space::Space;
@@ -75,6 +75,8 @@ impl Linux {
         }
         let exclusive = flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
         let follow = if flags & O_NOFOLLOW != 0 || exclusive { Follow::No } else { Follow::Yes };
+        // As on Linux, whoever has no number left is told so, whatever he names; nothing is made or cut.
+        let vacancy = self.task.descriptors.vacancy()?;
         let place = self.locate(space, at, follow)?;
         let id = match place.target {
             Some(_) if exclusive => return Err(EEXIST.into()),
@@ -93,13 +95,7 @@ impl Linux {
         self.hold_object(object)?;
         let kept = flags & !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
         let description = Description { object, offset: 0, flags: kept };
-        match self.task.descriptors.open(description, flags & O_CLOEXEC != 0) {
-            Ok(fd) => Ok(fd as u64),
-            Err(errno) => {
-                self.drop_description(Some(description));
-                Err(errno.into())
-            }
-        }
+        Ok(self.task.descriptors.fill(vacancy, description, flags & O_CLOEXEC != 0) as u64)
     }
 
     /// Checks that what is there may be opened so, and truncates it if asked to.
@@ -289,29 +285,28 @@ impl Linux {
         let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
         let mut seen = description.offset;
         let mut done: u64 = 0;
-        while let Some((record, serial)) = self.next_entry(id, seen)? {
-            if done + record.len() as u64 > length & u64::from(u32::MAX) {
+        while let Some(record) = self.next_entry(id, seen)? {
+            if done + record.length as u64 > length & u64::from(u32::MAX) {
                 if done == 0 {
                     return Err(EINVAL.into());
                 }
                 break;
             }
             let at = buffer.saturating_add(done);
-            match self.user(space).write(at, &record) {
+            match self.user(space).write(at, &record.bytes[..record.length]) {
                 Ok(()) => {}
                 Err(Failure::Errno(_)) if done > 0 => break,
                 Err(failure) => return Err(failure),
             }
-            done += record.len() as u64;
-            seen = serial;
+            done += record.length as u64;
+            seen = record.serial;
         }
         self.task.descriptors.update(fd, |description| description.offset = seen)?;
         Ok(done)
     }
 
-    /// The entry behind the one with serial `seen`: its `linux_dirent64`, and its serial.
-    fn next_entry(&self, directory: InodeId, seen: u64) -> Result<Option<(alloc::vec::Vec<u8>, u64)>, Errno> {
-        const NAME_AT: usize = 19;
+    /// The entry behind the one with serial `seen`.
+    fn next_entry(&self, directory: InodeId, seen: u64) -> Result<Option<Record>, Errno> {
         let listed = self.fs.directory(directory)?;
         let (name, id, serial): (&[u8], _, _) = match seen {
             0 => (b".", directory, 1),
@@ -324,18 +319,31 @@ impl Linux {
                 }
             }
         };
-        let length = (NAME_AT + name.len() + 1).next_multiple_of(8);
+        let length = (Record::NAME_AT + name.len() + 1).next_multiple_of(8);
         // The type is the upper part of st_mode (IFTODT).
         let kind = self.fs.inode(id).map_or(0, |inode| inode.node.file_type() >> 12) as u8;
-        let head = Layout::<NAME_AT>::new()
+        let bytes = Layout::new()
             .u64(0, id.number())
             .u64(8, serial)
             .u16(16, length as u16)
-            .bytes(18, &[kind]);
-        let mut record = fallible::copy(&head.0)?;
-        fallible::extend(&mut record, name)?;
-        record.try_reserve(length - record.len()).map_err(|_| fallible::Exhausted)?;
-        record.resize(length, 0);
-        Ok(Some((record, serial)))
+            .bytes(18, &[kind])
+            .bytes(Record::NAME_AT, name)
+            .0;
+        Ok(Some(Record { bytes, length, serial }))
     }
+}
+
+/// A `linux_dirent64`.
+struct Record {
+    bytes: [u8; Self::MAX_LEN],
+    /// How many of them it has.
+    length: usize,
+    /// Its entry's serial.
+    serial: u64,
+}
+
+impl Record {
+    const NAME_AT: usize = 19;
+    /// With the longest name and its NUL byte.
+    const MAX_LEN: usize = (Self::NAME_AT + MAX_NAME_LEN + 1).next_multiple_of(8);
 }

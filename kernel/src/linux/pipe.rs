@@ -76,18 +76,25 @@ impl Pipe {
     /// Puts bytes in, as many as fit; returns how many.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let length = bytes.len().min(self.room());
-        self.bytes.extend(&bytes[..length]);
-        length
+        // The room is there since the pipe was made.
+        if fallible::enqueue(&mut self.bytes, &bytes[..length]).is_ok() { length } else { 0 }
     }
 }
 
 /// All pipes.
-#[derive(Default)]
 pub struct Pipes {
     list: Vec<Option<Pipe>>,
+    /// The most at a time.
+    limit: usize,
 }
 
 impl Pipes {
+    /// No pipes, which may take so many bytes.
+    pub fn new(budget: u64) -> Self {
+        let limit = (budget / CAPACITY as u64).min(MAX_PIPES as u64) as usize;
+        Self { list: Vec::new(), limit }
+    }
+
     /// A new pipe, one description at each end.
     pub fn open(&mut self) -> Result<PipeId, Errno> {
         let mut bytes = VecDeque::new();
@@ -96,7 +103,7 @@ impl Pipes {
         let pipe = Some(Pipe { bytes, readers: 1, writers: 1 });
         let index = match self.list.iter().position(Option::is_none) {
             Some(index) => index,
-            None if self.list.len() >= MAX_PIPES => return Err(ENFILE),
+            None if self.list.len() >= self.limit => return Err(ENFILE),
             None => {
                 fallible::push(&mut self.list, None).map_err(|_| ENFILE)?;
                 self.list.len() - 1
@@ -136,6 +143,18 @@ impl Pipes {
         }
         if pipe.readers == 0 && pipe.writers == 0 {
             *slot = None;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Pipes {
+    /// Fails if an end is not held as often as `held` counts its open descriptions.
+    pub fn audit(&self, held: impl Fn(PipeId, End) -> u32) {
+        for (index, pipe) in self.list.iter().enumerate() {
+            let open = pipe.as_ref().map_or((0, 0), |pipe| (pipe.readers, pipe.writers));
+            assert_eq!(open, (held(PipeId(index), End::Read), held(PipeId(index), End::Write)));
+            assert!(pipe.is_none() || open != (0, 0), "pipe {index} is nobody's");
         }
     }
 }

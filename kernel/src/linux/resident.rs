@@ -10,6 +10,9 @@ use core::ops::Range;
 use super::fallible::{self, Exhausted};
 use crate::mem::space::PAGE_LEN;
 
+/// The most runs that a process may have: pages that are there, each with a hole behind it.
+const MAX_RUNS: usize = 1 << 18;
+
 /// The set of resident pages.
 #[derive(Default)]
 pub struct Resident {
@@ -19,10 +22,7 @@ pub struct Resident {
 impl Resident {
     /// A copy.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        let mut runs = Vec::new();
-        runs.try_reserve_exact(self.runs.len()).map_err(|_| Exhausted)?;
-        runs.extend_from_slice(&self.runs);
-        Ok(Self { runs })
+        Ok(Self { runs: fallible::copy(&self.runs)? })
     }
 
     /// Index of the first run that ends behind `address`.
@@ -37,7 +37,14 @@ impl Resident {
 
     /// Makes sure that the next [`insert`](Self::insert) succeeds.
     pub fn reserve(&mut self) -> Result<(), Exhausted> {
-        fallible::reserve_one(&mut self.runs)
+        if self.runs.len() < MAX_RUNS { fallible::reserve_one(&mut self.runs) } else { Err(Exhausted) }
+    }
+
+    /// Makes sure that the next [`remove`](Self::remove) between these addresses succeeds: it
+    /// needs room if what is left are two parts of one run.
+    pub fn reserve_cut(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        let splits = |run: &Range<u64>| run.start < start && end < run.end;
+        if self.runs.get(self.index(start)).is_some_and(splits) { self.reserve() } else { Ok(()) }
     }
 
     /// Adds a page that is not in the set.
@@ -53,7 +60,10 @@ impl Resident {
             }
             (true, false) => self.runs[index - 1].end = end,
             (false, true) => self.runs[index].start = page,
-            (false, false) => fallible::insert(&mut self.runs, index, page..end)?,
+            (false, false) => {
+                self.reserve()?;
+                fallible::insert_reserved(&mut self.runs, index, page..end);
+            }
         }
         Ok(())
     }
@@ -69,7 +79,6 @@ impl Resident {
         if start >= end {
             return Ok(());
         }
-        self.reserve()?;
         let first = self.index(start);
         let behind = self.runs.partition_point(|run| run.start < end);
         if first >= behind {
@@ -77,8 +86,23 @@ impl Resident {
         }
         let lower = self.runs[first].start..start;
         let upper = end..self.runs[behind - 1].end;
-        let left = [lower, upper].into_iter().filter(|run| run.start < run.end);
-        self.runs.splice(first..behind, left);
+        if behind - first == 1 && !lower.is_empty() && !upper.is_empty() {
+            self.reserve()?;
+            self.runs[first] = lower;
+            fallible::insert_reserved(&mut self.runs, behind, upper);
+            return Ok(());
+        }
+        // What is left of the outer ones stays in their places.
+        let mut gone = first..behind;
+        if !lower.is_empty() {
+            self.runs[first] = lower;
+            gone.start += 1;
+        }
+        if !upper.is_empty() {
+            self.runs[behind - 1] = upper;
+            gone.end -= 1;
+        }
+        self.runs.drain(gone);
         Ok(())
     }
 }
@@ -86,6 +110,20 @@ impl Resident {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Resident {
+        /// Leaves no room in the list: what comes next has to make some.
+        pub fn tighten(&mut self) {
+            self.runs.shrink_to_fit();
+        }
+
+        /// Fails if the runs are not disjoint and in order; returns how many pages there are.
+        pub fn audit(&self) -> u64 {
+            let bounds: Vec<_> = self.runs.iter().flat_map(|run| [run.start, run.end]).collect();
+            assert!(bounds.is_sorted_by(|a, b| a < b), "{:x?}", self.runs);
+            self.runs.iter().map(|run| (run.end - run.start) / PAGE_LEN).sum()
+        }
+    }
 
     fn pages(list: &[u64]) -> Resident {
         let mut resident = Resident::default();
@@ -119,5 +157,20 @@ mod tests {
         assert_eq!(runs(&resident), [(1, 2), (3, 4), (9, 10)]);
         resident.remove(0, u64::MAX).unwrap();
         assert_eq!(runs(&resident), []);
+    }
+
+    #[test]
+    fn there_are_so_many_runs_and_no_more() {
+        let run = |number: u64| 4 * number * PAGE_LEN..(4 * number + 3) * PAGE_LEN;
+        let mut resident = Resident { runs: (0..MAX_RUNS as u64).map(run).collect() };
+        let page = 4 * MAX_RUNS as u64 * PAGE_LEN;
+        assert_eq!(resident.reserve(), Err(Exhausted));
+        assert_eq!(resident.insert(page), Err(Exhausted));
+        assert_eq!(resident.remove(PAGE_LEN, 2 * PAGE_LEN), Err(Exhausted));
+        assert_eq!(resident.reserve_cut(PAGE_LEN, 2 * PAGE_LEN), Err(Exhausted));
+        // What needs no further run goes on.
+        assert_eq!(resident.reserve_cut(0, 6 * PAGE_LEN), Ok(()));
+        assert_eq!(resident.remove(0, 6 * PAGE_LEN), Ok(()));
+        assert_eq!(resident.insert(page), Ok(()));
     }
 }

@@ -111,23 +111,21 @@ impl Contents<'_> {
         let all = self.arguments.iter().chain(self.environment).chain(&fixed);
         let strings_len = 8 + all.map(|string| string.len() + 1).sum::<usize>();
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(strings_len).map_err(|_| Exhausted)?;
-        bytes.resize(strings_len, 0);
+        fallible::resize(&mut bytes, strings_len, || 0)?;
         let mut strings = Strings { bottom: top - 8, bytes, top };
 
         let name_at = strings.place(name);
         // The last string is the highest: argv[0] begins the argument strings.
-        let mut environment = self.place_all(self.environment, &mut strings)?;
-        let mut arguments = self.place_all(self.arguments, &mut strings)?;
+        let environment = self.place_all(self.environment, &mut strings)?;
+        let arguments = self.place_all(self.arguments, &mut strings)?;
         let platform_at = strings.place(PLATFORM);
         let random_at = strings.place(&self.random);
 
         let mut words = Vec::new();
         fallible::push(&mut words, self.arguments.len() as u64)?;
-        for list in [&mut arguments, &mut environment] {
-            words.try_reserve(list.len() + 1).map_err(|_| Exhausted)?;
-            words.append(list);
-            words.push(0);
+        for list in [&arguments, &environment] {
+            fallible::extend(&mut words, list)?;
+            fallible::push(&mut words, 0)?;
         }
         let auxiliary = [
             (AT_HWCAP, self.capabilities),
@@ -150,23 +148,24 @@ impl Contents<'_> {
             (AT_PLATFORM, platform_at),
             (AT_NULL, 0),
         ];
-        words.try_reserve(2 * auxiliary.len()).map_err(|_| Exhausted)?;
-        words.extend(auxiliary.iter().flat_map(|(kind, value)| [u64::from(*kind), *value]));
+        for (kind, value) in auxiliary {
+            fallible::extend(&mut words, &[u64::from(kind), value])?;
+        }
 
         let pointer = (strings.bottom - 8 * words.len() as u64) & !15;
         let mut stack = Vec::new();
         let length = (top - pointer) as usize;
-        stack.try_reserve_exact(length).map_err(|_| Exhausted)?;
-        stack.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-        stack.resize(length - strings.bytes.len(), 0);
-        stack.extend_from_slice(&strings.bytes);
+        fallible::reserve_exact(&mut stack, length)?;
+        for word in &words {
+            fallible::extend(&mut stack, &word.to_le_bytes())?;
+        }
+        fallible::resize(&mut stack, length - strings.bytes.len(), || 0)?;
+        fallible::extend(&mut stack, &strings.bytes)?;
         Ok((pointer, stack))
     }
 
     fn place_all(&self, list: &[&[u8]], strings: &mut Strings) -> Result<Vec<u64>, StackError> {
-        let mut places = Vec::new();
-        places.try_reserve_exact(list.len()).map_err(|_| Exhausted)?;
-        places.extend(list.iter().rev().map(|string| strings.place(string)));
+        let mut places = fallible::collect(list.iter().rev().map(|string| strings.place(string)))?;
         places.reverse();
         Ok(places)
     }

@@ -12,6 +12,9 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 use super::frame::{Frame, OutOfFrames};
 use super::space::Slot;
 
+/// The most pages of shared frames that a space has mapped.
+const MAX_ALIASES: usize = 1 << 18;
+
 /// A page of a shared frame.
 #[derive(Clone, Copy)]
 pub struct Alias {
@@ -46,7 +49,11 @@ impl Aliases {
 
     /// Adds a page.
     pub fn insert(&mut self, home: Frame, page: u64, slot: Slot) -> Result<(), OutOfFrames> {
+        if self.list.len() >= MAX_ALIASES {
+            return Err(OutOfFrames);
+        }
         self.list.try_reserve(1).map_err(|_| OutOfFrames)?;
+        #[expect(clippy::disallowed_methods, reason = "there is room now")]
         self.list.insert(self.index(home, page), Alias { home, page, slot });
         Ok(())
     }

@@ -17,7 +17,7 @@ use x86_64::structures::paging::{PageTable, PageTableFlags as Flags, PhysFrame};
 use super::frame::{self, Frame, OutOfFrames};
 use super::phys::{self, DIRECT_MAP};
 use crate::arch::boot::Region;
-use crate::arch::segment;
+use crate::arch::{segment, tally};
 
 /// Where the local APIC's registers are mapped.
 pub const APIC: u64 = 0xffff_ffff_c000_0000;
@@ -123,6 +123,7 @@ pub fn init(memory_end: u64) -> Result<Frame, OutOfFrames> {
 
 /// Makes `root` the current top table.
 pub fn switch_to(root: Frame) {
+    tally::SPACES_LOADED.add(1);
     // SAFETY: every root comes from `init` or is a copy of its kernel half, so the
     // code and stack in use stay mapped.
     unsafe {

@@ -7,6 +7,8 @@
 
 use core::arch::naked_asm;
 
+use crate::arch::tally::{LINES_COPIED, LINES_FILLED};
+
 /// Copies `length` bytes; the regions do not overlap.
 ///
 /// # Safety
@@ -18,6 +20,9 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut
         "mov rax, rdi",
         "cmp rdx, 64",
         "jb 3f",
+        "mov rcx, rdx",
+        "shr rcx, 6",
+        "add [rip + {lines}], rcx",
         "2:",
         "movups xmm0, [rsi]",
         "movups xmm1, [rsi + 16]",
@@ -55,6 +60,7 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut
         "jnz 6b",
         "7:",
         "ret",
+        lines = sym LINES_COPIED,
     )
 }
 
@@ -108,6 +114,9 @@ unsafe extern "C" fn memset(to: *mut u8, value: i32, length: usize) -> *mut u8 {
         "punpcklqdq xmm0, xmm0",
         "cmp rdx, 64",
         "jb 3f",
+        "mov rcx, rdx",
+        "shr rcx, 6",
+        "add [rip + {lines}], rcx",
         "2:",
         "movups [rdi], xmm0",
         "movups [rdi + 16], xmm0",
@@ -136,6 +145,7 @@ unsafe extern "C" fn memset(to: *mut u8, value: i32, length: usize) -> *mut u8 {
         "jnz 6b",
         "7:",
         "ret",
+        lines = sym LINES_FILLED,
     )
 }
 

@@ -29,6 +29,7 @@ use super::aliases::Aliases;
 use super::frame::{self, Frame};
 use super::shared::SharedFrame;
 use super::{layout, phys};
+use crate::arch::tally;
 
 pub use super::frame::OutOfFrames;
 
@@ -180,12 +181,19 @@ fn switch_one(page: u64, slot: Slot, frame: Frame, writable: bool) -> Flags {
         flags.insert(Flags::WRITABLE | WATCHED);
     }
     entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
-    flush(page);
+    flush_translation(page);
     flags
 }
 
-fn flush(page: u64) {
+#[inline]
+fn flush_translation(page: u64) {
     tlb::flush(x86_64::VirtAddr::new_truncate(page));
+}
+
+/// Flushes a page's translation for the kernel's own sake; what the tracker switches, the engine counts.
+fn flush(page: u64) {
+    tally::PAGES_INVALIDATED.add(1);
+    flush_translation(page);
 }
 
 impl Space {
@@ -461,7 +469,9 @@ impl Space {
     #[cold]
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
-        for alias in self.aliases.of(home) {
+        let aliases = self.aliases.of(home);
+        tally::PAGES_INVALIDATED.add(aliases.len() as u64);
+        for alias in aliases {
             switch_one(alias.page, alias.slot, frame, writable);
         }
     }

@@ -129,7 +129,6 @@ impl<M: Machine> Engine<M> {
         if let Some((a, b)) = summaries
             && a == b
         {
-            self.digest = Some(a);
             return None;
         }
         let registers = self.first_difference(life, a, b);

@@ -166,6 +166,7 @@ impl<M: Machine> Engine<M> {
             };
             let order = Order { budget, step: false, breakpoint: None, interrupts_off: false, fresh: false };
             let stop = machine.enter(None, self.registers.of_mut(run), order);
+            one_more(&mut self.events.resumed);
             self.book(&stop, before_run, in_run);
             (cause, last) = (stop.cause, stop.instructions);
             count += last;
@@ -203,6 +204,7 @@ impl<M: Machine> Engine<M> {
     fn book_rest(&mut self, debug_exceptions: u32, strays: u16) {
         // A stretch of single steps is many entries.
         self.events.entries += u64::from(debug_exceptions);
+        self.events.resumed += u64::from(debug_exceptions);
         self.note(debug_exceptions, strays);
     }
 
@@ -258,6 +260,7 @@ impl<M: Machine> Engine<M> {
             let user_trap = source.map_or(state.rflags, |source| source.rflags) & TRAP_FLAG;
             let stop = machine.enter(source, state, order);
             begun = true;
+            self.events.resumed += u64::from(!fresh);
             fresh = false;
             count += stop.instructions;
             detour.debugged = false;

@@ -11,6 +11,7 @@ use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
 use super::record::PeRecord;
+use crate::digest::Digest;
 use crate::drive::Account;
 use crate::phases::{Phase, Phases};
 use crate::stop::DelimiterKind;
@@ -59,13 +60,12 @@ impl BriefRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DigestedRecord {
     brief: BriefRecord,
-    #[serde(with = "le")]
-    digest: u128,
+    digest: Digest,
 }
 
 impl DigestedRecord {
     /// Length of the encoded form, in bytes.
-    pub const LEN: usize = BriefRecord::LEN + size_of::<u128>();
+    pub const LEN: usize = BriefRecord::LEN + Digest::LEN;
 }
 
 /// A PE that is to be recorded.
@@ -118,12 +118,12 @@ impl Recorded<'_> {
         put::<WRITE_FAULTS_AT, 2>(to, self.account.write_faults.to_le_bytes());
     }
 
-    /// Likewise, the brief form with a digest.
-    pub fn encode_digested(&self, digest: u128, to: &mut [u8; DigestedRecord::LEN]) {
+    /// Writes the brief form with a digest.
+    pub fn encode_digested(&self, digest: Digest, to: &mut [u8; DigestedRecord::LEN]) {
         if let Some((brief, rest)) = to.split_first_chunk_mut() {
             self.encode(brief);
             brief[0] = DIGESTED_NUMBER;
-            rest.copy_from_slice(&digest.to_le_bytes());
+            rest.copy_from_slice(&digest.to_bytes());
         }
     }
 }

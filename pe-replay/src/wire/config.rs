@@ -67,6 +67,18 @@ pub enum Sink {
     Debugcon,
 }
 
+/// What of each PE the trace stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recording {
+    /// Nothing.
+    Nothing,
+    /// What it did.
+    Pes,
+    /// What it did, and the digest of what it left behind, which costs time that is not counted as the
+    /// policy's.
+    Digests,
+}
+
 /// A part of the engine left out on purpose. Kernels that are not built for it
 /// (feature `mutants`) refuse to boot with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +104,8 @@ pub struct Config {
     pub channel_size: u64,
     /// How it reaches the host.
     pub sink: Sink,
-    /// Whether each PE is recorded in the trace stream.
-    pub trace: bool,
+    /// What of each PE is recorded in the trace stream.
+    pub trace: Recording,
     /// Flips.
     pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
     /// A part of the engine to leave out.

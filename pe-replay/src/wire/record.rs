@@ -14,6 +14,7 @@ pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
 use crate::compare::Difference;
+use crate::digest::Digest;
 use crate::phases::Phases;
 use crate::policy::{MAX_DIVERGENCES, Policy};
 use crate::stop::DelimiterKind;
@@ -84,10 +85,8 @@ pub struct PeRecord {
     pub flips: u16,
     /// Debug exceptions taken to stop exactly, all attempts.
     pub debug_exceptions: u32,
-    /// A hash of all that it left behind, where results are compared by hash: the
-    /// registers in the normal form, delimiter and count, and address and content of
-    /// each page written. Equal digests stand for equal states wherever they are from.
-    pub digest: Option<u128>,
+    /// The digest of what it left behind, where that was asked for.
+    pub digest: Option<Digest>,
 }
 
 /// How one program of a batch ended.
@@ -133,7 +132,7 @@ pub enum Record {
     Program(ProgramRecord),
     /// A PE that came to its end undisturbed, and in less than 2^32 ticks.
     Brief(BriefRecord),
-    /// Likewise, with its digest.
+    /// A PE that has the brief form, with its digest.
     Digested(DigestedRecord),
 }
 

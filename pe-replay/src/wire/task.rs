@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::WireError;
-use super::config::{Config, MAX_INJECTIONS};
+use super::config::{Config, MAX_INJECTIONS, Recording};
 use crate::inject::Injection;
 use crate::policy::Policy;
 
@@ -16,8 +16,8 @@ pub struct Task {
     pub policy: Policy,
     /// User instructions after which it is ended by SIGXCPU, at the end of a PE.
     pub max_instructions: u64,
-    /// Whether each of its PEs is recorded, in front of its own record.
-    pub trace: bool,
+    /// What of each of its PEs is recorded, in front of its own record.
+    pub trace: Recording,
     /// Flips.
     pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
 }
@@ -31,7 +31,7 @@ impl Task {
         Self {
             policy: config.policy,
             max_instructions: u64::MAX,
-            trace: false,
+            trace: Recording::Nothing,
             injections: config.injections.clone(),
         }
     }
@@ -69,7 +69,7 @@ mod tests {
         let flip =
             Injection { pe: u64::MAX, run: Run::Third, at: u64::MAX, target: Target::Memory(u64::MAX), bit };
         let injections = [flip; MAX_INJECTIONS].into_iter().collect();
-        Task { policy: Policy::default(), max_instructions: u64::MAX, trace: true, injections }
+        Task { policy: Policy::default(), max_instructions: u64::MAX, trace: Recording::Digests, injections }
     }
 
     #[test]

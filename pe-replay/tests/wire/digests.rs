@@ -23,7 +23,10 @@ fn quiet() -> PeRecord {
 fn a_digest_stands_behind_the_brief_form() {
     let record = quiet();
     let (plain, bytes) = (brief(&record), digested(&record));
-    assert_eq!(hex(&bytes), format!("04{}100f0e0d0c0b0a090807060504030201", hex(&plain[1..])));
+    assert_eq!(
+        hex(&bytes),
+        format!("04{}100f0e0d0c0b0a090807060504030201201f1e1d1c1b1a191817161514131211", hex(&plain[1..]))
+    );
     let trace = [encoded_record(&Record::Header(header())), bytes.clone(), plain].concat();
     let read: Vec<_> = Records::open(&trace).unwrap().1.collect();
     assert_eq!(read, [Ok(PeRecord { digest: Some(DIGEST), ..record.clone() }), Ok(record)]);

@@ -111,7 +111,7 @@ fn pe_record_has_its_bytes() {
         (pe(&[]), "010102ac020180a080029f8d06050601020300052106bc050007010200"),
         (
             PeRecord { digest: Some(DIGEST), ..pe(&[]) },
-            "010102ac020180a080029f8d06050601020300052106bc050007010201909eb8e8c0e1828589909cb0d080c1818202",
+            "010102ac020180a080029f8d06050601020300052106bc050007010201100f0e0d0c0b0a090807060504030201201f1e1d1c1b1a191817161514131211",
         ),
         (
             pe(&[DIFFERENCE, Difference { field: Field::Xmm(15), ..DIFFERENCE }]),

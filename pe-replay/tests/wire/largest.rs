@@ -3,13 +3,13 @@
 
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::WireError;
-use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Sink};
+use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict,
 };
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
-use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
 
 use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
 
@@ -27,7 +27,7 @@ fn the_largest_values_fit() {
         channel_base: u64::MAX,
         channel_size: u64::MAX,
         sink: Sink::Debugcon,
-        trace: true,
+        trace: Recording::Digests,
         injections: [flip; MAX_INJECTIONS].into(),
         mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
         counter: CounterChoice::Stepping,
@@ -71,7 +71,7 @@ fn the_largest_values_fit() {
         counter_misses: u16::MAX,
         flips: u16::MAX,
         debug_exceptions: u32::MAX,
-        digest: Some(u128::MAX),
+        digest: Some(Digest { state: u128::MAX, pages: u128::MAX }),
     });
     let header = TraceHeader { policy, margin_far: u64::MAX, margin_near: u64::MAX, ..header() };
     let header = Record::Header(header);
@@ -100,6 +100,19 @@ fn the_largest_values_fit() {
             lines_flushed: u64::MAX,
             cache_flushes: u64::MAX,
             translation_flushes: u64::MAX,
+            resumed: u64::MAX,
+            states: u64::MAX,
+            selectors: u64::MAX,
+            bases_written: u64::MAX,
+            bases_read: u64::MAX,
+            x87_resets: u64::MAX,
+            x87_clears: u64::MAX,
+            time_stamps: u64::MAX,
+            apic_writes: u64::MAX,
+            spaces_loaded: u64::MAX,
+            pages_invalidated: u64::MAX,
+            lines_copied: u64::MAX,
+            lines_filled: u64::MAX,
         },
         total: u64::MAX,
         boot: u64::MAX,

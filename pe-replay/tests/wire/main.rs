@@ -8,6 +8,7 @@ mod samples;
 
 mod brief;
 mod channel;
+mod digest;
 mod digests;
 mod goldens;
 mod largest;

@@ -3,13 +3,13 @@
 
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::VERSION;
-use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Sink};
+use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
     CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, Refusal, Registers, Suspect, Totals, Verdict,
 };
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
-use pe_replay::{Difference, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -23,7 +23,10 @@ pub const DIFFERENCE: Difference =
     Difference { field: Field::Memory, first: 0x12, second: 0x13, address: 0x40_1234 };
 
 /// What differs in every byte.
-pub const DIGEST: u128 = 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10;
+pub const DIGEST: Digest = Digest {
+    state: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10,
+    pages: 0x1112_1314_1516_1718_191a_1b1c_1d1e_1f20,
+};
 
 pub fn config() -> Config {
     Config {
@@ -33,7 +36,7 @@ pub fn config() -> Config {
         channel_base: 0x1000_0000,
         channel_size: 0x100_0000,
         sink: Sink::Memory,
-        trace: true,
+        trace: Recording::Pes,
         injections: [
             Injection { pe: 3, run: Run::First, at: 500, target: Target::Gpr(4), bit: 63 },
             Injection { pe: 4, run: Run::Second, at: 0, target: Target::Memory(0x4c_1000), bit: 7 },
@@ -116,6 +119,19 @@ pub fn totals() -> Totals {
             lines_flushed: 46,
             cache_flushes: 47,
             translation_flushes: 48,
+            resumed: 50,
+            states: 51,
+            selectors: 52,
+            bases_written: 53,
+            bases_read: 54,
+            x87_resets: 55,
+            x87_clears: 56,
+            time_stamps: 57,
+            apic_writes: 58,
+            spaces_loaded: 59,
+            pages_invalidated: 60,
+            lines_copied: 61,
+            lines_filled: 62,
         },
         total: 1000,
         boot: 2000,
@@ -202,8 +218,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str =
-    "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
 
 /// Choice of the counter and its faults.
 pub const COUNTER: &str = "00020701000000000000000000000000000000000009";

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::wire::end::End;
 
 use super::batch::Run;
 use crate::artifacts;
-use crate::request;
 
 /// By program: by something, the names of cases.
 type Table = BTreeMap<String, BTreeMap<String, Vec<String>>>;
@@ -95,7 +95,7 @@ impl Expectations {
     /// Reads the file.
     pub fn load() -> Result<Self> {
         let path = artifacts::root().join("user/hostile/expect.toml");
-        let text = String::from_utf8(request::read(&path)?)?;
+        let text = String::from_utf8(fs::read(&path)?)?;
         Self::parse(&text).with_context(|| path.display().to_string())
     }
 

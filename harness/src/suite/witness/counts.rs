@@ -14,7 +14,8 @@ use super::boundaries::{self, Tally};
 use super::logging;
 use super::stretches::{self, Stretches};
 use crate::image::Image;
-use crate::request::{self, Request};
+use crate::input::{self, Bound};
+use crate::request::Request;
 use crate::suite::{Context, Outcome};
 
 const SHORT: u64 = 1_000;
@@ -42,7 +43,7 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("executed");
     let program = request.contents.program.clone().context("no program")?;
-    let syscall = stretches::entry(&request::read(kernel)?, "syscall_entry")
+    let syscall = stretches::entry(&input::read(kernel, Bound::KERNEL)?, "syscall_entry")
         .with_context(|| kernel.display().to_string())?
         .start;
     let Image { entry, mut code, .. } = Image::parse(&program)?;

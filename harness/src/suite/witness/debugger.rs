@@ -20,8 +20,9 @@ use pe_replay::{DelimiterKind, Mode, Policy};
 
 use super::stretches;
 use crate::image::Image;
+use crate::input::{self, Bound};
 use crate::machine::{process, qemu};
-use crate::request::{self, Request};
+use crate::request::Request;
 use crate::suite::Context;
 
 /// The debugger.
@@ -58,7 +59,7 @@ pub fn counts(context: &Context) -> Result<()> {
     request.policy = Policy { mode: Mode::Dual, limit: LIMIT, ..Policy::default() };
     let program = request.contents.program.as_deref().context("no program")?;
     let entry = Image::parse(program)?.entry;
-    let kernel = request::read(&context.kernel)?;
+    let kernel = input::read(&context.kernel, Bound::KERNEL)?;
     let find = |name| stretches::entry(&kernel, name).with_context(|| context.kernel.display().to_string());
     let (enter, syscall) = (find("enter_user")?, find("syscall_entry")?.start);
 
@@ -137,7 +138,7 @@ fn step(script: &str, directory: &Path) -> Result<Vec<Stepped>> {
     let path = directory.join("script");
     std::fs::write(&path, script).context("cannot write gdb's script")?;
     let mut command = Command::new(GDB);
-    command.args(["-nx", "-quiet", "-batch", "-x"]).arg(path);
+    command.args(["-nx", "-quiet", "-batch", "-x"]).arg(path).current_dir(directory);
     let exit = process::watch(&mut command, DEADLINE, || Ok(()))?;
     let (text, errors) = (String::from_utf8_lossy(&exit.stdout), String::from_utf8_lossy(&exit.stderr));
     match exit.status {

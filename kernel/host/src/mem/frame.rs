@@ -7,6 +7,7 @@ use super::space::OutOfFrames;
 
 thread_local! {
     static FREE: Cell<u64> = const { Cell::new(0) };
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Says how many frames there are.
@@ -21,8 +22,15 @@ pub fn free_count() -> u64 {
 
 /// Takes a frame.
 pub fn take() -> Result<(), OutOfFrames> {
-    FREE.set(FREE.get().checked_sub(1).ok_or(OutOfFrames)?);
+    let left = FREE.get().checked_sub(1);
+    REFUSED.set(REFUSED.get() || left.is_none());
+    FREE.set(left.ok_or(OutOfFrames)?);
     Ok(())
+}
+
+/// Whether a frame was refused since this was asked last.
+pub fn was_refused() -> bool {
+    REFUSED.replace(false)
 }
 
 /// Gives a frame back.

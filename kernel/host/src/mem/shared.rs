@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::frame;
 use super::space::{OutOfFrames, PAGE_LEN};
+use crate::heap;
 
 /// A page's bytes, counted as a frame for as long as somebody holds them.
 pub struct Bytes(pub [u8; PAGE_LEN as usize]);
@@ -24,7 +25,7 @@ impl SharedFrame {
     /// A fresh page of zeros.
     pub fn zeroed() -> Result<Self, OutOfFrames> {
         frame::take()?;
-        Ok(Self(Rc::new(RefCell::new(Bytes([0; PAGE_LEN as usize])))))
+        Ok(Self(heap::outside(|| Rc::new(RefCell::new(Bytes([0; PAGE_LEN as usize]))))))
     }
 
     /// Copies what is at `offset`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::shared::SharedFrame;
+use crate::heap;
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -74,11 +75,18 @@ impl Space {
     }
 
     fn insert(&mut self, at: u64, page: Page) {
-        assert!(self.pages.insert(at, page).is_none(), "page {at:#x} is mapped already");
+        let before = heap::outside(|| self.pages.insert(at, page));
+        assert!(before.is_none(), "page {at:#x} is mapped already");
+    }
+
+    /// Fails where the kernel's space has no room to note down one more shared page.
+    fn note_down() -> Result<(), OutOfFrames> {
+        Vec::<[u64; 3]>::new().try_reserve_exact(1).map_err(|_| OutOfFrames)
     }
 
     /// Maps a frame that somebody else has as well.
     pub fn map_shared(&mut self, page: u64, with: &SharedFrame, access: Access) -> Result<(), OutOfFrames> {
+        Self::note_down()?;
         self.insert(page, Page { access, frame: with.clone(), sharing: Sharing::Shared });
         Ok(())
     }
@@ -88,7 +96,10 @@ impl Space {
         for page in self.pages.values_mut().filter(|page| page.sharing == Sharing::Own) {
             page.sharing = Sharing::CopyOnWrite;
         }
-        Ok(Self { pages: self.pages.clone() })
+        for _ in self.pages.values().filter(|page| page.sharing == Sharing::Shared) {
+            Self::note_down()?;
+        }
+        Ok(Self { pages: heap::outside(|| self.pages.clone()) })
     }
 
     /// Gives a page that is to be copied on write a frame of its own.
@@ -115,7 +126,7 @@ impl Space {
 
     /// Unmaps a page; returns whether it was mapped.
     pub fn unmap(&mut self, page: u64) -> bool {
-        self.pages.remove(&page).is_some()
+        heap::outside(|| self.pages.remove(&page)).is_some()
     }
 
     /// Changes a page's permissions; returns whether it was mapped.
@@ -125,8 +136,8 @@ impl Space {
 
     /// Moves a page with its content; returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
-        let Some(page) = self.pages.remove(&from) else { return Ok(false) };
-        assert!(self.pages.insert(to, page).is_none(), "page {to:#x} is mapped already");
+        let Some(page) = heap::outside(|| self.pages.remove(&from)) else { return Ok(false) };
+        self.insert(to, page);
         Ok(true)
     }
 

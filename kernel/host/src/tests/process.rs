@@ -20,7 +20,9 @@ fn a_program_starts_as_linux_starts_it() {
 #[test]
 fn what_cannot_be_loaded_is_refused_by_name() {
     let refusal = |entries: &[(&str, &[u8])]| {
-        Linux::load(&archive(entries), 1, &mut Space::default(), &mut Uprr::new(0, 0)).err().unwrap()
+        Linux::load(&Archive::new(archive(entries)), 1, &mut Space::default(), &mut Uprr::new(0, 0))
+            .err()
+            .unwrap()
     };
     frame::set_free(FRAMES);
     assert_eq!(refusal(&[]), Refusal::NoProgram);

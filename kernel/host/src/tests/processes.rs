@@ -142,7 +142,7 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(process.step(57, &[]), Next::Fork);
     let newborn = process.linux.take_newborn().unwrap();
     process.linux.refuse_newborn(newborn.id, &mut process.uprr);
-    assert_eq!(process.uprr.rax as i64, -i64::from(errno::EAGAIN));
+    assert_eq!(process.uprr.rax as i64, -i64::from(errno::ENOMEM));
     process.fork();
 }
 

@@ -6,6 +6,7 @@
 
 use x86_64::instructions::port::PortWriteOnly;
 
+use super::tally;
 use crate::mem::layout::{APIC, IO_APIC};
 
 /// The counter's vector, in the highest class.
@@ -36,6 +37,7 @@ const DIVIDE_BY_1: u32 = 0b1011;
 const PIC_DATA: [u16; 2] = [0x21, 0xa1];
 
 fn write(offset: u64, value: u32) {
+    tally::APIC_WRITES.add(1);
     // SAFETY: mem::layout maps the local APIC's page at APIC, uncached; the offset
     // is one of the registers above.
     unsafe { ((APIC + offset) as *mut u32).write_volatile(value) };

@@ -196,8 +196,9 @@ impl BootInfo {
         let memory = map
             .iter()
             .filter(|entry| entry.kind == USABLE)
-            .map(|entry| Region { start: entry.address, end: entry.address + entry.length })
-            .collect();
+            .map(|entry| Region { start: entry.address, end: entry.address + entry.length });
+        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
+        let memory = memory.collect();
         let archive = (info.modules > 0).then(|| {
             // SAFETY: the start info names an array of that many modules.
             let module = unsafe { &*phys::pointer::<PvhModule>(info.modules_address) };
@@ -218,8 +219,9 @@ impl BootInfo {
         let memory = areas
             .iter()
             .filter(|area| u32::from(area.typ()) == USABLE)
-            .map(|area| Region { start: area.start_address(), end: area.end_address() })
-            .collect();
+            .map(|area| Region { start: area.start_address(), end: area.end_address() });
+        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
+        let memory = memory.collect();
         let archive = info
             .module_tags()
             .next()

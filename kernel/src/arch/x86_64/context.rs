@@ -16,6 +16,8 @@ use x86_64::registers::debug::Dr6;
 use super::entry::{self, ENTRIES, SYSCALL_ENTRY};
 use super::{apic, segment};
 
+pub use super::entry::{APIC_WRITES, BASES, SELECTORS, TIME_STAMPS};
+
 /// `entry_vector` after the counter's interrupt.
 const COUNTER_ENTRY: u64 = apic::COUNTER_VECTOR as u64;
 /// The reserved flag that always reads as one.

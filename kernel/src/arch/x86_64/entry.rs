@@ -71,6 +71,15 @@ const _: () = assert!(offset_of!(Uprr, rax) == offset_of!(Uprr, r15) + 14 * 8);
 const _: () = assert!(offset_of!(Uprr, entry_vector) == offset_of!(Uprr, rax) + 8);
 const _: () = assert!(offset_of!(Uprr, rip) == offset_of!(Uprr, rax) + 24);
 
+/// Segment registers that [`enter_user`] loads.
+pub const SELECTORS: u64 = 4;
+/// Bases of FS and GS that [`enter_user`] writes, and [`leave_user`] reads.
+pub const BASES: u64 = 2;
+/// Time stamps that both read.
+pub const TIME_STAMPS: u64 = 2;
+/// Registers of the local APIC that both write: the timer is armed and disarmed.
+pub const APIC_WRITES: u64 = 2;
+
 /// End of the frame that the processor pushes, from the start of the `Uprr`.
 const FRAME_TOP: usize = offset_of!(Uprr, ss) + 8;
 

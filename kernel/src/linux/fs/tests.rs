@@ -3,6 +3,41 @@
 
 use super::*;
 
+impl Fs {
+    /// Leaves no room in the tables: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        let before = list_len(&self.inodes);
+        self.inodes.shrink_to_fit();
+        self.budget.refund(before - list_len(&self.inodes));
+        for inode in self.inodes.iter_mut().flatten() {
+            let before = inode.node.cost();
+            if let Node::Directory(directory) = &mut inode.node {
+                directory.entries.shrink_to_fit();
+            }
+            self.budget.refund(before - inode.node.cost());
+        }
+    }
+
+    /// Fails if an inode is nobody's, if one is not held as often as `held` says, or if what is
+    /// there does not make up the budget of `total` bytes with what is left.
+    pub fn audit(&self, held: impl Fn(InodeId) -> u32, total: u64) {
+        let mut cost = list_len(&self.inodes);
+        for (index, inode) in self.inodes.iter().enumerate() {
+            let Some(inode) = inode else { continue };
+            assert_eq!(inode.holders, held(InodeId(index)) + u32::from(index == 0), "inode {index}");
+            assert!(inode.holders > 0 || inode.links > 0, "inode {index} is nobody's");
+            cost += inode.node.cost();
+            match &inode.node {
+                Node::Directory(it) => cost += it.entries.iter().map(|it| list_len(&it.name)).sum::<u64>(),
+                Node::File(content) => content.audit(),
+                Node::Link(_) | Node::Device(_) => {}
+            }
+        }
+        assert_eq!(cost + self.budget.left(), total);
+        assert_eq!(self.free, self.inodes.iter().filter(|inode| inode.is_none()).count());
+    }
+}
+
 fn fs() -> Fs {
     Fs::new(1 << 20, 0).unwrap()
 }
@@ -82,6 +117,7 @@ fn link_counts_follow_names() {
 fn an_unlinked_file_lives_while_it_is_held() {
     let mut fs = fs();
     let f = make(&mut fs, b"/f", file()).unwrap();
+    let left = fs.budget.left() + 16;
     fs.hold(f).unwrap();
     fs.write(f, 0, b"abc", 0).unwrap();
     let place = fs.locate(InodeId::ROOT, b"/f", Follow::No).unwrap();
@@ -90,7 +126,7 @@ fn an_unlinked_file_lives_while_it_is_held() {
     assert_eq!(fs.content(f).unwrap().at(0, 9, &mut []), b"abc");
     fs.release(f);
     assert!(fs.inode(f).is_err());
-    assert_eq!(fs.budget.0, 1 << 20);
+    assert_eq!(fs.budget.left(), left);
     // Its place in the table is used again.
     assert_eq!(make(&mut fs, b"/g", file()), Ok(f));
 }
@@ -122,4 +158,46 @@ fn a_removed_directory_takes_no_more_names() {
     let place = fs.locate(d, b"f", Follow::No).unwrap();
     assert_eq!(fs.create(&place, file(), 0, 0), Err(ENOENT));
     assert_eq!(fs.path_of(d), Err(ENOENT));
+}
+
+#[test]
+fn everything_that_grows_is_paid_for_and_paid_back() {
+    let mut fs = fs();
+    let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
+    let f = make(&mut fs, b"/f", file()).unwrap();
+    let path = |index: u32| std::format!("/d/{index:0200}").into_bytes();
+    let whole = fs.budget.left();
+    // Names and entries; then links with their targets, and inodes; then directories.
+    for kind in 0..3 {
+        let mut index = 0;
+        let full = loop {
+            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let made = match kind {
+                0 => fs.link(f, &place, 0),
+                1 => fs.create(&place, Node::Link(vec![b'x'; 3000]), 0, 0).map(drop),
+                _ => fs.create(&place, Fs::new_directory(), 0, 0).map(drop),
+            };
+            match made {
+                Ok(()) => index += 1,
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!(full, ENOSPC);
+        let least = [1 << 11, 1 << 8, 1 << 11][kind];
+        assert!(index > least && index < 1 << 13, "{kind}: {index}");
+        assert_eq!(fs.write(f, 0, &[1; 4096], 0), Err(ENOSPC));
+        for index in 0..index {
+            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let gone = if kind == 2 { fs.remove_directory(&place, 0) } else { fs.unlink(&place, 0) };
+            gone.unwrap();
+        }
+        assert_eq!(fs.write(f, 0, &[1; 4096], 0), Ok(4096));
+        fs.resize(f, 0, 0).unwrap();
+    }
+    // What is not paid back are the tables of inodes and of the directory that is still there.
+    let tables = list_len(&fs.inodes) + list_len(fs.directory(d).map(|d| &d.entries).unwrap());
+    assert!(whole - fs.budget.left() < tables, "{} {tables}", whole - fs.budget.left());
+    let place = fs.locate(InodeId::ROOT, b"/d", Follow::No).unwrap();
+    fs.remove_directory(&place, 0).unwrap();
+    assert!(whole - fs.budget.left() < list_len(&fs.inodes));
 }

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+//! Files that a command writes: checked against what it reads and against each other before
+//! there is anything to lose, and there complete or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, ensure};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use serde_json::Value;
+
+/// How many links to links are followed.
+const MAX_LINKS: usize = 40;
+
+/// What a path leads to; two paths of equal places are one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// A file that is there, by device and inode.
+    File(u64, u64),
+    /// One that is not, by its directory's device and inode, and its name.
+    Absent(u64, u64, PathBuf),
+    /// Nothing that one could lose: a device, a pipe, or no place at all.
+    Other,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        Self::behind(path, MAX_LINKS)
+    }
+
+    fn behind(path: &Path, links: usize) -> Self {
+        if let Ok(metadata) = fs::metadata(path) {
+            let (device, inode) = (metadata.dev(), metadata.ino());
+            return if metadata.is_file() { Self::File(device, inode) } else { Self::Other };
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        if let (Ok(target), Some(links)) = (fs::read_link(path), links.checked_sub(1)) {
+            return Self::behind(&parent.join(target), links);
+        }
+        match (fs::metadata(parent), path.file_name()) {
+            (Ok(metadata), Some(name)) => Self::Absent(metadata.dev(), metadata.ino(), name.into()),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The files of a command, by what they are for.
+#[derive(Debug, Default)]
+pub struct Files {
+    all: Vec<(String, PathBuf, Place)>,
+    destinations: Vec<Destination>,
+}
+
+impl Files {
+    /// Files that the command reads, where it has got some.
+    pub fn read<'a>(mut self, what: &str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        let named = |path: &PathBuf| (what.to_owned(), path.clone(), Place::of(path));
+        self.all.extend(paths.into_iter().map(named));
+        self
+    }
+
+    /// A file that the command writes, if it is to.
+    pub fn written(mut self, option: &'static str, path: Option<&PathBuf>) -> Result<Self> {
+        let Some(path) = path else { return Ok(self) };
+        let place = Place::of(path);
+        let standard = [("standard output", "/dev/stdout"), ("standard error", "/dev/stderr")];
+        let standard =
+            standard.map(|(what, path)| (what.to_owned(), PathBuf::from(path), Place::of(path.as_ref())));
+        let taken =
+            self.all.iter().chain(&standard).find(|(_, _, taken)| *taken == place && place != Place::Other);
+        if let Some((what, other, _)) = taken {
+            return Err(anyhow!("{option} {} is the file of {what} {}", path.display(), other.display()));
+        }
+        self.all.push((option.to_owned(), path.clone(), place.clone()));
+        self.destinations.push(Destination { option, path: path.clone(), is_file: place != Place::Other });
+        Ok(self)
+    }
+
+    /// Sees that all can be written; then what is there from another run, and must not be taken for this one's,
+    /// is removed.
+    pub fn cleared(self) -> Result<Destinations> {
+        self.destinations.iter().try_for_each(Destination::check)?;
+        self.destinations.iter().try_for_each(Destination::clear)?;
+        Ok(Destinations(self.destinations))
+    }
+
+    /// Sees that all can be written, and leaves them as they are till then.
+    pub fn kept(self) -> Result<Destinations> {
+        self.destinations.iter().try_for_each(Destination::check)?;
+        Ok(Destinations(self.destinations))
+    }
+}
+
+/// Where a command writes to, by option.
+#[derive(Debug)]
+pub struct Destinations(Vec<Destination>);
+
+impl Destinations {
+    /// Writes the file of an option, if one is asked for.
+    pub fn write(&self, option: &str, bytes: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        match self.0.iter().find(|destination| destination.option == option) {
+            Some(destination) => destination.write(&bytes()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a value as JSON.
+    pub fn write_json(&self, option: &str, value: impl FnOnce() -> Result<Value>) -> Result<()> {
+        self.write(option, || Ok(format!("{:#}\n", value()?).into_bytes()))
+    }
+}
+
+/// One file that a command writes.
+#[derive(Debug)]
+struct Destination {
+    option: &'static str,
+    path: PathBuf,
+    /// It is, or will be, a regular file.
+    is_file: bool,
+}
+
+impl Destination {
+    fn named<T>(&self, result: io::Result<T>) -> Result<T> {
+        result.map_err(|error| anyhow!("{}: {error}", self.path.display()))
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(!self.path.is_dir(), "{}: a directory", self.path.display());
+        let there = fs::metadata(&self.path).ok();
+        if there.as_ref().is_some_and(|metadata| metadata.file_type().is_fifo()) {
+            // Who reads from it would take this for the end.
+            return Ok(());
+        }
+        self.named(OpenOptions::new().write(true).create(true).truncate(false).open(&self.path))?;
+        if there.is_some() { Ok(()) } else { self.named(fs::remove_file(self.target()?)) }
+    }
+
+    /// The file itself, behind all links; or where it will be.
+    fn target(&self) -> Result<PathBuf> {
+        let mut path = self.path.clone();
+        for _ in 0..MAX_LINKS {
+            let Ok(target) = fs::read_link(&path) else { break };
+            path = path.parent().unwrap_or(Path::new("")).join(target);
+        }
+        Ok(path)
+    }
+
+    fn clear(&self) -> Result<()> {
+        if !self.is_file {
+            return Ok(());
+        }
+        let target = self.target()?;
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // It may be written, but not its directory.
+            Err(_) => self.named(File::create(&target).map(|_| ())),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        if !self.is_file {
+            return self.named(
+                OpenOptions::new().write(true).open(&self.path).and_then(|mut file| file.write_all(bytes)),
+            );
+        }
+        let target = self.target()?;
+        match complete(&target, bytes) {
+            // The file system has no files without names, or the directory may not be written.
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                let written = fs::write(&target, bytes);
+                if written.is_err() {
+                    // Half a file helps nobody.
+                    let _ = fs::remove_file(&target);
+                }
+                self.named(written)
+            }
+            result => self.named(result),
+        }
+    }
+}
+
+/// Writes a file that has no name before it is complete.
+fn complete(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What the umask takes away is not given.
+    let mode = Mode::from_raw_mode(0o666);
+    let mut file = File::from(openat(CWD, parent, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode)?);
+    file.write_all(bytes)?;
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |path: &Path| linkat(CWD, nameless.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW);
+    match link(path) {
+        Err(rustix::io::Errno::EXIST) => {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(format!(".{}", std::process::id()));
+            link(beside.as_ref())?;
+            fs::rename(&beside, path)
+        }
+        result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn one_file_is_recognised_however_it_is_called() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("there"), "").unwrap();
+        fs::hard_link(at("there"), at("hard")).unwrap();
+        symlink("there", at("soft")).unwrap();
+        symlink("absent", at("dangling")).unwrap();
+        symlink(at("loop"), at("loop")).unwrap();
+        let there = Place::of(&at("there"));
+        for name in ["hard", "soft", "sub/../there", "./there"] {
+            assert_eq!(Place::of(&at(name)), there, "{name}");
+        }
+        let absent = Place::of(&at("absent"));
+        assert_eq!(Place::of(&at("dangling")), absent);
+        assert_eq!(Place::of(&at("sub/../absent")), absent);
+        assert_ne!(Place::of(&at("absent2")), absent);
+        for other in ["sub", "no/where"] {
+            assert_eq!(Place::of(&at(other)), Place::Other);
+        }
+        assert_eq!(Place::of(Path::new("/dev/null")), Place::Other);
+    }
+
+    #[test]
+    fn what_would_be_lost_is_refused_with_both_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+        fs::write(&one, "content").unwrap();
+        symlink(&one, &two).unwrap();
+        let error =
+            Files::default().read("--elf", [&one]).written("--json", Some(&two)).unwrap_err().to_string();
+        assert!(error.contains("two is the file of --elf") && error.ends_with("one"), "{error}");
+        let files = Files::default().written("--json", Some(&two)).unwrap();
+        assert!(files.written("--trace", Some(&one)).unwrap_err().to_string().contains("of --json"));
+        assert_eq!(fs::read(&one).unwrap(), b"content");
+        let null = PathBuf::from("/dev/null");
+        let files = Files::default().written("--json", Some(&null)).unwrap().written("--trace", Some(&null));
+        assert!(files.is_ok());
+    }
+
+    #[test]
+    fn files_are_complete_or_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("old"), "old").unwrap();
+        symlink("old", at("link")).unwrap();
+        let nowhere = at("no/where");
+        let bad =
+            Files::default().written("--json", Some(&at("old"))).unwrap().written("--trace", Some(&nowhere));
+        let error = bad.unwrap().cleared().unwrap_err().to_string();
+        assert!(error.contains("no/where: No such file"), "{error}");
+        assert_eq!(fs::read(at("old")).unwrap(), b"old");
+
+        let files = Files::default().written("--json", Some(&at("link"))).unwrap();
+        let files = files.written("--trace", Some(&at("new"))).unwrap().cleared().unwrap();
+        assert!(!at("old").exists() && !at("new").exists());
+        files.write("--json", || Ok(b"json".to_vec())).unwrap();
+        files.write("--trace", || Ok(b"trace".to_vec())).unwrap();
+        files.write("--plot", || panic!("nobody asked")).unwrap();
+        assert_eq!(
+            (fs::read(at("old")).unwrap(), fs::read(at("new")).unwrap()),
+            (b"json".to_vec(), b"trace".to_vec())
+        );
+        files.write("--trace", || Ok(b"again".to_vec())).unwrap();
+        assert_eq!(fs::read(at("new")).unwrap(), b"again");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let full = PathBuf::from("/dev/full");
+        let files = Files::default().written("--json", Some(&full)).unwrap().cleared().unwrap();
+        let error = files.write("--json", || Ok(b"x".to_vec())).unwrap_err().to_string();
+        assert!(error.starts_with("/dev/full: No space left"), "{error}");
+    }
+}

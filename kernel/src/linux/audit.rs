@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//! What has to hold between two system calls, whatever the last one came to: for tests.
+
+use std::collections::BTreeSet;
+
+use super::Linux;
+use super::budget::FILES_SHARE;
+use super::descriptor::Object;
+use super::fs::InodeId;
+use super::pipe::{End, PipeId};
+use super::task::Task;
+use crate::mem::space::Space;
+
+impl Linux {
+    fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.others.iter().chain(std::iter::once(&self.task)).map(|task| &**task)
+    }
+
+    /// Leaves no room in any list: what comes next has to make some.
+    pub fn tighten(&mut self) {
+        for task in self.others.iter_mut().chain(std::iter::once(&mut self.task)) {
+            task.memory.tighten();
+            task.descriptors.tighten();
+        }
+        self.others.shrink_to_fit();
+        self.fs.tighten();
+    }
+
+    /// Fails unless everything is counted right that several hold, pages are where they are
+    /// noted down, and budgets are what is there. `space` finds a process's memory.
+    pub fn audit<'a>(&self, space: impl Fn(u64) -> &'a Space) {
+        let mut descriptions = BTreeSet::new();
+        let mut held = Vec::new();
+        for task in self.tasks() {
+            task.memory.audit(space(task.id));
+            held.push(Object::Inode(task.working_directory));
+            for (description, object) in task.descriptors.open_ones() {
+                if descriptions.insert(description) {
+                    held.push(object);
+                }
+            }
+        }
+        let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
+        self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.memory_len / FILES_SHARE);
+        self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
+        let ends = self.zombies.len() + self.others.len();
+        assert!(self.others.is_empty() || self.zombies.capacity() >= ends, "no room for zombies");
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//! What a run made the machine do beside the engine's own events, which a model of costs needs too.
+//!
+//! What every entry, run or PE does the same number of times is derived from their numbers, so that
+//! no PE pays for counting it; the rest was counted where it happened. Whoever changes how often
+//! one of these is done changes it here: a test holds every number against the instructions that
+//! QEMU executed (`cargo reprise test profile`).
+
+use pe_replay::DelimiterKind;
+use pe_replay::wire::end::Totals;
+
+use crate::arch::context::{APIC_WRITES, BASES, SELECTORS, TIME_STAMPS};
+use crate::arch::tally::Reading;
+
+/// Completes a run's events; `counted` is what was counted since its start, `drained` how many
+/// interrupts the entry code has taken and ended by itself.
+pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
+    let ended_by = |kind: DelimiterKind| totals.ends[kind as usize];
+    let events = &mut totals.events;
+    let begun = events.entries.saturating_sub(events.resumed);
+    events.states = events.entries;
+    events.selectors = SELECTORS * events.entries;
+    events.bases_written = BASES * events.entries;
+    events.bases_read = BASES * events.entries;
+    events.x87_resets = begun;
+    events.x87_clears = events.entries;
+    events.apic_writes = APIC_WRITES * events.entries + counted.apic_writes + drained;
+    // The watchdog looks at the time before each entry. The stopwatch does at the end of a PE and of
+    // what is done for it, when a PE is run again, after each write fault, around each flush.
+    let at_entries = (TIME_STAMPS + 1) * events.entries;
+    let laps = 2 * totals.pes + begun.saturating_sub(totals.pes) + totals.write_faults;
+    let flushes = 2 * (events.cache_flushes + events.translation_flushes);
+    let served = ended_by(DelimiterKind::Syscall) + ended_by(DelimiterKind::Rdtsc);
+    events.time_stamps = at_entries + laps + flushes + served + counted.time_stamps;
+    events.spaces_loaded = counted.spaces_loaded;
+    events.pages_invalidated = counted.pages_invalidated;
+    events.lines_copied = counted.lines_copied;
+    events.lines_filled = counted.lines_filled;
+}

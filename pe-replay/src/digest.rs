@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//! Digests: what a PE left behind, in two numbers.
+//!
+//! They depend on nothing else: not on how often the PE was run, on how results were compared, on the order in which
+//! pages joined the written set, or on who built the engine. So the PEs of two modes, machines or builds can be held
+//! against each other. What goes in, in which order and under which numbers, stands still: `tests/wire/digest.rs`
+//! pins it.
+
+use core::fmt;
+
+use postcard::fixint::le;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::compare;
+use crate::stop::Delimiter;
+use crate::uprr::{Uprr, xsave};
+
+/// What a PE left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Of delimiter, count, and the registers in the normal form.
+    #[serde(with = "le")]
+    pub state: u128,
+    /// Of address and content of each page written; 0 where none was, or none is tracked
+    /// ([`Mode::Off`](crate::Mode::Off)).
+    #[serde(with = "le")]
+    pub pages: u128,
+}
+
+/// Words in front of the extended state: four of the end, the rest registers.
+const WORDS: usize = 4 + 26;
+const STATE_LEN: usize = 8 * WORDS + xsave::LEN;
+
+impl Digest {
+    /// Length of the encoded form, in bytes.
+    pub const LEN: usize = 32;
+
+    /// The digest of an end and what is there then. `registers` are in the normal form; of
+    /// each page written there are its address and the XXH3 of its content.
+    pub fn new(
+        registers: &Uprr,
+        delimiter: Delimiter,
+        count: u64,
+        pages: impl Iterator<Item = (u64, u128)>,
+    ) -> Self {
+        let pages = pages.map(|(address, content)| page(address, content));
+        Self { state: state(registers, delimiter, count), pages: pages.fold(0, u128::wrapping_add) }
+    }
+
+    /// The encoded form, which is postcard's.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let (state, pages) = bytes.split_at_mut(size_of::<u128>());
+        state.copy_from_slice(&self.state.to_le_bytes());
+        pages.copy_from_slice(&self.pages.to_le_bytes());
+        bytes
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}-{:032x}", self.state, self.pages)
+    }
+}
+
+fn state(registers: &Uprr, delimiter: Delimiter, count: u64) -> u128 {
+    let (kind, error, address) = compare::details(delimiter);
+    let mut bytes = [0; STATE_LEN];
+    let (words, extended) = bytes.split_at_mut(8 * WORDS);
+    let values = [kind, error, address, count].into_iter().chain(registers.words());
+    for (place, value) in words.as_chunks_mut::<8>().0.iter_mut().zip(values) {
+        *place = value.to_le_bytes();
+    }
+    extended.copy_from_slice(&registers.extended.0);
+    xxh3_128(&bytes)
+}
+
+/// One page's part. They are added up, so that their order does not matter.
+fn page(address: u64, content: u128) -> u128 {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&address.to_le_bytes());
+    bytes[8..].copy_from_slice(&content.to_le_bytes());
+    xxh3_128(&bytes)
+}
