@@ -31,6 +31,8 @@ mod futex;
 mod group_calls;
 mod layout;
 mod loader;
+mod lock_calls;
+mod locks;
 mod memory;
 mod memory_calls;
 mod pages;
@@ -39,6 +41,7 @@ mod pipe;
 mod pipe_calls;
 mod process_calls;
 mod random;
+mod ranges;
 mod resident;
 mod root;
 mod schedule;
@@ -69,6 +72,7 @@ use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
+use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
@@ -130,6 +134,7 @@ pub struct Linux {
     memory_len: u64,
     fs: Fs,
     pipes: Pipes,
+    locks: Locks,
     clock: Clock,
     random: Random,
     /// Unknown calls that the log has already named.
@@ -182,12 +187,14 @@ impl Linux {
             is_stopped: false,
             report: None,
             waiting: None,
+            wanted: None,
             transfer: None,
         })?;
         let mut linux = Self {
             memory_len,
             fs,
             pipes: Pipes::new(memory_len / PIPES_SHARE),
+            locks: Locks::default(),
             clock,
             random,
             named: [false; LOGGED_CALLS],
@@ -254,6 +261,11 @@ impl Linux {
         }
     }
 
+    /// All processes that have not ended.
+    fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.others.iter().chain(core::iter::once(&self.task)).map(|task| &**task)
+    }
+
     /// Whether the call that the process waits in is cut short by a signal.
     fn is_interrupted(&self) -> bool {
         self.task.waiting.is_some() && self.task.signals.is_due()
@@ -281,8 +293,7 @@ impl Linux {
     fn returned(&mut self) -> Next {
         // A parent that waits after vfork has its result already.
         if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
-            self.task.waiting = None;
-            self.task.transfer = None;
+            self.task.stop_waiting();
         }
         if self.newborn.is_some() {
             Next::Fork
@@ -339,6 +350,8 @@ fn is_restartable(call: Option<Sysno>) -> bool {
                 | Sysno::wait4
                 | Sysno::waitid
                 | Sysno::futex
+                | Sysno::flock
+                | Sysno::fcntl
         )
     )
 }

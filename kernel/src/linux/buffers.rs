@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use super::errno::{EFAULT, EINVAL, Errno, Failure};
-use super::fallible::Exhausted;
+use super::fallible;
 use super::layout::get_u64;
 use super::user::{User, check_range};
 
@@ -71,7 +71,7 @@ impl Buffers {
             return Err(EINVAL.into());
         }
         let mut buffers = Vec::new();
-        buffers.try_reserve_exact(count as usize).map_err(|_| Exhausted)?;
+        fallible::reserve_exact(&mut buffers, count as usize)?;
         let mut left = 0;
         for index in 0..count {
             let at = vector.checked_add(IOVEC_LEN as u64 * index).ok_or(EFAULT)?;
@@ -83,8 +83,7 @@ impl Buffers {
             check_range(address, length)?;
             let length = length.min(MAX_TRANSFER_LEN - left);
             left += length;
-            // There is room for all of them.
-            buffers.push(Buffer { address, length });
+            fallible::push_reserved(&mut buffers, Buffer { address, length });
         }
         Ok(Self::new(List::Many(buffers), left))
     }

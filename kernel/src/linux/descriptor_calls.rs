@@ -6,8 +6,8 @@
 
 use linux_raw_sys::general::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD,
-    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, O_NONBLOCK, POLLERR, POLLHUP, POLLIN,
-    POLLNVAL, POLLOUT,
+    F_SETFL, F_SETLK, F_SETLKW, FD_CLOEXEC, O_LARGEFILE, O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLNVAL,
+    POLLOUT,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 
@@ -42,14 +42,8 @@ impl Linux {
             }
             F_GETFL => Ok(u64::from(self.task.descriptors.get(fd)?.flags | O_LARGEFILE)),
             F_SETFL => self.set_flags(fd, argument as u32),
-            // Nobody else is there to hold a lock.
-            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
-                self.task.descriptors.get(fd).map(|_| Ok(0))?
-            }
-            F_GETLK | F_OFD_GETLK => {
-                self.task.descriptors.get(fd)?;
-                self.user(space).write(argument, &(F_UNLCK as u16).to_le_bytes())?;
-                Ok(0)
+            F_GETLK | F_OFD_GETLK | F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+                self.record_lock(space, fd, command, argument)
             }
             _ => self.task.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
         }

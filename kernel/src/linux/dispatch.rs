@@ -61,7 +61,8 @@ impl Linux {
             Sysno::copy_file_range => Err(EXDEV.into()),
             Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
             Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
-            Sysno::syncfs | Sysno::flock => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::flock => self.flock(fd(a), b as u32),
+            Sysno::syncfs => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
@@ -69,6 +70,7 @@ impl Linux {
             Sysno::pipe2 => self.pipe(space, a, b as u32),
             Sysno::memfd_create => self.memfd_create(space, a, b as u32),
             Sysno::close => self.close(fd(a)),
+            Sysno::close_range => self.close_range(a as u32, b as u32, c as u32),
             Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
             Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
             Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),

@@ -56,7 +56,7 @@ impl Linux {
                 .map_err(|_| lost)?;
         self.task.memory = memory;
         while let Some(closed) = self.task.descriptors.close_one(true) {
-            self.drop_description(closed);
+            self.after_close(closed);
         }
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());

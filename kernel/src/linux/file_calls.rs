@@ -12,6 +12,10 @@ use super::descriptor::{Description, Object};
 use super::errno::{EBADF, EINVAL, ENXIO, ESPIPE, Errno, Reply};
 use super::fs::{InodeId, Node};
 
+/// Flags of `close_range` (include/uapi/linux/close_range.h).
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 impl Linux {
     /// `lseek`.
     pub(super) fn lseek(&mut self, fd: i32, offset: u64, whence: u32) -> Reply {
@@ -83,7 +87,24 @@ impl Linux {
     /// `close`.
     pub(super) fn close(&mut self, fd: i32) -> Reply {
         let closed = self.task.descriptors.close(fd)?;
-        self.drop_description(closed);
+        self.after_close(closed);
+        Ok(0)
+    }
+
+    /// `close_range`: all descriptors are one process's, so that none has to be unshared.
+    pub(super) fn close_range(&mut self, first: u32, last: u32, flags: u32) -> Reply {
+        if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
+            return Err(EINVAL.into());
+        }
+        if flags & CLOSE_RANGE_CLOEXEC != 0 {
+            self.task.descriptors.close_on_exec_between(first.into(), last.into());
+            return Ok(0);
+        }
+        let mut from = u64::from(first);
+        while let Some((number, closed)) = self.task.descriptors.close_between(from, last.into()) {
+            self.after_close(closed);
+            from = number + 1;
+        }
         Ok(0)
     }
 
@@ -110,8 +131,9 @@ impl Linux {
 
     /// `dup2` and `dup3`.
     pub(super) fn duplicate_to(&mut self, old: i32, new: i32, close_on_exec: bool) -> Reply {
-        let closed = self.task.descriptors.duplicate_to(old, new, close_on_exec)?;
-        self.drop_description(closed);
+        if let Some(closed) = self.task.descriptors.duplicate_to(old, new, close_on_exec)? {
+            self.after_close(closed);
+        }
         Ok(new as u64)
     }
 

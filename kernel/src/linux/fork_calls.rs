@@ -107,7 +107,7 @@ impl Linux {
     /// If there is no other process.
     pub fn end(&mut self, status: Status) {
         while let Some(closed) = self.task.descriptors.close_one(false) {
-            self.drop_description(closed);
+            self.after_close(closed);
         }
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };

@@ -17,11 +17,6 @@ use super::{Linux, Next};
 use crate::mem::space::Space;
 
 impl Linux {
-    /// All processes that have not ended.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.others.iter().chain(core::iter::once(&self.task)).map(|task| &**task)
-    }
-
     fn task_of(&mut self, id: u64) -> Option<&mut Task> {
         let all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
         all.map(|task| &mut **task).find(|task| task.id() == id)
@@ -95,8 +90,7 @@ impl Linux {
             let is_final = Sysno::new(uprr.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
             if done > 0 || is_final {
                 uprr.rax = if done > 0 { done } else { EINTR.in_rax() };
-                self.task.transfer = None;
-                self.task.waiting = None;
+                self.task.stop_waiting();
                 return Some(self.deliver(space, uprr));
             }
             let (info, _) = self.task.signals.next_due()?;

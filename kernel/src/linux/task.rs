@@ -7,6 +7,7 @@ use super::buffers::Buffers;
 use super::descriptor::Descriptors;
 use super::fallible::Exhausted;
 use super::fs::InodeId;
+use super::locks::Lock;
 use super::memory::Memory;
 use super::process_calls::{LIMITS, Limit};
 use super::signal::Signals;
@@ -155,6 +156,8 @@ pub struct Task {
     pub report: Option<Status>,
     /// Set while it waits.
     pub waiting: Option<Waiting>,
+    /// The record lock that it waits for, if it waits for one.
+    pub wanted: Option<Lock>,
     /// What the system call which waits has transferred so far, and has still to transfer.
     pub transfer: Option<Buffers>,
 }
@@ -163,6 +166,11 @@ impl Task {
     /// Its number.
     pub fn id(&self) -> u64 {
         self.identity.id
+    }
+
+    /// Its system call does not wait any more.
+    pub fn stop_waiting(&mut self) {
+        (self.waiting, self.wanted, self.transfer) = (None, None, None);
     }
 
     /// A child with the same properties and memory.
@@ -179,6 +187,7 @@ impl Task {
             is_stopped: false,
             report: None,
             waiting: None,
+            wanted: None,
             transfer: None,
         })
     }

@@ -42,7 +42,7 @@ struct Attempt {
 }
 
 /// Calls that may do a part of what they are asked to.
-const TRANSFERS: [Sysno; 11] = [
+const TRANSFERS: [Sysno; 13] = [
     Sysno::read,
     Sysno::write,
     Sysno::pread64,
@@ -51,6 +51,8 @@ const TRANSFERS: [Sysno; 11] = [
     Sysno::writev,
     Sysno::preadv,
     Sysno::pwritev,
+    Sysno::preadv2,
+    Sysno::pwritev2,
     Sysno::getrandom,
     Sysno::getdents64,
     Sysno::ftruncate,
@@ -147,7 +149,7 @@ fn check(
         _ if first == reference => return,
         (Next::OutOfMemory | Next::Kill { signal: 9 }, _) => return,
         (Next::Continue, value @ -4095..0) => {
-            let honest = [errno::ENOMEM, errno::ENOSPC, errno::ENFILE];
+            let honest = [errno::ENOMEM, errno::ENOSPC, errno::ENFILE, errno::ENOLCK];
             assert!(honest.contains(&(-value as u32)), "{}", context());
         }
         (Next::Continue, value) if call.is_some_and(|call| TRANSFERS.contains(&call)) => {
