@@ -11,6 +11,7 @@
 //!
 //! Not here: threads, sockets, and signals from outside.
 
+mod advice_calls;
 mod area;
 #[cfg(test)]
 mod audit;
@@ -35,6 +36,7 @@ mod lock_calls;
 mod locks;
 mod memory;
 mod memory_calls;
+mod on_fork;
 mod pages;
 mod path_calls;
 mod pipe;
@@ -45,6 +47,7 @@ mod ranges;
 mod resident;
 mod root;
 mod schedule;
+mod scheduling_calls;
 pub mod signal;
 mod signal_calls;
 mod stack;
@@ -77,6 +80,7 @@ use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
+use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::time_calls::Clock;
@@ -184,6 +188,10 @@ impl Linux {
             limits: LIMITS,
             umask: 0o022,
             name: exec::short_name(program_name),
+            scheduling: Scheduling::default(),
+            personality: 0,
+            is_dumpable: true,
+            has_no_new_privileges: false,
             is_stopped: false,
             report: None,
             waiting: None,

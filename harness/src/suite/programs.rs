@@ -14,6 +14,7 @@ use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "programs::showcase", run: |context| project(context, "showcase", Native::Same) },
+    Test { name: "programs::advice", run: |context| project(context, "advice", Native::Same) },
     Test { name: "programs::aliases", run: |context| project(context, "aliases", Native::Same) },
     Test { name: "programs::alloc", run: |context| project(context, "alloc", Native::Same) },
     Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },

@@ -145,11 +145,19 @@ impl Linux {
                 let object = self.task.descriptors.get(fd(a))?.object;
                 self.chmod(object, b as u32)
             }
-            // Everything belongs to root, whoever it is given to.
-            Sysno::chown => self.object(space, P::here(a), 0).map(|_| 0),
-            Sysno::lchown => self.object(space, P::here(a), AT_SYMLINK_NOFOLLOW).map(|_| 0),
-            Sysno::fchownat => self.object(space, at(a, b), e as u32).map(|_| 0),
-            Sysno::fchown => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::chown | Sysno::lchown => {
+                let flags = if call == Sysno::lchown { AT_SYMLINK_NOFOLLOW } else { 0 };
+                let object = self.object(space, P::here(a), flags)?;
+                self.chown(object, b as u32, c as u32)
+            }
+            Sysno::fchownat => {
+                let object = self.object(space, at(a, b), e as u32)?;
+                self.chown(object, c as u32, d as u32)
+            }
+            Sysno::fchown => {
+                let object = self.task.descriptors.get(fd(a))?.object;
+                self.chown(object, b as u32, c as u32)
+            }
             Sysno::utimensat => self.utimensat(space, at(a, b), c, d as u32),
             Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.task.umask, a as u32 & 0o777))),
 
@@ -160,8 +168,12 @@ impl Linux {
             Sysno::mremap => self.mremap(space, arguments),
             Sysno::madvise => self.madvise(space, a, b, c as u32),
             Sysno::brk => Ok(self.task.memory.set_break(space, a)),
-            Sysno::mlock | Sysno::mlock2 | Sysno::munlock | Sysno::msync => self.check_mapped(a, b),
-            Sysno::mlockall | Sysno::munlockall => Ok(0),
+            Sysno::mlock => self.mlock(space, a, b, 0),
+            Sysno::mlock2 => self.mlock(space, a, b, c as u32),
+            Sysno::mlockall => self.mlockall(space, a as u32),
+            Sysno::munlock => self.munlock(a, b),
+            Sysno::munlockall => Ok(0),
+            Sysno::msync => self.msync(a, b, c as u32),
 
             // Time.
             Sysno::clock_gettime => self.clock_gettime(space, a as u32, b),
@@ -201,14 +213,16 @@ impl Linux {
             Sysno::getsid => Ok(self.identity_of(a as i32)?.session),
             Sysno::setpgid => self.setpgid(a as i32, b as i32),
             Sysno::setsid => self.setsid(),
-            Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid | Sysno::getgroups => Ok(0),
+            Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid => Ok(0),
+            Sysno::getgroups => Self::getgroups(a as i32),
+            // What was before is told, and nothing changes.
             Sysno::setfsuid | Sysno::setfsgid => Ok(0),
             Sysno::getresuid | Sysno::getresgid => self.write_zero_words(space, [a, b, c]),
             // Nobody can be anybody but root.
             Sysno::setuid | Sysno::setgid if a as u32 == 0 => Ok(0),
             Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
             Sysno::arch_prctl => self.arch_prctl(space, uprr, a as u32, b),
-            Sysno::prctl => self.prctl(space, a as u32, b),
+            Sysno::prctl => self.prctl(space, a as u32, b, [c, d, e]),
             Sysno::set_robust_list => self.set_robust_list(b),
             Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
             Sysno::prlimit64 => self.prlimit(space, a, b as u32, c, d),
@@ -218,7 +232,7 @@ impl Linux {
             Sysno::setrlimit => self.prlimit(space, 0, a as u32, b, 0),
             Sysno::getrandom => self.getrandom(space, a, b, c as u32),
             Sysno::uname => self.uname(space, a),
-            Sysno::personality => Ok(0),
+            Sysno::personality => self.personality(a as u32),
             Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
             Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32),
             Sysno::fork => self.clone(space, uprr, SIGCHLD, 0, [0; 2]),
@@ -231,13 +245,17 @@ impl Linux {
                 self.yields = true;
                 Ok(0)
             }
-            Sysno::sched_setscheduler | Sysno::sched_getscheduler => Ok(0),
-            Sysno::sched_getaffinity => self.sched_getaffinity(space, u64::from(b as u32), c),
-            Sysno::sched_setaffinity => self.sched_setaffinity(space, u64::from(b as u32), c),
+            Sysno::sched_setscheduler => self.sched_setscheduler(space, a as i32, b as u32, c),
+            Sysno::sched_getscheduler => self.sched_getscheduler(a as i32),
+            Sysno::sched_setparam => self.sched_setparam(space, a as i32, b),
+            Sysno::sched_getparam => self.sched_getparam(space, a as i32, b),
+            Sysno::sched_get_priority_max => Self::sched_priority(a as u32, 99),
+            Sysno::sched_get_priority_min => Self::sched_priority(a as u32, 1),
+            Sysno::sched_getaffinity => self.sched_getaffinity(space, a as i32, b as u32, c),
+            Sysno::sched_setaffinity => self.sched_setaffinity(space, a as i32, b as u32, c),
             Sysno::getcpu => self.getcpu(space, a, b),
-            // The kernel's own encoding: 20 is the neutral one.
-            Sysno::getpriority => Ok(20),
-            Sysno::setpriority => Ok(0),
+            Sysno::getpriority => self.getpriority(a as u32, b as i32),
+            Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),
             // Restartable sequences: the C library goes on without.
             Sysno::rseq => Err(ENOSYS.into()),
             _ => Err(self.unknown(call.id() as u32, call.name())),

@@ -62,6 +62,7 @@ impl Linux {
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(uprr, image.entry, stack);
         self.task.identity.has_executed = true;
+        self.task.is_dumpable = true;
         let own = self.task.id();
         self.release_vfork(own);
         self.events += 1;

@@ -62,6 +62,12 @@ impl Linux {
             self.fs.release(task.working_directory);
             ENOMEM
         })?;
+        // With CLONE_VM the child has the same memory, advice or not.
+        if flags & CLONE_VM == 0 && task.memory.begin(&mut child).is_err() {
+            child.discard();
+            self.fs.release(task.working_directory);
+            return Err(ENOMEM.into());
+        }
         let mut state = uprr.clone();
         state.rax = 0;
         if stack != 0 {

@@ -13,6 +13,7 @@ use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 use super::area::{Area, Areas, Kind};
 use super::errno::{EEXIST, ENOMEM, Errno};
 use super::fallible::{self, Exhausted};
+use super::on_fork::{Fate, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
@@ -94,6 +95,8 @@ pub struct Memory {
     areas: Areas,
     resident: Resident,
     objects: Vec<Attached>,
+    /// What children do not get.
+    pub on_fork: OnFork,
     /// Where the heap begins.
     heap_start: u64,
     /// The program break.
@@ -119,6 +122,7 @@ impl Memory {
             areas: Areas::default(),
             resident: Resident::default(),
             objects: Vec::new(),
+            on_fork: OnFork::default(),
             heap_start: 0,
             heap_break: 0,
             commit_limit,
@@ -133,10 +137,31 @@ impl Memory {
             areas: self.areas.fork()?,
             resident: self.resident.fork()?,
             objects,
+            on_fork: self.on_fork.fork()?,
             heap_start: self.heap_start,
             heap_break: self.heap_break,
             commit_limit: self.commit_limit,
         })
+    }
+
+    /// What is advised for children is done: this is a child's memory, and `space` its own.
+    pub fn begin(&mut self, space: &mut Space) -> Result<(), Exhausted> {
+        let mut from = 0;
+        while let Some((start, end, fate)) = self.on_fork.next(from) {
+            match fate {
+                Fate::Omitted => self.unmap(space, start, end)?,
+                Fate::Wiped => self.discard(space, start, end)?,
+            }
+            from = end;
+        }
+        Ok(())
+    }
+
+    /// Zeros shared pages of which areas are.
+    pub fn clear_shared(&mut self, object: u64, offset: u64, length: u64) {
+        if let Some(attached) = self.objects.iter().find(|attached| attached.id == object) {
+            attached.object.borrow_mut().clear(offset, length);
+        }
     }
 
     /// The areas.
@@ -169,7 +194,9 @@ impl Memory {
     /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
         self.resident.reserve_cut(start, end)?;
+        self.on_fork.reserve()?;
         self.areas.remove(start, end)?;
+        self.on_fork.forget(start, end)?;
         self.discard(space, start, end)?;
         let areas = self.areas.all();
         let is_of = |area: &Area, id| matches!(area.kind, Kind::Shared { object, .. } if object == id);
@@ -180,6 +207,7 @@ impl Memory {
     /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no
     /// page is there any more.
     pub fn reserve_unmap(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.on_fork.reserve()?;
         self.areas.reserve_cuts(start, end)
     }
 

@@ -112,6 +112,16 @@ impl Pages {
         Ok(bytes.len())
     }
 
+    /// Zeros whole pages, and gives back what they took.
+    pub fn clear(&mut self, offset: u64, length: u64) {
+        let numbers = offset / PAGE_LEN..offset.saturating_add(length).div_ceil(PAGE_LEN);
+        let before = self.frames.len();
+        self.frames.retain(|(number, _)| !numbers.contains(number));
+        if self.frames.len() < before {
+            self.cuts = self.cuts.wrapping_add(1);
+        }
+    }
+
     /// Cuts or lengthens it.
     pub fn resize(&mut self, length: u64) {
         if length < self.length {

@@ -29,6 +29,11 @@ impl<T: Copy + PartialEq> Ranges<T> {
         self.list.len()
     }
 
+    /// Makes sure that the next [`set`](Self::set) succeeds.
+    pub fn reserve(&mut self) -> Result<(), Exhausted> {
+        fallible::reserve(&mut self.list, 2)
+    }
+
     /// Those that have a part between two numbers, whole.
     pub fn touching(&self, start: u64, end: u64) -> impl Iterator<Item = (Range<u64>, T)> {
         let first = self.list.partition_point(|(range, _)| range.end <= start);
@@ -43,7 +48,7 @@ impl<T: Copy + PartialEq> Ranges<T> {
             return Ok(());
         }
         // A range can become three: what follows needs no more room than that.
-        fallible::reserve(&mut self.list, 2)?;
+        self.reserve()?;
         let first = self.list.partition_point(|(range, _)| range.end <= start);
         let behind = self.list.partition_point(|(range, _)| range.start < end).max(first);
         let reached = &self.list[first..behind];

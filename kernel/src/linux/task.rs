@@ -10,6 +10,7 @@ use super::fs::InodeId;
 use super::locks::Lock;
 use super::memory::Memory;
 use super::process_calls::{LIMITS, Limit};
+use super::scheduling_calls::Scheduling;
 use super::signal::Signals;
 
 /// The first process's number.
@@ -150,6 +151,14 @@ pub struct Task {
     pub umask: u32,
     /// Its name.
     pub name: [u8; 16],
+    /// What it wished for of the scheduler.
+    pub scheduling: Scheduling,
+    /// What `personality` has set.
+    pub personality: u32,
+    /// What `prctl` says of dumps, of which there are none.
+    pub is_dumpable: bool,
+    /// What `prctl` says of privileges, of which there are no others.
+    pub has_no_new_privileges: bool,
     /// Set from a stop until it is continued: nothing but that and its end lets it run.
     pub is_stopped: bool,
     /// The last stop or continuation, until the parent has waited for it.
@@ -184,6 +193,10 @@ impl Task {
             limits: self.limits,
             umask: self.umask,
             name: self.name,
+            scheduling: self.scheduling.fork(),
+            personality: self.personality,
+            is_dumpable: self.is_dumpable,
+            has_no_new_privileges: self.has_no_new_privileges,
             is_stopped: false,
             report: None,
             waiting: None,

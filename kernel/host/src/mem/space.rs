@@ -102,6 +102,9 @@ impl Space {
         Ok(Self { pages: heap::outside(|| self.pages.clone()) })
     }
 
+    /// Gives everything back.
+    pub fn discard(self) {}
+
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
         let copied = |page: &&mut Page| page.sharing == Sharing::CopyOnWrite;

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::super::errno::{ELOOP, ENOENT, ENOTDIR, Errno};
+use super::super::errno::{ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno};
 use super::super::fallible;
-use super::{Fs, InodeId, Node};
+use super::{Fs, InodeId, MAX_NAME_LEN, Node};
 
 /// The most symbolic links followed for one path (Linux's `MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;
@@ -53,6 +53,9 @@ impl Fs {
             let behind = fallible::copy(&rest[end..])?;
             rest.truncate(end);
             let name = core::mem::replace(&mut rest, behind);
+            if name.len() > MAX_NAME_LEN {
+                return Err(ENAMETOOLONG);
+            }
             let is_last = rest.iter().all(|byte| *byte == b'/');
             let wants_directory = !rest.is_empty();
             let next = match name.as_slice() {
