@@ -48,6 +48,7 @@ mod resident;
 mod root;
 mod schedule;
 mod scheduling_calls;
+mod shortage;
 pub mod signal;
 mod signal_calls;
 mod stack;
@@ -85,7 +86,6 @@ use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::time_calls::Clock;
 use crate::archive::Archive;
-use crate::mem::frame;
 use crate::mem::space::Space;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
@@ -250,15 +250,20 @@ impl Linux {
             None => Err(self.unknown(number, "no such call")),
         };
         if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
-            log_out_of_memory();
+            self.log_shortage();
             return Next::OutOfMemory;
         }
         match reply {
             Ok(value) => uprr.rax = value,
             Err(Failure::Errno(errno)) => uprr.rax = errno.in_rax(),
-            Err(Failure::End(Next::OutOfMemory)) => {
-                log_out_of_memory();
-                return Next::OutOfMemory;
+            // The call is performed again when there is room, as one that waits is anyway.
+            Err(Failure::End(Next::OutOfMemory)) if self.makes_room() => {
+                if self.task.waiting.is_some() {
+                    return Next::Wait;
+                }
+                self.task.stop_waiting();
+                uprr.rip = uprr.rip.wrapping_sub(SYSCALL_LEN);
+                return Next::Yield;
             }
             Err(Failure::End(next)) => return self.settle(next),
         }
@@ -336,10 +341,7 @@ impl Linux {
             // made with other rights than a program's.
             Ok(Resolved::Present) | Err(Fault::Denied) => Err(SIGSEGV),
             Err(Fault::PastEnd) => Err(SIGBUS),
-            Err(Fault::OutOfMemory) => {
-                log_out_of_memory();
-                Err(SIGKILL)
-            }
+            Err(Fault::OutOfMemory) => Err(SIGKILL),
         }
     }
 }
@@ -362,8 +364,4 @@ fn is_restartable(call: Option<Sysno>) -> bool {
                 | Sysno::fcntl
         )
     )
-}
-
-fn log_out_of_memory() {
-    defmt::error!("out of memory: the program needs one more page, {=u64} are free", frame::free_count());
 }

@@ -10,6 +10,7 @@ mod memory;
 mod process;
 mod processes;
 mod shared;
+mod shortage;
 mod signal;
 mod stopping;
 mod transfer;

@@ -51,6 +51,10 @@ impl Linux {
             defmt::warn!("fork: there are {=usize} processes, which is the limit (EAGAIN)", MAX_PROCESSES);
             return Err(EAGAIN.into());
         }
+        // Numbers are not used again, and programs know them as an `int`.
+        if self.next_id > i32::MAX as u64 {
+            return Err(EAGAIN.into());
+        }
         fallible::reserve_one(&mut self.others)?;
         // So that its end can be noted down without fail.
         fallible::reserve(&mut self.zombies, self.others.len() + 1)?;

@@ -7,10 +7,10 @@ use linux_raw_sys::general::{
 };
 
 use super::Linux;
+use super::area::Kind;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
-use super::memory::page_down;
 use super::task::{Key, Waiting, Why};
-use crate::mem::space::{PAGE_LEN, Space};
+use crate::mem::space::Space;
 
 impl Linux {
     /// `futex`.
@@ -42,7 +42,7 @@ impl Linux {
             }
             FUTEX_WAKE | FUTEX_WAKE_BITSET => {
                 self.user(space).u32(address)?;
-                let key = self.futex_key(space, address, is_private);
+                let key = self.futex_key(address, is_private);
                 Ok(self.futex_wake(key, mask, value as u32))
             }
             FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
@@ -53,8 +53,8 @@ impl Linux {
                     return Err(EINVAL.into());
                 }
                 self.user(space).u32(other)?;
-                let from = self.futex_key(space, address, is_private);
-                let to = self.futex_key(space, other, is_private);
+                let from = self.futex_key(address, is_private);
+                let to = self.futex_key(other, is_private);
                 let woken = self.futex_wake(from, mask, value as u32);
                 let mut moved = 0;
                 while moved < u64::from(timeout as u32)
@@ -90,7 +90,7 @@ impl Linux {
                 if self.user(space).u32(address)? != value {
                     return Err(EAGAIN.into());
                 }
-                let key = self.futex_key(space, address, is_private);
+                let key = self.futex_key(address, is_private);
                 self.turns += 1;
                 let why = Why::Futex { key, mask, turn: self.turns, woken: false };
                 self.task.waiting = Some(Waiting { why, deadline_ns: None, seen: self.events });
@@ -100,12 +100,14 @@ impl Linux {
         Err(ETIMEDOUT.into())
     }
 
-    /// Where a futex is. The page has to be there.
-    fn futex_key(&self, space: &Space, address: u64, is_private: bool) -> Key {
-        let shared = if is_private { None } else { space.shared_key(page_down(address)) };
-        match shared {
-            Some(frame) => Key::Shared(frame + address % PAGE_LEN),
-            None => Key::Own { process: self.task.id(), address },
+    /// Where a futex is. What lies in shared memory is known by its place there, whatever
+    /// frame it has and whoever else has mapped it.
+    fn futex_key(&self, address: u64, is_private: bool) -> Key {
+        match self.task.memory.areas().find(address).map(|area| area.kind) {
+            Some(Kind::Shared { object, delta, .. }) if !is_private => {
+                Key::Shared { object, offset: address.wrapping_add(delta) }
+            }
+            _ => Key::Own { process: self.task.id(), address },
         }
     }
 

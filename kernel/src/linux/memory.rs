@@ -164,6 +164,16 @@ impl Memory {
         }
     }
 
+    /// How many pages are there.
+    pub fn resident_pages(&self) -> u64 {
+        let (mut from, mut count) = (0, 0);
+        while let Some(run) = self.resident.first_between(from, USER_END) {
+            count += (run.end - run.start) / PAGE_LEN;
+            from = run.end;
+        }
+        count
+    }
+
     /// The areas.
     pub fn areas(&self) -> &Areas {
         &self.areas

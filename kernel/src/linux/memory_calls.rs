@@ -13,7 +13,7 @@ use super::errno::{EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, Errno,
 use super::fs::{Device, InodeId, Node};
 use super::memory::{MMAP_MIN, MMAP_TOP, page_down, page_up};
 use super::pages::{Object, Pages};
-use super::{Linux, Next};
+use super::{Linux, Next, SIGKILL};
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
 
 /// What to map.
@@ -351,7 +351,7 @@ impl Linux {
         self.task
             .memory
             .relocate(space, start, start + kept, target)
-            .map_err(|OutOfFrames| Failure::End(Next::OutOfMemory))?;
+            .map_err(|OutOfFrames| Failure::End(Next::Kill { signal: SIGKILL }))?;
         if kept > 0 {
             self.task.memory.unmap(space, start, start + kept)?;
         }

@@ -131,6 +131,7 @@ impl Linux {
             return Err(ESRCH.into());
         }
         let before = *self.task.limits.get(resource as usize).ok_or(EINVAL)?;
+        self.user(space).prepare(old, 16)?;
         if new != 0 {
             let limit: [u8; 16] = self.user(space).structure(new)?;
             let limit = Limit { soft: get_u64(&limit, 0), hard: get_u64(&limit, 8) };

@@ -406,6 +406,11 @@ impl Signals {
         }
     }
 
+    /// Whether the signal is pending that nothing helps against.
+    pub fn is_doomed(&self) -> bool {
+        self.pending & bit(SIGKILL) != 0
+    }
+
     /// Whether no signal is pending and not blocked, not even one that is ignored.
     #[inline]
     pub fn is_none_due(&self) -> bool {

@@ -9,7 +9,7 @@ use pe_replay::Uprr;
 
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::signal::{Action, Stack};
+use super::signal::{Action, Info, Stack};
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -30,6 +30,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let before = self.task.signals.action(signal)?;
+        self.user(space).prepare(old, 32)?;
         if new != 0 {
             let action: [u8; 32] = self.user(space).structure(new)?;
             self.task.signals.set_action(signal, Action::read(&action))?;
@@ -104,6 +105,7 @@ impl Linux {
         }
         let timeout_ns = self.optional_timespec(space, timeout)?;
         let set = self.user(space).u64(set)?;
+        self.user(space).prepare(info, Info::LEN as u64)?;
         if let Some(taken) = self.task.signals.take(set) {
             if info != 0 {
                 self.user(space).write(info, &taken.bytes())?;
@@ -117,6 +119,7 @@ impl Linux {
     /// `sigaltstack`.
     pub(super) fn sigaltstack(&mut self, space: &mut Space, uprr: &Uprr, new: u64, old: u64) -> Reply {
         let before = self.task.signals.stack;
+        self.user(space).prepare(old, 24)?;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
             self.set_stack(&stack, uprr.rsp)?;

@@ -73,8 +73,13 @@ impl Status {
 /// Where somebody waits in a futex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// In a shared page: its frame and the offset there.
-    Shared(u64),
+    /// In shared memory.
+    Shared {
+        /// Which [`Pages`](super::pages::Pages).
+        object: u64,
+        /// The offset there.
+        offset: u64,
+    },
     /// In a page of one's own.
     Own {
         /// Whose.

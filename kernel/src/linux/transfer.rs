@@ -147,8 +147,8 @@ impl Linux {
         };
         match ended {
             Ok(()) => {}
-            Err(Failure::Errno(_)) if buffers.done() > 0 => {}
-            Err(wait @ Failure::End(Next::Deadlock)) => {
+            Err(Failure::Errno(_) | Failure::End(Next::OutOfMemory)) if buffers.done() > 0 => {}
+            Err(wait @ Failure::End(Next::Deadlock | Next::OutOfMemory)) => {
                 self.task.transfer = Some(buffers);
                 return Err(wait);
             }

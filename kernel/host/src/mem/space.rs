@@ -118,12 +118,6 @@ impl Space {
         Ok(true)
     }
 
-    /// What tells the frame of a shared page from all others.
-    pub fn shared_key(&self, page: u64) -> Option<u64> {
-        let page = self.pages.get(&page).filter(|page| page.sharing == Sharing::Shared)?;
-        Some(Rc::as_ptr(&page.frame.0) as u64)
-    }
-
     /// Nothing here has copies of its own.
     pub fn note_write(&mut self, _written: &SharedFrame) {}
 

@@ -94,10 +94,11 @@ fn attempt(prepare: &dyn Fn(&mut Process) -> Work, shortage: Shortage) -> Attemp
         frame::was_refused();
         let next = work(&mut process);
         // Who finds too few frames free asks for none.
-        let short = heap::recover() | frame::was_refused() | (next == Next::OutOfMemory);
+        let ended = matches!(next, Next::OutOfMemory | Next::Kill { signal: 9 });
+        let short = heap::recover() | frame::was_refused() | ended;
         frame::set_free(frame::free_count() + taken);
         let first = process.outcome(next);
-        let goes_on = next == Next::Continue;
+        let goes_on = matches!(next, Next::Continue | Next::Yield | Next::Wait);
         let again = (short && goes_on).then(|| {
             let next = work(&mut process);
             process.outcome(next)
@@ -156,7 +157,7 @@ fn check(
             assert!(value < reference.1, "{}", context());
             return;
         }
-        (Next::Continue | Next::Yield, _) => {}
+        (Next::Continue | Next::Yield | Next::Wait, _) => {}
         _ => panic!("{}", context()),
     }
     assert_eq!(again, Some(reference), "{}", context());

@@ -263,6 +263,27 @@ fn futexes_wake_in_order_and_by_place() {
 }
 
 #[test]
+fn a_futex_is_known_by_its_place_and_not_by_its_frame() {
+    const REMOVE: u64 = 9;
+    let mut process = Process::new();
+    let shared = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(shared, &[0; 8]);
+    let child = process.fork();
+    process.switch_to(child);
+    process.waits(Sysno::futex, &[shared, FUTEX_WAIT.into(), 0, 0]);
+    process.switch_to(FIRST_ID);
+    // The page gets another frame, and somebody else the one that it had.
+    assert_eq!(process.call(Sysno::madvise, &[shared, PAGE_LEN, REMOVE]), Ok(0));
+    let other = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(other, &[0; 8]);
+    process.poke(shared, &[0; 8]);
+    assert_eq!(process.call(Sysno::futex, &[other, FUTEX_WAKE.into(), 9]), Ok(0));
+    assert_eq!(process.call(Sysno::futex, &[shared, FUTEX_WAKE.into(), 9]), Ok(1));
+    assert_eq!(process.turn(), child);
+    assert_eq!(process.returns(), Ok(0));
+}
+
+#[test]
 fn time_passes_while_all_wait_and_for_nobody_else() {
     let mut process = Process::new();
     let time = DATA + PAGE_LEN;

@@ -39,7 +39,8 @@ impl Linux {
         signal: u8,
     ) -> Next {
         if signal == SIGKILL {
-            return Next::Kill { signal };
+            // With room made, the instruction is executed again.
+            return if self.makes_room() { Next::Yield } else { Next::OutOfMemory };
         }
         let trap = &mut self.task.signals.trap;
         (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
