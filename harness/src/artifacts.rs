@@ -36,6 +36,8 @@ pub struct Guest {
     pub package: &'static str,
     profile: &'static str,
     features: &'static [&'static str],
+    /// Its executable, if it is to have one only.
+    executable: Option<&'static str>,
     /// Target directory under `target`.
     directory: &'static str,
     flags: &'static [&'static str],
@@ -45,6 +47,8 @@ pub struct Guest {
 const KERNEL_FLAGS: &[&str] =
     &["-Crelocation-model=static", "-Ccode-model=kernel", "-Cno-redzone=yes", "-Cforce-unwind-tables=no"];
 const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abort"];
+/// The executable of the kernel that may leave parts of the engine out.
+pub const MUTANTS: &str = "kernel-mutants";
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
 
 impl fmt::Display for Guest {
@@ -60,11 +64,13 @@ impl Guest {
         package: "kernel",
         profile: "kernel",
         features: &[],
+        executable: Some("kernel"),
         directory: "kernel",
         flags: KERNEL_FLAGS,
     };
-    /// A kernel that may leave parts of the engine out.
-    pub const MUTANTS: Self = Self { features: &["mutants"], directory: "kernel-mutants", ..Self::KERNEL };
+    /// A kernel that may leave parts of the engine out. It shares its target folder with the other one, and with
+    /// that most of what both are made of.
+    pub const MUTANTS: Self = Self { features: &["mutants"], executable: Some(MUTANTS), ..Self::KERNEL };
     /// The runtime of freestanding programs.
     pub const RT: Self = Self { package: "rt", ..Self::HOSTILE };
     /// Programs that attack the kernel.
@@ -72,6 +78,7 @@ impl Guest {
         package: "hostile",
         profile: "release",
         features: &[],
+        executable: None,
         directory: "user-free",
         flags: FREESTANDING_FLAGS,
     };
@@ -80,6 +87,7 @@ impl Guest {
         package: "showcase",
         profile: "release",
         features: &[],
+        executable: Some("showcase"),
         directory: "user",
         flags: STATIC_FLAGS,
     };
@@ -98,19 +106,24 @@ impl Guest {
         if !self.features.is_empty() {
             command.args(["--features", &self.features.join(",")]);
         }
+        if let Some(executable) = self.executable {
+            command.args(["--bin", executable]);
+        }
         command
     }
 
     /// Where cargo puts an executable of this package.
-    fn executable(self, name: &str) -> PathBuf {
+    fn path(self, name: &str) -> PathBuf {
         root().join("target").join(self.directory).join(TARGET).join(self.profile).join(name)
     }
 
     /// Builds one executable and returns where it is.
     pub fn build(self, name: &str) -> Result<PathBuf> {
-        let executable = self.executable(name);
+        let executable = self.path(name);
         let mut command = self.cargo("build");
-        command.args(["--bin", name]);
+        if self.executable.is_none() {
+            command.args(["--bin", name]);
+        }
         if executable.exists() {
             command.arg("--quiet");
         }

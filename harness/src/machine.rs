@@ -3,8 +3,10 @@
 
 pub mod bochs;
 pub mod channel;
+pub mod meter;
 pub mod process;
 pub mod qemu;
+mod ram;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -244,7 +244,7 @@ mod tests {
 
     /// A lock like apt's, held by another process till the end of its input.
     const HOLD: &str = "use Fcntl; open(F, '>', $ARGV[0]) or die; \
-        fcntl(F, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; print \"held\\n\"; <STDIN>";
+        my $l = pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; $| = 1; print \"held\\n\"; <STDIN>";
 
     #[test]
     fn a_lock_that_is_held_is_waited_for_and_given_up_in_the_end() {

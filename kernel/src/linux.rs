@@ -65,6 +65,7 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
+use pe_replay::wire::record::UnsupportedCall;
 use syscalls::Sysno;
 
 pub use self::fallible::Exhausted;
@@ -141,8 +142,8 @@ pub struct Linux {
     locks: Locks,
     clock: Clock,
     random: Random,
-    /// Unknown calls that the log has already named.
-    named: [bool; LOGGED_CALLS],
+    /// How often each call was made that is not supported; the last one stands for all numbers beyond.
+    unsupported: [u32; LOGGED_CALLS + 1],
     /// The process that makes system calls.
     task: Box<Task>,
     /// All others that have not ended.
@@ -205,7 +206,7 @@ impl Linux {
             locks: Locks::default(),
             clock,
             random,
-            named: [false; LOGGED_CALLS],
+            unsupported: [0; LOGGED_CALLS + 1],
             task,
             others: Vec::new(),
             zombies: Vec::new(),
@@ -249,7 +250,7 @@ impl Linux {
             Some(call) => self.perform(space, uprr, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
-        if self.task.memory.has_shared() && self.task.memory.catch_up(space).is_err() {
+        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
             self.log_shortage();
             return Next::OutOfMemory;
         }
@@ -320,16 +321,31 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.task.memory.catch_up(space).is_ok()
+        self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
-    /// Names a call that is not supported in the log, once.
+    /// Refuses a call that is not supported; the log names it once.
     fn unknown(&mut self, number: u32, name: &str) -> Failure {
-        let named = self.named.get_mut(number as usize);
-        if named.is_none_or(|named| !core::mem::replace(named, true)) {
+        if self.count_unsupported(number) == 1 {
             defmt::warn!("unknown system call {=u32} ({=str}): ENOSYS", number, name);
         }
         ENOSYS.into()
+    }
+
+    /// Counts a call that is not supported, or not like that; returns how often it was made.
+    fn count_unsupported(&mut self, number: u32) -> u32 {
+        let count = &mut self.unsupported[(number as usize).min(LOGGED_CALLS)];
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// The calls that were made and are not supported.
+    pub fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
+        let calls = self.unsupported.iter().enumerate().filter(|(_, times)| **times > 0);
+        calls.map(|(number, times)| {
+            let number = if number < LOGGED_CALLS { number as u32 } else { u32::MAX };
+            UnsupportedCall { number, times: u64::from(*times) }
+        })
     }
 
     /// Resolves a committed page fault: maps promised memory, or returns the signal

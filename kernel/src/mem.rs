@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "page tables and raw memory are handled here and nowhere else")]
 
 mod aliases;
+pub mod bitmap;
 pub mod frame;
 pub mod heap;
 pub mod layout;

@@ -56,26 +56,24 @@ pub struct KernelMachine {
     pub counting: Counting,
     mxcsr_mask: u32,
     primitives: Primitives,
+    /// Frames that were taken of those that are promised, and are in no use.
     pool: ArrayVec<Frame, POOL>,
+    /// Frames that are promised, and not taken yet.
+    promised: u64,
 }
 
 impl KernelMachine {
-    /// Reserves the frames that the written set can need, so that no PE can run out
-    /// of them.
+    /// Has the frames promised that the written set can need, so that no PE can run out
+    /// of them. They are taken when they are needed: few programs write that much, and
+    /// none does that is run once.
     pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
         let Platform { counting, mxcsr_mask, primitives, kernel_root: _ } = *platform;
-        let mut pool = ArrayVec::new();
-        for _ in 0..POOL.min(reserve(policy)) {
-            match frame::allocate() {
-                Ok(frame) => pool.push(frame),
-                Err(OutOfFrames) => {
-                    pool.into_iter().for_each(frame::release);
-                    space.dismantle();
-                    return Err(OutOfFrames);
-                }
-            }
+        let promised = POOL.min(reserve(policy)) as u64;
+        if let Err(OutOfFrames) = frame::promise(promised) {
+            space.dismantle();
+            return Err(OutOfFrames);
         }
-        Ok(Self { space, counting, mxcsr_mask, primitives, pool })
+        Ok(Self { space, counting, mxcsr_mask, primitives, pool: ArrayVec::new(), promised })
     }
 
     /// What a stretch under virtual time comes to.
@@ -95,15 +93,24 @@ impl KernelMachine {
         }
     }
 
-    /// Frames that nobody keeps.
-    pub fn pooled(&self) -> usize {
-        self.pool.len()
+    /// Frames that the written set can still get.
+    pub fn pooled(&self) -> u64 {
+        self.pool.len() as u64 + self.promised
+    }
+
+    /// The next of the frames that were promised.
+    #[cold]
+    #[inline(never)]
+    fn take_promised(&mut self) -> Option<Frame> {
+        self.promised = self.promised.checked_sub(1)?;
+        Some(frame::take_promised())
     }
 
     /// Gives all frames back.
     pub fn dismantle(self) {
         self.space.dismantle();
         self.pool.into_iter().for_each(frame::release);
+        frame::withdraw(self.promised);
     }
 }
 
@@ -178,7 +185,7 @@ impl Machine for KernelMachine {
     }
 
     fn allocate(&mut self) -> Option<Frame> {
-        self.pool.pop()
+        self.pool.pop().or_else(|| self.take_promised())
     }
 
     fn release(&mut self, frame: Frame) {

@@ -13,6 +13,7 @@ use super::lab::{Lab, Outcome, Trial};
 use super::random::Random;
 use super::subject::Subject;
 use super::tally::Report;
+use crate::machine::meter;
 
 /// What is to be tried.
 #[derive(Clone, Debug)]
@@ -101,9 +102,13 @@ impl Campaign {
             }
         };
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+            let worker = || (work(), meter::take());
+            let workers: Vec<_> = (0..self.jobs.max(1)).map(|_| scope.spawn(worker)).collect();
             workers.into_iter().try_for_each(|worker| match worker.join() {
-                Ok(result) => result,
+                Ok((result, spent)) => {
+                    meter::add(spent);
+                    result
+                }
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;

@@ -3,12 +3,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use wait4::Wait4;
+
+use super::meter::{self, Spent};
 
 use crate::children;
 
@@ -29,14 +32,26 @@ pub struct Exit {
     pub stderr: Vec<u8>,
 }
 
-/// Kills and reaps the child on every way out.
-struct Guard(Child);
+/// Kills and reaps the child on every way out; empty when it is reaped.
+struct Guard(Option<Child>);
+
+impl Guard {
+    /// Waits for the child's end, and counts the processor time that it took.
+    fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        let Some(child) = self.0.take() else { return Ok(None) };
+        let ended = child.wait4()?;
+        meter::add(Spent { time: ended.rusage.utime + ended.rusage.stime, runs: 1 });
+        Ok(Some(ended.status))
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Both fail only for a child that has already been reaped.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if let Some(child) = &mut self.0 {
+            // Both fail only for a child that has already been reaped.
+            let _ = child.kill();
+            let _ = self.reap();
+        }
     }
 }
 
@@ -45,17 +60,18 @@ pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() ->
     let deadline = Instant::now() + timeout;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = children::start(command);
-    let child = child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    let mut guard = Guard(child);
+    let mut child = child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut guard = Guard(Some(child));
     let (ended, end) = mpsc::channel();
-    let stdout = collect(guard.0.stdout.take(), Some(ended))?;
-    let stderr = collect(guard.0.stderr.take(), None)?;
+    let stdout = collect(stdout, Some(ended))?;
+    let stderr = collect(stderr, None)?;
     let status = loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match end.recv_timeout(POLL.min(left)) {
             // Its standard output is closed: it has ended, or will at once.
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                break Some(guard.0.wait().context("cannot wait for the emulator")?);
+                break guard.reap().context("cannot wait for the emulator")?;
             }
             Err(RecvTimeoutError::Timeout) if left.is_zero() => break None,
             Err(RecvTimeoutError::Timeout) => poll()?,
@@ -67,6 +83,13 @@ pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() ->
         bytes.context("cannot read the emulator's output")
     };
     Ok(Exit { status, stdout: join(stdout)?, stderr: join(stderr)? })
+}
+
+/// Runs a command to its end, which has to come before the deadline.
+pub fn output(command: &mut Command, timeout: Duration) -> Result<Output> {
+    let Exit { status, stdout, stderr } = watch(command, timeout, || Ok(()))?;
+    let late = || format!("{} did not end within {} s", command.get_program().display(), timeout.as_secs());
+    Ok(Output { status: status.with_context(late)?, stdout, stderr })
 }
 
 /// Reads a pipe to its end in a thread of its own, then says so.

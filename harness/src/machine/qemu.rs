@@ -9,7 +9,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::channel::MemoryChannel;
+pub use super::ram::NAME as RAM;
+use super::ram::Ram;
 use super::{Boot, Finished, Observer, Processor, beginning, process, put};
+use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -29,15 +32,18 @@ const STATUS_PANIC: i32 = 0x11 << 1 | 1;
 /// A reset, which `-no-reboot` turns into an exit: a triple fault.
 const STATUS_RESET: i32 = 0;
 
-/// The file behind the guest's memory.
-pub const RAM: &str = "ram";
 const KERNEL: &str = "kernel";
 const ARCHIVE: &str = "archive";
 const DEBUGCON: &str = "debugcon";
 
 /// Lays out the files and makes the command line, which is to be used in their directory: it names them without
-/// it, since a comma in a path means something to QEMU, in each option something else.
+/// it, since a comma in a path means something to QEMU, in each option something else. The guest's memory is one
+/// of the files.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
+    command(boot, directory, Path::new(RAM))
+}
+
+fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
     put(&directory.join(ARCHIVE), &boot.archive)?;
     let kernel = directory.join(KERNEL);
     symlink(&boot.kernel, &kernel).with_context(|| format!("cannot make {}", kernel.display()))?;
@@ -51,7 +57,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     command
         .current_dir(directory)
         .args(["-machine", "pc,memory-backend=ram", "-object"])
-        .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={RAM}"))
+        .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={}", ram.display()))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
         // Of two accelerators the first is taken: those who watch from outside may name one with options.
         .args(&boot.extra)
@@ -72,9 +78,10 @@ fn terminated(stderr: &[u8]) -> Option<i32> {
 
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
-    let mut command = prepare(boot, directory)?;
-    let mut channel = MemoryChannel::new(directory.join(RAM), boot.layout);
-    let exit = process::watch(&mut command, boot.timeout, || channel.poll(observer))?;
+    let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
+    let command = command(boot, directory, ram.path())?;
+    let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || channel.poll(observer))?;
     channel.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),

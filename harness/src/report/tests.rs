@@ -2,7 +2,7 @@
 //! Summaries of a made-up run, against a golden text.
 
 use pe_replay::wire::VERSION;
-use pe_replay::wire::end::End;
+use pe_replay::wire::end::{End, LongestCall, Service};
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
 use pe_replay::{DelimiterKind, Events, Field, Policy};
 
@@ -31,6 +31,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
     };
     let mut totals =
         Totals { events, boot: 1_234_567, drained_overflows: 2, longest_hold: 777, ..Totals::default() };
+    totals.longest_call = Some(LongestCall { ticks: 4321, service: Service::Syscall(11) });
     for sequence in 0..5 {
         let kind = if sequence < 4 { DelimiterKind::Limit } else { DelimiterKind::Syscall };
         let mut record = PeRecord {
@@ -76,6 +77,19 @@ fn the_text_is_as_it_always_was() {
     let (trace, end) = sample();
     let text = Summary::new(&trace, end).unwrap().to_string();
     assert_eq!(text, include_str!("tests.txt"), "\n{text}");
+}
+
+#[test]
+fn what_took_longest_has_its_name() {
+    let names = [
+        Service::Syscall(0),
+        Service::Syscall(9999),
+        Service::PageFault,
+        Service::Exception(6),
+        Service::Switch,
+    ]
+    .map(text::service_name);
+    assert_eq!(names, ["read", "system call 9999", "page fault", "exception 6", "process switch"]);
 }
 
 #[test]

@@ -13,8 +13,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{Context, Test};
-use crate::{artifacts, children};
+use super::{Context, PATIENCE, Test};
+use crate::artifacts;
+use crate::machine::process;
 
 pub const TESTS: &[Test] = &[
     Test { name: "documents::readme_shows_what_commands_show", run: commands_show },
@@ -93,9 +94,12 @@ fn commands_show(context: &Context) -> Result<()> {
             let length = after.iter().position(|line| line.starts_with(PROMPT)).unwrap_or(after.len());
             let (shown, next) = after.split_at(length);
             let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")]).env("REPRISE", &context.reprise);
-            shell.env("TMPDIR", directory.path()).current_dir(artifacts::root());
-            let output = children::output(&mut shell).context("cannot start sh")?;
+            shell
+                .args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")])
+                .env("REPRISE", &context.reprise)
+                .env("TMPDIR", directory.path())
+                .current_dir(artifacts::root());
+            let output = process::output(&mut shell, PATIENCE)?;
             let seen = String::from_utf8_lossy(&output.stdout);
             if let Some(line) = missing(shown, &seen) {
                 let tail: Vec<&str> = seen.lines().rev().take(5).collect();

@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{Context, Test};
-use crate::children;
+use super::{Context, PATIENCE, Test};
+use crate::machine::process;
 
 pub const TESTS: &[Test] = &[
     Test { name: "native::same_output", run: same_output },
@@ -44,8 +44,7 @@ fn native(context: &Context, words: &[&str]) -> Result<(Output, Value)> {
 
 fn directly(path: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(path);
-    let output = children::output(command.args(arguments).env_clear());
-    output.with_context(|| format!("cannot start {}", path.display()))
+    process::output(command.args(arguments).env_clear(), PATIENCE)
 }
 
 fn same_output(context: &Context) -> Result<()> {
@@ -169,8 +168,7 @@ fn refusals_are_told_apart(context: &Context) -> Result<()> {
         let inject = format!("inject=perf_event_open:error={error}{when}");
         let mut command = Command::new("strace");
         command.args(["-f", "-o", "/dev/null", "-e", "trace=perf_event_open", "-e", &inject]);
-        let output = children::output(command.arg(&context.reprise).args(["native", TINY]));
-        let output = output.context("cannot start strace")?;
+        let output = process::output(command.arg(&context.reprise).args(["native", TINY]), PATIENCE)?;
         let said = String::from_utf8_lossy(&output.stderr);
         let expected = directly(&context.executable(TINY)?, &[])?;
         ensure!(output.status == expected.status, "{error}: {}: {said}", output.status);

@@ -4,17 +4,15 @@
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Context, Test, programs};
-use crate::children;
-use crate::machine::Machine;
+use super::{Context, PATIENCE, Test, programs};
 use crate::machine::channel::MemoryChannel;
-use crate::machine::qemu;
+use crate::machine::{Machine, process, qemu};
 
 pub const TESTS: &[Test] = &[
     Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
@@ -95,7 +93,7 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
 }
 
 fn by_hand(line: &str, ram: &Path) -> Result<crate::machine::Streams> {
-    let status = children::status(Command::new("sh").args(["-c", line]).stdin(Stdio::null()))?;
+    let status = process::output(Command::new("sh").args(["-c", line]), PATIENCE)?.status;
     ensure!(status.code() == Some(33), "by hand: {status}");
     let layout = Machine::Qemu.layout(256);
     MemoryChannel::new(ram.to_owned(), layout).streams()?.context("by hand, no channel was made")

@@ -27,6 +27,11 @@ pub mod kernel {
         pub mod bytes;
     }
     pub mod linux;
+    /// The set of free frames.
+    pub mod mem {
+        pub mod bitmap;
+    }
+    pub mod sorted;
 }
 
 mod channel;
@@ -34,7 +39,7 @@ mod heap;
 mod mem;
 mod tests;
 
-use kernel::{archive, linux};
+use kernel::{archive, linux, sorted};
 
 /// Stands in for the kernel's log.
 #[macro_export]

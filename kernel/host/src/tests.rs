@@ -5,6 +5,7 @@ mod exhaustion;
 mod fault;
 mod file;
 mod hostile;
+mod limits;
 mod locks;
 mod memory;
 mod process;

@@ -11,6 +11,8 @@ use linux_raw_sys::general::{
     MS_INVALIDATE, MS_SYNC,
 };
 
+use syscalls::Sysno;
+
 use super::Linux;
 use super::area::{Area, Kind};
 use super::errno::{EACCES, EFAULT, EINVAL, ENOMEM, Errno, Reply};
@@ -58,6 +60,7 @@ impl Linux {
             MADV_FREE if is_anonymous(area) => Ok(()),
             MADV_DONTNEED | MADV_DONTNEED_LOCKED => match kind {
                 Kind::Image | Kind::File => {
+                    self.count_unsupported(Sysno::madvise as u32);
                     defmt::warn!("madvise: MADV_DONTNEED on a copy of a file is not supported (EINVAL)");
                     Err(EINVAL)
                 }
@@ -70,6 +73,7 @@ impl Linux {
             MADV_REMOVE => match kind {
                 Kind::Shared { object, delta, may_write: true } => {
                     memory.clear_shared(object, start.wrapping_add(delta), end - start);
+                    self.fs.note_cut();
                     Ok(())
                 }
                 Kind::Shared { may_write: false, .. } | Kind::Image | Kind::File | Kind::PastEnd => {

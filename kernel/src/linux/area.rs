@@ -156,10 +156,10 @@ impl Areas {
         Ok(())
     }
 
-    /// Takes away everything between two addresses. Nothing is changed on error.
-    pub fn remove(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+    /// Takes away everything between two addresses, and shows it. Nothing is changed on error.
+    pub fn remove(&mut self, start: u64, end: u64, gone: impl FnMut(Area)) -> Result<(), Exhausted> {
         let range = self.isolate(start, end)?;
-        self.list.drain(range.clone());
+        self.list.drain(range.clone()).for_each(gone);
         self.merge(range.start..range.start);
         Ok(())
     }
@@ -179,8 +179,7 @@ impl Areas {
     pub fn reserve_cuts(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
         let inside = |at: &u64| self.find(*at).is_some_and(|area| area.start < *at);
         let cuts = [start, end].iter().filter(|at| inside(at)).count();
-        // Of the three parts of one area, the middle one may go.
-        if self.list.len() + cuts > MAX_AREAS + cuts / 2 {
+        if cuts > 0 && self.list.len() + cuts > MAX_AREAS {
             return Err(Exhausted);
         }
         fallible::reserve(&mut self.list, cuts)
@@ -239,9 +238,9 @@ mod tests {
     const R: Access = Access { read: true, write: false, execute: false };
 
     impl Areas {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.list.shrink_to_fit();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.list.shrink_to(self.list.len() + room);
         }
     }
 
@@ -259,11 +258,13 @@ mod tests {
 
     #[test]
     fn equal_neighbours_join_and_removal_splits() {
+        let mut gone = Vec::new();
         let mut areas = areas(&[(20, 30), (10, 20), (40, 50)]);
         assert_eq!(areas.all(), [area(10, 30, RW), area(40, 50, RW)]);
-        areas.remove(15, 45).unwrap();
+        areas.remove(15, 45, |area| gone.push((area.start, area.end))).unwrap();
+        assert_eq!(gone, [(15, 30), (40, 45)]);
         assert_eq!(areas.all(), [area(10, 15, RW), area(45, 50, RW)]);
-        areas.remove(0, 100).unwrap();
+        areas.remove(0, 100, |_| ()).unwrap();
         assert_eq!(areas.all(), []);
     }
 

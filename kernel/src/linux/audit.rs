@@ -11,14 +11,26 @@ use super::pipe::{End, PipeId};
 use crate::mem::space::Space;
 
 impl Linux {
-    /// Leaves no room in any list: what comes next has to make some.
-    pub fn tighten(&mut self) {
+    /// Leaves so much room in each list: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
         for task in self.others.iter_mut().chain(std::iter::once(&mut self.task)) {
-            task.memory.tighten();
-            task.descriptors.tighten();
+            task.memory.tighten(room);
+            task.descriptors.tighten(room);
         }
-        self.others.shrink_to_fit();
-        self.fs.tighten();
+        self.others.shrink_to(self.others.len() + room);
+        self.fs.tighten(room);
+    }
+
+    /// What a call that fails must not have changed: the files, and of the process its areas,
+    /// its descriptors, and how it is called.
+    pub fn snapshot(&self) -> [String; 3] {
+        let open = self.task.descriptors.open_ones().map(|(_, object)| object).collect::<Vec<_>>();
+        let rest = (open, self.task.working_directory, self.task.umask, self.task.name, self.next_id);
+        [
+            self.fs.snapshot(),
+            std::format!("{:x?}", self.task.memory.areas().all()),
+            std::format!("{rest:?} {:?}", self.task.signals.blocked()),
+        ]
     }
 
     /// Fails unless everything is counted right that several hold, pages are where they are

@@ -73,20 +73,6 @@ impl Budget {
         self.left = self.left.saturating_add(length);
     }
 
-    /// An empty list with room for `length` elements, paid for.
-    pub fn list<T>(&mut self, length: usize) -> Result<Vec<T>, Exhausted> {
-        let cost = block_len(length * size_of::<T>());
-        self.charge(cost)?;
-        let mut list = Vec::new();
-        match fallible::reserve_exact(&mut list, length) {
-            Ok(()) => Ok(list),
-            Err(Exhausted) => {
-                self.refund(cost);
-                Err(Exhausted)
-            }
-        }
-    }
-
     /// Makes room for one more element in a list that this budget pays for; returns what
     /// that has cost. A list doubles, or grows by a little where the budget is short.
     pub fn reserve_one<T>(&mut self, list: &mut Vec<T>) -> Result<u64, Exhausted> {

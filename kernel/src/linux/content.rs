@@ -342,6 +342,8 @@ mod tests {
             let cost = list_len(&self.groups) + self.groups.iter().map(Group::cost).sum::<u64>();
             assert_eq!(self.cost, cost);
             assert!(self.groups.is_sorted_by(|a, b| a.number < b.number));
+            let is_hole = |chunk: &Chunk| chunk.stored().is_empty();
+            assert!(!self.groups.iter().any(|group| group.chunks.iter().all(is_hole)), "an empty group");
         }
     }
 

@@ -105,14 +105,15 @@ impl Descriptors {
         Ok(Self { table: fallible::copy(&self.table)?, limit: self.limit })
     }
 
-    /// Closes the highest descriptor, or the highest of those that `execve` closes, if
-    /// there is one.
-    pub fn close_one(&mut self, on_exec_only: bool) -> Option<Closed> {
+    /// Closes the highest descriptor below `below`, or the highest of those that `execve`
+    /// closes; returns its number with it.
+    pub fn close_below(&mut self, below: usize, on_exec_only: bool) -> Option<(usize, Closed)> {
         let closes = |slot: &Option<Descriptor>| {
             slot.as_ref().is_some_and(|descriptor| !on_exec_only || descriptor.close_on_exec)
         };
-        let index = self.table.iter().rposition(closes)?;
-        self.table[index].take().map(Descriptor::close)
+        let part = self.table.len().min(below);
+        let index = self.table[..part].iter().rposition(closes)?;
+        Some((index, self.table[index].take()?.close()))
     }
 
     fn descriptor(&self, number: i32) -> Result<&Descriptor, Errno> {
@@ -245,9 +246,9 @@ impl Descriptors {
 
 #[cfg(test)]
 impl Descriptors {
-    /// Leaves no room in the table: what comes next has to make some.
-    pub fn tighten(&mut self) {
-        self.table.shrink_to_fit();
+    /// Leaves so much room in the table: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.table.shrink_to(self.table.len() + room);
     }
 
     /// What tells each descriptor's open description from all others, and where it leads.

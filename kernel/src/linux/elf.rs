@@ -35,12 +35,14 @@ pub struct Segment<'a> {
     pub bytes: &'a [u8],
     /// Its permissions.
     pub access: Access,
+    /// Its place among the file's program headers.
+    pub rank: usize,
 }
 
 /// A program that can be loaded.
 #[derive(Debug)]
 pub struct Image<'a> {
-    /// Its segments, in the file's order.
+    /// Its segments, in ascending order; no two overlap.
     pub segments: Vec<Segment<'a>>,
     /// Where it starts.
     pub entry: u64,
@@ -70,7 +72,7 @@ fn access_of(flags: u32) -> Access {
     }
 }
 
-fn segment<'a>(file: &'a [u8], header: &ProgramHeader) -> Result<Segment<'a>, Refusal> {
+fn segment<'a>(file: &'a [u8], header: &ProgramHeader, rank: usize) -> Result<Segment<'a>, Refusal> {
     let bytes = part(file, header.p_offset, header.p_filesz)?;
     if header.p_memsz < header.p_filesz || header.p_offset % PAGE_LEN != header.p_vaddr % PAGE_LEN {
         return Err(Refusal::Malformed);
@@ -80,7 +82,7 @@ fn segment<'a>(file: &'a [u8], header: &ProgramHeader) -> Result<Segment<'a>, Re
         .checked_add(header.p_memsz)
         .filter(|end| start >= LOWEST_ADDRESS && *end <= USER_END)
         .ok_or(Refusal::SegmentOutsideUserSpace { address: start })?;
-    Ok(Segment { start, end, bytes, access: access_of(header.p_flags) })
+    Ok(Segment { start, end, bytes, access: access_of(header.p_flags), rank })
 }
 
 impl<'a> Image<'a> {
@@ -114,12 +116,12 @@ impl<'a> Image<'a> {
         fallible::reserve_exact(&mut segments, usize::from(header.e_phnum)).map_err(|_| too_many)?;
         let mut executable_stack = false;
         let mut headers = None;
-        for program_header in table.iter() {
+        for (rank, program_header) in table.iter().enumerate() {
             match program_header.p_type {
                 abi::PT_INTERP => return Err(Refusal::NotStatic),
                 abi::PT_GNU_STACK => executable_stack = program_header.p_flags & abi::PF_X != 0,
                 abi::PT_LOAD if program_header.p_memsz > 0 => {
-                    let segment = segment(file, &program_header)?;
+                    let segment = segment(file, &program_header, rank)?;
                     let offset = header.e_phoff.checked_sub(program_header.p_offset);
                     if let Some(offset) = offset
                         && offset + header_count * HEADER_LEN <= program_header.p_filesz
@@ -131,6 +133,7 @@ impl<'a> Image<'a> {
                 _ => {}
             }
         }
+        segments.sort_unstable_by_key(|segment| segment.start);
         let image = Self {
             entry: header.e_entry,
             headers: headers.unwrap_or(0),
@@ -144,11 +147,8 @@ impl<'a> Image<'a> {
 
     /// Checks the segments against each other and the entry against them.
     fn check(&self) -> Result<(), Refusal> {
-        for (index, segment) in self.segments.iter().enumerate() {
-            let overlaps = |other: &Segment<'_>| other.start < segment.end && segment.start < other.end;
-            if self.segments[..index].iter().any(overlaps) {
-                return Err(Refusal::Malformed);
-            }
+        if self.segments.array_windows().any(|[lower, upper]| upper.start < lower.end) {
+            return Err(Refusal::Malformed);
         }
         let starts = |segment: &Segment<'_>| {
             segment.access.execute && (segment.start..segment.end).contains(&self.entry)

@@ -55,9 +55,7 @@ impl Linux {
             super::loader::load(space, &image, self.memory_len, &arguments, &environment, random)
                 .map_err(|_| lost)?;
         self.task.memory = memory;
-        while let Some(closed) = self.task.descriptors.close_one(true) {
-            self.after_close(closed);
-        }
+        self.close_all(true);
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(uprr, image.entry, stack);

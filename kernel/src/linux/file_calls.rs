@@ -108,6 +108,15 @@ impl Linux {
         Ok(0)
     }
 
+    /// Closes all descriptors, or those that `execve` closes.
+    pub(super) fn close_all(&mut self, on_exec_only: bool) {
+        let mut below = usize::MAX;
+        while let Some((number, closed)) = self.task.descriptors.close_below(below, on_exec_only) {
+            self.after_close(closed);
+            below = number;
+        }
+    }
+
     /// Lets go of what a description without descriptors led to.
     pub(super) fn drop_description(&mut self, closed: Option<Description>) {
         match closed.map(|description| description.object) {

@@ -5,6 +5,7 @@ use linux_raw_sys::general::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM, CSIGNAL, SIGCHLD,
 };
 use pe_replay::Uprr;
+use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
@@ -41,6 +42,7 @@ impl Linux {
             | CLONE_PARENT_SETTID;
         let is_vfork = flags & CLONE_VFORK != 0;
         if flags & !TAKEN != 0 || flags & CLONE_VM != 0 && !is_vfork {
+            self.count_unsupported(Sysno::clone as u32);
             defmt::warn!("clone with flags {=u32:#x}: threads are not supported (EINVAL)", flags);
             return Err(EINVAL.into());
         }
@@ -116,9 +118,7 @@ impl Linux {
     /// # Panics
     /// If there is no other process.
     pub fn end(&mut self, status: Status) {
-        while let Some(closed) = self.task.descriptors.close_one(false) {
-            self.after_close(closed);
-        }
+        self.close_all(false);
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);

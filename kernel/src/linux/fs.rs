@@ -6,10 +6,12 @@
 //! root here: permission bits are kept and reported, not enforced. Whatever makes it
 //! grow is paid for from one budget.
 
+mod directory;
 mod path;
 
 use alloc::vec::Vec;
 
+pub use directory::Directory;
 pub use path::{Follow, Place};
 
 use super::budget::{Budget, list_len};
@@ -54,42 +56,6 @@ pub enum Device {
     Descriptor(i32),
 }
 
-/// An entry of a directory.
-pub struct Entry {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// What it names.
-    pub inode: InodeId,
-    /// Its place in the order of creation, from [`Directory::FIRST_SERIAL`].
-    pub serial: u64,
-}
-
-/// A directory.
-pub struct Directory {
-    parent: InodeId,
-    next_serial: u64,
-    entries: Vec<Entry>,
-}
-
-impl Directory {
-    /// Serials below stand for `.` and `..`.
-    pub const FIRST_SERIAL: u64 = 3;
-
-    fn find(&self, name: &[u8]) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name == name)
-    }
-
-    /// The entries, in order of creation.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// The directory that it is in.
-    pub fn parent(&self) -> InodeId {
-        self.parent
-    }
-}
-
 /// What an inode is.
 pub enum Node {
     /// A directory.
@@ -103,13 +69,12 @@ pub enum Node {
 }
 
 impl Node {
-    /// Bytes of the budget that it takes.
+    /// Bytes of the budget that it takes; a directory's entries are paid for one by one.
     fn cost(&self) -> u64 {
         match self {
-            Self::Directory(directory) => list_len(&directory.entries),
+            Self::Directory(_) | Self::Device(_) => 0,
             Self::File(content) => content.cost(),
             Self::Link(target) => list_len(target),
-            Self::Device(_) => 0,
         }
     }
 }
@@ -136,15 +101,15 @@ pub struct Fs {
     /// Unused places in the table.
     free: usize,
     budget: Budget,
+    /// How often a file was cut that somebody may have mapped shared.
+    cuts: u64,
 }
 
 impl Fs {
     /// A file system with an empty root, whose files may take `budget` bytes.
     pub fn new(budget: u64, now_ns: u64) -> Result<Self, Errno> {
-        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget::new(budget) };
-        let root =
-            Directory { parent: InodeId::ROOT, next_serial: Directory::FIRST_SERIAL, entries: Vec::new() };
-        let root = fs.allocate(Node::Directory(root), 0o755, now_ns)?;
+        let mut fs = Self { inodes: Vec::new(), free: 0, budget: Budget::new(budget), cuts: 0 };
+        let root = fs.allocate(Self::new_directory(), 0o755, now_ns)?;
         let inode = fs.inode_mut(root)?;
         (inode.links, inode.holders) = (2, 1);
         Ok(fs)
@@ -206,10 +171,22 @@ impl Fs {
         content.share(object, budget)
     }
 
+    /// How often a file was cut that somebody may have mapped shared.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Pages that somebody may have mapped shared are not what they were.
+    pub fn note_cut(&mut self) {
+        self.cuts += 1;
+    }
+
     /// Sets a regular file's length.
     pub fn resize(&mut self, id: InodeId, length: u64, now_ns: u64) -> Result<(), Errno> {
         let (content, budget) = self.content_mut(id)?;
+        let is_cut = content.pages().is_some() && length < content.length();
         content.resize(length, budget)?;
+        self.cuts += u64::from(is_cut);
         self.inode_mut(id)?.modified_ns = now_ns;
         Ok(())
     }
@@ -270,7 +247,9 @@ impl Fs {
                 && inode.holders == 0
             {
                 self.budget.refund(inode.node.cost());
-                if let Node::Directory(directory) = &inode.node {
+                if let Node::Directory(directory) = &inode.node
+                    && directory.holds_parent
+                {
                     next = Some(directory.parent);
                 }
                 *slot = None;
@@ -287,53 +266,45 @@ impl Fs {
     /// What was in `parent` has lost a name. A removed directory keeps that one, for as long
     /// as somebody has it: its `..` leads there.
     fn bury(&mut self, id: InodeId, parent: InodeId) -> Result<(), Errno> {
-        if self.directory(id).is_ok() {
+        if let Ok(directory) = self.directory_mut(id) {
+            directory.holds_parent = true;
             self.hold(parent)?;
         }
         self.reap(id);
         Ok(())
     }
 
-    /// Makes sure that [`attach`](Self::attach) succeeds; returns the name for it.
-    fn prepare(&mut self, place: &Place) -> Result<Vec<u8>, Errno> {
+    /// Gives an inode a name, beside what has it.
+    fn attach(&mut self, place: &Place, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
         if place.name.len() > MAX_NAME_LEN {
             return Err(ENAMETOOLONG);
         }
         if self.inode(place.parent)?.links == 0 {
             return Err(ENOENT);
         }
-        let parent = self.inodes.get_mut(place.parent.0).and_then(Option::as_mut).ok_or(ESTALE)?;
-        let Node::Directory(directory) = &mut parent.node else { return Err(ENOTDIR) };
-        self.budget.reserve_one(&mut directory.entries).map_err(|_| ENOSPC)?;
-        let mut name = self.budget.list(place.name.len()).map_err(|_| ENOSPC)?;
-        fallible::extend(&mut name, &place.name).map_err(|_| ENOSPC)?;
-        Ok(name)
-    }
-
-    /// Gives an inode a name.
-    fn attach(&mut self, parent: InodeId, name: Vec<u8>, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
-        let directory = self.directory_mut(parent)?;
-        let serial = directory.next_serial;
-        fallible::push_reserved(&mut directory.entries, Entry { name, inode, serial });
-        directory.next_serial += 1;
+        let cost = Directory::entry_cost(&place.name);
+        self.budget.charge(cost).map_err(|_| ENOSPC)?;
+        let directory = self.directory_mut(place.parent)?;
+        if fallible::copy(&place.name).and_then(|name| directory.insert(name, inode)).is_err() {
+            self.budget.refund(cost);
+            return Err(ENOSPC);
+        }
         let is_directory = self.directory(inode).is_ok();
         if is_directory {
-            self.directory_mut(inode)?.parent = parent;
+            self.directory_mut(inode)?.parent = place.parent;
         }
         // A directory counts its own `.` and the `..` of each one in it.
         self.inode_mut(inode)?.links += 1 + u32::from(is_directory);
-        let holder = self.inode_mut(parent)?;
+        let holder = self.inode_mut(place.parent)?;
         holder.links += u32::from(is_directory);
         holder.modified_ns = now_ns;
         Ok(())
     }
 
-    /// Takes a name away.
+    /// Takes a name away from what has had it longest.
     fn detach(&mut self, parent: InodeId, name: &[u8], now_ns: u64) -> Result<InodeId, Errno> {
-        let directory = self.directory_mut(parent)?;
-        let index = directory.entries.iter().position(|entry| entry.name == name).ok_or(ENOENT)?;
-        let Entry { name, inode, .. } = directory.entries.remove(index);
-        self.budget.refund(list_len(&name));
+        let inode = self.directory_mut(parent)?.remove(name).ok_or(ENOENT)?;
+        self.budget.refund(Directory::entry_cost(name));
         let is_directory = self.directory(inode).is_ok();
         let named = self.inode_mut(inode)?;
         named.links = named.links.saturating_sub(1 + u32::from(is_directory));
@@ -348,23 +319,14 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
-        let name = self.prepare(place)?;
-        match self.allocate(node, mode, now_ns) {
-            Ok(id) => self.attach(place.parent, name, id, now_ns).map(|()| id),
-            Err(errno) => {
-                self.budget.refund(list_len(&name));
-                Err(errno)
-            }
-        }
+        let id = self.allocate(node, mode, now_ns)?;
+        self.attach(place, id, now_ns).inspect_err(|_| self.reap(id))?;
+        Ok(id)
     }
 
     /// An empty directory, for [`create`](Self::create).
     pub fn new_directory() -> Node {
-        Node::Directory(Directory {
-            parent: InodeId::ROOT,
-            next_serial: Directory::FIRST_SERIAL,
-            entries: Vec::new(),
-        })
+        Node::Directory(Directory::new())
     }
 
     /// A file without a name, which one hold keeps alive.
@@ -394,7 +356,7 @@ impl Fs {
         if place.name.is_empty() {
             return Err(EINVAL);
         }
-        if !self.directory(target)?.entries.is_empty() {
+        if !self.directory(target)?.is_empty() {
             return Err(ENOTEMPTY);
         }
         let inode = self.detach(place.parent, &place.name, now_ns)?;
@@ -409,8 +371,7 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
-        let name = self.prepare(place)?;
-        self.attach(place.parent, name, target, now_ns)
+        self.attach(place, target, now_ns)
     }
 
     /// Moves a name, in place of what has the new one.
@@ -431,20 +392,19 @@ impl Fs {
         }
         if let Some(target) = to.target {
             match (is_directory, self.directory(target)) {
-                (true, Ok(directory)) if !directory.entries.is_empty() => return Err(ENOTEMPTY),
+                (true, Ok(directory)) if !directory.is_empty() => return Err(ENOTEMPTY),
                 (true, Err(_)) => return Err(ENOTDIR),
                 (false, Ok(_)) => return Err(EISDIR),
                 (true, Ok(_)) | (false, Err(_)) => {}
             }
         }
         // What can fail comes first.
-        let name = self.prepare(to)?;
+        self.attach(to, source, now_ns)?;
         let replaced = match to.target {
             Some(_) => Some(self.detach(to.parent, &to.name, now_ns)?),
             None => None,
         };
         self.detach(from.parent, &from.name, now_ns)?;
-        self.attach(to.parent, name, source, now_ns)?;
         match replaced {
             Some(inode) => self.bury(inode, to.parent),
             None => Ok(()),
@@ -473,8 +433,8 @@ impl Fs {
                 return Err(ENOENT);
             }
             let parent = self.directory(at)?.parent;
-            let entries = &self.directory(parent)?.entries;
-            let name = &entries.iter().find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
+            let mut entries = self.directory(parent)?.behind(0);
+            let name = &entries.find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
             fallible::push(&mut reversed, name)?;
             at = parent;
         }

@@ -5,12 +5,25 @@ use linux_raw_sys::general::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
     FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
 };
+use syscalls::Sysno;
 
 use super::Linux;
 use super::area::Kind;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
-use super::task::{Key, Waiting, Why};
+use super::task::{Key, MAX_PROCESSES, Waiting, Why};
 use crate::mem::space::Space;
+
+/// Who waits: the number of the turn, and the place among the processes.
+type Waiter = (u64, usize);
+
+/// Those who have waited longest, up to `count`, and the others.
+fn first(queue: &mut [Waiter], count: u32) -> (&mut [Waiter], &mut [Waiter]) {
+    let count = queue.len().min(count as usize);
+    if count > 0 && count < queue.len() {
+        queue.select_nth_unstable(count);
+    }
+    queue.split_at_mut(count)
+}
 
 impl Linux {
     /// `futex`.
@@ -55,19 +68,22 @@ impl Linux {
                 self.user(space).u32(other)?;
                 let from = self.futex_key(address, is_private);
                 let to = self.futex_key(other, is_private);
-                let woken = self.futex_wake(from, mask, value as u32);
-                let mut moved = 0;
-                while moved < u64::from(timeout as u32)
-                    && let Some(waiting) = self.first_waiting(from, mask)
-                    && let Why::Futex { key, .. } = &mut waiting.why
-                    && *key != to
-                {
-                    *key = to;
-                    moved += 1;
+                let (mut queue, length) = self.queue(from, mask);
+                let (woken, rest) = first(&mut queue[..length], value as u32);
+                let (moved, _) = first(rest, if from == to { 0 } else { timeout as u32 });
+                woken.iter().for_each(|(_, index)| self.wake(*index));
+                for (_, index) in moved.iter() {
+                    if let Some(Waiting { why: Why::Futex { key, .. }, .. }) =
+                        &mut self.others[*index].waiting
+                    {
+                        *key = to;
+                    }
                 }
+                let (woken, moved) = (woken.len() as u64, moved.len() as u64);
                 Ok(if command == FUTEX_CMP_REQUEUE { woken + moved } else { woken })
             }
             other => {
+                self.count_unsupported(Sysno::futex as u32);
                 defmt::warn!("futex operation {=u32} is not supported (ENOSYS)", other);
                 Err(ENOSYS.into())
             }
@@ -111,28 +127,30 @@ impl Linux {
         }
     }
 
-    /// Who has waited longest of those that wait there.
-    fn first_waiting(&mut self, at: Key, by: u32) -> Option<&mut Waiting> {
-        let waiting = self.others.iter_mut().filter_map(|task| task.waiting.as_mut());
-        let queued = waiting.filter_map(|waiting| match waiting.why {
+    /// Those that wait there, with their turns and places in the list; and how many they are.
+    fn queue(&self, at: Key, by: u32) -> ([Waiter; MAX_PROCESSES], usize) {
+        let mut queue = [(0, 0); MAX_PROCESSES];
+        let waiting = self.others.iter().enumerate().filter_map(|(index, task)| match task.waiting?.why {
             Why::Futex { key, mask, turn, woken: false } if key == at && mask & by != 0 => {
-                Some((turn, waiting))
+                Some((turn, index))
             }
             Why::Futex { .. } | Why::Event | Why::Vfork { .. } => None,
         });
-        queued.min_by_key(|(turn, _)| *turn).map(|(_, waiting)| waiting)
+        let length = queue.iter_mut().zip(waiting).map(|(place, found)| *place = found).count();
+        (queue, length)
+    }
+
+    fn wake(&mut self, index: usize) {
+        if let Some(Waiting { why: Why::Futex { woken, .. }, .. }) = &mut self.others[index].waiting {
+            *woken = true;
+        }
     }
 
     /// Wakes up to `count` processes; returns how many.
     fn futex_wake(&mut self, key: Key, mask: u32, count: u32) -> u64 {
-        let mut done = 0;
-        while done < u64::from(count)
-            && let Some(waiting) = self.first_waiting(key, mask)
-            && let Why::Futex { woken, .. } = &mut waiting.why
-        {
-            *woken = true;
-            done += 1;
-        }
-        done
+        let (mut queue, length) = self.queue(key, mask);
+        let (woken, _) = first(&mut queue[..length], count);
+        woken.iter().for_each(|(_, index)| self.wake(*index));
+        woken.len() as u64
     }
 }

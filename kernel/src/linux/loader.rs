@@ -33,21 +33,38 @@ fn filled_pages(image: &Image<'_>) -> u64 {
     pages.sum()
 }
 
-/// Maps the segments and loads what the file holds of them. Where two share a
-/// page, the later one's permissions hold, as on Linux.
+/// Calls `each` for the areas of an image in ascending order. Where segments share a
+/// page, the permissions of the last one in the file hold, as on Linux.
+fn areas(image: &Image<'_>, mut each: impl FnMut(Area) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    // The area before, and the segment that its last page belongs to.
+    let mut last: Option<(Area, usize)> = None;
+    for segment in &image.segments {
+        let (start, end) = (page_down(segment.start), page_up(segment.end).ok_or(Refusal::Malformed)?);
+        let mut area = Area { start, end, access: segment.access, kind: Kind::Image };
+        if let Some((before, rank)) = &mut last {
+            if start < before.end && segment.rank < *rank {
+                area.start += PAGE_LEN;
+            } else if start < before.end {
+                before.end -= PAGE_LEN;
+            }
+            if area.start == area.end {
+                continue;
+            }
+            if before.start < before.end {
+                each(*before)?;
+            }
+        }
+        last = Some((area, segment.rank));
+    }
+    last.map_or(Ok(()), |(area, _)| each(area))
+}
+
+/// Maps the segments and loads what the file holds of them.
 fn load_segments(memory: &mut Memory, space: &mut Space, image: &Image<'_>) -> Result<(), Refusal> {
     let failed = |free_pages| Refusal::OutOfMemory { needed_pages: filled_pages(image), free_pages };
     let free_pages = frame::free_count();
+    areas(image, |area| memory.map(space, area).map_err(|_| failed(free_pages)))?;
     for segment in &image.segments {
-        let start = page_down(segment.start);
-        let end = page_up(segment.end).ok_or(Refusal::Malformed)?;
-        let access = segment.access;
-        while let Some(hole) = memory.areas().first_hole(start, end) {
-            let behind = memory.areas().between(hole, end).next().map_or(end, |area| area.start);
-            let area = Area { start: hole, end: behind, access, kind: Kind::Image };
-            memory.map(space, area).map_err(|_| failed(free_pages))?;
-        }
-        memory.protect(space, start, end, access).map_err(|_| failed(free_pages))?;
         memory.fill(space, segment.start, segment.bytes).map_err(|OutOfFrames| failed(free_pages))?;
     }
     Ok(())
@@ -135,4 +152,59 @@ pub fn start(uprr: &mut Uprr, entry: u64, stack_pointer: u64) {
     uprr.rip = entry;
     uprr.rsp = stack_pointer;
     uprr.rflags = INTERRUPT_FLAG | 2;
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::elf::Segment;
+    use super::*;
+
+    /// The areas of segments, each given by rank, start, end and whether it may be written:
+    /// first page, page behind the last, and the same.
+    fn areas_of(segments: &[(usize, u64, u64, bool)]) -> Vec<(u64, u64, bool)> {
+        let segments = segments.iter().map(|&(rank, start, end, write)| {
+            let access = Access { read: true, write, execute: true };
+            Segment { start, end, bytes: &[], access, rank }
+        });
+        let (segments, entry, headers) = (segments.collect(), 0, 0);
+        let image = Image { segments, entry, headers, header_count: 0, executable_stack: false };
+        let mut found = Vec::new();
+        areas(&image, |area| {
+            found.push((area.start / PAGE_LEN, area.end / PAGE_LEN, area.access.write));
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn of_segments_in_one_page_the_last_in_the_file_decides() {
+        // In the order of the file, and against it.
+        let (lower, upper) = ((0x1000, 0x3800), (0x3800, 0x5000));
+        let both = |one, other| areas_of(&[(one, lower.0, lower.1, false), (other, upper.0, upper.1, true)]);
+        assert_eq!(both(0, 1), [(1, 3, false), (3, 5, true)]);
+        assert_eq!(both(1, 0), [(1, 4, false), (4, 5, true)]);
+        // Several in one page, and nothing but that page.
+        let many = |ranks: [usize; 3]| {
+            areas_of(&[
+                (ranks[0], 0x1000, 0x1100, false),
+                (ranks[1], 0x1100, 0x1200, true),
+                (ranks[2], 0x1200, 0x2100, false),
+            ])
+        };
+        assert_eq!(many([0, 2, 1]), [(1, 2, true), (2, 3, false)]);
+        assert_eq!(many([2, 1, 0]), [(1, 2, false), (2, 3, false)]);
+        assert_eq!(many([0, 1, 2]), [(1, 3, false)]);
+        // Apart, and side by side.
+        assert_eq!(
+            areas_of(&[(1, 0x1000, 0x1001, true), (0, 0x9fff, 0xa000, false)]),
+            [(1, 2, true), (9, 10, false)]
+        );
+        assert_eq!(
+            areas_of(&[(0, 0x1000, 0x2000, true), (1, 0x2000, 0x3000, true)]),
+            [(1, 2, true), (2, 3, true)]
+        );
+    }
 }

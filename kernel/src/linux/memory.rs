@@ -17,6 +17,7 @@ use super::on_fork::{Fate, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
+use crate::sorted::Place;
 
 /// The lowest address that a mapping gets (Linux's `vm.mmap_min_addr`).
 pub const MMAP_MIN: u64 = 0x1_0000;
@@ -82,21 +83,26 @@ pub enum Resolved {
     Mapped,
 }
 
-/// Shared pages that an area is of.
+/// Shared pages that areas are of.
 struct Attached {
     id: u64,
     object: Object,
     /// How often it had been cut when this process looked last.
     cuts: u32,
+    /// How many bytes of areas are of it.
+    mapped: u64,
 }
 
 /// The memory of a process.
 pub struct Memory {
     areas: Areas,
     resident: Resident,
+    /// In the order of their numbers.
     objects: Vec<Attached>,
     /// What children do not get.
     pub on_fork: OnFork,
+    /// How often any object had been cut when this process looked last.
+    cuts: u64,
     /// Where the heap begins.
     heap_start: u64,
     /// The program break.
@@ -115,6 +121,16 @@ pub fn page_down(address: u64) -> u64 {
     address & !(PAGE_LEN - 1)
 }
 
+/// Which shared pages an area is of, if it is of any.
+fn of(area: Area) -> Option<u64> {
+    if let Kind::Shared { object, .. } = area.kind { Some(object) } else { None }
+}
+
+fn find(objects: &mut [Attached], id: u64) -> Option<&mut Attached> {
+    let index = objects.binary_search_by_key(&id, |attached| attached.id).ok()?;
+    objects.get_mut(index)
+}
+
 impl Memory {
     /// No memory at all; never more than `commit_limit` bytes in one writable mapping.
     pub fn new(commit_limit: u64) -> Self {
@@ -123,6 +139,7 @@ impl Memory {
             resident: Resident::default(),
             objects: Vec::new(),
             on_fork: OnFork::default(),
+            cuts: 0,
             heap_start: 0,
             heap_break: 0,
             commit_limit,
@@ -138,6 +155,7 @@ impl Memory {
             resident: self.resident.fork()?,
             objects,
             on_fork: self.on_fork.fork()?,
+            cuts: self.cuts,
             heap_start: self.heap_start,
             heap_break: self.heap_break,
             commit_limit: self.commit_limit,
@@ -187,31 +205,43 @@ impl Memory {
     /// Adds an area, in place of whatever was there.
     pub fn map(&mut self, space: &mut Space, area: Area) -> Result<(), Exhausted> {
         self.unmap(space, area.start, area.end)?;
-        self.areas.insert(area)
-    }
-
-    /// Adds an area of shared pages, likewise.
-    pub fn map_shared(&mut self, space: &mut Space, area: Area, object: &Object) -> Result<(), Exhausted> {
-        let (id, cuts) = (object.borrow().id(), object.borrow().cuts());
-        fallible::reserve_one(&mut self.objects)?;
-        self.map(space, area)?;
-        if self.objects.iter().all(|attached| attached.id != id) {
-            fallible::push_reserved(&mut self.objects, Attached { id, object: object.clone(), cuts });
+        let attached = of(area).map(|id| find(&mut self.objects, id).ok_or(Exhausted)).transpose()?;
+        self.areas.insert(area)?;
+        if let Some(attached) = attached {
+            attached.mapped += area.end - area.start;
         }
         Ok(())
+    }
+
+    /// Adds an area of shared pages, in place of whatever was there.
+    pub fn map_shared(&mut self, space: &mut Space, area: Area, object: &Object) -> Result<(), Exhausted> {
+        self.unmap(space, area.start, area.end)?;
+        let (id, cuts) = (object.borrow().id(), object.borrow().cuts());
+        if let Err(index) = self.objects.binary_search_by_key(&id, |attached| attached.id) {
+            let attached = Attached { id, object: object.clone(), cuts, mapped: 0 };
+            fallible::insert(&mut self.objects, index, attached)?;
+        }
+        self.map(space, area).inspect_err(|_| self.objects.retain(|attached| attached.mapped > 0))
     }
 
     /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
         self.resident.reserve_cut(start, end)?;
         self.on_fork.reserve()?;
-        self.areas.remove(start, end)?;
+        let Self { areas, objects, .. } = self;
+        let mut is_one_gone = false;
+        areas.remove(start, end, |area| {
+            if let Some(attached) = of(area).and_then(|id| find(objects, id)) {
+                attached.mapped -= area.end - area.start;
+                is_one_gone |= attached.mapped == 0;
+            }
+        })?;
         self.on_fork.forget(start, end)?;
-        self.discard(space, start, end)?;
-        let areas = self.areas.all();
-        let is_of = |area: &Area, id| matches!(area.kind, Kind::Shared { object, .. } if object == id);
-        self.objects.retain(|attached| areas.iter().any(|area| is_of(area, attached.id)));
-        Ok(())
+        let discarded = self.discard(space, start, end);
+        if is_one_gone {
+            self.objects.retain(|attached| attached.mapped > 0);
+        }
+        discarded
     }
 
     /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no
@@ -221,29 +251,30 @@ impl Memory {
         self.areas.reserve_cuts(start, end)
     }
 
-    /// Whether any area is of shared pages.
+    /// Whether any area is of shared pages, and some were cut since this process looked
+    /// last; `cuts` is how often any were.
     #[inline]
-    pub fn has_shared(&self) -> bool {
-        !self.objects.is_empty()
+    pub fn is_behind(&self, cuts: u64) -> bool {
+        !self.objects.is_empty() && self.cuts != cuts
     }
 
     /// Gives back the pages of what was cut since the last call: those that are still
-    /// there come again on demand.
-    pub fn catch_up(&mut self, space: &mut Space) -> Result<(), Exhausted> {
-        for index in 0..self.objects.len() {
-            let Attached { id, object, cuts } = &mut self.objects[index];
-            let now = object.borrow().cuts();
-            if core::mem::replace(cuts, now) == now {
-                continue;
-            }
-            let id = *id;
-            for index in 0..self.areas.all().len() {
-                let area = self.areas.all()[index];
-                if matches!(area.kind, Kind::Shared { object, .. } if object == id) {
-                    self.discard(space, area.start, area.end)?;
-                }
+    /// there come again on demand. `cuts` is how often anything was cut so far.
+    pub fn catch_up(&mut self, space: &mut Space, cuts: u64) -> Result<(), Exhausted> {
+        if !self.is_behind(cuts) {
+            return Ok(());
+        }
+        for index in 0..self.areas.all().len() {
+            let area = self.areas.all()[index];
+            let attached = of(area).and_then(|id| find(&mut self.objects, id));
+            if attached.is_some_and(|attached| attached.object.borrow().cuts() != attached.cuts) {
+                self.discard(space, area.start, area.end)?;
             }
         }
+        for attached in &mut self.objects {
+            attached.cuts = attached.object.borrow().cuts();
+        }
+        self.cuts = cuts;
         Ok(())
     }
 
@@ -289,44 +320,50 @@ impl Memory {
             return Err(Fault::PastEnd);
         }
         let page = page_down(address);
-        if self.resident.contains(page) {
+        let Err(place) = self.resident.find(page) else {
             let own = intent == Intent::Write
                 && space.own(page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
             return Ok(if own { Resolved::Mapped } else { Resolved::Present });
-        }
+        };
         if let Kind::Shared { object, delta, .. } = area.kind {
-            return self.add_shared(space, page, area.access, object, page.wrapping_add(delta));
+            let offset = page.wrapping_add(delta);
+            return self.add_shared(space, (page, place), area.access, object, offset);
         }
-        self.add_page(space, page, area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
+        self.add_page(space, (page, place), area.access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
         Ok(Resolved::Mapped)
     }
 
-    /// Maps the page at `offset` of an object.
+    /// Maps the page at `offset` of an object where there is none.
     fn add_shared(
         &mut self,
         space: &mut Space,
-        page: u64,
+        (page, place): (u64, Place),
         access: Access,
         object: u64,
         offset: u64,
     ) -> Result<Resolved, Fault> {
-        let attached = self.objects.iter().find(|attached| attached.id == object).ok_or(Fault::Denied)?;
+        let attached = find(&mut self.objects, object).ok_or(Fault::Denied)?;
         let mut pages = attached.object.borrow_mut();
         if offset >= pages.length() {
             return Err(Fault::PastEnd);
         }
-        self.resident.reserve().map_err(|Exhausted| Fault::OutOfMemory)?;
+        let place = self.resident.reserve(place).map_err(|Exhausted| Fault::OutOfMemory)?;
         let shared = pages.page(offset / PAGE_LEN).map_err(|OutOfFrames| Fault::OutOfMemory)?;
         space.map_shared(page, shared, access).map_err(|OutOfFrames| Fault::OutOfMemory)?;
-        self.resident.insert(page).map_err(|Exhausted| Fault::OutOfMemory)?;
+        self.resident.insert(place, page).map_err(|Exhausted| Fault::OutOfMemory)?;
         Ok(Resolved::Mapped)
     }
 
-    /// Maps a zeroed page that is not there, whatever area it is in.
-    fn add_page(&mut self, space: &mut Space, page: u64, access: Access) -> Result<(), OutOfFrames> {
-        self.resident.reserve().map_err(|Exhausted| OutOfFrames)?;
+    /// Maps a zeroed page where there is none, whatever area it is in.
+    fn add_page(
+        &mut self,
+        space: &mut Space,
+        (page, place): (u64, Place),
+        access: Access,
+    ) -> Result<(), OutOfFrames> {
+        let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
         space.map_zeroed(page, access)?;
-        self.resident.insert(page).map_err(|Exhausted| OutOfFrames)
+        self.resident.insert(place, page).map_err(|Exhausted| OutOfFrames)
     }
 
     /// Writes content into an area, whatever its permissions, and maps its pages.
@@ -339,8 +376,8 @@ impl Memory {
             let page = page_down(at);
             let (here, behind) = rest.split_at(rest.len().min((page + PAGE_LEN - at) as usize));
             let access = self.areas.find(page).ok_or(OutOfFrames)?.access;
-            if !self.resident.contains(page) {
-                self.add_page(space, page, access)?;
+            if let Err(place) = self.resident.find(page) {
+                self.add_page(space, (page, place), access)?;
             }
             space.load(at, here).map_err(|_| OutOfFrames)?;
             at = page + PAGE_LEN;
@@ -360,9 +397,10 @@ impl Memory {
         while let Some(run) = self.resident.first_between(start, end) {
             for page in run.step_by(PAGE_LEN as usize) {
                 let to = target + (page - start);
-                self.resident.reserve().map_err(|Exhausted| OutOfFrames)?;
+                let Err(place) = self.resident.find(to) else { return Err(OutOfFrames) };
+                let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
                 space.relocate(page, to)?;
-                self.resident.insert(to).map_err(|Exhausted| OutOfFrames)?;
+                self.resident.insert(place, to).map_err(|Exhausted| OutOfFrames)?;
                 self.resident.remove(page, page + PAGE_LEN).map_err(|Exhausted| OutOfFrames)?;
             }
         }
@@ -415,13 +453,13 @@ impl Memory {
 
 #[cfg(test)]
 impl Memory {
-    /// Leaves no room in the lists: what comes next has to make some.
-    pub fn tighten(&mut self) {
-        self.areas.tighten();
-        self.resident.tighten();
-        self.objects.shrink_to_fit();
+    /// Leaves so much room in each list: what comes next has to make more.
+    pub fn tighten(&mut self, room: usize) {
+        self.areas.tighten(room);
+        self.resident.tighten(room);
+        self.objects.shrink_to(self.objects.len() + room);
         for attached in &self.objects {
-            attached.object.borrow_mut().tighten();
+            attached.object.borrow_mut().tighten(room);
         }
     }
 

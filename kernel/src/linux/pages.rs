@@ -6,12 +6,12 @@
 //! as a file or an area of a process refers to it.
 
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use super::fallible::{self, Exhausted};
 use crate::mem::shared::SharedFrame;
 use crate::mem::space::{OutOfFrames, PAGE_LEN};
+use crate::sorted::{Place, Sorted};
 
 /// Shared pages, with whoever else holds them.
 pub type Object = Rc<RefCell<Pages>>;
@@ -24,7 +24,7 @@ pub struct Pages {
     /// How often it was cut: a process that has seen fewer maps pages that are gone.
     cuts: u32,
     /// The pages that were touched, by number.
-    frames: Vec<(u64, SharedFrame)>,
+    frames: Sorted<(u64, SharedFrame)>,
 }
 
 /// The parts of `length` bytes at `offset` that lie in one page each: the page's number,
@@ -44,7 +44,7 @@ fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize,
 impl Pages {
     /// `length` bytes of zeros. No two may have the same `id`.
     pub fn new(id: u64, length: u64) -> Result<Object, Exhausted> {
-        fallible::shared(RefCell::new(Self { id, length, cuts: 0, frames: Vec::new() }))
+        fallible::shared(RefCell::new(Self { id, length, cuts: 0, frames: Sorted::default() }))
     }
 
     /// What tells it from all others.
@@ -62,27 +62,25 @@ impl Pages {
         self.cuts
     }
 
-    fn index(&self, number: u64) -> Result<usize, usize> {
-        self.frames.binary_search_by_key(&number, |(number, _)| *number)
+    /// Where a page is among those that were touched, or would be.
+    fn place(&self, number: u64) -> Place {
+        self.frames.place(|(other, _)| *other < number)
     }
 
     /// A page that was touched.
     pub fn get(&self, number: u64) -> Option<&SharedFrame> {
-        self.index(number).ok().map(|index| &self.frames[index].1)
+        let found = self.frames.get(self.place(number)).filter(|(other, _)| *other == number);
+        found.map(|(_, frame)| frame)
     }
 
     /// A page.
     pub fn page(&mut self, number: u64) -> Result<&SharedFrame, OutOfFrames> {
-        let index = match self.index(number) {
-            Ok(index) => index,
-            Err(index) => {
-                fallible::reserve_one(&mut self.frames).map_err(|Exhausted| OutOfFrames)?;
-                let frame = SharedFrame::zeroed()?;
-                fallible::insert_reserved(&mut self.frames, index, (number, frame));
-                index
-            }
-        };
-        Ok(&self.frames[index].1)
+        let mut place = self.place(number);
+        if self.frames.get(place).is_none_or(|(other, _)| *other != number) {
+            place = self.frames.make_room(place).map_err(|_| OutOfFrames)?;
+            self.frames.insert(place, (number, SharedFrame::zeroed()?)).map_err(|_| OutOfFrames)?;
+        }
+        self.frames.get(place).map(|(_, frame)| frame).ok_or(OutOfFrames)
     }
 
     /// Reads at `offset` up to the end; returns how many bytes.
@@ -114,20 +112,16 @@ impl Pages {
 
     /// Zeros whole pages, and gives back what they took.
     pub fn clear(&mut self, offset: u64, length: u64) {
-        let numbers = offset / PAGE_LEN..offset.saturating_add(length).div_ceil(PAGE_LEN);
-        let before = self.frames.len();
-        self.frames.retain(|(number, _)| !numbers.contains(number));
-        if self.frames.len() < before {
-            self.cuts = self.cuts.wrapping_add(1);
-        }
+        self.cuts = self.cuts.wrapping_add(1);
+        let behind = offset.saturating_add(length).div_ceil(PAGE_LEN);
+        self.frames.remove_between(self.place(offset / PAGE_LEN), self.place(behind));
     }
 
     /// Cuts or lengthens it.
     pub fn resize(&mut self, length: u64) {
         if length < self.length {
             self.cuts = self.cuts.wrapping_add(1);
-            let kept = self.frames.partition_point(|(number, _)| *number < length.div_ceil(PAGE_LEN));
-            self.frames.truncate(kept);
+            self.frames.remove_between(self.place(length.div_ceil(PAGE_LEN)), self.frames.end());
             let within = (length % PAGE_LEN) as usize;
             if within > 0
                 && let Some(frame) = self.get(length / PAGE_LEN)
@@ -147,9 +141,9 @@ mod tests {
     use crate::mem::frame;
 
     impl Pages {
-        /// Leaves no room in the list: what comes next has to make some.
-        pub fn tighten(&mut self) {
-            self.frames.shrink_to_fit();
+        /// Leaves so much room in the list: what comes next has to make more.
+        pub fn tighten(&mut self, room: usize) {
+            self.frames.tighten(room);
         }
     }
 

@@ -329,14 +329,11 @@ impl Linux {
         let listed = self.fs.directory(directory)?;
         let (name, id, serial): (&[u8], _, _) = match seen {
             0 => (b".", directory, 1),
-            1 => (b"..", listed.parent(), Directory::FIRST_SERIAL - 1),
-            _ => {
-                let entries = listed.entries();
-                match entries.get(entries.partition_point(|entry| entry.serial <= seen)) {
-                    Some(entry) => (&entry.name, entry.inode, entry.serial),
-                    None => return Ok(None),
-                }
-            }
+            1 => (b"..", listed.parent, Directory::FIRST_SERIAL - 1),
+            _ => match listed.behind(seen).next() {
+                Some(entry) => (&entry.name, entry.inode, entry.serial),
+                None => return Ok(None),
+            },
         };
         let length = (Record::NAME_AT + name.len() + 1).next_multiple_of(8);
         // The type is the upper part of st_mode (IFTODT).

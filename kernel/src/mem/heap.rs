@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! The kernel heap: for files, areas and arguments. The PE path never allocates.
+//!
+//! To take a block and to give one back takes constant time, however many blocks there
+//! are and however many holes between them: a program decides about both.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::{NonNull, null_mut};
+use core::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
-use linked_list_allocator::Heap;
+use rlsf::Tlsf;
 use spin::Mutex;
 
 use super::frame::{self, OutOfFrames};
 use super::phys;
+
+/// Blocks by size: 26 powers of two, the largest 2 GiB, each in 32 steps.
+type Heap = Tlsf<'static, u32, u32, 26, 32>;
 
 struct KernelHeap(Mutex<Heap>);
 
@@ -16,25 +22,34 @@ struct KernelHeap(Mutex<Heap>);
 // as asked; the lock keeps calls apart.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.0.lock().allocate_first_fit(layout).map_or(null_mut(), NonNull::as_ptr)
+        self.0.lock().allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if let Some(pointer) = NonNull::new(pointer) {
             // SAFETY: the caller gives back what `alloc` returned for this layout.
-            unsafe { self.0.lock().deallocate(pointer, layout) };
+            unsafe { self.0.lock().deallocate(pointer, layout.align()) };
         }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, length: usize) -> *mut u8 {
+        let layout = Layout::from_size_align(length, layout.align());
+        let (Some(pointer), Ok(layout)) = (NonNull::new(pointer), layout) else { return null_mut() };
+        // SAFETY: the caller has `pointer` from `alloc`, for a layout of this alignment.
+        unsafe { self.0.lock().reallocate(pointer, layout) }.map_or(null_mut(), NonNull::as_ptr)
     }
 }
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap(Mutex::new(Heap::empty()));
+static HEAP: KernelHeap = KernelHeap(Mutex::new(Heap::new()));
 
 /// Gives the heap its memory, once.
 pub fn init(length: u64) -> Result<(), OutOfFrames> {
     let start = frame::allocate_run(length / 4096)?;
+    let memory = slice_from_raw_parts_mut(phys::pointer(start.address()), (length / 4096 * 4096) as usize);
+    let memory = NonNull::new(memory).ok_or(OutOfFrames)?;
     // SAFETY: the frames were just taken, lie side by side in the direct map, and
     // belong to the heap from now on.
-    unsafe { HEAP.0.lock().init(phys::pointer(start.address()), (length / 4096 * 4096) as usize) };
+    unsafe { HEAP.0.lock().insert_free_block_ptr(memory) };
     Ok(())
 }

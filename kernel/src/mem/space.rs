@@ -363,18 +363,15 @@ impl Space {
 
     /// The kernel has written a shared frame other than through this space.
     pub fn note_write(&mut self, written: &SharedFrame) {
-        for alias in self.aliases.of(written.frame()) {
-            let entry = alias.slot.entry();
-            if entry.flags().contains(WATCHED) {
-                entry.set_flags(entry.flags() | STALE);
-                self.disturbed = true;
-            }
-        }
+        self.disturbed |= self.aliases.note_write(written.frame());
     }
 
     /// Takes all pages of a shared frame away from the tracker.
     fn disturb_all(&mut self, home: Frame) {
-        for alias in self.aliases.of(home) {
+        if !self.aliases.are_watched(home) {
+            return;
+        }
+        for alias in self.aliases.watch(home, false) {
             let entry = alias.slot.entry();
             if entry.flags().contains(WATCHED) {
                 entry.set_flags(entry.flags() - (WATCHED | STALE | Flags::WRITABLE));
@@ -463,9 +460,8 @@ impl Space {
     #[cold]
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
-        let aliases = self.aliases.of(home);
-        tally::PAGES_INVALIDATED.add(aliases.len() as u64);
-        for alias in aliases {
+        for alias in self.aliases.watch(home, writable) {
+            tally::PAGES_INVALIDATED.add(1);
             switch_one(alias.page, alias.slot, frame, writable);
         }
     }
@@ -501,13 +497,16 @@ impl Space {
             return Kept::Lost;
         }
         let shared = flags.contains(SHARED);
-        let stale = flags.contains(STALE) || shared && self.aliases.any(home, STALE);
+        let is_written = shared && self.aliases.take_stale(home);
+        let stale = is_written || flags.contains(STALE) || shared && self.aliases.any(home, STALE);
         if !stale {
             return Kept::Intact;
         }
         entry.set_flags(flags - STALE);
-        for alias in self.aliases.of(home).iter().filter(|_| shared) {
-            alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
+        if shared {
+            for alias in self.aliases.of(home) {
+                alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
+            }
         }
         Kept::Stale
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Frames, the kernel's own mappings, and the two kinds of permission.
 
+use arrayvec::ArrayVec;
+
 use super::fixture::{CODE, DATA, Fixture, READ_ONLY};
 use super::{Found, Test, check};
 use crate::arch::segment;
@@ -10,6 +12,7 @@ use crate::mem::space::{Access, PAGE_LEN, USER_END};
 
 pub const TESTS: &[Test] = &[
     ("memory: a frame is handed out once and comes back", frames),
+    ("memory: promised frames are nobody else's, and all there", promised_frames),
     ("memory: no kernel page is both writable and executable", w_xor_x),
     ("memory: no kernel page is open to user mode", kernel_pages_are_closed),
     ("memory: stacks have guard pages", guards),
@@ -27,6 +30,26 @@ fn frames(_: &mut Fixture) -> Found {
     frame::release(a);
     frame::release(b);
     check!(frame::free_count() == before, "{} free of {before}", frame::free_count());
+    Ok(())
+}
+
+fn promised_frames(_: &mut Fixture) -> Found {
+    const FEW: u64 = 3;
+    let before = frame::free_count();
+    check!(frame::promise(before + 1).is_err(), "more frames were promised than are free");
+    check!(frame::promise(before - FEW).is_ok(), "{before} frames are free, and were not promised");
+    check!(frame::free_count() == FEW, "{} frames are free of {FEW}", frame::free_count());
+    let own: ArrayVec<_, { FEW as usize + 1 }> = (0..=FEW).filter_map(|_| frame::allocate().ok()).collect();
+    check!(own.len() as u64 == FEW, "{} frames were handed out of {FEW} that are not promised", own.len());
+    check!(frame::allocate_run(1).is_err(), "a promised frame was handed out in a run");
+    let promised = frame::take_promised();
+    check!(!own.contains(&promised), "{promised:?} was handed out twice");
+    check!(frame::free_count() == 0, "{} frames are free of none", frame::free_count());
+    own.into_iter().for_each(frame::release);
+    frame::withdraw(before - FEW - 1);
+    check!(frame::free_count() == before - 1, "{} frames are free of {}", frame::free_count(), before - 1);
+    frame::release(promised);
+    check!(frame::free_count() == before, "{} frames are free of {before}", frame::free_count());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::linux::Status;
 const RW: u64 = 3;
 const SHARED: u64 = 1;
 const SIGBUS: u8 = 7;
+const SIGSEGV: u8 = 11;
 
 impl Process {
     fn memfd(&mut self, length: u64) -> u64 {
@@ -55,6 +56,9 @@ fn aliases_show_each_other() {
     process.poke(again + 7, b"L");
     assert_eq!((process.look(b + 7), process.look(away + 7)), (b'L', b'L'));
     assert_eq!(process.call(Sysno::mremap, &[DATA, 0, PAGE_LEN, 1]), Err(errno::EINVAL));
+    // What is to be mapped once more is taken away first.
+    assert_eq!(process.call(Sysno::mremap, &[away, 0, PAGE_LEN, flags, away]), Err(errno::EFAULT));
+    assert_eq!(process.linux.page_fault(&mut process.space, away, 4), Err(SIGSEGV));
     assert_eq!(process.call(Sysno::mremap, &[again, 0, PAGE_LEN, 0]), Err(errno::EINVAL));
 }
 
@@ -133,4 +137,61 @@ fn files_can_be_mapped_to_be_written() {
     assert_eq!(process.call(Sysno::read, &[reader, DATA, 100]), Ok(8));
     assert_eq!(process.peek(DATA, 8), b"be good\n");
     assert_eq!(process.linux.page_fault(&mut process.space, seen + PAGE_LEN, 4), Err(SIGBUS));
+}
+
+#[test]
+fn many_objects_come_and_go_with_their_last_area() {
+    let mut process = Process::new();
+    let free = frame::free_count();
+    // Two pages each, so that neighbours do not join; in both orders and in parts.
+    let anonymous = |process: &mut Process| {
+        let at = process.call(Sysno::mmap, &[0, 2 * PAGE_LEN, RW, 0x21, u64::MAX, 0]).unwrap();
+        process.poke(at, b"x");
+        process.poke(at + PAGE_LEN, b"y");
+        at
+    };
+    let all: Vec<u64> = (0..200).map(|_| anonymous(&mut process)).collect();
+    assert_eq!(frame::free_count(), free - 400);
+    for at in all.iter().step_by(2) {
+        assert_eq!(process.call(Sysno::mprotect, &[at + PAGE_LEN, PAGE_LEN, 1]), Ok(0));
+        assert_eq!(process.call(Sysno::munmap, &[*at, PAGE_LEN]), Ok(0));
+        assert_eq!(process.look(at + PAGE_LEN), b'y');
+    }
+    // An object keeps all its pages for as long as any of it is mapped.
+    assert_eq!(frame::free_count(), free - 400);
+    for at in &all {
+        assert_eq!(process.call(Sysno::munmap, &[at + PAGE_LEN, PAGE_LEN]), Ok(0));
+    }
+    assert_eq!(frame::free_count(), free - 200);
+    let (lowest, highest) = (all.iter().min().unwrap(), all.iter().max().unwrap());
+    assert_eq!(process.call(Sysno::munmap, &[*lowest, highest + 2 * PAGE_LEN - lowest]), Ok(0));
+    assert_eq!(frame::free_count(), free);
+}
+
+#[test]
+fn many_files_that_a_child_has_cut_are_gone_for_the_parent() {
+    let mut process = Process::new();
+    let mapped: Vec<(u64, u64)> = (0..50)
+        .map(|_| {
+            let fd = process.memfd(2 * PAGE_LEN);
+            let at = process.share(fd, 2, 0);
+            process.poke(at, b"x");
+            process.poke(at + PAGE_LEN, b"y");
+            (fd, at)
+        })
+        .collect();
+    let child = process.fork();
+    process.switch_to(child);
+    for (fd, _) in mapped.iter().step_by(2) {
+        assert_eq!(process.call(Sysno::ftruncate, &[*fd, PAGE_LEN]), Ok(0));
+    }
+    process.switch_to(FIRST_ID);
+    for (index, (_, at)) in mapped.iter().enumerate() {
+        assert_eq!(process.look(*at), b'x');
+        let behind = process.linux.page_fault(&mut process.space, at + PAGE_LEN, 4);
+        match index % 2 {
+            0 => assert_eq!(behind, Err(SIGBUS)),
+            _ => assert_eq!(process.look(at + PAGE_LEN), b'y'),
+        }
+    }
 }

@@ -39,29 +39,28 @@ impl Fs {
             return Err(ENOENT);
         }
         let mut links = 0;
-        let mut rest = fallible::copy(path)?;
+        // What is left of the path is `text` from `from` on.
+        let (mut text, mut from) = (fallible::copy(path)?, 0);
         let mut at = if path.starts_with(b"/") { InodeId::ROOT } else { base };
         loop {
-            let start = rest.iter().position(|byte| *byte != b'/').unwrap_or(rest.len());
-            rest.drain(..start);
+            let slashes = text[from..].iter().position(|byte| *byte != b'/');
             self.directory(at)?;
-            if rest.is_empty() {
+            let Some(slashes) = slashes else {
                 let name = Vec::new();
                 return Ok(Place { parent: at, name, target: Some(at), wants_directory: true });
-            }
-            let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
-            let behind = fallible::copy(&rest[end..])?;
-            rest.truncate(end);
-            let name = core::mem::replace(&mut rest, behind);
+            };
+            let left = &text[from + slashes..];
+            let length = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
+            let (name, rest) = left.split_at(length);
             if name.len() > MAX_NAME_LEN {
                 return Err(ENAMETOOLONG);
             }
             let is_last = rest.iter().all(|byte| *byte == b'/');
             let wants_directory = !rest.is_empty();
-            let next = match name.as_slice() {
+            let next = match name {
                 b"." => Some(at),
-                b".." => Some(self.directory(at)?.parent()),
-                _ => self.directory(at)?.find(&name).map(|entry| entry.inode),
+                b".." => Some(self.directory(at)?.parent),
+                _ => self.directory(at)?.find(name).map(|entry| entry.inode),
             };
             if let Some(id) = next
                 && let Node::Link(target) = &self.inode(id)?.node
@@ -75,17 +74,19 @@ impl Fs {
                     at = InodeId::ROOT;
                 }
                 let mut joined = fallible::copy(target)?;
-                fallible::extend(&mut joined, &rest)?;
-                rest = joined;
+                fallible::extend(&mut joined, rest)?;
+                (text, from) = (joined, 0);
                 continue;
             }
             if is_last && name != b"." && name != b".." {
                 if wants_directory && let Some(id) = next {
                     self.directory(id)?;
                 }
+                let name = fallible::copy(name)?;
                 return Ok(Place { parent: at, name, target: next, wants_directory });
             }
             at = next.ok_or(ENOENT)?;
+            from += slashes + length;
         }
     }
 
@@ -96,12 +97,14 @@ impl Fs {
 
     /// Makes the directories above an absolute path that are missing.
     pub fn create_parents(&mut self, path: &[u8], now_ns: u64) -> Result<(), Errno> {
-        for (at, _) in path.iter().enumerate().filter(|(at, byte)| *at > 0 && **byte == b'/') {
-            let place = self.locate(InodeId::ROOT, &path[..at], Follow::Yes)?;
-            match place.target {
-                Some(id) => drop(self.directory(id).map_err(|_| ENOTDIR)?),
-                None => drop(self.create(&place, Self::new_directory(), 0o755, now_ns)?),
-            }
+        let mut directory = InodeId::ROOT;
+        let Some(end) = path.iter().rposition(|byte| *byte == b'/') else { return Ok(()) };
+        for name in path[..end].split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            let place = self.locate(directory, name, Follow::Yes)?;
+            directory = match place.target {
+                Some(id) => self.directory(id).map(|_| id).map_err(|_| ENOTDIR)?,
+                None => self.create(&place, Self::new_directory(), 0o755, now_ns)?,
+            };
         }
         Ok(())
     }

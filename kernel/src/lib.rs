@@ -5,7 +5,6 @@
 //! (`pe-replay`), `process` is the loop over PEs, `linux` is what programs see.
 
 #![no_std]
-#![no_main]
 
 extern crate alloc;
 
@@ -22,6 +21,7 @@ mod panic;
 mod process;
 mod replay;
 mod selftest;
+mod sorted;
 mod upkeep;
 
 use pages::Primitives;
