@@ -166,7 +166,7 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
     let timeout = Duration::from_secs(args.timeout);
-    let runner = Runner::new(kernel, &model, args.inject, timeout);
+    let runner = Runner::new(kernel, &model, args.inject, timeout, args.clock.clock());
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
     let mut tables = tables(&plan, &results, &model);

@@ -19,6 +19,7 @@ mod bench;
 mod children;
 mod ci;
 mod cli;
+mod clock;
 mod destination;
 mod doctor;
 mod guest_files;

@@ -124,6 +124,7 @@ fn request(args: &RunArgs) -> Result<(Request, Files)> {
     request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
+    request.clock = args.clock.clock();
     request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
     request.injections = args.inject.clone();
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;

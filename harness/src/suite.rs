@@ -8,6 +8,7 @@ mod bad_input;
 mod batch;
 mod bench;
 mod bochs;
+mod clock;
 mod counters;
 mod documents;
 mod ends;
@@ -67,6 +68,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    clock::TESTS,
     lists::TESTS,
     native::TESTS,
     policies::TESTS,

@@ -17,6 +17,7 @@ mod area;
 mod audit;
 mod budget;
 mod buffers;
+mod clock;
 mod content;
 mod descriptor;
 mod descriptor_calls;
@@ -65,6 +66,7 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
+use pe_replay::wire::config::Config;
 use pe_replay::wire::record::UnsupportedCall;
 use syscalls::Sysno;
 
@@ -74,6 +76,7 @@ pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
 use self::budget::{FILES_SHARE, PIPES_SHARE};
+use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
@@ -85,7 +88,6 @@ use self::random::Random;
 use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
-use self::time_calls::Clock;
 use crate::archive::Archive;
 use crate::mem::space::Space;
 
@@ -101,6 +103,9 @@ const LOGGED_CALLS: usize = 512;
 const NAME_LEN: usize = 16;
 /// Length of a SYSCALL instruction.
 const SYSCALL_LEN: u64 = 2;
+/// Of the machine's memory, one part in this many is a program's. How much is really free
+/// depends on the kernel and on how PEs are run, which a program must not see.
+const PROMISED_SHARE: u64 = 2;
 
 /// How a program goes on after a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +141,7 @@ pub enum Next {
 
 /// All processes, each with one thread, and what they have in common.
 pub struct Linux {
+    /// The machine's memory in bytes.
     memory_len: u64,
     fs: Fs,
     pipes: Pipes,
@@ -167,13 +173,13 @@ impl Linux {
     /// A process with this memory, the archive's files and the three standard descriptors.
     fn new(
         archive: &Archive<'static>,
+        config: &Config,
         memory: Memory,
-        memory_len: u64,
         random: Random,
         program_name: &[u8],
     ) -> Result<Self, Errno> {
-        let clock = Clock::default();
-        let fs = Fs::new(memory_len / FILES_SHARE, clock.boot_time_ns())?;
+        let clock = Clock::new(config.clock);
+        let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
         let task = fallible::boxed(Task {
             identity: Identity {
                 id: FIRST_ID,
@@ -198,11 +204,12 @@ impl Linux {
             waiting: None,
             wanted: None,
             transfer: None,
+            cpu: CpuTime::default(),
         })?;
         let mut linux = Self {
-            memory_len,
+            memory_len: config.memory_len,
             fs,
-            pipes: Pipes::new(memory_len / PIPES_SHARE),
+            pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
             locks: Locks::default(),
             clock,
             random,
@@ -224,10 +231,10 @@ impl Linux {
     }
 
     /// Performs the system call in `uprr`, the committed state of the current process,
-    /// puts its result into RAX, and delivers signals. `now` is the time since boot in
-    /// nanoseconds.
-    pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now: u64) -> Next {
-        self.clock.now_ns = now;
+    /// puts its result into RAX, and delivers signals. `now_ns` is how much time has passed
+    /// by itself since the start.
+    pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now_ns: u64) -> Next {
+        self.clock.now_ns = now_ns;
         if self.task.waiting.is_some()
             && !self.task.signals.is_none_due()
             && let Some(next) = self.stop_in_call(space, uprr)
@@ -278,6 +285,11 @@ impl Linux {
     /// All processes that have not ended.
     fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.others.iter().chain(core::iter::once(&self.task)).map(|task| &**task)
+    }
+
+    /// What a program may take for its memory in bytes, whatever is free.
+    fn promised_len(&self) -> u64 {
+        promised_len(self.memory_len)
     }
 
     /// Whether the call that the process waits in is cut short by a signal.
@@ -360,6 +372,11 @@ impl Linux {
             Err(Fault::OutOfMemory) => Err(SIGKILL),
         }
     }
+}
+
+/// What a program is promised of a machine's memory, in bytes.
+fn promised_len(memory_len: u64) -> u64 {
+    memory_len / PROMISED_SHARE
 }
 
 /// Whether a call that was cut short begins anew if the handler says so (signal(7)).

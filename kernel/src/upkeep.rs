@@ -6,7 +6,6 @@
 //! one of these is done changes it here: a test holds every number against the instructions that
 //! QEMU executed (`cargo reprise test profile`).
 
-use pe_replay::DelimiterKind;
 use pe_replay::wire::end::Totals;
 
 use crate::arch::context::{APIC_WRITES, BASES, SELECTORS, TIME_STAMPS};
@@ -15,7 +14,6 @@ use crate::arch::tally::Reading;
 /// Completes a run's events; `counted` is what was counted since its start, `drained` how many
 /// interrupts the entry code has taken and ended by itself.
 pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
-    let ended_by = |kind: DelimiterKind| totals.ends[kind as usize];
     let events = &mut totals.events;
     let begun = events.entries.saturating_sub(events.resumed);
     events.states = events.entries;
@@ -30,8 +28,7 @@ pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
     let at_entries = (TIME_STAMPS + 1) * events.entries;
     let laps = 2 * totals.pes + begun.saturating_sub(totals.pes) + totals.write_faults;
     let flushes = 2 * (events.cache_flushes + events.translation_flushes);
-    let served = ended_by(DelimiterKind::Syscall) + ended_by(DelimiterKind::Rdtsc);
-    events.time_stamps = at_entries + laps + flushes + served + counted.time_stamps;
+    events.time_stamps = at_entries + laps + flushes + counted.time_stamps;
     events.spaces_loaded = counted.spaces_loaded;
     events.pages_invalidated = counted.pages_invalidated;
     events.lines_copied = counted.lines_copied;

@@ -107,6 +107,14 @@ fn working_in(directory: &Path) -> Vec<(Pid, String)> {
     processes().filter(inside).map(name).collect()
 }
 
+/// Whether a process has a handler for a signal.
+fn catches(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal.as_raw() - 1)) != 0)
+}
+
 /// Whether something comes to be in time.
 fn until(mut is: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
@@ -181,7 +189,11 @@ fn emulators(context: &Context) -> Result<()> {
         (Machine::Bochs, Signal::INT, "SIGINT"),
     ] {
         let started = Started::endless(context, machine)?;
-        kill_process(started.processes[0], signal)?;
+        let emulator = started.processes[0];
+        // Some signals an emulator catches, once it has come so far.
+        let is_caught = || signal == Signal::KILL || catches(emulator, signal);
+        ensure!(until(is_caught), "{machine} does not catch {name}");
+        kill_process(emulator, signal)?;
         let (output, directory) = started.end()?;
         let said = String::from_utf8_lossy(&output.stderr);
         let expected = format!("reprise: the emulator was ended by signal {} ({name})", signal.as_raw());

@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::alloc", run: |context| project(context, "alloc", Native::Same) },
     Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },
     Test { name: "programs::calls", run: |context| project(context, "calls", Native::Same) },
+    Test { name: "programs::clock", run: |context| project(context, "clock", Native::Same) },
     Test { name: "programs::crc", run: |context| project(context, "crc", Native::Same) },
     Test { name: "programs::dirty", run: |context| project(context, "dirty", Native::Same) },
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
@@ -41,6 +42,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::table", run: |context| project(context, "table", Native::Same) },
+    Test { name: "programs::ticks", run: |context| project(context, "ticks", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
     Test { name: "programs::transfers", run: |context| project(context, "transfers", Native::Same) },
     Test { name: "programs::trap", run: |context| project(context, "trap", Native::Same) },
@@ -76,9 +78,11 @@ enum Native {
 
 /// Instruction limits under which nothing may diverge; one of them is a prime.
 const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
-/// The limit under which busybox works on all of the input. It works on the [beginning](SHORT_INPUT) under the shorter
+/// The limit under which busybox works on all of the input. It works on the [beginning](SHORT_INPUT) under shorter
 /// ones, where that has more PEs.
 const LONG_LIMIT: u64 = 100_000;
+/// A limit under which that has hundreds of thousands.
+const SHORTEST_LIMIT: u64 = 97;
 
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 /// Pipelines, statuses, a subshell, and what another program says.
@@ -160,7 +164,7 @@ pub(super) fn applet(context: &Context, arguments: &[&str], input: &[u8]) -> Res
 
 fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
     let input = input();
-    for limit in LIMITS {
+    for limit in [SHORTEST_LIMIT].into_iter().chain(LIMITS) {
         let input = if limit == LONG_LIMIT { &input } else { &input[..SHORT_INPUT] };
         let request = applet(context, arguments, input)?;
         let expected = Shown::natively(Path::new(BUSYBOX), &request)?;

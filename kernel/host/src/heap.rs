@@ -138,33 +138,34 @@ pub fn live() -> i64 {
 mod tests {
     use std::mem::MaybeUninit;
 
-    use linked_list_allocator::Heap;
+    use rlsf::Tlsf;
 
     use super::*;
 
     /// What `fallible::shared` and `fallible::boxed` rely on, of the kernel's own heap.
     #[test]
     fn what_the_heap_has_just_taken_back_it_gives_again() {
-        let mut heap = Heap::from_slice(Box::leak(Box::new([MaybeUninit::uninit(); 1 << 16])));
+        let mut heap: Tlsf<'static, u32, u32, 26, 32> = Tlsf::new();
+        heap.insert_free_block(Box::leak(Box::new([MaybeUninit::uninit(); 1 << 16])));
         let (mut noise, mut blocks, mut refused) = (1_u64, Vec::new(), 0);
         for _ in 0..20_000 {
             noise ^= noise << 13;
             noise ^= noise >> 7;
             noise ^= noise << 17;
             let layout = Layout::from_size_align(1 + (noise >> 8) as usize % 600, 1 << (noise % 7)).unwrap();
-            match heap.allocate_first_fit(layout) {
-                Ok(tried) => {
+            match heap.allocate(layout) {
+                Some(tried) => {
                     // SAFETY: the block was just given for this layout.
-                    unsafe { heap.deallocate(tried, layout) };
-                    assert_eq!(heap.allocate_first_fit(layout), Ok(tried), "{layout:?}");
+                    unsafe { heap.deallocate(tried, layout.align()) };
+                    assert_eq!(heap.allocate(layout), Some(tried), "{layout:?}");
                     blocks.push((tried, layout));
                 }
-                Err(()) => {
+                None => {
                     refused += 1;
                     for _ in 0..noise % 40 {
                         let (block, layout) = blocks.swap_remove(noise as usize % blocks.len());
                         // SAFETY: it was given for this layout, and is taken out of the list.
-                        unsafe { heap.deallocate(block, layout) };
+                        unsafe { heap.deallocate(block, layout.align()) };
                     }
                 }
             }

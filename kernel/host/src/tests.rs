@@ -14,14 +14,17 @@ mod shared;
 mod shortage;
 mod signal;
 mod stopping;
+mod time;
 mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use linux_raw_sys::errno;
-use pe_replay::Uprr;
-use pe_replay::wire::config::entry;
+use pe_replay::wire::clock::Clock;
+use pe_replay::wire::config::{Config, Job, Recording, Sink, entry};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults};
+use pe_replay::{Policy, Uprr};
 use syscalls::Sysno;
 
 use crate::archive::Archive;
@@ -88,6 +91,26 @@ fn standard() -> Archive<'static> {
     }))
 }
 
+/// The usual one; a program is promised all the frames there are.
+fn config() -> Config {
+    Config {
+        job: Job::Run,
+        policy: Policy::default(),
+        seed: 1,
+        max_instructions: u64::MAX,
+        channel_base: 0,
+        channel_size: 0,
+        sink: Sink::Memory,
+        trace: Recording::Nothing,
+        injections: Default::default(),
+        mutation: None,
+        counter: CounterChoice::default(),
+        counter_faults: CounterFaults::default(),
+        clock: Clock::default(),
+        memory_len: 2 * FRAMES * PAGE_LEN,
+    }
+}
+
 /// A process and its machine, with the memory and registers of all others.
 struct Process {
     linux: Linux,
@@ -105,7 +128,7 @@ impl Process {
         crate::channel::take();
         let archive = standard();
         let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
-        let linux = Linux::load(&archive, 1, &mut space, &mut uprr).unwrap();
+        let linux = Linux::load(&archive, &config(), &mut space, &mut uprr).unwrap();
         Self { linux, id: FIRST_ID, space, uprr, others: BTreeMap::new(), now: 0 }
     }
 

@@ -48,7 +48,7 @@ impl Linux {
             }
         }
         let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
-        self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.memory_len / FILES_SHARE);
+        self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.promised_len() / FILES_SHARE);
         self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
         let ends = self.zombies.len() + self.others.len();
         assert!(self.others.is_empty() || self.zombies.capacity() >= ends, "no room for zombies");

@@ -2,7 +2,7 @@
 //! What programs may take of the kernel's memory, and which budget covers what.
 //!
 //! The kernel heap is a quarter of the memory that is free at boot; `memory` below is what
-//! is left for programs, about three times the heap. The kernel itself needs nothing of
+//! a program is promised, half of the machine's, about twice the heap. The kernel itself needs nothing of
 //! the heap while programs run: it can run out, and then the call that asked for more
 //! fails, or the process ends whose next page cannot be noted down.
 //!
@@ -27,10 +27,10 @@ use alloc::vec::Vec;
 
 use super::fallible::{self, Exhausted};
 
-/// Of the memory free at start, files may take up one part in this many.
-pub const FILES_SHARE: u64 = 8;
-/// Of the memory free at start, pipes may take up one part in this many.
-pub const PIPES_SHARE: u64 = 16;
+/// Of the memory that a program is promised, files may take up one part in this many.
+pub const FILES_SHARE: u64 = 5;
+/// Of the memory that a program is promised, pipes may take up one part in this many.
+pub const PIPES_SHARE: u64 = 11;
 /// Elements that a list has room for at first.
 const FIRST_ROOM: usize = 4;
 
@@ -40,9 +40,14 @@ pub struct Budget {
     left: u64,
 }
 
+/// Blocks of the heap are of so many bytes or a multiple of them.
+const GRAIN: usize = 4 * size_of::<usize>();
+/// What each block begins with.
+const HEADER: usize = GRAIN / 2;
+
 /// What a block of the heap takes for `length` bytes.
-pub fn block_len(length: usize) -> u64 {
-    if length == 0 { 0 } else { length.next_multiple_of(8).max(16) as u64 }
+pub const fn block_len(length: usize) -> u64 {
+    if length == 0 { 0 } else { (length + HEADER).next_multiple_of(GRAIN) as u64 }
 }
 
 /// What the elements of a list take.
@@ -107,7 +112,7 @@ mod tests {
             fallible::push_reserved(&mut list, 0_u64);
         }
         // Doubled to 64 elements, then four at a time.
-        assert_eq!((list.len(), cost, list_len(&list)), (124, 992, 992));
+        assert_eq!((list.len(), cost, list_len(&list)), (120, 992, 992));
         budget.refund(cost);
         assert_eq!(budget.left(), 1000);
         assert_eq!(budget.charge(1001), Err(Exhausted));
@@ -117,6 +122,6 @@ mod tests {
     #[test]
     fn blocks_are_those_of_the_heap() {
         let lengths = [0, 1, 16, 17, 24, 100].map(block_len);
-        assert_eq!(lengths, [0, 16, 16, 24, 24, 104]);
+        assert_eq!(lengths, [0, 32, 32, 64, 64, 128]);
     }
 }

@@ -11,6 +11,7 @@ use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
 use super::fallible;
 use super::task::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
+use super::time_calls::TICK_NS;
 use super::user::User;
 use crate::mem::space::{OutOfFrames, Space};
 
@@ -113,23 +114,26 @@ impl Linux {
     }
 
     /// Ends the current process, which is not the first; another one is the current
-    /// one then.
+    /// one then. `now_ns` is as for [`syscall`](Self::syscall).
     ///
     /// # Panics
     /// If there is no other process.
-    pub fn end(&mut self, status: Status) {
+    pub fn end(&mut self, status: Status, now_ns: u64) {
+        self.clock.now_ns = now_ns;
+        self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
         self.close_all(false);
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);
+        let (cpu_ns, user_ticks) = (ended.cpu.total_ns(), ended.cpu.own_ns / TICK_NS);
         let ended = ended.identity;
         self.release_vfork(ended.id);
         if self.task.waiting.is_some_and(|it| it.why == Why::Vfork { child: ended.id }) {
             self.task.waiting = None;
         }
         self.zombies.retain(|zombie| zombie.identity.parent != ended.id);
-        if self.tell_parent(ended, status) {
-            fallible::push_reserved(&mut self.zombies, Zombie { identity: ended, status });
+        if self.tell_parent(ended, status, user_ticks) {
+            fallible::push_reserved(&mut self.zombies, Zombie { identity: ended, status, cpu_ns });
         }
         self.leave_children(ended);
         self.events += 1;

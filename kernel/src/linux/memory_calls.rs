@@ -6,7 +6,6 @@ use linux_raw_sys::general::{
     MAP_SHARED_VALIDATE, MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE, O_ACCMODE, O_RDWR, PROT_EXEC,
     PROT_GROWSDOWN, PROT_READ, PROT_WRITE,
 };
-use syscalls::Sysno;
 
 use super::area::{Area, Kind, MAX_AREAS};
 use super::descriptor;

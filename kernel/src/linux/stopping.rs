@@ -13,6 +13,7 @@ use super::errno::{EINTR, Errno};
 use super::signal::{Detail, Fate, Info};
 use super::signal_calls::BY_KERNEL;
 use super::task::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status, Task, Why};
+use super::time_calls::TICK_NS;
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -32,8 +33,8 @@ impl Linux {
             task.report = None;
             if info.signal == SIGCONT {
                 task.report = Some(Status::Continued);
-                let identity = task.identity;
-                self.tell_parent(identity, Status::Continued);
+                let (identity, user_ticks) = (task.identity, task.cpu.own_ns / TICK_NS);
+                self.tell_parent(identity, Status::Continued, user_ticks);
             }
         }
         self.events += 1;
@@ -42,7 +43,7 @@ impl Linux {
 
     /// Sends SIGCHLD to the parent of a process, if it wants to know; returns whether it
     /// may wait for the status.
-    pub(super) fn tell_parent(&mut self, child: Identity, status: Status) -> bool {
+    pub(super) fn tell_parent(&mut self, child: Identity, status: Status, user_ticks: u64) -> bool {
         let Some(parent) = self.task_of(child.parent) else { return false };
         let is_ignored = parent.signals.is_ignored(SIGCHLD);
         let has = |flag| parent.signals.action(SIGCHLD).is_ok_and(|action| action.has(flag));
@@ -52,7 +53,7 @@ impl Linux {
         };
         if is_told {
             let (code, status) = status.details();
-            let detail = Detail::Child { process: child.id as u32, status };
+            let detail = Detail::Child { process: child.id as u32, status, user_ticks };
             // There is such a signal.
             let _ = parent.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
         }
@@ -69,7 +70,7 @@ impl Linux {
         let status = Status::Stopped(signal as u8);
         self.task.is_stopped = true;
         self.task.report = Some(status);
-        self.tell_parent(own, status);
+        self.tell_parent(own, status, self.task.cpu.own_ns / TICK_NS);
         self.events += 1;
         true
     }

@@ -4,6 +4,7 @@
 use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 
 use super::buffers::Buffers;
+use super::clock::CpuTime;
 use super::descriptor::Descriptors;
 use super::fallible::Exhausted;
 use super::fs::InodeId;
@@ -174,6 +175,8 @@ pub struct Task {
     pub wanted: Option<Lock>,
     /// What the system call which waits has transferred so far, and has still to transfer.
     pub transfer: Option<Buffers>,
+    /// How long it has had the processor.
+    pub cpu: CpuTime,
 }
 
 impl Task {
@@ -207,6 +210,7 @@ impl Task {
             waiting: None,
             wanted: None,
             transfer: None,
+            cpu: CpuTime::default(),
         })
     }
 }
@@ -218,4 +222,6 @@ pub struct Zombie {
     pub identity: Identity,
     /// What has become of it.
     pub status: Status,
+    /// How long it and the children it has waited for have had the processor.
+    pub cpu_ns: u64,
 }

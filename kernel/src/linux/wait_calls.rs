@@ -9,6 +9,7 @@ use super::Linux;
 use super::errno::{ECHILD, EINVAL, ESRCH, Failure, Reply};
 use super::layout::Layout;
 use super::task::{Identity, Status};
+use super::time_calls::rusage;
 use crate::mem::space::Space;
 
 /// Options of the wait family that Linux knows but threads alone have a use for.
@@ -37,6 +38,8 @@ impl Wanted {
 struct Event {
     child: u64,
     status: Status,
+    /// How long it and those that it has waited for have had the processor.
+    cpu_ns: u64,
 }
 
 impl Linux {
@@ -45,13 +48,14 @@ impl Linux {
     fn child_event(&self, wanted: Wanted, options: u32) -> Result<Option<Event>, Failure> {
         let own = self.task.id();
         let is_wanted = |child: Identity| child.parent == own && wanted.is(child);
-        let ended = self.zombies.iter().map(|zombie| (zombie.identity, Some(zombie.status)));
-        let alive = self.others.iter().map(|task| (task.identity, task.report));
-        let children = ended.chain(alive).filter(|(child, _)| is_wanted(*child));
+        let ended = self.zombies.iter().map(|it| (it.identity, Some(it.status), it.cpu_ns));
+        let alive = self.others.iter().map(|task| (task.identity, task.report, task.cpu.total_ns()));
+        let children = ended.chain(alive).filter(|(child, _, _)| is_wanted(*child));
         if children.clone().next().is_none() {
             return Err(ECHILD.into());
         }
-        let events = children.filter_map(|(child, status)| Some(Event { child: child.id, status: status? }));
+        let events = children
+            .filter_map(|(child, status, cpu_ns)| Some(Event { child: child.id, status: status?, cpu_ns }));
         Ok(events.filter(|event| options & event.status.option() != 0).min_by_key(|event| event.child))
     }
 
@@ -65,7 +69,12 @@ impl Linux {
 
     /// The event has been told: it is not told again.
     fn take_event(&mut self, event: Event) {
+        let before = self.zombies.len();
         self.zombies.retain(|zombie| zombie.identity.id != event.child);
+        if self.zombies.len() < before {
+            let children_ns = &mut self.task.cpu.children_ns;
+            *children_ns = children_ns.saturating_add(event.cpu_ns);
+        }
         for task in self.others.iter_mut().filter(|task| task.id() == event.child) {
             task.report = None;
         }
@@ -95,7 +104,7 @@ impl Linux {
             self.user(space).write(status, &event.status.word().to_le_bytes())?;
         }
         if usage != 0 {
-            self.user(space).write(usage, &[0; 144])?;
+            self.user(space).write(usage, &rusage(event.cpu_ns))?;
         }
         self.take_event(event);
         Ok(event.child)
@@ -109,6 +118,7 @@ impl Linux {
         id: i32,
         information: u64,
         options: u32,
+        usage: u64,
     ) -> Reply {
         if options & !(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WAIT_THREADS) != 0
             || options & (WEXITED | WSTOPPED | WCONTINUED) == 0
@@ -123,12 +133,15 @@ impl Linux {
             _ => return Err(EINVAL.into()),
         };
         let event = self.wait_for_child(wanted, options)?;
-        let found = event.map_or(Layout::<128>::new(), |Event { child, status }| {
+        let found = event.map_or(Layout::<128>::new(), |Event { child, status, .. }| {
             let (code, status) = status.details();
             Layout::<128>::new().u32(0, SIGCHLD).u32(8, code).u32(16, child as u32).u32(24, status)
         });
         if information != 0 {
             self.user(space).write(information, &found.0)?;
+        }
+        if let Some(event) = event.filter(|_| usage != 0) {
+            self.user(space).write(usage, &rusage(event.cpu_ns))?;
         }
         if let Some(event) = event.filter(|_| options & WNOWAIT == 0) {
             self.take_event(event);

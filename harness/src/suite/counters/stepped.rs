@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use pe_replay::wire::counter::{CounterChoice, CounterKind};
 
 use super::super::Context;
-use super::{expected, request, run, undisturbed};
+use super::{request, run, undisturbed};
 use crate::request::Request;
 
 /// Programs of less than 400,000 instructions; `trap` looks at its own trap flag.
@@ -34,7 +34,7 @@ pub(super) fn short(context: &Context) -> Result<()> {
 /// One program, a few microseconds a step.
 pub(super) fn one(context: &Context, name: &str) -> Result<()> {
     let request = request(context, name)?;
-    let expected = expected(context, &request)?;
+    let expected = run(context, &request, CounterKind::VirtualTime)?;
     let request = Request { counter: CounterChoice::Stepping, ..request };
     let ran = run(context, &request, CounterKind::Stepping)?;
     ensure!(ran.totals.debug_exceptions > 0, "no step was counted");

@@ -219,7 +219,7 @@ fn a_program_is_loaded_or_refused() {
             let (archive, mut space, mut uprr) = (standard(), Space::default(), Uprr::new(0x33, 0x2b));
             frame::set_free(FRAMES);
             heap::fail(Failing::From(number));
-            let loaded = Linux::load(&archive, 1, &mut space, &mut uprr);
+            let loaded = Linux::load(&archive, &config(), &mut space, &mut uprr);
             let failed = heap::recover();
             (failed, loaded.is_ok())
         };

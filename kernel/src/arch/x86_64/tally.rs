@@ -33,7 +33,7 @@ pub static APIC_WRITES: Tally = Tally(AtomicU64::new(0));
 pub static SPACES_LOADED: Tally = Tally(AtomicU64::new(0));
 /// Translations of single pages flushed for the kernel's own changes to a space.
 pub static PAGES_INVALIDATED: Tally = Tally(AtomicU64::new(0));
-/// Time stamps read where no PE passes.
+/// Time stamps read where no PE passes, and for programs that see the time of the machine.
 pub static TIME_STAMPS: Tally = Tally(AtomicU64::new(0));
 
 /// All of them at one moment.
