@@ -130,8 +130,8 @@ impl Process {
     }
 
     /// Its number in the trace: the first one's is 1.
-    fn number(&self) -> u16 {
-        (self.id - FIRST_ID + 1) as u16
+    fn number(&self) -> u32 {
+        (self.id - FIRST_ID + 1) as u32
     }
 }
 

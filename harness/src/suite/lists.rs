@@ -52,7 +52,7 @@ fn lists(cases: &[Case], ended: &[Ended]) -> Result<Vec<(String, Vec<Line>)>> {
 }
 
 /// How many processes a program has at most, of what was run of it.
-fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u16 {
+fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u32 {
     let of_it = cases.iter().zip(ended).filter(|(case, _)| inputs::name(case) == name);
     let processes = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.process);
     processes.max().unwrap_or(0)

@@ -26,7 +26,7 @@ pub struct Found {
     /// What it is given.
     pub input: String,
     /// Processes.
-    pub processes: u16,
+    pub processes: u32,
     /// Its lines.
     pub lines: Vec<Line>,
 }

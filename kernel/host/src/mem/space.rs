@@ -102,6 +102,9 @@ impl Space {
         Ok(Self { pages: heap::outside(|| self.pages.clone()) })
     }
 
+    /// Gives everything back.
+    pub fn discard(self) {}
+
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
         let copied = |page: &&mut Page| page.sharing == Sharing::CopyOnWrite;
@@ -113,12 +116,6 @@ impl Space {
         }
         (page.access, page.sharing) = (access, Sharing::Own);
         Ok(true)
-    }
-
-    /// What tells the frame of a shared page from all others.
-    pub fn shared_key(&self, page: u64) -> Option<u64> {
-        let page = self.pages.get(&page).filter(|page| page.sharing == Sharing::Shared)?;
-        Some(Rc::as_ptr(&page.frame.0) as u64)
     }
 
     /// Nothing here has copies of its own.
