@@ -10,6 +10,7 @@ mod process;
 mod processes;
 mod shared;
 mod signal;
+mod space;
 mod time;
 
 use std::collections::BTreeMap;
