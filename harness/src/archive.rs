@@ -104,6 +104,7 @@ mod tests {
             channel_size: 256 << 20,
             sink: Sink::Memory,
             trace: Recording::Pes,
+            max_instructions: u64::MAX,
             injections: Default::default(),
             mutation: None,
             counter: CounterChoice::default(),

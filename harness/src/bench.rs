@@ -6,6 +6,7 @@
 //! the run without replay, or that diverged, makes the whole command fail.
 
 mod bars;
+mod boot;
 mod case;
 mod counters;
 mod document;
@@ -16,13 +17,14 @@ mod origin;
 mod original;
 mod plot;
 mod runner;
+mod scaling;
 mod sweep;
 mod table;
 mod workload;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::artifacts::Guest;
@@ -31,6 +33,7 @@ use crate::destination::Files;
 use crate::model::Model;
 use crate::packages;
 
+use boot::Boots;
 use case::Case;
 use origin::Origin;
 use runner::{Results, Runner};
@@ -55,6 +58,11 @@ const ORIGINAL: &str = "original";
 const SWEEP: &str = "sweep";
 /// Likewise.
 const COUNTERS: &str = "counters";
+/// Likewise.
+const SCALING: &str = "scaling";
+
+/// What a boot costs; only if it is named, since it measures CPU time.
+const BOOT: &str = "boot";
 
 /// What one call is to measure.
 struct Plan {
@@ -64,13 +72,29 @@ struct Plan {
     original: bool,
     sweep: bool,
     counters: bool,
+    boot: bool,
+    scaling: bool,
+    /// Only the part of it that takes seconds.
+    quick: bool,
 }
 
 impl Plan {
     fn of(args: &BenchArgs) -> Result<Self> {
+        let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
+        for suite in &args.suites {
+            if !names().any(|name| name == suite) {
+                let known = names().collect::<Vec<_>>().join(", ");
+                bail!("--suite {suite}: no such suite; there are {known}");
+            }
+        }
         if args.quick {
-            let variants = grid::quick();
-            let workloads = vec![&workload::QUICK];
+            let scaling = args.suites == [SCALING];
+            ensure!(
+                scaling || args.suites.is_empty(),
+                "--quick: of the suites, there is a short {SCALING} only"
+            );
+            let (workloads, variants) = (vec![&workload::QUICK], grid::quick());
+            let workloads = if scaling { Vec::new() } else { workloads };
             return Ok(Self {
                 workloads,
                 variants,
@@ -78,14 +102,10 @@ impl Plan {
                 original: false,
                 sweep: false,
                 counters: false,
+                boot: false,
+                scaling,
+                quick: true,
             });
-        }
-        let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
-        for suite in &args.suites {
-            if !names().any(|name| name == suite) {
-                let known = names().collect::<Vec<_>>().join(", ");
-                bail!("--suite {suite}: no such suite; there are {known}");
-            }
         }
         Ok(Self {
             workloads: workload::ALL.iter().filter(|workload| wanted(workload.name)).collect(),
@@ -94,6 +114,9 @@ impl Plan {
             original: wanted(ORIGINAL),
             sweep: wanted(SWEEP) || args.plot.is_some(),
             counters: wanted(COUNTERS),
+            boot: args.suites.iter().any(|suite| suite == BOOT),
+            scaling: wanted(SCALING),
+            quick: false,
         })
     }
 
@@ -111,13 +134,16 @@ impl Plan {
         if self.counters {
             cases.extend(counters::cases().into_iter().chain(loops::cases()));
         }
+        if self.scaling {
+            cases.extend(scaling::cases(self.quick));
+        }
         cases
     }
 }
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS])
+    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS, SCALING, BOOT])
 }
 
 /// Measures and prints; returns the exit status.
@@ -138,11 +164,13 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     let files = files.written(PLOT, args.plot.as_ref())?.written(JSON, args.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
     let timeout = Duration::from_secs(args.timeout);
     let runner = Runner::new(kernel, &model, args.inject, timeout, args.clock.clock());
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
-    let tables = tables(&plan, &results, &model);
+    let mut tables = tables(&plan, &results, &model);
+    tables.extend(boots.as_ref().map(Boots::table));
     let markdown = || {
         let shown = tables.iter().map(|table| table.show(Style::Markdown));
         std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
@@ -156,11 +184,14 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
     files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
-    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin)))?;
-    for failure in results.failures() {
+    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin, boots.as_ref())))?;
+    let dear = if plan.scaling { scaling::failures(plan.quick, &results) } else { Vec::new() };
+    let failures = results.failures().chain(boots.as_ref().and_then(Boots::failure)).chain(dear);
+    let failures: Vec<String> = failures.collect();
+    for failure in &failures {
         eprintln!("reprise: {failure}");
     }
-    Ok(if results.failures().next().is_none() { 0 } else { STATUS_FAILED })
+    Ok(if failures.is_empty() { 0 } else { STATUS_FAILED })
 }
 
 fn list() {
@@ -171,6 +202,8 @@ fn list() {
     println!("{ORIGINAL:<10}the shape of PE for which the original gives figures, beside these");
     println!("{SWEEP:<10}cost against latency over the instruction limit");
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
+    println!("{SCALING:<10}single calls on what doubles: none may cost the square");
+    println!("{BOOT:<10}what a boot costs this machine beside an empty one; only if it is named");
     println!("\nEach workload is run under:");
     for variant in grid::all() {
         println!("{:<16}{}", variant.name, variant.about);
@@ -194,10 +227,13 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     if plan.counters {
         tables.extend([counters::table(results), loops::table(results)]);
     }
+    if plan.scaling {
+        tables.push(scaling::table(plan.quick, results));
+    }
     tables
 }
 
-fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Value {
+fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: Option<&Boots>) -> Value {
     json!({
         "origin": origin.value(),
         "model": model.processor,
@@ -208,6 +244,8 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin) -> Valu
         "sweep": plan.sweep.then(|| sweep::value(results)),
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),
+        "boots": boots.map(Boots::value),
+        "scaling": plan.scaling.then(|| scaling::value(plan.quick, results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
 }
@@ -229,9 +267,20 @@ mod tests {
         assert!(plan.sweep && !plan.bars);
         let all = Plan::of(&args(&[])).unwrap();
         assert_eq!(all.workloads.len(), workload::ALL.len());
-        assert!(all.sweep && all.bars && all.counters);
+        assert!(all.sweep && all.bars && all.counters && all.scaling && !all.boot);
+        assert!(Plan::of(&args(&["boot"])).unwrap().boot);
         let error = Plan::of(&args(&["heavy"])).err().map(|error| error.to_string()).unwrap();
         assert!(error.contains("heavy") && error.contains("light") && error.contains("bars"), "{error}");
+    }
+
+    #[test]
+    fn quick_is_one_workload_or_a_part_of_the_scaling() {
+        let quick = |suites: &[&str]| Plan::of(&BenchArgs { quick: true, ..args(suites) });
+        let (usual, scaling) = (quick(&[]).unwrap(), quick(&["scaling"]).unwrap());
+        assert!(usual.workloads.len() == 1 && !usual.scaling);
+        assert!(scaling.workloads.is_empty() && scaling.scaling);
+        assert!(scaling.cases().len() < Plan::of(&args(&["scaling"])).unwrap().cases().len());
+        assert!(quick(&["bars"]).is_err());
     }
 
     #[test]

@@ -5,13 +5,15 @@
 //! and does nothing but wait; the other one works. A signal that is to end the tool makes the
 //! worker end what it has started, remove what it has written, and follow. Each of the two
 //! outlives SIGKILL of the other and then does that alone: both are subreapers, so whatever
-//! the dead one had started is theirs.
+//! the dead one had started is theirs. If both are killed at once, emulators and native programs
+//! end all the same, being [tethered](tether).
 //!
 //! What is started goes through [`start`], [`output`] or [`status`]: nothing is started any more
 //! once the end has begun.
 
 mod descendants;
 mod supervisor;
+mod tether;
 mod worker;
 
 use std::fs;
@@ -22,6 +24,7 @@ use std::sync::{PoisonError, RwLock};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub use supervisor::{OURSELVES, supervise};
+pub use tether::{become_tethered, tether, tethered};
 pub use worker::{End, begin, end, yield_to_end};
 
 /// A process that is ended by a signal has this and the signal as its status.

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise test`, `ci` and `build`: steps that pass or fail, and the tests.
+//!
+//! Two workers share the work. One builds what is booted, the other one lints and tests on the host; whoever is
+//! ready takes emulator tests from a common queue, those that take long first, so that both are busy to the end.
+
+pub mod board;
+mod step;
 
 use std::env;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::artifacts::{self, Guest};
-use crate::machine::process;
-use crate::suite::{self, Tally};
-use crate::{children, packages};
+use crate::packages;
+use crate::suite::{self, Context, Queue, Test};
+use board::Board;
+use step::Step;
 
 /// The status when something failed.
 const STATUS_FAILED: u8 = 1;
@@ -28,125 +36,84 @@ pub fn build() -> Result<u8> {
     Ok(0)
 }
 
-/// `cargo reprise test`: everything, as [`ci`], or the emulator tests that a filter selects.
-/// Those that keep lists may write them anew.
-pub fn test(filter: Option<&str>, bless: bool) -> Result<u8> {
-    match filter {
-        None => ci(),
-        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter, bless)?)),
+/// `cargo reprise test`: everything, as [`ci`]; in a minute what finds most; or the emulator tests that a filter
+/// selects. Those that keep lists may write them anew.
+pub fn test(filter: Option<&str>, quick: bool, bless: bool) -> Result<u8> {
+    if quick {
+        let host = vec![Step::formatting(), Step::unit_tests()];
+        return Plan { host, builds: Vec::new(), tests: suite::quick(), bless: false }.carry_out();
     }
+    let Some(filter) = filter else { return ci() };
+    let tests = suite::selected(Some(filter));
+    ensure!(!tests.is_empty(), "no emulator test's name contains {filter}");
+    Plan { host: Vec::new(), builds: Vec::new(), tests, bless }.carry_out()
 }
 
 /// `cargo reprise ci`: everything that has to be green.
 pub fn ci() -> Result<u8> {
-    let reprise = ourselves()?;
-    let mut tally = Tally::default();
-    let mut step = |name: &str, command: &mut Command| -> Result<bool> {
-        let passed =
-            children::status(echoed(command)).with_context(|| format!("cannot start {name}"))?.success();
-        println!("{name} ... {}", if passed { "ok" } else { "FAILED" });
-        tally.count(passed);
-        Ok(passed)
-    };
-    step("formatting", artifacts::cargo().args(["fmt", "--all", "--check"]))?;
-    let strict = ["--", "-D", "warnings"];
-    step("lints of host crates", artifacts::cargo().args(["clippy", "--all-targets"]).args(strict))?;
-    let mut documentation = artifacts::cargo();
-    documentation.args(["doc", "--package", "pmu", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
-    step("documentation of pmu", &mut documentation)?;
+    let mut host = Step::of_host_crates();
+    // They wait for the builds of the same crates, so they come last.
+    host.extend(Step::lints());
+    Plan { host, builds: Step::builds().collect(), tests: suite::selected(None), bless: false }.carry_out()
+}
+
+/// What one call is to do.
+struct Plan {
+    /// What needs no emulator.
+    host: Vec<Step>,
+    /// What the tests are started with.
+    builds: Vec<Step>,
+    tests: Vec<Test>,
+    bless: bool,
+}
+
+impl Plan {
+    /// Does it; prints the last line, and returns the exit status.
+    fn carry_out(self) -> Result<u8> {
+        let Self { host, builds, tests, bless } = self;
+        // Asked early, since a test build may put a new file in its place.
+        let reprise = env::current_exe().context("cannot find this program itself")?;
+        let board = Board::new(host.len() + builds.len() + tests.len());
+        let queue = Queue::new(tests, &board);
+        let place = OnceLock::new();
+        thread::scope(|scope| {
+            let builder = scope.spawn(|| {
+                let made = context(builds, &board, reprise, bless);
+                // The other worker waits for it, also for the news that there is none.
+                let (made, result) = match made {
+                    Ok(made) => (made, Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                if let Some(context) = place.get_or_init(|| made) {
+                    queue.work(context);
+                }
+                result
+            });
+            let steps = host.into_iter().try_for_each(|step| step.perform(&board).map(drop));
+            if let Some(context) = place.wait() {
+                queue.work(context);
+            }
+            let built = builder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            steps.and(built)
+        })?;
+        if let Some(Some(context)) = place.get() {
+            queue.conclude(context);
+        }
+        let tally = board.conclude();
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+        Ok(if tally.failed == 0 { 0 } else { STATUS_FAILED })
+    }
+}
+
+/// Builds what the tests need; `None` if that failed.
+fn context(builds: Vec<Step>, board: &Board, reprise: PathBuf, bless: bool) -> Result<Option<Context>> {
     let mut built = true;
-    for guest in Guest::ALL {
-        step(&format!("lints of {guest}"), guest.cargo("clippy").args(strict))?;
+    for step in builds {
+        built &= step.perform(board)?;
     }
-    for guest in Guest::ALL {
-        built &= step(&format!("build of {guest}"), &mut guest.cargo("build"))?;
+    if !built {
+        board.end_one("emulator tests", &Err(anyhow::anyhow!("not started: a build failed")));
+        return Ok(None);
     }
-    tally.add(host_tests()?);
-    if built {
-        tally.add(emulator_tests(reprise, None, false)?);
-    } else {
-        println!("emulator tests ... FAILED (not started: a build failed)");
-        tally.count(false);
-    }
-    Ok(conclude(tally))
-}
-
-/// This program's path; asked early, since a test build may put a new file in its place.
-fn ourselves() -> Result<PathBuf> {
-    env::current_exe().context("cannot find this program itself")
-}
-
-/// Prints the last line; returns the exit status.
-fn conclude(tally: Tally) -> u8 {
-    println!("{} passed, {} failed", tally.passed, tally.failed);
-    if tally.failed == 0 { 0 } else { STATUS_FAILED }
-}
-
-/// Says what is about to be started.
-fn echoed(command: &mut Command) -> &mut Command {
-    eprintln!("+ {}", process::quoted(&process::words(command)));
-    command
-}
-
-/// Runs the tests of the host crates and adds their totals up.
-fn host_tests() -> Result<Tally> {
-    let mut command = artifacts::cargo();
-    command.args(["test", "--no-fail-fast"]).stdout(Stdio::piped());
-    let tests = children::start(echoed(&mut command)).context("cannot start cargo test")?;
-    let output = tests.wait_with_output().context("cannot read what cargo test says")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let tally = tally_of(&text);
-    if !output.status.success() {
-        print!("{text}");
-    }
-    println!(
-        "host tests ... {} ({} passed, {} failed)",
-        if output.status.success() { "ok" } else { "FAILED" },
-        tally.passed,
-        tally.failed
-    );
-    // A build that failed has no totals, but is a failure all the same.
-    let failed = if output.status.success() { tally.failed } else { tally.failed.max(1) };
-    Ok(Tally { failed, ..tally })
-}
-
-/// Adds up lines like `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
-fn tally_of(text: &str) -> Tally {
-    let mut tally = Tally::default();
-    for line in text.lines().filter_map(|line| line.strip_prefix("test result: ")) {
-        let words: Vec<&str> = line.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
-        let before = |name: &str| {
-            let at = words.iter().position(|word| *word == name)?;
-            words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
-        };
-        tally.passed += before("passed").unwrap_or(0);
-        // The first word may be FAILED, the count stands before the lower-case one.
-        tally.failed += before("failed").unwrap_or(0);
-    }
-    tally
-}
-
-/// Runs the emulator tests.
-fn emulator_tests(reprise: PathBuf, filter: Option<&str>, bless: bool) -> Result<Tally> {
-    let tests = suite::selected(filter);
-    ensure!(!tests.is_empty(), "no emulator test's name contains {}", filter.unwrap_or_default());
-    let keeps = |test: &suite::Test| suite::lists::TESTS.iter().any(|list| list.name == test.name);
-    ensure!(
-        !bless || tests.iter().any(keeps),
-        "no test that is called so keeps lists; say `test lists --bless`"
-    );
-    Ok(suite::run(&suite::Context::new(reprise, bless)?, &tests))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn totals_of_cargo_test_are_added_up() {
-        let text = "running 3 tests\n\
-                    test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
-                    test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        assert_eq!(tally_of(text), Tally { passed: 4, failed: 2 });
-    }
+    Context::new(reprise, bless).map(Some)
 }

@@ -36,6 +36,9 @@ pub enum Command {
     /// What `native` becomes the program from: it waits until the counters are open
     #[command(hide = true)]
     Become(BecomeArgs),
+    /// What emulators are started by: they end with who started them
+    #[command(hide = true)]
+    Tether(TetherArgs),
     /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
     Inject(InjectArgs),
     /// Print the summary of a trace file again
@@ -48,6 +51,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
+        #[arg(long, conflicts_with = "filter")]
+        quick: bool,
         /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
         #[arg(long, requires = "filter")]
         bless: bool,
@@ -105,10 +111,10 @@ pub struct RunArgs {
     pub clock: ClockArgs,
     /// Memory for kernel and program
     #[arg(long, value_name = "MIB", default_value_t = 256,
-          value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
+          value_parser = number::<u32>(MIN_MEMORY_MIB.into(), MAX_MEMORY_MIB.into()))]
     pub memory: u32,
     /// Seed of everything random that the program can see
-    #[arg(long, value_name = "N", default_value_t = crate::request::SEED)]
+    #[arg(long, value_name = "N", default_value_t = crate::request::SEED, value_parser = number::<u64>(0, u64::MAX))]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
     ///
@@ -133,9 +139,12 @@ pub struct RunArgs {
     pub log: bool,
     /// Seconds after which the run is ended
     #[arg(long, value_name = "S", default_value_t = 600,
-          value_parser = clap::value_parser!(u64).range(1..=604_800))]
+          value_parser = number::<u64>(1, MOST_SECONDS))]
     pub timeout: u64,
-    /// Print the emulator's command line and leave its files in place, but do not start it
+    /// User instructions after which the program is ended, as by SIGXCPU: at the end of a processing element
+    #[arg(long, value_name = "N", value_parser = number::<u64>(1, u64::MAX))]
+    pub max_instructions: Option<u64>,
+    /// Print the emulator's command line and leave its files where that says, but do not start it
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -159,6 +168,16 @@ pub struct BecomeArgs {
     /// The executable
     pub path: PathBuf,
     /// The arguments, from argv\[0\]
+    #[arg(required = true)]
+    pub words: Vec<OsString>,
+}
+
+/// A program that ends with who starts it.
+#[derive(Args, Debug)]
+pub struct TetherArgs {
+    /// The process that starts it
+    pub parent: u32,
+    /// The program and its arguments
     #[arg(required = true)]
     pub words: Vec<OsString>,
 }
@@ -238,11 +257,11 @@ pub struct PolicyArgs {
     pub flush: FlushName,
     /// Instructions after which a processing element ends
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
-          value_parser = clap::value_parser!(u64).range(MIN_LIMIT..=MAX_LIMIT))]
+          value_parser = number::<u64>(MIN_LIMIT, MAX_LIMIT))]
     pub limit: u64,
     /// Written pages at which a processing element ends
     #[arg(long, value_name = "N", default_value_t = MAX_DIRTY_PAGES,
-          value_parser = clap::value_parser!(u16).range(i64::from(MIN_DIRTY_PAGES)..=i64::from(MAX_DIRTY_PAGES)))]
+          value_parser = number::<u16>(MIN_DIRTY_PAGES.into(), MAX_DIRTY_PAGES.into()))]
     pub max_dirty: u16,
 }
 
@@ -290,14 +309,14 @@ pub struct ReportArgs {
 /// `cargo reprise bench`.
 #[derive(Args, Debug, Default)]
 pub struct BenchArgs {
-    /// Only this part: a workload, `bars`, `sweep` or `counters`; may be given more than once
+    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters`, `scaling` or `boot`; may be given more than once
     #[arg(long = "suite", value_name = "NAME")]
     pub suites: Vec<String>,
     /// Say what there is to measure, and measure nothing
     #[arg(long)]
     pub list: bool,
-    /// One short workload under three policies, to see that all is well
-    #[arg(long, conflicts_with_all = ["suites", "plot"])]
+    /// One short workload under three policies, or with `--suite scaling` some of its calls, to see that all is well
+    #[arg(long, conflicts_with = "plot")]
     pub quick: bool,
     /// Print the tables as Markdown, with date, commit and machine
     #[arg(long)]
@@ -322,7 +341,7 @@ pub struct BenchArgs {
     pub inject: Option<Injection>,
     /// Seconds after which one run is ended
     #[arg(long, value_name = "S", default_value_t = 300,
-          value_parser = clap::value_parser!(u64).range(1..=604_800))]
+          value_parser = number::<u64>(1, MOST_SECONDS))]
     pub timeout: u64,
 }
 
@@ -330,10 +349,10 @@ pub struct BenchArgs {
 #[derive(Args, Clone, Debug)]
 pub struct InjectArgs {
     /// Flips in run 1, which have a counterpart without replay; half as many again have none
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = number::<u64>(1, 10_000_000))]
     pub count: u64,
     /// Seed of the campaign
-    #[arg(long, value_name = "S", default_value_t = crate::inject::SEED)]
+    #[arg(long, value_name = "S", default_value_t = crate::inject::SEED, value_parser = number::<u64>(0, u64::MAX))]
     pub seed: u64,
     /// What follows when two runs differ
     #[arg(long, value_enum, default_value_t = RecoveriesName::Both)]
@@ -462,6 +481,9 @@ pub enum FlushName {
     Retry,
 }
 
+/// The longest timeout, in seconds: a week.
+const MOST_SECONDS: u64 = 604_800;
+
 /// What may stand in a command line or a settings file without meaning anything else.
 fn cpu(text: &str) -> Result<String, String> {
     let fits = |it: char| it.is_ascii_alphanumeric() || ",_-+=.".contains(it);
@@ -469,6 +491,26 @@ fn cpu(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("expected a model's name, such as max or max,-avx2".into())
+    }
+}
+
+/// Whole numbers in a range, also hexadecimal; what is wrong with another text says which.
+fn number<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = match text.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        match number {
+            Ok(number) if !(least..=most).contains(&number) => {
+                Err(format!("{number} is not in {least}..={most}"))
+            }
+            Ok(number) => T::try_from(number).map_err(|_| format!("{number} is too large")),
+            Err(_) => Err(format!("expected a whole number from {least} to {most}")),
+        }
     }
 }
 
@@ -539,11 +581,24 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!((run(&["run", "--seed", "0xff"]).seed, run(&["run", "--seed", "255"]).seed), (255, 255));
+        assert_eq!(run(&["run", "--max-dirty", "0x10"]).policy.max_dirty, 16);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_in_one_line() {
         for (words, part) in [
             (&["run", "--limit", "9"][..], "9 is not in 10..=10000000"),
             (&["run", "--max-dirty", "2000"], "2000 is not in 8..=1024"),
             (&["run", "--memory", "4096"], "4096 is not in"),
+            (&["run", "--limit", "abc"], "expected a whole number from 10 to 10000000"),
+            (&["run", "--seed", "x"], "expected a whole number from 0 to 18446744073709551615"),
+            (&["run", "--seed", "18446744073709551616"], "expected a whole number from 0 to"),
+            (&["run", "--max-dirty", "-1"], "unexpected argument '-1'"),
+            (&["run", "--timeout", "1.5"], "expected a whole number from 1 to 604800"),
+            (&["run", "--max-instructions", "0"], "0 is not in 1..="),
+            (&["inject", "--seed", ""], "expected a whole number"),
             (&["run", "--inject", "pe=1"], "each of pe, run, at, target and bit is needed once"),
             (&["run", "--mode", "quad"], "invalid value 'quad'"),
             (&["run", "--counter", "sand"], "invalid value 'sand'"),

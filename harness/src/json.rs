@@ -8,13 +8,14 @@
 //! already. Addresses are strings, `0x...`.
 
 use pe_replay::wire::end::{Damage, Death, End};
+use pe_replay::wire::record::UnsupportedCall;
 use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 
 use crate::model::Cycles;
 use crate::report::Summary;
-use crate::report::text::unit_name;
-use crate::told::{nature, refusal, signal_name};
+use crate::report::text::{service_name, unit_name};
+use crate::told::{call_name, nature, refusal, signal_name};
 
 /// All that is known about a run.
 pub fn value(summary: &Summary, exit_status: u8) -> Value {
@@ -66,12 +67,21 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "flips": totals.flips,
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
+        "longest_call": totals.longest_call.map(|longest| json!({
+            "duration": longest.ticks,
+            "name": service_name(longest.service),
+        })),
         "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
+        "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn unsupported(call: &UnsupportedCall) -> Value {
+    json!({ "number": call.number, "name": call_name(call.number), "times": call.times })
 }
 
 /// Durations by phase.
@@ -149,12 +159,13 @@ mod tests {
         assert_eq!(value["medians"]["restart"], 40);
         assert_eq!(value["boot_instructions"], 1_234_567);
         assert_eq!(value["end"]["kind"], "exited");
+        assert_eq!(value["longest_call"], json!({ "duration": 4321, "name": "munmap" }));
         let phases = value["phases"].as_object().unwrap();
         let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
         assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));
         assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
         assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
-        assert_eq!(value["events"].as_object().map(Map::len), Some(9));
+        assert_eq!(value["events"].as_object().map(Map::len), Some(22));
         for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }

@@ -4,6 +4,8 @@
 //! Data on stdout, talk on stderr. `run` and `native` end with the program's exit status;
 //! what goes wrong outside the program is one line `reprise: ...` and status 2.
 
+// The JSON summary is one object with more keys than the default lets a macro expand.
+#![recursion_limit = "256"]
 #![forbid(unsafe_code)]
 
 // First, since its macros take the place of the standard library's below.
@@ -52,7 +54,9 @@ const STATUS_FAILURE: u8 = 2;
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     match cli::parse(words.clone()) {
-        Ok(Cli { supervisor: None, command }) if !matches!(command, Command::Become(_)) => {
+        Ok(Cli { supervisor: None, command })
+            if !matches!(command, Command::Become(_) | Command::Tether(_)) =>
+        {
             children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
         }
         Ok(cli) => match work(&cli) {
@@ -79,7 +83,7 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Report(_) => None,
+        Command::Become(_) | Command::Tether(_) | Command::Report(_) => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -90,10 +94,11 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(args) => run::run(args),
         Command::Native(args) => native::run(args),
         Command::Become(args) => native::become_program(args),
+        Command::Tether(args) => children::become_tethered(args.parent, &args.words),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Test { filter, bless } => ci::test(filter.as_deref(), *bless),
+        Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),
         Command::Inject(args) => inject::run(args),
         Command::Build => ci::build(),

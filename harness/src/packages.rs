@@ -244,7 +244,7 @@ mod tests {
 
     /// A lock like apt's, held by another process till the end of its input.
     const HOLD: &str = "use Fcntl; open(F, '>', $ARGV[0]) or die; \
-        fcntl(F, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; print \"held\\n\"; <STDIN>";
+        my $l = pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; $| = 1; print \"held\\n\"; <STDIN>";
 
     #[test]
     fn a_lock_that_is_held_is_waited_for_and_given_up_in_the_end() {
@@ -253,19 +253,19 @@ mod tests {
         assert!(!held(&lock));
         let mut holder = Command::new("perl");
         holder.args(["-e", HOLD]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = holder.spawn().unwrap();
+        let mut holder = Some(holder.spawn().unwrap());
         let mut said = [0; 5];
-        holder.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        let stdout = holder.as_mut().and_then(|holder| holder.stdout.as_mut());
+        stdout.unwrap().read_exact(&mut said).unwrap();
         let error = wait_for(&lock, Duration::ZERO, held).unwrap_err().to_string();
         assert!(error.contains("another process has held it"), "{error}");
         let mut looks = 0;
         let look = |lock: &Path| {
             looks += 1;
             let is_held = held(lock);
-            if looks == 1 {
-                assert!(is_held);
-                drop(holder.stdin.take());
-                assert!(holder.wait().unwrap().success());
+            // The end of its input lets the holder go.
+            if let Some(holder) = holder.take() {
+                assert!(is_held && holder.wait_with_output().unwrap().status.success());
             }
             is_held
         };

@@ -7,7 +7,7 @@ use std::fmt;
 
 use object::LittleEndian as Le;
 use object::elf::{ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_EXEC, FileHeader64, PT_INTERP, PT_LOAD};
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 /// The first address of user space.
 pub const USER_START: u64 = 0x1000;
@@ -24,7 +24,7 @@ pub enum Unfit {
     /// An object file, a core dump.
     NotExecutable,
     /// Wants a dynamic linker, or is position-independent.
-    Dynamic,
+    Dynamic(Toolchain),
     /// Headers or a segment reach past the end of the file.
     Truncated,
     /// A segment outside user space.
@@ -42,12 +42,16 @@ impl fmt::Display for Unfit {
             Self::NotElf => f.write_str("not an ELF file"),
             Self::OtherMachine => f.write_str("not for this machine: only 64-bit x86-64 ELF files run"),
             Self::NotExecutable => f.write_str("not an executable: an ELF file of another type"),
-            Self::Dynamic => {
-                f.write_str("dynamically linked or position-independent: only static executables run (gcc -static -no-pie)")
-            }
+            Self::Dynamic(toolchain) => write!(
+                f,
+                "dynamically linked or position-independent: only static executables at fixed addresses run ({toolchain})"
+            ),
             Self::Truncated => f.write_str("truncated: headers or a segment reach past the end of the file"),
             Self::Outside { address } => {
-                write!(f, "a segment at {address:#x} lies outside user space ({USER_START:#x} to {USER_END:#x})")
+                write!(
+                    f,
+                    "a segment at {address:#x} lies outside user space ({USER_START:#x} to {USER_END:#x})"
+                )
             }
             Self::Empty => f.write_str("an ELF file without a segment to load"),
         }
@@ -55,6 +59,49 @@ impl fmt::Display for Unfit {
 }
 
 impl std::error::Error for Unfit {}
+
+/// What a program was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// A Rust compiler.
+    Rust,
+    /// GCC or Clang.
+    C,
+    /// It does not say.
+    Unknown,
+}
+
+/// How a static executable at fixed addresses is made with it.
+impl fmt::Display for Toolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const RUST: &str = "rustc -C target-feature=+crt-static -C relocation-model=static";
+        const C: &str = "gcc -static -no-pie";
+        match self {
+            Self::Rust => f.write_str(RUST),
+            Self::C => f.write_str(C),
+            Self::Unknown => write!(f, "{C}; {RUST}"),
+        }
+    }
+}
+
+impl Toolchain {
+    /// What compilers leave in a file. Rust's programs have C's start code with its mark in them, too.
+    fn of(header: &FileHeader64<Le>, bytes: &[u8]) -> Self {
+        let comment = || {
+            let sections = header.sections(Le, bytes).ok()?;
+            let (_, section) = sections.section_by_name(Le, b".comment")?;
+            section.data(Le, bytes).ok()
+        };
+        let comment = comment().map(String::from_utf8_lossy).unwrap_or_default();
+        if comment.contains("rustc") {
+            Self::Rust
+        } else if comment.contains("GCC") || comment.contains("clang") {
+            Self::C
+        } else {
+            Self::Unknown
+        }
+    }
+}
 
 /// Checks a file's bytes.
 pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
@@ -78,11 +125,11 @@ pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
     let segments = header.program_headers(Le, bytes).map_err(|_| Unfit::Truncated)?;
     match header.e_type(Le) {
         ET_EXEC => {}
-        object::elf::ET_DYN => return Err(Unfit::Dynamic),
+        object::elf::ET_DYN => return Err(Unfit::Dynamic(Toolchain::of(header, bytes))),
         _ => return Err(Unfit::NotExecutable),
     }
     if segments.iter().any(|segment| segment.p_type(Le) == PT_INTERP) {
-        return Err(Unfit::Dynamic);
+        return Err(Unfit::Dynamic(Toolchain::of(header, bytes)));
     }
     let mut loads = segments.iter().filter(|segment| segment.p_type(Le) == PT_LOAD).peekable();
     if loads.peek().is_none() {
@@ -143,12 +190,27 @@ pub(crate) mod tests {
         assert_eq!(check(&tiny(|file| file[5] = 2)), Err(Unfit::OtherMachine));
         assert_eq!(check(&tiny(|file| file[18] = 183)), Err(Unfit::OtherMachine));
         assert_eq!(check(&tiny(|file| file[16] = 1)), Err(Unfit::NotExecutable));
-        assert_eq!(check(&tiny(|file| file[16] = 3)), Err(Unfit::Dynamic));
-        assert_eq!(check(&tiny(|file| file[64] = 3)), Err(Unfit::Dynamic));
+        assert_eq!(check(&tiny(|file| file[16] = 3)), Err(Unfit::Dynamic(Toolchain::Unknown)));
+        assert_eq!(check(&tiny(|file| file[64] = 3)), Err(Unfit::Dynamic(Toolchain::Unknown)));
         assert_eq!(check(&tiny(|file| file[64] = 4)), Err(Unfit::Empty));
         assert_eq!(check(&tiny(|_| ())[..100]), Err(Unfit::Truncated));
         assert_eq!(check(&tiny(|_| ())[..127]), Err(Unfit::Truncated));
         assert_eq!(check(&tiny(|file| file[72..80].fill(0xff))), Err(Unfit::Truncated));
+    }
+
+    #[test]
+    fn what_a_program_was_made_with_is_named_with_its_flags() {
+        // These tests themselves.
+        let ours = std::fs::read("/proc/self/exe").unwrap();
+        assert_eq!(check(&ours), Err(Unfit::Dynamic(Toolchain::Rust)));
+        let text = Unfit::Dynamic(Toolchain::Rust).to_string();
+        assert!(text.contains("relocation-model=static") && !text.contains("gcc"), "{text}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        let mut compiler = std::process::Command::new("gcc");
+        compiler.args(["-x", "c", "-shared", "-nostdlib", "/dev/null", "-o"]).arg(&path);
+        assert!(compiler.status().unwrap().success());
+        assert_eq!(check(&std::fs::read(&path).unwrap()), Err(Unfit::Dynamic(Toolchain::C)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod text;
 
 use anyhow::{Context, Result, ensure};
 use pe_replay::wire::end::{EndRecord, Totals};
-use pe_replay::wire::record::{Records, TraceHeader, Unit};
+use pe_replay::wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
 use pe_replay::{Difference, Phases, TimedPhase};
 
 use crate::model::{Cycles, Model};
@@ -27,6 +27,8 @@ pub struct Summary {
     pub medians: Phases,
     /// Debug exceptions a PE.
     pub debug_exceptions: DebugExceptions,
+    /// The calls that the program made and the kernel does not have, or not like that.
+    pub unsupported: Vec<UnsupportedCall>,
     /// The first of the PEs that diverged, with the difference.
     pub differences: Vec<(u64, Difference)>,
     /// What a processor would need, after a model; `None` where the run was timed in cycles.
@@ -99,7 +101,8 @@ impl Summary {
             Unit::Cycles => None,
         };
         let debug_exceptions = DebugExceptions::new(debug_exceptions);
-        Ok(Self { header, end, medians, debug_exceptions, differences, modelled })
+        let unsupported = unsupported_calls(trace).collect();
+        Ok(Self { header, end, medians, debug_exceptions, unsupported, differences, modelled })
     }
 
     /// The kernel's sums.

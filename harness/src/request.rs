@@ -39,6 +39,8 @@ pub struct Request {
     pub seed: u64,
     /// What of each PE is recorded.
     pub trace: Recording,
+    /// User instructions after which the program is ended.
+    pub max_instructions: u64,
     /// Flips.
     pub injections: Vec<Injection>,
     /// A part of the engine to leave out.
@@ -69,6 +71,7 @@ impl Request {
             memory_mib: 256,
             seed: SEED,
             trace: Recording::Pes,
+            max_instructions: u64::MAX,
             injections: Vec::new(),
             mutation: None,
             cpu: None,
@@ -109,6 +112,7 @@ impl Request {
             channel_size: layout.channel_size(),
             sink: self.machine.sink(),
             trace: self.trace,
+            max_instructions: self.max_instructions,
             injections,
             mutation: self.mutation,
             counter: self.counter,

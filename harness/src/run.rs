@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::{Job, Recording};
 use pe_replay::wire::end::{End, EndRecord};
+use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 
 use crate::artifacts::Guest;
 use crate::cli::{ReportArgs, RunArgs};
@@ -48,6 +49,16 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(json::value(summary, told::exit_status(&record.end))))?;
         eprint!("\n{summary}");
+        for call in &summary.unsupported {
+            eprintln!("reprise: {}", told::unsupported(call));
+        }
+        let (wanted, flips) = (args.inject.len() as u64, summary.totals().flips);
+        if flips < wanted {
+            eprintln!(
+                "reprise: {} of {wanted} flips hit nothing: no such PE, its run is shorter, or what they aim at was not there",
+                wanted - flips
+            );
+        }
     }
     if let Some(text) = told::told(&record.end) {
         eprintln!("reprise: {text}");
@@ -82,6 +93,9 @@ pub fn report(args: &ReportArgs) -> Result<u8> {
     if let Some(summary) = summarize(trace, &record).with_context(name)? {
         files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
         print!("{summary}");
+        for call in &summary.unsupported {
+            println!("{}", told::unsupported(call));
+        }
     }
     if let Some(text) = told::told(&record.end) {
         println!("{text}");
@@ -113,6 +127,8 @@ fn request(args: &RunArgs) -> Result<(Request, Files)> {
     request.clock = args.clock.clock();
     request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
     request.injections = args.inject.clone();
+    request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
+    request.max_instructions = args.max_instructions.unwrap_or(u64::MAX);
     (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
@@ -120,6 +136,20 @@ fn request(args: &RunArgs) -> Result<(Request, Files)> {
         Machine::Bochs => &[packages::BOCHS],
     })?;
     Ok((request, files))
+}
+
+/// Fails for a flip that finds nothing to hit under a policy, whatever the program does.
+fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
+    let runs = match (policy.mode, policy.recovery) {
+        (Mode::Off, _) => 1,
+        (Mode::Dual, Recovery::Restart) => 2,
+        (Mode::Dual, Recovery::Vote) | (Mode::Triple, _) => 3,
+    };
+    let of = format!("--mode {}, --recovery {}", policy.mode.name(), policy.recovery.name());
+    ensure!(flip.run.number() <= runs, "--inject {flip}: there is no run {} under {of}", flip.run.number());
+    let is_copy = matches!(flip.target, Target::Copy(..) | Target::Saved(..));
+    ensure!(!(is_copy && runs == 1), "--inject {flip}: there is no copy of anything under {of}");
+    Ok(())
 }
 
 /// The program's output as ours, and a progress line if somebody is looking.
@@ -141,5 +171,30 @@ impl Observer for Terminal {
     fn progress(&mut self, Progress { pes, instructions, rip }: Progress) {
         self.bar.set_message(format!("{pes} PEs, {instructions} instructions, at {rip:#x}"));
         self.bar.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flips_that_cannot_hit_are_refused() {
+        let (dual, off) = (Policy::DEFAULT, Policy { mode: Mode::Off, ..Policy::DEFAULT });
+        let vote = Policy { recovery: Recovery::Vote, ..Policy::DEFAULT };
+        let triple = Policy { mode: Mode::Triple, ..Policy::DEFAULT };
+        for (run, target, policy, wanted) in [
+            (1, "rax", off, true),
+            (2, "rax", off, false),
+            (1, "start:rax", off, false),
+            (1, "checkpoint:0x1000", off, false),
+            (2, "shadow:rax", dual, true),
+            (3, "rax", dual, false),
+            (3, "rax", vote, true),
+            (3, "spare:0x1000", triple, true),
+        ] {
+            let flip = format!("pe=0,run={run},at=0,target={target},bit=0").parse().unwrap();
+            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{flip}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The emulator tests: a list of names and functions, run two at a time.
+//! The emulator tests: a list of names and functions.
 //!
 //! What ends a machine is a boot of its own. A test looks at a boot's [`Outcome`], or runs
 //! the tool itself as a user would.
@@ -14,6 +14,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+mod interrupted;
 pub mod lists;
 mod mutants;
 mod native;
@@ -21,28 +22,29 @@ mod nature;
 mod outcome;
 mod policies;
 mod programs;
+mod queue;
 mod rep;
 mod repeat;
 mod selftests;
 mod state;
+mod streams;
 mod witness;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 
 use crate::artifacts::{self, Guest};
-use crate::machine::{self, Silent, meter, process};
+use crate::machine::{self, Silent, process};
+use crate::packages;
 use crate::request::Request;
-use crate::{children, packages};
 pub use outcome::Outcome;
+pub use queue::Queue;
 pub use witness::GDB;
 
 /// One emulator test.
@@ -54,12 +56,14 @@ pub struct Test {
     pub run: fn(&Context) -> Result<()>,
 }
 
-/// All tests, in the order in which they are started.
+/// All tests.
 const TESTS: &[&[Test]] = &[
     ends::TESTS,
     selftests::TESTS,
     bochs::TESTS,
     bad_input::TESTS,
+    interrupted::TESTS,
+    streams::TESTS,
     hostile::TESTS,
     mutants::TESTS,
     repeat::TESTS,
@@ -80,8 +84,20 @@ const TESTS: &[&[Test]] = &[
 
 /// When a command that a test runs is given up.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Tests at a time.
-const WORKERS: usize = 2;
+/// Those of `test --quick`: a name, or what names begin with.
+const QUICK: &[&str] = &[
+    "hostile::on_qemu",
+    "selftests::on_qemu",
+    "programs::processes",
+    "programs::signals",
+    "programs::syscalls",
+    "programs::rep",
+    "policies::with_a_flip",
+    "witness::counts_at_every_boundary_of_tiny",
+    "mutants::",
+    "ends::panic_on_qemu",
+    "bad_input::",
+];
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +134,7 @@ pub struct Context {
     bless: bool,
     /// Runs on Bochs that more than one test looks at.
     on_bochs: bochs::Made,
+    known: counters::Known,
 }
 
 impl Context {
@@ -134,6 +151,7 @@ impl Context {
             undisturbed: AtomicU64::new(0),
             bless,
             on_bochs: bochs::Made::default(),
+            known: counters::Known::default(),
         })
     }
 
@@ -204,44 +222,16 @@ pub fn selected(filter: Option<&str>) -> Vec<Test> {
     TESTS.iter().copied().flatten().copied().filter(wanted).collect()
 }
 
-/// Runs tests, prints a line for each, and counts.
-pub fn run(context: &Context, tests: &[Test]) -> Tally {
-    let queue = Mutex::new(tests.iter());
-    let tally = Mutex::new(Tally::default());
-    let run = |test: &Test| {
-        let result = catch_unwind(AssertUnwindSafe(|| (test.run)(context)))
-            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
-        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.count(result.is_ok());
-        let spent = meter::take();
-        eprintln!("METER {} {:.3} {}", test.name, spent.time.as_secs_f64(), spent.runs);
-        match result {
-            Ok(()) => println!("{} ... ok", test.name),
-            Err(reason) => println!("{} ... FAILED ({})", test.name, one_line(&format!("{reason:#}"))),
-        }
-    };
-    let worker = || {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(test) = next else { return };
-            run(test);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(worker);
-        }
-    });
-    let is_selected = |wanted: &Test| tests.iter().any(|test| test.name == wanted.name);
-    if programs::TESTS.iter().all(is_selected) {
-        run(&programs::CONCLUSION);
-    }
-    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+/// The tests that find most for what they cost.
+pub fn quick() -> Vec<Test> {
+    QUICK.iter().flat_map(|name| named(name)).collect()
 }
 
-/// A reason may quote what a program said in several lines; a test's line is one.
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+/// The test of this name, or those whose names begin with it if it ends a part.
+fn named(name: &str) -> impl Iterator<Item = Test> {
+    let is_meant =
+        move |test: &Test| test.name == name || name.ends_with("::") && test.name.starts_with(name);
+    TESTS.iter().copied().flatten().copied().filter(is_meant)
 }
 
 #[cfg(test)]
@@ -257,5 +247,15 @@ mod tests {
         assert_eq!(names.len(), all.len());
         assert!(selected(Some("ends")).iter().all(|test| test.name.contains("ends")));
         assert!(selected(Some("no such test")).is_empty());
+    }
+
+    #[test]
+    fn the_quick_tests_exist_and_none_is_there_twice() {
+        for name in QUICK {
+            assert!(named(name).next().is_some(), "{name}");
+        }
+        let names: Vec<_> = quick().iter().map(|test| test.name).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+        assert!(names.iter().all(|name| !name.ends_with("on_bochs")), "{names:?}");
     }
 }

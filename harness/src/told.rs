@@ -8,8 +8,12 @@ use std::fmt::Write;
 
 use pe_replay::inject::GPR_NAMES;
 use pe_replay::wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
+use pe_replay::wire::record::UnsupportedCall;
+use signal_hook::consts::SIGXCPU;
+use syscalls::Sysno;
 
-use crate::STATUS_FAILURE;
+use crate::program::{Toolchain, Unfit};
+use crate::{STATUS_FAILURE, children};
 
 /// The exit status for an end: the program's own, 128 + signal, or failure.
 pub fn exit_status(end: &End) -> u8 {
@@ -49,10 +53,14 @@ fn killed(death: &Death) -> String {
         signal_name(*signal),
         registers.rip
     );
-    if let Some(vector) = vector {
-        // Writing to a string does not fail.
-        let _ = write!(text, ", exception {vector}");
-    }
+    // Writing to a string does not fail.
+    let _ = match vector {
+        Some(vector) => write!(text, ", exception {vector}"),
+        None if i32::from(*signal) == SIGXCPU => {
+            write!(text, ": it has executed as many instructions as it may (--max-instructions)")
+        }
+        None => Ok(()),
+    };
     let named = GPR_NAMES.into_iter().zip(registers.gpr);
     let named = named.chain([("rip", registers.rip), ("rflags", registers.rflags)]);
     for (index, (name, value)) in named.enumerate() {
@@ -62,20 +70,23 @@ fn killed(death: &Death) -> String {
     text
 }
 
-/// The name of a signal that the kernel may end a program with.
+/// The name of a signal that ended a program.
 pub fn signal_name(signal: u8) -> &'static str {
-    match signal {
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        31 => "SIGSYS",
-        _ => "another signal",
+    children::signal_name(signal.into())
+}
+
+/// The name of a system call; none for a number that no call has.
+pub fn call_name(number: u32) -> Option<&'static str> {
+    Sysno::new(number as usize).map(|call| call.name())
+}
+
+/// What is said about a call that the kernel does not have.
+pub fn unsupported(call: &UnsupportedCall) -> String {
+    let UnsupportedCall { number, times } = call;
+    let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+    match call_name(*number) {
+        Some(name) => format!("not supported, or not like that: system call {number} ({name}), made {times}"),
+        None => format!("not supported: system calls with numbers that Linux does not have, made {times}"),
     }
 }
 
@@ -85,7 +96,9 @@ pub fn refusal(why: &Refusal) -> String {
         Refusal::NoProgram => "the boot archive lacks an entry that the kernel needs".into(),
         Refusal::NotElf => "the kernel refuses the program: not a 64-bit ELF file".into(),
         Refusal::OtherMachine => "the kernel refuses the program: not for x86-64".into(),
-        Refusal::NotStatic => "the kernel refuses the program: not a static executable".into(),
+        Refusal::NotStatic => {
+            format!("the kernel refuses the program: {}", Unfit::Dynamic(Toolchain::Unknown))
+        }
         Refusal::Truncated => "the kernel refuses the program: truncated".into(),
         Refusal::SegmentOutsideUserSpace { address } => {
             format!("the kernel refuses the program: a segment at {address:#x} lies outside user space")
@@ -158,6 +171,22 @@ mod tests {
         assert_eq!(exit_status(&End::OutputFull { limit: 1 }), 2);
         assert_eq!(exit_status(&End::Refused(Refusal::NotElf)), 2);
         assert_eq!(told(&End::Exited { status: 3 }), None);
+    }
+
+    #[test]
+    fn calls_that_are_not_supported_are_named_and_counted() {
+        let text = |number, times| unsupported(&UnsupportedCall { number, times });
+        assert_eq!(text(435, 1), "not supported, or not like that: system call 435 (clone3), made once");
+        assert!(text(u32::MAX, 20).ends_with("numbers that Linux does not have, made 20 times"));
+    }
+
+    #[test]
+    fn signals_have_names() {
+        for (signal, name) in
+            [(4, "SIGILL"), (11, "SIGSEGV"), (24, "SIGXCPU"), (31, "SIGSYS"), (64, "another signal")]
+        {
+            assert_eq!(signal_name(signal), name);
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ use alloc::vec::Vec;
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
 use pe_replay::wire::config::Config;
+use pe_replay::wire::record::UnsupportedCall;
 use syscalls::Sysno;
 
 pub use self::fallible::Exhausted;
@@ -133,8 +134,8 @@ pub struct Linux {
     pipes: Pipes,
     clock: Clock,
     random: Random,
-    /// Unknown calls that the log has already named.
-    named: [bool; LOGGED_CALLS],
+    /// How often each call was made that is not supported; the last one stands for all numbers beyond.
+    unsupported: [u32; LOGGED_CALLS + 1],
     /// The process that makes system calls.
     task: Box<Task>,
     /// All others that have not ended.
@@ -185,7 +186,7 @@ impl Linux {
             pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
             clock,
             random,
-            named: [false; LOGGED_CALLS],
+            unsupported: [0; LOGGED_CALLS + 1],
             task,
             others: Vec::new(),
             zombies: Vec::new(),
@@ -293,13 +294,28 @@ impl Linux {
         self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
-    /// Names a call that is not supported in the log, once.
+    /// Refuses a call that is not supported; the log names it once.
     fn unknown(&mut self, number: u32, name: &str) -> Failure {
-        let named = self.named.get_mut(number as usize);
-        if named.is_none_or(|named| !core::mem::replace(named, true)) {
+        if self.count_unsupported(number) == 1 {
             defmt::warn!("unknown system call {=u32} ({=str}): ENOSYS", number, name);
         }
         ENOSYS.into()
+    }
+
+    /// Counts a call that is not supported, or not like that; returns how often it was made.
+    fn count_unsupported(&mut self, number: u32) -> u32 {
+        let count = &mut self.unsupported[(number as usize).min(LOGGED_CALLS)];
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// The calls that were made and are not supported.
+    pub fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
+        let calls = self.unsupported.iter().enumerate().filter(|(_, times)| **times > 0);
+        calls.map(|(number, times)| {
+            let number = if number < LOGGED_CALLS { number as u32 } else { u32::MAX };
+            UnsupportedCall { number, times: u64::from(*times) }
+        })
     }
 
     /// Resolves a committed page fault: maps promised memory, or returns the signal

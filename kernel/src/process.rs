@@ -17,7 +17,9 @@ use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::clock::ClockKind;
 use pe_replay::wire::config::{Config, Recording};
-use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
+use pe_replay::wire::end::{
+    Damage, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect, Totals, Verdict,
+};
 use pe_replay::wire::record::{Record, TraceHeader};
 use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 use pmu::Margin;
@@ -53,7 +55,7 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         margin_far: platform.counting.margin.far,
         margin_near: platform.counting.margin.near,
     }));
-    execute(config, archive, platform, config.trace, u64::MAX)
+    execute(config, archive, platform, config.trace, config.max_instructions)
 }
 
 /// Loads the archive's program, runs it to its end, and gives back all it had. After
@@ -99,6 +101,8 @@ pub fn execute(
         published: 0,
         attends: true,
         digest: None,
+        service: Service::PageFault,
+        longest: 0,
     };
     Ok(run.until_end(trace, most))
 }
@@ -155,6 +159,10 @@ struct Run<'a> {
     attends: bool,
     /// The digest of what the last PE left behind, if it was committed and digests are asked for.
     digest: Option<Digest>,
+    /// What is, or was last, done for the current process.
+    service: Service,
+    /// The longest time that anything was done for a process.
+    longest: u64,
 }
 
 /// How the current process goes on.
@@ -211,8 +219,17 @@ impl Run<'_> {
                 }
                 Outcome::OutOfFrames => (None, 0, self.killed_here(linux::SIGKILL)),
             };
-            self.current.engine.watch.lap(TimedPhase::Other, machine::now());
-            let phases = self.current.engine.watch.take();
+            let now = machine::now();
+            let watch = &mut self.current.engine.watch;
+            let served = now.wrapping_sub(watch.mark());
+            watch.lap(TimedPhase::Other, now);
+            let phases = watch.take();
+            if served > self.longest
+                && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =
+                    kind
+            {
+                self.note_longest(self.service, served);
+            }
             self.totals.phases.add_all(&phases);
             // In this order, and the second by a call: to record a PE costs some forty
             // instructions, and each branch more would be felt.
@@ -240,11 +257,24 @@ impl Run<'_> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn note_longest(&mut self, service: Service, ticks: u64) {
+        if ticks > self.longest {
+            self.longest = ticks;
+            self.totals.longest_call = Some(LongestCall { ticks, service });
+        }
+    }
+
     fn finish(mut self) -> EndRecord {
         self.totals.total = self.totals.phases.total();
         let drained = context::drained() - self.drained;
         self.totals.drained_overflows += drained;
         self.totals.lost_records = channel::lost_records();
+        // Behind the count of those that were lost: these belong to no PE.
+        for call in self.linux.unsupported_calls() {
+            channel::record(&Record::Unsupported(call));
+        }
         // Who is left ends with the first process.
         while let Some(other) = self.others.pop() {
             self.bury(other);
@@ -270,6 +300,7 @@ impl Run<'_> {
         self.slice = self.slice.saturating_sub(count);
         let mut goes_on = self.slice > 0;
         loop {
+            let begun = machine::now();
             let last = self.current.id;
             let mut ended = false;
             match step {
@@ -294,9 +325,15 @@ impl Run<'_> {
                 let next = self.others.swap_remove(index);
                 if ended { self.bury(next) } else { self.change_to(next) }
             }
+            // To give back all that a process had is a part of what ended it.
+            let service = if ended { self.service } else { Service::Switch };
+            let changed = machine::now();
+            self.note_longest(service, changed.wrapping_sub(begun));
             self.slice = TIME_SLICE;
             goes_on = true;
+            self.service = Service::Switch;
             step = self.come_back();
+            self.note_longest(self.service, machine::now().wrapping_sub(changed));
         }
         let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
         self.current.engine.resume(self.sequence, mark, limit);
@@ -480,6 +517,7 @@ impl Run<'_> {
             Duty::GoOn => Step::GoOn,
             Duty::Syscall => self.syscall(committed.count),
             Duty::PageFault { address, error } => {
+                self.service = Service::PageFault;
                 let space = &mut self.machine.space;
                 match self.linux.page_fault(space, address, error) {
                     Ok(()) => Step::GoOn,
@@ -502,6 +540,7 @@ impl Run<'_> {
                 Step::GoOn
             }
             Duty::Exception(exception) => {
+                self.service = Service::Exception(exception.vector);
                 let rip = engine.state().rip;
                 let next = self.linux.exception(&mut self.machine.space, engine.state_mut(), exception);
                 self.step(next, 0, Some(exception.vector), rip)
@@ -516,6 +555,7 @@ impl Run<'_> {
         let now_ns = self.now_ns();
         let state = self.current.engine.state_mut();
         let rip = state.rip;
+        self.service = Service::Syscall(state.rax as u32);
         let next = self.linux.syscall(&mut self.machine.space, state, now_ns);
         self.step(next, count, None, rip)
     }

@@ -54,6 +54,9 @@ impl<T> Sorted<T> {
     /// hold for all elements in front of that one and for none behind it.
     #[inline]
     pub fn place(&self, is_before: impl Fn(&T) -> bool) -> Place {
+        if let [only] = self.blocks.as_slice() {
+            return Place { block: 0, index: only.partition_point(is_before) };
+        }
         let block = self.blocks.partition_point(|block| block.last().is_some_and(&is_before));
         match self.blocks.get(block) {
             Some(found) => Place { block, index: found.partition_point(is_before) },

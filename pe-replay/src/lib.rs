@@ -34,8 +34,6 @@
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
 //! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - `written`: the pages that a PE wrote, and their copies
-//! - `registers`: the saved registers, and their copies
 //! - [`machine`]: the hardware, as the kernel or a model provides it
 //! - [`drive`]: the loop that carries out what the state machine asks for
 //! - [`digest`]: what a PE left behind, in two numbers

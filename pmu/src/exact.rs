@@ -34,7 +34,8 @@
 //! likely as not, `near` is 10,000, and `jmp .` is at worst 10,005 exceptions from
 //! its end, 5,000 on average: its iterations differ in nothing but their count,
 //! and no event of a processor is both exact and rare. A *constant* skid costs
-//! none, since the second arming hits the target. In longer loops the breakpoint
+//! the [`PATIENCE`] exceptions in front of the second arming, which hits the
+//! target, and in loops of uneven lengths some more (29 were seen). In longer loops the breakpoint
 //! divides all of that by L.
 //!
 //! With the attempts that missed, whose share is [`PATIENCE`] each, and `near`

@@ -12,6 +12,9 @@ use crate::machine::Processor;
 /// The program whose processes take turns.
 pub const LOOPS: &str = "bench-loops";
 
+/// The program whose calls look at more and more.
+pub const SCALING: &str = "bench-scaling";
+
 /// A run that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {

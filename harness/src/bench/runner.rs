@@ -14,9 +14,10 @@ use pe_replay::wire::clock::Clock;
 use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, TimedPhase};
 
-use super::case::Case;
+use super::case::{Case, SCALING};
 use super::latency::Latency;
 use super::loops::{self, Looped};
+use super::scaling;
 use crate::machine::{self, Silent};
 use crate::model::{Cycles, Model};
 use crate::native::{self, Counts, Purpose};
@@ -43,6 +44,8 @@ pub struct Measured {
     pub debug_exceptions: DebugExceptions,
     /// The endless loops of it, if it has some.
     pub loops: Vec<Looped>,
+    /// What its marked calls cost, if it has some.
+    pub marked: Vec<u64>,
     stdout: Vec<u8>,
     status: u8,
 }
@@ -170,6 +173,7 @@ impl<'a> Runner<'a> {
             latency: Latency::of(&records, totals.longest_hold),
             debug_exceptions: summary.debug_exceptions,
             loops: if case.takes_turns() { loops::of(&summary.header, &records) } else { Vec::new() },
+            marked: if case.program == SCALING { scaling::marked(path, &records)? } else { Vec::new() },
             native: None,
             stdout: outcome.stdout(),
             status: outcome.status()?,
@@ -273,6 +277,7 @@ pub(crate) mod tests {
             latency: Latency::default(),
             debug_exceptions: DebugExceptions::default(),
             loops: Vec::new(),
+            marked: Vec::new(),
             native: None,
             stdout: b"42\n".to_vec(),
             status: 0,

@@ -201,7 +201,7 @@ impl Report {
             })
         });
         json!({
-            "seed": self.seed, "confidence": bound::CONFIDENCE, "off": off.collect::<Vec<_>>(),
+            "seed": self.seed, "confidence": bound::CONFIDENCE, "bound": "one-sided", "off": off.collect::<Vec<_>>(),
             "policies": policies.collect::<Vec<_>>(), "failures": self.failures,
         })
     }
@@ -240,7 +240,7 @@ impl fmt::Display for Report {
             let (wrong, effective, upper) = self.bound(index);
             writeln!(
                 f,
-                "{wrong} wrong of {effective} effective: at most {:.3} % with {:.0} % confidence",
+                "{wrong} wrong of {effective} effective: at most {:.3} % (one-sided bound, {:.0} % confidence)",
                 100.0 * upper,
                 100.0 * bound::CONFIDENCE
             )?;
@@ -267,7 +267,10 @@ mod tests {
         assert_eq!(report.numbers(1, 1), (1, [1, 1, 1, 0, 1, 0, 0]));
         assert_eq!(report.counts(), (1, 1));
         let text = report.to_string();
-        assert!(text.contains("0 wrong of 1 effective: at most 95.000 %"), "{text}");
+        assert!(
+            text.contains("0 wrong of 1 effective: at most 95.000 % (one-sided bound, 95 % confidence)"),
+            "{text}"
+        );
         let json = report.json();
         assert_eq!(json["policies"][0]["targets"][1]["restarted"], 1);
         assert_eq!(json["off"][1]["hung"], 1);

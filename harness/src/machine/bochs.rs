@@ -9,9 +9,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use object::LittleEndian as Le;
+use object::elf::FileHeader64;
+use object::pod::from_bytes_mut;
+use object::read::elf::{FileHeader, ProgramHeader};
+use signal_hook::consts::SIGINT;
 
-use super::channel::{from_debugcon, pass_on};
+use super::channel::{find, from_debugcon, pass_on};
 use super::{Boot, Finished, Observer, beginning, process, put};
 use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
@@ -26,12 +31,17 @@ const CPU: &str = "corei7_haswell_4770";
 
 const TREE: &str = "image";
 const IMAGE: &str = "image.iso";
+const CMOS: &str = "cmos";
 const SETTINGS: &str = "bochsrc";
 const DEBUGGER: &str = "debugger";
 const LOG: &str = "log";
 
 /// What Bochs logs when the guest asks it to end.
 const SHUTDOWN: &str = "shutdown requested";
+/// What it says when its debugger gets no answer.
+const NO_ANSWER: &[u8] = b"fgets() returned ERROR";
+/// What it says of a processor model that it does not know.
+const NO_SUCH_CPU: &[u8] = b"cpu directive malformed";
 /// What it logs when the processor gives up.
 const TRIPLE_FAULT: &str = "exception with no resolution";
 
@@ -41,20 +51,24 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     let tree = directory.join(TREE);
     fs::create_dir_all(tree.join("boot/grub")).context("cannot make the image's directory")?;
     put(&tree.join("boot/archive"), &boot.archive)?;
-    fs::copy(&boot.kernel, tree.join("boot/kernel"))
-        .with_context(|| format!("cannot copy {}", boot.kernel.display()))?;
+    let kernel = fs::read(&boot.kernel).map_err(anyhow::Error::from).and_then(loaded);
+    put(&tree.join("boot/kernel"), &kernel.with_context(|| boot.kernel.display().to_string())?)?;
     put(
         &tree.join("boot/grub/grub.cfg"),
         b"set timeout=0\nmenuentry reprise {\n  multiboot2 /boot/kernel\n  module2 /boot/archive\n}\n",
     )?;
     let mut make = Command::new(MKRESCUE);
     // What it makes for itself is in this directory, too.
-    make.current_dir(directory).env("TMPDIR", ".").args(["-o", IMAGE, TREE]);
+    make.current_dir(directory).env("TMPDIR", ".");
+    // No more of GRUB than is used: Bochs reads a few megabytes a second.
+    make.args(["--install-modules=normal multiboot2", "--fonts=", "--locales=", "--themes="]);
+    make.args(["-o", IMAGE, TREE]);
     let made = children::output(&mut make);
     let made = made.with_context(|| format!("cannot start {MKRESCUE}"))?;
     ensure!(made.status.success(), "{MKRESCUE}: {}; {}", made.status, verdict::said(&made.stderr));
 
     let memory = boot.total_mib();
+    put(&directory.join(CMOS), &cmos(memory))?;
     put(&directory.join(DEBUGGER), b"c\n")?;
     put(
         &directory.join(SETTINGS),
@@ -64,6 +78,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              clock: sync=none, time0=946684800\n\
              ata0-master: type=cdrom, path={IMAGE}, status=inserted\n\
              boot: cdrom\n\
+             cmosimage: file={CMOS}, rtc_init=time0\n\
              port_e9_hack: enabled=1\n\
              log: {LOG}\n\
              panic: action=fatal\n\
@@ -82,10 +97,46 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     Ok(command)
 }
 
+/// The part of a kernel's file that is loaded; GRUB would read all of it, and its symbols are most of it.
+fn loaded(mut file: Vec<u8>) -> Result<Vec<u8>> {
+    let header = FileHeader64::<Le>::parse(&*file)?;
+    let segments = header.program_headers(Le, &*file)?;
+    let ends = segments.iter().map(|segment| segment.p_offset(Le).saturating_add(segment.p_filesz(Le)));
+    let end = usize::try_from(ends.max().unwrap_or(0))?.max(size_of::<FileHeader64<Le>>());
+    file.truncate(end);
+    let Ok((header, _)) = from_bytes_mut::<FileHeader64<Le>>(&mut file) else { bail!("it has no header") };
+    // There are no sections any more.
+    header.e_shoff.set(Le, 0);
+    header.e_shnum.set(Le, 0);
+    header.e_shstrndx.set(Le, 0);
+    Ok(file)
+}
+
+/// The battery-backed memory, for a BIOS that does not wait three seconds for somebody to press F12.
+fn cmos(memory_mib: u32) -> [u8; 128] {
+    /// The largest size that the BIOS takes in KiB, and in units of 64 KiB.
+    const MOST: (u32, u32) = (0xfc00, 0xbf00);
+    let mut cmos = [0; 128];
+    // The clock's rate, its mode, and that its battery is good (data sheet of the MC146818).
+    (cmos[0x0a], cmos[0x0b], cmos[0x0d]) = (0x26, 0x02, 0x80);
+    // Memory below 1 MiB, and above that twice, in KiB; above 16 MiB in units of 64 KiB.
+    let above = (memory_mib.saturating_sub(1) << 10).min(MOST.0);
+    let far_above = (memory_mib.saturating_sub(16) << 4).min(MOST.1);
+    for (at, size) in [(0x15, 640), (0x17, above), (0x30, above), (0x34, far_above)] {
+        let [low, high, ..] = size.to_le_bytes();
+        (cmos[at], cmos[at + 1]) = (low, high);
+    }
+    // The first drive to boot from is the CD-ROM.
+    cmos[0x3d] = 0x03;
+    // Nobody is asked.
+    cmos[0x3f] = 0x01;
+    cmos
+}
+
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
-    let mut command = prepare(boot, directory)?;
-    let exit = process::watch(&mut command, boot.timeout, || Ok(()))?;
+    let command = prepare(boot, directory)?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || Ok(()))?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
@@ -93,6 +144,12 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Some(_) if log.contains(SHUTDOWN) => Stopped::Normally,
         Some(_) if log.contains(TRIPLE_FAULT) => Stopped::Reset,
         Some(status) if status.signal().is_some() => Stopped::Killed(status.signal().unwrap_or_default()),
+        // Its debugger catches this signal, and asks what to do.
+        Some(_) if find(&exit.stdout, NO_ANSWER).is_some() => Stopped::Killed(SIGINT),
+        Some(_) if find(&exit.stderr, NO_SUCH_CPU).is_some() => Stopped::Failed(format!(
+            "{BOCHS} has no processor model {}; `{BOCHS} --help cpu` lists them",
+            boot.cpu.as_deref().unwrap_or(CPU)
+        )),
         Some(status) => Stopped::Failed(format!("{BOCHS}: {status}; {}", last_panic(&log, &exit.stderr))),
     };
     let mut debugcon = exit.stdout;
@@ -118,5 +175,26 @@ fn last_panic(log: &str, stderr: &[u8]) -> String {
     match panic(log).or_else(|| panic(&early)) {
         Some(line) => line,
         None => verdict::said(stderr),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_stands_in_the_cmos() {
+        let cmos = cmos(323);
+        let word = |at: usize| u16::from_le_bytes([cmos[at], cmos[at + 1]]);
+        assert_eq!((word(0x15), word(0x17), word(0x30)), (640, 0xfc00, 0xfc00));
+        assert_eq!(word(0x34), (323 - 16) * 16);
+    }
+
+    #[test]
+    fn what_is_not_loaded_is_left_out() {
+        let file = crate::program::tests::tiny(|_| ());
+        let longer = [&file[..], b"symbols"].concat();
+        assert_eq!(loaded(longer).unwrap(), loaded(file).unwrap());
+        assert!(loaded(b"no kernel".to_vec()).is_err());
     }
 }

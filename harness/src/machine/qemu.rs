@@ -12,6 +12,7 @@ use super::channel::MemoryChannel;
 pub use super::ram::NAME as RAM;
 use super::ram::Ram;
 use super::{Boot, Finished, Observer, Processor, beginning, process, put};
+use crate::children;
 use crate::verdict::{self, Evidence, Stopped};
 
 /// The program.
@@ -78,9 +79,9 @@ fn terminated(stderr: &[u8]) -> Option<i32> {
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
-    let mut command = command(boot, directory, ram.path())?;
+    let command = command(boot, directory, ram.path())?;
     let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
-    let exit = process::watch(&mut command, boot.timeout, || channel.poll(observer))?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || channel.poll(observer))?;
     channel.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),

@@ -13,8 +13,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::STATUS_FAILURE;
 use crate::cli::BecomeArgs;
+use crate::{STATUS_FAILURE, children};
 
 /// The program's working directory, in the place that was made for the run.
 pub const DIRECTORY: &str = "directory";
@@ -34,6 +34,8 @@ pub fn become_program(args: &BecomeArgs) -> Result<u8> {
 }
 
 fn attempt(args: &BecomeArgs) -> Result<Infallible> {
+    // It ends with who counts.
+    children::tether()?;
     io::stdin().read_exact(&mut [0]).context("nobody counts any more")?;
     let stdin = args.place.join(STDIN);
     let stdin = File::open(&stdin).with_context(|| stdin.display().to_string())?;

@@ -3,7 +3,7 @@
 
 use pe_replay::wire::VERSION;
 use pe_replay::wire::clock::ClockKind;
-use pe_replay::wire::end::End;
+use pe_replay::wire::end::{End, LongestCall, Service};
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
 use pe_replay::{DelimiterKind, Events, Field, Policy};
 
@@ -33,6 +33,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
     };
     let mut totals =
         Totals { events, boot: 1_234_567, drained_overflows: 2, longest_hold: 777, ..Totals::default() };
+    totals.longest_call = Some(LongestCall { ticks: 4321, service: Service::Syscall(11) });
     for sequence in 0..5 {
         let kind = if sequence < 4 { DelimiterKind::Limit } else { DelimiterKind::Syscall };
         let mut record = PeRecord {
@@ -78,6 +79,19 @@ fn the_text_is_as_it_always_was() {
     let (trace, end) = sample();
     let text = Summary::new(&trace, end).unwrap().to_string();
     assert_eq!(text, include_str!("tests.txt"), "\n{text}");
+}
+
+#[test]
+fn what_took_longest_has_its_name() {
+    let names = [
+        Service::Syscall(0),
+        Service::Syscall(9999),
+        Service::PageFault,
+        Service::Exception(6),
+        Service::Switch,
+    ]
+    .map(text::service_name);
+    assert_eq!(names, ["read", "system call 9999", "page fault", "exception 6", "process switch"]);
 }
 
 #[test]

@@ -6,11 +6,13 @@
 
 use std::fmt;
 
+use pe_replay::wire::end::{LongestCall, Service};
 use pe_replay::wire::record::Unit;
 use pe_replay::{DelimiterKind, TimedPhase};
 
 use super::Summary;
 use crate::model::Model;
+use crate::told::call_name;
 
 /// Width of the column of names.
 const NAME: usize = 26;
@@ -66,6 +68,10 @@ impl fmt::Display for Summary {
         line("flips", totals.flips)?;
         line("lost records", totals.lost_records)?;
         line("longest hold", totals.longest_hold)?;
+        if let Some(LongestCall { ticks, service }) = totals.longest_call {
+            writeln!(f, "{:<NAME$}{ticks:>NUMBER$}  {}", "longest call", service_name(service))?;
+        }
+        let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
         for (pe, difference) in &self.differences {
@@ -146,6 +152,18 @@ fn ratio(ratio: Option<f64>) -> String {
 
 fn percent(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { 100.0 * part / whole } else { 0.0 }
+}
+
+/// The name of what a program has made the kernel do, in summaries and in JSON.
+pub fn service_name(service: Service) -> String {
+    match service {
+        Service::Syscall(number) => {
+            call_name(number).map_or_else(|| format!("system call {number}"), str::to_owned)
+        }
+        Service::PageFault => "page fault".into(),
+        Service::Exception(vector) => format!("exception {vector}"),
+        Service::Switch => "process switch".into(),
+    }
 }
 
 /// The name of a unit in summaries and in JSON.

@@ -2,6 +2,7 @@
 //! Bad input is refused in one clear line with status 2, by the tool as users call it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,9 +12,10 @@ use object::elf::{FileHeader64, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use tempfile::TempDir;
 
+use super::programs::BUSYBOX;
 use super::{Context, Test};
-use crate::artifacts;
 use crate::packages::NO_INSTALL;
+use crate::{artifacts, children};
 
 pub const TESTS: &[Test] = &[
     Test { name: "bad_input::missing_file", run: missing_file },
@@ -28,6 +30,13 @@ pub const TESTS: &[Test] = &[
     Test { name: "bad_input::command_line", run: command_line },
     Test { name: "bad_input::trace_files", run: trace_files },
     Test { name: "bad_input::where_the_summary_goes", run: where_the_summary_goes },
+    Test { name: "bad_input::files_without_an_end", run: files_without_an_end },
+    Test { name: "bad_input::a_pipe_without_a_writer", run: a_pipe_without_a_writer },
+    Test { name: "bad_input::outputs_that_collide", run: outputs_that_collide },
+    Test { name: "bad_input::an_odd_temporary_directory", run: an_odd_temporary_directory },
+    Test { name: "bad_input::no_such_processor", run: no_such_processor },
+    Test { name: "bad_input::too_many_instructions", run: too_many_instructions },
+    Test { name: "bad_input::calls_that_are_not_supported", run: calls_that_are_not_supported },
 ];
 
 /// The program that files are spoiled from.
@@ -104,8 +113,22 @@ fn thirty_two_bits(context: &Context) -> Result<()> {
 }
 
 fn dynamic(context: &Context) -> Result<()> {
-    // This tool itself is dynamically linked.
-    run_refused(context, &context.reprise, "dynamically linked")
+    // This tool itself is dynamically linked, and a Rust program.
+    run_refused(context, &context.reprise, "dynamically linked or position-independent")?;
+    run_refused(
+        context,
+        &context.reprise,
+        "(rustc -C target-feature=+crt-static -C relocation-model=static)",
+    )?;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("program");
+    let source = artifacts::root().join("user/c/tiny.c");
+    let mut compiler = Command::new("gcc");
+    let status = children::status(
+        compiler.args(["-fPIE", "-pie", "-nostdlib", "-static-pie", "-o"]).arg(&path).arg(source),
+    )?;
+    ensure!(status.success(), "gcc: {status}");
+    run_refused(context, &path, "(gcc -static -no-pie)")
 }
 
 fn truncated(context: &Context) -> Result<()> {
@@ -175,6 +198,18 @@ fn command_line(context: &Context) -> Result<()> {
         (&["run", "--inject", "pe=1,run=4,at=0,target=rax,bit=0"], "run is 1, 2 or 3"),
         (&["run", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
         (&["run", VICTIM, "--file", "x:/../y"], "a path in the guest is absolute"),
+        (&["run", VICTIM, "--file", "a:/x/y", "--file", "b:/x"], "/x/y needs a folder where /x is a file"),
+        (&["native", VICTIM, "--file", "a:/x", "--file", "b:/x"], "/x is given twice"),
+        (&["run", VICTIM, "--file", "a:/tmp"], "the kernel has a folder there"),
+        (&["run", "--seed", "x"], "expected a whole number from 0 to 18446744073709551615"),
+        (&["run", "--limit", "abc"], "expected a whole number from 10 to 10000000"),
+        (
+            &["run", VICTIM, "--mode", "off", "--inject", "pe=0,run=2,at=0,target=rax,bit=0"],
+            "no run 2 under --mode off",
+        ),
+        (&["inject", "--json", "/no/such/folder/file"], "/no/such/folder/file: No such file"),
+        (&["bench", "--quick", "--json", "/no/such/folder/file"], "/no/such/folder/file: No such file"),
+        (&["bench", "--plot", "/tmp"], "/tmp: a directory"),
         (&["native", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
         (&["native", "--limit", "1000"], "unexpected argument '--limit'"),
         (&["native", "--file", readme, VICTIM, "/README.md"], "the one that is given is README.md"),
@@ -213,5 +248,108 @@ fn where_the_summary_goes(context: &Context) -> Result<()> {
         |_| (),
     )?;
     ensure!(!path.exists(), "{text} is still there");
+    Ok(())
+}
+
+fn files_without_an_end(context: &Context) -> Result<()> {
+    const ZERO: &str = "/dev/zero";
+    const GIVEN: &str = "program, standard input and files together may have 536870912 bytes";
+    for (words, part) in [
+        (&["report", ZERO][..], "a trace file may have 268435456 bytes"),
+        (&["run", "--elf", ZERO], GIVEN),
+        (&["run", VICTIM, "--stdin", ZERO], GIVEN),
+        (&["native", VICTIM, "--file", "/dev/zero:/zero"], GIVEN),
+        (&["bench", "--quick", "--model", ZERO], "a model may have 1048576 bytes"),
+        (&["bench", "--quick", "--into", ZERO], "a document may have 16777216 bytes"),
+    ] {
+        refused(context, words, &format!("/dev/zero: too long; {part}"), |_| ())?;
+    }
+    Ok(())
+}
+
+fn a_pipe_without_a_writer(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("pipe");
+    let status = children::status(Command::new("mkfifo").arg(&path))?;
+    ensure!(status.success(), "mkfifo: {status}");
+    let path = path.to_str().context("a path that is not text")?;
+    let part = "pipe: its end did not come within the 1 s of --timeout";
+    refused(context, &["run", VICTIM, "--stdin", path, "--timeout", "1"], part, |_| ())
+}
+
+/// What would be lost is as it was.
+fn outputs_that_collide(context: &Context) -> Result<()> {
+    let (directory, program) = spoiled(context, |_| ())?;
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    symlink(&program, at("soft"))?;
+    fs::hard_link(&program, at("hard"))?;
+    let (program, new) = (program.display().to_string(), at("new"));
+    let original = fs::read(&program)?;
+    for (words, part) in [
+        (&["run", "--elf", &program, "--json", &program][..], "--json"),
+        (&["run", "--elf", &program, "--trace", &at("soft")], "soft is the file of the program"),
+        (&["run", "--elf", &program, "--json", &at("hard")], "hard is the file of the program"),
+        (&["run", VICTIM, "--stdin", &at("soft"), "--json", &at("hard")], "hard is the file of --stdin"),
+        (&["native", VICTIM, "--file", &at("soft"), "--json", &program], "spoiled is the file of --file"),
+        (&["run", VICTIM, "--json", &new, "--trace", &new], "new is the file of --json"),
+        (&["report", &program, "--json", &at("soft")], "soft is the file of the trace"),
+        (&["bench", "--quick", "--json", &new, "--plot", &new], "cannot be used with"),
+    ] {
+        refused(context, words, part, |_| ())?;
+        ensure!(fs::read(&program)? == original, "{words:?} has changed the file");
+    }
+    Ok(())
+}
+
+/// All that means something to QEMU, to Bochs or to a shell.
+fn an_odd_temporary_directory(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let odd = directory.path().join("a,b=c d\"e'f:g;h#i$j\\k%l");
+    fs::create_dir(&odd)?;
+    for machine in ["qemu", "bochs"] {
+        let output = context.reprise(&["run", VICTIM, "--machine", machine], |command| {
+            command.env("TMPDIR", &odd);
+        })?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success() && output.stdout == b"251 primes\n",
+            "{machine}: {}: {said}",
+            output.status
+        );
+    }
+    ensure!(fs::read_dir(&odd)?.count() == 0, "something is left");
+    Ok(())
+}
+
+fn no_such_processor(context: &Context) -> Result<()> {
+    let words = ["run", VICTIM, "--cpu", "nonsense", "--machine"];
+    refused(context, &[&words[..], &["qemu"]].concat(), "unable to find CPU model 'nonsense'", |_| ())?;
+    refused(context, &[&words[..], &["bochs"]].concat(), "bochs has no processor model nonsense", |_| ())
+}
+
+fn too_many_instructions(context: &Context) -> Result<()> {
+    let words = ["run", "calls", "100000000", "--max-instructions", "100000", "--counter", "virtual-time"];
+    let output = context.reprise(&words, |_| ())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(152), "{}: {said}", output.status);
+    ensure!(said.contains("signal 24 (SIGXCPU)") && said.contains("(--max-instructions)"), "{said}");
+    Ok(())
+}
+
+/// They are named without `--log`, once each, in the summary too; and flips that hit nothing are counted.
+fn calls_that_are_not_supported(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let json = directory.path().join("json");
+    let flip = "pe=1000000,run=1,at=0,target=rax,bit=0";
+    let mut words = vec!["run", "--elf", BUSYBOX, "--inject", flip, "--json"];
+    words.extend([json.to_str().context("a path that is not text")?, "--", "hostname", "other"]);
+    let output = context.reprise(&words, |_| ())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "reprise: not supported, or not like that: system call 170 (sethostname), made once\n";
+    ensure!(said.matches(expected).count() == 1, "{said}");
+    ensure!(said.contains("reprise: 1 of 1 flips hit nothing: "), "{said}");
+    let summary: serde_json::Value = serde_json::from_slice(&fs::read(&json)?)?;
+    let call = serde_json::json!({ "number": 170, "name": "sethostname", "times": 1 });
+    ensure!(summary["unsupported_calls"] == serde_json::json!([call]), "{}", summary["unsupported_calls"]);
     Ok(())
 }

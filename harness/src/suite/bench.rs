@@ -10,6 +10,7 @@ use super::{Context, Test};
 
 pub const TESTS: &[Test] = &[
     Test { name: "bench::quick", run: quick },
+    Test { name: "bench::no_call_takes_the_square", run: scaling },
     Test { name: "bench::a_disturbed_run_fails", run: disturbed },
 ];
 
@@ -36,6 +37,23 @@ fn quick(context: &Context) -> Result<()> {
     ensure!(table.contains(&native), "{native} is not in {table}");
     for column in ["total / off", "modelled / off"] {
         ensure!(table.contains(column), "no column {column}: {table}");
+    }
+    Ok(())
+}
+
+/// Calls on what doubles twice cost no more than a little over the double each time.
+fn scaling(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("figures");
+    let path_word = path.to_str().context("a path that is not text")?;
+    let output = context.reprise(&["bench", "--quick", "--suite", "scaling", "--json", path_word], |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let value: Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let rows = value["scaling"].as_array().context("no kinds")?;
+    ensure!(rows.len() >= 5, "{} kinds", rows.len());
+    for row in rows {
+        let costs = row["costs"].as_array().map_or(0, Vec::len);
+        ensure!(row["met"] == true && costs == 3, "{row}");
     }
     Ok(())
 }

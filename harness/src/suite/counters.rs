@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Programs do the same whatever counts their instructions, however badly it does.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::wire::config::Recording;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
@@ -9,8 +11,8 @@ use pe_replay::wire::record::{PeRecord, Records, TraceHeader};
 use pe_replay::{Comparison, Policy};
 
 use super::batch::{self, Case, Ended, Setting, shown};
-use super::programs::{APPLETS, applet};
-use super::{Context, Test};
+use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
+use super::{Context, Test, bochs};
 use crate::artifacts;
 use crate::machine::Machine;
 use crate::request::Request;
@@ -95,6 +97,58 @@ fn run(context: &Context, request: &Request, kind: CounterKind) -> Result<Ran> {
     Ok(Ran { totals: *outcome.totals()?, shown, header, records })
 }
 
+/// What all programs do with virtual time, which every other counter is held against: whoever asks first runs them.
+#[derive(Default)]
+pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
+
+/// All of the project's programs, under a short limit, and busybox's applets under the usual one.
+fn cases(context: &Context) -> Result<Vec<Case>> {
+    let policy = Policy { limit: LIMIT, ..Policy::default() };
+    let names = artifacts::c_names()?;
+    let names = names.iter().map(String::as_str).chain(["showcase"]);
+    let case = |name| anyhow::Ok(Case { trace: Recording::Pes, ..Case::new(context, name, &[], policy)? });
+    let mut cases = names.map(case).collect::<Result<Vec<_>>>()?;
+    cases.extend(
+        APPLETS.map(|words| Case { trace: Recording::Pes, ..bochs::applet(words, Policy::default()) }),
+    );
+    Ok(cases)
+}
+
+/// Runs them in one boot with a counter, which has to prove itself once for all of them.
+fn run_all(
+    context: &Context,
+    cases: &[Case],
+    counter: CounterChoice,
+    faults: CounterFaults,
+) -> Result<Vec<Ended>> {
+    let mut setting = Setting { counter, counter_faults: faults, ..Setting::on(Machine::Qemu) };
+    setting.stdin = b"standard input\n".to_vec();
+    setting.files.push((format!("/{INPUT_NAME}"), input()[..SHORT_INPUT].to_vec()));
+    setting.files.push((BUSYBOX.to_owned(), std::fs::read(BUSYBOX)?));
+    batch::run(context, &setting, cases)
+}
+
+/// What they do with virtual time.
+fn expected(context: &Context, cases: &[Case]) -> Result<Arc<Vec<Ended>>> {
+    let mut known = context.known.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*known {
+        return Ok(Arc::clone(known));
+    }
+    let ended = Arc::new(run_all(context, cases, CounterChoice::VirtualTime, CounterFaults::default())?);
+    *known = Some(Arc::clone(&ended));
+    Ok(ended)
+}
+
+/// A program did with a counter what it does with virtual time.
+fn same(context: &Context, kind: CounterKind, ended: &Ended, expected: &Ended) -> Result<()> {
+    let Totals { divergences, restarts, pes, .. } = ended.record.totals;
+    ensure!(ended.record.counter == kind, "{} counted", ended.record.counter.name());
+    shown(ended).check(&shown(expected), "against virtual time")?;
+    ensure!(divergences + restarts == 0, "{divergences} divergences, {restarts} restarts");
+    context.add_undisturbed(pes);
+    Ok(())
+}
+
 fn undisturbed(context: &Context, ran: &Ran, expected: &Ran) -> Result<()> {
     let Totals { divergences, restarts, pes, .. } = ran.totals;
     ensure!(ran.shown == expected.shown, "another output than with virtual time");
@@ -103,32 +157,27 @@ fn undisturbed(context: &Context, ran: &Ran, expected: &Ran) -> Result<()> {
     Ok(())
 }
 
-/// All of the project's programs, under a short limit, and busybox's applets under the usual
-/// one, with late and left-over interrupts.
+/// All programs, with late and left-over interrupts.
 fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: Lateness) -> Result<()> {
     let (mut exceptions, mut dropped, mut misses) = (0, 0, 0);
-    let mut one = |name: &str, request: Request| -> Result<()> {
-        let expected = run(context, &request, CounterKind::VirtualTime)?;
-        let request = Request { counter, counter_faults: misbehaving(skid), ..request };
-        let ran = run(context, &request, kind)?;
-        exceptions += ran.totals.debug_exceptions;
-        dropped += ran.totals.drained_overflows;
-        let traced: u64 = ran.records.iter().map(|record| u64::from(record.counter_misses)).sum();
-        let counted = ran.totals.counter_misses;
-        ensure!(traced == counted, "{traced} counter misses in the trace, {counted} in the sums");
-        misses += counted;
-        let [one, other] = [&ran, &expected].map(|ran| ran.totals.user_instructions);
-        let same = one == other || WAITING.contains(&name);
-        ensure!(same, "{one} user instructions instead of {other}");
-        undisturbed(context, &ran, &expected)
-    };
-    let names = artifacts::c_names()?;
-    for name in names.iter().map(String::as_str).chain(["showcase"]) {
-        one(name, request(context, name)?).with_context(|| name.to_owned())?;
-    }
-    for arguments in APPLETS {
-        let name = arguments[0];
-        one(name, applet(context, arguments)?).with_context(|| format!("busybox {name}"))?;
+    let cases = cases(context)?;
+    let expected = expected(context, &cases)?;
+    let ended = run_all(context, &cases, counter, misbehaving(skid))?;
+    for ((case, ended), expected) in cases.iter().zip(&ended).zip(&*expected) {
+        (|| {
+            let totals = ended.record.totals;
+            exceptions += totals.debug_exceptions;
+            dropped += totals.drained_overflows;
+            let traced: u64 = ended.pes.iter().map(|record| u64::from(record.counter_misses)).sum();
+            let counted = totals.counter_misses;
+            ensure!(traced == counted, "{traced} counter misses in the trace, {counted} in the sums");
+            misses += counted;
+            let [one, other] = [ended, expected].map(|ended| ended.record.totals.user_instructions);
+            let waits = case.words.iter().any(|word| WAITING.contains(&word.as_str()));
+            ensure!(one == other || waits, "{one} user instructions instead of {other}");
+            same(context, kind, ended, expected)
+        })()
+        .with_context(|| case.name())?;
     }
     ensure!(exceptions > 0 && dropped > 0, "{exceptions} debug exceptions, {dropped} interrupts dropped");
     // The margin of a skid that is spread evenly covers all of it; that of a long tail does not.
@@ -139,26 +188,23 @@ fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: 
 
 /// Emulated counters without skid end all PEs where virtual time does.
 fn same_pes(context: &Context) -> Result<()> {
-    let places = |ran: &Ran| -> Vec<_> {
-        ran.records
-            .iter()
-            .map(|it| (it.sequence, it.delimiter, it.rip, it.instructions, it.frames_written))
-            .collect()
+    let places = |ended: &Ended| -> Vec<_> {
+        let place = |it: &PeRecord| (it.sequence, it.delimiter, it.rip, it.instructions, it.frames_written);
+        ended.pes.iter().map(place).collect()
     };
-    let names = artifacts::c_names()?;
-    for name in names.iter().map(String::as_str).chain(["showcase"]) {
-        let request = request(context, name)?;
-        let expected = run(context, &request, CounterKind::VirtualTime)?;
-        for (counter, kind) in [INTEL, AMD] {
+    let cases = cases(context)?;
+    let expected = expected(context, &cases)?;
+    for (counter, kind) in [INTEL, AMD] {
+        let ended = run_all(context, &cases, counter, CounterFaults::default())?;
+        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&*expected) {
             (|| {
-                let ran = run(context, &Request { counter, ..request.clone() }, kind)?;
-                undisturbed(context, &ran, &expected)?;
-                let exceptions = ran.totals.debug_exceptions;
+                same(context, kind, ended, expected)?;
+                let exceptions = ended.record.totals.debug_exceptions;
                 ensure!(exceptions == 0, "{exceptions} debug exceptions");
-                ensure!(places(&ran) == places(&expected), "PEs end elsewhere");
+                ensure!(!ended.pes.is_empty() && places(ended) == places(expected), "PEs end elsewhere");
                 Ok(())
             })()
-            .with_context(|| format!("{name} with {}", kind.name()))?;
+            .with_context(|| format!("{} with {}", case.name(), kind.name()))?;
         }
     }
     Ok(())

@@ -25,6 +25,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
     Test { name: "programs::heapsort", run: |context| project(context, "heapsort", Native::Same) },
+    Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
@@ -72,7 +73,12 @@ enum Native {
 }
 
 /// Instruction limits under which nothing may diverge; one of them is a prime.
-const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
+const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
+/// The limit under which busybox works on all of the input. It works on the [beginning](SHORT_INPUT) under shorter
+/// ones, where that has more PEs.
+const LONG_LIMIT: u64 = 100_000;
+/// A limit under which that has hundreds of thousands.
+const SHORTEST_LIMIT: u64 = 97;
 
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 /// Pipelines, statuses, a subshell, and what another program says.
@@ -82,6 +88,8 @@ const SCRIPT: &str = "b() { /bin/busybox \"$@\"; }; \
     b sort input | b uniq | b wc -l; echo out > file; b cat < file; b rm file; exit 5";
 /// The file that the applets work on.
 pub(super) const INPUT_NAME: &str = "input";
+/// How much of it there is under a short limit.
+pub(super) const SHORT_INPUT: usize = 1 << 16;
 /// Its length in lines, of 16 bytes each: a megabyte.
 const INPUT_LINES: u64 = 1 << 16;
 
@@ -140,10 +148,10 @@ pub(super) const APPLETS: [&[&str]; 6] = [
     &["sh", "-c", SCRIPT],
 ];
 
-/// A run of one of them.
-pub(super) fn applet(context: &Context, arguments: &[&str]) -> Result<Request> {
+/// A run of one of them on this input.
+pub(super) fn applet(context: &Context, arguments: &[&str], input: &[u8]) -> Result<Request> {
     let mut request = context.elf(Path::new(BUSYBOX), arguments)?;
-    request.contents.files.push((format!("/{INPUT_NAME}"), input()));
+    request.contents.files.push((format!("/{INPUT_NAME}"), input.to_vec()));
     if arguments[0] == "sh" {
         request.contents.files.push((BUSYBOX.to_owned(), fs::read(BUSYBOX)?));
     }
@@ -151,9 +159,14 @@ pub(super) fn applet(context: &Context, arguments: &[&str]) -> Result<Request> {
 }
 
 fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
-    let request = applet(context, arguments)?;
-    let expected = Shown::natively(Path::new(BUSYBOX), &request)?;
-    same(context, &request, Some(&expected), &LIMITS)
+    let input = input();
+    for limit in [SHORTEST_LIMIT].into_iter().chain(LIMITS) {
+        let input = if limit == LONG_LIMIT { &input } else { &input[..SHORT_INPUT] };
+        let request = applet(context, arguments, input)?;
+        let expected = Shown::natively(Path::new(BUSYBOX), &request)?;
+        same(context, &request, Some(&expected), &[limit])?;
+    }
+    Ok(())
 }
 
 /// A megabyte of lines that are neither sorted nor all alike, from a linear congruential sequence.

@@ -133,3 +133,43 @@ pub fn quiet<R>(work: impl FnOnce() -> R) -> R {
 pub fn live() -> i64 {
     change(|state| state.live)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use rlsf::Tlsf;
+
+    use super::*;
+
+    /// What `fallible::shared` and `fallible::boxed` rely on, of the kernel's own heap.
+    #[test]
+    fn what_the_heap_has_just_taken_back_it_gives_again() {
+        let mut heap: Tlsf<'static, u32, u32, 26, 32> = Tlsf::new();
+        heap.insert_free_block(Box::leak(Box::new([MaybeUninit::uninit(); 1 << 16])));
+        let (mut noise, mut blocks, mut refused) = (1_u64, Vec::new(), 0);
+        for _ in 0..20_000 {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            let layout = Layout::from_size_align(1 + (noise >> 8) as usize % 600, 1 << (noise % 7)).unwrap();
+            match heap.allocate(layout) {
+                Some(tried) => {
+                    // SAFETY: the block was just given for this layout.
+                    unsafe { heap.deallocate(tried, layout.align()) };
+                    assert_eq!(heap.allocate(layout), Some(tried), "{layout:?}");
+                    blocks.push((tried, layout));
+                }
+                None => {
+                    refused += 1;
+                    for _ in 0..noise % 40 {
+                        let (block, layout) = blocks.swap_remove(noise as usize % blocks.len());
+                        // SAFETY: it was given for this layout, and is taken out of the list.
+                        unsafe { heap.deallocate(block, layout.align()) };
+                    }
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
+}

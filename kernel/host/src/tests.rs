@@ -5,6 +5,7 @@ mod exhaustion;
 mod fault;
 mod file;
 mod hostile;
+mod limits;
 mod memory;
 mod process;
 mod processes;
@@ -93,6 +94,7 @@ fn config() -> Config {
         job: Job::Run,
         policy: Policy::default(),
         seed: 1,
+        max_instructions: u64::MAX,
         channel_base: 0,
         channel_size: 0,
         sink: Sink::Memory,

@@ -179,8 +179,7 @@ impl Areas {
     pub fn reserve_cuts(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
         let inside = |at: &u64| self.find(*at).is_some_and(|area| area.start < *at);
         let cuts = [start, end].iter().filter(|at| inside(at)).count();
-        // Of the three parts of one area, the middle one may go.
-        if self.list.len() + cuts > MAX_AREAS + cuts / 2 {
+        if cuts > 0 && self.list.len() + cuts > MAX_AREAS {
             return Err(Exhausted);
         }
         fallible::reserve(&mut self.list, cuts)

@@ -40,9 +40,14 @@ pub struct Budget {
     left: u64,
 }
 
+/// Blocks of the heap are of so many bytes or a multiple of them.
+const GRAIN: usize = 4 * size_of::<usize>();
+/// What each block begins with.
+const HEADER: usize = GRAIN / 2;
+
 /// What a block of the heap takes for `length` bytes.
-pub fn block_len(length: usize) -> u64 {
-    if length == 0 { 0 } else { length.next_multiple_of(8).max(16) as u64 }
+pub const fn block_len(length: usize) -> u64 {
+    if length == 0 { 0 } else { (length + HEADER).next_multiple_of(GRAIN) as u64 }
 }
 
 /// What the elements of a list take.
@@ -107,7 +112,7 @@ mod tests {
             fallible::push_reserved(&mut list, 0_u64);
         }
         // Doubled to 64 elements, then four at a time.
-        assert_eq!((list.len(), cost, list_len(&list)), (124, 992, 992));
+        assert_eq!((list.len(), cost, list_len(&list)), (120, 992, 992));
         budget.refund(cost);
         assert_eq!(budget.left(), 1000);
         assert_eq!(budget.charge(1001), Err(Exhausted));
@@ -117,6 +122,6 @@ mod tests {
     #[test]
     fn blocks_are_those_of_the_heap() {
         let lengths = [0, 1, 16, 17, 24, 100].map(block_len);
-        assert_eq!(lengths, [0, 16, 16, 24, 24, 104]);
+        assert_eq!(lengths, [0, 32, 32, 64, 64, 128]);
     }
 }

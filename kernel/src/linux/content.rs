@@ -109,7 +109,7 @@ struct Group {
 
 impl Group {
     /// What a group takes beside what its chunks do.
-    const COST: u64 = (GROUP_LEN * size_of::<Chunk>()) as u64;
+    const COST: u64 = block_len(GROUP_LEN * size_of::<Chunk>());
 
     /// Chunks that are all holes.
     fn new(number: u64) -> Result<Self, Exhausted> {
@@ -364,7 +364,7 @@ mod tests {
         static BYTES: [u8; CHUNK_LEN + 10] = [7; CHUNK_LEN + 10];
         let mut content = Content::borrowed(&BYTES).unwrap();
         let mut budget = Budget::new(1 << 20);
-        assert_eq!(content.cost(), Group::COST + 32);
+        assert_eq!(content.cost(), Group::COST + block_len(32));
         budget.charge(content.cost()).unwrap();
         assert_eq!(content.write(CHUNK_LEN as u64 - 1, &[1, 2, 3], &mut budget), Ok(3));
         let mut expected = BYTES.to_vec();
@@ -417,30 +417,36 @@ mod tests {
         }
         assert_eq!(content.length(), last + 1);
         // Two of them share a group; eight groups have a place in the list.
-        assert_eq!(content.cost(), 5 * Group::COST + 8 * 32 + 6 * 16);
+        assert_eq!(content.cost(), 5 * Group::COST + block_len(8 * 32) + 6 * block_len(1));
         for (at, byte) in places.into_iter().zip(1..) {
             assert_eq!(content.at(at, 1, &mut []), [byte], "{at:#x}");
             let behind: &[u8] = if at == last { &[] } else { &[0] };
             assert_eq!(content.at(at + 1, 1, &mut []), behind, "{at:#x}");
         }
         content.resize(1 << 37 | 1 << 20, &mut budget).unwrap();
-        assert_eq!(content.cost(), 3 * Group::COST + 8 * 32 + 3 * 16);
+        assert_eq!(content.cost(), 3 * Group::COST + block_len(8 * 32) + 3 * block_len(1));
         content.resize(1 << 37, &mut budget).unwrap();
-        assert_eq!(content.cost(), 2 * Group::COST + 8 * 32 + 2 * 16);
+        assert_eq!(content.cost(), 2 * Group::COST + block_len(8 * 32) + 2 * block_len(1));
         content.resize(0, &mut budget).unwrap();
         assert_eq!((content.cost(), budget.left()), (0, 1 << 20));
     }
 
     #[test]
     fn what_does_not_fit_the_budget_leaves_nothing_behind() {
-        let (mut content, mut budget) = (Content::default(), Budget::new(Group::COST + 4 * 32 + 5000));
+        let (mut content, mut budget) =
+            (Content::default(), Budget::new(Group::COST + block_len(4 * 32) + block_len(5000)));
         assert_eq!(content.write(1 << 40, &[1; 6000], &mut budget), Err(ENOSPC));
-        assert_eq!((content.length(), content.cost(), budget.left()), (0, 0, Group::COST + 4 * 32 + 5000));
+        assert_eq!(
+            (content.length(), content.cost(), budget.left()),
+            (0, 0, Group::COST + block_len(4 * 32) + block_len(5000))
+        );
         // There is no room to double, but for what is needed.
         assert_eq!(content.write(1 << 40, &[1; 3000], &mut budget), Ok(3000));
         assert_eq!(content.write((1 << 40) + 3000, &[2; 2000], &mut budget), Ok(2000));
         assert_eq!((content.at((1 << 40) + 2999, 2, &mut []), budget.left()), (&[1, 2][..], 0));
-        assert_eq!(content.write((1 << 40) + 5000, &[3], &mut budget), Err(ENOSPC));
+        // Its block has some bytes more than it was asked for.
+        let rest = block_len(5000) as usize;
+        assert_eq!(content.write((1 << 40) + 5000, &[3; 100][..rest - 5000], &mut budget), Err(ENOSPC));
     }
 
     #[test]

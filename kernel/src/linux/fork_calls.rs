@@ -6,6 +6,7 @@ use linux_raw_sys::general::{
     P_PGID, P_PID, SIGCHLD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED,
 };
 use pe_replay::Uprr;
+use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, ECHILD, EINVAL, ENOMEM, Reply};
@@ -55,6 +56,7 @@ impl Linux {
             | CLONE_PARENT_SETTID;
         let is_vfork = flags & CLONE_VFORK != 0;
         if flags & !TAKEN != 0 || flags & CLONE_VM != 0 && !is_vfork {
+            self.count_unsupported(Sysno::clone as u32);
             defmt::warn!("clone with flags {=u32:#x}: threads are not supported (EINVAL)", flags);
             return Err(EINVAL.into());
         }

@@ -5,12 +5,25 @@ use linux_raw_sys::general::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
     FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
 };
+use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
 use super::memory::page_down;
 use super::task::{Key, MAX_PROCESSES, Waiting, Why};
 use crate::mem::space::{PAGE_LEN, Space};
+
+/// Who waits: the number of the turn, and the place among the processes.
+type Waiter = (u64, usize);
+
+/// Those who have waited longest, up to `count`, and the others.
+fn first(queue: &mut [Waiter], count: u32) -> (&mut [Waiter], &mut [Waiter]) {
+    let count = queue.len().min(count as usize);
+    if count > 0 && count < queue.len() {
+        queue.select_nth_unstable(count);
+    }
+    queue.split_at_mut(count)
+}
 
 impl Linux {
     /// `futex`.
@@ -55,21 +68,22 @@ impl Linux {
                 self.user(space).u32(other)?;
                 let from = self.futex_key(space, address, is_private);
                 let to = self.futex_key(space, other, is_private);
-                let (queue, length) = self.queue(from, mask);
-                let (woken, rest) = queue[..length].split_at(length.min(value as u32 as usize));
-                let moved = if from == to { 0 } else { rest.len().min(timeout as u32 as usize) };
+                let (mut queue, length) = self.queue(from, mask);
+                let (woken, rest) = first(&mut queue[..length], value as u32);
+                let (moved, _) = first(rest, if from == to { 0 } else { timeout as u32 });
                 woken.iter().for_each(|(_, index)| self.wake(*index));
-                for (_, index) in &rest[..moved] {
+                for (_, index) in moved.iter() {
                     if let Some(Waiting { why: Why::Futex { key, .. }, .. }) =
                         &mut self.others[*index].waiting
                     {
                         *key = to;
                     }
                 }
-                let (woken, moved) = (woken.len() as u64, moved as u64);
+                let (woken, moved) = (woken.len() as u64, moved.len() as u64);
                 Ok(if command == FUTEX_CMP_REQUEUE { woken + moved } else { woken })
             }
             other => {
+                self.count_unsupported(Sysno::futex as u32);
                 defmt::warn!("futex operation {=u32} is not supported (ENOSYS)", other);
                 Err(ENOSYS.into())
             }
@@ -111,8 +125,8 @@ impl Linux {
         }
     }
 
-    /// Those that wait there, by turn and place in the list; and how many they are.
-    fn queue(&self, at: Key, by: u32) -> ([(u64, usize); MAX_PROCESSES], usize) {
+    /// Those that wait there, with their turns and places in the list; and how many they are.
+    fn queue(&self, at: Key, by: u32) -> ([Waiter; MAX_PROCESSES], usize) {
         let mut queue = [(0, 0); MAX_PROCESSES];
         let waiting = self.others.iter().enumerate().filter_map(|(index, task)| match task.waiting?.why {
             Why::Futex { key, mask, turn, woken: false } if key == at && mask & by != 0 => {
@@ -121,7 +135,6 @@ impl Linux {
             Why::Futex { .. } | Why::Event | Why::Vfork { .. } => None,
         });
         let length = queue.iter_mut().zip(waiting).map(|(place, found)| *place = found).count();
-        queue[..length].sort_unstable();
         (queue, length)
     }
 
@@ -133,8 +146,8 @@ impl Linux {
 
     /// Wakes up to `count` processes; returns how many.
     fn futex_wake(&mut self, key: Key, mask: u32, count: u32) -> u64 {
-        let (queue, length) = self.queue(key, mask);
-        let woken = &queue[..length.min(count as usize)];
+        let (mut queue, length) = self.queue(key, mask);
+        let (woken, _) = first(&mut queue[..length], count);
         woken.iter().for_each(|(_, index)| self.wake(*index));
         woken.len() as u64
     }

@@ -222,6 +222,8 @@ impl Memory {
 
     /// Gives back the pages of what was cut since the last call: those that are still
     /// there come again on demand. `cuts` is how often anything was cut so far.
+    #[cold]
+    #[inline(never)]
     pub fn catch_up(&mut self, space: &mut Space, cuts: u64) -> Result<(), Exhausted> {
         if !self.is_behind(cuts) {
             return Ok(());

@@ -8,6 +8,7 @@ use linux_raw_sys::general::{
     MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
     MREMAP_FIXED, MREMAP_MAYMOVE, O_ACCMODE, O_RDWR, PROT_EXEC, PROT_GROWSDOWN, PROT_READ, PROT_WRITE,
 };
+use syscalls::Sysno;
 
 use super::area::{Area, Kind, MAX_AREAS};
 use super::descriptor;
@@ -368,6 +369,7 @@ impl Linux {
         if discards {
             let keeps_content = |area: Area| matches!(area.kind, Kind::Image | Kind::File);
             if self.task.memory.areas().between(start, end).any(keeps_content) {
+                self.count_unsupported(Sysno::madvise as u32);
                 defmt::warn!("madvise: MADV_DONTNEED on a file's pages is not supported (EINVAL)");
                 return Err(EINVAL.into());
             }

@@ -48,11 +48,15 @@ impl Aliases {
     }
 
     /// Whether one of the pages of a frame has the flag.
+    #[cold]
+    #[inline(never)]
     pub fn any(&self, home: Frame, flag: Flags) -> bool {
         self.of(home).any(|alias| alias.slot.entry().flags().contains(flag))
     }
 
     /// Whether the pages of a frame are watched.
+    #[cold]
+    #[inline(never)]
     pub fn are_watched(&self, home: Frame) -> bool {
         self.of(home).next().is_some_and(|alias| alias.is_watched)
     }
@@ -68,6 +72,8 @@ impl Aliases {
 
     /// The kernel has written a frame: its pages are stale if they are watched. Returns
     /// whether they are.
+    #[cold]
+    #[inline(never)]
     pub fn note_write(&mut self, home: Frame) -> bool {
         let place = self.place(home, 0);
         let first = self.list.get_mut(place).filter(|alias| alias.home == home && alias.is_watched);
@@ -76,6 +82,8 @@ impl Aliases {
 
     /// Whether the kernel has written a frame since its pages were watched, or since this
     /// was asked last.
+    #[cold]
+    #[inline(never)]
     pub fn take_stale(&mut self, home: Frame) -> bool {
         let place = self.place(home, 0);
         let first = self.list.get_mut(place).filter(|alias| alias.home == home);
@@ -83,6 +91,8 @@ impl Aliases {
     }
 
     /// Adds a page of a frame whose pages are not watched.
+    #[cold]
+    #[inline(never)]
     pub fn insert(&mut self, home: Frame, page: u64, slot: Slot) -> Result<(), OutOfFrames> {
         if self.list.len() >= MAX_ALIASES {
             return Err(OutOfFrames);
@@ -92,6 +102,8 @@ impl Aliases {
     }
 
     /// Takes a page away.
+    #[cold]
+    #[inline(never)]
     pub fn remove(&mut self, home: Frame, page: u64) {
         let place = self.place(home, page);
         if self.list.get(place).is_some_and(|alias| (alias.home, alias.page) == (home, page)) {

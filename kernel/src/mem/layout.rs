@@ -46,6 +46,12 @@ pub fn image() -> Region {
     Region { start: 0, end: (&raw const __image_end as u64 - KERNEL_BASE).next_multiple_of(LARGE_PAGE) }
 }
 
+/// Where the kernel image ends in physical memory. Up to the end of [`image`] nobody's memory follows, but a boot
+/// loader may have put the archive there.
+pub fn image_end() -> u64 {
+    (&raw const __image_end as u64 - KERNEL_BASE).next_multiple_of(PAGE)
+}
+
 /// The table entry that `address` needs at `level` (4 is the top).
 pub fn index(address: u64, level: u32) -> usize {
     (address >> (12 + 9 * (level - 1)) & 511) as usize
@@ -97,6 +103,9 @@ pub fn init(memory_end: u64) -> Result<Frame, OutOfFrames> {
         if !holds_image {
             map(root, DIRECT_MAP + physical, physical, 2, data | Flags::HUGE_PAGE)?;
         }
+    }
+    for physical in (image_end()..image.end).step_by(PAGE as usize) {
+        map(root, DIRECT_MAP + physical, physical, 1, data)?;
     }
     let sections = [
         (&raw const __text_start as u64, &raw const __rodata_start as u64, Flags::PRESENT),

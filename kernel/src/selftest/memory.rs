@@ -8,6 +8,7 @@ use super::{Found, Test, check};
 use crate::arch::segment;
 use crate::mem::frame;
 use crate::mem::layout;
+use crate::mem::phys::DIRECT_MAP;
 use crate::mem::space::{Access, PAGE_LEN, USER_END};
 
 pub const TESTS: &[Test] = &[
@@ -15,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("memory: promised frames are nobody else's, and all there", promised_frames),
     ("memory: no kernel page is both writable and executable", w_xor_x),
     ("memory: no kernel page is open to user mode", kernel_pages_are_closed),
+    ("memory: the direct map has what is behind the image, and not the image", direct_map),
     ("memory: stacks have guard pages", guards),
     ("memory: user access needs the true permission", true_permissions),
     ("memory: tracking never widens a permission", tracking_never_widens),
@@ -67,6 +69,16 @@ fn kernel_pages_are_closed(_: &mut Fixture) -> Found {
     for page in layout::kernel_pages() {
         check!(!page.user, "{:#x} is open to user mode", page.address);
     }
+    Ok(())
+}
+
+fn direct_map(_: &mut Fixture) -> Found {
+    let (end, reserved) = (layout::image_end(), layout::image().end);
+    let is_mapped = |physical| layout::kernel_pages().any(|page| page.address == DIRECT_MAP + physical);
+    for physical in [end, reserved - PAGE_LEN].into_iter().filter(|physical| *physical >= end) {
+        check!(physical == reserved || is_mapped(physical), "{physical:#x} is not in the direct map");
+    }
+    check!(!is_mapped(end - PAGE_LEN), "the image's last page is in the direct map");
     Ok(())
 }
 

@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("sharing: what is given up shows what another space writes", given_up),
     ("sharing: a copied space is copied on write, and gives all back", copied_on_write),
     ("sharing: no page that is copied on write is ever open", never_open),
+    ("sharing: a space has so many pages of shared frames and no more", so_many),
 ];
 
 const READ_WRITE: Access = Access { read: true, write: true, execute: false };
@@ -294,5 +295,32 @@ fn never_open(fixture: &mut Fixture) -> Found {
         child.discard();
     }
     own_all(fixture);
+    Ok(())
+}
+
+fn so_many(fixture: &mut Fixture) -> Found {
+    const MOST: u64 = 1 << 18;
+    /// Pages of one frame: how many others there are is looked at for each.
+    const EACH: u64 = 64;
+    const BASE: u64 = 0x10_0000_0000;
+    let before = frame::free_count();
+    let Ok(mut child) = fixture.machine.space.fork() else { return Err("no memory".into()) };
+    let (mut mapped, mut frames) = (0, alloc::vec::Vec::new());
+    while mapped <= MOST
+        && let Ok(frame) = SharedFrame::zeroed()
+    {
+        let pages = (mapped..mapped + EACH).map(|page| BASE + page * PAGE_LEN);
+        let count = pages.take_while(|page| child.map_shared(*page, &frame, READ).is_ok()).count() as u64;
+        frames.push(frame);
+        mapped += count;
+        if count < EACH {
+            break;
+        }
+    }
+    child.discard();
+    drop(frames);
+    own_all(fixture);
+    check!(mapped == MOST, "{mapped} pages were mapped");
+    check!(frame::free_count() == before, "{} frames free of {before}", frame::free_count());
     Ok(())
 }

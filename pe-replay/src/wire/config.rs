@@ -107,6 +107,8 @@ pub struct Config {
     pub sink: Sink,
     /// What of each PE is recorded in the trace stream.
     pub trace: Recording,
+    /// User instructions after which the program is ended by SIGXCPU, at the end of a PE.
+    pub max_instructions: u64,
     /// Flips.
     pub injections: ArrayVec<Injection, MAX_INJECTIONS>,
     /// A part of the engine to leave out.

@@ -221,6 +221,29 @@ pub enum End {
     Damaged(Damage),
 }
 
+/// What a program makes the kernel do between two PEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Service {
+    /// A system call, by its number.
+    Syscall(u32),
+    /// A page fault.
+    PageFault,
+    /// Another exception, by its vector.
+    Exception(u8),
+    /// Going from one process to the next.
+    Switch,
+}
+
+/// The longest time that the kernel took over one thing, in the counter's unit: nothing
+/// else ran meanwhile. What a call waits for others is not in it, its end of a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LongestCall {
+    /// How long that took.
+    pub ticks: u64,
+    /// What it was.
+    pub service: Service,
+}
+
 /// Sums over a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -264,6 +287,8 @@ pub struct Totals {
     pub longest_hold: u64,
     /// Debug exceptions taken to stop exactly.
     pub debug_exceptions: u64,
+    /// The longest service, if there was any.
+    pub longest_call: Option<LongestCall>,
 }
 
 /// The last record of a boot.

@@ -101,6 +101,32 @@ pub struct ProgramRecord {
     pub output_end: u64,
 }
 
+/// A system call that the kernel does not have, or not with such arguments, and that a
+/// program has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsupportedCall {
+    /// Its number; `u32::MAX` for all that no processor's Linux has.
+    pub number: u32,
+    /// How often it was made.
+    pub times: u64,
+}
+
+/// The unsupported calls in the trace stream of a run, behind its PEs.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn unsupported_calls(bytes: &[u8]) -> impl Iterator<Item = UnsupportedCall> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        loop {
+            let (record, behind) = postcard::take_from_bytes(rest).ok()?;
+            rest = behind;
+            if let Record::Unsupported(call) = record {
+                return Some(call);
+            }
+        }
+    })
+}
+
 /// Reads the trace stream of a batch: each program's record, with those of its PEs.
 ///
 /// Ends after the last program, or before the first whose records are not all there.
@@ -115,7 +141,9 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
                     rest = behind;
                     return Some((record, pes));
                 }
-                (Record::Pe(_) | Record::Brief(_) | Record::Digested(_), behind) => at = behind,
+                (Record::Pe(_) | Record::Brief(_) | Record::Digested(_) | Record::Unsupported(_), behind) => {
+                    at = behind
+                }
                 (Record::Header(_), _) => return None,
             }
         }
@@ -137,6 +165,8 @@ pub enum Record {
     Brief(BriefRecord),
     /// A PE that has the brief form, with its digest.
     Digested(DigestedRecord),
+    /// A call that was made and is not supported; such records stand behind those of the PEs.
+    Unsupported(UnsupportedCall),
 }
 
 /// The largest encoded record, in bytes.
@@ -171,9 +201,7 @@ impl<'a> Records<'a> {
         }
         match postcard::take_from_bytes(bytes) {
             Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok((Record::Pe(_) | Record::Program(_) | Record::Brief(_) | Record::Digested(_), _)) | Err(_) => {
-                Err(WireError::Malformed)
-            }
+            Ok(_) | Err(_) => Err(WireError::Malformed),
         }
     }
 }
@@ -182,17 +210,22 @@ impl Iterator for Records<'_> {
     type Item = Result<PeRecord, WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
+        while !self.rest.is_empty() {
+            let (record, rest) = match postcard::take_from_bytes(self.rest) {
+                Ok((Record::Unsupported(_), rest)) => {
+                    self.rest = rest;
+                    continue;
+                }
+                Ok((Record::Pe(record), rest)) => (Ok(record), rest),
+                Ok((Record::Brief(brief), rest)) => (Ok(brief.into()), rest),
+                Ok((Record::Digested(digested), rest)) => (Ok(digested.into()), rest),
+                Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => {
+                    (Err(WireError::Malformed), &[][..])
+                }
+            };
+            self.rest = rest;
+            return Some(record);
         }
-        let record = match postcard::take_from_bytes(self.rest) {
-            Ok((Record::Pe(record), rest)) => Some((record, rest)),
-            Ok((Record::Brief(brief), rest)) => Some((brief.into(), rest)),
-            Ok((Record::Digested(digested), rest)) => Some((digested.into(), rest)),
-            Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => None,
-        };
-        let (record, rest) = record.map_or((Err(WireError::Malformed), &[][..]), |(it, rest)| (Ok(it), rest));
-        self.rest = rest;
-        Some(record)
+        None
     }
 }

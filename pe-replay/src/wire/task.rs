@@ -30,7 +30,7 @@ impl Task {
     pub fn of(config: &Config) -> Self {
         Self {
             policy: config.policy,
-            max_instructions: u64::MAX,
+            max_instructions: config.max_instructions,
             trace: Recording::Nothing,
             injections: config.injections.clone(),
         }

@@ -4,8 +4,10 @@
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::wire::VERSION;
 use pe_replay::wire::config::{Config, Job, Mutation, Sink};
-use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal};
-use pe_replay::wire::record::{PeRecord, ProgramRecord, Record, Records, TraceHeader, programs};
+use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
+use pe_replay::wire::record::{
+    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, unsupported_calls,
+};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 
 use crate::samples::{
@@ -16,7 +18,7 @@ use crate::samples::{
 #[test]
 fn config_has_its_bytes() {
     let golden = format!(
-        "{VERSION:02x}0001000000a08d068008078080808001808080080001020300f40300043f0401000480a0b0020700{COUNTER}"
+        "{VERSION:02x}0001000000a08d068008078080808001808080080001ffffffffffffffffff01020300f40300043f0401000480a0b0020700{COUNTER}"
     );
     assert_eq!(hex(&encoded_config(&config())), golden);
     assert_eq!(Config::decode(&unhex(&golden)), Ok(config()));
@@ -27,23 +29,23 @@ fn config_with_a_mutation_has_its_bytes() {
     for (mutation, golden) in [
         (
             Mutation::SkipSecondRun,
-            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b002070100",
+            "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b002070100",
         ),
         (
             Mutation::Drop(Field::Gpr(3)),
-            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701010003",
+            "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701010003",
         ),
         (
             Mutation::Drop(Field::Constant),
-            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011a",
+            "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701011a",
         ),
         (
             Mutation::Drop(Field::PageHash),
-            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011b",
+            "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701011b",
         ),
         (
             Mutation::Drop(Field::Summary),
-            "0101000000a08d068008078080808001808080080101020300f40300043f0401000480a0b0020701011c",
+            "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701011c",
         ),
     ] {
         let config =
@@ -141,6 +143,19 @@ fn end_records_have_their_bytes() {
 }
 
 #[test]
+fn what_a_program_asks_for_has_its_bytes() {
+    for (service, golden) in [
+        (Service::Syscall(300), "00ac02"),
+        (Service::PageFault, "01"),
+        (Service::Exception(6), "0206"),
+        (Service::Switch, "03"),
+    ] {
+        let bytes = postcard::to_slice(&service, &mut [0; 8]).map(|bytes| hex(bytes));
+        assert_eq!(bytes.unwrap(), golden, "{service:?}");
+    }
+}
+
+#[test]
 fn a_program_of_a_batch_has_its_bytes() {
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let golden = format!("0204{TOTALS}ac02");
@@ -149,6 +164,23 @@ fn a_program_of_a_batch_has_its_bytes() {
     assert_eq!(programs(&two).map(|(read, _)| read).collect::<Vec<_>>(), [program; 2]);
     assert!(programs(&two).all(|(_, mut pes)| pes.next().is_none()));
     assert_eq!(programs(&two[..two.len() - 1]).count(), 1);
+}
+
+#[test]
+fn unsupported_calls_have_their_bytes_and_stand_behind_the_pes() {
+    let calls = [UnsupportedCall { number: 435, times: 2 }, UnsupportedCall { number: u32::MAX, times: 300 }];
+    let records = calls.map(|call| encoded_record(&Record::Unsupported(call)));
+    assert_eq!(records.each_ref().map(|bytes| hex(bytes)), ["05b30302", "05ffffffff0fac02"]);
+    let all: Vec<u8> = records.concat();
+    let trace =
+        [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[]))), all.clone()]
+            .concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(unsupported_calls(&trace).collect::<Vec<_>>(), calls);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [all, encoded_record(&Record::Program(program))].concat();
+    assert!(programs(&batch).all(|(_, mut pes)| pes.next().is_none()));
+    assert_eq!(programs(&batch).count(), 1);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use pe_replay::wire::clock::{Clock, ClockKind};
 use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
-    CounterFault, CounterReport, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict,
+    CounterFault, CounterReport, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect,
+    Totals, Verdict,
 };
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
 use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
@@ -29,6 +30,7 @@ fn the_largest_values_fit() {
         channel_size: u64::MAX,
         sink: Sink::Debugcon,
         trace: Recording::Digests,
+        max_instructions: u64::MAX,
         injections: [flip; MAX_INJECTIONS].into(),
         mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
         counter: CounterChoice::Stepping,
@@ -125,6 +127,7 @@ fn the_largest_values_fit() {
         lost_records: u64::MAX,
         longest_hold: u64::MAX,
         debug_exceptions: u64::MAX,
+        longest_call: Some(LongestCall { ticks: u64::MAX, service: Service::Syscall(u32::MAX) }),
     };
     let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
     let ends = [

@@ -7,7 +7,8 @@ use pe_replay::wire::clock::{Clock, ClockKind};
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
-    CounterReport, Damage, Death, End, EndRecord, MAX_END_LEN, Refusal, Registers, Suspect, Totals, Verdict,
+    CounterReport, Damage, Death, End, EndRecord, LongestCall, MAX_END_LEN, Refusal, Registers, Service,
+    Suspect, Totals, Verdict,
 };
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
 use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
@@ -38,6 +39,7 @@ pub fn config() -> Config {
         channel_size: 0x100_0000,
         sink: Sink::Memory,
         trace: Recording::Pes,
+        max_instructions: u64::MAX,
         injections: [
             Injection { pe: 3, run: Run::First, at: 500, target: Target::Gpr(4), bit: 63 },
             Injection { pe: 4, run: Run::Second, at: 0, target: Target::Memory(0x4c_1000), bit: 7 },
@@ -145,6 +147,7 @@ pub fn totals() -> Totals {
         lost_records: 31,
         longest_hold: 32,
         debug_exceptions: 49,
+        longest_call: Some(LongestCall { ticks: 50, service: Service::Syscall(11) }),
     }
 }
 
@@ -222,7 +225,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b";
 
 /// Choice of the counter and its faults; then the clock, the date and the memory.
 pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb068080808001";

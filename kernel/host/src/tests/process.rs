@@ -108,6 +108,11 @@ fn unknown_calls_are_refused() {
         assert_eq!(process.step(number, &[]), Next::Continue);
         assert_eq!(process.uprr.rax as i64, -i64::from(errno::ENOSYS));
     }
+    for _ in 0..3 {
+        assert_eq!(process.call(Sysno::reboot, &[]), Err(errno::ENOSYS));
+    }
+    let calls: Vec<_> = process.linux.unsupported_calls().map(|call| (call.number, call.times)).collect();
+    assert_eq!(calls, [(Sysno::reboot as u32, 3), (u32::MAX, 5)]);
     // Only the lower half of RAX counts.
     assert_eq!(process.step(1 << 32 | Sysno::getppid.id() as u64, &[]), Next::Continue);
     assert_eq!(process.uprr.rax, 1);

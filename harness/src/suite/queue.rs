@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//! The emulator tests that are still to be run: whoever is free takes the next one.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::anyhow;
+
+use super::{Context, Test, programs};
+use crate::ci::board::Board;
+use crate::machine::meter;
+
+/// Tests whose emulators take more than ten CPU seconds, longest first: at the end none is to be left that the
+/// others would have to wait for.
+const LONG: &[&str] = &[
+    "lists::on_bochs",
+    "bochs::same_output",
+    "counters::intel_with_random_skid",
+    "counters::amd_with_random_skid",
+    "programs::busybox_sh",
+    "counters::intel_with_a_long_tail",
+    "counters::amd_with_a_long_tail",
+    "hostile::on_bochs",
+    "programs::busybox_bzip2",
+    "lists::busybox",
+    "documents::readme_shows_what_commands_show",
+    "selftests::on_bochs",
+    "injection::restart_and_vote",
+    "lists::project",
+    "programs::showcase",
+    "programs::selfmod",
+    "policies::undisturbed_on_qemu",
+    "counters::on_bochs",
+    "state::on_bochs",
+    "programs::busybox_gzip",
+];
+
+/// The queue.
+pub struct Queue<'a> {
+    waiting: Mutex<VecDeque<Test>>,
+    board: &'a Board,
+    /// Whether all those are in it that the last one sums up.
+    is_summed_up: bool,
+}
+
+impl<'a> Queue<'a> {
+    /// Long ones first, all others in their order.
+    pub fn new(mut tests: Vec<Test>, board: &'a Board) -> Self {
+        let is_selected = |wanted: &Test| tests.iter().any(|test| test.name == wanted.name);
+        let is_summed_up = programs::TESTS.iter().all(is_selected);
+        tests.sort_by_key(|test| LONG.iter().position(|long| *long == test.name).unwrap_or(LONG.len()));
+        Self { waiting: Mutex::new(tests.into()), board, is_summed_up }
+    }
+
+    /// Runs tests as long as there are some.
+    pub fn work(&self, context: &Context) {
+        loop {
+            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(test) = next else { return };
+            self.run(&test, context);
+        }
+    }
+
+    /// Runs what comes after all others.
+    pub fn conclude(&self, context: &Context) {
+        if self.is_summed_up {
+            self.run(&programs::CONCLUSION, context);
+        }
+    }
+
+    fn run(&self, test: &Test, context: &Context) {
+        self.board.begin(test.name, None);
+        meter::take();
+        let result = catch_unwind(AssertUnwindSafe(|| (test.run)(context)))
+            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
+        self.board.note(test.name, meter::take());
+        self.board.end_one(test.name, &result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::selected;
+
+    #[test]
+    fn long_tests_exist_and_come_first() {
+        let board = Board::new(0);
+        let queue = Queue::new(selected(None), &board);
+        let names: Vec<_> = queue.waiting.into_inner().unwrap().into_iter().map(|test| test.name).collect();
+        assert_eq!(names[..LONG.len()], *LONG);
+        assert!(queue.is_summed_up);
+        assert!(!Queue::new(selected(Some("ends")), &board).is_summed_up);
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+//! Nobody reads what a command writes, or the disk is full: that is said, if it can be, and never a panic.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Context, Test};
+
+pub const TESTS: &[Test] = &[
+    Test { name: "streams::standard_output_is_full", run: full },
+    Test { name: "streams::nobody_reads_standard_output", run: unread },
+    Test { name: "streams::standard_error_is_full", run: silent },
+    Test { name: "streams::the_disk_is_full", run: full_disk },
+];
+
+const FULL: &str = "/dev/full";
+
+/// The commands that end soon, each with something to say.
+fn commands(context: &Context) -> Result<(TempDir, Vec<Vec<String>>)> {
+    let directory = tempfile::tempdir()?;
+    let trace = directory.path().join("trace").display().to_string();
+    let output = context.reprise(&["run", "tiny", "--trace", &trace], |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let words = [
+        &["report", &trace][..],
+        &["report", "--list", &trace],
+        &["bench", "--list"],
+        &["--help"],
+        &["--version"],
+        &["run", "tiny"],
+    ];
+    let words = words.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+    Ok((directory, words.into()))
+}
+
+/// What is wrong with an output, if anything is.
+fn told(words: &[String], output: &Output) -> String {
+    format!("{words:?}: {}: {}", output.status, output.stderr.escape_ascii())
+}
+
+fn full(context: &Context) -> Result<()> {
+    let (_directory, commands) = commands(context)?;
+    for words in commands {
+        let stdout = OpenOptions::new().write(true).open(FULL)?;
+        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+            command.stdout(stdout);
+        })?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = "reprise: cannot write to standard output: No space left on device (os error 28)\n";
+        ensure!(output.status.code() == Some(2) && said == expected, "{}", told(&words, &output));
+    }
+    Ok(())
+}
+
+fn unread(context: &Context) -> Result<()> {
+    let (_directory, commands) = commands(context)?;
+    for words in commands {
+        let (reader, writer) = io::pipe()?;
+        drop(reader);
+        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+            command.stdout(writer);
+        })?;
+        let quiet = output.stderr.is_empty() && output.status.signal() == Some(Signal::PIPE.as_raw());
+        ensure!(quiet, "{}", told(&words, &output));
+    }
+    Ok(())
+}
+
+fn silent(context: &Context) -> Result<()> {
+    let (_directory, commands) = commands(context)?;
+    for words in commands {
+        let stderr = OpenOptions::new().write(true).open(FULL)?;
+        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+            command.stderr(stderr);
+        })?;
+        ensure!(output.status.success(), "{}", told(&words, &output));
+    }
+    Ok(())
+}
+
+/// The file that finds no room is named.
+fn full_disk(context: &Context) -> Result<()> {
+    for words in [
+        ["run", "tiny", "--json", FULL],
+        ["run", "tiny", "--trace", FULL],
+        ["native", "tiny", "--json", FULL],
+    ] {
+        let output = context.reprise(&words, |_| ())?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!("reprise: {FULL}: No space left on device (os error 28)");
+        ensure!(output.status.code() == Some(2), "{words:?}: {}: {said}", output.status);
+        ensure!(said.lines().last() == Some(&expected), "{words:?}: {said}");
+    }
+    // Where the run's own files go there is no room for a directory.
+    let output = context.reprise(&["run", "tiny"], |command| {
+        command.env("TMPDIR", Path::new(FULL));
+    })?;
+    let said = String::from_utf8(output.stderr).context("not a text")?;
+    ensure!(said.starts_with("reprise: cannot make a temporary directory in /dev/full: "), "{said}");
+    Ok(())
+}
