@@ -94,7 +94,7 @@ impl Linux {
         }
         let wanted = match id {
             i32::MIN => return Err(ESRCH.into()),
-            ..=-2 => Wanted::Group(u64::from(id.unsigned_abs())),
+            -0x7fff_ffff..=-2 => Wanted::Group(u64::from(id.unsigned_abs())),
             -1 => Wanted::Any,
             0 => Wanted::Group(self.task.identity.group),
             id => Wanted::One(id as u64),

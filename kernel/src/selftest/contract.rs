@@ -30,7 +30,6 @@ pub const CASES: &[Case] = &[
     ("a moved page is the page it was", moving),
     ("shared pages show each other's writes", sharing),
     ("a shared frame lives as long as somebody has it", shared_lives),
-    ("a key tells shared frames apart", keys),
     ("a fork's pages are its own once they are written", forking),
     ("who is left of a fork needs no frame", left_alone),
     ("what is to be copied on write stays so", copies_stay),
@@ -269,28 +268,6 @@ fn shared_lives(space: &mut Space) -> Found {
     same("free frames", frame::free_count(), free - 1)?;
     same("unmapping", space.unmap(FAR[0]), true)?;
     same("free frames", frame::free_count(), free)
-}
-
-fn keys(space: &mut Space) -> Found {
-    let (one, other) = (new_shared()?, new_shared()?);
-    shared(space, PAGE, &one, BOTH)?;
-    shared(space, FAR[0], &one, READ)?;
-    shared(space, FAR[1], &other, BOTH)?;
-    zeroed(space, FAR[2], BOTH)?;
-    let Some(key) = space.shared_key(PAGE) else { return Err("a shared page has no key".into()) };
-    same("an alias", space.shared_key(FAR[0]), Some(key))?;
-    let Some(another) = space.shared_key(FAR[1]) else { return Err("a shared page has no key".into()) };
-    // An offset into the page is added to it.
-    same("offsets that overlap", key.abs_diff(another) < PAGE_LEN, false)?;
-    same("a page of one's own", space.shared_key(FAR[2]), None)?;
-    same("nothing", space.shared_key(PAGE + PAGE_LEN), None)?;
-    let child = forked(space)?;
-    same("a child's", child.shared_key(FAR[0]), Some(key))?;
-    same("copied on write", (child.shared_key(FAR[2]), space.shared_key(FAR[2])), (None, None))?;
-    child.discard();
-    same("protecting", space.protect(PAGE, NONE), true)?;
-    same("moving", space.relocate(PAGE, PAGE + PAGE_LEN), Ok(true))?;
-    same("a moved page", space.shared_key(PAGE + PAGE_LEN), Some(key))
 }
 
 fn forking(space: &mut Space) -> Found {
