@@ -30,10 +30,11 @@ pub fn build() -> Result<u8> {
 }
 
 /// `cargo reprise test`: everything, as [`ci`], or the emulator tests that a filter selects.
-pub fn test(filter: Option<&str>) -> Result<u8> {
+/// Those that keep lists may write them anew.
+pub fn test(filter: Option<&str>, bless: bool) -> Result<u8> {
     match filter {
         None => ci(),
-        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter)?)),
+        Some(_) => Ok(conclude(emulator_tests(ourselves()?, filter, bless)?)),
     }
 }
 
@@ -62,7 +63,7 @@ pub fn ci() -> Result<u8> {
     }
     tally.add(host_tests()?);
     if built {
-        tally.add(emulator_tests(reprise, None)?);
+        tally.add(emulator_tests(reprise, None, false)?);
     } else {
         println!("emulator tests ... FAILED (not started: a build failed)");
         tally.count(false);
@@ -125,10 +126,15 @@ fn tally_of(text: &str) -> Tally {
 }
 
 /// Runs the emulator tests.
-fn emulator_tests(reprise: PathBuf, filter: Option<&str>) -> Result<Tally> {
+fn emulator_tests(reprise: PathBuf, filter: Option<&str>, bless: bool) -> Result<Tally> {
     let tests = suite::selected(filter);
     ensure!(!tests.is_empty(), "no emulator test's name contains {}", filter.unwrap_or_default());
-    Ok(suite::run(&suite::Context::new(reprise)?, &tests))
+    let keeps = |test: &suite::Test| suite::lists::TESTS.iter().any(|list| list.name == test.name);
+    ensure!(
+        !bless || tests.iter().any(keeps),
+        "no test that is called so keeps lists; say `test lists --bless`"
+    );
+    Ok(suite::run(&suite::Context::new(reprise, bless)?, &tests))
 }
 
 #[cfg(test)]

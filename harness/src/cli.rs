@@ -44,6 +44,9 @@ pub enum Command {
     Test {
         /// Only emulator tests whose name contains this, and nothing else
         filter: Option<String>,
+        /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
+        #[arg(long, requires = "filter")]
+        bless: bool,
     },
     /// The same as `test` without a filter
     Ci,
@@ -98,7 +101,7 @@ pub struct RunArgs {
           value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
     pub memory: u32,
     /// Seed of everything random that the program can see
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = crate::request::SEED)]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
     ///

@@ -63,7 +63,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Test { filter } => ci::test(filter.as_deref()),
+        Command::Test { filter, bless } => ci::test(filter.as_deref(), *bless),
         Command::Ci => ci::ci(),
         Command::Inject(args) => inject::run(args),
         Command::Build => ci::build(),

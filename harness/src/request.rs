@@ -15,6 +15,9 @@ use crate::archive::{self, Contents};
 use crate::machine::{Boot, Machine, Processor};
 use crate::program;
 
+/// The seed where none is asked for.
+pub const SEED: u64 = 1;
+
 /// One boot, as a user or a test asks for it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -60,7 +63,7 @@ impl Request {
             policy: Policy::default(),
             contents: Contents::default(),
             memory_mib: 256,
-            seed: 1,
+            seed: SEED,
             trace: Recording::Pes,
             injections: Vec::new(),
             mutation: None,

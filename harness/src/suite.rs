@@ -13,6 +13,7 @@ mod documents;
 mod ends;
 mod hostile;
 mod injection;
+pub mod lists;
 mod mutants;
 mod native;
 mod nature;
@@ -61,6 +62,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    lists::TESTS,
     native::TESTS,
     policies::TESTS,
     counters::TESTS,
@@ -107,15 +109,32 @@ pub struct Context {
     programs: Mutex<HashMap<String, PathBuf>>,
     /// PEs run twice without a divergence.
     undisturbed: AtomicU64,
+    /// Whether lists are kept instead of compared.
+    bless: bool,
+    /// Runs on Bochs that more than one test looks at.
+    on_bochs: bochs::Made,
 }
 
 impl Context {
     /// Installs and builds what the tests need.
-    pub fn new(reprise: PathBuf) -> Result<Self> {
+    pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
         let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
         let mutants = Guest::MUTANTS.build(Guest::MUTANTS.package)?;
-        Ok(Self { kernel, mutants, reprise, programs: Mutex::default(), undisturbed: AtomicU64::new(0) })
+        Ok(Self {
+            kernel,
+            mutants,
+            reprise,
+            programs: Mutex::default(),
+            undisturbed: AtomicU64::new(0),
+            bless,
+            on_bochs: bochs::Made::default(),
+        })
+    }
+
+    /// Whether what is kept of lists is written anew.
+    pub fn blesses(&self) -> bool {
+        self.bless
     }
 
     /// Counts PEs that were run twice and did not diverge.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::{Job, Recording};
+use pe_replay::wire::config::{Job, Mutation, Recording};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
 use pe_replay::{Injection, Policy};
@@ -68,6 +68,8 @@ pub struct Setting {
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
     pub counter_faults: CounterFaults,
+    /// What the kernel leaves out; `None` is the kernel as it is.
+    pub mutation: Option<Mutation>,
     /// Standard input.
     pub stdin: Vec<u8>,
     /// Files.
@@ -81,6 +83,7 @@ impl Setting {
             machine,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
+            mutation: None,
             stdin: Vec::new(),
             files: Vec::new(),
         }
@@ -107,9 +110,9 @@ pub fn undisturbed(ended: &Ended) -> Result<()> {
 
 /// Runs them one after the other.
 pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
-    let Setting { machine, counter, counter_faults, .. } = *setting;
+    let Setting { machine, counter, counter_faults, mutation, .. } = *setting;
     let mut request =
-        Request { machine, counter, counter_faults, timeout: TIMEOUT, ..Request::job(Job::Batch) };
+        Request { machine, counter, counter_faults, mutation, timeout: TIMEOUT, ..Request::job(Job::Batch) };
     request.contents.stdin = Some(setting.stdin.clone());
     request.contents.files.clone_from(&setting.files);
     request.policy.limit = cases.iter().map(|case| case.policy.limit).max().unwrap_or(request.policy.limit);
@@ -127,7 +130,7 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     for (name, path) in programs {
         request.contents.programs.push((name.to_owned(), request::read_program(path)?));
     }
-    let outcome = context.boot(&request)?;
+    let outcome = if mutation.is_some() { context.boot_mutant(&request) } else { context.boot(&request) }?;
     let ended = batch::ended(&outcome.finished.streams)?;
     let expected = End::Batch { programs: cases.len() as u32 };
     let end = outcome.end().with_context(|| format!("{machine}, after {} programs", ended.len()))?;

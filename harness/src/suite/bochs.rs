@@ -15,6 +15,8 @@
 
 mod plain;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
 use pe_replay::wire::config::Recording;
@@ -22,7 +24,7 @@ use pe_replay::wire::end::End;
 use pe_replay::wire::record::PeRecord;
 use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run, Target};
 
-use super::batch::{self, Case, Setting, shown, undisturbed};
+use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
 use crate::artifacts;
 use crate::machine::Machine;
@@ -77,9 +79,83 @@ const INPUT: usize = 1 << 16;
 
 const BY_HASH: Policy = Policy { comparison: Comparison::Hash, ..Policy::DEFAULT };
 
+/// What a program is given, so that it does not take long.
+pub fn arguments(name: &str) -> &'static [&'static str] {
+    ROUNDS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, words)| words)
+}
+
 fn case(context: &Context, name: &str, policy: Policy) -> Result<Case> {
-    let arguments = ROUNDS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, words)| words);
-    Ok(Case { trace: Recording::Digests, ..Case::new(context, name, arguments, policy)? })
+    Ok(Case { trace: Recording::Digests, ..Case::new(context, name, arguments(name), policy)? })
+}
+
+/// A run of an applet of busybox.
+pub fn applet(applet: &[&str], policy: Policy) -> Case {
+    let words = ["busybox"].iter().chain(applet).map(|word| (*word).to_owned()).collect();
+    Case { path: programs::BUSYBOX.into(), words, policy, trace: Recording::Digests, flips: Vec::new() }
+}
+
+/// Runs on Bochs.
+pub struct Runs {
+    /// What all programs find.
+    pub setting: Setting,
+    /// What was run.
+    pub cases: Vec<Case>,
+    /// How it ended.
+    pub ended: Vec<Ended>,
+    /// Those of them whose output depends on the emulator, without replay.
+    off: Vec<(Case, Ended)>,
+}
+
+/// Those that take minutes and that more than one test looks at: whoever asks first makes them.
+#[derive(Default)]
+pub struct Made {
+    plain: Mutex<Option<Arc<Runs>>>,
+    others: Mutex<Option<Arc<Runs>>>,
+}
+
+fn once(place: &Mutex<Option<Arc<Runs>>>, make: impl FnOnce() -> Result<Runs>) -> Result<Arc<Runs>> {
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runs) = &*place {
+        return Ok(Arc::clone(runs));
+    }
+    let runs = Arc::new(make()?);
+    *place = Some(Arc::clone(&runs));
+    Ok(runs)
+}
+
+/// The programs that are plain, under each limit.
+pub fn plain_runs(context: &Context) -> Result<Arc<Runs>> {
+    once(&context.on_bochs.plain, || {
+        let names = plain_names(context)?;
+        ensure!(names.len() >= PLAIN, "only {} programs are plain: {}", names.len(), names.join(", "));
+        let mut cases = Vec::new();
+        for limit in LIMITS {
+            for name in &names {
+                cases.push(case(context, name, Policy { limit, ..BY_HASH })?);
+            }
+        }
+        let setting = Setting::on(Machine::Bochs);
+        let ended = batch::run(context, &setting, &cases)?;
+        Ok(Runs { setting, cases, ended, off: Vec::new() })
+    })
+}
+
+/// All other programs.
+pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
+    once(&context.on_bochs.others, || {
+        let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Bochs) };
+        let input = programs::input()[..INPUT].to_vec();
+        setting.files.push((format!("/{}", programs::INPUT_NAME), input));
+        setting.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
+        let cases = others(context)?;
+        let alone = cases.iter().filter(|case| apart(case).is_some_and(|apart| apart.output));
+        let off =
+            alone.map(|case| Case { policy: Policy { mode: Mode::Off, ..case.policy }, ..case.clone() });
+        let off: Vec<_> = off.collect();
+        let mut ended = batch::run(context, &setting, &[&cases[..], &off].concat())?;
+        let off_ended = ended.split_off(cases.len());
+        Ok(Runs { setting, cases, ended, off: off.into_iter().zip(off_ended).collect() })
+    })
 }
 
 /// The names of all programs of the project.
@@ -129,18 +205,11 @@ fn reads_first(elf: &[u8], ours: Boundary, theirs: Boundary) -> Result<bool> {
 }
 
 fn same_boundaries(context: &Context) -> Result<()> {
-    let names = plain_names(context)?;
-    ensure!(names.len() >= PLAIN, "only {} programs are plain: {}", names.len(), names.join(", "));
-    let mut cases = Vec::new();
-    for limit in LIMITS {
-        for name in &names {
-            cases.push(case(context, name, Policy { limit, ..BY_HASH })?);
-        }
-    }
-    let qemu = batch::run(context, &Setting::on(Machine::Qemu), &cases)?;
-    let bochs = batch::run(context, &Setting::on(Machine::Bochs), &cases)?;
+    let runs = plain_runs(context)?;
+    let Runs { setting, cases, ended: bochs, off: _ } = &*runs;
+    let qemu = batch::run(context, &Setting { machine: Machine::Qemu, ..setting.clone() }, cases)?;
     let (mut cut, mut read_first) = (0, 0);
-    for ((case, ours), theirs) in cases.iter().zip(&bochs).zip(&qemu) {
+    for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
         (|| {
             ensure!(matches!(ours.end(), End::Exited { status: 0 }), "{:?}", ours.end());
             shown(ours).check(&shown(theirs), "Bochs against QEMU")?;
@@ -165,8 +234,8 @@ fn same_boundaries(context: &Context) -> Result<()> {
         .with_context(|| case.name())?;
     }
     eprintln!(
-        "{} programs leave the same states; {cut} PEs ended at the limit, {read_first} where QEMU reads first",
-        names.len()
+        "{} runs leave the same states; {cut} PEs ended at the limit, {read_first} where QEMU reads first",
+        cases.len()
     );
     ensure!(cut >= CUT, "only {cut} PEs ended at the limit");
     Ok(())
@@ -220,9 +289,7 @@ fn others(context: &Context) -> Result<Vec<Case>> {
         cases.push(case(context, name, policy)?);
     }
     for applet in programs::APPLETS {
-        let words = ["busybox"].iter().chain(applet).map(|word| (*word).to_owned()).collect();
-        let trace = Recording::Digests;
-        cases.push(Case { path: programs::BUSYBOX.into(), words, policy, trace, flips: Vec::new() });
+        cases.push(self::applet(applet, policy));
     }
     for case in &mut cases {
         if let Some(Apart { comparison, .. }) = apart(case) {
@@ -237,21 +304,13 @@ fn apart(case: &Case) -> Option<&'static Apart> {
 }
 
 fn same_output(context: &Context) -> Result<()> {
-    let mut on_qemu = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Qemu) };
-    let input = programs::input()[..INPUT].to_vec();
-    on_qemu.files.push((format!("/{}", programs::INPUT_NAME), input));
-    on_qemu.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
-    let on_bochs = Setting { machine: Machine::Bochs, ..on_qemu.clone() };
-    let cases = others(context)?;
-    let alone = cases.iter().filter(|case| apart(case).is_some_and(|apart| apart.output));
-    let off = alone.map(|case| Case { policy: Policy { mode: Mode::Off, ..case.policy }, ..case.clone() });
-    let off: Vec<_> = off.collect();
-    let qemu = batch::run(context, &on_qemu, &cases)?;
-    let mut bochs = batch::run(context, &on_bochs, &[&cases[..], &off].concat())?;
-    let off_ended = bochs.split_off(cases.len());
-    let mut of_off = off.iter().zip(&off_ended);
+    let runs = other_runs(context)?;
+    let Runs { setting: on_bochs, cases, ended: bochs, off } = &*runs;
+    let on_qemu = Setting { machine: Machine::Qemu, ..on_bochs.clone() };
+    let qemu = batch::run(context, &on_qemu, cases)?;
+    let mut of_off = off.iter();
     let mut failures = Vec::new();
-    for ((case, ours), theirs) in cases.iter().zip(&bochs).zip(&qemu) {
+    for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
         let result = (|| {
             let (what, theirs) = if apart(case).is_some_and(|apart| apart.output) {
                 let (_, off) = of_off.next().context("it was not run in off")?;

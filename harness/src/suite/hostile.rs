@@ -5,7 +5,7 @@
 //! well-behaved one, whose output has to be right in spite of all that came before it.
 
 mod batch;
-mod expect;
+pub mod expect;
 mod report;
 
 use anyhow::{Context as _, Result, bail, ensure};

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+//! What every PE of every program did, held against what it did when the list was kept: process, end, RIP,
+//! instructions, pages, and the digest of all that it left behind.
+//!
+//! A list is the same in every mode and in every build of the kernel: whoever changes how PEs are run must not change
+//! what they do. `ci/lists` keeps a hash for each 256 lines; all lines of today are written to `target/lists`, where
+//! `diff` holds them against those of another build. `--bless` keeps the lists of today (decision 0013).
+
+mod flipped;
+mod inputs;
+mod kept;
+mod list;
+mod origin;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use pe_replay::{Mode, Policy};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::batch::{self, Case, Ended, Setting};
+use super::{Context, Test, bochs};
+use inputs::{Group, MODES};
+use kept::{Found, Held};
+use list::Line;
+use origin::Makers;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "lists::on_bochs", run: on_bochs },
+    Test { name: "lists::project", run: |context| on_qemu(context, Group::Project) },
+    Test { name: "lists::busybox", run: |context| on_qemu(context, Group::Busybox) },
+    Test { name: "lists::hostile", run: |context| on_qemu(context, Group::Hostile) },
+    Test { name: "lists::none_is_left_over", run: none_is_left_over },
+    Test { name: "lists::a_flip_is_told", run: flipped::is_told },
+];
+
+/// The program of which each applet has a list of its own.
+const BUSYBOX: &str = "busybox";
+/// How many failures one test tells of.
+const FAILURES_SHOWN: usize = 10;
+
+/// The lists of one boot, by name: those of runs of the same program are one.
+fn lists(cases: &[Case], ended: &[Ended]) -> Result<Vec<(String, Vec<Line>)>> {
+    let mut lists: Vec<(String, Vec<Line>)> = Vec::new();
+    for (case, ended) in cases.iter().zip(ended) {
+        let name = inputs::name(case);
+        let lines = list::lines(case, ended).with_context(|| case.name())?;
+        match lists.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, list)) => list.extend(lines),
+            None => lists.push((name, lines)),
+        }
+    }
+    Ok(lists)
+}
+
+/// How many processes a program has at most, of what was run of it.
+fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u16 {
+    let of_it = cases.iter().zip(ended).filter(|(case, _)| inputs::name(case) == name);
+    let processes = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.process);
+    processes.max().unwrap_or(0)
+}
+
+/// What programs are given, as far as it is not in their arguments.
+fn input(setting: &Setting) -> String {
+    let said = |bytes: &[u8]| format!("{} bytes {:016x}", bytes.len(), xxh3_64(bytes));
+    // Busybox is a file for its own shell.
+    let files = setting.files.iter().filter(|(name, _)| name != super::programs::BUSYBOX);
+    let files = files.map(|(name, bytes)| format!(", {name} {}", said(bytes)));
+    format!("seed {}, stdin {}{}", crate::request::SEED, said(&setting.stdin), files.collect::<String>())
+}
+
+/// What is known of a program in one boot.
+fn seen(
+    makers: &Makers,
+    setting: &Setting,
+    (cases, ended): (&[Case], &[Ended]),
+    name: &str,
+    lines: Vec<Line>,
+) -> Result<Found> {
+    let case = cases.iter().find(|case| inputs::name(case) == name).context("nothing was run")?;
+    Ok(Found {
+        machine: if setting.machine == crate::machine::Machine::Qemu { "qemu" } else { "bochs" },
+        name: name.to_owned(),
+        origin: makers.origin(case.program(), &case.path)?,
+        input: input(setting),
+        processes: processes(name, cases, ended),
+        lines,
+    })
+}
+
+/// Every program of a group in every mode: all modes come to the same, and to what is kept.
+fn on_qemu(context: &Context, group: Group) -> Result<()> {
+    let makers = Makers::ask()?;
+    let setting = inputs::setting(group)?;
+    let cases = inputs::cases(context, group)?;
+    let in_mode = |(_, mode, comparison): (&str, Mode, _)| {
+        let policy = |case: &Case| Policy { mode, comparison, ..case.policy };
+        let cases: Vec<_> = cases.iter().map(|it| Case { policy: policy(it), ..it.clone() }).collect();
+        batch::run(context, &setting, &cases)
+    };
+    let [reference, others @ ..] = MODES;
+    let ended = in_mode(reference)?;
+    let mut others = others.map(|mode| (mode, Vec::new()));
+    for (mode, found) in &mut others {
+        let ended = in_mode(*mode).with_context(|| mode.0.to_owned())?;
+        *found = lists(&cases, &ended).with_context(|| mode.0.to_owned())?;
+    }
+    let mut verdicts = Verdicts::default();
+    for (index, (name, lines)) in lists(&cases, &ended)?.into_iter().enumerate() {
+        let found = seen(&makers, &setting, (&cases, &ended), &name, lines)?;
+        found.write_out()?;
+        let mut agree = Ok(());
+        for ((named, mode, _), lists) in &others {
+            let (_, lines) = lists.get(index).with_context(|| format!("{name} was not run in {named}"))?;
+            let of_mode = found.in_mode(named, lines);
+            of_mode.remove()?;
+            agree = agree.and(alike(&found, &of_mode, (named, *mode)));
+        }
+        verdicts.note(agree.and_then(|()| settle(context, &found)));
+    }
+    verdicts.conclude()
+}
+
+/// Whether another mode came to the same; where pages are not tracked, pages apart.
+fn alike(found: &Found, of_mode: &Found, (named, mode): (&str, Mode)) -> Result<()> {
+    let state = list::first_difference(&found.lines, &of_mode.lines, |line| &line.state);
+    let pages = list::first_difference(&found.lines, &of_mode.lines, |line| &line.pages);
+    let (part, at) = match (state, pages) {
+        (Some(at), _) => ("state", at),
+        (None, Some(at)) if mode != Mode::Off => ("pages", at),
+        (None, _) => return Ok(()),
+    };
+    of_mode.write_out()?;
+    let shown = |found: &Found| {
+        let line = found.lines.get(at);
+        line.map_or("nothing".to_owned(), |line| format!("`{} | {}`", line.state, line.pages))
+    };
+    bail!(
+        "{} on {}: {named} differs from dual in {part} at line {at}: {} against {}; diff {} {}",
+        found.name,
+        found.machine,
+        shown(of_mode),
+        shown(found),
+        found.written_to(),
+        of_mode.written_to()
+    )
+}
+
+/// Holds a list against what is kept, or keeps it.
+fn settle(context: &Context, found: &Found) -> Result<Held> {
+    if !context.blesses() {
+        return found.check();
+    }
+    if let Some(change) = found.bless()? {
+        eprintln!("{change}");
+    }
+    Ok(Held::Same)
+}
+
+/// The programs of the Bochs suite, in its own boots.
+fn on_bochs(context: &Context) -> Result<()> {
+    let makers = Makers::ask()?;
+    let mut verdicts = Verdicts::default();
+    for runs in [bochs::plain_runs(context)?, bochs::other_runs(context)?] {
+        let both = (&runs.cases[..], &runs.ended[..]);
+        for (name, lines) in lists(both.0, both.1)? {
+            let found = seen(&makers, &runs.setting, both, &name, lines)?;
+            found.write_out()?;
+            verdicts.note(settle(context, &found));
+        }
+    }
+    verdicts.conclude()
+}
+
+/// What came of the lists of one test.
+#[derive(Default)]
+struct Verdicts {
+    failures: Vec<String>,
+    same: usize,
+    foreign: usize,
+}
+
+impl Verdicts {
+    fn note(&mut self, result: Result<Held>) {
+        match result {
+            Ok(Held::Same) => self.same += 1,
+            Ok(Held::Foreign) => self.foreign += 1,
+            Err(reason) => self.failures.push(format!("{reason:#}")),
+        }
+    }
+
+    fn conclude(self) -> Result<()> {
+        let Self { failures, same, foreign } = self;
+        let shown = failures[..failures.len().min(FAILURES_SHOWN)].join("; ");
+        ensure!(failures.is_empty(), "{} of {}: {shown}", failures.len(), failures.len() + same + foreign);
+        if foreign > 0 {
+            eprintln!(
+                "{foreign} lists are of programs that another compiler made; {same} were held against those kept"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A list whose program is gone is gone, too.
+fn none_is_left_over(context: &Context) -> Result<()> {
+    let names = Group::ALL.into_iter().map(inputs::names).collect::<Result<Vec<_>>>()?.concat();
+    for machine in ["qemu", "bochs"] {
+        for path in kept::left_over(machine, &names)? {
+            ensure!(context.blesses(), "{}: there is no such program", path.display());
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            eprintln!("{}: removed, there is no such program", path.display());
+        }
+    }
+    Ok(())
+}

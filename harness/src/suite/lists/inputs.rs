@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+//! Which programs have a list, what they are given, and under which limit.
+
+use anyhow::Result;
+use pe_replay::wire::config::Recording;
+use pe_replay::{Comparison, Mode, Policy};
+
+use super::super::batch::{Case, Setting};
+use super::super::hostile::expect::Expectations;
+use super::super::{Context, bochs, programs};
+use super::BUSYBOX;
+use crate::artifacts;
+use crate::machine::Machine;
+
+/// Programs that share a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// `showcase`, `user/c` and `user/bench`.
+    Project,
+    /// The applets of busybox.
+    Busybox,
+    /// All cases of `user/hostile`.
+    Hostile,
+}
+
+impl Group {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Project, Self::Busybox, Self::Hostile];
+}
+
+/// The ways in which every program is run; all others have to come to what the first one does.
+pub const MODES: [(&str, Mode, Comparison); 4] = [
+    ("dual", Mode::Dual, Comparison::Bytes),
+    ("off", Mode::Off, Comparison::Bytes),
+    ("triple", Mode::Triple, Comparison::Bytes),
+    ("hash", Mode::Dual, Comparison::Hash),
+];
+
+/// So short that most programs have hundreds of PEs, and most PEs end in the middle of something.
+const LIMIT: u64 = 997;
+/// For programs of tens of millions of instructions.
+const LONG_LIMIT: u64 = 9_973;
+/// These.
+const LONG: &[&str] = &["showcase", "busybox-bzip2", "busybox-gzip", "busybox-sh", "busybox-sort"];
+/// Bytes of input for busybox.
+const INPUT: usize = 1 << 16;
+
+/// What the programs of a group find.
+pub fn setting(group: Group) -> Result<Setting> {
+    let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Qemu) };
+    if group == Group::Busybox {
+        let input = programs::input()[..INPUT].to_vec();
+        setting.files.push((format!("/{}", programs::INPUT_NAME), input));
+        setting.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
+    }
+    Ok(setting)
+}
+
+/// The runs of a group, those of one program behind each other.
+pub fn cases(context: &Context, group: Group) -> Result<Vec<Case>> {
+    let policy = |name: &str| {
+        let limit = if LONG.contains(&name) { LONG_LIMIT } else { LIMIT };
+        Policy { limit, ..Policy::DEFAULT }
+    };
+    let case = |name: &str, arguments: &[&str]| {
+        let case = Case::new(context, name, arguments, policy(name))?;
+        anyhow::Ok(Case { trace: Recording::Digests, ..case })
+    };
+    match group {
+        Group::Project => names(group)?.iter().map(|name| case(name, bochs::arguments(name))).collect(),
+        Group::Busybox => Ok(programs::APPLETS
+            .iter()
+            .map(|words| bochs::applet(words, policy(&format!("{BUSYBOX}-{}", words[0]))))
+            .collect()),
+        Group::Hostile => {
+            Expectations::load()?.all().iter().map(|it| case(&it.program, &[&it.name])).collect()
+        }
+    }
+}
+
+/// The names of the lists of a group.
+pub fn names(group: Group) -> Result<Vec<String>> {
+    Ok(match group {
+        Group::Project => {
+            let showcase = vec!["showcase".to_owned()];
+            [showcase, artifacts::c_names()?, artifacts::bench_names()?].concat()
+        }
+        Group::Busybox => programs::APPLETS.iter().map(|words| format!("{BUSYBOX}-{}", words[0])).collect(),
+        Group::Hostile => Expectations::load()?.programs().into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// The name of the list that a run belongs to.
+pub fn name(case: &Case) -> String {
+    match &case.words[..] {
+        [program, applet, ..] if program == BUSYBOX => format!("{program}-{applet}"),
+        _ => case.program().to_owned(),
+    }
+}
