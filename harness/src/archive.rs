@@ -98,6 +98,7 @@ mod tests {
     use std::io::Read;
 
     use pe_replay::Policy;
+    use pe_replay::wire::clock::Clock;
     use pe_replay::wire::config::{Job, Recording, Sink};
     use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 
@@ -116,6 +117,8 @@ mod tests {
             mutation: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
+            clock: Clock::default(),
+            memory_len: 256 << 20,
         }
     }
 

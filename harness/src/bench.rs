@@ -115,7 +115,7 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let timeout = Duration::from_secs(args.timeout);
-    let runner = Runner::new(kernel, &model, args.inject, timeout);
+    let runner = Runner::new(kernel, &model, args.inject, timeout, args.clock.clock());
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
     let tables = tables(&plan, &results, &model);

@@ -11,6 +11,7 @@ use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAG
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, FaultsError};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
 
+use crate::clock::ClockArgs;
 use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
 
 /// Runs programs under a kernel that executes every piece of user code twice.
@@ -96,6 +97,9 @@ pub struct RunArgs {
     /// What keeps the instruction limit
     #[command(flatten)]
     pub counter: CounterArgs,
+    /// What the program takes for the time
+    #[command(flatten)]
+    pub clock: ClockArgs,
     /// Memory for kernel and program
     #[arg(long, value_name = "MIB", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)))]
@@ -307,6 +311,9 @@ pub struct BenchArgs {
     /// Weights of modelled cycles in place of those of benches/model.toml
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// What the programs take for the time
+    #[command(flatten)]
+    pub clock: ClockArgs,
     /// Flip a bit in every replayed run, as `run --inject`: the command has to fail then
     #[arg(long, value_name = "SPEC", value_parser = injection)]
     pub inject: Option<Injection>,
@@ -334,6 +341,9 @@ pub struct InjectArgs {
     /// How written pages are compared
     #[arg(long, value_enum, default_value_t = CompareName::Bytes)]
     pub compare: CompareName,
+    /// What the programs take for the time
+    #[command(flatten)]
+    pub clock: ClockArgs,
     /// Write the table as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -527,6 +537,8 @@ mod tests {
             (&["run", "--mode", "quad"], "invalid value 'quad'"),
             (&["run", "--counter", "sand"], "invalid value 'sand'"),
             (&["run", "--counter-faults", "skid=late"], "skid is none, fixed:N, random:N or long-tail:N"),
+            (&["run", "--clock", "sun"], "invalid value 'sun'"),
+            (&["run", "--date", "today"], "expected a date such as 2024-05-01"),
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {

@@ -37,7 +37,7 @@ const STATUS_WRONG: u8 = 1;
 /// Runs the command; returns the exit status.
 pub fn run(args: &InjectArgs) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?);
+    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?).with_clock(args.clock.clock());
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let InjectArgs { count, seed, .. } = *args;
     let campaign = Campaign { count, seed, policies: args.policies(), scope: Scope::All, jobs };

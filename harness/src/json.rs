@@ -38,6 +38,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "limit": summary.header.policy.limit,
         "max_dirty": summary.header.policy.max_dirty,
         "counter": summary.header.counter.name(),
+        "clock": summary.header.clock.name(),
         "margin_far": summary.header.margin_far,
         "margin_near": summary.header.margin_near,
         "unit": unit_name(summary.header.unit),
@@ -139,6 +140,7 @@ mod tests {
         assert_eq!(value["exit_status"], 7);
         assert_eq!(value["mode"], "dual");
         assert_eq!(value["counter"], "virtual-time");
+        assert_eq!(value["clock"], "user");
         assert_eq!(value["unit"], "instructions");
         assert_eq!(value["pes"], 5);
         assert_eq!(value["ends"]["limit"], 4);

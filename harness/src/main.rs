@@ -12,6 +12,7 @@ mod batch;
 mod bench;
 mod ci;
 mod cli;
+mod clock;
 mod doctor;
 mod image;
 mod inject;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use arrayvec::ArrayVec;
+use pe_replay::wire::clock::Clock;
 use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
@@ -47,6 +48,8 @@ pub struct Request {
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
     pub counter_faults: CounterFaults,
+    /// What programs take for the time.
+    pub clock: Clock,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator.
@@ -70,6 +73,7 @@ impl Request {
             cpu: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
+            clock: Clock::default(),
             timeout: Duration::from_secs(600),
             extra: Vec::new(),
         }
@@ -108,6 +112,8 @@ impl Request {
             mutation: self.mutation,
             counter: self.counter,
             counter_faults: self.counter_faults,
+            clock: self.clock,
+            memory_len: u64::from(self.memory_mib) << 20,
         };
         let boot = Boot {
             machine: self.machine,

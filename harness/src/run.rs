@@ -113,6 +113,7 @@ fn request(args: &RunArgs) -> Result<Request> {
     request.cpu.clone_from(&args.cpu);
     request.memory_mib = args.memory;
     request.seed = args.seed;
+    request.clock = args.clock.clock();
     request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
     request.injections = args.inject.clone();
     (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;

@@ -8,6 +8,7 @@ mod bad_input;
 mod batch;
 mod bench;
 mod bochs;
+mod clock;
 mod counters;
 mod documents;
 mod ends;
@@ -62,6 +63,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    clock::TESTS,
     lists::TESTS,
     native::TESTS,
     policies::TESTS,

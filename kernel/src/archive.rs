@@ -19,8 +19,6 @@ pub struct ArchivedFile<'a> {
     pub bytes: &'a [u8],
     /// File type and permissions, as in `st_mode`.
     pub mode: u32,
-    /// Last modification, in seconds since 1970.
-    pub modified_s: u64,
 }
 
 /// The archive, up to the first entry that is malformed.
@@ -80,8 +78,7 @@ impl<'a> Archive<'a> {
             // Of the prefix `files/` the slash stays: it makes the path absolute.
             let path = entry.name().strip_prefix(entry::FILES.trim_end_matches('/'))?;
             let path = path.starts_with('/').then_some(path)?;
-            let modified_s = entry.mtime();
-            Some(ArchivedFile { path, bytes: entry.file(), mode: entry.mode().bits(), modified_s })
+            Some(ArchivedFile { path, bytes: entry.file(), mode: entry.mode().bits() })
         })
     }
 }

@@ -11,6 +11,7 @@
 //! Not here: threads, sockets, and signals from outside.
 
 mod area;
+mod clock;
 mod content;
 mod descriptor;
 mod descriptor_calls;
@@ -49,6 +50,7 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
+use pe_replay::wire::config::Config;
 use syscalls::Sysno;
 
 pub use self::fallible::{Exhausted, boxed, reserve_one};
@@ -56,6 +58,7 @@ pub use self::fork_calls::Newborn;
 pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
+use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
@@ -65,7 +68,6 @@ use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::signal::{Fate, Signals};
 use self::task::{OUTSIDE_ID, Task, Waiting, Why, Zombie};
-use self::time_calls::Clock;
 use crate::archive::Archive;
 use crate::mem::frame;
 use crate::mem::space::Space;
@@ -82,8 +84,11 @@ const LOGGED_CALLS: usize = 512;
 const NAME_LEN: usize = 16;
 /// Length of a SYSCALL instruction.
 const SYSCALL_LEN: u64 = 2;
-/// Of the memory free at start, files may take up one part in this many.
-const FILES_SHARE: u64 = 8;
+/// Of the machine's memory, one part in this many is a program's. How much is really free
+/// depends on the kernel and on how PEs are run, which a program must not see.
+const PROMISED_SHARE: u64 = 2;
+/// Of that, files may take up one part in this many.
+const FILES_SHARE: u64 = 5;
 
 /// How a program goes on after a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +124,7 @@ pub enum Next {
 
 /// All processes, each with one thread, and what they have in common.
 pub struct Linux {
+    /// The machine's memory in bytes.
     memory_len: u64,
     fs: Fs,
     pipes: Pipes,
@@ -149,13 +155,13 @@ impl Linux {
     /// A process with this memory, the archive's files and the three standard descriptors.
     fn new(
         archive: &Archive<'static>,
+        config: &Config,
         memory: Memory,
-        memory_len: u64,
         random: Random,
         program_name: &[u8],
     ) -> Result<Self, Errno> {
-        let clock = Clock::default();
-        let fs = Fs::new(memory_len / FILES_SHARE, clock.boot_time_ns())?;
+        let clock = Clock::new(config.clock);
+        let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
         let task = fallible::boxed(Task {
             id: FIRST_ID,
             parent: OUTSIDE_ID,
@@ -168,9 +174,10 @@ impl Linux {
             name: exec::short_name(program_name),
             waiting: None,
             transferred: 0,
+            cpu: CpuTime::default(),
         })?;
         let mut linux = Self {
-            memory_len,
+            memory_len: config.memory_len,
             fs,
             pipes: Pipes::default(),
             clock,
@@ -193,10 +200,10 @@ impl Linux {
     }
 
     /// Performs the system call in `uprr`, the committed state of the current process,
-    /// puts its result into RAX, and delivers signals. `now` is the time since boot in
-    /// nanoseconds.
-    pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now: u64) -> Next {
-        self.clock.now_ns = now;
+    /// puts its result into RAX, and delivers signals. `now_ns` is how much time has passed
+    /// by itself since the start.
+    pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now_ns: u64) -> Next {
+        self.clock.now_ns = now_ns;
         let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
         // The number is EAX, as on Linux.
         let number = uprr.rax as u32;
@@ -231,6 +238,11 @@ impl Linux {
             Next::Continue => self.deliver(space, uprr),
             next => next,
         }
+    }
+
+    /// What a program may take for its memory in bytes, whatever is free.
+    fn promised_len(&self) -> u64 {
+        promised_len(self.memory_len)
     }
 
     /// Whether the call that the process waits in is cut short by a signal.
@@ -302,6 +314,11 @@ impl Linux {
             }
         }
     }
+}
+
+/// What a program is promised of a machine's memory, in bytes.
+fn promised_len(memory_len: u64) -> u64 {
+    memory_len / PROMISED_SHARE
 }
 
 /// Whether a call that was cut short begins anew if the handler says so (signal(7)).

@@ -15,6 +15,7 @@ use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
 use pe_replay::wire::brief::Recorded;
 use pe_replay::wire::channel::Progress;
+use pe_replay::wire::clock::ClockKind;
 use pe_replay::wire::config::{Config, Recording};
 use pe_replay::wire::end::{Damage, Death, End, EndRecord, Refusal, Registers, Suspect, Totals, Verdict};
 use pe_replay::wire::record::{Record, TraceHeader};
@@ -45,6 +46,7 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         version: pe_replay::wire::VERSION,
         unit: platform.counting.unit,
         counter: platform.counting.kind,
+        clock: config.clock.kind,
         policy: config.policy,
         margin_far: platform.counting.margin.far,
         margin_near: platform.counting.margin.near,
@@ -67,7 +69,7 @@ pub fn execute(
     let tracking = config.policy.mode != Mode::Off;
     let mut space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
     let mut state = Uprr::new(USER_CS, USER_SS);
-    let linux = match Linux::load(archive, config.seed, &mut space, &mut state) {
+    let linux = match Linux::load(archive, config, &mut space, &mut state) {
         Ok(linux) => linux,
         Err(refusal) => {
             space.dismantle();
@@ -271,11 +273,11 @@ impl Run<'_> {
                     if let Status::Signaled(signal) = status {
                         defmt::info!("process {=u64} was ended by signal {=u8}", last, signal);
                     }
-                    self.linux.end(status);
+                    self.linux.end(status, self.now_ns());
                     ended = true;
                 }
             }
-            let Turn::Of(id) = self.linux.turn(last, machine::now()) else {
+            let Turn::Of(id) = self.linux.turn(last, self.now_ns()) else {
                 self.end = End::Deadlock;
                 return false;
             };
@@ -447,6 +449,17 @@ impl Run<'_> {
         channel::digested_pe_record(&self.recorded(sequence, delimiter, count, &phases), digest);
     }
 
+    /// How much time has passed by itself since the start, as programs see it: with
+    /// [`ClockKind::User`], the same however PEs are run.
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        match self.config.clock.kind {
+            ClockKind::User => self.totals.user_instructions,
+            // The emulators' time stamps are nanoseconds.
+            ClockKind::Machine => machine::now(),
+        }
+    }
+
     /// Does what a committed delimiter asks for.
     fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
         let engine = &mut self.current.engine;
@@ -466,8 +479,8 @@ impl Run<'_> {
                 }
             }
             Duty::ReadTime { with_processor, length } => {
-                let now = machine::now();
-                let state = engine.state_mut();
+                let now = self.linux.time_stamp(self.now_ns());
+                let state = self.current.engine.state_mut();
                 state.rax = now & u64::from(u32::MAX);
                 state.rdx = now >> 32;
                 if with_processor {
@@ -488,9 +501,10 @@ impl Run<'_> {
     /// Performs the system call that the current process is at, `count` instructions
     /// after the beginning of its PE.
     fn syscall(&mut self, count: u64) -> Step {
-        let engine = &mut self.current.engine;
-        let rip = engine.state().rip;
-        let next = self.linux.syscall(&mut self.machine.space, engine.state_mut(), machine::now());
+        let now_ns = self.now_ns();
+        let state = self.current.engine.state_mut();
+        let rip = state.rip;
+        let next = self.linux.syscall(&mut self.machine.space, state, now_ns);
         self.step(next, count, None, rip)
     }
 

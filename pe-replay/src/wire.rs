@@ -10,6 +10,7 @@
 
 pub mod brief;
 pub mod channel;
+pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod end;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use pe_replay::wire::clock::Clock;
 use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, TimedPhase};
 
@@ -92,12 +93,19 @@ pub struct Runner<'a> {
     /// A flip in every replayed run.
     inject: Option<Injection>,
     timeout: Duration,
+    clock: Clock,
 }
 
 impl<'a> Runner<'a> {
     /// Makes a runner for a kernel that is built.
-    pub fn new(kernel: PathBuf, model: &'a Model, inject: Option<Injection>, timeout: Duration) -> Self {
-        Self { kernel, model, inject, timeout }
+    pub fn new(
+        kernel: PathBuf,
+        model: &'a Model,
+        inject: Option<Injection>,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Self {
+        Self { kernel, model, inject, timeout, clock }
     }
 
     /// Runs all cases and their baselines, each once.
@@ -145,6 +153,7 @@ impl<'a> Runner<'a> {
         request.processor = case.processor;
         (request.counter, request.counter_faults) = (case.counter, case.faults);
         request.timeout = self.timeout;
+        request.clock = self.clock;
         let replayed = case.policy.mode != Mode::Off;
         request.injections.extend(self.inject.filter(|_| replayed));
         let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;

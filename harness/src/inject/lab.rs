@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use pe_replay::wire::clock::Clock;
 use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
@@ -14,6 +15,7 @@ use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
 
 use super::subject::Subject;
 use crate::batch::{self, Ended};
+use crate::clock;
 use crate::machine::{self, Silent};
 use crate::request::Request;
 use crate::verdict::Ending;
@@ -41,17 +43,28 @@ pub type Outcome = Result<Ended, String>;
 pub struct Lab {
     kernel: PathBuf,
     mutation: Option<Mutation>,
+    clock: Clock,
 }
 
 impl Lab {
     /// With this kernel.
     pub fn new(kernel: PathBuf) -> Self {
-        Self { kernel, mutation: None }
+        Self { kernel, mutation: None, clock: Clock::default() }
     }
 
     /// With a kernel that leaves a part of the engine out.
     pub fn of_mutant(kernel: PathBuf, mutation: Mutation) -> Self {
-        Self { kernel, mutation: Some(mutation) }
+        Self { kernel, mutation: Some(mutation), clock: Clock::default() }
+    }
+
+    /// The lab with another clock for its programs.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What programs take for the time in it.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The kernel.
@@ -71,7 +84,7 @@ impl Lab {
     /// One boot: it makes at least one run.
     fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut request = Request { memory_mib: MEMORY_MIB, timeout: PATIENCE, ..Request::job(Job::Batch) };
-        request.mutation = self.mutation;
+        (request.mutation, request.clock) = (self.mutation, self.clock);
         let mut programs = BTreeMap::new();
         for Trial { subject, policy, flips } in trials {
             programs.insert(subject.name(), subject.elf());
@@ -124,7 +137,7 @@ impl fmt::Display for Trial<'_> {
         if comparison != Comparison::Bytes {
             write!(f, " --compare {}", comparison.name())?;
         }
-        write!(f, " --limit {limit} --max-dirty {max_dirty}")?;
+        write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock::words(self.subject.clock()))?;
         self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
     }
 }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use pe_replay::wire::clock::Clock;
 use pe_replay::wire::config::Job;
 use pe_replay::wire::end::End;
 use pe_replay::wire::record::Records;
@@ -62,6 +63,7 @@ const HANG_FACTOR: u64 = 8;
 /// A program, and its undisturbed run.
 pub struct Subject {
     plan: &'static Plan,
+    clock: Clock,
     elf: Vec<u8>,
     shown: Shown,
     instructions: Vec<u64>,
@@ -115,8 +117,14 @@ impl Subject {
 
     fn new(lab: &Lab, plan: &'static Plan) -> Result<Self> {
         let elf = request::read_program(&artifacts::program(plan.name)?)?;
-        let mut subject =
-            Self { plan, elf, shown: Shown::default(), instructions: Vec::new(), memory: Vec::new() };
+        let mut subject = Self {
+            plan,
+            clock: lab.clock(),
+            elf,
+            shown: Shown::default(),
+            instructions: Vec::new(),
+            memory: Vec::new(),
+        };
         subject.instructions = subject.lengths(lab)?;
         Ok(subject)
     }
@@ -168,7 +176,8 @@ impl Subject {
     /// The instructions of each PE, from a trace.
     fn lengths(&self, lab: &Lab) -> Result<Vec<u64>> {
         let policy = Policy { mode: Mode::Off, limit: self.plan.limit, ..Policy::DEFAULT };
-        let mut request = Request { policy, memory_mib: MEMORY_MIB, ..Request::job(Job::Run) };
+        let mut request =
+            Request { policy, memory_mib: MEMORY_MIB, clock: lab.clock(), ..Request::job(Job::Run) };
         request.contents.program = Some(self.elf.clone());
         request.contents.argv = vec![self.name().as_bytes().to_vec()];
         let finished = machine::boot(&request.boot(lab.kernel().to_owned())?, &mut Silent)?;
@@ -180,6 +189,11 @@ impl Subject {
     /// The program's name.
     pub fn name(&self) -> &'static str {
         self.plan.name
+    }
+
+    /// What it takes for the time.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The program.

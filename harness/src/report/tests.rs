@@ -2,6 +2,7 @@
 //! Summaries of a made-up run, against a golden text.
 
 use pe_replay::wire::VERSION;
+use pe_replay::wire::clock::ClockKind;
 use pe_replay::wire::end::End;
 use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
 use pe_replay::{DelimiterKind, Events, Field, Policy};
@@ -14,6 +15,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
         version: VERSION,
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
+        clock: ClockKind::User,
         policy: Policy::default(),
         margin_far: 0,
         margin_near: 0,

@@ -27,7 +27,7 @@ impl fmt::Display for Summary {
         let policy = self.header.policy;
         writeln!(
             f,
-            "mode {}, recovery {}, compare {}, flush {}, limit {} instructions, {} dirty pages, counter {}, unit {}",
+            "mode {}, recovery {}, compare {}, flush {}, limit {} instructions, {} dirty pages, counter {}, clock {}, unit {}",
             policy.mode.name(),
             policy.recovery.name(),
             policy.comparison.name(),
@@ -35,6 +35,7 @@ impl fmt::Display for Summary {
             policy.limit,
             policy.max_dirty,
             self.header.counter.name(),
+            self.header.clock.name(),
             unit_name(self.header.unit),
         )?;
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");

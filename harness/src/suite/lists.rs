@@ -13,6 +13,7 @@ mod list;
 mod origin;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pe_replay::wire::clock::Clock;
 use pe_replay::{Mode, Policy};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,6 +23,8 @@ use inputs::{Group, MODES};
 use kept::{Found, Held};
 use list::Line;
 use origin::Makers;
+
+use crate::request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "lists::on_bochs", run: on_bochs },
@@ -64,7 +67,9 @@ fn input(setting: &Setting) -> String {
     // Busybox is a file for its own shell.
     let files = setting.files.iter().filter(|(name, _)| name != super::programs::BUSYBOX);
     let files = files.map(|(name, bytes)| format!(", {name} {}", said(bytes)));
-    format!("seed {}, stdin {}{}", crate::request::SEED, said(&setting.stdin), files.collect::<String>())
+    let (stdin, files) = (said(&setting.stdin), files.collect::<String>());
+    let Clock { kind, date_s } = Clock::default();
+    format!("seed {}, {} clock from {date_s} on, stdin {stdin}{files}", request::SEED, kind.name())
 }
 
 /// What is known of a program in one boot.

@@ -9,12 +9,15 @@ mod process;
 mod processes;
 mod shared;
 mod signal;
+mod time;
 
 use std::collections::BTreeMap;
 
 use linux_raw_sys::errno;
-use pe_replay::Uprr;
-use pe_replay::wire::config::entry;
+use pe_replay::wire::clock::Clock;
+use pe_replay::wire::config::{Config, Job, Sink, entry};
+use pe_replay::wire::counter::{CounterChoice, CounterFaults};
+use pe_replay::{Policy, Uprr};
 use syscalls::Sysno;
 
 use crate::archive::Archive;
@@ -66,6 +69,25 @@ fn archive(entries: &[(&str, &[u8])]) -> Archive<'static> {
     Archive::new(Box::leak(bytes.into_boxed_slice()))
 }
 
+/// The usual one; a program is promised all the frames there are.
+fn config() -> Config {
+    Config {
+        job: Job::Run,
+        policy: Policy::default(),
+        seed: 1,
+        channel_base: 0,
+        channel_size: 0,
+        sink: Sink::Memory,
+        trace: false,
+        injections: Default::default(),
+        mutation: None,
+        counter: CounterChoice::default(),
+        counter_faults: CounterFaults::default(),
+        clock: Clock::default(),
+        memory_len: 2 * FRAMES * PAGE_LEN,
+    }
+}
+
 /// A process and its machine, with the memory and registers of all others.
 struct Process {
     linux: Linux,
@@ -90,7 +112,7 @@ impl Process {
             ("files/bin/other", &program()),
         ]);
         let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
-        let linux = Linux::load(&archive, 1, &mut space, &mut uprr).unwrap();
+        let linux = Linux::load(&archive, &config(), &mut space, &mut uprr).unwrap();
         Self { linux, id: FIRST_ID, space, uprr, others: BTreeMap::new(), now: 0 }
     }
 

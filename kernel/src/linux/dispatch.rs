@@ -211,7 +211,7 @@ impl Linux {
             Sysno::uname => self.uname(space, a),
             Sysno::personality => Ok(0),
             Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
-            Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32),
+            Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32, e),
             Sysno::fork => self.clone(space, uprr, SIGCHLD, 0, [0; 2]),
             Sysno::vfork => self.clone(space, uprr, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
             Sysno::clone => self.clone(space, uprr, a as u32, b, [c, d]),

@@ -52,7 +52,7 @@ impl Linux {
         let lost = Failure::End(Next::OutOfMemory);
         self.task.memory.unmap(space, 0, USER_END).map_err(|_| lost)?;
         let (memory, stack) =
-            super::loader::load(space, &image, self.memory_len, &arguments, &environment, random)
+            super::loader::load(space, &image, self.promised_len(), &arguments, &environment, random)
                 .map_err(|_| lost)?;
         self.task.memory = memory;
         while let Some(closed) = self.task.descriptors.close_one(true) {

@@ -13,6 +13,7 @@ use super::fallible;
 use super::layout::Layout;
 use super::signal::{Detail, Info};
 use super::task::{FIRST_ID, MAX_PROCESSES, OUTSIDE_ID, Status, Waiting, Why, Zombie};
+use super::time_calls::{TICK_NS, rusage};
 use super::user::User;
 use crate::mem::space::{OutOfFrames, Space};
 
@@ -110,17 +111,20 @@ impl Linux {
     }
 
     /// Ends the current process, which is not the first; another one is the current
-    /// one then.
+    /// one then. `now_ns` is as for [`syscall`](Self::syscall).
     ///
     /// # Panics
     /// If there is no other process.
-    pub fn end(&mut self, status: Status) {
+    pub fn end(&mut self, status: Status, now_ns: u64) {
+        self.clock.now_ns = now_ns;
+        self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
         while let Some(closed) = self.task.descriptors.close_one(false) {
             self.drop_description(closed);
         }
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);
+        let (cpu_ns, user_ticks) = (ended.cpu.total_ns(), ended.cpu.own_ns / TICK_NS);
         self.release_vfork(ended.id);
         if self.task.waiting.is_some_and(|it| it.why == Why::Vfork { child: ended.id }) {
             self.task.waiting = None;
@@ -135,13 +139,13 @@ impl Linux {
             if task.id == ended.parent {
                 heard = !task.signals.is_ignored(SIGCHLD);
                 let (code, status) = status.details();
-                let detail = Detail::Child { process: ended.id as u32, status };
+                let detail = Detail::Child { process: ended.id as u32, status, user_ticks };
                 // There is such a signal.
                 let _ = task.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
             }
         }
         if heard {
-            self.zombies.push(Zombie { id: ended.id, parent: ended.parent, status });
+            self.zombies.push(Zombie { id: ended.id, parent: ended.parent, status, cpu_ns });
         }
         self.events += 1;
     }
@@ -165,7 +169,12 @@ impl Linux {
                 }
         };
         match self.zombies.iter().position(|zombie| is_wanted(zombie.id, zombie.parent)) {
-            Some(index) if takes => Ok(Some(self.zombies.remove(index))),
+            Some(index) if takes => {
+                let taken = self.zombies.remove(index);
+                let children_ns = &mut self.task.cpu.children_ns;
+                *children_ns = children_ns.saturating_add(taken.cpu_ns);
+                Ok(Some(taken))
+            }
             Some(index) => Ok(Some(self.zombies[index])),
             None if self.others.iter().any(|task| is_wanted(task.id, task.parent)) => Ok(None),
             None => Err(ECHILD),
@@ -191,7 +200,7 @@ impl Linux {
             self.user(space).write(status, &zombie.status.word().to_le_bytes())?;
         }
         if usage != 0 {
-            self.user(space).write(usage, &[0; 144])?;
+            self.user(space).write(usage, &rusage(zombie.cpu_ns))?;
         }
         self.ended_child(Wanted::One(zombie.id), true)?;
         Ok(zombie.id)
@@ -205,6 +214,7 @@ impl Linux {
         id: i32,
         information: u64,
         options: u32,
+        usage: u64,
     ) -> Reply {
         if options & !(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WAIT_THREADS) != 0
             || options & (WEXITED | WSTOPPED | WCONTINUED) == 0
@@ -228,6 +238,9 @@ impl Linux {
         };
         if information != 0 {
             self.user(space).write(information, &found.0)?;
+        }
+        if let Some(zombie) = ended.filter(|_| usage != 0) {
+            self.user(space).write(usage, &rusage(zombie.cpu_ns))?;
         }
         if let Some(zombie) = ended.filter(|_| options & WNOWAIT == 0) {
             self.ended_child(Wanted::One(zombie.id), true)?;

@@ -3,13 +3,14 @@
 
 use pe_replay::Uprr;
 use pe_replay::uprr::{Extended, INTERRUPT_FLAG};
-use pe_replay::wire::config::entry;
+use pe_replay::wire::config::{Config, entry};
 use pe_replay::wire::end::Refusal;
 
 use super::Linux;
 use super::area::{Area, Kind};
 use super::elf::Image;
 use super::memory::{Memory, page_down, page_up};
+use super::promised_len;
 use super::random::Random;
 use super::stack::{Contents, StackError, strings};
 use crate::arch::processor::hwcap;
@@ -58,7 +59,7 @@ fn load_segments(memory: &mut Memory, space: &mut Space, image: &Image<'_>) -> R
 pub fn load(
     space: &mut Space,
     image: &Image<'_>,
-    memory_len: u64,
+    commit_limit: u64,
     arguments: &[&[u8]],
     environment: &[&[u8]],
     random: [u8; 16],
@@ -67,7 +68,7 @@ pub fn load(
     if needed > frame::free_count() {
         return Err(out_of_memory(needed));
     }
-    let mut memory = Memory::new(memory_len);
+    let mut memory = Memory::new(commit_limit);
     load_segments(&mut memory, space, image)?;
     let image_end = image.segments.iter().map(|segment| segment.end).max().unwrap_or(0);
     memory.start_heap(image_end);
@@ -94,10 +95,10 @@ pub fn load(
 impl Linux {
     /// Loads the archive's program into `space`, builds its stack and sets its registers.
     ///
-    /// `seed` is that of all randomness which the program sees.
+    /// Of the configuration, this looks at what the program sees: seed, clock and memory.
     pub fn load(
         archive: &Archive<'static>,
-        seed: u64,
+        config: &Config,
         space: &mut Space,
         uprr: &mut Uprr,
     ) -> Result<Self, Refusal> {
@@ -111,15 +112,13 @@ impl Linux {
             // As on Linux: a program always has an argv[0].
             super::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
         }
-        let memory_len = frame::free_count().saturating_mul(PAGE_LEN);
-        let mut random = Random::new(seed);
+        let mut random = Random::new(config.seed);
         let mut random_bytes = [0; 16];
         random.fill(&mut random_bytes);
         let (memory, stack_pointer) =
-            load(space, &image, memory_len, &arguments, &environment, random_bytes)?;
+            load(space, &image, promised_len(config.memory_len), &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
-        let linux =
-            Self::new(archive, memory, memory_len, random, name).map_err(|_| out_of_memory(needed))?;
+        let linux = Self::new(archive, config, memory, random, name).map_err(|_| out_of_memory(needed))?;
         start(uprr, image.entry, stack_pointer);
         Ok(linux)
     }

@@ -12,7 +12,6 @@ use super::descriptor::{Description, Object};
 use super::errno::{EEXIST, Errno};
 use super::fallible;
 use super::fs::{Device, Follow, Fs, InodeId, Node};
-use super::time_calls::NANOSECONDS;
 use crate::archive::Archive;
 
 const DEVICES: [(&str, Device); 8] = [
@@ -38,9 +37,10 @@ fn program_path(name: &[u8]) -> Result<Vec<u8>, Errno> {
 }
 
 impl Linux {
-    /// Fills the file system: the archive's files first, then what is missing.
+    /// Fills the file system: the archive's files first, then what is missing. All files
+    /// are as old as the program.
     pub(super) fn populate(&mut self, archive: &Archive<'static>, program: &[u8]) -> Result<(), Errno> {
-        let boot_time_ns = self.clock.boot_time_ns();
+        let start_ns = self.clock.start_ns();
         for file in archive.files() {
             let node = match file.mode & S_IFMT {
                 S_IFDIR => Fs::new_directory(),
@@ -48,29 +48,27 @@ impl Linux {
                 _ => Node::File(Content::borrowed(file.bytes)?),
             };
             let path = file.path.trim_end_matches('/').as_bytes();
-            let modified_ns = file.modified_s.saturating_mul(NANOSECONDS);
-            self.install(path, node, file.mode, modified_ns)?;
+            self.install(path, node, file.mode, start_ns)?;
         }
-        self.install(b"/tmp", Fs::new_directory(), 0o1777, boot_time_ns)?;
+        self.install(b"/tmp", Fs::new_directory(), 0o1777, start_ns)?;
         for (path, device) in DEVICES {
-            self.install(path.as_bytes(), Node::Device(device), 0o666, boot_time_ns)?;
+            self.install(path.as_bytes(), Node::Device(device), 0o666, start_ns)?;
         }
         let path = program_path(program)?;
         if let Some(bytes) = archive.find(entry::PROGRAM)
             && path != b"/"
         {
-            self.install(&path, Node::File(Content::borrowed(bytes)?), 0o755, boot_time_ns)?;
-            self.install(b"/proc/self/exe", Node::Link(path), 0o777, boot_time_ns)?;
+            self.install(&path, Node::File(Content::borrowed(bytes)?), 0o755, start_ns)?;
+            self.install(b"/proc/self/exe", Node::Link(path), 0o777, start_ns)?;
         }
         Ok(())
     }
 
     /// Makes a file; what is there already stays, and paths that cannot be are left out.
-    fn install(&mut self, path: &[u8], node: Node, mode: u32, modified_ns: u64) -> Result<(), Errno> {
-        let boot_time_ns = self.clock.boot_time_ns();
-        let created = self.fs.create_parents(path, boot_time_ns).and_then(|()| {
+    fn install(&mut self, path: &[u8], node: Node, mode: u32, start_ns: u64) -> Result<(), Errno> {
+        let created = self.fs.create_parents(path, start_ns).and_then(|()| {
             let place = self.fs.locate(InodeId::ROOT, path, Follow::No)?;
-            self.fs.create(&place, node, mode, modified_ns)
+            self.fs.create(&place, node, mode, start_ns)
         });
         match created {
             Ok(_) | Err(EEXIST) => Ok(()),
@@ -86,8 +84,8 @@ impl Linux {
     /// Opens the standard descriptors: a file for input, the channel for output.
     pub(super) fn open_standard(&mut self, archive: &Archive<'static>) -> Result<(), Errno> {
         let input = Content::borrowed(archive.find(entry::STDIN).unwrap_or(&[]))?;
-        let now_ns = self.clock.boot_time_ns();
-        let input = self.fs.create_nameless(Node::File(input), 0o600, now_ns)?;
+        let start_ns = self.clock.start_ns();
+        let input = self.fs.create_nameless(Node::File(input), 0o600, start_ns)?;
         let standard =
             [(Object::Inode(input), O_RDONLY), (Object::Output(1), O_WRONLY), (Object::Output(2), O_WRONLY)];
         for (object, flags) in standard {

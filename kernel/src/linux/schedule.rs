@@ -42,9 +42,10 @@ impl Linux {
     }
 
     /// Chooses the next one after the process `last`, in the order of their numbers;
-    /// if all wait, time passes until one need not. `now` is the time since boot.
-    pub fn turn(&mut self, last: u64, now: u64) -> Turn {
-        self.clock.now_ns = now;
+    /// if all wait, time passes until one need not. `now_ns` is as for
+    /// [`syscall`](Self::syscall).
+    pub fn turn(&mut self, last: u64, now_ns: u64) -> Turn {
+        self.clock.now_ns = now_ns;
         loop {
             let all = self.others.iter().chain(core::iter::once(&self.task));
             let ready = all.clone().filter(|task| self.is_ready(task)).map(|task| task.id);
@@ -67,6 +68,7 @@ impl Linux {
             let Some(other) = self.others.iter_mut().find(|task| task.id == id) else {
                 panic!("process {id} has ended")
             };
+            self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
             core::mem::swap(&mut self.task, other);
         }
     }

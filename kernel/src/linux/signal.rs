@@ -82,6 +82,8 @@ pub enum Detail {
         process: u32,
         /// Its exit status, or the signal that ended it.
         status: u32,
+        /// How long it had the processor, in ticks of `times`.
+        user_ticks: u64,
     },
     /// Who sent it.
     Sender {
@@ -111,7 +113,9 @@ impl Info {
         match self.detail {
             Detail::None => layout,
             Detail::Address(address) => layout.u64(16, address),
-            Detail::Child { process, status } => layout.u32(16, process).u32(24, status),
+            Detail::Child { process, status, user_ticks } => {
+                layout.u32(16, process).u32(24, status).u64(32, user_ticks)
+            }
             // Everybody is root.
             Detail::Sender { process } => layout.u32(16, process).u32(20, 0),
         }

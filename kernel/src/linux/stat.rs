@@ -6,12 +6,12 @@ use linux_raw_sys::general::{
 };
 
 use super::Linux;
+use super::clock::NANOSECONDS;
 use super::descriptor::Object;
 use super::errno::{EINVAL, Errno, Reply};
 use super::fs::{Device, Node};
 use super::layout::Layout;
 use super::path_calls::PathAt;
-use super::time_calls::NANOSECONDS;
 use crate::mem::space::{PAGE_LEN, Space};
 
 /// `st_dev` of everything here, and of the pipes to the host.
@@ -74,7 +74,7 @@ impl Linux {
                 mode: S_IFIFO | 0o600,
                 special: (0, 0),
                 length: 0,
-                modified_ns: self.clock.boot_time_ns(),
+                modified_ns: self.clock.start_ns(),
             }),
             Object::Inode(id) => {
                 let inode = self.fs.inode(id)?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What belongs to one process, and who waits for what.
 
+use super::clock::CpuTime;
 use super::descriptor::Descriptors;
 use super::fallible::Exhausted;
 use super::fs::InodeId;
@@ -118,6 +119,8 @@ pub struct Task {
     pub waiting: Option<Waiting>,
     /// Bytes that the system call which waits has transferred so far.
     pub transferred: u64,
+    /// How long it has had the processor.
+    pub cpu: CpuTime,
 }
 
 impl Task {
@@ -135,6 +138,7 @@ impl Task {
             name: self.name,
             waiting: None,
             transferred: 0,
+            cpu: CpuTime::default(),
         })
     }
 }
@@ -148,4 +152,6 @@ pub struct Zombie {
     pub parent: u64,
     /// What has become of it.
     pub status: Status,
+    /// How long it and the children it has waited for have had the processor.
+    pub cpu_ns: u64,
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-//! Clocks, and waiting for them.
+//! The calls that read clocks, and those that wait for them.
 //!
-//! Time is the machine's own since boot, so it repeats with the run. While all
-//! processes wait, nothing runs: their clocks are moved on to where the first one
-//! goes on.
+//! While all processes wait, nothing runs: their clocks are moved on to where the first
+//! one goes on.
 
 use linux_raw_sys::general::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
@@ -12,59 +11,18 @@ use linux_raw_sys::general::{
 };
 
 use super::Linux;
+use super::clock::NANOSECONDS;
 use super::errno::{EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
-use crate::mem::frame;
-use crate::mem::space::{PAGE_LEN, Space};
+use crate::mem::space::Space;
 
-/// Nanoseconds in a second.
-pub const NANOSECONDS: u64 = 1_000_000_000;
-/// When every machine boots: 2000-01-01T00:00:00Z, in seconds since 1970.
-const BOOT_TIME_S: u64 = 946_684_800;
+/// Of a clock number that is negative: what it counts (`CPUCLOCK_MAX` and above is no
+/// processor time), and whether it is a thread's (include/linux/posix-timers.h).
+const CPU_CLOCK_KIND: i32 = 3;
+const CPU_CLOCK_THREAD: i32 = 4;
+
 /// Nanoseconds in a tick of `times` (AT_CLKTCK is 100).
-const TICK_NS: u64 = NANOSECONDS / 100;
-
-/// The program's clocks.
-#[derive(Default)]
-pub struct Clock {
-    /// Nanoseconds since boot at the current system call.
-    pub now_ns: u64,
-    /// Nanoseconds that were slept.
-    slept_ns: u64,
-}
-
-impl Clock {
-    /// Monotonic time.
-    pub fn monotonic_ns(&self) -> u64 {
-        self.now_ns.saturating_add(self.slept_ns)
-    }
-
-    /// Nanoseconds since 1970 at boot.
-    pub fn boot_time_ns(&self) -> u64 {
-        BOOT_TIME_S * NANOSECONDS
-    }
-
-    /// Nanoseconds since 1970.
-    pub fn realtime_ns(&self) -> u64 {
-        self.boot_time_ns().saturating_add(self.monotonic_ns())
-    }
-
-    /// Lets time pass.
-    pub fn sleep(&mut self, duration_ns: u64) {
-        self.slept_ns = self.slept_ns.saturating_add(duration_ns);
-    }
-
-    fn read(&self, clock: u32) -> Result<u64, Errno> {
-        match clock {
-            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Ok(self.realtime_ns()),
-            CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => {
-                Ok(self.monotonic_ns())
-            }
-            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(self.now_ns),
-            _ => Err(EINVAL),
-        }
-    }
-}
+pub const TICK_NS: u64 = NANOSECONDS / 100;
 
 /// A `struct timespec` in nanoseconds.
 pub fn nanoseconds(seconds: u64, fraction: u64) -> Result<u64, Errno> {
@@ -74,7 +32,49 @@ pub fn nanoseconds(seconds: u64, fraction: u64) -> Result<u64, Errno> {
     Ok(seconds.saturating_mul(NANOSECONDS).saturating_add(fraction))
 }
 
+/// A `struct rusage` of this much user time.
+pub fn rusage(used_ns: u64) -> [u8; 144] {
+    Layout::<144>::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000).0
+}
+
 impl Linux {
+    /// What the time stamp counter shows; `now_ns` is as for [`syscall`](Self::syscall).
+    pub fn time_stamp(&mut self, now_ns: u64) -> u64 {
+        self.clock.now_ns = now_ns;
+        self.clock.monotonic_ns()
+    }
+
+    /// Processor time of the current process.
+    fn own_cpu_ns(&self) -> u64 {
+        self.task.cpu.own_ns.saturating_add(self.clock.turn_ns())
+    }
+
+    /// Reads a clock by its number.
+    fn clock_ns(&self, clock: u32) -> Result<u64, Errno> {
+        match clock {
+            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Ok(self.clock.realtime_ns()),
+            CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => {
+                Ok(self.clock.monotonic_ns())
+            }
+            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(self.own_cpu_ns()),
+            clock => self.cpu_clock_ns(clock as i32),
+        }
+    }
+
+    /// Reads the clock of a process or thread, whose number is negative.
+    fn cpu_clock_ns(&self, clock: i32) -> Result<u64, Errno> {
+        if clock >= 0 || clock & CPU_CLOCK_KIND == CPU_CLOCK_KIND {
+            return Err(EINVAL);
+        }
+        let id = !(clock >> 3) as u64;
+        if id == 0 || id == self.task.id {
+            return Ok(self.own_cpu_ns());
+        }
+        // Another process's threads cannot be asked.
+        let other = self.others.iter().find(|task| task.id == id && clock & CPU_CLOCK_THREAD == 0);
+        Ok(other.ok_or(EINVAL)?.cpu.own_ns)
+    }
+
     /// Reads a `struct timespec`.
     pub(super) fn timespec(&mut self, space: &mut Space, address: u64) -> Result<u64, Failure> {
         let timespec: [u8; 16] = self.user(space).structure(address)?;
@@ -89,13 +89,13 @@ impl Linux {
 
     /// `clock_gettime`.
     pub(super) fn clock_gettime(&mut self, space: &mut Space, clock: u32, address: u64) -> Reply {
-        let value_ns = self.clock.read(clock)?;
+        let value_ns = self.clock_ns(clock)?;
         self.write_timespec(space, address, value_ns)
     }
 
     /// `clock_getres`.
     pub(super) fn clock_getres(&mut self, space: &mut Space, clock: u32, address: u64) -> Reply {
-        self.clock.read(clock)?;
+        self.clock_ns(clock)?;
         if address == 0 {
             return Ok(0);
         }
@@ -141,7 +141,7 @@ impl Linux {
         flags: u32,
         request: u64,
     ) -> Reply {
-        let now_ns = self.clock.read(clock)?;
+        let now_ns = self.clock_ns(clock)?;
         let wanted_ns = self.timespec(space, request)?;
         let duration_ns = match flags & TIMER_ABSTIME {
             0 => wanted_ns,
@@ -154,7 +154,8 @@ impl Linux {
     /// `times`.
     pub(super) fn times(&mut self, space: &mut Space, address: u64) -> Reply {
         if address != 0 {
-            let tms = Layout::<32>::new().u64(0, self.clock.now_ns / TICK_NS);
+            let (own_ns, children_ns) = (self.own_cpu_ns(), self.task.cpu.children_ns);
+            let tms = Layout::<32>::new().u64(0, own_ns / TICK_NS).u64(16, children_ns / TICK_NS);
             self.user(space).write(address, &tms.0)?;
         }
         Ok(self.clock.monotonic_ns() / TICK_NS)
@@ -165,21 +166,20 @@ impl Linux {
         const THREAD: i32 = RUSAGE_THREAD as i32;
         const OWN: i32 = RUSAGE_SELF as i32;
         let used_ns = match who {
-            OWN | THREAD => self.clock.now_ns,
-            RUSAGE_CHILDREN => 0,
+            OWN | THREAD => self.own_cpu_ns(),
+            RUSAGE_CHILDREN => self.task.cpu.children_ns,
             _ => return Err(EINVAL.into()),
         };
-        let rusage = Layout::<144>::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000);
-        self.user(space).write(address, &rusage.0)?;
+        self.user(space).write(address, &rusage(used_ns))?;
         Ok(0)
     }
 
-    /// `sysinfo`.
+    /// `sysinfo`: what is free is what a program is promised, not what is left of it.
     pub(super) fn sysinfo(&mut self, space: &mut Space, address: u64) -> Reply {
         let sysinfo = Layout::<112>::new()
             .u64(0, self.clock.monotonic_ns() / NANOSECONDS)
             .u64(32, self.memory_len)
-            .u64(40, frame::free_count().saturating_mul(PAGE_LEN))
+            .u64(40, self.promised_len())
             .u16(80, 1)
             .u32(104, 1);
         self.user(space).write(address, &sysinfo.0)?;
@@ -190,18 +190,6 @@ impl Linux {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sleep_moves_the_clocks_but_costs_no_processor_time() {
-        let mut clock = Clock { now_ns: 5, ..Clock::default() };
-        clock.sleep(NANOSECONDS);
-        assert_eq!(clock.read(CLOCK_MONOTONIC), Ok(NANOSECONDS + 5));
-        assert_eq!(clock.read(CLOCK_REALTIME), Ok((BOOT_TIME_S + 1) * NANOSECONDS + 5));
-        assert_eq!(clock.read(CLOCK_PROCESS_CPUTIME_ID), Ok(5));
-        assert_eq!(clock.read(99), Err(EINVAL));
-        clock.sleep(u64::MAX);
-        assert_eq!(clock.read(CLOCK_REALTIME), Ok(u64::MAX));
-    }
 
     #[test]
     fn times_that_are_none_are_refused() {

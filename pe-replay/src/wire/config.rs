@@ -4,6 +4,7 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Clock;
 use super::counter::{CounterChoice, CounterFaults};
 use super::{VERSION, WireError};
 use crate::compare::Field;
@@ -114,6 +115,11 @@ pub struct Config {
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
     pub counter_faults: CounterFaults,
+    /// What programs take for the time.
+    pub clock: Clock,
+    /// Memory for kernel and program in bytes: what a program is told of depends on this
+    /// alone, not on what is free.
+    pub memory_len: u64,
 }
 
 impl Config {
@@ -133,6 +139,8 @@ impl Config {
         }
         let config: Self = postcard::from_bytes(rest).map_err(|_| WireError::Malformed)?;
         let flips_exist = config.injections.iter().all(Injection::is_possible);
-        if config.policy.is_within_bounds() && flips_exist { Ok(config) } else { Err(WireError::Malformed) }
+        let fits =
+            config.policy.is_within_bounds() && flips_exist && config.clock.date_s <= Clock::MAX_DATE_S;
+        if fits { Ok(config) } else { Err(WireError::Malformed) }
     }
 }

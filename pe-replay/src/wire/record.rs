@@ -10,6 +10,7 @@ use pmu::exact;
 use serde::{Deserialize, Serialize};
 
 use super::brief::{BriefRecord, DigestedRecord};
+use super::clock::ClockKind;
 pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
@@ -37,6 +38,8 @@ pub struct TraceHeader {
     pub unit: Unit,
     /// Counter back end.
     pub counter: CounterKind,
+    /// What the program's time passed by.
+    pub clock: ClockKind,
     /// How PEs were run.
     pub policy: Policy,
     /// How much earlier than a target the counter was armed, from afar.

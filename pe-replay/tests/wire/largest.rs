@@ -3,6 +3,7 @@
 
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::WireError;
+use pe_replay::wire::clock::{Clock, ClockKind};
 use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
@@ -53,6 +54,8 @@ fn the_largest_values_fit() {
             shared: u32::MAX,
             seed: u64::MAX,
         },
+        clock: Clock { kind: ClockKind::Machine, date_s: u64::MAX },
+        memory_len: u64::MAX,
     };
     // It fits, but no kernel takes such bounds and flips.
     assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));

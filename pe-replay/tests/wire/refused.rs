@@ -2,6 +2,7 @@
 //! What is no message, or none of this version, is refused.
 
 use pe_replay::Target;
+use pe_replay::wire::clock::Clock;
 use pe_replay::wire::config::Config;
 use pe_replay::wire::end::EndRecord;
 use pe_replay::wire::record::{Record, Records};
@@ -95,4 +96,5 @@ fn bounds_and_flips_that_do_not_exist_are_refused() {
     refused(|config| config.injections[0].bit = 64);
     refused(|config| config.injections[0].target = Target::Rflags);
     refused(|config| config.injections[1].bit = 8);
+    refused(|config| config.clock.date_s = Clock::MAX_DATE_S + 1);
 }

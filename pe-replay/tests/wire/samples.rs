@@ -3,6 +3,7 @@
 
 use pe_replay::stop::DelimiterKind;
 use pe_replay::wire::VERSION;
+use pe_replay::wire::clock::{Clock, ClockKind};
 use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::wire::end::{
@@ -51,6 +52,8 @@ pub fn config() -> Config {
             seed: 9,
             ..CounterFaults::default()
         },
+        clock: Clock { kind: ClockKind::Machine, ..Clock::default() },
+        memory_len: 0x1000_0000,
     }
 }
 
@@ -71,6 +74,7 @@ pub fn header() -> TraceHeader {
         version: VERSION,
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
+        clock: ClockKind::Machine,
         policy: Policy { mode: Mode::Dual, ..Policy::DEFAULT },
         margin_far: 300,
         margin_near: 2,
@@ -208,5 +212,5 @@ pub fn ends() -> Vec<(End, &'static str)> {
 pub const TOTALS: &str =
     "0100010203040506070809212228292a2b2c2d2e2f30e807d00f0a0b0c0d0e0f1014151617181b191a1e1f2031";
 
-/// Choice of the counter and its faults.
-pub const COUNTER: &str = "00020701000000000000000000000000000000000009";
+/// Choice of the counter and its faults; then the clock, the date and the memory.
+pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb068080808001";

@@ -20,7 +20,7 @@ fn a_program_starts_as_linux_starts_it() {
 #[test]
 fn what_cannot_be_loaded_is_refused_by_name() {
     let refusal = |entries: &[(&str, &[u8])]| {
-        Linux::load(&archive(entries), 1, &mut Space::default(), &mut Uprr::new(0, 0)).err().unwrap()
+        Linux::load(&archive(entries), &config(), &mut Space::default(), &mut Uprr::new(0, 0)).err().unwrap()
     };
     frame::set_free(FRAMES);
     assert_eq!(refusal(&[]), Refusal::NoProgram);
@@ -34,13 +34,13 @@ fn what_cannot_be_loaded_is_refused_by_name() {
 }
 
 #[test]
-fn time_is_the_machines_and_sleeping_is_quick() {
+fn time_begins_at_the_date_and_sleeping_is_quick() {
     let mut process = Process::new();
     process.now = 5;
     process.poke(DATA, &[0; 16]);
     process.poke(DATA, &[2]);
     assert_eq!(process.call(Sysno::nanosleep, &[DATA, 0]), Ok(0));
-    assert_eq!(process.call(Sysno::time, &[0]), Ok(946_684_802));
+    assert_eq!(process.call(Sysno::time, &[0]), Ok(1_735_689_602));
     assert_eq!(process.call(Sysno::clock_gettime, &[1, DATA]), Ok(0));
     assert_eq!(process.peek(DATA, 16), [2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(process.call(Sysno::clock_gettime, &[77, DATA]), Err(errno::EINVAL));

@@ -68,8 +68,8 @@ impl Process {
     }
 
     /// Ends the current process and goes on as another one.
-    fn end(&mut self, status: Status, next: u64) {
-        self.linux.end(status);
+    pub fn end(&mut self, status: Status, next: u64) {
+        self.linux.end(status, self.now);
         let (space, uprr) = self.others.remove(&next).unwrap();
         (self.space, self.uprr, self.id) = (space, uprr, next);
         self.linux.switch_to(next);
@@ -276,11 +276,11 @@ fn time_passes_while_all_wait_and_for_nobody_else() {
     process.now = 10;
     assert_eq!(process.turn(), child);
     assert_eq!(process.returns(), Ok(0));
-    assert_eq!(process.call(Sysno::time, &[0]), Ok(946_684_802));
+    assert_eq!(process.call(Sysno::time, &[0]), Ok(1_735_689_602));
     process.waits(Sysno::pause, &[]);
     assert_eq!(process.turn(), FIRST_ID);
     assert_eq!(process.returns(), Ok(0));
-    assert_eq!(process.call(Sysno::time, &[0]), Ok(946_684_805));
+    assert_eq!(process.call(Sysno::time, &[0]), Ok(1_735_689_605));
     process.waits(Sysno::pause, &[]);
     assert_eq!(process.linux.turn(FIRST_ID, 20), Turn::Nobody);
 }

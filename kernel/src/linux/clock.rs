@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+//! What programs take for the time.
+//!
+//! Time passes by itself, by what the boot configuration says (the committed user
+//! instructions, or the machine's own time), and while all processes sleep. The caller
+//! says how much has passed; all clocks that a program can read are made from that here,
+//! so they agree.
+
+use pe_replay::wire::clock;
+
+/// Nanoseconds in a second.
+pub const NANOSECONDS: u64 = 1_000_000_000;
+
+/// All clocks of a run.
+pub struct Clock {
+    /// What has passed by itself since the start, in nanoseconds.
+    pub now_ns: u64,
+    /// Nanoseconds that were slept.
+    slept_ns: u64,
+    /// Nanoseconds since 1970 at the start.
+    start_ns: u64,
+    /// What had passed by itself when the current process got the processor.
+    turn_ns: u64,
+}
+
+impl Clock {
+    /// A clock that stands at the start.
+    pub fn new(clock: clock::Clock) -> Self {
+        Self { now_ns: 0, slept_ns: 0, start_ns: clock.date_s.saturating_mul(NANOSECONDS), turn_ns: 0 }
+    }
+
+    /// Monotonic time; the time stamp counter shows it, too.
+    pub fn monotonic_ns(&self) -> u64 {
+        self.now_ns.saturating_add(self.slept_ns)
+    }
+
+    /// Nanoseconds since 1970 at the start.
+    pub fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
+    /// Nanoseconds since 1970.
+    pub fn realtime_ns(&self) -> u64 {
+        self.start_ns.saturating_add(self.monotonic_ns())
+    }
+
+    /// Lets time pass while nothing runs.
+    pub fn sleep(&mut self, duration_ns: u64) {
+        self.slept_ns = self.slept_ns.saturating_add(duration_ns);
+    }
+
+    /// How long the current process has had the processor.
+    pub fn turn_ns(&self) -> u64 {
+        self.now_ns.saturating_sub(self.turn_ns)
+    }
+
+    /// Another process gets the processor; returns how long the one before has had it.
+    pub fn end_turn(&mut self) -> u64 {
+        let turn_ns = self.turn_ns();
+        self.turn_ns = self.now_ns;
+        turn_ns
+    }
+}
+
+/// Processor time of a process, all of it user time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// The process's own, in nanoseconds, its present turn apart.
+    pub own_ns: u64,
+    /// That of the children that it has waited for, and of theirs.
+    pub children_ns: u64,
+}
+
+impl CpuTime {
+    /// Both together: what a parent hears of.
+    pub fn total_ns(self) -> u64 {
+        self.own_ns.saturating_add(self.children_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_moves_the_clocks_but_costs_no_processor_time() {
+        let mut clock = Clock::new(clock::Clock { date_s: 100, ..clock::Clock::default() });
+        clock.now_ns = 5;
+        clock.sleep(NANOSECONDS);
+        assert_eq!(clock.monotonic_ns(), NANOSECONDS + 5);
+        assert_eq!(clock.realtime_ns(), 101 * NANOSECONDS + 5);
+        assert_eq!(clock.turn_ns(), 5);
+        clock.sleep(u64::MAX);
+        assert_eq!(clock.realtime_ns(), u64::MAX);
+    }
+
+    #[test]
+    fn turns_add_up_to_the_time() {
+        let mut clock = Clock::new(clock::Clock::default());
+        clock.now_ns = 7;
+        let first = clock.end_turn();
+        clock.sleep(1000);
+        clock.now_ns = 20;
+        assert_eq!((first, clock.end_turn(), clock.turn_ns()), (7, 13, 0));
+    }
+}
