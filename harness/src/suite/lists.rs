@@ -19,12 +19,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test, bochs};
+use crate::machine::Machine;
+use crate::request;
 use inputs::{Group, MODES};
 use kept::{Found, Held};
 use list::Line;
 use origin::Makers;
-
-use crate::request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "lists::on_bochs", run: on_bochs },
@@ -82,7 +82,7 @@ fn seen(
 ) -> Result<Found> {
     let case = cases.iter().find(|case| inputs::name(case) == name).context("nothing was run")?;
     Ok(Found {
-        machine: if setting.machine == crate::machine::Machine::Qemu { "qemu" } else { "bochs" },
+        machine: if setting.machine == Machine::Qemu { "qemu" } else { "bochs" },
         name: name.to_owned(),
         origin: makers.origin(case.program(), &case.path)?,
         input: input(setting),
