@@ -46,7 +46,7 @@ impl Counts {
 
     /// All of them, by phase.
     pub fn total(&self) -> ByPhase {
-        self.0.values().fold([0; PHASES], |sum, one| add(sum, one))
+        self.0.values().fold([0; PHASES], add)
     }
 }
 

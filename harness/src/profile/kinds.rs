@@ -131,10 +131,8 @@ fn kind(instruction: &Instruction, function: impl Fn() -> String) -> Option<&'st
         Mnemonic::Mov if is_memory(0) && instruction.memory_size() == MemorySize::UInt32 => {
             let direct = instruction.memory_base() == Register::None;
             let in_page = instruction.memory_displacement64().wrapping_sub(APIC) < PAGE_LEN;
-            if !(direct && in_page) && !function().ends_with("apic::write") {
-                return None;
-            }
-            "apic_writes"
+            let is_apic = direct && in_page || function().ends_with("apic::write");
+            return is_apic.then_some("apic_writes");
         }
         _ => return None,
     })

@@ -118,8 +118,8 @@ fn last_name(name: &str) -> String {
         }
     }
     let is_hash = |part: &&str| part.len() == 17 && part.starts_with('h');
-    let parts = plain.rsplit("::").filter(|part| !part.is_empty() && !part.starts_with('{'));
-    parts.filter(|part| !is_hash(part)).next().unwrap_or_default().to_owned()
+    let mut parts = plain.rsplit("::").filter(|part| !part.is_empty() && !part.starts_with('{'));
+    parts.find(|part| !is_hash(part)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
