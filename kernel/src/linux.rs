@@ -18,7 +18,7 @@ mod dispatch;
 mod elf;
 mod errno;
 mod exec;
-mod fallible;
+pub mod fallible;
 mod file_calls;
 mod fork_calls;
 mod fs;

@@ -12,8 +12,11 @@ use super::memory::page_down;
 use super::task::{Key, MAX_PROCESSES, Waiting, Why};
 use crate::mem::space::{PAGE_LEN, Space};
 
+/// The turn of one who waits, and its place among the processes.
+type Queued = (u64, usize);
+
 /// Those who have waited longest, up to `count`, and the others.
-fn first(queue: &mut [(u64, usize)], count: u32) -> (&mut [(u64, usize)], &mut [(u64, usize)]) {
+fn first(queue: &mut [Queued], count: u32) -> (&mut [Queued], &mut [Queued]) {
     let count = queue.len().min(count as usize);
     if count > 0 && count < queue.len() {
         queue.select_nth_unstable(count);
@@ -121,7 +124,7 @@ impl Linux {
     }
 
     /// Those that wait there, with their turns and places in the list; and how many they are.
-    fn queue(&self, at: Key, by: u32) -> ([(u64, usize); MAX_PROCESSES], usize) {
+    fn queue(&self, at: Key, by: u32) -> ([Queued; MAX_PROCESSES], usize) {
         let mut queue = [(0, 0); MAX_PROCESSES];
         let waiting = self.others.iter().enumerate().filter_map(|(index, task)| match task.waiting?.why {
             Why::Futex { key, mask, turn, woken: false } if key == at && mask & by != 0 => {

@@ -191,8 +191,9 @@ impl Memory {
         self.map(space, area).inspect_err(|_| self.objects.retain(|attached| attached.mapped > 0))
     }
 
-    /// Takes away everything between two addresses.
+    /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.resident.reserve_cut(start, end)?;
         let Self { areas, objects, .. } = self;
         let mut is_one_gone = false;
         areas.remove(start, end, |area| {
@@ -201,11 +202,11 @@ impl Memory {
                 is_one_gone |= attached.mapped == 0;
             }
         })?;
-        let discarded = self.discard(space, start, end);
+        self.discard(space, start, end)?;
         if is_one_gone {
             self.objects.retain(|attached| attached.mapped > 0);
         }
-        discarded
+        Ok(())
     }
 
     /// Whether any area is of shared pages, and some were cut since this process looked
@@ -237,8 +238,9 @@ impl Memory {
         Ok(())
     }
 
-    /// Gives back the pages between two addresses; the areas stay.
+    /// Gives back the pages between two addresses; the areas stay. Nothing is changed on error.
     pub fn discard(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.resident.reserve_cut(start, end)?;
         let mut from = start;
         while let Some(run) = self.resident.first_between(from, end) {
             for page in run.clone().step_by(PAGE_LEN as usize) {

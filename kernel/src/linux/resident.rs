@@ -10,6 +10,9 @@ use super::fallible::Exhausted;
 use crate::mem::space::PAGE_LEN;
 use crate::sorted::{Place, Sorted};
 
+/// The most runs that a process may have: pages that are there, each with a hole behind it.
+const MAX_RUNS: usize = 1 << 18;
+
 /// The set of resident pages.
 #[derive(Default)]
 pub struct Resident {
@@ -19,7 +22,7 @@ pub struct Resident {
 impl Resident {
     /// A copy.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        Ok(Self { runs: self.runs.copy().map_err(|_| Exhausted)? })
+        Ok(Self { runs: self.runs.copy()? })
     }
 
     /// The place of the first run that ends behind `address`.
@@ -38,7 +41,15 @@ impl Resident {
     /// comes next; returns where that is now.
     #[inline]
     pub fn reserve(&mut self, place: Place) -> Result<Place, Exhausted> {
-        self.runs.make_room(place).map_err(|_| Exhausted)
+        if self.runs.len() < MAX_RUNS { self.runs.make_room(place) } else { Err(Exhausted) }
+    }
+
+    /// Makes sure that the next [`remove`](Self::remove) between these addresses succeeds: it
+    /// needs room if what is left are two parts of one run.
+    pub fn reserve_cut(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        let place = self.place(start);
+        let is_split = self.runs.get(place).is_some_and(|run| run.start < start && end < run.end);
+        if is_split && start < end { self.reserve(place).map(|_| ()) } else { Ok(()) }
     }
 
     /// Adds a page where it belongs.
@@ -53,7 +64,10 @@ impl Resident {
             }
             (Some(lower), None) => lower.end = end,
             (None, Some(_)) => self.runs.get_mut(place).into_iter().for_each(|upper| upper.start = page),
-            (None, None) => self.runs.insert(place, page..end).map_err(|_| Exhausted)?,
+            (None, None) => {
+                let place = self.reserve(place)?;
+                self.runs.insert(place, page..end)?;
+            }
         }
         Ok(())
     }
@@ -77,7 +91,8 @@ impl Resident {
             if end < run.end {
                 // In the middle of one run: nothing else needs room.
                 let upper = end..run.end;
-                self.runs.insert(place, lower).map_err(|_| Exhausted)?;
+                let place = self.reserve(place)?;
+                self.runs.insert(place, lower)?;
                 let place = self.place(start);
                 self.runs.get_mut(place).into_iter().for_each(|run| *run = upper.clone());
                 return Ok(());
@@ -152,5 +167,25 @@ mod tests {
             resident.remove(start * PAGE_LEN, end * PAGE_LEN).unwrap();
             assert_eq!(runs(&resident), left, "{start} {end}");
         }
+    }
+
+    #[test]
+    fn there_are_so_many_runs_and_no_more() {
+        let mut resident = Resident::default();
+        for number in 0..MAX_RUNS as u64 {
+            let run = 4 * number * PAGE_LEN..(4 * number + 3) * PAGE_LEN;
+            resident.runs.insert(resident.runs.end(), run).unwrap();
+        }
+        let page = 4 * MAX_RUNS as u64 * PAGE_LEN;
+        let place = resident.find(page).unwrap_err();
+        assert_eq!(resident.reserve(place), Err(Exhausted));
+        assert_eq!(resident.insert(place, page), Err(Exhausted));
+        assert_eq!(resident.remove(PAGE_LEN, 2 * PAGE_LEN), Err(Exhausted));
+        assert_eq!(resident.reserve_cut(PAGE_LEN, 2 * PAGE_LEN), Err(Exhausted));
+        // What needs no further run goes on.
+        assert_eq!(resident.reserve_cut(0, 6 * PAGE_LEN), Ok(()));
+        assert_eq!(resident.remove(0, 6 * PAGE_LEN), Ok(()));
+        let place = resident.find(page).unwrap_err();
+        assert_eq!(resident.insert(place, page), Ok(()));
     }
 }

@@ -14,6 +14,9 @@ use super::frame::{Frame, OutOfFrames};
 use super::space::Slot;
 use crate::sorted::{Place, Sorted};
 
+/// The most pages of shared frames that a space has mapped.
+const MAX_ALIASES: usize = 1 << 18;
+
 /// A page of a shared frame.
 #[derive(Clone, Copy)]
 pub struct Alias {
@@ -91,6 +94,9 @@ impl Aliases {
     #[cold]
     #[inline(never)]
     pub fn insert(&mut self, home: Frame, page: u64, slot: Slot) -> Result<(), OutOfFrames> {
+        if self.list.len() >= MAX_ALIASES {
+            return Err(OutOfFrames);
+        }
         let alias = Alias { home, page, slot, is_watched: false, is_stale: false };
         self.list.insert(self.place(home, page), alias).map_err(|_| OutOfFrames)
     }
