@@ -7,13 +7,10 @@
 //! The list does not know its order: the caller searches with the same order in which
 //! it inserts, as in a sorted `Vec`.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "room is made before each call, and where there is none that fails"
-)]
-
-use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+
+use crate::linux::Exhausted;
+use crate::linux::fallible;
 
 /// The most elements in a block.
 const BLOCK: usize = 128;
@@ -30,24 +27,25 @@ pub struct Place {
 /// A sorted list. No block is empty, but the only one may be.
 pub struct Sorted<T> {
     blocks: Vec<Vec<T>>,
-    len: usize,
+    length: usize,
 }
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), len: 0 }
+        Self { blocks: Vec::new(), length: 0 }
     }
 }
 
 impl<T> Sorted<T> {
-    /// How many elements there are.
+    /// Its elements.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.len
+        self.length
     }
 
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.length == 0
     }
 
     /// The place of the first element that `is_before` does not hold for; it has to
@@ -113,14 +111,13 @@ impl<T> Sorted<T> {
 
     /// Makes sure that an [`insert`](Self::insert) at this place succeeds, if nothing
     /// else is done before it; returns where the place is now.
-    pub fn make_room(&mut self, place: Place) -> Result<Place, TryReserveError> {
+    pub fn make_room(&mut self, place: Place) -> Result<Place, Exhausted> {
         let Some(found) = self.blocks.get_mut(place.block) else {
-            self.blocks.try_reserve(1)?;
-            self.blocks.push(Vec::new());
+            fallible::push(&mut self.blocks, Vec::new())?;
             return self.make_room(Place { block: self.blocks.len() - 1, index: 0 });
         };
         if found.len() < BLOCK {
-            found.try_reserve(1)?;
+            fallible::reserve_one(found)?;
             return Ok(place);
         }
         self.split(place)
@@ -128,23 +125,23 @@ impl<T> Sorted<T> {
 
     /// Makes two blocks of a full one; returns where the place is then.
     #[cold]
-    fn split(&mut self, place: Place) -> Result<Place, TryReserveError> {
+    fn split(&mut self, place: Place) -> Result<Place, Exhausted> {
         let Place { block, index } = place;
         let mut upper = Vec::new();
-        upper.try_reserve_exact(BLOCK)?;
-        self.blocks.try_reserve(1)?;
+        upper.try_reserve_exact(BLOCK).map_err(|_| Exhausted)?;
+        fallible::reserve_one(&mut self.blocks)?;
         // What grows at its end leaves full blocks behind.
         let kept = if index == BLOCK { BLOCK - 1 } else { BLOCK / 2 };
-        upper.extend(self.blocks[block].drain(kept..));
-        self.blocks.insert(block + 1, upper);
+        move_into(&mut upper, self.blocks[block].drain(kept..))?;
+        fallible::insert(&mut self.blocks, block + 1, upper)?;
         Ok(if index > kept { Place { block: block + 1, index: index - kept } } else { place })
     }
 
     /// Adds an element at a place. Nothing is changed on error.
-    pub fn insert(&mut self, place: Place, element: T) -> Result<(), TryReserveError> {
+    pub fn insert(&mut self, place: Place, element: T) -> Result<(), Exhausted> {
         let Place { block, index } = self.make_room(place)?;
-        self.blocks[block].insert(index, element);
-        self.len += 1;
+        fallible::insert(&mut self.blocks[block], index, element)?;
+        self.length += 1;
         Ok(())
     }
 
@@ -152,7 +149,7 @@ impl<T> Sorted<T> {
     pub fn remove(&mut self, place: Place) -> Option<T> {
         let block = self.blocks.get_mut(place.block).filter(|block| place.index < block.len())?;
         let element = block.remove(place.index);
-        self.len -= 1;
+        self.length -= 1;
         self.tidy(place.block);
         Some(element)
     }
@@ -162,20 +159,18 @@ impl<T> Sorted<T> {
         let (first, last) = (from.block, to.block.min(self.blocks.len()));
         if first == last {
             if let Some(block) = self.blocks.get_mut(first) {
-                block.drain(from.index..to.index.max(from.index));
+                self.length -= block.drain(from.index..to.index.max(from.index)).len();
             }
         } else if first < last {
-            self.blocks[first].truncate(from.index);
+            self.length -= self.blocks[first].drain(from.index..).len();
             if let Some(block) = self.blocks.get_mut(last) {
-                block.drain(..to.index);
+                self.length -= block.drain(..to.index).len();
                 if block.is_empty() {
                     self.blocks.remove(last);
                 }
             }
-            self.blocks.drain(first + 1..last);
+            self.length -= self.blocks.drain(first + 1..last).map(|block| block.len()).sum::<usize>();
         }
-        // As many as there are: each one that went has been dropped all the same.
-        self.len = self.blocks.iter().map(Vec::len).sum();
         self.tidy(first);
     }
 
@@ -195,8 +190,8 @@ impl<T> Sorted<T> {
     /// Joins a block with the next one if they are small; if there is no memory, they stay.
     fn join(&mut self, lower: usize) {
         let Some([one, other]) = self.blocks.get_mut(lower..lower + 2) else { return };
-        if one.len() + other.len() <= JOINED && one.try_reserve_exact(other.len()).is_ok() {
-            one.append(other);
+        let is_small = one.len() + other.len() <= JOINED;
+        if is_small && one.try_reserve_exact(other.len()).is_ok() && move_into(one, other.drain(..)).is_ok() {
             self.blocks.remove(lower + 1);
         }
     }
@@ -204,17 +199,24 @@ impl<T> Sorted<T> {
 
 impl<T: Clone> Sorted<T> {
     /// A copy.
-    pub fn copy(&self) -> Result<Self, TryReserveError> {
+    pub fn copy(&self) -> Result<Self, Exhausted> {
         let mut blocks = Vec::new();
-        blocks.try_reserve_exact(self.blocks.len())?;
         for block in &self.blocks {
             let mut copy = Vec::new();
-            copy.try_reserve_exact(block.len())?;
-            copy.extend_from_slice(block);
-            blocks.push(copy);
+            copy.try_reserve_exact(block.len()).map_err(|_| Exhausted)?;
+            move_into(&mut copy, block.iter().cloned())?;
+            fallible::push(&mut blocks, copy)?;
         }
-        Ok(Self { blocks, len: self.len })
+        Ok(Self { blocks, length: self.length })
     }
+}
+
+/// Puts elements at the end of a block that has room for them.
+fn move_into<T>(block: &mut Vec<T>, elements: impl Iterator<Item = T>) -> Result<(), Exhausted> {
+    for element in elements {
+        fallible::push(block, element)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

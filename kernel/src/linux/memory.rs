@@ -237,11 +237,11 @@ impl Memory {
             }
         })?;
         self.on_fork.forget(start, end)?;
-        let discarded = self.discard(space, start, end);
+        self.discard(space, start, end)?;
         if is_one_gone {
             self.objects.retain(|attached| attached.mapped > 0);
         }
-        discarded
+        Ok(())
     }
 
     /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no

@@ -77,8 +77,8 @@ impl Pages {
     pub fn page(&mut self, number: u64) -> Result<&SharedFrame, OutOfFrames> {
         let mut place = self.place(number);
         if self.frames.get(place).is_none_or(|(other, _)| *other != number) {
-            place = self.frames.make_room(place).map_err(|_| OutOfFrames)?;
-            self.frames.insert(place, (number, SharedFrame::zeroed()?)).map_err(|_| OutOfFrames)?;
+            place = self.frames.make_room(place).map_err(|Exhausted| OutOfFrames)?;
+            self.frames.insert(place, (number, SharedFrame::zeroed()?)).map_err(|Exhausted| OutOfFrames)?;
         }
         self.frames.get(place).map(|(_, frame)| frame).ok_or(OutOfFrames)
     }

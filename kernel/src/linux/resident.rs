@@ -22,7 +22,7 @@ pub struct Resident {
 impl Resident {
     /// A copy.
     pub fn fork(&self) -> Result<Self, Exhausted> {
-        Ok(Self { runs: self.runs.copy().map_err(|_| Exhausted)? })
+        Ok(Self { runs: self.runs.copy()? })
     }
 
     /// The place of the first run that ends behind `address`.
@@ -41,10 +41,7 @@ impl Resident {
     /// comes next; returns where that is now.
     #[inline]
     pub fn reserve(&mut self, place: Place) -> Result<Place, Exhausted> {
-        if self.runs.len() >= MAX_RUNS {
-            return Err(Exhausted);
-        }
-        self.runs.make_room(place).map_err(|_| Exhausted)
+        if self.runs.len() < MAX_RUNS { self.runs.make_room(place) } else { Err(Exhausted) }
     }
 
     /// Makes sure that the next [`remove`](Self::remove) between these addresses succeeds: it
@@ -69,7 +66,7 @@ impl Resident {
             (None, Some(_)) => self.runs.get_mut(place).into_iter().for_each(|upper| upper.start = page),
             (None, None) => {
                 let place = self.reserve(place)?;
-                self.runs.insert(place, page..end).map_err(|_| Exhausted)?;
+                self.runs.insert(place, page..end)?;
             }
         }
         Ok(())
@@ -93,7 +90,7 @@ impl Resident {
             if end < run.end {
                 // In the middle of one run: nothing else needs room.
                 let place = self.reserve(place)?;
-                self.runs.insert(place, run.start..start).map_err(|_| Exhausted)?;
+                self.runs.insert(place, run.start..start)?;
                 let place = self.place(start);
                 self.runs.get_mut(place).into_iter().for_each(|upper| upper.start = end);
                 return Ok(());

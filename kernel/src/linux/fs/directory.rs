@@ -72,10 +72,10 @@ impl Directory {
     /// Adds an entry. For as long as an older one has its name, that one is found.
     pub fn insert(&mut self, name: Vec<u8>, inode: InodeId) -> Result<(), Exhausted> {
         let serial = self.next_serial;
-        let place = self.names.make_room(self.place(&name, serial)).map_err(|_| Exhausted)?;
+        let place = self.names.make_room(self.place(&name, serial))?;
         let entry = fallible::shared(Entry { name, inode, serial })?;
-        self.entries.insert(self.entries.end(), entry.clone()).map_err(|_| Exhausted)?;
-        self.names.insert(place, entry).map_err(|_| Exhausted)?;
+        self.entries.insert(self.entries.end(), entry.clone())?;
+        self.names.insert(place, entry)?;
         self.next_serial += 1;
         Ok(())
     }
