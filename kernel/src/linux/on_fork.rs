@@ -4,6 +4,9 @@
 use super::fallible::Exhausted;
 use super::ranges::Ranges;
 
+/// The most ranges of one advice: to move memory is to look at all of them.
+const MAX_RANGES: usize = 1024;
+
 /// What was advised, by address.
 #[derive(Default)]
 pub struct OnFork {
@@ -38,6 +41,9 @@ impl OnFork {
     /// Advises this fate for everything between two addresses, or takes that back. Nothing is
     /// changed on error.
     pub fn advise(&mut self, start: u64, end: u64, fate: Fate, is_so: bool) -> Result<(), Exhausted> {
+        if is_so && self.of(fate).count() >= MAX_RANGES {
+            return Err(Exhausted);
+        }
         self.of(fate).set(start, end, is_so.then_some(()))
     }
 
