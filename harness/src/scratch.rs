@@ -55,9 +55,9 @@ fn make(base: &Path) -> io::Result<Option<(PathBuf, File)>> {
     let Ok(lock) = File::open(&path) else { return Ok(None) };
     let ours = |path: &Path| io::Result::Ok(fs::metadata(path)?.ino() == lock.metadata()?.ino());
     match lock.try_lock() {
-        Ok(()) if ours(&path).unwrap_or(false) => Ok(Some((path, lock))),
-        Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+        // Where a directory cannot be locked, nobody takes it for one that is not in use either.
+        Ok(()) | Err(TryLockError::Error(_)) if ours(&path).unwrap_or(false) => Ok(Some((path, lock))),
+        Ok(()) | Err(_) => Ok(None),
     }
 }
 

@@ -102,9 +102,7 @@ impl fmt::Display for Ending {
                 write!(f, "the emulator was ended by signal {signal} ({})", children::signal_name(*signal))?;
                 match *signal {
                     SIGKILL => f.write_str("; Linux does that, too, when memory runs out"),
-                    SIGBUS => {
-                        f.write_str("; its memory is a file that grows: is there room for temporary files?")
-                    }
+                    SIGBUS => f.write_str("; there was no room for the guest's memory, a file that grows"),
                     _ => Ok(()),
                 }
             }

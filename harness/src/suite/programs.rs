@@ -82,7 +82,7 @@ const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
 /// ones, where that has more PEs.
 const LONG_LIMIT: u64 = 100_000;
 /// A limit under which that has hundreds of thousands.
-const SHORTEST_LIMIT: u64 = 97;
+const SHORTEST_LIMIT: u64 = 251;
 
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 /// Pipelines, statuses, a subshell, and what another program says.

@@ -13,6 +13,7 @@ mod processes;
 mod shared;
 mod shortage;
 mod signal;
+mod space;
 mod stopping;
 mod time;
 mod transfer;

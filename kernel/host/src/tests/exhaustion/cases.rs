@@ -402,6 +402,12 @@ pub const PREPARED: &[(&str, Prepare)] = &[
             false => Next::OutOfMemory,
         })
     }),
+    ("the end of a process", |_| {
+        Box::new(|process| {
+            process.end(Status::Exited(1), FIRST_ID);
+            Next::Yield
+        })
+    }),
     ("a reader that goes on", |process| {
         process.call(Sysno::write, &[AWAITED, FULL, 10]).unwrap();
         let reader = process.id + 1;
