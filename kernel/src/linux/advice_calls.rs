@@ -18,7 +18,7 @@ use super::area::{Area, Kind};
 use super::errno::{EACCES, EFAULT, EINVAL, ENOMEM, Errno, Reply};
 use super::memory::{Fault, Intent, page_down};
 use super::memory_calls::page_range;
-use super::on_fork::Fate;
+use super::on_fork::ChildGets;
 use crate::mem::space::{Access, PAGE_LEN, Space, USER_END};
 
 /// Zeros of one's own, with no file behind them.
@@ -81,12 +81,12 @@ impl Linux {
                 }
                 Kind::Private | Kind::Heap | Kind::Stack => Err(EINVAL),
             },
-            MADV_DONTFORK => Ok(memory.on_fork.advise(start, end, Fate::Omitted, true)?),
-            MADV_DOFORK => Ok(memory.on_fork.advise(start, end, Fate::Omitted, false)?),
+            MADV_DONTFORK => Ok(memory.on_fork.advise(start, end, ChildGets::Nothing, true)?),
+            MADV_DOFORK => Ok(memory.on_fork.advise(start, end, ChildGets::Nothing, false)?),
             MADV_WIPEONFORK if is_anonymous(area) => {
-                Ok(memory.on_fork.advise(start, end, Fate::Wiped, true)?)
+                Ok(memory.on_fork.advise(start, end, ChildGets::Zeros, true)?)
             }
-            MADV_KEEPONFORK => Ok(memory.on_fork.advise(start, end, Fate::Wiped, false)?),
+            MADV_KEEPONFORK => Ok(memory.on_fork.advise(start, end, ChildGets::Zeros, false)?),
             MADV_POPULATE_READ => self.touch(space, (start, end), Intent::Read),
             MADV_POPULATE_WRITE => self.touch(space, (start, end), Intent::Write),
             _ => Err(EINVAL),

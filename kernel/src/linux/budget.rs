@@ -18,6 +18,9 @@
 //! | pages of shared frames that a process has mapped | 2^18 | the end of the process |
 //! | page tables | free frames | ENOMEM, or the end of the process |
 //! | arguments and environment | 2 MiB, 128 KiB a string, for the time of the call | E2BIG |
+//! | locked ranges of files | 4,096 for all processes | ENOLCK |
+//! | ranges of memory that children do not get | 1,024 a process and advice, and what is cut out of them | ENOMEM |
+//! | buffers of a call that waits | 1,024 a process | ENOMEM |
 //! | pending signals, waiters in futexes, what a vfork waits for | a field of the process | none |
 //!
 //! What is limited by process can be had 64 times, which may be more than there is: where

@@ -13,7 +13,7 @@ use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 use super::area::{Area, Areas, Kind};
 use super::errno::{EEXIST, ENOMEM, Errno};
 use super::fallible::{self, Exhausted};
-use super::on_fork::{Fate, OnFork};
+use super::on_fork::{ChildGets, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
@@ -165,10 +165,10 @@ impl Memory {
     /// What is advised for children is done: this is a child's memory, and `space` its own.
     pub fn begin(&mut self, space: &mut Space) -> Result<(), Exhausted> {
         let mut from = 0;
-        while let Some((start, end, fate)) = self.on_fork.next(from) {
-            match fate {
-                Fate::Omitted => self.unmap(space, start, end)?,
-                Fate::Wiped => self.discard(space, start, end)?,
+        while let Some((start, end, gets)) = self.on_fork.next(from) {
+            match gets {
+                ChildGets::Nothing => self.unmap(space, start, end)?,
+                ChildGets::Zeros => self.discard(space, start, end)?,
             }
             from = end;
         }

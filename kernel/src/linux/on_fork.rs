@@ -4,6 +4,9 @@
 use super::fallible::Exhausted;
 use super::ranges::Ranges;
 
+/// The most ranges of one advice: to move memory is to look at all of them.
+const MAX_RANGES: usize = 1024;
+
 /// What was advised, by address.
 #[derive(Default)]
 pub struct OnFork {
@@ -13,13 +16,13 @@ pub struct OnFork {
     wiped: Ranges<()>,
 }
 
-/// What happens to a part of the memory in a child.
+/// What a child gets in place of a part of the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is not there.
-    Omitted,
-    /// It is empty.
-    Wiped,
+pub enum ChildGets {
+    /// Nothing is mapped there.
+    Nothing,
+    /// The pages are zero.
+    Zeros,
 }
 
 impl OnFork {
@@ -28,17 +31,20 @@ impl OnFork {
         Ok(Self { omitted: self.omitted.fork()?, wiped: self.wiped.fork()? })
     }
 
-    fn of(&mut self, fate: Fate) -> &mut Ranges<()> {
-        match fate {
-            Fate::Omitted => &mut self.omitted,
-            Fate::Wiped => &mut self.wiped,
+    fn of(&mut self, gets: ChildGets) -> &mut Ranges<()> {
+        match gets {
+            ChildGets::Nothing => &mut self.omitted,
+            ChildGets::Zeros => &mut self.wiped,
         }
     }
 
-    /// Advises this fate for everything between two addresses, or takes that back. Nothing is
-    /// changed on error.
-    pub fn advise(&mut self, start: u64, end: u64, fate: Fate, is_so: bool) -> Result<(), Exhausted> {
-        self.of(fate).set(start, end, is_so.then_some(()))
+    /// Advises what a child gets of everything between two addresses, or takes that back.
+    /// Nothing is changed on error.
+    pub fn advise(&mut self, start: u64, end: u64, gets: ChildGets, is_so: bool) -> Result<(), Exhausted> {
+        if is_so && self.of(gets).count() >= MAX_RANGES {
+            return Err(Exhausted);
+        }
+        self.of(gets).set(start, end, is_so.then_some(()))
     }
 
     /// Makes sure that the next [`forget`](Self::forget) does.
@@ -49,9 +55,9 @@ impl OnFork {
 
     /// What is between two addresses is not there any more.
     pub fn forget(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
-        for fate in [Fate::Omitted, Fate::Wiped] {
-            if self.of(fate).count() > 0 {
-                self.of(fate).set(start, end, None)?;
+        for gets in [ChildGets::Nothing, ChildGets::Zeros] {
+            if self.of(gets).count() > 0 {
+                self.of(gets).set(start, end, None)?;
             }
         }
         Ok(())
@@ -59,10 +65,10 @@ impl OnFork {
 
     /// What moves from between two addresses to `target` takes along what was advised.
     pub fn carry(&mut self, start: u64, end: u64, target: u64) -> Result<(), Exhausted> {
-        for fate in [Fate::Omitted, Fate::Wiped] {
+        for gets in [ChildGets::Nothing, ChildGets::Zeros] {
             let mut at = start;
             loop {
-                let ranges = self.of(fate);
+                let ranges = self.of(gets);
                 let Some((range, ())) = ranges.touching(at, end).next() else { break };
                 let (from, to) = (range.start.max(at), range.end.min(end));
                 ranges.set(target + (from - start), target + (to - start), Some(()))?;
@@ -74,21 +80,21 @@ impl OnFork {
 
     /// What grows from behind `last` up to `end` is advised what `last` is.
     pub fn grow(&mut self, last: u64, end: u64) -> Result<(), Exhausted> {
-        for fate in [Fate::Omitted, Fate::Wiped] {
-            if self.of(fate).touching(last, last + 1).next().is_some() {
-                self.of(fate).set(last, end, Some(()))?;
+        for gets in [ChildGets::Nothing, ChildGets::Zeros] {
+            if self.of(gets).touching(last, last + 1).next().is_some() {
+                self.of(gets).set(last, end, Some(()))?;
             }
         }
         Ok(())
     }
 
     /// The first part at or above an address that a child does not get as it is.
-    pub fn next(&self, from: u64) -> Option<(u64, u64, Fate)> {
-        let first = |ranges: &Ranges<()>, fate| {
+    pub fn next(&self, from: u64) -> Option<(u64, u64, ChildGets)> {
+        let first = |ranges: &Ranges<()>, gets| {
             let (range, ()) = ranges.touching(from, u64::MAX).next()?;
-            Some((range.start.max(from), range.end, fate))
+            Some((range.start.max(from), range.end, gets))
         };
-        let found = [first(&self.omitted, Fate::Omitted), first(&self.wiped, Fate::Wiped)];
+        let found = [first(&self.omitted, ChildGets::Nothing), first(&self.wiped, ChildGets::Zeros)];
         found.into_iter().flatten().min_by_key(|(start, _, _)| *start)
     }
 }

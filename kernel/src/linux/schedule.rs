@@ -2,8 +2,8 @@
 //! Who runs next, and who waits.
 //!
 //! One process runs at a time; the one that does is `self.task`. A system call that
-//! has to wait is performed again, from its start, when something has happened that
-//! it may have waited for. All this repeats: nothing depends on more than what the
+//! has to wait is performed again when something has happened that it may have waited
+//! for; a transfer goes on where it stopped. A stopped process does not run. All this repeats: nothing depends on more than what the
 //! processes did, and on time where they asked for it.
 
 use super::errno::Failure;

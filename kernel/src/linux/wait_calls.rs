@@ -93,11 +93,11 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let wanted = match id {
-            i32::MIN => return Err(ESRCH.into()),
-            -0x7fff_ffff..=-2 => Wanted::Group(u64::from(id.unsigned_abs())),
             -1 => Wanted::Any,
             0 => Wanted::Group(self.task.identity.group),
-            id => Wanted::One(id as u64),
+            1.. => Wanted::One(id as u64),
+            i32::MIN => return Err(ESRCH.into()),
+            _ => Wanted::Group(u64::from(id.unsigned_abs())),
         };
         let Some(event) = self.wait_for_child(wanted, options | WEXITED)? else { return Ok(0) };
         if status != 0 {
