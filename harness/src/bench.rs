@@ -19,7 +19,7 @@ mod plot;
 mod runner;
 mod scaling;
 mod sweep;
-mod table;
+pub mod table;
 mod workload;
 
 use std::time::Duration;

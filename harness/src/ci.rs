@@ -37,7 +37,7 @@ pub fn build() -> Result<u8> {
 }
 
 /// `cargo reprise test`: everything, as [`ci`]; in a minute what finds most; or the emulator tests that a filter
-/// selects. Those that keep lists may write them anew.
+/// selects. Those that keep something may write it anew.
 pub fn test(filter: Option<&str>, quick: bool, bless: bool) -> Result<u8> {
     if quick {
         let host = vec![Step::formatting(), Step::unit_tests()];
@@ -46,6 +46,10 @@ pub fn test(filter: Option<&str>, quick: bool, bless: bool) -> Result<u8> {
     let Some(filter) = filter else { return ci() };
     let tests = suite::selected(Some(filter));
     ensure!(!tests.is_empty(), "no emulator test's name contains {filter}");
+    ensure!(
+        !bless || tests.iter().any(suite::keeps),
+        "no test whose name contains {filter} keeps anything; `lists` and `documents` do"
+    );
     Plan { host: Vec::new(), builds: Vec::new(), tests, bless }.carry_out()
 }
 

@@ -43,6 +43,8 @@ pub enum Command {
     Inject(InjectArgs),
     /// Print the summary of a trace file again
     Report(ReportArgs),
+    /// Count where the instructions of a run go, by phase and by function; tables on stdout
+    Profile(Box<ProfileArgs>),
     /// Measure what replay costs: the whole suite, or the parts that are named
     Bench(Box<BenchArgs>),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
@@ -54,7 +56,8 @@ pub enum Command {
         /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
         #[arg(long, conflicts_with = "filter")]
         quick: bool,
-        /// Keep what the tests called `lists` see today in place of what is kept in ci/lists, and say what changed
+        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md, and
+        /// say what changed
         #[arg(long, requires = "filter")]
         bless: bool,
     },
@@ -147,6 +150,17 @@ pub struct RunArgs {
     /// Print the emulator's command line and leave its files where that says, but do not start it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `cargo reprise profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// The run; with --json FILE the whole profile is written as JSON
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Functions that are listed
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub top: u32,
 }
 
 /// `cargo reprise native`.

@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
         assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
         assert_eq!(value["events"].as_object().map(Map::len), Some(22));
+        assert!(value["modelled_over_second_run"].as_f64().is_some_and(|ratio| ratio > 1.0));
         for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
             assert!(value[key].is_u64(), "{key}");
         }

@@ -33,6 +33,7 @@ mod model;
 mod named;
 mod native;
 mod packages;
+mod profile;
 mod program;
 mod report;
 mod request;
@@ -95,6 +96,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Native(args) => native::run(args),
         Command::Become(args) => native::become_program(args),
         Command::Tether(args) => children::become_tethered(args.parent, &args.words),
+        Command::Profile(args) => profile::run(args),
         Command::Report(args) => run::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),

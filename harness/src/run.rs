@@ -113,7 +113,7 @@ fn summarize(trace: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
 
 /// Makes the request, after checking everything that can be checked without a boot; returns the files that were
 /// read for it, too.
-fn request(args: &RunArgs) -> Result<(Request, Files)> {
+pub fn request(args: &RunArgs) -> Result<(Request, Files)> {
     let mut request = Request::job(Job::Run);
     request.timeout = Duration::from_secs(args.timeout);
     let named = named::named(&args.program, Some(Deadline::after(request.timeout)))?;

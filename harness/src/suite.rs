@@ -10,7 +10,7 @@ mod bench;
 mod bochs;
 mod clock;
 mod counters;
-mod documents;
+pub mod documents;
 mod ends;
 mod hostile;
 mod injection;
@@ -21,6 +21,7 @@ mod native;
 mod nature;
 mod outcome;
 mod policies;
+mod profile;
 mod programs;
 mod queue;
 mod rep;
@@ -74,6 +75,7 @@ const TESTS: &[&[Test]] = &[
     policies::TESTS,
     counters::TESTS,
     state::TESTS,
+    profile::TESTS,
     rep::TESTS,
     nature::TESTS,
     documents::TESTS,
@@ -130,7 +132,7 @@ pub struct Context {
     programs: Mutex<HashMap<String, PathBuf>>,
     /// PEs run twice without a divergence.
     undisturbed: AtomicU64,
-    /// Whether lists are kept instead of compared.
+    /// Whether what is kept is written anew instead of compared.
     bless: bool,
     /// Runs on Bochs that more than one test looks at.
     on_bochs: bochs::Made,
@@ -155,7 +157,7 @@ impl Context {
         })
     }
 
-    /// Whether what is kept of lists is written anew.
+    /// Whether what is kept is written anew.
     pub fn blesses(&self) -> bool {
         self.bless
     }
@@ -214,6 +216,11 @@ impl Context {
         prepare(&mut command);
         process::output(&mut command, PATIENCE)
     }
+}
+
+/// Whether a test keeps what it sees, and can be told to write it anew.
+pub fn keeps(test: &Test) -> bool {
+    test.name == documents::KEEPS || test.name.starts_with("lists::")
 }
 
 /// Names of the tests that contain `filter`.

@@ -11,10 +11,12 @@
 //!
 //! Not here: threads, sockets, and signals from outside.
 
+mod advice_calls;
 mod area;
 #[cfg(test)]
 mod audit;
 mod budget;
+mod buffers;
 mod clock;
 mod content;
 mod descriptor;
@@ -28,26 +30,36 @@ mod file_calls;
 mod fork_calls;
 mod fs;
 mod futex;
+mod group_calls;
 mod layout;
 mod loader;
+mod lock_calls;
+mod locks;
 mod memory;
 mod memory_calls;
+mod on_fork;
 mod pages;
 mod path_calls;
 mod pipe;
 mod pipe_calls;
 mod process_calls;
 mod random;
+mod ranges;
 mod resident;
 mod root;
 mod schedule;
+mod scheduling_calls;
+mod shortage;
 pub mod signal;
 mod signal_calls;
 mod stack;
 mod stat;
+mod stopping;
 mod task;
 mod time_calls;
+mod transfer;
 mod user;
+mod wait_calls;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -68,14 +80,15 @@ use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::fs::{Fs, InodeId};
+use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
+use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
-use self::task::{OUTSIDE_ID, Task, Waiting, Why, Zombie};
+use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use crate::archive::Archive;
-use crate::mem::frame;
 use crate::mem::space::Space;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
@@ -132,6 +145,7 @@ pub struct Linux {
     memory_len: u64,
     fs: Fs,
     pipes: Pipes,
+    locks: Locks,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
@@ -167,8 +181,13 @@ impl Linux {
         let clock = Clock::new(config.clock);
         let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
         let task = fallible::boxed(Task {
-            id: FIRST_ID,
-            parent: OUTSIDE_ID,
+            identity: Identity {
+                id: FIRST_ID,
+                parent: OUTSIDE_ID,
+                group: FIRST_ID,
+                session: FIRST_ID,
+                has_executed: true,
+            },
             memory,
             descriptors: Descriptors::new(MAX_DESCRIPTORS),
             working_directory: InodeId::ROOT,
@@ -176,14 +195,22 @@ impl Linux {
             limits: LIMITS,
             umask: 0o022,
             name: exec::short_name(program_name),
+            scheduling: Scheduling::default(),
+            personality: 0,
+            is_dumpable: true,
+            has_no_new_privileges: false,
+            is_stopped: false,
+            report: None,
             waiting: None,
-            transferred: 0,
+            wanted: None,
+            transfer: None,
             cpu: CpuTime::default(),
         })?;
         let mut linux = Self {
             memory_len: config.memory_len,
             fs,
             pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
+            locks: Locks::default(),
             clock,
             random,
             unsupported: [0; LOGGED_CALLS + 1],
@@ -208,6 +235,12 @@ impl Linux {
     /// by itself since the start.
     pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now_ns: u64) -> Next {
         self.clock.now_ns = now_ns;
+        if self.task.waiting.is_some()
+            && !self.task.signals.is_none_due()
+            && let Some(next) = self.stop_in_call(space, uprr)
+        {
+            return next;
+        }
         let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
         // The number is EAX, as on Linux.
         let number = uprr.rax as u32;
@@ -225,15 +258,20 @@ impl Linux {
             None => Err(self.unknown(number, "no such call")),
         };
         if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
-            log_out_of_memory();
+            self.log_shortage();
             return Next::OutOfMemory;
         }
         match reply {
             Ok(value) => uprr.rax = value,
             Err(Failure::Errno(errno)) => uprr.rax = errno.in_rax(),
-            Err(Failure::End(Next::OutOfMemory)) => {
-                log_out_of_memory();
-                return Next::OutOfMemory;
+            // The call is performed again when there is room, as one that waits is anyway.
+            Err(Failure::End(Next::OutOfMemory)) if self.makes_room() => {
+                if self.task.waiting.is_some() {
+                    return Next::Wait;
+                }
+                self.task.stop_waiting();
+                uprr.rip = uprr.rip.wrapping_sub(SYSCALL_LEN);
+                return Next::Yield;
             }
             Err(Failure::End(next)) => return self.settle(next),
         }
@@ -242,6 +280,11 @@ impl Linux {
             Next::Continue => self.deliver(space, uprr),
             next => next,
         }
+    }
+
+    /// All processes that have not ended.
+    fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.others.iter().chain(core::iter::once(&self.task)).map(|task| &**task)
     }
 
     /// What a program may take for its memory in bytes, whatever is free.
@@ -263,7 +306,7 @@ impl Linux {
             Some(Fate::Handle(action)) => action.has(SA_RESTART) && is_restartable(call),
             Some(_) | None => false,
         };
-        match (core::mem::take(&mut self.task.transferred), restarts) {
+        match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
             _ if is_woken => Some(Ok(0)),
             (0, true) => None,
             (0, false) => Some(Err(EINTR.into())),
@@ -276,8 +319,7 @@ impl Linux {
     fn returned(&mut self) -> Next {
         // A parent that waits after vfork has its result already.
         if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
-            self.task.waiting = None;
-            self.task.transferred = 0;
+            self.task.stop_waiting();
         }
         if self.newborn.is_some() {
             Next::Fork
@@ -327,10 +369,7 @@ impl Linux {
             // made with other rights than a program's.
             Ok(Resolved::Present) | Err(Fault::Denied) => Err(SIGSEGV),
             Err(Fault::PastEnd) => Err(SIGBUS),
-            Err(Fault::OutOfMemory) => {
-                log_out_of_memory();
-                Err(SIGKILL)
-            }
+            Err(Fault::OutOfMemory) => Err(SIGKILL),
         }
     }
 }
@@ -347,15 +386,15 @@ fn is_restartable(call: Option<Sysno>) -> bool {
         Some(
             Sysno::read
                 | Sysno::readv
+                | Sysno::preadv2
                 | Sysno::write
                 | Sysno::writev
+                | Sysno::pwritev2
                 | Sysno::wait4
                 | Sysno::waitid
                 | Sysno::futex
+                | Sysno::flock
+                | Sysno::fcntl
         )
     )
-}
-
-fn log_out_of_memory() {
-    defmt::error!("out of memory: the program needs one more page, {=u64} are free", frame::free_count());
 }

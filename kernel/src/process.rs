@@ -97,7 +97,7 @@ pub fn execute(
         end: End::Deadlock,
         totals: Totals::default(),
         drained: context::drained(),
-        counted: Reading::now(),
+        counted: Reading::default(),
         published: 0,
         attends: true,
         digest: None,
@@ -130,8 +130,8 @@ impl Process {
     }
 
     /// Its number in the trace: the first one's is 1.
-    fn number(&self) -> u16 {
-        (self.id - FIRST_ID + 1) as u16
+    fn number(&self) -> u32 {
+        (self.id - FIRST_ID + 1) as u32
     }
 }
 
@@ -180,6 +180,8 @@ enum Step {
 
 impl Run<'_> {
     fn until_end(mut self, trace: Recording, most: u64) -> EndRecord {
+        // Not before: to move the run here is to copy lines.
+        self.counted = Reading::now();
         loop {
             let sequence = self.sequence;
             let outcome = self.current.engine.execute(&mut self.machine);
@@ -252,7 +254,8 @@ impl Run<'_> {
             }
             let goes_on = step == Step::GoOn && self.others.is_empty();
             if !goes_on && !self.next(step, count) {
-                return self.finish();
+                let counted = Reading::now().since(self.counted);
+                return self.finish(counted);
             }
         }
     }
@@ -266,7 +269,7 @@ impl Run<'_> {
         }
     }
 
-    fn finish(mut self) -> EndRecord {
+    fn finish(mut self, counted: Reading) -> EndRecord {
         self.totals.total = self.totals.phases.total();
         let drained = context::drained() - self.drained;
         self.totals.drained_overflows += drained;
@@ -280,7 +283,7 @@ impl Run<'_> {
             self.bury(other);
         }
         self.totals.events.add_all(&self.current.engine.events);
-        upkeep::complete(&mut self.totals, Reading::now().since(self.counted), drained);
+        upkeep::complete(&mut self.totals, counted, drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
             0 => {}
@@ -376,8 +379,8 @@ impl Run<'_> {
 
     /// Gives back all that the current process had; `next` is the current one then.
     fn bury(&mut self, next: Box<Process>) {
-        self.totals.events.add_all(&self.current.engine.events);
         self.current.engine.retire(&mut self.machine);
+        self.totals.events.add_all(&self.current.engine.events);
         self.replace(next).1.discard();
     }
 

@@ -11,6 +11,7 @@
     reason = "no program runs that could have used the heap up"
 )]
 
+mod contract;
 mod counters;
 mod counting;
 mod fixture;
@@ -18,6 +19,7 @@ mod hot;
 mod memory;
 mod replaying;
 mod sharing;
+mod space;
 mod stopping;
 mod user_entry;
 
@@ -47,6 +49,7 @@ use check;
 
 const TESTS: &[&[Test]] = &[
     memory::TESTS,
+    space::TESTS,
     user_entry::TESTS,
     counting::TESTS,
     counters::TESTS,

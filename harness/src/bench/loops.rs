@@ -17,7 +17,7 @@ use crate::report::DebugExceptions;
 /// Instructions of the program's loops, in the order of its processes.
 pub const LENGTHS: [u64; 3] = [1, 2, 7];
 /// The process of the first loop; the program itself is 1.
-const FIRST_PROCESS: u16 = 2;
+const FIRST_PROCESS: u32 = 2;
 /// A process's turn, so that each is one PE.
 pub const TURN: u64 = 50_000;
 /// Turns of each loop.
@@ -67,7 +67,7 @@ pub fn of(header: &TraceHeader, records: &[PeRecord]) -> Vec<Looped> {
     (FIRST_PROCESS..).zip(LENGTHS).map(|(process, length)| one(header, records, process, length)).collect()
 }
 
-fn one(header: &TraceHeader, records: &[PeRecord], process: u16, length: u64) -> Looped {
+fn one(header: &TraceHeader, records: &[PeRecord], process: u32, length: u64) -> Looped {
     let own: Vec<&PeRecord> = records
         .iter()
         .filter(|record| record.process == process && record.delimiter == DelimiterKind::Limit)

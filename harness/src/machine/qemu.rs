@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! QEMU's TCG, counting instructions, so that the same image and inputs give the same run.
 
+use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -35,6 +36,20 @@ const STATUS_RESET: i32 = 0;
 const KERNEL: &str = "kernel";
 const ARCHIVE: &str = "archive";
 const DEBUGCON: &str = "debugcon";
+
+/// Major and minor version of this machine's QEMU.
+pub fn version() -> Result<(u32, u32)> {
+    let output = children::output(Command::new(QEMU).arg("--version"))
+        .with_context(|| format!("cannot start {QEMU}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    version_in(&text).with_context(|| format!("{QEMU} does not say its version: {text}"))
+}
+
+/// Major and minor version in the first line of `--version`.
+fn version_in(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_once("version ")?.1.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
 
 /// Lays out the files and makes the command line, which is to be used in their directory: it names them without
 /// it, since a comma in a path means something to QEMU, in each option something else. The guest's memory is one
@@ -74,6 +89,14 @@ fn terminated(stderr: &[u8]) -> Option<i32> {
     let text = String::from_utf8_lossy(stderr);
     let (_, signal) = text.lines().rev().find_map(|line| line.split_once("terminating on signal "))?;
     signal.split(' ').next()?.parse().ok()
+}
+
+/// A comma separates the parts of a plugin's option; doubled it stands for itself.
+pub fn comma_doubled(path: &Path) -> OsString {
+    match path.to_str() {
+        Some(text) => text.replace(',', ",,").into(),
+        None => path.into(),
+    }
 }
 
 /// Boots and waits for the end.
@@ -117,5 +140,12 @@ mod tests {
         assert_eq!(terminated(said), Some(15));
         assert_eq!(terminated(b"qemu-system-x86_64: terminating on signal 2\n"), Some(2));
         assert_eq!(terminated(b""), None);
+    }
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version_in("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright"), Some((7, 2)));
+        assert_eq!(version_in("QEMU emulator version 10.0.2"), Some((10, 0)));
+        assert_eq!(version_in("no emulator"), None);
     }
 }

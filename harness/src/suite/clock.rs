@@ -79,7 +79,7 @@ fn same_time(context: &Context) -> Result<()> {
     for policy in policies() {
         for limit in LIMITS {
             let case = Case::new(context, PROGRAM, &[SHOW], Policy { limit, ..policy })?;
-            let trace = if limit == LIMITS[0] { Recording::Digests } else { Recording::Nothing };
+            let trace = if limit == LIMITS[0] { Recording::Pes } else { Recording::Nothing };
             cases.push(Case { trace, ..case });
         }
     }

@@ -3,11 +3,14 @@
 //!
 //! In the README a block marked `console` is run line by line and must show what it shows;
 //! a block marked `sh` is read only. A line `...` stands for any lines, and `...` at the end
-//! of a line for the rest of it. Numbers of two digits and more depend on the compiler and
-//! on the kernel: they are not compared, only that there is one.
+//! of a line for the rest of it: that, in the reader's sight, is the one way to leave out what
+//! differs from one machine or day to another (times, versions, paths). All else is compared word by
+//! word, numbers to the place to which they are rounded in the document. `--bless` writes what
+//! the commands show now into the blocks.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,9 +21,12 @@ use crate::artifacts;
 use crate::machine::process;
 
 pub const TESTS: &[Test] = &[
-    Test { name: "documents::readme_shows_what_commands_show", run: commands_show },
+    Test { name: KEEPS, run: commands_show },
     Test { name: "documents::readme_names_the_keys_of_the_summary", run: keys_are_named },
 ];
+
+/// The test that can write figures anew.
+pub const KEEPS: &str = "documents::readme_shows_what_commands_show";
 
 const README: &str = "README.md";
 const PROMPT: &str = "$ ";
@@ -59,54 +65,141 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// A line without what varies: spaces are one space, longer numbers are `#`.
-fn normal(line: &str) -> String {
-    let varies = |word: &str| {
-        let digits = word.trim_start_matches("0x").trim_end_matches([',', ':']);
-        word.chars().next().is_some_and(|first| first.is_ascii_digit())
-            && digits.len() > 1
-            && digits.chars().all(|each| each.is_ascii_hexdigit() || each == '.')
-    };
-    line.split_whitespace().map(|word| if varies(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
+/// Where digits of a number stand in a word, if it is one: with what is around them, `0x`, a comma or a sign of percent.
+fn number(word: &str) -> Option<&str> {
+    let digits = word
+        .trim_start_matches("0x")
+        .trim_end_matches([',', ':', ';', '%', '.', ')'])
+        .trim_start_matches('(');
+    let is_number = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.chars().all(|each| each.is_ascii_hexdigit() || each == '.' || each == ',');
+    is_number.then_some(digits)
 }
 
-/// The first of the lines shown that is not there, in order, among the lines seen.
-fn missing<'a>(shown: &[&'a str], seen: &str) -> Option<&'a str> {
-    let mut seen = seen.lines().map(normal);
-    shown.iter().copied().filter(|line| *line != ANYTHING).find(|line| {
-        let wanted = normal(line);
-        let found = match wanted.strip_suffix(ANYTHING) {
-            Some(start) => seen.any(|line| line.starts_with(start.trim_end())),
-            None => seen.any(|line| line == wanted),
-        };
-        !found
-    })
+/// A line without its numbers, by which what was printed instead of it is known.
+fn shape(line: &str) -> String {
+    line.split_whitespace()
+        .map(|word| if number(word).is_some() { "#" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Whether a word that a document shows stands for one that was printed: it is the same, or a number
+/// that is rounded to fewer places.
+fn stands_for(shown: &str, seen: &str) -> bool {
+    if shown == seen {
+        return true;
+    }
+    let (Some(rounded), Some(exact)) = (number(shown), number(seen)) else { return false };
+    let places = rounded.split_once('.').map_or(0, |(_, places)| places.len());
+    let Ok(value) = exact.replace(',', "").parse::<f64>() else { return false };
+    exact.contains('.') && format!("{value:.places$}") == rounded.replace(',', "")
+}
+
+/// Words of a line that is shown, without what stands for the rest of it, and whether there is a rest.
+fn words(shown: &str) -> (Vec<&str>, bool) {
+    match shown.strip_suffix(ANYTHING) {
+        Some(start) => (start.split_whitespace().collect(), true),
+        None => (shown.split_whitespace().collect(), false),
+    }
+}
+
+/// Whether a line that is shown stands for one that was printed.
+fn line_stands_for(shown: &str, seen: &str) -> bool {
+    let (shown, open) = words(shown);
+    let seen: Vec<&str> = seen.split_whitespace().collect();
+    let fits = if open { shown.len() <= seen.len() } else { shown.len() == seen.len() };
+    fits && shown.iter().zip(seen).all(|(shown, seen)| stands_for(shown, seen))
+}
+
+/// Whether a printed line is what a shown one has become: the same but for its numbers.
+fn has_shape_of(shown: &str, seen: &str) -> bool {
+    let (start, open) = words(shown);
+    let seen: Vec<&str> = seen.split_whitespace().collect();
+    let fits = if open { start.len() <= seen.len() } else { start.len() == seen.len() };
+    fits && shape(&start.join(" ")) == shape(&seen[..start.len().min(seen.len())].join(" "))
+}
+
+/// A printed line as a document shows it: as far as `shown` goes.
+fn shown_as(shown: &str, seen: &str) -> String {
+    let (start, open) = words(shown);
+    if !open {
+        return seen.to_owned();
+    }
+    let mut end = 0;
+    for _ in &start {
+        let word = seen[end..].find(|letter: char| !letter.is_whitespace()).map_or(seen.len(), |at| end + at);
+        end = seen[word..].find(char::is_whitespace).map_or(seen.len(), |at| word + at);
+    }
+    format!("{} {ANYTHING}", &seen[..end])
+}
+
+/// The lines that are to be shown, each as it is printed now; the first that nothing like it was printed for is an error.
+fn renewed(shown: &[&str], seen: &str) -> Result<Vec<String>> {
+    let mut seen = seen.lines();
+    let mut lines = Vec::new();
+    for line in shown {
+        if *line == ANYTHING {
+            lines.push((*line).to_owned());
+            continue;
+        }
+        let mut rest = seen.clone();
+        let same = rest.find(|seen| line_stands_for(line, seen));
+        if same.is_some() {
+            lines.push((*line).to_owned());
+            seen = rest;
+            continue;
+        }
+        let like = seen.find(|seen| has_shape_of(line, seen));
+        let like = like.with_context(|| format!("nothing like `{line}`"))?;
+        lines.push(shown_as(line, like));
+    }
+    Ok(lines)
+}
+
+/// Runs a command of a document, and returns what it printed.
+fn printed(context: &Context, command: &str, directory: &Path) -> Result<String> {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")])
+        .env("REPRISE", &context.reprise)
+        .env("TMPDIR", directory)
+        .current_dir(artifacts::root());
+    let output = process::output(&mut shell, PATIENCE)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn commands_show(context: &Context) -> Result<()> {
     let readme = read(README)?;
     // Where `--dry-run` leaves its files.
     let directory = tempfile::tempdir()?;
+    let mut text = readme.clone();
     for block in blocks(&readme, "console") {
         let mut rest = &block[..];
         while let Some((first, after)) = rest.split_first() {
             let command = first.strip_prefix(PROMPT).with_context(|| format!("no command before {first}"))?;
             let length = after.iter().position(|line| line.starts_with(PROMPT)).unwrap_or(after.len());
             let (shown, next) = after.split_at(length);
-            let mut shell = Command::new("sh");
-            shell
-                .args(["-c", &format!("{CARGO}\n{{ {command}\n}} 2>&1")])
-                .env("REPRISE", &context.reprise)
-                .env("TMPDIR", directory.path())
-                .current_dir(artifacts::root());
-            let output = process::output(&mut shell, PATIENCE)?;
-            let seen = String::from_utf8_lossy(&output.stdout);
-            if let Some(line) = missing(shown, &seen) {
-                let tail: Vec<&str> = seen.lines().rev().take(5).collect();
-                anyhow::bail!("`{command}` does not show `{line}`; its last lines, backwards: {tail:?}");
+            let seen = printed(context, command, directory.path())?;
+            let tail = || seen.lines().rev().take(5).collect::<Vec<_>>();
+            let now = renewed(shown, &seen)
+                .with_context(|| format!("`{command}`; its last lines, backwards: {:?}", tail()))?;
+            let changed = shown.iter().zip(&now).find(|(line, now)| *line != now);
+            if let Some((line, now)) = changed {
+                ensure!(
+                    context.blesses(),
+                    "`{command}` shows `{now}`, not `{line}`; `cargo reprise test documents --bless` writes it down"
+                );
             }
+            let block = |lines: &[String]| [&[(*first).to_owned()], lines].concat().join("\n") + "\n";
+            let before = block(&shown.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+            text = text.replacen(&before, &block(&now), 1);
             rest = next;
         }
+    }
+    if text != readme {
+        fs::write(artifacts::root().join(README), text).context(README)?;
+        println!("{README} has new figures");
     }
     Ok(())
 }
@@ -179,11 +272,47 @@ mod tests {
         assert_eq!(blocks(text, "console"), [["$ b", "c"]]);
         assert_eq!(blocks(text, "sh"), [["d"]]);
         assert_eq!(rows(text).collect::<Vec<_>>(), [["`e`", "f"]]);
-        assert_eq!(normal("a  12   9 0xdead: 37.88 % r13: de"), "a # 9 # # % r13: de");
-        let seen = "one 10\ntwo 2\nthree and more\n";
-        assert_eq!(missing(&["one 999", "...", "three ..."], seen), None);
-        assert_eq!(missing(&["two 3"], seen), Some("two 3"));
-        assert_eq!(missing(&["two 2", "one 10"], seen), Some("one 10"));
+    }
+
+    #[test]
+    fn a_figure_is_compared_to_the_place_to_which_it_is_rounded() {
+        for (shown, seen) in [
+            ("total  115532252", "total 115532252"),
+            ("ratio 2.13", "ratio 2.126"),
+            ("share 37.9 %", "share 37.88 %"),
+            ("three ...", "three and more"),
+            ("at 0x86ae92ef: ...", "at 0x86ae92ef: what follows"),
+        ] {
+            assert!(line_stands_for(shown, seen), "{shown} for {seen}");
+        }
+        for (shown, seen) in [
+            ("total 115532252", "total 115532253"),
+            ("total 1155322", "total 115532252"),
+            ("ratio 2.12", "ratio 2.126"),
+            ("ratio 2.126", "ratio 2.13"),
+            ("r13: 0x86ae92ef", "r13: 0x86ae92ee"),
+            ("9 of 9 checks hold", "8 of 9 checks hold"),
+            ("three ...", "four and more"),
+            ("one two", "one two three"),
+        ] {
+            assert!(!line_stands_for(shown, seen), "{shown} for {seen}");
+        }
+    }
+
+    #[test]
+    fn lines_are_renewed_figure_by_figure() {
+        let seen = "one   10\ntwo 2\nthree 3.26 and more\nend\n";
+        let renew = |shown: &[&str]| renewed(shown, seen).map_err(|error| error.to_string());
+        let lines = |lines: &[&str]| Ok(lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            renew(&["one 10", "...", "three 3.3 ...", "end"]),
+            lines(&["one 10", "...", "three 3.3 ...", "end"])
+        );
+        assert_eq!(renew(&["one 11", "two 7"]), lines(&["one   10", "two 2"]));
+        assert_eq!(renew(&["three 3.4 ..."]), lines(&["three 3.26 ..."]));
+        assert_eq!(renew(&["four 4"]), Err("nothing like `four 4`".to_owned()));
+        // In order: what was passed does not come again.
+        assert_eq!(renew(&["two 2", "one 10"]), Err("nothing like `one 10`".to_owned()));
     }
 
     #[test]
@@ -250,20 +379,65 @@ mod tests {
         }
     }
 
+    /// The documents whose paths are checked, with the folder that each stands in.
+    fn documents() -> Vec<(String, String)> {
+        let mut names: Vec<String> = [README, "user/README.md", "benches/README.md"].map(Into::into).into();
+        names.extend(decisions().into_iter().map(|(_, name, _)| format!("{DECISIONS}/{name}")));
+        names.into_iter().map(|name| (read(&name).unwrap(), name)).map(|(text, name)| (name, text)).collect()
+    }
+
+    /// The words of a text that look like a path in the tree: parts with `/` between them, of which the first is one of
+    /// the tree's folders or the last has the ending of a source or document.
+    fn paths(text: &str) -> Vec<&str> {
+        const FOLDERS: [&str; 7] = ["kernel", "pe-replay", "pmu", "harness", "user", "benches", "ci"];
+        const ENDINGS: [&str; 8] = [".rs", ".c", ".h", ".md", ".toml", ".svg", ".txt", ".x"];
+        let is_in_name = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+        let words = text.split(|letter: char| !is_in_name(letter) && letter != ':' && letter != '$');
+        let path = |word: &&str| {
+            let Some((first, _)) = word.split_once('/') else { return false };
+            let inside = FOLDERS.contains(&first) || ENDINGS.iter().any(|ending| word.ends_with(ending));
+            let elsewhere =
+                first.is_empty() || first == "target" || word.contains("//") || word.contains([':', '$']);
+            // A placeholder is in capitals.
+            let placeholder = word.split(['/', '.', '-']).any(|part| ["NAME", "NNNN"].contains(&part));
+            inside && !elsewhere && !placeholder
+        };
+        words.map(|word| word.trim_end_matches(['.', ':', '-'])).filter(path).collect()
+    }
+
+    #[test]
+    fn paths_are_known_among_words() {
+        let text = "see `kernel/src/main.rs`, (user/c), src/lib.rs: and/or 3/4 n/a, /etc/x.c, target/x.c, user/c/NAME.c; ci/.";
+        assert_eq!(paths(text), ["kernel/src/main.rs", "user/c", "src/lib.rs", "ci/"]);
+    }
+
     #[test]
     fn files_that_documents_name_are_there() {
-        let mut documents = vec![(README.to_owned(), read(README).unwrap())];
-        documents.extend(decisions().into_iter().map(|(_, name, text)| (name, text)));
-        for (name, text) in &documents {
-            let words = text.lines().filter(|line| !line.starts_with("```")).flat_map(quoted);
-            let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-            for path in words.chain(links).filter(|word| !word.contains([' ', '*'])) {
-                let ours = ["kernel/", "pe-replay/", "pmu/", "harness/", "user/", "benches/", "ci/"];
-                if ours.iter().any(|folder| path.starts_with(folder)) {
-                    assert!(artifacts::root().join(path).exists(), "{name} names {path}");
-                }
+        let mut seen = 0;
+        for (name, text) in documents() {
+            let folder = artifacts::root().join(&name).parent().unwrap().to_owned();
+            for path in paths(&text) {
+                let found = [artifacts::root(), &folder].iter().any(|place| place.join(path).exists());
+                assert!(found, "{name} names {path}");
+                seen += 1;
             }
         }
+        assert!(seen > 80, "only {seen} paths were found");
+    }
+
+    #[test]
+    fn the_list_of_user_programs_is_complete() {
+        let readme = read("user/README.md").unwrap();
+        let named: BTreeSet<String> = rows(&readme)
+            .filter_map(|cells| quoted(cells.first()?).next()?.split(' ').next().map(str::to_owned))
+            .collect();
+        let (c, bench, hostile) =
+            (artifacts::c_names(), artifacts::bench_names(), artifacts::hostile_names());
+        let own = ["rt", "showcase"].map(str::to_owned).to_vec();
+        let real: BTreeSet<String> =
+            [c.unwrap(), bench.unwrap(), hostile.unwrap(), own].concat().into_iter().collect();
+        let differing: Vec<_> = named.symmetric_difference(&real).collect();
+        assert!(differing.is_empty(), "named but not there, or the other way: {differing:?}");
     }
 
     #[test]

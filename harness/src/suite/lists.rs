@@ -6,18 +6,21 @@
 //! what they do. `ci/lists` keeps a hash for each 256 lines; all lines of today are written to `target/lists`, where
 //! `diff` holds them against those of another build. `--bless` keeps the lists of today (decision 0013).
 
+mod flipped;
 mod inputs;
 mod kept;
 mod list;
 mod origin;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::config::Mutation;
-use pe_replay::{Injection, Mode, Policy, Run, Target};
+use pe_replay::wire::clock::Clock;
+use pe_replay::{Mode, Policy};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test, bochs};
+use crate::machine::Machine;
+use crate::request;
 use inputs::{Group, MODES};
 use kept::{Found, Held};
 use list::Line;
@@ -29,7 +32,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "lists::busybox", run: |context| on_qemu(context, Group::Busybox) },
     Test { name: "lists::hostile", run: |context| on_qemu(context, Group::Hostile) },
     Test { name: "lists::none_is_left_over", run: none_is_left_over },
-    Test { name: "lists::a_flip_is_told", run: a_flip_is_told },
+    Test { name: "lists::a_flip_is_told", run: flipped::is_told },
 ];
 
 /// The program of which each applet has a list of its own.
@@ -52,7 +55,7 @@ fn lists(cases: &[Case], ended: &[Ended]) -> Result<Vec<(String, Vec<Line>)>> {
 }
 
 /// How many processes a program has at most, of what was run of it.
-fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u16 {
+fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u32 {
     let of_it = cases.iter().zip(ended).filter(|(case, _)| inputs::name(case) == name);
     let processes = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.process);
     processes.max().unwrap_or(0)
@@ -64,11 +67,13 @@ fn input(setting: &Setting) -> String {
     // Busybox is a file for its own shell.
     let files = setting.files.iter().filter(|(name, _)| name != super::programs::BUSYBOX);
     let files = files.map(|(name, bytes)| format!(", {name} {}", said(bytes)));
-    format!("seed {}, stdin {}{}", crate::request::SEED, said(&setting.stdin), files.collect::<String>())
+    let (stdin, files) = (said(&setting.stdin), files.collect::<String>());
+    let Clock { kind, date_s } = Clock::default();
+    format!("seed {}, {} clock from {date_s} on, stdin {stdin}{files}", request::SEED, kind.name())
 }
 
 /// What is known of a program in one boot.
-fn found(
+fn seen(
     makers: &Makers,
     setting: &Setting,
     (cases, ended): (&[Case], &[Ended]),
@@ -77,7 +82,7 @@ fn found(
 ) -> Result<Found> {
     let case = cases.iter().find(|case| inputs::name(case) == name).context("nothing was run")?;
     Ok(Found {
-        machine: if setting.machine == crate::machine::Machine::Qemu { "qemu" } else { "bochs" },
+        machine: if setting.machine == Machine::Qemu { "qemu" } else { "bochs" },
         name: name.to_owned(),
         origin: makers.origin(case.program(), &case.path)?,
         input: input(setting),
@@ -105,12 +110,14 @@ fn on_qemu(context: &Context, group: Group) -> Result<()> {
     }
     let mut verdicts = Verdicts::default();
     for (index, (name, lines)) in lists(&cases, &ended)?.into_iter().enumerate() {
-        let found = found(&makers, &setting, (&cases, &ended), &name, lines)?;
-        found.write_out("")?;
+        let found = seen(&makers, &setting, (&cases, &ended), &name, lines)?;
+        found.write_out()?;
         let mut agree = Ok(());
         for ((named, mode, _), lists) in &others {
             let (_, lines) = lists.get(index).with_context(|| format!("{name} was not run in {named}"))?;
-            agree = agree.and(alike(&found, (named, *mode), lines));
+            let of_mode = found.in_mode(named, lines);
+            of_mode.remove()?;
+            agree = agree.and(alike(&found, &of_mode, (named, *mode)));
         }
         verdicts.note(agree.and_then(|()| settle(context, &found)));
     }
@@ -118,31 +125,27 @@ fn on_qemu(context: &Context, group: Group) -> Result<()> {
 }
 
 /// Whether another mode came to the same; where pages are not tracked, pages apart.
-fn alike(found: &Found, (named, mode): (&str, Mode), lines: &[Line]) -> Result<()> {
-    let state = list::first_difference(&found.lines, lines, |line| &line.state);
-    let pages = list::first_difference(&found.lines, lines, |line| &line.pages);
+fn alike(found: &Found, of_mode: &Found, (named, mode): (&str, Mode)) -> Result<()> {
+    let state = list::first_difference(&found.lines, &of_mode.lines, |line| &line.state);
+    let pages = list::first_difference(&found.lines, &of_mode.lines, |line| &line.pages);
     let (part, at) = match (state, pages) {
         (Some(at), _) => ("state", at),
         (None, Some(at)) if mode != Mode::Off => ("pages", at),
         (None, _) => return Ok(()),
     };
-    let of_mode = Found {
-        name: found.name.clone(),
-        origin: found.origin.clone(),
-        input: found.input.clone(),
-        lines: lines.to_vec(),
-        ..*found
-    };
-    let (ours, theirs) = (found.write_out("")?, of_mode.write_out(named)?);
-    let shown = |lines: &[Line]| {
-        lines.get(at).map_or("nothing".to_owned(), |line| format!("`{} | {}`", line.state, line.pages))
+    of_mode.write_out()?;
+    let shown = |found: &Found| {
+        let line = found.lines.get(at);
+        line.map_or("nothing".to_owned(), |line| format!("`{} | {}`", line.state, line.pages))
     };
     bail!(
-        "{} on {}: {named} differs from dual in {part} at line {at}: {} against {}; diff {ours} {theirs}",
+        "{} on {}: {named} differs from dual in {part} at line {at}: {} against {}; diff {} {}",
         found.name,
         found.machine,
-        shown(lines),
-        shown(&found.lines)
+        shown(of_mode),
+        shown(found),
+        found.written_to(),
+        of_mode.written_to()
     )
 }
 
@@ -164,8 +167,8 @@ fn on_bochs(context: &Context) -> Result<()> {
     for runs in [bochs::plain_runs(context)?, bochs::other_runs(context)?] {
         let both = (&runs.cases[..], &runs.ended[..]);
         for (name, lines) in lists(both.0, both.1)? {
-            let found = found(&makers, &runs.setting, both, &name, lines)?;
-            found.write_out("")?;
+            let found = seen(&makers, &runs.setting, both, &name, lines)?;
+            found.write_out()?;
             verdicts.note(settle(context, &found));
         }
     }
@@ -211,62 +214,6 @@ fn none_is_left_over(context: &Context) -> Result<()> {
             std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
             eprintln!("{}: removed, there is no such program", path.display());
         }
-    }
-    Ok(())
-}
-
-/// A flip that is not undone makes another list, whether a mode or an engine let it pass; one that is undone does not.
-fn a_flip_is_told(context: &Context) -> Result<()> {
-    const PE: u64 = 7;
-    const PROGRAM: &str = "heapsort";
-    let policy = Policy { limit: 1_000, ..Policy::DEFAULT };
-    let whole = Case {
-        trace: pe_replay::wire::config::Recording::Digests,
-        ..Case::new(context, PROGRAM, &[], policy)?
-    };
-    // It does not use R15.
-    let flip = Injection { pe: PE, run: Run::First, at: 500, target: Target::Gpr(15), bit: 1 };
-    let hit = |mode| {
-        let policy = Policy { mode, ..policy };
-        vec![Case { policy, flips: vec![flip], ..whole.clone() }]
-    };
-    let plain = Setting::on(crate::machine::Machine::Qemu);
-    let mutant = Setting { mutation: Some(Mutation::SkipSecondRun), ..plain.clone() };
-    let lines = |setting: &Setting, cases: &[Case], flips: u64| {
-        let ended = batch::run(context, setting, cases)?;
-        let seen = ended.iter().map(|ended| ended.record.totals.flips).sum::<u64>();
-        ensure!(seen == flips, "{seen} flips");
-        anyhow::Ok((lists(cases, &ended)?.remove(0).1, ended))
-    };
-    let (expected, ended) = lines(&plain, std::slice::from_ref(&whole), 0)?;
-    let makers = Makers::ask()?;
-    let both = (std::slice::from_ref(&whole), &ended[..]);
-    let found =
-        Found { name: format!("{PROGRAM}-flipped"), ..found(&makers, &plain, both, PROGRAM, expected)? };
-    for (setting, mode, what) in
-        [(&plain, Mode::Dual, None), (&plain, Mode::Off, Some("off")), (&mutant, Mode::Dual, Some("mutant"))]
-    {
-        let (lines, _) = lines(setting, &hit(mode), 1)?;
-        let said = alike(&found, (what.unwrap_or("dual"), mode), &lines).err().map(|error| error.to_string());
-        let Some(what) = what else {
-            ensure!(said.is_none(), "dual undid the flip, but {said:?}");
-            continue;
-        };
-        // The run's own line stands before those of its PEs.
-        let start =
-            format!("{PROGRAM}-flipped on qemu: {what} differs from dual in state at line {}: ", PE + 1);
-        ensure!(said.as_ref().is_some_and(|said| said.starts_with(&start)), "{what}: {said:?}");
-        let kept = found.text();
-        let flipped = Found {
-            lines,
-            name: found.name.clone(),
-            origin: found.origin.clone(),
-            input: found.input.clone(),
-            ..found
-        };
-        let said = flipped.compare(&kept).err().map(|error| error.to_string());
-        let part = format!("{PROGRAM}-flipped on qemu: in lines 0 to {} of ", flipped.lines.len() - 1);
-        ensure!(said.as_ref().is_some_and(|said| said.starts_with(&part)), "{what}, kept: {said:?}");
     }
     Ok(())
 }

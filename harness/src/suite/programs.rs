@@ -14,6 +14,7 @@ use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "programs::showcase", run: |context| project(context, "showcase", Native::Same) },
+    Test { name: "programs::advice", run: |context| project(context, "advice", Native::Same) },
     Test { name: "programs::aliases", run: |context| project(context, "aliases", Native::Same) },
     Test { name: "programs::alloc", run: |context| project(context, "alloc", Native::Same) },
     Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },
@@ -27,6 +28,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::heapsort", run: |context| project(context, "heapsort", Native::Same) },
     Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
+    Test { name: "programs::locks", run: |context| project(context, "locks", Native::Same) },
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
@@ -36,11 +38,13 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
+    Test { name: "programs::stopping", run: |context| project(context, "stopping", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::table", run: |context| project(context, "table", Native::Same) },
     Test { name: "programs::ticks", run: |context| project(context, "ticks", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
+    Test { name: "programs::transfers", run: |context| project(context, "transfers", Native::Same) },
     Test { name: "programs::trap", run: |context| project(context, "trap", Native::Same) },
     Test { name: "programs::unaligned", run: |context| project(context, "unaligned", Native::Same) },
     Test { name: "programs::words", run: |context| project(context, "words", Native::Same) },
@@ -78,7 +82,7 @@ const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
 /// ones, where that has more PEs.
 const LONG_LIMIT: u64 = 100_000;
 /// A limit under which that has hundreds of thousands.
-const SHORTEST_LIMIT: u64 = 97;
+const SHORTEST_LIMIT: u64 = 251;
 
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 /// Pipelines, statuses, a subshell, and what another program says.

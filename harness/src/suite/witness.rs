@@ -17,7 +17,6 @@ mod stretches;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::wire::config::Mutation;
@@ -27,9 +26,8 @@ use pe_replay::{DelimiterKind, Mode, Policy};
 pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
-use crate::children;
 use crate::image::Image;
-use crate::machine::qemu::QEMU;
+use crate::machine::qemu;
 use crate::request::Request;
 
 pub const TESTS: &[Test] = &[
@@ -165,29 +163,16 @@ fn logging(what: &str, path: &Path, code: &[Range<u64>]) -> Result<Vec<OsString>
 
 /// The arguments with which this QEMU translates instructions one by one.
 fn one_by_one() -> Result<&'static [&'static str]> {
-    let output = children::output(Command::new(QEMU).arg("--version"))
-        .with_context(|| format!("cannot start {QEMU}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = version(&text).with_context(|| format!("{QEMU} does not say its version: {text}"))?;
-    Ok(if version < PROPERTY_SINCE { &["-singlestep"] } else { &["-accel", "tcg,one-insn-per-tb=on"] })
-}
-
-/// Major and minor version in the first line of `--version`.
-fn version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split_once("version ")?.1.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    Ok(if qemu::version()? < PROPERTY_SINCE {
+        &["-singlestep"]
+    } else {
+        &["-accel", "tcg,one-insn-per-tb=on"]
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read() {
-        assert_eq!(version("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright"), Some((7, 2)));
-        assert_eq!(version("QEMU emulator version 10.0.2"), Some((10, 0)));
-        assert_eq!(version("no emulator"), None);
-    }
 
     #[test]
     fn what_is_not_doubled_is_found_out() {

@@ -27,6 +27,10 @@ pub mod kernel {
         pub mod bytes;
     }
     pub mod linux;
+    /// The kernel's own tests.
+    pub mod selftest {
+        pub mod contract;
+    }
     /// The set of free frames.
     pub mod mem {
         pub mod bitmap;

@@ -6,12 +6,17 @@ mod fault;
 mod file;
 mod hostile;
 mod limits;
+mod locks;
 mod memory;
 mod process;
 mod processes;
 mod shared;
+mod shortage;
 mod signal;
+mod space;
+mod stopping;
 mod time;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

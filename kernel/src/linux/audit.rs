@@ -8,14 +8,9 @@ use super::budget::FILES_SHARE;
 use super::descriptor::Object;
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
-use super::task::Task;
 use crate::mem::space::Space;
 
 impl Linux {
-    fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.others.iter().chain(std::iter::once(&self.task)).map(|task| &**task)
-    }
-
     /// Leaves so much room in each list: what comes next has to make more.
     pub fn tighten(&mut self, room: usize) {
         for task in self.others.iter_mut().chain(std::iter::once(&mut self.task)) {
@@ -44,7 +39,7 @@ impl Linux {
         let mut descriptions = BTreeSet::new();
         let mut held = Vec::new();
         for task in self.tasks() {
-            task.memory.audit(space(task.id));
+            task.memory.audit(space(task.id()));
             held.push(Object::Inode(task.working_directory));
             for (description, object) in task.descriptors.open_ones() {
                 if descriptions.insert(description) {

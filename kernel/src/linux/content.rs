@@ -99,28 +99,33 @@ impl Chunk {
     }
 }
 
-/// Chunks side by side, one of which is more than a hole.
+/// Up to [`GROUP_LEN`] chunks side by side, one of which is more than a hole.
 struct Group {
     /// The first one's number, in groups.
     number: u64,
-    /// [`GROUP_LEN`] of them.
+    /// From the first one on; all that are missing are holes.
     chunks: Vec<Chunk>,
 }
 
 impl Group {
-    /// What a group takes beside what its chunks do.
-    const COST: u64 = block_len(GROUP_LEN * size_of::<Chunk>());
-
-    /// Chunks that are all holes.
-    fn new(number: u64) -> Result<Self, Exhausted> {
-        let mut chunks = Vec::new();
-        fallible::reserve_exact(&mut chunks, GROUP_LEN)?;
-        fallible::resize(&mut chunks, GROUP_LEN, || Chunk::HOLE)?;
-        Ok(Self { number, chunks })
+    fn cost(&self) -> u64 {
+        list_len(&self.chunks) + self.chunks.iter().map(Chunk::cost).sum::<u64>()
     }
 
-    fn cost(&self) -> u64 {
-        Self::COST + self.chunks.iter().map(Chunk::cost).sum::<u64>()
+    /// Makes room for the chunk at `place`; returns what that has added to the cost. Small files
+    /// have no more than the first group: that one is as long as it has to be.
+    fn reach(&mut self, place: usize, budget: &mut Budget) -> Result<u64, Exhausted> {
+        let mut cost = 0;
+        if place >= self.chunks.capacity() {
+            let room = if self.number == 0 { (place + 1).next_power_of_two() } else { GROUP_LEN };
+            cost = block_len(room * size_of::<Chunk>()) - list_len(&self.chunks);
+            budget.charge(cost)?;
+            let more = room - self.chunks.len();
+            fallible::reserve_exact(&mut self.chunks, more).inspect_err(|_| budget.refund(cost))?;
+        }
+        let length = self.chunks.len().max(place + 1);
+        fallible::resize(&mut self.chunks, length, || Chunk::HOLE)?;
+        Ok(cost)
     }
 }
 
@@ -145,15 +150,14 @@ fn place(offset: u64) -> (u64, usize) {
 impl Content {
     /// The content of a file in the boot archive; its [cost](Self::cost) is to be charged.
     pub fn borrowed(bytes: &'static [u8]) -> Result<Self, Exhausted> {
-        let mut chunks = bytes.chunks(CHUNK_LEN).map(Chunk::Borrowed);
+        let parts = bytes.chunks(CHUNK_LEN * GROUP_LEN);
         let mut groups = Vec::new();
-        fallible::reserve_exact(&mut groups, bytes.len().div_ceil(CHUNK_LEN * GROUP_LEN))?;
-        for number in 0..groups.capacity() as u64 {
-            let mut group = Group::new(number)?;
-            group.chunks.iter_mut().zip(&mut chunks).for_each(|(hole, chunk)| *hole = chunk);
-            fallible::push(&mut groups, group)?;
+        fallible::reserve_exact(&mut groups, parts.len())?;
+        for (number, part) in (0..).zip(parts) {
+            let chunks = fallible::collect(part.chunks(CHUNK_LEN).map(Chunk::Borrowed))?;
+            fallible::push(&mut groups, Group { number, chunks })?;
         }
-        let cost = list_len(&groups) + groups.len() as u64 * Group::COST;
+        let cost = list_len(&groups) + groups.iter().map(Group::cost).sum::<u64>();
         Ok(Self { length: bytes.len() as u64, groups, cost, pages: None })
     }
 
@@ -214,8 +218,8 @@ impl Content {
         let left = self.length.saturating_sub(offset).min(limit);
         let ((number, place), within) = (place(offset), (offset % CHUNK_LEN as u64) as usize);
         let left = left.min((CHUNK_LEN - within) as u64) as usize;
-        let stored = self.find(number).ok().map(|index| self.groups[index].chunks[place].stored());
-        match stored.and_then(|stored| stored.get(within..)) {
+        let chunk = self.find(number).ok().and_then(|index| self.groups[index].chunks.get(place));
+        match chunk.and_then(|chunk| chunk.stored().get(within..)) {
             Some(bytes) if !bytes.is_empty() => &bytes[..bytes.len().min(left)],
             Some(_) | None => &ZEROS[..ZEROS.len().min(left)],
         }
@@ -250,8 +254,9 @@ impl Content {
                 index
             }
         };
-        let chunks = &mut self.groups[index].chunks;
-        match chunks[place].write(within, bytes, budget) {
+        let group = &mut self.groups[index];
+        let reached = group.reach(place, budget).map(|cost| self.cost += cost);
+        match reached.and_then(|()| group.chunks[place].write(within, bytes, budget)) {
             Ok(cost) => self.cost += cost,
             Err(Exhausted) => {
                 self.drop_if_empty(index, budget);
@@ -264,16 +269,7 @@ impl Content {
 
     fn insert_group(&mut self, index: usize, number: u64, budget: &mut Budget) -> Result<(), Exhausted> {
         self.cost += budget.reserve_one(&mut self.groups)?;
-        budget.charge(Group::COST)?;
-        match Group::new(number) {
-            Ok(group) => fallible::insert_reserved(&mut self.groups, index, group),
-            Err(Exhausted) => {
-                budget.refund(Group::COST);
-                return Err(Exhausted);
-            }
-        }
-        self.cost += Group::COST;
-        Ok(())
+        fallible::insert(&mut self.groups, index, Group { number, chunks: Vec::new() })
     }
 
     /// Takes a group away that holds nothing.
@@ -315,19 +311,19 @@ impl Content {
         let kept = self.groups.partition_point(|group| group.number < number + u64::from(first > 0));
         self.drop_groups(kept..self.groups.len(), budget);
         if let Ok(index) = self.find(number) {
-            for chunk in &mut self.groups[index].chunks[first..] {
-                let freed = core::mem::replace(chunk, Chunk::HOLE).cost();
-                self.cost -= freed;
-                budget.refund(freed);
-            }
+            let chunks = &mut self.groups[index].chunks;
+            let freed = chunks.drain(first.min(chunks.len())..).map(|chunk| chunk.cost()).sum();
+            self.cost -= freed;
+            budget.refund(freed);
             self.drop_if_empty(index, budget);
         }
         let (number, place) = place(length);
         let within = (length % CHUNK_LEN as u64) as usize;
         if within > 0
             && let Ok(index) = self.find(number)
+            && let Some(chunk) = self.groups[index].chunks.get_mut(place)
         {
-            self.groups[index].chunks[place].truncate(within);
+            chunk.truncate(within);
         }
     }
 }
@@ -335,6 +331,9 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a group of chunks takes that is not a file's first.
+    const FULL: u64 = block_len(GROUP_LEN * size_of::<Chunk>());
 
     impl Content {
         /// Fails if the cost is not that of what is there.
@@ -364,7 +363,7 @@ mod tests {
         static BYTES: [u8; CHUNK_LEN + 10] = [7; CHUNK_LEN + 10];
         let mut content = Content::borrowed(&BYTES).unwrap();
         let mut budget = Budget::new(1 << 20);
-        assert_eq!(content.cost(), Group::COST + block_len(32));
+        assert_eq!(content.cost(), block_len(2 * 24) + block_len(32));
         budget.charge(content.cost()).unwrap();
         assert_eq!(content.write(CHUNK_LEN as u64 - 1, &[1, 2, 3], &mut budget), Ok(3));
         let mut expected = BYTES.to_vec();
@@ -417,29 +416,26 @@ mod tests {
         }
         assert_eq!(content.length(), last + 1);
         // Two of them share a group; eight groups have a place in the list.
-        assert_eq!(content.cost(), 5 * Group::COST + block_len(8 * 32) + 6 * block_len(1));
+        assert_eq!(content.cost(), block_len(24) + 4 * FULL + block_len(8 * 32) + 6 * block_len(1));
         for (at, byte) in places.into_iter().zip(1..) {
             assert_eq!(content.at(at, 1, &mut []), [byte], "{at:#x}");
             let behind: &[u8] = if at == last { &[] } else { &[0] };
             assert_eq!(content.at(at + 1, 1, &mut []), behind, "{at:#x}");
         }
         content.resize(1 << 37 | 1 << 20, &mut budget).unwrap();
-        assert_eq!(content.cost(), 3 * Group::COST + block_len(8 * 32) + 3 * block_len(1));
+        assert_eq!(content.cost(), block_len(24) + 2 * FULL + block_len(8 * 32) + 3 * block_len(1));
         content.resize(1 << 37, &mut budget).unwrap();
-        assert_eq!(content.cost(), 2 * Group::COST + block_len(8 * 32) + 2 * block_len(1));
+        assert_eq!(content.cost(), block_len(24) + FULL + block_len(8 * 32) + 2 * block_len(1));
         content.resize(0, &mut budget).unwrap();
         assert_eq!((content.cost(), budget.left()), (0, 1 << 20));
     }
 
     #[test]
     fn what_does_not_fit_the_budget_leaves_nothing_behind() {
-        let (mut content, mut budget) =
-            (Content::default(), Budget::new(Group::COST + block_len(4 * 32) + block_len(5000)));
+        let total = FULL + block_len(4 * 32) + block_len(5000);
+        let (mut content, mut budget) = (Content::default(), Budget::new(total));
         assert_eq!(content.write(1 << 40, &[1; 6000], &mut budget), Err(ENOSPC));
-        assert_eq!(
-            (content.length(), content.cost(), budget.left()),
-            (0, 0, Group::COST + block_len(4 * 32) + block_len(5000))
-        );
+        assert_eq!((content.length(), content.cost(), budget.left()), (0, 0, total));
         // There is no room to double, but for what is needed.
         assert_eq!(content.write(1 << 40, &[1; 3000], &mut budget), Ok(3000));
         assert_eq!(content.write((1 << 40) + 3000, &[2; 2000], &mut budget), Ok(2000));
@@ -452,7 +448,7 @@ mod tests {
     #[test]
     fn the_budget_and_the_largest_offset_are_kept() {
         let mut content = Content::default();
-        assert_eq!(content.write(0, &[1], &mut Budget::new(1000)), Err(ENOSPC));
+        assert_eq!(content.write(0, &[1], &mut Budget::new(100)), Err(ENOSPC));
         assert_eq!(content.write(MAX_LEN, &[1], &mut Budget::new(1 << 20)), Err(EFBIG));
         assert_eq!(content.write(u64::MAX - 1, &[1, 2, 3], &mut Budget::new(1 << 20)), Err(EFBIG));
         assert_eq!(content.resize(u64::MAX, &mut Budget::new(0)), Err(EFBIG));

@@ -58,10 +58,26 @@ struct Descriptor {
     close_on_exec: bool,
 }
 
+/// What a descriptor led to that is closed now.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed {
+    /// What was opened.
+    pub object: Object,
+    /// What told its open description from all others.
+    pub identity: u64,
+    /// The description, if that was its last descriptor.
+    pub last: Option<Description>,
+}
+
 impl Descriptor {
-    /// Closes it; returns the description if that was its last one.
-    fn close(self) -> Option<Description> {
-        Rc::into_inner(self.description).map(Cell::into_inner)
+    /// What tells its open description from all others that there are.
+    fn identity(&self) -> u64 {
+        Rc::as_ptr(&self.description).addr() as u64
+    }
+
+    fn close(self) -> Closed {
+        let (object, identity) = (self.description.get().object, self.identity());
+        Closed { object, identity, last: Rc::into_inner(self.description).map(Cell::into_inner) }
     }
 }
 
@@ -90,14 +106,14 @@ impl Descriptors {
     }
 
     /// Closes the highest descriptor below `below`, or the highest of those that `execve`
-    /// closes: its number, and the description if that was its last descriptor.
-    pub fn close_below(&mut self, below: usize, on_exec_only: bool) -> Option<(usize, Option<Description>)> {
+    /// closes; returns its number with it.
+    pub fn close_below(&mut self, below: usize, on_exec_only: bool) -> Option<(usize, Closed)> {
         let closes = |slot: &Option<Descriptor>| {
             slot.as_ref().is_some_and(|descriptor| !on_exec_only || descriptor.close_on_exec)
         };
         let part = self.table.len().min(below);
         let index = self.table[..part].iter().rposition(closes)?;
-        Some((index, self.table[index].take().and_then(Descriptor::close)))
+        Some((index, self.table[index].take()?.close()))
     }
 
     fn descriptor(&self, number: i32) -> Result<&Descriptor, Errno> {
@@ -113,6 +129,11 @@ impl Descriptors {
     /// The open description of a descriptor.
     pub fn get(&self, number: i32) -> Result<Description, Errno> {
         Ok(self.descriptor(number)?.description.get())
+    }
+
+    /// What tells the open description of a descriptor from all others that there are.
+    pub fn identity(&self, number: i32) -> Result<u64, Errno> {
+        self.descriptor(number).map(Descriptor::identity)
     }
 
     /// Changes the open description of a descriptor.
@@ -173,10 +194,28 @@ impl Descriptors {
         Ok(self.fill(vacancy, description, close_on_exec))
     }
 
-    /// Closes a descriptor; returns the description if that was its last one.
-    pub fn close(&mut self, number: i32) -> Result<Option<Description>, Errno> {
+    /// Closes a descriptor.
+    pub fn close(&mut self, number: i32) -> Result<Closed, Errno> {
         self.descriptor(number)?;
-        Ok(self.table[number as usize].take().and_then(Descriptor::close))
+        self.table[number as usize].take().map(Descriptor::close).ok_or(EBADF)
+    }
+
+    fn between(&mut self, first: u64, last: u64) -> impl Iterator<Item = (u64, &mut Option<Descriptor>)> {
+        let all = self.table.iter_mut().enumerate().map(|(number, slot)| (number as u64, slot));
+        all.skip(usize::try_from(first).unwrap_or(usize::MAX)).take_while(move |(number, _)| *number <= last)
+    }
+
+    /// Closes the lowest descriptor from `first` to `last`, if there is one; returns its
+    /// number with it.
+    pub fn close_between(&mut self, first: u64, last: u64) -> Option<(u64, Closed)> {
+        self.between(first, last).find_map(|(number, slot)| Some((number, slot.take()?.close())))
+    }
+
+    /// Lets `execve` close all descriptors from `first` to `last`.
+    pub fn close_on_exec_between(&mut self, first: u64, last: u64) {
+        for descriptor in self.between(first, last).filter_map(|(_, slot)| slot.as_mut()) {
+            descriptor.close_on_exec = true;
+        }
     }
 
     fn share(&mut self, old: i32, number: usize, close_on_exec: bool) -> Result<i32, Errno> {
@@ -193,18 +232,13 @@ impl Descriptors {
         self.share(old, number, close_on_exec)
     }
 
-    /// `dup2`: the same description under a given other number. Returns what
-    /// thereby lost its last descriptor.
-    pub fn duplicate_to(
-        &mut self,
-        old: i32,
-        new: i32,
-        close_on_exec: bool,
-    ) -> Result<Option<Description>, Errno> {
+    /// `dup2`: the same description under a given other number. Returns what that one led to
+    /// before.
+    pub fn duplicate_to(&mut self, old: i32, new: i32, close_on_exec: bool) -> Result<Option<Closed>, Errno> {
         self.descriptor(old)?;
         let number = usize::try_from(new).map_err(|_| EBADF)?;
         self.make_room(number).map_err(|errno| if errno == EMFILE { EBADF } else { errno })?;
-        let closed = self.close(new).unwrap_or(None);
+        let closed = self.close(new).ok();
         self.share(old, number, close_on_exec)?;
         Ok(closed)
     }

@@ -6,7 +6,7 @@
 
 use linux_raw_sys::general::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD,
-    F_SETFL, F_SETLK, F_SETLKW, F_UNLCK, FD_CLOEXEC, O_LARGEFILE, POLLERR, POLLHUP, POLLIN, POLLNVAL,
+    F_SETFL, F_SETLK, F_SETLKW, FD_CLOEXEC, O_LARGEFILE, O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLNVAL,
     POLLOUT,
 };
 use linux_raw_sys::ioctl::{FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
@@ -42,14 +42,8 @@ impl Linux {
             }
             F_GETFL => Ok(u64::from(self.task.descriptors.get(fd)?.flags | O_LARGEFILE)),
             F_SETFL => self.set_flags(fd, argument as u32),
-            // Nobody else is there to hold a lock.
-            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
-                self.task.descriptors.get(fd).map(|_| Ok(0))?
-            }
-            F_GETLK | F_OFD_GETLK => {
-                self.task.descriptors.get(fd)?;
-                self.user(space).write(argument, &(F_UNLCK as u16).to_le_bytes())?;
-                Ok(0)
+            F_GETLK | F_OFD_GETLK | F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+                self.record_lock(space, fd, command, argument)
             }
             _ => self.task.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
         }
@@ -63,11 +57,19 @@ impl Linux {
                 self.task.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
                 Ok(0)
             }
-            FIONBIO => Ok(0),
+            FIONBIO => {
+                let flag = if self.user(space).u32(argument)? != 0 { O_NONBLOCK } else { 0 };
+                self.set_flags(fd, description.flags & !O_NONBLOCK | flag)
+            }
             FIONREAD => {
-                let Object::Inode(id) = description.object else { return Err(ENOTTY.into()) };
-                let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
-                let left = content.length().saturating_sub(description.offset);
+                let left = match description.object {
+                    Object::Pipe(id, _) => self.pipes.get(id)?.length() as u64,
+                    Object::Inode(id) => {
+                        let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
+                        content.length().saturating_sub(description.offset)
+                    }
+                    Object::Output(_) => return Err(ENOTTY.into()),
+                };
                 self.user(space).write(argument, &(left as u32).to_le_bytes())?;
                 Ok(0)
             }

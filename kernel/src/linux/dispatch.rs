@@ -9,10 +9,9 @@ use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
-use super::file_calls::{Direction, Position};
 use super::path_calls::PathAt;
 use super::signal_calls::{BY_KILL, BY_TKILL};
-use super::task::FIRST_ID;
+use super::transfer::{Direction, Position, Wanted};
 use crate::mem::space::Space;
 
 /// A descriptor number in a register: its lower half.
@@ -39,23 +38,31 @@ impl Linux {
         let [a, b, c, d, e, f] = arguments;
         match call {
             // Data.
-            Sysno::read => self.transfer(space, Read, fd(a), b, c, Position::Current),
-            Sysno::write => self.transfer(space, Write, fd(a), b, c, Position::Current),
-            Sysno::pread64 => self.transfer(space, Read, fd(a), b, c, Position::At(d)),
-            Sysno::pwrite64 => self.transfer(space, Write, fd(a), b, c, Position::At(d)),
-            Sysno::readv => self.transfer_vector(space, Read, fd(a), b, c, Position::Current),
-            Sysno::writev => self.transfer_vector(space, Write, fd(a), b, c, Position::Current),
-            Sysno::preadv => self.transfer_vector(space, Read, fd(a), b, c, Position::At(d)),
-            Sysno::pwritev => self.transfer_vector(space, Write, fd(a), b, c, Position::At(d)),
+            Sysno::read => self.transfer(space, Wanted::here(Read, fd(a)), b, c),
+            Sysno::write => self.transfer(space, Wanted::here(Write, fd(a)), b, c),
+            Sysno::pread64 => self.transfer(space, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwrite64 => self.transfer(space, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::readv => self.transfer_vector(space, Wanted::here(Read, fd(a)), b, c),
+            Sysno::writev => self.transfer_vector(space, Wanted::here(Write, fd(a)), b, c),
+            Sysno::preadv => self.transfer_vector(space, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwritev => self.transfer_vector(space, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::preadv2 | Sysno::pwritev2 => {
+                let direction = if call == Sysno::preadv2 { Read } else { Write };
+                // -1 says that the offset is the description's.
+                let position = if d == u64::MAX { Position::Current } else { Position::At(d) };
+                let wanted = Wanted { direction, fd: fd(a), position, flags: f as u32 };
+                self.transfer_vector(space, wanted, b, c)
+            }
             Sysno::lseek => self.lseek(fd(a), b, c as u32),
             Sysno::ftruncate => self.ftruncate(fd(a), b),
             Sysno::truncate => self.truncate(space, a, b),
             // Programs fall back to reading and writing.
             Sysno::sendfile | Sysno::splice => Err(EINVAL.into()),
             Sysno::copy_file_range => Err(EXDEV.into()),
-            Sysno::fsync | Sysno::fdatasync | Sysno::syncfs | Sysno::fadvise64 | Sysno::flock => {
-                self.task.descriptors.get(fd(a)).map(|_| Ok(0))?
-            }
+            Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
+            Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
+            Sysno::flock => self.flock(fd(a), b as u32),
+            Sysno::syncfs => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
@@ -63,8 +70,9 @@ impl Linux {
             Sysno::pipe2 => self.pipe(space, a, b as u32),
             Sysno::memfd_create => self.memfd_create(space, a, b as u32),
             Sysno::close => self.close(fd(a)),
+            Sysno::close_range => self.close_range(a as u32, b as u32, c as u32),
             Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
-            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(b))?,
+            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
             Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
             Sysno::dup3 => self.duplicate_to(fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
@@ -137,11 +145,19 @@ impl Linux {
                 let object = self.task.descriptors.get(fd(a))?.object;
                 self.chmod(object, b as u32)
             }
-            // Everything belongs to root, whoever it is given to.
-            Sysno::chown => self.object(space, P::here(a), 0).map(|_| 0),
-            Sysno::lchown => self.object(space, P::here(a), AT_SYMLINK_NOFOLLOW).map(|_| 0),
-            Sysno::fchownat => self.object(space, at(a, b), e as u32).map(|_| 0),
-            Sysno::fchown => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::chown | Sysno::lchown => {
+                let flags = if call == Sysno::lchown { AT_SYMLINK_NOFOLLOW } else { 0 };
+                let object = self.object(space, P::here(a), flags)?;
+                self.chown(object, b as u32, c as u32)
+            }
+            Sysno::fchownat => {
+                let object = self.object(space, at(a, b), e as u32)?;
+                self.chown(object, c as u32, d as u32)
+            }
+            Sysno::fchown => {
+                let object = self.task.descriptors.get(fd(a))?.object;
+                self.chown(object, b as u32, c as u32)
+            }
             Sysno::utimensat => self.utimensat(space, at(a, b), c, d as u32),
             Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.task.umask, a as u32 & 0o777))),
 
@@ -152,8 +168,12 @@ impl Linux {
             Sysno::mremap => self.mremap(space, arguments),
             Sysno::madvise => self.madvise(space, a, b, c as u32),
             Sysno::brk => Ok(self.task.memory.set_break(space, a)),
-            Sysno::mlock | Sysno::mlock2 | Sysno::munlock | Sysno::msync => self.check_mapped(a, b),
-            Sysno::mlockall | Sysno::munlockall => Ok(0),
+            Sysno::mlock => self.mlock(space, a, b, 0),
+            Sysno::mlock2 => self.mlock(space, a, b, c as u32),
+            Sysno::mlockall => self.mlockall(space, a as u32),
+            Sysno::munlock => self.munlock(a, b),
+            Sysno::munlockall => Ok(0),
+            Sysno::msync => self.msync(a, b, c as u32),
 
             // Time.
             Sysno::clock_gettime => self.clock_gettime(space, a as u32, b),
@@ -186,20 +206,23 @@ impl Linux {
 
             // The process.
             Sysno::exit | Sysno::exit_group => self.exit(a),
-            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id),
-            Sysno::getppid => Ok(self.task.parent),
-            Sysno::getpgrp => Ok(FIRST_ID),
-            Sysno::getpgid | Sysno::getsid => self.group_of(a),
-            Sysno::setpgid => Ok(0),
-            Sysno::setsid => Err(EPERM.into()),
-            Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid | Sysno::getgroups => Ok(0),
+            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id()),
+            Sysno::getppid => Ok(self.task.identity.parent),
+            Sysno::getpgrp => Ok(self.task.identity.group),
+            Sysno::getpgid => Ok(self.identity_of(a as i32)?.group),
+            Sysno::getsid => Ok(self.identity_of(a as i32)?.session),
+            Sysno::setpgid => self.setpgid(a as i32, b as i32),
+            Sysno::setsid => self.setsid(),
+            Sysno::getuid | Sysno::geteuid | Sysno::getgid | Sysno::getegid => Ok(0),
+            Sysno::getgroups => Self::getgroups(a as i32),
+            // What was before is told, and nothing changes.
             Sysno::setfsuid | Sysno::setfsgid => Ok(0),
             Sysno::getresuid | Sysno::getresgid => self.write_zero_words(space, [a, b, c]),
             // Nobody can be anybody but root.
             Sysno::setuid | Sysno::setgid if a as u32 == 0 => Ok(0),
             Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
             Sysno::arch_prctl => self.arch_prctl(space, uprr, a as u32, b),
-            Sysno::prctl => self.prctl(space, a as u32, b),
+            Sysno::prctl => self.prctl(space, a as u32, b, [c, d, e]),
             Sysno::set_robust_list => self.set_robust_list(b),
             Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
             Sysno::prlimit64 => self.prlimit(space, a, b as u32, c, d),
@@ -209,7 +232,7 @@ impl Linux {
             Sysno::setrlimit => self.prlimit(space, 0, a as u32, b, 0),
             Sysno::getrandom => self.getrandom(space, a, b, c as u32),
             Sysno::uname => self.uname(space, a),
-            Sysno::personality => Ok(0),
+            Sysno::personality => self.personality(a as u32),
             Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
             Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32, e),
             Sysno::fork => self.clone(space, uprr, SIGCHLD, 0, [0; 2]),
@@ -222,13 +245,17 @@ impl Linux {
                 self.yields = true;
                 Ok(0)
             }
-            Sysno::sched_setscheduler | Sysno::sched_getscheduler => Ok(0),
-            Sysno::sched_getaffinity => self.sched_getaffinity(space, u64::from(b as u32), c),
-            Sysno::sched_setaffinity => self.sched_setaffinity(space, u64::from(b as u32), c),
+            Sysno::sched_setscheduler => self.sched_setscheduler(space, a as i32, b as u32, c),
+            Sysno::sched_getscheduler => self.sched_getscheduler(a as i32),
+            Sysno::sched_setparam => self.sched_setparam(space, a as i32, b),
+            Sysno::sched_getparam => self.sched_getparam(space, a as i32, b),
+            Sysno::sched_get_priority_max => Self::sched_priority(a as u32, 99),
+            Sysno::sched_get_priority_min => Self::sched_priority(a as u32, 1),
+            Sysno::sched_getaffinity => self.sched_getaffinity(space, a as i32, b as u32, c),
+            Sysno::sched_setaffinity => self.sched_setaffinity(space, a as i32, b as u32, c),
             Sysno::getcpu => self.getcpu(space, a, b),
-            // The kernel's own encoding: 20 is the neutral one.
-            Sysno::getpriority => Ok(20),
-            Sysno::setpriority => Ok(0),
+            Sysno::getpriority => self.getpriority(a as u32, b as i32),
+            Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),
             // Restartable sequences: the C library goes on without.
             Sysno::rseq => Err(ENOSYS.into()),
             _ => Err(self.unknown(call.id() as u32, call.name())),

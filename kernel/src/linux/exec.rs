@@ -15,7 +15,7 @@ use super::fallible;
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
-use super::{Linux, NAME_LEN, Next};
+use super::{Linux, NAME_LEN, Next, SIGKILL};
 use crate::mem::space::{Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).
@@ -49,7 +49,7 @@ impl Linux {
         self.random.fill(&mut random);
 
         // From here on the old program is gone.
-        let lost = Failure::End(Next::OutOfMemory);
+        let lost = Failure::End(Next::Kill { signal: SIGKILL });
         self.task.memory.unmap(space, 0, USER_END).map_err(|_| lost)?;
         let (memory, stack) =
             super::loader::load(space, &image, self.promised_len(), &arguments, &environment, random)
@@ -59,7 +59,9 @@ impl Linux {
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(uprr, image.entry, stack);
-        let own = self.task.id;
+        self.task.identity.has_executed = true;
+        self.task.is_dumpable = true;
+        let own = self.task.id();
         self.release_vfork(own);
         self.events += 1;
         Ok(0)

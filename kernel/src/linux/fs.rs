@@ -87,6 +87,8 @@ pub struct Inode {
     pub mode: u32,
     /// Last modification, in nanoseconds since 1970.
     pub modified_ns: u64,
+    /// User and group that it belongs to.
+    pub owner: [u32; 2],
     /// Names that it has, as `st_nlink`.
     pub links: u32,
     /// Open descriptions and working directories that hold it.
@@ -174,6 +176,11 @@ impl Fs {
         self.cuts
     }
 
+    /// Pages that somebody may have mapped shared are not what they were.
+    pub fn note_cut(&mut self) {
+        self.cuts += 1;
+    }
+
     /// Sets a regular file's length.
     pub fn resize(&mut self, id: InodeId, length: u64, now_ns: u64) -> Result<(), Errno> {
         let (content, budget) = self.content_mut(id)?;
@@ -187,7 +194,8 @@ impl Fs {
     fn allocate(&mut self, node: Node, mode: u32, now_ns: u64) -> Result<InodeId, Errno> {
         let id = self.vacancy()?;
         self.budget.charge(node.cost()).map_err(|_| ENOSPC)?;
-        let inode = Inode { node, mode: mode & 0o7777, modified_ns: now_ns, links: 0, holders: 0 };
+        let (mode, owner) = (mode & 0o7777, [0, 0]);
+        let inode = Inode { node, mode, modified_ns: now_ns, owner, links: 0, holders: 0 };
         match self.inodes.get_mut(id.0) {
             Some(slot) => {
                 *slot = Some(inode);
@@ -228,17 +236,42 @@ impl Fs {
         self.reap(id);
     }
 
-    /// Frees an inode that nothing refers to.
+    /// Frees an inode that nothing refers to, and with a removed directory the hold that it has
+    /// on the one that it was in.
     fn reap(&mut self, id: InodeId) {
-        let Some(slot) = self.inodes.get_mut(id.0) else { return };
-        if let Some(inode) = slot
-            && inode.links == 0
-            && inode.holders == 0
-        {
-            self.budget.refund(inode.node.cost());
-            *slot = None;
-            self.free += 1;
+        let mut next = Some(id);
+        while let Some(id) = next.take() {
+            let Some(slot) = self.inodes.get_mut(id.0) else { return };
+            if let Some(inode) = slot
+                && inode.links == 0
+                && inode.holders == 0
+            {
+                self.budget.refund(inode.node.cost());
+                if let Node::Directory(directory) = &inode.node
+                    && directory.holds_parent
+                {
+                    next = Some(directory.parent);
+                }
+                *slot = None;
+                self.free += 1;
+            }
+            if let Some(parent) = next
+                && let Ok(parent) = self.inode_mut(parent)
+            {
+                parent.holders = parent.holders.saturating_sub(1);
+            }
         }
+    }
+
+    /// What was in `parent` has lost a name. A removed directory keeps that one, for as long
+    /// as somebody has it: its `..` leads there.
+    fn bury(&mut self, id: InodeId, parent: InodeId) -> Result<(), Errno> {
+        if let Ok(directory) = self.directory_mut(id) {
+            directory.holds_parent = true;
+            self.hold(parent)?;
+        }
+        self.reap(id);
+        Ok(())
     }
 
     /// Gives an inode a name, beside what has it.
@@ -327,8 +360,7 @@ impl Fs {
             return Err(ENOTEMPTY);
         }
         let inode = self.detach(place.parent, &place.name, now_ns)?;
-        self.reap(inode);
-        Ok(())
+        self.bury(inode, place.parent)
     }
 
     /// Gives a file a second name.
@@ -373,10 +405,10 @@ impl Fs {
             None => None,
         };
         self.detach(from.parent, &from.name, now_ns)?;
-        if let Some(inode) = replaced {
-            self.reap(inode);
+        match replaced {
+            Some(inode) => self.bury(inode, to.parent),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether `inner` is `outer` or lies below it.

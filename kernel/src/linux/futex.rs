@@ -8,10 +8,10 @@ use linux_raw_sys::general::{
 use syscalls::Sysno;
 
 use super::Linux;
+use super::area::Kind;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
-use super::memory::page_down;
 use super::task::{Key, MAX_PROCESSES, Waiting, Why};
-use crate::mem::space::{PAGE_LEN, Space};
+use crate::mem::space::Space;
 
 /// Who waits: the number of the turn, and the place among the processes.
 type Waiter = (u64, usize);
@@ -55,7 +55,7 @@ impl Linux {
             }
             FUTEX_WAKE | FUTEX_WAKE_BITSET => {
                 self.user(space).u32(address)?;
-                let key = self.futex_key(space, address, is_private);
+                let key = self.futex_key(address, is_private);
                 Ok(self.futex_wake(key, mask, value as u32))
             }
             FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
@@ -66,8 +66,8 @@ impl Linux {
                     return Err(EINVAL.into());
                 }
                 self.user(space).u32(other)?;
-                let from = self.futex_key(space, address, is_private);
-                let to = self.futex_key(space, other, is_private);
+                let from = self.futex_key(address, is_private);
+                let to = self.futex_key(other, is_private);
                 let (mut queue, length) = self.queue(from, mask);
                 let (woken, rest) = first(&mut queue[..length], value as u32);
                 let (moved, _) = first(rest, if from == to { 0 } else { timeout as u32 });
@@ -106,7 +106,7 @@ impl Linux {
                 if self.user(space).u32(address)? != value {
                     return Err(EAGAIN.into());
                 }
-                let key = self.futex_key(space, address, is_private);
+                let key = self.futex_key(address, is_private);
                 self.turns += 1;
                 let why = Why::Futex { key, mask, turn: self.turns, woken: false };
                 self.task.waiting = Some(Waiting { why, deadline_ns: None, seen: self.events });
@@ -116,12 +116,14 @@ impl Linux {
         Err(ETIMEDOUT.into())
     }
 
-    /// Where a futex is. The page has to be there.
-    fn futex_key(&self, space: &Space, address: u64, is_private: bool) -> Key {
-        let shared = if is_private { None } else { space.shared_key(page_down(address)) };
-        match shared {
-            Some(frame) => Key::Shared(frame + address % PAGE_LEN),
-            None => Key::Own { process: self.task.id, address },
+    /// Where a futex is. What lies in shared memory is known by its place there, whatever
+    /// frame it has and whoever else has mapped it.
+    fn futex_key(&self, address: u64, is_private: bool) -> Key {
+        match self.task.memory.areas().find(address).map(|area| area.kind) {
+            Some(Kind::Shared { object, delta, .. }) if !is_private => {
+                Key::Shared { object, offset: address.wrapping_add(delta) }
+            }
+            _ => Key::Own { process: self.task.id(), address },
         }
     }
 

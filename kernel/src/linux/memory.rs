@@ -13,6 +13,7 @@ use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 use super::area::{Area, Areas, Kind};
 use super::errno::{EEXIST, ENOMEM, Errno};
 use super::fallible::{self, Exhausted};
+use super::on_fork::{Fate, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
@@ -98,6 +99,8 @@ pub struct Memory {
     resident: Resident,
     /// In the order of their numbers.
     objects: Vec<Attached>,
+    /// What children do not get.
+    pub on_fork: OnFork,
     /// How often any object had been cut when this process looked last.
     cuts: u64,
     /// Where the heap begins.
@@ -135,6 +138,7 @@ impl Memory {
             areas: Areas::default(),
             resident: Resident::default(),
             objects: Vec::new(),
+            on_fork: OnFork::default(),
             cuts: 0,
             heap_start: 0,
             heap_break: 0,
@@ -150,11 +154,42 @@ impl Memory {
             areas: self.areas.fork()?,
             resident: self.resident.fork()?,
             objects,
+            on_fork: self.on_fork.fork()?,
             cuts: self.cuts,
             heap_start: self.heap_start,
             heap_break: self.heap_break,
             commit_limit: self.commit_limit,
         })
+    }
+
+    /// What is advised for children is done: this is a child's memory, and `space` its own.
+    pub fn begin(&mut self, space: &mut Space) -> Result<(), Exhausted> {
+        let mut from = 0;
+        while let Some((start, end, fate)) = self.on_fork.next(from) {
+            match fate {
+                Fate::Omitted => self.unmap(space, start, end)?,
+                Fate::Wiped => self.discard(space, start, end)?,
+            }
+            from = end;
+        }
+        Ok(())
+    }
+
+    /// Zeros shared pages of which areas are.
+    pub fn clear_shared(&mut self, object: u64, offset: u64, length: u64) {
+        if let Some(attached) = self.objects.iter().find(|attached| attached.id == object) {
+            attached.object.borrow_mut().clear(offset, length);
+        }
+    }
+
+    /// How many pages are there.
+    pub fn resident_pages(&self) -> u64 {
+        let (mut from, mut count) = (0, 0);
+        while let Some(run) = self.resident.first_between(from, USER_END) {
+            count += (run.end - run.start) / PAGE_LEN;
+            from = run.end;
+        }
+        count
     }
 
     /// The areas.
@@ -192,6 +227,7 @@ impl Memory {
     /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
         self.resident.reserve_cut(start, end)?;
+        self.on_fork.reserve()?;
         let Self { areas, objects, .. } = self;
         let mut is_one_gone = false;
         areas.remove(start, end, |area| {
@@ -200,6 +236,7 @@ impl Memory {
                 is_one_gone |= attached.mapped == 0;
             }
         })?;
+        self.on_fork.forget(start, end)?;
         let discarded = self.discard(space, start, end);
         if is_one_gone {
             self.objects.retain(|attached| attached.mapped > 0);
@@ -210,6 +247,7 @@ impl Memory {
     /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no
     /// page is there any more.
     pub fn reserve_unmap(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        self.on_fork.reserve()?;
         self.areas.reserve_cuts(start, end)
     }
 

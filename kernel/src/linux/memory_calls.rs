@@ -2,13 +2,10 @@
 //! System calls that change what memory there is: the `mmap` family.
 
 use linux_raw_sys::general::{
-    MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED,
-    MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
-    MADV_RANDOM, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED, MADV_WIPEONFORK, MAP_ANONYMOUS, MAP_FIXED,
-    MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
-    MREMAP_FIXED, MREMAP_MAYMOVE, O_ACCMODE, O_RDWR, PROT_EXEC, PROT_GROWSDOWN, PROT_READ, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED,
+    MAP_SHARED_VALIDATE, MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE, O_ACCMODE, O_RDWR, PROT_EXEC,
+    PROT_GROWSDOWN, PROT_READ, PROT_WRITE,
 };
-use syscalls::Sysno;
 
 use super::area::{Area, Kind, MAX_AREAS};
 use super::descriptor;
@@ -16,7 +13,7 @@ use super::errno::{EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, Errno,
 use super::fs::{Device, InodeId, Node};
 use super::memory::{MMAP_MIN, MMAP_TOP, page_down, page_up};
 use super::pages::{Object, Pages};
-use super::{Linux, Next};
+use super::{Linux, Next, SIGKILL};
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
 
 /// What to map.
@@ -43,7 +40,7 @@ fn access_of(prot: u32) -> Access {
 }
 
 /// The whole pages from `address` on, or `None` if that is not a range in user space.
-fn page_range(address: u64, length: u64) -> Option<(u64, u64)> {
+pub fn page_range(address: u64, length: u64) -> Option<(u64, u64)> {
     let end = address.checked_add(page_up(length)?)?;
     (address.is_multiple_of(PAGE_LEN) && end <= USER_END).then_some((address, end))
 }
@@ -278,7 +275,7 @@ impl Linux {
                 return Err(EINVAL.into());
             }
             self.task.memory.unmap(space, target, target_end)?;
-            // Without a length, what is mapped once more may have been there.
+            // What was to be mapped once more may have been there, and then there is nothing.
             let area = self.task.memory.areas().find(start).ok_or(EFAULT)?;
             return self.move_area(space, area, (start, old_length), (target, new_length));
         }
@@ -294,6 +291,7 @@ impl Linux {
         {
             let kind = self.growth_kind(area);
             self.task.memory.map(space, Area { start: old_end, end: new_end, access: area.access, kind })?;
+            self.task.memory.on_fork.grow(old_end - 1, new_end)?;
             return Ok(start);
         }
         if !may_move {
@@ -339,6 +337,11 @@ impl Linux {
             made = made
                 .and_then(|()| self.task.memory.map(space, Area { start, end, access: area.access, kind }));
         }
+        let on_fork = &mut self.task.memory.on_fork;
+        made = made.and_then(|()| on_fork.carry(start, start + kept, target));
+        if kept > 0 && new_length > kept {
+            made = made.and_then(|()| on_fork.grow(target + kept - 1, target + new_length));
+        }
         // The old place is to be given up without fail.
         made.and_then(|()| self.task.memory.reserve_unmap(start, start + kept)).inspect_err(|_| {
             // This needs no more room than the new areas have taken.
@@ -348,48 +351,11 @@ impl Linux {
         self.task
             .memory
             .relocate(space, start, start + kept, target)
-            .map_err(|OutOfFrames| Failure::End(Next::OutOfMemory))?;
+            .map_err(|OutOfFrames| Failure::End(Next::Kill { signal: SIGKILL }))?;
         if kept > 0 {
             self.task.memory.unmap(space, start, start + kept)?;
         }
         Ok(target)
-    }
-
-    /// `madvise`.
-    pub(super) fn madvise(&mut self, space: &mut Space, address: u64, length: u64, advice: u32) -> Reply {
-        let discards = match advice {
-            MADV_DONTNEED => true,
-            MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_FREE | MADV_DONTFORK
-            | MADV_DOFORK | MADV_MERGEABLE | MADV_UNMERGEABLE | MADV_HUGEPAGE | MADV_NOHUGEPAGE
-            | MADV_DONTDUMP | MADV_DODUMP | MADV_WIPEONFORK | MADV_KEEPONFORK | MADV_COLD | MADV_PAGEOUT
-            | MADV_COLLAPSE => false,
-            _ => return Err(EINVAL.into()),
-        };
-        let (start, end) = page_range(address, length).ok_or(EINVAL)?;
-        if discards {
-            let keeps_content = |area: Area| matches!(area.kind, Kind::Image | Kind::File);
-            if self.task.memory.areas().between(start, end).any(keeps_content) {
-                self.count_unsupported(Sysno::madvise as u32);
-                defmt::warn!("madvise: MADV_DONTNEED on a file's pages is not supported (EINVAL)");
-                return Err(EINVAL.into());
-            }
-            let mut from = start;
-            loop {
-                let Some(area) = self.task.memory.areas().between(from, end).next() else { break };
-                // The content of shared pages stays, so they may as well.
-                if !matches!(area.kind, Kind::Shared { .. }) {
-                    self.task.memory.discard(space, area.start, area.end)?;
-                }
-                from = area.end;
-            }
-        }
-        if self.task.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
-    }
-
-    /// `mlock`, `munlock`, `msync`: nothing is ever paged out or written back.
-    pub(super) fn check_mapped(&mut self, address: u64, length: u64) -> Reply {
-        let (start, end) = page_range(page_down(address), length).ok_or(ENOMEM)?;
-        if self.task.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
     }
 }
 

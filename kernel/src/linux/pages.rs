@@ -110,6 +110,13 @@ impl Pages {
         Ok(bytes.len())
     }
 
+    /// Zeros whole pages, and gives back what they took.
+    pub fn clear(&mut self, offset: u64, length: u64) {
+        self.cuts = self.cuts.wrapping_add(1);
+        let behind = offset.saturating_add(length).div_ceil(PAGE_LEN);
+        self.frames.remove_between(self.place(offset / PAGE_LEN), self.place(behind));
+    }
+
     /// Cuts or lengthens it.
     pub fn resize(&mut self, length: u64) {
         if length < self.length {

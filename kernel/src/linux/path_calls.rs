@@ -11,7 +11,7 @@ use super::Linux;
 use super::content::Content;
 use super::descriptor::{Description, Object};
 use super::errno::{
-    EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, ERANGE, Errno, Failure, Reply,
+    EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, ERANGE, Errno, Failure, Reply,
 };
 use super::fallible;
 use super::fs::{Device, Directory, Follow, Fs, InodeId, MAX_NAME_LEN, Node, Place};
@@ -203,7 +203,7 @@ impl Linux {
             Node::Link(target) => fallible::copy(target)?,
             Node::Directory(_) | Node::File(_) | Node::Device(_) => return Err(EINVAL.into()),
         };
-        let part = &target[..target.len().min(length as usize)];
+        let part = &target[..target.len().min(length as u32 as usize)];
         self.user(space).write(buffer, part)?;
         Ok(part.len() as u64)
     }
@@ -255,6 +255,21 @@ impl Linux {
         Ok(0)
     }
 
+    /// `chown` and its kin: -1 leaves user or group as it is.
+    pub(super) fn chown(&mut self, object: Object, user: u32, group: u32) -> Reply {
+        match object {
+            Object::Inode(id) => {
+                for (owner, new) in self.fs.inode_mut(id)?.owner.iter_mut().zip([user, group]) {
+                    if new != u32::MAX {
+                        *owner = new;
+                    }
+                }
+                Ok(0)
+            }
+            Object::Pipe(..) | Object::Output(_) => Err(EPERM.into()),
+        }
+    }
+
     /// `utimensat` and, with a null path, `futimens`.
     pub(super) fn utimensat(&mut self, space: &mut Space, at: PathAt, times: u64, flags: u32) -> Reply {
         const UTIME_NOW: u64 = linux_raw_sys::general::UTIME_NOW as u64;
@@ -283,6 +298,10 @@ impl Linux {
         let description = self.task.descriptors.get(fd)?;
         description.check_readable()?;
         let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
+        if self.fs.inode(id)?.links == 0 {
+            self.fs.directory(id)?;
+            return Err(ENOENT.into());
+        }
         let mut seen = description.offset;
         let mut done: u64 = 0;
         while let Some(record) = self.next_entry(id, seen)? {

@@ -2,26 +2,20 @@
 //! System calls on pipes.
 
 use linux_raw_sys::general::{
-    O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM,
-    POLLWRNORM, SIGPIPE,
+    O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM,
 };
 
 use super::Linux;
 use super::descriptor::{Description, Object};
-use super::errno::{EAGAIN, EFAULT, EINVAL, EPIPE, Failure, Reply};
+use super::errno::{EINVAL, Failure, Reply};
 use super::pipe::{ATOMIC_LEN, End, Pipe, PipeId};
-use super::signal::{Detail, Info};
-use super::signal_calls::BY_KILL;
-use super::user::User;
 use crate::mem::space::Space;
-
-/// Bytes copied at a time.
-const CHUNK_LEN: usize = 512;
 
 impl Linux {
     /// `pipe` and `pipe2`.
     pub(super) fn pipe(&mut self, space: &mut Space, descriptors: u64, flags: u32) -> Reply {
-        if flags & !(O_CLOEXEC | O_NONBLOCK | O_DIRECT) != 0 {
+        // Pipes carry no packets (O_DIRECT).
+        if flags & !(O_CLOEXEC | O_NONBLOCK) != 0 {
             return Err(EINVAL.into());
         }
         let id = self.pipes.open()?;
@@ -29,11 +23,8 @@ impl Linux {
         let mut numbers = [0; 8];
         let mut open = [None; 2];
         for (index, (end, mode)) in ends.into_iter().enumerate() {
-            let description = Description {
-                object: Object::Pipe(id, end),
-                offset: 0,
-                flags: mode | flags & (O_NONBLOCK | O_DIRECT),
-            };
+            let description =
+                Description { object: Object::Pipe(id, end), offset: 0, flags: mode | flags & O_NONBLOCK };
             match self.task.descriptors.open(description, flags & O_CLOEXEC != 0) {
                 Ok(number) => {
                     open[index] = Some(number);
@@ -73,84 +64,6 @@ impl Linux {
             }
         }
         ready
-    }
-
-    /// Reads what is there; waits if there is nothing yet.
-    pub(super) fn read_pipe(
-        &mut self,
-        space: &mut Space,
-        id: PipeId,
-        flags: u32,
-        address: u64,
-        length: u64,
-    ) -> Reply {
-        let mut user = User::new(space, &mut self.task.memory);
-        let mut done = 0;
-        let pipe = self.pipes.get_mut(id)?;
-        while done < length && pipe.length() > 0 {
-            let front = pipe.front();
-            let part = &front[..front.len().min((length - done) as usize)];
-            let written = user.write_some(address + done, part)?;
-            let wanted = part.len();
-            pipe.consume(written);
-            done += written as u64;
-            if written < wanted {
-                break;
-            }
-        }
-        if done > 0 {
-            self.events += 1;
-            return Ok(done);
-        }
-        match pipe {
-            _ if length == 0 => Ok(0),
-            pipe if pipe.length() > 0 => Err(EFAULT.into()),
-            pipe if !pipe.has_writers() => Ok(0),
-            _ if flags & O_NONBLOCK != 0 => Err(EAGAIN.into()),
-            _ => Err(Self::wait_for_event()),
-        }
-    }
-
-    /// Writes all; waits for room in between.
-    pub(super) fn write_pipe(
-        &mut self,
-        space: &mut Space,
-        id: PipeId,
-        flags: u32,
-        address: u64,
-        length: u64,
-    ) -> Reply {
-        let mut done = self.task.transferred.min(length);
-        let mut chunk = [0; CHUNK_LEN];
-        loop {
-            let pipe = self.pipes.get_mut(id)?;
-            if !pipe.has_readers() {
-                self.task.signals.send(Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None })?;
-                return if done > 0 { Ok(done) } else { Err(EPIPE.into()) };
-            }
-            if done == length {
-                return Ok(done);
-            }
-            let left = length - done;
-            let whole = left <= ATOMIC_LEN as u64 && done == 0;
-            let room = pipe.room();
-            if room == 0 || whole && (room as u64) < left {
-                if flags & O_NONBLOCK != 0 {
-                    return if done > 0 { Ok(done) } else { Err(EAGAIN.into()) };
-                }
-                self.task.transferred = done;
-                return Err(Self::wait_for_event());
-            }
-            let part = &mut chunk[..left.min(room as u64).min(CHUNK_LEN as u64) as usize];
-            let mut user = User::new(space, &mut self.task.memory);
-            let read = user.read_some(address + done, part)?;
-            pipe.push(&part[..read]);
-            self.events += 1;
-            done += read as u64;
-            if read < part.len() {
-                return if done > 0 { Ok(done) } else { Err(EFAULT.into()) };
-            }
-        }
     }
 
     /// What a call that cannot go on fails with: others have to do something first.

@@ -7,6 +7,7 @@ use linux_raw_sys::prctl::{
 };
 use pe_replay::Uprr;
 
+use super::buffers::Buffers;
 use super::errno::{EFAULT, EINVAL, EPERM, ESRCH, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use super::memory::STACK_LEN;
@@ -24,6 +25,9 @@ const ARCH_SET_GS: u32 = 0x1001;
 const ARCH_SET_FS: u32 = 0x1002;
 const ARCH_GET_FS: u32 = 0x1003;
 const ARCH_GET_GS: u32 = 0x1004;
+
+/// The one personality that changes nothing here (include/uapi/linux/personality.h).
+const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
 
 /// A resource limit: what holds, and up to where it may be raised.
 #[derive(Clone, Copy)]
@@ -99,20 +103,17 @@ impl Linux {
         {
             return Err(EINVAL.into());
         }
-        let length = length.min(i32::MAX as u64);
+        let mut buffers = Buffers::one(buffer, length)?;
         let mut user = User::new(space, &mut self.task.memory);
         let mut chunk = [0; 256];
-        let mut done = 0;
-        while done < length {
-            let part = &mut chunk[..(length - done).min(256) as usize];
+        while buffers.left() > 0 {
+            let part = &mut chunk[..buffers.left().min(256) as usize];
             self.random.fill(part);
-            let written = user.write_some(buffer.checked_add(done).ok_or(EFAULT)?, part)?;
-            done += written as u64;
-            if written < part.len() {
-                break;
+            if buffers.scatter(&mut user, part)? < part.len() {
+                return if buffers.done() > 0 { Ok(buffers.done()) } else { Err(EFAULT.into()) };
             }
         }
-        if done == 0 && length > 0 { Err(EFAULT.into()) } else { Ok(done) }
+        Ok(buffers.done())
     }
 
     /// `prlimit64`; `getrlimit` and `setrlimit` are special cases of it.
@@ -124,10 +125,13 @@ impl Linux {
         new: u64,
         old: u64,
     ) -> Reply {
-        if process != 0 && process != self.task.id {
+        // A process's number is an `int`.
+        let process = u64::from(process as u32);
+        if process != 0 && process != self.task.id() {
             return Err(ESRCH.into());
         }
         let before = *self.task.limits.get(resource as usize).ok_or(EINVAL)?;
+        self.user(space).prepare(old, 16)?;
         if new != 0 {
             let limit: [u8; 16] = self.user(space).structure(new)?;
             let limit = Limit { soft: get_u64(&limit, 0), hard: get_u64(&limit, 8) };
@@ -161,7 +165,7 @@ impl Linux {
     }
 
     /// `prctl`.
-    pub(super) fn prctl(&mut self, space: &mut Space, command: u32, argument: u64) -> Reply {
+    pub(super) fn prctl(&mut self, space: &mut Space, command: u32, argument: u64, rest: [u64; 3]) -> Reply {
         match command {
             PR_SET_NAME => {
                 let mut name = [0; NAME_LEN];
@@ -178,29 +182,31 @@ impl Linux {
                 let name = self.task.name;
                 self.user(space).write(argument, &name)?;
             }
-            PR_GET_DUMPABLE => return Ok(1),
-            PR_SET_DUMPABLE | PR_SET_NO_NEW_PRIVS => {}
-            PR_GET_NO_NEW_PRIVS => return Ok(0),
+            PR_GET_DUMPABLE => return Ok(self.task.is_dumpable.into()),
+            PR_SET_DUMPABLE if argument <= 1 => self.task.is_dumpable = argument == 1,
+            PR_SET_NO_NEW_PRIVS if (argument, rest) == (1, [0; 3]) => self.task.has_no_new_privileges = true,
+            PR_GET_NO_NEW_PRIVS if (argument, rest) == (0, [0; 3]) => {
+                return Ok(self.task.has_no_new_privileges.into());
+            }
             _ => return Err(EINVAL.into()),
         }
         Ok(0)
     }
 
-    /// `sched_getaffinity`: one processor.
-    pub(super) fn sched_getaffinity(&mut self, space: &mut Space, length: u64, mask: u64) -> Reply {
-        if length == 0 || !length.is_multiple_of(8) {
-            return Err(EINVAL.into());
+    /// `personality`: addresses are never random; nothing else can be had.
+    pub(super) fn personality(&mut self, wanted: u32) -> Reply {
+        let before = u64::from(self.task.personality);
+        match wanted {
+            u32::MAX => {}
+            0 | ADDR_NO_RANDOMIZE => self.task.personality = wanted,
+            _ => return Err(EINVAL.into()),
         }
-        self.user(space).write(mask, &1_u64.to_le_bytes())?;
-        Ok(8)
+        Ok(before)
     }
 
-    /// `sched_setaffinity`: the one processor has to be among them.
-    pub(super) fn sched_setaffinity(&mut self, space: &mut Space, length: u64, mask: u64) -> Reply {
-        let mut first = [0; 1];
-        let length = (length as usize).min(first.len());
-        self.user(space).read(mask, &mut first[..length])?;
-        if first[0] & 1 != 0 { Ok(0) } else { Err(EINVAL.into()) }
+    /// `getgroups`: no others than root's own.
+    pub(super) fn getgroups(count: i32) -> Reply {
+        if count < 0 { Err(EINVAL.into()) } else { Ok(0) }
     }
 
     /// `getcpu`.

@@ -31,13 +31,17 @@ impl Linux {
     }
 
     fn is_ready(&self, task: &Task) -> bool {
+        if task.is_stopped {
+            return false;
+        }
         let Some(Waiting { why, deadline_ns, seen }) = task.waiting else { return true };
         let is_over = deadline_ns.is_some_and(|deadline| deadline <= self.clock.monotonic_ns());
         is_over
             || match why {
                 Why::Event => seen != self.events || task.signals.is_due(),
                 Why::Futex { woken, .. } => woken || task.signals.is_due(),
-                Why::Vfork { .. } => false,
+                // As on Linux, nothing else gets through to it.
+                Why::Vfork { .. } => task.signals.is_deadly(),
             }
     }
 
@@ -48,12 +52,12 @@ impl Linux {
         self.clock.now_ns = now_ns;
         loop {
             let all = self.others.iter().chain(core::iter::once(&self.task));
-            let ready = all.clone().filter(|task| self.is_ready(task)).map(|task| task.id);
+            let ready = all.clone().filter(|task| self.is_ready(task)).map(|task| task.id());
             // Those behind `last` come first.
             if let Some(id) = ready.min_by_key(|id| (*id <= last, *id)) {
                 return Turn::Of(id);
             }
-            let deadlines = all.filter_map(|task| task.waiting?.deadline_ns);
+            let deadlines = all.filter(|task| !task.is_stopped).filter_map(|task| task.waiting?.deadline_ns);
             let Some(next) = deadlines.min() else { return Turn::Nobody };
             self.clock.sleep(next.saturating_sub(self.clock.monotonic_ns()));
         }
@@ -64,8 +68,8 @@ impl Linux {
     /// # Panics
     /// If there is none of that number.
     pub fn switch_to(&mut self, id: u64) {
-        if self.task.id != id {
-            let Some(other) = self.others.iter_mut().find(|task| task.id == id) else {
+        if self.task.id() != id {
+            let Some(other) = self.others.iter_mut().find(|task| task.id() == id) else {
                 panic!("process {id} has ended")
             };
             self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());

@@ -8,8 +8,9 @@ pub mod exception;
 pub mod frame;
 
 use linux_raw_sys::general::{
-    SA_RESETHAND, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP,
-    SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+    SA_RESETHAND, SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGQUIT, SIGSEGV, SIGSTOP,
+    SIGSYS, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ, SS_AUTODISARM,
+    SS_DISABLE, SS_ONSTACK,
 };
 
 use super::errno::{EINVAL, Errno};
@@ -25,11 +26,32 @@ const UNBLOCKABLE: u64 = bit(SIGKILL) | bit(SIGSTOP);
 /// Signals that the program's own instructions cause: these come first.
 const SYNCHRONOUS: u64 =
     bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGFPE) | bit(SIGSYS) | bit(SIGKILL);
+/// Signals that stop a process, where nobody handles them.
+const STOPS: u64 = bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
+/// Signals whose default is the end with a memory image: for a wait that only an end cuts
+/// short they come later (Linux's `sig_kernel_coredump`).
+const DUMPS: u64 = bit(SIGQUIT)
+    | bit(SIGILL)
+    | bit(SIGTRAP)
+    | bit(SIGABRT)
+    | bit(SIGFPE)
+    | bit(SIGSEGV)
+    | bit(SIGBUS)
+    | bit(SIGSYS)
+    | bit(SIGXCPU)
+    | bit(SIGXFSZ);
 const _: () = assert!(SIGNALS == u64::BITS as usize);
 
 /// A signal's bit in a set.
 pub const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
+}
+
+/// Which signal of a set comes first: one that the program's own instructions cause, else
+/// the lowest number.
+fn first_of(set: u64) -> Option<u32> {
+    let first = [set & SYNCHRONOUS, set].into_iter().find(|set| *set != 0)?;
+    Some(first.trailing_zeros() + 1)
 }
 
 /// A kernel `struct sigaction`.
@@ -243,9 +265,26 @@ impl Signals {
 
     /// What is to be done with the next signal that is due, without taking it.
     pub fn due(&self) -> Option<Fate> {
-        let due = self.pending & !self.blocked;
-        let numbers = (1..=SIGNALS as u32).filter(|signal| due & bit(*signal) != 0);
-        numbers.map(|signal| self.fate(signal)).find(|fate| *fate != Fate::Ignore)
+        let mut due = self.pending & !self.blocked;
+        while let Some(signal) = first_of(due) {
+            match self.fate(signal) {
+                Fate::Ignore => due &= !bit(signal),
+                fate => return Some(fate),
+            }
+        }
+        None
+    }
+
+    /// Whether a signal is due that ends the process at once, whatever it waits for.
+    pub fn is_deadly(&self) -> bool {
+        let mut due = self.pending & !self.blocked & !DUMPS;
+        while let Some(signal) = first_of(due) {
+            if self.fate(signal) == Fate::Kill {
+                return true;
+            }
+            due &= !bit(signal);
+        }
+        false
     }
 
     /// A signal's index, if there is such a signal.
@@ -309,9 +348,16 @@ impl Signals {
         self.pending
     }
 
-    /// A signal for the process. Of signals of one number, one at a time is kept.
+    /// A signal for the process. Of signals of one number, one at a time is kept. A stop
+    /// and a continuation that both wait would contradict each other: the later one holds,
+    /// even if it is blocked or ignored itself.
     pub fn send(&mut self, info: Info) -> Result<(), Errno> {
         let index = Self::index(info.signal)?;
+        if info.signal == SIGCONT {
+            self.pending &= !STOPS;
+        } else if STOPS & bit(info.signal) != 0 {
+            self.pending &= !bit(SIGCONT);
+        }
         let is_blocked = self.blocked & bit(info.signal) != 0;
         if (is_blocked || self.fate(info.signal) != Fate::Ignore) && self.pending & bit(info.signal) == 0 {
             self.pending |= bit(info.signal);
@@ -342,9 +388,7 @@ impl Signals {
     /// Takes one of the pending signals in `set`: those that the program's own
     /// instructions cause first, else the lowest number.
     pub fn take(&mut self, set: u64) -> Option<Info> {
-        let waiting = self.pending & set;
-        let first = [waiting & SYNCHRONOUS, waiting].into_iter().find(|set| *set != 0)?;
-        let signal = first.trailing_zeros() + 1;
+        let signal = first_of(self.pending & set)?;
         self.pending &= !bit(signal);
         Self::index(signal).ok().map(|index| self.infos[index])
     }
@@ -364,6 +408,11 @@ impl Signals {
                 return Some((info, fate));
             }
         }
+    }
+
+    /// Whether the signal is pending that nothing helps against.
+    pub fn is_doomed(&self) -> bool {
+        self.pending & bit(SIGKILL) != 0
     }
 
     /// Whether no signal is pending and not blocked, not even one that is ignored.

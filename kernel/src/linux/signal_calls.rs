@@ -2,15 +2,14 @@
 //! The system calls around signals.
 
 use linux_raw_sys::general::{
-    MINSIGSTKSZ, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM, SS_DISABLE,
-    SS_ONSTACK,
+    MINSIGSTKSZ, SI_KERNEL, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
+    SS_DISABLE, SS_ONSTACK,
 };
 use pe_replay::Uprr;
 
-use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, Errno, Failure, Reply};
+use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::signal::{Action, Detail, Info, SIGNALS, Stack};
-use super::task::FIRST_ID;
+use super::signal::{Action, Info, Stack};
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -31,6 +30,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let before = self.task.signals.action(signal)?;
+        self.user(space).prepare(old, 32)?;
         if new != 0 {
             let action: [u8; 32] = self.user(space).structure(new)?;
             self.task.signals.set_action(signal, Action::read(&action))?;
@@ -105,6 +105,7 @@ impl Linux {
         }
         let timeout_ns = self.optional_timespec(space, timeout)?;
         let set = self.user(space).u64(set)?;
+        self.user(space).prepare(info, Info::LEN as u64)?;
         if let Some(taken) = self.task.signals.take(set) {
             if info != 0 {
                 self.user(space).write(info, &taken.bytes())?;
@@ -118,6 +119,7 @@ impl Linux {
     /// `sigaltstack`.
     pub(super) fn sigaltstack(&mut self, space: &mut Space, uprr: &Uprr, new: u64, old: u64) -> Reply {
         let before = self.task.signals.stack;
+        self.user(space).prepare(old, 24)?;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
             self.set_stack(&stack, uprr.rsp)?;
@@ -143,44 +145,11 @@ impl Linux {
         };
         Ok(())
     }
-
-    /// `kill` (`code` is `SI_USER`), `tkill` and `tgkill` (`SI_TKILL`).
-    pub(super) fn kill(&mut self, target: i32, signal: u32, code: i32) -> Reply {
-        if signal > SIGNALS as u32 {
-            return Err(EINVAL.into());
-        }
-        let own = self.task.id;
-        let (to_own, other) = match i64::from(target) {
-            0 => (true, None),
-            // A process does not get what it sends to everybody.
-            -1 => (false, None),
-            group if group == -(FIRST_ID as i64) => (true, None),
-            one => (one == own as i64, Some(one)),
-        };
-        let info = Info { signal, code, detail: Detail::Sender { process: own as u32 } };
-        let mut reached = to_own;
-        for task in &mut self.others {
-            if other.is_none_or(|other| other == task.id as i64) {
-                reached = true;
-                if signal > 0 {
-                    task.signals.send(info)?;
-                    self.events += 1;
-                }
-            }
-        }
-        // One that has ended but was not waited for is still there.
-        reached |= self.zombies.iter().any(|zombie| other.is_none_or(|other| other == zombie.id as i64));
-        if !reached {
-            return Err(ESRCH.into());
-        }
-        if to_own && signal > 0 {
-            self.task.signals.send(info)?;
-        }
-        Ok(0)
-    }
 }
 
 /// `si_code` of `kill`.
 pub(super) const BY_KILL: i32 = SI_USER as i32;
 /// `si_code` of `tkill` and `tgkill`.
 pub(super) const BY_TKILL: i32 = SI_TKILL;
+/// `si_code` of the kernel's own signals.
+pub(super) const BY_KERNEL: i32 = SI_KERNEL as i32;

@@ -55,6 +55,7 @@ struct Status {
     number: u64,
     links: u32,
     mode: u32,
+    owner: [u32; 2],
     special: (u32, u32),
     length: u64,
     modified_ns: u64,
@@ -72,6 +73,7 @@ impl Linux {
                 },
                 links: 1,
                 mode: S_IFIFO | 0o600,
+                owner: [0, 0],
                 special: (0, 0),
                 length: 0,
                 modified_ns: self.clock.start_ns(),
@@ -89,6 +91,7 @@ impl Linux {
                     number: id.number(),
                     links: inode.links,
                     mode: inode.node.file_type() | inode.mode,
+                    owner: inode.owner,
                     special,
                     length,
                     modified_ns: inode.modified_ns,
@@ -108,6 +111,8 @@ impl Linux {
             .u64(8, status.number)
             .u64(16, u64::from(status.links))
             .u32(24, status.mode)
+            .u32(28, status.owner[0])
+            .u32(32, status.owner[1])
             .u64(40, u64::from(major << 8 | minor))
             .u64(48, status.length)
             .u64(56, PAGE_LEN)
@@ -138,6 +143,8 @@ impl Linux {
             .u32(0, STATX_BASIC_STATS)
             .u32(4, PAGE_LEN as u32)
             .u32(16, status.links)
+            .u32(20, status.owner[0])
+            .u32(24, status.owner[1])
             .u16(28, status.mode as u16)
             .u64(32, status.number)
             .u64(40, status.length)

@@ -67,11 +67,11 @@ impl Linux {
             return Err(EINVAL);
         }
         let id = !(clock >> 3) as u64;
-        if id == 0 || id == self.task.id {
+        if id == 0 || id == self.task.id() {
             return Ok(self.own_cpu_ns());
         }
         // Another process's threads cannot be asked.
-        let other = self.others.iter().find(|task| task.id == id && clock & CPU_CLOCK_THREAD == 0);
+        let other = self.others.iter().find(|task| task.id() == id && clock & CPU_CLOCK_THREAD == 0);
         Ok(other.ok_or(EINVAL)?.cpu.own_ns)
     }
 

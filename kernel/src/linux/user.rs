@@ -48,6 +48,21 @@ impl<'a> User<'a> {
         }
     }
 
+    /// Makes sure that a write to this range does not want memory: what comes before the write
+    /// is done once. Where the program may not write, that is found out when it is tried.
+    pub fn prepare(&mut self, address: u64, length: u64) -> Result<(), Failure> {
+        let end = address.saturating_add(length).min(USER_END);
+        let mut at = address;
+        while at < end {
+            match self.resolve(at, Intent::Write) {
+                Ok(()) | Err(Failure::Errno(_)) => {}
+                Err(failure @ Failure::End(_)) => return Err(failure),
+            }
+            at = at - at % PAGE_LEN + PAGE_LEN;
+        }
+        Ok(())
+    }
+
     /// Reads as much as can be read; returns how many bytes, all or up to the
     /// first one that the program may not read.
     pub fn read_some(&mut self, address: u64, into: &mut [u8]) -> Result<usize, Failure> {

@@ -356,12 +356,6 @@ impl Space {
         Ok(true)
     }
 
-    /// What tells the frame of a shared page from all others.
-    pub fn shared_key(&self, page: u64) -> Option<u64> {
-        let entry = self.entry(page)?;
-        entry.flags().contains(SHARED).then(|| entry.addr().as_u64())
-    }
-
     /// Whether the page in `slot` is a shared one.
     pub fn is_shared(&self, slot: Slot) -> bool {
         slot.entry().flags().contains(SHARED)

@@ -10,6 +10,7 @@ use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
 use crate::counter;
+use crate::mem::frame::Frame;
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::{self, KernelMachine, Platform};
 
@@ -26,6 +27,8 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
+    /// The table tree that every space has the upper half of.
+    pub kernel_root: Frame,
     mxcsr_mask: u32,
 }
 
@@ -45,7 +48,9 @@ impl Fixture {
             }
         }
         match KernelMachine::new(space, platform, &Policy::DEFAULT) {
-            Ok(machine) => Self { machine, mxcsr_mask: platform.mxcsr_mask },
+            Ok(machine) => {
+                Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
+            }
             Err(_) => panic!("there is no memory for self-tests"),
         }
     }

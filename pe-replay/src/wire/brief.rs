@@ -31,7 +31,7 @@ struct Ticks(#[serde(with = "le")] u32);
 pub struct BriefRecord {
     delimiter: DelimiterKind,
     #[serde(with = "le")]
-    process: u16,
+    process: u32,
     #[serde(with = "le")]
     thread: u16,
     #[serde(with = "le")]
@@ -48,7 +48,7 @@ pub struct BriefRecord {
 }
 
 /// Where `phases` begins in the encoded form.
-const PHASES_AT: usize = 24;
+const PHASES_AT: usize = 26;
 const WRITE_FAULTS_AT: usize = PHASES_AT + 4 * PHASES;
 
 impl BriefRecord {
@@ -72,7 +72,7 @@ impl DigestedRecord {
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
     /// Process number, from 1.
-    pub process: u16,
+    pub process: u32,
     /// Thread number within the process, from 1.
     pub thread: u16,
     /// Sequence number, from 0.
@@ -106,12 +106,12 @@ impl Recorded<'_> {
     pub fn encode(&self, to: &mut [u8; BriefRecord::LEN]) {
         put::<0, 1>(to, [NUMBER]);
         put::<1, 1>(to, [self.delimiter as u8]);
-        put::<2, 2>(to, self.process.to_le_bytes());
-        put::<4, 2>(to, self.thread.to_le_bytes());
-        put::<6, 2>(to, self.account.frames_written.to_le_bytes());
-        put::<8, 8>(to, self.rip.to_le_bytes());
-        put::<16, 4>(to, (self.sequence as u32).to_le_bytes());
-        put::<20, 4>(to, (self.instructions as u32).to_le_bytes());
+        put::<2, 4>(to, self.process.to_le_bytes());
+        put::<6, 2>(to, self.thread.to_le_bytes());
+        put::<8, 2>(to, self.account.frames_written.to_le_bytes());
+        put::<10, 8>(to, self.rip.to_le_bytes());
+        put::<18, 4>(to, (self.sequence as u32).to_le_bytes());
+        put::<22, 4>(to, (self.instructions as u32).to_le_bytes());
         for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases.0) {
             *to = (ticks as u32).to_le_bytes();
         }

@@ -63,7 +63,7 @@ impl TraceHeader {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeRecord {
     /// Process number, from 1.
-    pub process: u16,
+    pub process: u32,
     /// Thread number within the process, from 1.
     pub thread: u16,
     /// Sequence number, from 0.

@@ -13,7 +13,7 @@ use crate::samples::{DIFFERENCE, encoded_record, header, hex, pe, unhex};
 
 fn undisturbed(at: u32) -> PeRecord {
     PeRecord {
-        process: at as u16,
+        process: at,
         thread: !at as u16,
         sequence: at.rotate_left(7).into(),
         delimiter: DelimiterKind::ALL[at as usize % DelimiterKind::ALL.len()],
@@ -59,9 +59,9 @@ pub fn brief(record: &PeRecord) -> Vec<u8> {
 
 #[test]
 fn a_brief_record_has_its_bytes() {
-    let record = PeRecord { counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
+    let record = PeRecord { process: 70_000, counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
     let golden = concat!(
-        "0301010002000500001040000000000",
+        "03017011010002000500001040000000000",
         "02c0100009f86010001000000020000000300000000000000050000002100000006000000bc0200000600"
     );
     assert_eq!(hex(&brief(&record)), golden);

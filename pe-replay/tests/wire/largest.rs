@@ -63,7 +63,7 @@ fn the_largest_values_fit() {
     assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
 
     let record = Record::Pe(PeRecord {
-        process: u16::MAX,
+        process: u32::MAX,
         thread: u16::MAX,
         sequence: u64::MAX,
         delimiter: DelimiterKind::DirtyLimit,

@@ -38,10 +38,25 @@ pub const MODES: [(&str, Mode, Comparison); 4] = [
 
 /// So short that most programs have hundreds of PEs, and most PEs end in the middle of something.
 const LIMIT: u64 = 997;
-/// For programs of tens of millions of instructions.
+/// For programs of more than a few million instructions.
 const LONG_LIMIT: u64 = 9_973;
 /// These.
-const LONG: &[&str] = &["showcase"];
+const LONG: &[&str] = &[
+    "alloc",
+    "avx",
+    "busybox-bzip2",
+    "busybox-gzip",
+    "busybox-sh",
+    "busybox-sort",
+    "calls",
+    "pingpong",
+    "processes",
+    "showcase",
+    "sse",
+    "strings",
+    "x87",
+    "x87trans",
+];
 /// Bytes of input for busybox.
 const INPUT: usize = 1 << 16;
 

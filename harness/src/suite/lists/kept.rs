@@ -16,6 +16,7 @@ use crate::artifacts;
 const BLESS: &str = "cargo reprise test lists --bless";
 
 /// A list of today.
+#[derive(Clone)]
 pub struct Found {
     /// `qemu` or `bochs`.
     pub machine: &'static str,
@@ -26,7 +27,7 @@ pub struct Found {
     /// What it is given.
     pub input: String,
     /// Processes.
-    pub processes: u16,
+    pub processes: u32,
     /// Its lines.
     pub lines: Vec<Line>,
 }
@@ -41,6 +42,12 @@ pub enum Held {
 }
 
 impl Found {
+    /// What a mode came to, under a name of its own.
+    pub fn in_mode(&self, mode: &str, lines: &[Line]) -> Self {
+        let name = format!("{}.{mode}", self.name);
+        Self { name, lines: lines.to_vec(), ..self.clone() }
+    }
+
     /// What is kept of it: a line a word, then a line a block.
     pub fn text(&self) -> String {
         let Self { machine, name, origin: Origin { made_by, executable }, input, processes, lines } = self;
@@ -64,13 +71,25 @@ impl Found {
         format!("{KEPT}/{}/{}", self.machine, self.name)
     }
 
-    /// Writes all of its lines under `target`, for `diff`; `setting` is empty for those that all others have to
-    /// come to.
-    pub fn write_out(&self, setting: &str) -> Result<String> {
-        let dot = if setting.is_empty() { "" } else { "." };
-        let path = format!("target/lists/{}/{}{dot}{setting}", self.machine, self.name);
-        write(&path, &list::text(&self.lines))?;
-        Ok(path)
+    /// Where all of its lines are, from the root, for `diff`.
+    pub fn written_to(&self) -> String {
+        format!("target/lists/{}/{}", self.machine, self.name)
+    }
+
+    /// Writes all of its lines there.
+    pub fn write_out(&self) -> Result<()> {
+        write(&self.written_to(), &list::text(&self.lines))
+    }
+
+    /// Removes what was written of it before.
+    pub fn remove(&self) -> Result<()> {
+        let path = artifacts::root().join(self.written_to());
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| path.display().to_string())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Holds it against the one that is kept.
@@ -118,9 +137,10 @@ impl Found {
         let part = if pages_only { "the pages written, and nothing else, " } else { "" };
         bail!(
             "{what}: {part}in lines {first} to {last} of {count} are not those that {path} was made from. All lines are \
-             in target/lists/{machine}/{name}: run `cargo reprise test lists` in a clone of the commit before and \
+             in {written}: run `cargo reprise test lists` in a clone of the commit before and \
              `diff` both. If that is meant: {BLESS}",
             path = self.path(),
+            written = self.written_to(),
         )
     }
 

@@ -98,10 +98,33 @@ pub fn first_difference(ours: &[Line], theirs: &[Line], part: fn(&Line) -> &str)
 
 #[cfg(test)]
 mod tests {
+    use pe_replay::Digest;
+    use pe_replay::stop::DelimiterKind;
+    use pe_replay::wire::end::Registers;
+    use pe_replay::wire::record::Records;
+
     use super::*;
 
     fn sample(count: usize) -> Vec<Line> {
         (0..count).map(|at| Line { state: format!("state {at}"), pages: format!("pages {at}") }).collect()
+    }
+
+    /// The words of a line go into all that is kept.
+    #[test]
+    fn lines_have_their_words() {
+        let digest = Some(Digest { state: 0x12, pages: 0x34 });
+        let (trace, _) = crate::report::tests::sample();
+        let pe = Records::open(&trace).unwrap().1.next().unwrap().unwrap();
+        let pe = PeRecord { process: 2, delimiter: DelimiterKind::PageFault, digest, ..pe };
+        let Line { state, pages } = Line::of(&pe).unwrap();
+        assert_eq!(state, "2.1 page_fault  0x401000 1000 00000000000000000000000000000012");
+        assert_eq!(pages, "2 00000000000000000000000000000034");
+        assert!(Line::of(&PeRecord { digest: None, ..pe }).is_err());
+        let registers = Registers { gpr: [0; 16], rip: 0x40_1000, rflags: 0x202 };
+        let killed = |vector| End::Killed(Death { signal: 11, vector, address: 0xdead, registers });
+        assert_eq!(how(&End::Exited { status: 3 }), "exited 3");
+        assert_eq!(how(&killed(Some(14))), "killed 11 14 0xdead 0x401000 HASH");
+        assert!(how(&killed(None)).starts_with("killed 11 - 0xdead 0x401000 "));
     }
 
     #[test]
@@ -128,7 +151,7 @@ mod tests {
     fn lines_are_kept_apart() {
         let line = |state: &str| Line::plain(state.to_owned());
         assert_ne!(blocks(&[line("ab"), line("c")]), blocks(&[line("a"), line("bc")]));
-        assert_eq!(blocks(&[line("ab")]), "0 2a5b6c8d6a5d5d5d 0\n");
+        assert_eq!(blocks(&[line("ab")]), "0 7ca4df98a9c80c4b f2e72d165e3ccaca\n");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! Stands in for `kernel/src/mem/space.rs`: pages in a map, the same contract.
+//! Stands in for `kernel/src/mem/space.rs`: pages in a map, with the contract that
+//! `kernel/src/selftest/contract.rs` holds both to. Of page tables, it takes frames for the
+//! root of a fork only.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -50,6 +52,8 @@ struct Page {
 #[derive(Default)]
 pub struct Space {
     pages: BTreeMap<u64, Page>,
+    /// The root of the page tables, of a fork.
+    _root: Option<SharedFrame>,
 }
 
 /// The parts of `length` bytes at `address` that lie in one page each: the page,
@@ -69,12 +73,16 @@ fn parts(address: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize
 impl Space {
     /// Maps a zeroed page.
     pub fn map_zeroed(&mut self, page: u64, access: Access) -> Result<(), OutOfFrames> {
-        assert!(page.is_multiple_of(PAGE_LEN) && page < USER_END, "{page:#x} is no page of user space");
         self.insert(page, Page { access, frame: SharedFrame::zeroed()?, sharing: Sharing::Own });
         Ok(())
     }
 
+    fn check(page: u64) {
+        assert!(page.is_multiple_of(PAGE_LEN) && page < USER_END, "{page:#x} is no page of user space");
+    }
+
     fn insert(&mut self, at: u64, page: Page) {
+        Self::check(at);
         let before = heap::outside(|| self.pages.insert(at, page));
         assert!(before.is_none(), "page {at:#x} is mapped already");
     }
@@ -93,17 +101,22 @@ impl Space {
 
     /// A second space with the same pages.
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
+        let root = Some(SharedFrame::zeroed()?);
         for page in self.pages.values_mut().filter(|page| page.sharing == Sharing::Own) {
             page.sharing = Sharing::CopyOnWrite;
         }
         for _ in self.pages.values().filter(|page| page.sharing == Sharing::Shared) {
             Self::note_down()?;
         }
-        Ok(Self { pages: heap::outside(|| self.pages.clone()) })
+        Ok(Self { pages: heap::outside(|| self.pages.clone()), _root: root })
     }
+
+    /// Gives everything back.
+    pub fn discard(self) {}
 
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
+        Self::check(page);
         let copied = |page: &&mut Page| page.sharing == Sharing::CopyOnWrite;
         let Some(page) = self.pages.get_mut(&page).filter(copied) else { return Ok(false) };
         if Rc::strong_count(&page.frame.0) > 1 {
@@ -115,27 +128,24 @@ impl Space {
         Ok(true)
     }
 
-    /// What tells the frame of a shared page from all others.
-    pub fn shared_key(&self, page: u64) -> Option<u64> {
-        let page = self.pages.get(&page).filter(|page| page.sharing == Sharing::Shared)?;
-        Some(Rc::as_ptr(&page.frame.0) as u64)
-    }
-
     /// Nothing here has copies of its own.
     pub fn note_write(&mut self, _written: &SharedFrame) {}
 
     /// Unmaps a page; returns whether it was mapped.
     pub fn unmap(&mut self, page: u64) -> bool {
+        Self::check(page);
         heap::outside(|| self.pages.remove(&page)).is_some()
     }
 
     /// Changes a page's permissions; returns whether it was mapped.
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
+        Self::check(page);
         self.pages.get_mut(&page).map(|page| page.access = access).is_some()
     }
 
     /// Moves a page with its content; returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
+        Self::check(from);
         let Some(page) = heap::outside(|| self.pages.remove(&from)) else { return Ok(false) };
         self.insert(to, page);
         Ok(true)
@@ -158,7 +168,7 @@ impl Space {
 
     /// Writes what the program may write.
     pub fn write(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
-        self.put(address, from, |access| access.write)
+        self.put(address, from, |access| access.read && access.write)
     }
 
     /// Writes whatever is mapped.

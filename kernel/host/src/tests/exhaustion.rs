@@ -44,7 +44,7 @@ struct Attempt {
 }
 
 /// Calls that may do a part of what they are asked to.
-const TRANSFERS: [Sysno; 11] = [
+const TRANSFERS: [Sysno; 13] = [
     Sysno::read,
     Sysno::write,
     Sysno::pread64,
@@ -53,6 +53,8 @@ const TRANSFERS: [Sysno; 11] = [
     Sysno::writev,
     Sysno::preadv,
     Sysno::pwritev,
+    Sysno::preadv2,
+    Sysno::pwritev2,
     Sysno::getrandom,
     Sysno::getdents64,
     Sysno::ftruncate,
@@ -96,11 +98,12 @@ fn attempt(prepare: &dyn Fn(&mut Process) -> Work, shortage: Shortage, room: usi
         frame::was_refused();
         let next = work(&mut process);
         // Who finds too few frames free asks for none.
-        let short = heap::recover() | frame::was_refused() | (next == Next::OutOfMemory);
+        let ended = matches!(next, Next::OutOfMemory | Next::Kill { signal: 9 });
+        let short = heap::recover() | frame::was_refused() | ended;
         frame::set_free(frame::free_count() + taken);
         let first = process.outcome(next);
         let differs = process.linux.snapshot().into_iter().zip(seen).any(|(now, then)| now != then);
-        let goes_on = next == Next::Continue;
+        let goes_on = matches!(next, Next::Continue | Next::Yield | Next::Wait);
         let again = (short && goes_on).then(|| {
             let next = work(&mut process);
             process.outcome(next)
@@ -159,14 +162,14 @@ fn check(
         _ if first == reference => return,
         (Next::OutOfMemory | Next::Kill { signal: 9 }, _) => return,
         (Next::Continue, value @ -4095..0) => {
-            let honest = [errno::ENOMEM, errno::ENOSPC, errno::ENFILE];
+            let honest = [errno::ENOMEM, errno::ENOSPC, errno::ENFILE, errno::ENOLCK];
             assert!(honest.contains(&(-value as u32)), "{}", context());
         }
         (Next::Continue, value) if call.is_some_and(|call| TRANSFERS.contains(&call)) => {
             assert!(value < reference.1, "{}", context());
             return;
         }
-        (Next::Continue | Next::Yield, _) => {}
+        (Next::Continue | Next::Yield | Next::Wait, _) => {}
         _ => panic!("{}", context()),
     }
     assert_eq!(again, Some(reference), "{}", context());

@@ -2,8 +2,8 @@
 //! The `mmap` family and `brk`.
 
 use linux_raw_sys::general::{
-    MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, MREMAP_MAYMOVE, PROT_READ,
-    PROT_WRITE,
+    MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE,
+    PROT_READ, PROT_WRITE,
 };
 
 use super::*;
@@ -111,4 +111,75 @@ fn the_break_moves_and_stops_at_what_is_there() {
     process.map(start + 4 * PAGE_LEN, 1, FIXED).unwrap();
     assert_eq!(process.call(Sysno::brk, &[start + 3 * PAGE_LEN]), Ok(start + 3 * PAGE_LEN));
     assert_eq!(process.call(Sysno::brk, &[start + 3 * PAGE_LEN + 1]), Ok(start + 3 * PAGE_LEN));
+}
+
+#[test]
+fn a_child_gets_what_it_is_to_get() {
+    let [omit, keep_in, wipe, keep] = [10, 11, 18, 19_u64];
+    let mut process = Process::new();
+    let at = process.map(0, 4, ANONYMOUS).unwrap();
+    for page in 0..4 {
+        process.poke(at + page * PAGE_LEN, b"x");
+    }
+    let advise = |process: &mut Process, page: u64, advice| {
+        process.call(Sysno::madvise, &[at + page * PAGE_LEN, PAGE_LEN, advice])
+    };
+    assert_eq!(advise(&mut process, 0, wipe), Ok(0));
+    assert_eq!(advise(&mut process, 1, omit), Ok(0));
+    for advice in [wipe, keep, omit, keep_in] {
+        assert_eq!(advise(&mut process, 2, advice), Ok(0));
+    }
+    assert_eq!(process.call(Sysno::madvise, &[DATA, PAGE_LEN, wipe]), Err(errno::EINVAL));
+    let child = process.fork();
+    process.switch_to(child);
+    assert_eq!(process.linux.page_fault(&mut process.space, at, 4), Ok(()));
+    assert_eq!(process.peek(at, 1), [0]);
+    assert_eq!(process.linux.page_fault(&mut process.space, at + PAGE_LEN, 4), Err(SIGSEGV));
+    assert_eq!(process.peek(at + 2 * PAGE_LEN, 1), [b'x']);
+    process.switch_to(FIRST_ID);
+    assert_eq!((process.peek(at, 1), process.peek(at + PAGE_LEN, 1)), (vec![b'x'], vec![b'x']));
+    // After vfork it is the same memory.
+    assert_eq!(process.step(Sysno::vfork.id() as u64, &[]), Next::Fork);
+    let child = process.take_newborn();
+    process.switch_to(child);
+    assert_eq!((process.peek(at, 1), process.peek(at + PAGE_LEN, 1)), (vec![b'x'], vec![b'x']));
+}
+
+#[test]
+fn removed_pages_are_gone_for_everybody_and_wanted_ones_are_there() {
+    const REMOVE: u64 = 9;
+    const POPULATE: u64 = 23;
+    let mut process = Process::new();
+    let shared = process.call(Sysno::mmap, &[0, 2 * PAGE_LEN, RW, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(shared, b"x");
+    process.poke(shared + PAGE_LEN, b"y");
+    let child = process.fork();
+    let free = frame::free_count();
+    assert_eq!(process.call(Sysno::madvise, &[shared, PAGE_LEN, REMOVE]), Ok(0));
+    process.switch_to(child);
+    assert_eq!(frame::free_count(), free + 1);
+    assert_eq!(process.linux.page_fault(&mut process.space, shared, 4), Ok(()));
+    assert_eq!(process.linux.page_fault(&mut process.space, shared + PAGE_LEN, 4), Ok(()));
+    assert_eq!((process.peek(shared, 1), process.peek(shared + PAGE_LEN, 1)), (vec![0], vec![b'y']));
+    let own = process.map(0, 3, ANONYMOUS).unwrap();
+    let mapped = process.space.mapped();
+    assert_eq!(process.call(Sysno::madvise, &[own, 2 * PAGE_LEN, POPULATE]), Ok(0));
+    assert_eq!(process.call(Sysno::mlock, &[own + 2 * PAGE_LEN, 1]), Ok(0));
+    assert_eq!(process.space.mapped(), mapped + 3);
+    // What cannot be had is refused; nobody is killed.
+    let own = process.map(0, 3, ANONYMOUS).unwrap();
+    frame::set_free(1);
+    assert_eq!(process.call(Sysno::mlock, &[own, 3 * PAGE_LEN]), Err(errno::ENOMEM));
+}
+
+#[test]
+fn what_is_mapped_once_more_at_its_own_place_is_gone() {
+    let mut process = Process::new();
+    let shared = process.call(Sysno::mmap, &[0, 2 * PAGE_LEN, RW, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(shared + PAGE_LEN, b"y");
+    let flags = u64::from(MREMAP_MAYMOVE | MREMAP_FIXED);
+    let call = [shared, 0, PAGE_LEN, flags, shared];
+    assert_eq!(process.call(Sysno::mremap, &call), Err(errno::EFAULT));
+    assert_eq!(process.linux.page_fault(&mut process.space, shared, 4), Err(SIGSEGV));
+    assert_eq!(process.peek(shared + PAGE_LEN, 1), [b'y']);
 }

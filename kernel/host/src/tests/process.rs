@@ -117,3 +117,26 @@ fn unknown_calls_are_refused() {
     assert_eq!(process.step(1 << 32 | Sysno::getppid.id() as u64, &[]), Next::Continue);
     assert_eq!(process.uprr.rax, 1);
 }
+
+#[test]
+fn what_a_process_says_is_remembered_or_refused() {
+    let mut process = Process::new();
+    assert_eq!(process.call(Sysno::setpriority, &[0, 0, 7]), Ok(0));
+    assert_eq!(process.call(Sysno::getpriority, &[0, 0]), Ok(13));
+    process.poke(DATA, &[0; 4]);
+    assert_eq!(process.call(Sysno::sched_setscheduler, &[0, 3, DATA]), Ok(0));
+    assert_eq!(process.call(Sysno::sched_getscheduler, &[0]), Ok(3));
+    // A promise that would not be kept.
+    process.poke(DATA, &[1]);
+    assert_eq!(process.call(Sysno::sched_setscheduler, &[0, 1, DATA]), Err(errno::EPERM));
+    assert_eq!(process.call(Sysno::personality, &[0x40_0000]), Err(errno::EINVAL));
+    assert_eq!(process.call(Sysno::prctl, &[4, 0]), Ok(0));
+    assert_eq!(process.call(Sysno::prctl, &[3]), Ok(0));
+    let path = process.string("/etc/motd");
+    assert_eq!(process.call(Sysno::chown, &[path, 5, u64::from(u32::MAX)]), Ok(0));
+    assert_eq!(process.call(Sysno::lchown, &[path, u64::from(u32::MAX), 7]), Ok(0));
+    assert_eq!(process.call(Sysno::stat, &[path, DATA]), Ok(0));
+    assert_eq!(process.peek(DATA + 28, 8), [5, 0, 0, 0, 7, 0, 0, 0]);
+    assert_eq!(process.call(Sysno::pipe, &[DATA]), Ok(0));
+    assert_eq!(process.call(Sysno::pipe2, &[DATA, 0o40_000]), Err(errno::EINVAL));
+}

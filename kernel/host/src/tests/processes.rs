@@ -27,7 +27,7 @@ impl Process {
     }
 
     /// Whose turn it is; goes on as that process.
-    fn turn(&mut self) -> u64 {
+    pub fn turn(&mut self) -> u64 {
         let Turn::Of(id) = self.linux.turn(self.id, self.now) else { panic!("nobody can run") };
         self.switch_to(id);
         id
@@ -59,7 +59,7 @@ impl Process {
     }
 
     /// Performs the call that the process waits in again; it has to return.
-    fn returns(&mut self) -> Result<u64, u32> {
+    pub fn returns(&mut self) -> Result<u64, u32> {
         assert_eq!(self.again(), Next::Continue);
         match self.uprr.rax as i64 {
             value @ -4095..0 => Err(-value as u32),
@@ -82,7 +82,7 @@ impl Process {
         (word(&ends[..4]), word(&ends[4..]))
     }
 
-    fn words(&self, address: u64) -> u32 {
+    pub fn words(&self, address: u64) -> u32 {
         u32::from_le_bytes(self.peek(address, 4).try_into().unwrap())
     }
 }
@@ -259,6 +259,27 @@ fn futexes_wake_in_order_and_by_place() {
     process.switch_to(children[1]);
     assert_eq!(process.returns(), Ok(0));
     process.switch_to(children[2]);
+    assert_eq!(process.returns(), Ok(0));
+}
+
+#[test]
+fn a_futex_is_known_by_its_place_and_not_by_its_frame() {
+    const REMOVE: u64 = 9;
+    let mut process = Process::new();
+    let shared = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(shared, &[0; 8]);
+    let child = process.fork();
+    process.switch_to(child);
+    process.waits(Sysno::futex, &[shared, FUTEX_WAIT.into(), 0, 0]);
+    process.switch_to(FIRST_ID);
+    // The page gets another frame, and somebody else the one that it had.
+    assert_eq!(process.call(Sysno::madvise, &[shared, PAGE_LEN, REMOVE]), Ok(0));
+    let other = process.call(Sysno::mmap, &[0, PAGE_LEN, 3, 0x21, u64::MAX, 0]).unwrap();
+    process.poke(other, &[0; 8]);
+    process.poke(shared, &[0; 8]);
+    assert_eq!(process.call(Sysno::futex, &[other, FUTEX_WAKE.into(), 9]), Ok(0));
+    assert_eq!(process.call(Sysno::futex, &[shared, FUTEX_WAKE.into(), 9]), Ok(1));
+    assert_eq!(process.turn(), child);
     assert_eq!(process.returns(), Ok(0));
 }
 

@@ -47,4 +47,10 @@ unsafe impl defmt::Logger for Logger {
     }
 }
 
-defmt::timestamp!("{=u64}", super::machine::now());
+defmt::timestamp!("{=u64}", stamp());
+
+/// The time that a line of the log bears.
+fn stamp() -> u64 {
+    super::tally::TIME_STAMPS.add(1);
+    super::machine::now()
+}

@@ -23,6 +23,8 @@ pub struct Entry {
 pub struct Directory {
     /// The directory that it is in.
     pub parent: InodeId,
+    /// Whether it keeps that one alive: it has been removed from there.
+    pub holds_parent: bool,
     next_serial: u64,
     /// In order of creation.
     entries: Sorted<Rc<Entry>>,
@@ -44,7 +46,7 @@ impl Directory {
     /// An empty directory.
     pub fn new() -> Self {
         let (entries, names) = (Sorted::default(), Sorted::default());
-        Self { parent: InodeId::ROOT, next_serial: Self::FIRST_SERIAL, entries, names }
+        Self { parent: InodeId::ROOT, holds_parent: false, next_serial: Self::FIRST_SERIAL, entries, names }
     }
 
     /// Where the first entry of that name and with that serial or a higher one would be.

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::super::errno::{ELOOP, ENOENT, ENOTDIR, Errno};
+use super::super::errno::{ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno};
 use super::super::fallible;
-use super::{Fs, InodeId, Node};
+use super::{Fs, InodeId, MAX_NAME_LEN, Node};
 
 /// The most symbolic links followed for one path (Linux's `MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;
@@ -52,6 +52,9 @@ impl Fs {
             let left = &text[from + slashes..];
             let length = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
             let (name, rest) = left.split_at(length);
+            if name.len() > MAX_NAME_LEN {
+                return Err(ENAMETOOLONG);
+            }
             let is_last = rest.iter().all(|byte| *byte == b'/');
             let wants_directory = !rest.is_empty();
             let next = match name {

@@ -37,7 +37,13 @@ impl Fs {
         let mut cost = list_len(&self.inodes);
         for (index, inode) in self.inodes.iter().enumerate() {
             let Some(inode) = inode else { continue };
-            assert_eq!(inode.holders, held(InodeId(index)) + u32::from(index == 0), "inode {index}");
+            let is_child = |it: &&Inode| match &it.node {
+                Node::Directory(directory) => it.links == 0 && directory.parent.0 == index,
+                Node::File(_) | Node::Link(_) | Node::Device(_) => false,
+            };
+            let removed = self.inodes.iter().flatten().filter(is_child).count() as u32;
+            let expected = held(InodeId(index)) + removed + u32::from(index == 0);
+            assert_eq!(inode.holders, expected, "inode {index}");
             assert!(inode.holders > 0 || inode.links > 0, "inode {index} is nobody's");
             cost += inode.node.cost();
             match &inode.node {
@@ -210,6 +216,44 @@ fn everything_that_grows_is_paid_for_and_paid_back() {
     // What is not paid back is the table of inodes.
     assert_eq!(fs.directory(d).map(Directory::cost), Ok(0));
     assert!(whole - fs.budget.left() < list_len(&fs.inodes));
+}
+
+#[test]
+fn a_removed_directory_keeps_the_one_that_it_was_in() {
+    let mut fs = fs();
+    make(&mut fs, b"/a", Fs::new_directory()).unwrap();
+    let b = make(&mut fs, b"/a/b", Fs::new_directory()).unwrap();
+    fs.hold(b).unwrap();
+    for path in [&b"/a/b"[..], b"/a"] {
+        let place = fs.locate(InodeId::ROOT, path, Follow::No).unwrap();
+        fs.remove_directory(&place, 0).unwrap();
+    }
+    // What is made now is nobody's parent.
+    let new = make(&mut fs, b"/new", Fs::new_directory()).unwrap();
+    let parent = fs.find(b, b"..", Follow::Yes).unwrap();
+    assert_ne!(parent, new);
+    assert_eq!(fs.inode(parent).unwrap().links, 0);
+    assert_eq!(fs.find(b, b"../..", Follow::Yes), Ok(InodeId::ROOT));
+    assert_eq!(fs.find(b, b"../../new", Follow::Yes), Ok(new));
+    let place = fs.locate(b, b"../x", Follow::No).unwrap();
+    assert_eq!(fs.create(&place, file(), 0o600, 0), Err(ENOENT));
+    fs.audit(|id| u32::from(id == b), 1 << 20);
+    fs.release(b);
+    fs.audit(|_| 0, 1 << 20);
+    // A directory that another one takes the place of is removed as well.
+    let old = make(&mut fs, b"/old", Fs::new_directory()).unwrap();
+    fs.hold(old).unwrap();
+    rename(&mut fs, b"/new", b"/old").unwrap();
+    fs.audit(|id| u32::from(id == old), 1 << 20);
+    fs.release(old);
+    fs.audit(|_| 0, 1 << 20);
+}
+
+#[test]
+fn a_name_that_is_too_long_is_told_from_one_that_is_not_there() {
+    let fs = fs();
+    assert_eq!(find(&fs, &[b'a'; 255]), Err(ENOENT));
+    assert_eq!(find(&fs, &[b'a'; 256]), Err(ENAMETOOLONG));
 }
 
 #[test]

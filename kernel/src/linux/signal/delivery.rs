@@ -39,7 +39,8 @@ impl Linux {
         signal: u8,
     ) -> Next {
         if signal == SIGKILL {
-            return Next::Kill { signal };
+            // With room made, the instruction is executed again.
+            return if self.makes_room() { Next::Yield } else { Next::OutOfMemory };
         }
         let trap = &mut self.task.signals.trap;
         (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
@@ -61,8 +62,8 @@ impl Linux {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
-                // Stopped, and nobody is there who could continue it.
-                Fate::Stop => return Next::Deadlock,
+                Fate::Stop if self.stop(info.signal) => return Next::Wait,
+                Fate::Stop => {}
                 Fate::Kill => return Next::Kill { signal: info.signal as u8 },
                 Fate::Handle(action) => {
                     let content = Content {

@@ -63,6 +63,8 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::writev, &[&[SPARSE, FULL_VECTOR, 3], &[TO, FULL_VECTOR, 3], &[1, FULL_VECTOR, 3]]),
     (Sysno::preadv, &[&[FILE, VECTOR, 3, 1000]]),
     (Sysno::pwritev, &[&[FILE, FULL_VECTOR, 3, FAR]]),
+    (Sysno::preadv2, &[&[FILE, VECTOR, 3, 1000, 0, 0]]),
+    (Sysno::pwritev2, &[&[FILE, FULL_VECTOR, 3, NONE, 0, 16]]),
     (Sysno::lseek, &[&[FILE, 5, 0]]),
     (Sysno::ftruncate, &[&[FILE, 100], &[FILE, 1 << 40], &[SHARED_FILE, PAGE], &[SHARED_FILE, 9 * PAGE]]),
     (Sysno::truncate, &[&[PATH_FILE, 10]]),
@@ -80,10 +82,21 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::pipe2, &[&[FRESH, 0o2_000_000]]),
     (Sysno::memfd_create, &[&[NAME, 0]]),
     (Sysno::close, &[&[FILE], &[AWAITED], &[FROM]]),
+    (Sysno::close_range, &[&[3, 100, 0], &[3, 100, 4]]),
     (Sysno::dup, &[&[FILE]]),
     (Sysno::dup2, &[&[FILE, 500], &[FILE, TO], &[FILE, FILE]]),
     (Sysno::dup3, &[&[FILE, 500, 0o2_000_000]]),
-    (Sysno::fcntl, &[&[FILE, 0, 100], &[FILE, 1030, 100], &[FILE, 3], &[FILE, 5, FRESH]]),
+    (
+        Sysno::fcntl,
+        &[
+            &[FILE, 0, 100],
+            &[FILE, 1030, 100],
+            &[FILE, 3],
+            &[FILE, 5, FRESH],
+            &[FILE, 6, FRESH],
+            &[FILE, 37, FRESH],
+        ],
+    ),
     (Sysno::ioctl, &[&[FILE, 0x541b, FRESH]]),
     (Sysno::poll, &[&[POLLED, 2, 1000]]),
     (Sysno::ppoll, &[&[POLLED, 2, ZEROS]]),
@@ -187,7 +200,16 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     ),
     (
         Sysno::madvise,
-        &[&[FULL + 4 * PAGE, PAGE, 4], &[FULL, 16 * PAGE, 4], &[SHARED, PAGE, 4], &[FULL, PAGE, 3]],
+        &[
+            &[FULL + 4 * PAGE, PAGE, 4],
+            &[FULL, 16 * PAGE, 4],
+            &[SHARED, PAGE, 4],
+            &[FULL, PAGE, 3],
+            &[FULL, PAGE, 10],
+            &[FULL, PAGE, 18],
+            &[FRESH, PAGE, 23],
+            &[SHARED, PAGE, 9],
+        ],
     ),
     (Sysno::brk, &[&[0], &[DATA + 6 * PAGE + 5]]),
     (Sysno::mlock, &[&[FULL, PAGE]]),
@@ -268,6 +290,10 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::sched_yield, &[&[]]),
     (Sysno::sched_setscheduler, &[&[0, 0, ZEROS]]),
     (Sysno::sched_getscheduler, &[&[0]]),
+    (Sysno::sched_setparam, &[&[0, ZEROS]]),
+    (Sysno::sched_getparam, &[&[0, FRESH]]),
+    (Sysno::sched_get_priority_max, &[&[0]]),
+    (Sysno::sched_get_priority_min, &[&[0]]),
     (Sysno::sched_getaffinity, &[&[0, 8, FRESH]]),
     (Sysno::sched_setaffinity, &[&[0, 8, WORD]]),
     (Sysno::getcpu, &[&[FRESH, FRESH + 2 * PAGE]]),
@@ -374,6 +400,12 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         Box::new(|process| match process.linux.catch_up(&mut process.space) {
             true => Next::Continue,
             false => Next::OutOfMemory,
+        })
+    }),
+    ("the end of a process", |_| {
+        Box::new(|process| {
+            process.end(Status::Exited(1), FIRST_ID);
+            Next::Yield
         })
     }),
     ("a reader that goes on", |process| {

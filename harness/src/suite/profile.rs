@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//! The profile against the kernel: what QEMU executed, by phase and by kind of instruction, is what the kernel's
+//! stopwatch and its events say.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::{Context, Test};
+
+pub const TESTS: &[Test] = &[
+    Test { name: "profile::calls", run: |context| agrees(context, &["calls", "2000"]) },
+    Test { name: "profile::fresh_pages", run: |context| agrees(context, &["bench-fresh", "100"]) },
+    Test { name: "profile::processes_in_turn", run: |context| agrees(context, &["pingpong"]) },
+    Test {
+        name: "profile::off",
+        run: |context| agrees(context, &["tiny", "--mode", "off", "--limit", "1000"]),
+    },
+    Test {
+        name: "profile::triple",
+        run: |context| agrees(context, &["tiny", "--mode", "triple", "--limit", "1000"]),
+    },
+    Test {
+        name: "profile::flushes",
+        run: |context| agrees(context, &["tiny", "--flush", "clflush", "--limit", "1000"]),
+    },
+];
+
+/// Before the first user entry the calibration makes user code fault on purpose, and what faults is begun twice.
+const BOOT: &str = "boot";
+
+/// Profiles a run and compares each phase and each kind.
+fn agrees(context: &Context, run: &[&str]) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("profile");
+    let path = path.to_str().context("a path that is not text")?;
+    let words = [&["profile"], run, &["--top", "100000", "--json", path]].concat();
+    let output = context.reprise(&words[..], |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let profile: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let executed = |name: &str, value: &Value| {
+        value["executed"].as_u64().with_context(|| format!("{name}: not executed but {value}"))
+    };
+    let mut total = 0;
+    for (list, must) in [("phases", "the stopwatch"), ("kinds", "the events")] {
+        let all = profile[list].as_object().with_context(|| format!("no {list}"))?;
+        ensure!(all.len() > 8, "only {} {list}", all.len());
+        for (name, value) in all.iter().filter(|(name, _)| *name != BOOT) {
+            let count = executed(name, value)?;
+            let difference = value["difference"].as_i64().context("no difference")?;
+            ensure!(difference == 0, "{name}: {count} executed, by {must} {value}");
+            total += if list == "phases" { count } else { 0 };
+        }
+    }
+    let functions = profile["functions"].as_array().context("no functions")?;
+    let of = |function: &Value| {
+        let phases = function["phases"].as_object().into_iter().flatten();
+        let in_run = phases.filter(|(name, _)| *name != BOOT && *name != "afterwards");
+        in_run.filter_map(|(_, count)| count.as_u64()).sum::<u64>()
+    };
+    let sum: u64 = functions.iter().map(of).sum();
+    ensure!(sum == total, "the functions sum to {sum}, the phases to {total}");
+    let named =
+        |name: &str| functions.iter().any(|function| function["function"] == name && of(function) > 0);
+    for name in ["pe_replay::drive::execute", "kernel::process::until_end"] {
+        ensure!(named(name), "no function is called {name}");
+    }
+    Ok(())
+}

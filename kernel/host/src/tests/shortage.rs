@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//! Who ends when there is no page left.
+
+use super::*;
+use crate::linux::{Status, Turn};
+
+#[test]
+fn who_has_most_pages_ends_and_who_needed_one_goes_on() {
+    const FRESH: u64 = DATA + 2 * PAGE_LEN;
+    for is_call in [false, true] {
+        let mut process = Process::new();
+        let (small, large) = (process.fork(), process.fork());
+        process.switch_to(large);
+        let at = process.call(Sysno::mmap, &[0, 50 * PAGE_LEN, 3, 0x22, u64::MAX, 0]).unwrap();
+        for page in 0..50 {
+            process.poke(at + page * PAGE_LEN, b"x");
+        }
+        process.waits(Sysno::pause, &[]);
+        process.switch_to(small);
+        frame::set_free(0);
+        let rip = process.uprr.rip;
+        if is_call {
+            assert_eq!(process.step(Sysno::uname.id() as u64, &[FRESH]), Next::Yield);
+            assert_eq!((process.uprr.rip, process.linux.is_waiting()), (rip.wrapping_sub(2), false));
+        } else {
+            assert_eq!(process.linux.page_fault(&mut process.space, FRESH, 6), Err(9));
+            let fault = (FRESH, 6);
+            let next = process.linux.bad_page(&mut process.space, &mut process.uprr, fault, 9);
+            assert_eq!((next, process.uprr.rip), (Next::Yield, rip));
+        }
+        assert_eq!(process.turn(), large);
+        assert_eq!(process.again(), Next::Kill { signal: 9 });
+        process.end(Status::Signaled(9), small);
+        assert_eq!(process.linux.turn(small, 0), Turn::Of(FIRST_ID));
+        frame::set_free(50);
+        assert_eq!(process.call(Sysno::uname, &[FRESH]), Ok(0));
+    }
+    // Who is the largest itself ends.
+    let mut process = Process::new();
+    process.fork();
+    let at = process.call(Sysno::mmap, &[0, 50 * PAGE_LEN, 3, 0x22, u64::MAX, 0]).unwrap();
+    process.poke(at, b"x");
+    process.poke(at + PAGE_LEN, b"x");
+    frame::set_free(0);
+    assert_eq!(process.last(Sysno::uname, &[at + 3 * PAGE_LEN]), Next::OutOfMemory);
+}
+
+#[test]
+fn what_was_transferred_before_the_shortage_counts() {
+    let mut process = Process::new();
+    let at = process.call(Sysno::mmap, &[0, 8 * PAGE_LEN, 3, 0x22, u64::MAX, 0]).unwrap();
+    let path = process.string("/dev/zero");
+    let fd = process.call(Sysno::open, &[path, 0]).unwrap();
+    frame::set_free(2);
+    assert_eq!(process.call(Sysno::read, &[fd, at, 8 * PAGE_LEN]), Ok(2 * PAGE_LEN));
+}

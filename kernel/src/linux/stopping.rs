@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+//! Stopping and continuing processes, and what others are told of it.
+//!
+//! A stop is a default action: it happens when its signal is delivered. A continuation
+//! and an end are not: they take hold as soon as the signal is sent, whether it is
+//! blocked, ignored or handled.
+
+use linux_raw_sys::general::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP};
+use pe_replay::Uprr;
+use syscalls::Sysno;
+
+use super::errno::{EINTR, Errno};
+use super::signal::{Detail, Fate, Info};
+use super::signal_calls::BY_KERNEL;
+use super::task::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status, Task, Why};
+use super::time_calls::TICK_NS;
+use super::{Linux, Next};
+use crate::mem::space::Space;
+
+impl Linux {
+    fn task_of(&mut self, id: u64) -> Option<&mut Task> {
+        let all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
+        all.map(|task| &mut **task).find(|task| task.id() == id)
+    }
+
+    /// Sends a signal to a process.
+    pub(super) fn send(&mut self, to: u64, info: Info) -> Result<(), Errno> {
+        let Some(task) = self.task_of(to) else { return Ok(()) };
+        task.signals.send(info)?;
+        let goes_on = task.is_stopped && matches!(info.signal, SIGCONT | SIGKILL);
+        if goes_on {
+            task.is_stopped = false;
+            task.report = None;
+            if info.signal == SIGCONT {
+                task.report = Some(Status::Continued);
+                let (identity, user_ticks) = (task.identity, task.cpu.own_ns / TICK_NS);
+                self.tell_parent(identity, Status::Continued, user_ticks);
+            }
+        }
+        self.events += 1;
+        Ok(())
+    }
+
+    /// Sends SIGCHLD to the parent of a process, if it wants to know; returns whether it
+    /// may wait for the status.
+    pub(super) fn tell_parent(&mut self, child: Identity, status: Status, user_ticks: u64) -> bool {
+        let Some(parent) = self.task_of(child.parent) else { return false };
+        let is_ignored = parent.signals.is_ignored(SIGCHLD);
+        let has = |flag| parent.signals.action(SIGCHLD).is_ok_and(|action| action.has(flag));
+        let (is_told, is_waited_for) = match status {
+            Status::Stopped(_) | Status::Continued => (!is_ignored && !has(SA_NOCLDSTOP), true),
+            Status::Exited(_) | Status::Signaled(_) => (!is_ignored, !is_ignored && !has(SA_NOCLDWAIT)),
+        };
+        if is_told {
+            let (code, status) = status.details();
+            let detail = Detail::Child { process: child.id as u32, status, user_ticks };
+            // There is such a signal.
+            let _ = parent.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
+        }
+        is_waited_for
+    }
+
+    /// Stops the current process; returns whether it is to be stopped: in a group that
+    /// nobody outside could continue, all but SIGSTOP are ignored.
+    pub(super) fn stop(&mut self, signal: u32) -> bool {
+        let own = self.task.identity;
+        if signal != SIGSTOP && self.is_orphaned(own.group) {
+            return false;
+        }
+        let status = Status::Stopped(signal as u8);
+        self.task.is_stopped = true;
+        self.task.report = Some(status);
+        self.tell_parent(own, status, self.task.cpu.own_ns / TICK_NS);
+        self.events += 1;
+        true
+    }
+
+    /// What a signal does to a call that waits where it does not end it. A stop leaves most
+    /// calls waiting, and they go on doing so when the process continues.
+    #[cold]
+    pub(super) fn stop_in_call(&mut self, space: &mut Space, uprr: &mut Uprr) -> Option<Next> {
+        if let Some(Why::Vfork { .. }) = self.task.waiting.map(|waiting| waiting.why) {
+            // It has been chosen to run since it is to end. Its call has returned long ago.
+            self.task.waiting = None;
+            return Some(self.deliver(space, uprr));
+        }
+        while self.task.signals.due() == Some(Fate::Stop) {
+            // What has transferred something returns that, and one call never begins anew
+            // (signal(7)).
+            let done = self.task.transfer.as_ref().map_or(0, |transfer| transfer.done());
+            let is_final = Sysno::new(uprr.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
+            if done > 0 || is_final {
+                uprr.rax = if done > 0 { done } else { EINTR.in_rax() };
+                self.task.stop_waiting();
+                return Some(self.deliver(space, uprr));
+            }
+            let (info, _) = self.task.signals.next_due()?;
+            if self.stop(info.signal) {
+                return Some(Next::Wait);
+            }
+        }
+        None
+    }
+
+    /// Whether nobody of a process group has a parent outside of it, in the same session,
+    /// who could look after it.
+    fn is_orphaned(&self, group: u64) -> bool {
+        let members = self.tasks().map(|task| task.identity).filter(|member| member.group == group);
+        !members.into_iter().any(|member| {
+            let mut parents = self.tasks().map(|task| task.identity).filter(|it| it.id == member.parent);
+            parents.any(|parent| parent.group != group && parent.session == member.session)
+        })
+    }
+
+    /// The children of a process that has ended are nobody's now. Groups that have lost the
+    /// last one who could continue them are told, if somebody is stopped there.
+    pub(super) fn leave_children(&mut self, ended: Identity) {
+        let mut groups = [0; MAX_PROCESSES];
+        let mut count = 0;
+        for task in self.others.iter_mut().chain(core::iter::once(&mut self.task)) {
+            let identity = &mut task.identity;
+            if identity.parent == ended.id {
+                identity.parent = OUTSIDE_ID;
+                if identity.group != ended.group && identity.session == ended.session {
+                    groups[count] = identity.group;
+                    count += 1;
+                }
+            }
+        }
+        // Its own group was looked after by its parent, if that is in another one.
+        let looked_after = self.tasks().any(|task| {
+            task.id() == ended.parent
+                && task.identity.group != ended.group
+                && task.identity.session == ended.session
+        });
+        if looked_after {
+            groups[count] = ended.group;
+            count += 1;
+        }
+        for (index, group) in groups.iter().enumerate().take(count) {
+            let stopped = self.tasks().any(|task| task.identity.group == *group && task.is_stopped);
+            if groups[..index].contains(group) || !stopped || !self.is_orphaned(*group) {
+                continue;
+            }
+            for signal in [SIGHUP, SIGCONT] {
+                let info = Info { signal, code: BY_KERNEL, detail: Detail::None };
+                // There are such signals.
+                let _ = self.send_to_group(*group, info);
+            }
+        }
+    }
+}
