@@ -115,6 +115,12 @@ fn catches(pid: Pid, signal: Signal) -> bool {
     mask.is_some_and(|mask| mask & (1 << (signal.as_raw() - 1)) != 0)
 }
 
+/// Whether the guest of this Bochs has executed something: its firmware says so in the log.
+fn guest_runs(bochs: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{bochs}/cwd/log"))
+        .is_ok_and(|log| log.contains("[BIOS  ] Starting rombios32"))
+}
+
 /// Whether something comes to be in time.
 fn until(mut is: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
@@ -190,9 +196,13 @@ fn emulators(context: &Context) -> Result<()> {
     ] {
         let started = Started::endless(context, machine)?;
         let emulator = started.processes[0];
-        // Some signals an emulator catches, once it has come so far.
-        let is_caught = || signal == Signal::KILL || catches(emulator, signal);
-        ensure!(until(is_caught), "{machine} does not catch {name}");
+        // Some signals an emulator catches, once it has come so far; Bochs's debugger, once the guest runs.
+        let is_ready = || match (machine, signal) {
+            (_, Signal::KILL) => true,
+            (Machine::Qemu, _) => catches(emulator, signal),
+            (Machine::Bochs, _) => guest_runs(emulator),
+        };
+        ensure!(until(is_ready), "{machine} does not come so far as to catch {name}");
         kill_process(emulator, signal)?;
         let (output, directory) = started.end()?;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -5,13 +5,14 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Context, Test};
+use crate::children;
 
 pub const TESTS: &[Test] = &[
     Test { name: "streams::standard_output_is_full", run: full },
@@ -40,6 +41,14 @@ fn commands(context: &Context) -> Result<(TempDir, Vec<Vec<String>>)> {
     Ok((directory, words.into()))
 }
 
+/// Runs the tool with its output where `prepare` leads it.
+fn told_to(context: &Context, words: &[String], prepare: impl FnOnce(&mut Command)) -> Result<Output> {
+    let mut command = Command::new(&context.reprise);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    prepare(&mut command);
+    Ok(children::start(&mut command)?.wait_with_output()?)
+}
+
 /// What is wrong with an output, if anything is.
 fn told(words: &[String], output: &Output) -> String {
     format!("{words:?}: {}: {}", output.status, output.stderr.escape_ascii())
@@ -49,7 +58,7 @@ fn full(context: &Context) -> Result<()> {
     let (_directory, commands) = commands(context)?;
     for words in commands {
         let stdout = OpenOptions::new().write(true).open(FULL)?;
-        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+        let output = told_to(context, &words, |command| {
             command.stdout(stdout);
         })?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -64,7 +73,7 @@ fn unread(context: &Context) -> Result<()> {
     for words in commands {
         let (reader, writer) = io::pipe()?;
         drop(reader);
-        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+        let output = told_to(context, &words, |command| {
             command.stdout(writer);
         })?;
         let quiet = output.stderr.is_empty() && output.status.signal() == Some(Signal::PIPE.as_raw());
@@ -77,7 +86,7 @@ fn silent(context: &Context) -> Result<()> {
     let (_directory, commands) = commands(context)?;
     for words in commands {
         let stderr = OpenOptions::new().write(true).open(FULL)?;
-        let output = context.reprise(&words.iter().map(String::as_str).collect::<Vec<_>>(), |command| {
+        let output = told_to(context, &words, |command| {
             command.stderr(stderr);
         })?;
         ensure!(output.status.success(), "{}", told(&words, &output));

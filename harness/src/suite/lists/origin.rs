@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use object::{Object, ObjectSection, SectionFlags};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::artifacts;
+use crate::{artifacts, children};
 
 /// An executable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Makers {
 
 fn first_line(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let output = children::output(command).with_context(|| format!("cannot start {name}"))?;
     ensure!(output.status.success(), "{name}: {}", output.status);
     let text = String::from_utf8(output.stdout)?;
     Ok(text.lines().next().with_context(|| format!("{name} says nothing"))?.to_owned())
