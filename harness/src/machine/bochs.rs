@@ -31,7 +31,6 @@ const CPU: &str = "corei7_haswell_4770";
 
 const TREE: &str = "image";
 const IMAGE: &str = "image.iso";
-const CMOS: &str = "cmos";
 const SETTINGS: &str = "bochsrc";
 const DEBUGGER: &str = "debugger";
 const LOG: &str = "log";
@@ -60,15 +59,12 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     let mut make = Command::new(MKRESCUE);
     // What it makes for itself is in this directory, too.
     make.current_dir(directory).env("TMPDIR", ".");
-    // No more of GRUB than is used: Bochs reads a few megabytes a second.
-    make.args(["--install-modules=normal multiboot2", "--fonts=", "--locales=", "--themes="]);
     make.args(["-o", IMAGE, TREE]);
     let made = children::output(&mut make);
     let made = made.with_context(|| format!("cannot start {MKRESCUE}"))?;
     ensure!(made.status.success(), "{MKRESCUE}: {}; {}", made.status, verdict::said(&made.stderr));
 
     let memory = boot.total_mib();
-    put(&directory.join(CMOS), &cmos(memory))?;
     put(&directory.join(DEBUGGER), b"c\n")?;
     put(
         &directory.join(SETTINGS),
@@ -78,7 +74,6 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              clock: sync=none, time0=946684800\n\
              ata0-master: type=cdrom, path={IMAGE}, status=inserted\n\
              boot: cdrom\n\
-             cmosimage: file={CMOS}, rtc_init=time0\n\
              port_e9_hack: enabled=1\n\
              log: {LOG}\n\
              panic: action=fatal\n\
@@ -110,27 +105,6 @@ fn loaded(mut file: Vec<u8>) -> Result<Vec<u8>> {
     header.e_shnum.set(Le, 0);
     header.e_shstrndx.set(Le, 0);
     Ok(file)
-}
-
-/// The battery-backed memory, for a BIOS that does not wait three seconds for somebody to press F12.
-fn cmos(memory_mib: u32) -> [u8; 128] {
-    /// The largest size that the BIOS takes in KiB, and in units of 64 KiB.
-    const MOST: (u32, u32) = (0xfc00, 0xbf00);
-    let mut cmos = [0; 128];
-    // The clock's rate, its mode, and that its battery is good (data sheet of the MC146818).
-    (cmos[0x0a], cmos[0x0b], cmos[0x0d]) = (0x26, 0x02, 0x80);
-    // Memory below 1 MiB, and above that twice, in KiB; above 16 MiB in units of 64 KiB.
-    let above = (memory_mib.saturating_sub(1) << 10).min(MOST.0);
-    let far_above = (memory_mib.saturating_sub(16) << 4).min(MOST.1);
-    for (at, size) in [(0x15, 640), (0x17, above), (0x30, above), (0x34, far_above)] {
-        let [low, high, ..] = size.to_le_bytes();
-        (cmos[at], cmos[at + 1]) = (low, high);
-    }
-    // The first drive to boot from is the CD-ROM.
-    cmos[0x3d] = 0x03;
-    // Nobody is asked.
-    cmos[0x3f] = 0x01;
-    cmos
 }
 
 /// Boots and waits for the end.
@@ -181,14 +155,6 @@ fn last_panic(log: &str, stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_stands_in_the_cmos() {
-        let cmos = cmos(323);
-        let word = |at: usize| u16::from_le_bytes([cmos[at], cmos[at + 1]]);
-        assert_eq!((word(0x15), word(0x17), word(0x30)), (640, 0xfc00, 0xfc00));
-        assert_eq!(word(0x34), (323 - 16) * 16);
-    }
 
     #[test]
     fn what_is_not_loaded_is_left_out() {
