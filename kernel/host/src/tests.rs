@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use linux_raw_sys::errno;
 use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::{Config, Job, Sink, entry};
+use pe_replay::wire::config::{Config, Job, Recording, Sink, entry};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Policy, Uprr};
 use syscalls::Sysno;
@@ -78,7 +78,7 @@ fn config() -> Config {
         channel_base: 0,
         channel_size: 0,
         sink: Sink::Memory,
-        trace: false,
+        trace: Recording::Nothing,
         injections: Default::default(),
         mutation: None,
         counter: CounterChoice::default(),
