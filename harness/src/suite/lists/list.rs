@@ -123,7 +123,7 @@ mod tests {
         let registers = Registers { gpr: [0; 16], rip: 0x40_1000, rflags: 0x202 };
         let killed = |vector| End::Killed(Death { signal: 11, vector, address: 0xdead, registers });
         assert_eq!(how(&End::Exited { status: 3 }), "exited 3");
-        assert_eq!(how(&killed(Some(14))), "killed 11 14 0xdead 0x401000 HASH");
+        assert_eq!(how(&killed(Some(14))), "killed 11 14 0xdead 0x401000 7e26f0053f9f9faf");
         assert!(how(&killed(None)).starts_with("killed 11 - 0xdead 0x401000 "));
     }
 
