@@ -221,10 +221,8 @@ impl Run<'_> {
                 }
                 Outcome::OutOfFrames => (None, 0, self.killed_here(linux::SIGKILL)),
             };
-            let now = machine::now();
             let watch = &mut self.current.engine.watch;
-            let served = now.wrapping_sub(watch.mark());
-            watch.lap(TimedPhase::Other, now);
+            let served = watch.lap(TimedPhase::Other, machine::now());
             let phases = watch.take();
             if served > self.longest
                 && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =

@@ -99,11 +99,13 @@ impl Stopwatch {
         Self { mark: now, phases: Phases::default() }
     }
 
-    /// Attributes the time since the last mark to `phase`.
+    /// Attributes the time since the last mark to `phase`; returns how long that was.
     #[inline]
-    pub fn lap(&mut self, phase: Phase, now: u64) {
-        self.phases.add(phase, now.wrapping_sub(self.mark));
+    pub fn lap(&mut self, phase: Phase, now: u64) -> u64 {
+        let ticks = now.wrapping_sub(self.mark);
+        self.phases.add(phase, ticks);
         self.mark = now;
+        ticks
     }
 
     /// The last mark.
@@ -126,9 +128,8 @@ mod tests {
     #[test]
     fn laps_sum_to_the_elapsed_time() {
         let mut watch = Stopwatch::start(100);
-        watch.lap(Phase::FirstRun, 150);
-        watch.lap(Phase::Other, 151);
-        watch.lap(Phase::FirstRun, 200);
+        let laps = [(Phase::FirstRun, 150), (Phase::Other, 151), (Phase::FirstRun, 200)];
+        assert_eq!(laps.map(|(phase, now)| watch.lap(phase, now)), [50, 1, 49]);
         assert_eq!(watch.phases.total(), 100);
         assert_eq!(watch.phases.get(Phase::FirstRun), 99);
     }
