@@ -14,8 +14,8 @@ use crate::suite::Tally;
 
 /// How often the time in the bar is brought up to date.
 const TICK: Duration = Duration::from_secs(1);
-/// How many tests are named by what their emulators cost.
-const DEAREST: usize = 10;
+/// Tests are named whose emulators take so much.
+const DEAR: Duration = Duration::from_secs(1);
 
 /// The board that all workers write on.
 pub struct Board {
@@ -97,7 +97,7 @@ impl Board {
         let mut all = Spent::default();
         spent.iter().for_each(|(_, one)| all += *one);
         spent.sort_by_key(|(_, one)| std::cmp::Reverse(one.time));
-        for (name, Spent { time, runs }) in spent.iter().take(DEAREST) {
+        for (name, Spent { time, runs }) in spent.iter().take_while(|(_, one)| one.time >= DEAR) {
             eprintln!("{:>9.1} CPU seconds in {runs:>3} runs  {name}", time.as_secs_f64());
         }
         if all.runs > 0 {

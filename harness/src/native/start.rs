@@ -13,10 +13,13 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::become_program::{DIRECTORY, FAILURE, STDIN, write};
@@ -24,6 +27,8 @@ use super::counters::{Counters, Counts};
 use crate::archive::Contents;
 use crate::children::{self, KILLED, OURSELVES};
 
+/// How long a program may take whose output is to be compared with its output elsewhere.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The hidden command that becomes the program.
 const BECOME: &str = "become";
 
@@ -77,8 +82,12 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     let begin = Instant::now();
     // That it could not be told shows in how it ends.
     let told = child.stdin.take().map(|mut stdin| stdin.write_all(b"\n"));
+    let limit = (purpose == Purpose::Compare).then(|| Limit::of(&child));
     let ended = child.wait_with_output().context("cannot wait for the program")?;
     let elapsed = begin.elapsed();
+    if limit.is_some_and(Limit::was_reached) {
+        bail!("natively it does not end within {} s", PATIENCE.as_secs());
+    }
     if let Ok(failure) = fs::read_to_string(place.path().join(FAILURE)) {
         bail!(failure);
     }
@@ -86,6 +95,30 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     let (status, signal) = status_of(ended.status)?;
     let counts = counters.read();
     Ok(Ended { status, signal, stdout: ended.stdout, stderr: ended.stderr, counts, elapsed })
+}
+
+/// Kills a process that does not end in time.
+struct Limit {
+    ended: Sender<()>,
+    watcher: JoinHandle<bool>,
+}
+
+impl Limit {
+    fn of(child: &Child) -> Self {
+        let (process, (ended, end)) = (Pid::from_child(child), mpsc::channel());
+        let watcher = thread::spawn(move || {
+            let is_late = end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            // It fails for one that has just ended.
+            is_late && kill_process(process, Signal::KILL).is_ok()
+        });
+        Self { ended, watcher }
+    }
+
+    /// Whether the process, which has ended, had to be killed.
+    fn was_reached(self) -> bool {
+        drop(self.ended);
+        self.watcher.join().unwrap_or(false)
+    }
 }
 
 /// A directory of the run's own, with standard input and files.
