@@ -22,7 +22,7 @@ const END: u64 = MAX_LEN + 1;
 const FLOCK_LEN: usize = 32;
 
 /// The file behind an object: both ends of a pipe are one.
-fn file(object: Object) -> Object {
+pub(super) fn file(object: Object) -> Object {
     match object {
         Object::Pipe(id, _) => Object::Pipe(id, End::Read),
         Object::Inode(_) | Object::Output(_) => object,

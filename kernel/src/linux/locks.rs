@@ -137,3 +137,13 @@ impl Locks {
         self.list.len() < before
     }
 }
+
+#[cfg(test)]
+impl Locks {
+    /// Fails unless whoever has locks `is_there`, and has some.
+    pub fn audit(&self, is_there: impl Fn(Object, Owner) -> bool) {
+        for Held { file, owner, ranges } in &self.list {
+            assert!(ranges.count() > 0 && is_there(*file, *owner), "{owner:?} has locked {file:?}");
+        }
+    }
+}

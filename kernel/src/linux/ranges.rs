@@ -34,10 +34,11 @@ impl<T: Copy + PartialEq> Ranges<T> {
         fallible::reserve(&mut self.list, 2)
     }
 
-    /// Those that have a part between two numbers, whole.
+    /// Those that have a part between two numbers, whole; between a number and itself is none.
     pub fn touching(&self, start: u64, end: u64) -> impl Iterator<Item = (Range<u64>, T)> {
         let first = self.list.partition_point(|(range, _)| range.end <= start);
-        let reached = self.list[first..].iter().take_while(move |(range, _)| range.start < end);
+        let reached =
+            self.list[first..].iter().take_while(move |(range, _)| start < end && range.start < end);
         reached.cloned()
     }
 
@@ -108,6 +109,7 @@ mod tests {
         }
         assert_eq!(ranges.touching(0, 7).count(), 0);
         assert_eq!(ranges.touching(7, 8).count(), 1);
+        assert_eq!([7, 8, 1 << 63].map(|at| ranges.touching(at, at).count()), [0; 3]);
     }
 
     #[test]
