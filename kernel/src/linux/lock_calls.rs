@@ -204,7 +204,7 @@ impl Linux {
             let process = Owner::Process(self.task.id());
             let of = file(closed.object);
             let gone = self.locks.release(|file, owner| match owner {
-                Owner::Process(_) => owner == process && file == of,
+                Owner::Process(_) => closed.is_open && owner == process && file == of,
                 Owner::Description(it) | Owner::Whole(it) => it == closed.identity && closed.last.is_some(),
             });
             self.events += u64::from(gone);
