@@ -245,7 +245,7 @@ impl Linux {
         // The number is EAX, as on Linux.
         let number = uprr.rax as u32;
         let reply = match Sysno::new(number as usize) {
-            _ if self.is_interrupted() => match self.interrupt(number) {
+            _ if self.is_interrupted() => match self.interrupt(space, number, arguments) {
                 Some(reply) => reply,
                 // The call is made again when the handler has returned.
                 None => {
@@ -299,16 +299,24 @@ impl Linux {
 
     /// What becomes of a call that a signal cuts short; `None` if it begins anew.
     #[cold]
-    fn interrupt(&mut self, number: u32) -> Option<Reply> {
+    fn interrupt(&mut self, space: &mut Space, number: u32, arguments: [u64; 6]) -> Option<Reply> {
         let call = Sysno::new(number as usize);
         let is_woken = matches!(self.task.waiting, Some(Waiting { why: Why::Futex { woken: true, .. }, .. }));
-        let restarts = match self.task.signals.due() {
-            Some(Fate::Handle(action)) => action.has(SA_RESTART) && is_restartable(call),
+        let due = self.task.signals.due();
+        let restarts = match due {
+            // What waits for a time would wait longer.
+            Some(Fate::Handle(action)) => {
+                let is_timed = self.task.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
+                action.has(SA_RESTART) && is_restartable(call) && !is_timed
+            }
             Some(_) | None => false,
         };
         match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
             _ if is_woken => Some(Ok(0)),
             (0, true) => None,
+            (0, false) if matches!(due, Some(Fate::Handle(_))) => {
+                Some(self.cut_sleep(space, call, arguments))
+            }
             (0, false) => Some(Err(EINTR.into())),
             (done, _) => Some(Ok(done)),
         }

@@ -10,6 +10,7 @@ mod locks;
 mod memory;
 mod process;
 mod processes;
+mod sequences;
 mod shared;
 mod shortage;
 mod signal;

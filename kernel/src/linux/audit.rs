@@ -7,10 +7,19 @@ use super::Linux;
 use super::budget::FILES_SHARE;
 use super::descriptor::Object;
 use super::fs::InodeId;
+use super::lock_calls::file as locked_file;
+use super::locks::Owner;
 use super::pipe::{End, PipeId};
+use super::task::{Waiting, Why};
 use crate::mem::space::Space;
 
 impl Linux {
+    /// Whether the current process waits for something that others do, and is not stopped.
+    pub fn waits_for_event(&self) -> bool {
+        let waiting = self.task.waiting.filter(|_| !self.task.is_stopped);
+        matches!(waiting, Some(Waiting { why: Why::Event, .. }))
+    }
+
     /// Leaves so much room in each list: what comes next has to make more.
     pub fn tighten(&mut self, room: usize) {
         for task in self.others.iter_mut().chain(std::iter::once(&mut self.task)) {
@@ -34,12 +43,18 @@ impl Linux {
     }
 
     /// Fails unless everything is counted right that several hold, pages are where they are
-    /// noted down, and budgets are what is there. `space` finds a process's memory.
+    /// noted down, budgets are what is there, and who locks or waits can. `space` finds a process's memory.
     pub fn audit<'a>(&self, space: impl Fn(u64) -> &'a Space) {
         let mut descriptions = BTreeSet::new();
         let mut held = Vec::new();
         for task in self.tasks() {
             task.memory.audit(space(task.id()));
+            let is_idle = task.wanted.is_none() && task.transfer.is_none();
+            assert!(task.waiting.is_some() || is_idle, "process {} is in no call", task.id());
+            if let Some(Waiting { why: Why::Vfork { child }, .. }) = task.waiting {
+                let is_there = self.tasks().any(|other| other.id() == child && !other.identity.has_executed);
+                assert!(is_there, "process {} waits for {child}", task.id());
+            }
             held.push(Object::Inode(task.working_directory));
             for (description, object) in task.descriptors.open_ones() {
                 if descriptions.insert(description) {
@@ -50,6 +65,15 @@ impl Linux {
         let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
         self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.promised_len() / FILES_SHARE);
         self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
+        self.locks.audit(|file, owner| match owner {
+            Owner::Process(id) => {
+                let mut tasks = self.tasks().filter(|task| task.id() == id);
+                tasks.any(|task| task.descriptors.open_ones().any(|(_, object)| locked_file(object) == file))
+            }
+            Owner::Description(it) | Owner::Whole(it) => {
+                descriptions.iter().any(|open| open.addr() as u64 == it)
+            }
+        });
         let ends = self.zombies.len() + self.others.len();
         assert!(self.others.is_empty() || self.zombies.capacity() >= ends, "no room for zombies");
     }

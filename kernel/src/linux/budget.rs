@@ -19,7 +19,7 @@
 //! | page tables | free frames | ENOMEM, or the end of the process |
 //! | arguments and environment | 2 MiB, 128 KiB a string, for the time of the call | E2BIG |
 //! | locked ranges of files | 4,096 for all processes | ENOLCK |
-//! | ranges of memory that children do not get | 1,024 a process and advice, and what is cut out of them | ENOMEM |
+//! | ranges of memory that children do not get | 1,024 a process and advice | ENOMEM |
 //! | buffers of a call that waits | 1,024 a process | ENOMEM |
 //! | pending signals, waiters in futexes, what a vfork waits for | a field of the process | none |
 //!

@@ -110,13 +110,14 @@ impl Buffers {
     /// Walks over the next `length` bytes in pieces that lie in one buffer each. `work` is
     /// told address, offset from here and length of a piece, and returns how much of it was
     /// transferred; a piece that was not transferred wholly is the last. Returns how many
-    /// bytes were.
+    /// bytes were; on an error, none count.
     fn walk(
         &mut self,
         length: usize,
         mut work: impl FnMut(u64, usize, usize) -> Result<usize, Failure>,
     ) -> Result<usize, Failure> {
         let length = length.min(usize::try_from(self.place.left).unwrap_or(usize::MAX));
+        let before = self.place;
         let mut walked = 0;
         while walked < length
             && let Some(buffer) = self.list.get(self.place.index)
@@ -128,7 +129,8 @@ impl Buffers {
                 continue;
             }
             let part = here.min((length - walked) as u64) as usize;
-            let moved = work(buffer.address + self.place.within, walked, part)?;
+            let moved = work(buffer.address + self.place.within, walked, part)
+                .inspect_err(|_| self.place = before)?;
             walked += moved;
             self.place.within += moved as u64;
             self.place.done += moved as u64;

@@ -65,6 +65,8 @@ pub struct Closed {
     pub object: Object,
     /// What told its open description from all others.
     pub identity: u64,
+    /// Whether it led to the file itself, not to its place alone (O_PATH).
+    pub is_open: bool,
     /// The description, if that was its last descriptor.
     pub last: Option<Description>,
 }
@@ -76,8 +78,9 @@ impl Descriptor {
     }
 
     fn close(self) -> Closed {
-        let (object, identity) = (self.description.get().object, self.identity());
-        Closed { object, identity, last: Rc::into_inner(self.description).map(Cell::into_inner) }
+        let Description { object, flags, .. } = self.description.get();
+        let (identity, is_open) = (self.identity(), flags & O_PATH == 0);
+        Closed { object, identity, is_open, last: Rc::into_inner(self.description).map(Cell::into_inner) }
     }
 }
 

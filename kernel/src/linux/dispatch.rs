@@ -197,7 +197,10 @@ impl Linux {
             Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
             Sysno::sigaltstack => self.sigaltstack(space, uprr, a, b),
             Sysno::kill => self.kill(a as i32, b as u32, BY_KILL),
+            // Threads have numbers above 0: these two mean no group, and not everybody.
+            Sysno::tkill if a as i32 <= 0 => Err(EINVAL.into()),
             Sysno::tkill => self.kill(a as i32, b as u32, BY_TKILL),
+            Sysno::tgkill if a as i32 <= 0 || b as i32 <= 0 => Err(EINVAL.into()),
             // A thread's number is its process's.
             Sysno::tgkill if a as i32 != b as i32 => Err(super::errno::ESRCH.into()),
             Sysno::tgkill => self.kill(b as i32, c as u32, BY_TKILL),

@@ -371,6 +371,10 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
+        // As on Linux, what has no name left, or never had one, gets none.
+        if self.inode(target)?.links == 0 {
+            return Err(ENOENT);
+        }
         self.attach(place, target, now_ns)
     }
 

@@ -22,7 +22,7 @@ const END: u64 = MAX_LEN + 1;
 const FLOCK_LEN: usize = 32;
 
 /// The file behind an object: both ends of a pipe are one.
-fn file(object: Object) -> Object {
+pub(super) fn file(object: Object) -> Object {
     match object {
         Object::Pipe(id, _) => Object::Pipe(id, End::Read),
         Object::Inode(_) | Object::Output(_) => object,
@@ -204,7 +204,7 @@ impl Linux {
             let process = Owner::Process(self.task.id());
             let of = file(closed.object);
             let gone = self.locks.release(|file, owner| match owner {
-                Owner::Process(_) => owner == process && file == of,
+                Owner::Process(_) => closed.is_open && owner == process && file == of,
                 Owner::Description(it) | Owner::Whole(it) => it == closed.identity && closed.last.is_some(),
             });
             self.events += u64::from(gone);

@@ -118,11 +118,12 @@ impl Locks {
                 self.list.len() - 1
             }
         };
-        // To give up what begins a file needs no more ranges than there are.
-        let grows = mode.is_some() || part.start > 0;
-        let done = match grows && count + 2 > MAX_LOCKS {
+        let ranges = &mut self.list[index].ranges;
+        // Whoever has all there are can give them up, and change what he has.
+        let growth = ranges.growth(part.start, part.end, mode);
+        let done = match growth > 0 && count + growth > MAX_LOCKS {
             true => Err(ENOLCK),
-            false => self.list[index].ranges.set(part.start, part.end, mode).map_err(|_| ENOLCK),
+            false => ranges.set(part.start, part.end, mode).map_err(|_| ENOLCK),
         };
         if self.list[index].ranges.count() == 0 {
             self.list.swap_remove(index);
@@ -135,5 +136,15 @@ impl Locks {
         let before = self.list.len();
         self.list.retain(|held| !is_meant(held.file, held.owner));
         self.list.len() < before
+    }
+}
+
+#[cfg(test)]
+impl Locks {
+    /// Fails unless whoever has locks `is_there`, and has some.
+    pub fn audit(&self, is_there: impl Fn(Object, Owner) -> bool) {
+        for Held { file, owner, ranges } in &self.list {
+            assert!(ranges.count() > 0 && is_there(*file, *owner), "{owner:?} has locked {file:?}");
+        }
     }
 }

@@ -226,6 +226,12 @@ impl Memory {
 
     /// Takes away everything between two addresses. Nothing is changed on error.
     pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
+        if self.on_fork.can_forget(start, end) { self.take_back(space, start, end) } else { Err(Exhausted) }
+    }
+
+    /// Takes away what was only just mapped between two addresses, as [`unmap`](Self::unmap) does,
+    /// whatever was advised beside it.
+    pub fn take_back(&mut self, space: &mut Space, start: u64, end: u64) -> Result<(), Exhausted> {
         self.resident.reserve_cut(start, end)?;
         self.on_fork.reserve()?;
         let Self { areas, objects, .. } = self;
@@ -247,6 +253,9 @@ impl Memory {
     /// Makes sure that the next [`unmap`](Self::unmap) between these addresses succeeds if no
     /// page is there any more.
     pub fn reserve_unmap(&mut self, start: u64, end: u64) -> Result<(), Exhausted> {
+        if !self.on_fork.can_forget(start, end) {
+            return Err(Exhausted);
+        }
         self.on_fork.reserve()?;
         self.areas.reserve_cuts(start, end)
     }

@@ -345,7 +345,7 @@ impl Linux {
         // The old place is to be given up without fail.
         made.and_then(|()| self.task.memory.reserve_unmap(start, start + kept)).inspect_err(|_| {
             // This needs no more room than the new areas have taken.
-            let _ = self.task.memory.unmap(space, target, target + new_length);
+            let _ = self.task.memory.take_back(space, target, target + new_length);
         })?;
         // From here on pages may be in either place: there is no way back.
         self.task

@@ -4,7 +4,7 @@
 use super::fallible::Exhausted;
 use super::ranges::Ranges;
 
-/// The most ranges of one advice: to move memory is to look at all of them.
+/// The most ranges of one advice: to move memory, and to fork, is to look at all of them.
 const MAX_RANGES: usize = 1024;
 
 /// What was advised, by address.
@@ -45,6 +45,12 @@ impl OnFork {
             return Err(Exhausted);
         }
         self.of(gets).set(start, end, is_so.then_some(()))
+    }
+
+    /// Whether what is between two addresses can be forgotten: that can make one range more.
+    pub fn can_forget(&self, start: u64, end: u64) -> bool {
+        let all = [&self.omitted, &self.wiped];
+        all.iter().all(|ranges| ranges.count() < MAX_RANGES || ranges.growth(start, end, None) == 0)
     }
 
     /// Makes sure that the next [`forget`](Self::forget) does.

@@ -34,11 +34,28 @@ impl<T: Copy + PartialEq> Ranges<T> {
         fallible::reserve(&mut self.list, 2)
     }
 
-    /// Those that have a part between two numbers, whole.
+    /// Those that have a part between two numbers, whole; between a number and itself is none.
     pub fn touching(&self, start: u64, end: u64) -> impl Iterator<Item = (Range<u64>, T)> {
         let first = self.list.partition_point(|(range, _)| range.end <= start);
-        let reached = self.list[first..].iter().take_while(move |(range, _)| range.start < end);
+        let reached =
+            self.list[first..].iter().take_while(move |(range, _)| start < end && range.start < end);
         reached.cloned()
+    }
+
+    /// How many ranges more there can be when everything between two numbers has this value, or
+    /// none.
+    pub fn growth(&self, start: u64, end: u64, value: Option<T>) -> usize {
+        let differs = |(range, held): &(Range<u64>, T)| {
+            // A part that stays is one more, unless it joins what is new.
+            usize::from(range.start < start && Some(*held) != value)
+                + usize::from(range.end > end && Some(*held) != value)
+        };
+        let (mut made, mut gone) = (usize::from(value.is_some()), 0);
+        for touched in self.touching(start, end) {
+            made += differs(&touched);
+            gone += 1;
+        }
+        made.saturating_sub(gone)
     }
 
     /// Gives everything between two numbers this value, or none. Nothing is changed on
@@ -108,6 +125,7 @@ mod tests {
         }
         assert_eq!(ranges.touching(0, 7).count(), 0);
         assert_eq!(ranges.touching(7, 8).count(), 1);
+        assert_eq!([7, 8, 1 << 63].map(|at| ranges.touching(at, at).count()), [0; 3]);
     }
 
     #[test]
@@ -120,7 +138,9 @@ mod tests {
             let (start, length, kind) = (state >> 59, state >> 40 & 15, state >> 33 & 3);
             let end = (start + length).min(32);
             let value = [None, Some('a'), Some('b'), Some('c')][kind as usize];
+            let most = ranges.count() + ranges.growth(start, end.max(start), value);
             ranges.set(start, end, value).unwrap();
+            assert!(start >= end || ranges.count() <= most);
             model[start as usize..end as usize].fill(value);
             let list = all(&ranges);
             for (number, expected) in model.iter().enumerate() {

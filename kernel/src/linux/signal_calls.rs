@@ -9,7 +9,7 @@ use pe_replay::Uprr;
 
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::signal::{Action, Info, Stack};
+use super::signal::{Action, Fate, Info, Stack};
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -82,7 +82,7 @@ impl Linux {
     }
 
     /// `rt_sigsuspend`: a signal ends it that is pending already, or that another
-    /// process sends.
+    /// process sends; a stop does not.
     pub(super) fn rt_sigsuspend(&mut self, space: &mut Space, set: u64, set_length: u64) -> Reply {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
@@ -91,7 +91,10 @@ impl Linux {
         if self.task.waiting.is_none() {
             self.task.signals.set_blocked_meanwhile(set);
         }
-        if self.task.signals.is_due() { Err(EINTR.into()) } else { Err(Failure::End(Next::Deadlock)) }
+        match self.task.signals.due() {
+            Some(Fate::Handle(_) | Fate::Kill) => Err(EINTR.into()),
+            Some(Fate::Stop | Fate::Ignore) | None => Err(Failure::End(Next::Deadlock)),
+        }
     }
 
     /// `rt_sigtimedwait`: takes a pending signal, or waits for one.

@@ -9,10 +9,11 @@ use linux_raw_sys::general::{
     CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, RUSAGE_CHILDREN, RUSAGE_SELF,
     RUSAGE_THREAD, TIMER_ABSTIME,
 };
+use syscalls::Sysno;
 
 use super::Linux;
 use super::clock::NANOSECONDS;
-use super::errno::{EINVAL, Errno, Failure, Reply};
+use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use crate::mem::space::Space;
 
@@ -149,6 +150,21 @@ impl Linux {
         };
         self.pass(Some(duration_ns))?;
         Ok(0)
+    }
+
+    /// What a sleep comes to that a signal cuts short: whoever gave a duration is told what is left.
+    pub(super) fn cut_sleep(&mut self, space: &mut Space, call: Option<Sysno>, arguments: [u64; 6]) -> Reply {
+        let [_, second, _, fourth, ..] = arguments;
+        let left = match call {
+            Some(Sysno::nanosleep) => second,
+            Some(Sysno::clock_nanosleep) if second as u32 & TIMER_ABSTIME == 0 => fourth,
+            _ => 0,
+        };
+        let deadline_ns = self.task.waiting.and_then(|waiting| waiting.deadline_ns);
+        if let Some(deadline_ns) = deadline_ns.filter(|_| left != 0) {
+            self.write_timespec(space, left, deadline_ns.saturating_sub(self.clock.monotonic_ns()))?;
+        }
+        Err(EINTR.into())
     }
 
     /// `times`.

@@ -134,3 +134,18 @@ fn the_program_finds_itself() {
     let fd = process.open("/proc/self/exe", O_RDONLY).unwrap();
     assert_eq!(process.call(Sysno::lseek, &[fd, 0, 2]), Ok(2 * PAGE_LEN));
 }
+
+#[test]
+fn what_has_no_name_gets_none() {
+    const EMPTY_PATH: u64 = 0x1000;
+    let mut process = Process::new();
+    let name = process.string("/tmp/name");
+    let nameless = process.call(Sysno::memfd_create, &[name, 0]).unwrap();
+    let removed = process.call(Sysno::open, &[name, 0o102, 0o644]).unwrap();
+    process.call(Sysno::unlink, &[name]).unwrap();
+    process.poke(DATA, &[0]);
+    for fd in [nameless, removed] {
+        let link = [fd, DATA, 0, name, EMPTY_PATH];
+        assert_eq!(process.call(Sysno::linkat, &link), Err(errno::ENOENT));
+    }
+}

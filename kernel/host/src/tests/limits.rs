@@ -77,3 +77,27 @@ fn files_end_with_their_share_of_memory_however_far_apart_their_bytes_are() {
     process.call(Sysno::ftruncate, &[fd, 0]).unwrap();
     assert_eq!(write(count, &mut process), Ok(1));
 }
+
+#[test]
+fn what_children_do_not_get_is_cut_into_so_many_ranges_and_no_more() {
+    const OMIT: u64 = 10;
+    let mut process = Process::new();
+    process.call(Sysno::mmap, &[SPLIT, 9000 * PAGE_LEN, 0, 0x4032, u64::MAX, 0]).unwrap();
+    process.call(Sysno::madvise, &[SPLIT, 9000 * PAGE_LEN, OMIT]).unwrap();
+    let unmap =
+        |page: u64, process: &mut Process| process.call(Sysno::munmap, &[SPLIT + page * PAGE_LEN, PAGE_LEN]);
+    let count = (0..4000).find(|count| unmap(2 * count + 1, &mut process).is_err()).unwrap();
+    assert_eq!((count, unmap(2 * count + 1, &mut process)), (1023, Err(errno::ENOMEM)));
+    // What needs no further range goes on, and the rest moves.
+    assert_eq!(unmap(0, &mut process), Ok(0));
+    assert_eq!(unmap(2 * count + 1, &mut process), Ok(0));
+    let rest = [SPLIT + 5000 * PAGE_LEN, 4000 * PAGE_LEN, 4000 * PAGE_LEN, 3, 4 * SPLIT];
+    assert_eq!(process.call(Sysno::mremap, &rest), Ok(4 * SPLIT));
+    let child = process.fork();
+    process.switch_to(child);
+    for page in [SPLIT + 2 * PAGE_LEN, SPLIT + 4999 * PAGE_LEN, 4 * SPLIT] {
+        assert_eq!(process.call(Sysno::munmap, &[page, PAGE_LEN]), Ok(0));
+        assert_eq!(process.call(Sysno::msync, &[page, PAGE_LEN, 4]), Err(errno::ENOMEM));
+    }
+    assert_eq!(process.call(Sysno::munmap, &[SPLIT, 9000 * PAGE_LEN]), Ok(0));
+}

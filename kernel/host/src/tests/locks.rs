@@ -3,7 +3,7 @@
 
 use linux_raw_sys::general::{
     F_GETLK, F_OFD_SETLK, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_NB, LOCK_SH, O_CREAT,
-    O_RDWR,
+    O_PATH, O_RDWR,
 };
 
 use super::*;
@@ -129,4 +129,36 @@ fn there_are_only_so_many() {
     assert!((4000..5000).contains(&count), "{count}");
     assert_eq!(process.record(fd, F_SETLK, F_UNLCK, 0, 0), Ok(0));
     assert_eq!(process.record(fd, F_SETLK, F_WRLCK, 2 * count, 1), Ok(0));
+}
+
+#[test]
+fn who_has_all_locks_can_change_them_and_give_each_up() {
+    let mut process = Process::new();
+    let fd = process.lock_file();
+    let mut count = 0;
+    while process.record(fd, F_SETLK, F_WRLCK, 10 + 8 * count, 4).is_ok() {
+        count += 1;
+    }
+    assert_eq!(count, 4096);
+    // What would make two of one is refused.
+    assert_eq!(process.record(fd, F_SETLK, F_UNLCK, 11, 1), Err(errno::ENOLCK));
+    assert_eq!(process.record(fd, F_SETLK, F_RDLCK, 10, 2), Err(errno::ENOLCK));
+    assert_eq!(process.record(fd, F_SETLK, F_WRLCK, 11, 1), Ok(0));
+    assert_eq!(process.record(fd, F_SETLK, F_RDLCK, 10, 4), Ok(0));
+    assert_eq!(process.record(fd, F_SETLK, F_UNLCK, 12, 2), Ok(0));
+    assert_eq!(process.record(fd, F_SETLK, F_UNLCK, 10, 2), Ok(0));
+    assert_eq!(process.record(fd, F_SETLK, F_WRLCK, 0, 1), Ok(0));
+}
+
+#[test]
+fn a_place_that_is_closed_takes_no_locks_along() {
+    let mut process = Process::new();
+    let fd = process.lock_file();
+    assert_eq!(process.record(fd, F_SETLK, F_WRLCK, 0, 1), Ok(0));
+    let path = process.string("/tmp/locked");
+    let place = process.call(Sysno::open, &[path, O_PATH.into()]).unwrap();
+    assert_eq!(process.call(Sysno::close, &[place]), Ok(0));
+    let child = process.fork();
+    process.switch_to(child);
+    assert_eq!(process.record(fd, F_SETLK, F_WRLCK, 0, 1), Err(errno::EAGAIN));
 }

@@ -183,3 +183,19 @@ fn what_is_mapped_once_more_at_its_own_place_is_gone() {
     assert_eq!(process.linux.page_fault(&mut process.space, shared, 4), Err(SIGSEGV));
     assert_eq!(process.peek(shared + PAGE_LEN, 1), [b'y']);
 }
+
+#[test]
+fn a_part_of_what_is_advised_moves_with_its_advice() {
+    const OMIT: u64 = 10;
+    let mut process = Process::new();
+    let at = process.map(0, 4, ANONYMOUS).unwrap();
+    assert_eq!(process.call(Sysno::madvise, &[at, 4 * PAGE_LEN, OMIT]), Ok(0));
+    // What is advised reaches beyond what moves.
+    let may_move = u64::from(MREMAP_MAYMOVE);
+    let moved = process.call(Sysno::mremap, &[at, PAGE_LEN, 2 * PAGE_LEN, may_move]).unwrap();
+    let child = process.fork();
+    process.switch_to(child);
+    for page in [at + PAGE_LEN, moved, moved + PAGE_LEN] {
+        assert_eq!(process.linux.page_fault(&mut process.space, page, 4), Err(SIGSEGV), "{page:#x}");
+    }
+}

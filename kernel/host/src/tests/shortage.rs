@@ -54,3 +54,24 @@ fn what_was_transferred_before_the_shortage_counts() {
     frame::set_free(2);
     assert_eq!(process.call(Sysno::read, &[fd, at, 8 * PAGE_LEN]), Ok(2 * PAGE_LEN));
 }
+
+#[test]
+fn what_could_not_be_read_wholly_was_not_written() {
+    for to_file in [false, true] {
+        let mut process = Process::new();
+        let at = process.call(Sysno::mmap, &[0, 4 * PAGE_LEN, 3, 0x22, u64::MAX, 0]).unwrap();
+        process.poke(at, &[b'x'; 5000]);
+        let path = process.string("/tmp/file");
+        let fd = if to_file { process.call(Sysno::open, &[path, 0o102, 0o644]).unwrap() } else { 1 };
+        // The second part of what is copied at a time lies in two buffers, one of them not there.
+        let words = [at, 5000, at + 3 * PAGE_LEN, 100].map(u64::to_le_bytes);
+        process.poke(DATA, &words.concat());
+        frame::set_free(0);
+        let told = process.call(Sysno::writev, &[fd, DATA, 2]).unwrap();
+        let written = match to_file {
+            true => process.call(Sysno::lseek, &[fd, 0, 2]).unwrap(),
+            false => crate::channel::take().len() as u64,
+        };
+        assert_eq!((told, written), (4096, 4096));
+    }
+}

@@ -214,3 +214,80 @@ fn a_parent_after_vfork_can_be_killed_and_nothing_else() {
     process.switch_to(FIRST_ID);
     assert_eq!(process.status(parent), Some(STOPPED));
 }
+
+#[test]
+fn a_stop_ends_no_wait_for_a_signal() {
+    let mut process = Process::new();
+    let child = process.fork();
+    process.switch_to(child);
+    assert_eq!(process.call(Sysno::setpgid, &[0, 0]), Ok(0));
+    process.handle(SIGTERM, 0);
+    process.poke(DATA, &(1_u64 << (SIGTSTP - 1)).to_le_bytes());
+    assert_eq!(process.call(Sysno::rt_sigprocmask, &[0, DATA, 0, 8]), Ok(0));
+    process.signal(child, SIGTSTP);
+    // What was blocked is due, and stops.
+    process.poke(DATA, &[0; 8]);
+    process.waits(Sysno::rt_sigsuspend, &[DATA, 8]);
+    assert_eq!(process.turn(), FIRST_ID);
+    assert_eq!(process.linux.turn(FIRST_ID, 0), Turn::Of(child));
+    process.switch_to(child);
+    assert_eq!(process.again(), Next::Wait);
+    process.switch_to(FIRST_ID);
+    assert_eq!(process.status(child), Some(SIGTSTP << 8 | 0x7f));
+    process.signal(child, SIGCONT);
+    process.switch_to(child);
+    assert_eq!(process.again(), Next::Wait);
+    process.switch_to(FIRST_ID);
+    process.signal(child, SIGTERM);
+    process.switch_to(child);
+    assert_eq!((process.again(), process.uprr.rip), (Next::Continue, HANDLER));
+    // The mask from before is to come back with the handler's return.
+    process.uprr.rsp += 8;
+    assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
+    assert_eq!(process.uprr.rax as i64, -i64::from(errno::EINTR));
+    assert_eq!(process.call(Sysno::rt_sigprocmask, &[0, 0, DATA, 8]), Ok(0));
+    assert_eq!(process.words(DATA), 1 << (SIGTSTP - 1));
+}
+
+#[test]
+fn whoever_is_cut_short_while_he_waits_for_a_time_is_told_what_is_left() {
+    const RESTARTS: u32 = 0x1000_0000;
+    const TIME: u64 = DATA + 64;
+    const LEFT: u64 = DATA + 80;
+    let futex = [DATA + 96, 0, 0, TIME];
+    for (call, arguments, left) in [
+        (Sysno::nanosleep, [TIME, LEFT, 0, 0], [2, 999_999_700]),
+        (Sysno::clock_nanosleep, [1, 0, TIME, LEFT], [2, 999_999_700]),
+        (Sysno::clock_nanosleep, [1, 1, TIME, LEFT], [7, 7]),
+        (Sysno::futex, futex, [7, 7]),
+    ] {
+        let mut process = Process::new();
+        let child = process.fork();
+        process.switch_to(child);
+        process.handle(SIGTERM, RESTARTS);
+        let words = [3_u64, 0, 7, 7, 0].map(u64::to_le_bytes);
+        process.poke(TIME, &words.concat());
+        process.waits(call, &arguments);
+        process.switch_to(FIRST_ID);
+        process.now = 300;
+        process.signal(child, SIGTERM);
+        process.switch_to(child);
+        assert_eq!((process.again(), process.uprr.rip), (Next::Continue, HANDLER), "{call}");
+        process.uprr.rsp += 8;
+        assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
+        assert_eq!(process.uprr.rax as i64, -i64::from(errno::EINTR), "{call}");
+        assert_eq!([LEFT, LEFT + 8].map(|at| process.words(at)), left, "{call}");
+    }
+}
+
+#[test]
+fn a_thread_that_cannot_be_is_nobody() {
+    let mut process = Process::new();
+    let child = process.fork();
+    for id in [0, u64::MAX, -(FIRST_ID as i64) as u64] {
+        assert_eq!(process.call(Sysno::tkill, &[id, SIGTERM.into()]), Err(errno::EINVAL));
+        assert_eq!(process.call(Sysno::tgkill, &[id, id, SIGTERM.into()]), Err(errno::EINVAL));
+    }
+    process.switch_to(child);
+    assert_eq!(process.linux.deliver(&mut process.space, &mut process.uprr), Next::Continue);
+}
