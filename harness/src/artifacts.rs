@@ -3,7 +3,7 @@
 //! never reach host crates.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -206,6 +206,10 @@ fn compile(folder: &str, name: &str) -> Result<PathBuf> {
     let unfinished = unfinished.tempfile_in(&directory).context("cannot make a temporary file")?;
     let mut command = Command::new("gcc");
     command.args(["-O2", "-static", "-no-pie"]).args(c_flags(&text)).arg("-o").arg(unfinished.path());
+    // The executable is the same wherever the project is: its messages name files from the project's root on.
+    let mut names = OsString::from("-ffile-prefix-map=");
+    names.extend([root().as_os_str(), OsStr::new("=.")]);
+    command.arg(names);
     let status = children::status(command.arg(&source).arg("-lm")).context("cannot start gcc")?;
     ensure!(status.success(), "compiling {} failed ({status})", source.display());
     unfinished.persist(&executable).with_context(|| format!("cannot write {}", executable.display()))?;
