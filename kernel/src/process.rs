@@ -119,8 +119,7 @@ impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
     fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
-        tally::TIME_STAMPS.add(1);
-        let now = machine::now();
+        let now = time_stamp();
         let injections = config.injections.clone();
         let states = replay::states()?;
         let engine = Engine::new(config.policy, margin, injections, config.mutation, states, now);
@@ -163,6 +162,12 @@ struct Run<'a> {
     service: Service,
     /// The longest time that anything was done for a process.
     longest: u64,
+}
+
+/// The time, where nothing tells from other numbers that it was read.
+fn time_stamp() -> u64 {
+    tally::TIME_STAMPS.add(1);
+    machine::now()
 }
 
 /// How the current process goes on.
@@ -301,21 +306,20 @@ impl Run<'_> {
         self.slice = self.slice.saturating_sub(count);
         let mut goes_on = self.slice > 0;
         loop {
-            let begun = machine::now();
             let last = self.current.id;
-            let mut ended = false;
-            match step {
+            let ended = match step {
                 Step::GoOn if goes_on => break,
-                Step::GoOn | Step::GiveWay => {}
+                Step::GoOn | Step::GiveWay => None,
                 Step::Over => return false,
                 Step::Ended(_) if last == FIRST_ID => return false,
-                Step::Ended(status) => {
-                    if let Status::Signaled(signal) = status {
-                        defmt::info!("process {=u64} was ended by signal {=u8}", last, signal);
-                    }
-                    self.linux.end(status, self.now_ns());
-                    ended = true;
+                Step::Ended(status) => Some(status),
+            };
+            let begun = time_stamp();
+            if let Some(status) = ended {
+                if let Status::Signaled(signal) = status {
+                    defmt::info!("process {=u64} was ended by signal {=u8}", last, signal);
                 }
+                self.linux.end(status, self.now_ns());
             }
             let Turn::Of(id) = self.linux.turn(last, self.now_ns()) else {
                 self.end = End::Deadlock;
@@ -324,17 +328,17 @@ impl Run<'_> {
             self.linux.switch_to(id);
             if let Some(index) = self.others.iter().position(|other| other.id == id) {
                 let next = self.others.swap_remove(index);
-                if ended { self.bury(next) } else { self.change_to(next) }
+                if ended.is_some() { self.bury(next) } else { self.change_to(next) }
             }
             // To give back all that a process had is a part of what ended it.
-            let service = if ended { self.service } else { Service::Switch };
-            let changed = machine::now();
+            let service = if ended.is_some() { self.service } else { Service::Switch };
+            let changed = time_stamp();
             self.note_longest(service, changed.wrapping_sub(begun));
             self.slice = TIME_SLICE;
             goes_on = true;
             self.service = Service::Switch;
             step = self.come_back();
-            self.note_longest(self.service, machine::now().wrapping_sub(changed));
+            self.note_longest(self.service, time_stamp().wrapping_sub(changed));
         }
         let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
         self.current.engine.resume(self.sequence, mark, limit);
@@ -503,10 +507,7 @@ impl Run<'_> {
         match self.config.clock.kind {
             ClockKind::User => self.totals.user_instructions,
             // The emulators' time stamps are nanoseconds.
-            ClockKind::Machine => {
-                tally::TIME_STAMPS.add(1);
-                machine::now()
-            }
+            ClockKind::Machine => time_stamp(),
         }
     }
 
