@@ -42,6 +42,9 @@ fn attempt(args: &BecomeArgs) -> Result<Infallible> {
     let (name, arguments) = args.words.split_first().context("a program without a name")?;
     let mut command = Command::new(&args.path);
     command.arg0(name).args(arguments).current_dir(args.place.join(DIRECTORY)).stdin(stdin);
+    // As under Reprise, the program leads a session of its own: nobody outside it is of its groups, so that
+    // what it leaves behind is orphaned whoever adopts it.
+    rustix::process::setsid().context("cannot begin a session")?;
     // Signals are put back to what a new program expects; the environment is already its own.
     Err(anyhow!("cannot start {}: {}", args.path.display(), command.exec()))
 }
