@@ -23,6 +23,9 @@ pub const STDIN: &str = "stdin";
 /// Why the program could not be started; there only if it could not.
 pub const FAILURE: &str = "failure";
 
+/// Says that the program is to lead a session; there only if it is.
+pub const SESSION: &str = "session";
+
 /// Waits, then becomes the program; what goes wrong is left in a file for who waits.
 pub fn become_program(args: &BecomeArgs) -> Result<u8> {
     let error = match attempt(args) {
@@ -42,9 +45,11 @@ fn attempt(args: &BecomeArgs) -> Result<Infallible> {
     let (name, arguments) = args.words.split_first().context("a program without a name")?;
     let mut command = Command::new(&args.path);
     command.arg0(name).args(arguments).current_dir(args.place.join(DIRECTORY)).stdin(stdin);
-    // As under Reprise, the program leads a session of its own: nobody outside it is of its groups, so that
-    // what it leaves behind is orphaned whoever adopts it.
-    rustix::process::setsid().context("cannot begin a session")?;
+    // As under Reprise, a program that is compared leads a session of its own: what it leaves behind is orphaned
+    // then, whoever adopts it.
+    if args.place.join(SESSION).exists() {
+        rustix::process::setsid().context("cannot begin a session")?;
+    }
     // Signals are put back to what a new program expects; the environment is already its own.
     Err(anyhow!("cannot start {}: {}", args.path.display(), command.exec()))
 }

@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::become_program::{DIRECTORY, FAILURE, STDIN, write};
+use super::become_program::{DIRECTORY, FAILURE, SESSION, STDIN, write};
 use super::counters::{Counters, Counts};
 use crate::archive::Contents;
 use crate::children::{self, KILLED, OURSELVES};
@@ -66,6 +66,9 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     // The program has another working directory.
     let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
     let place = place(contents)?;
+    if purpose == Purpose::Compare {
+        write(&place.path().join(SESSION), &[])?;
+    }
     let mut command = Command::new(OURSELVES);
     command.args([BECOME, "--"]).arg(place.path()).arg(&path);
     command.args(contents.argv.iter().map(|word| OsStr::from_bytes(word)));
