@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pe_replay::inject::InjectionError;
 use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, FaultsError};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
+use wire::counter::{CounterChoice, CounterFaults, FaultsError};
 
 use crate::clock::ClockArgs;
 use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};

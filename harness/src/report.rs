@@ -7,9 +7,9 @@ pub mod list;
 pub mod text;
 
 use anyhow::{Context, Result, ensure};
-use pe_replay::wire::end::{EndRecord, Totals};
-use pe_replay::wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
 use pe_replay::{Difference, Phases, TimedPhase};
+use wire::end::{EndRecord, Totals};
+use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
 
 use crate::model::{Cycles, Model};
 

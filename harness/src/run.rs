@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use indicatif::ProgressBar;
-use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::{Job, Recording};
-use pe_replay::wire::end::{End, EndRecord};
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
+use wire::channel::Progress;
+use wire::config::{Job, Recording};
+use wire::end::{End, EndRecord};
 
 use crate::artifacts::Guest;
 use crate::cli::{ReportArgs, RunArgs};

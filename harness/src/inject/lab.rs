@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation, Recording};
-use pe_replay::wire::end::End;
-use pe_replay::wire::task::Task;
 use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
+use pe_replay::{MAX_INJECTIONS, Mutation};
+use wire::clock::Clock;
+use wire::config::{Job, Recording};
+use wire::end::End;
+use wire::task::Task;
 
 use super::subject::Subject;
 use crate::batch::{self, Ended};

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::{Job, Mutation, Recording};
-use pe_replay::wire::end::End;
-use pe_replay::wire::task::Task;
+use pe_replay::Mutation;
 use pe_replay::{Injection, Policy};
+use wire::config::{Job, Recording};
+use wire::end::End;
+use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
@@ -18,8 +19,8 @@ pub use crate::batch::Ended;
 use crate::machine::Machine;
 use crate::request::{self, Request};
 use crate::told;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults};
-use pe_replay::wire::end::Totals;
+use wire::counter::{CounterChoice, CounterFaults};
+use wire::end::Totals;
 
 /// Minutes on Bochs, if the machine is busy.
 const TIMEOUT: Duration = Duration::from_secs(900);

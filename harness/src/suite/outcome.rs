@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::wire::channel::chunks;
-use pe_replay::wire::end::{End, EndRecord, Totals};
-use pe_replay::wire::record::{PeRecord, Records};
+use wire::channel::chunks;
+use wire::end::{End, EndRecord, Totals};
+use wire::record::{PeRecord, Records};
 
 use crate::log;
 use crate::machine::Finished;
