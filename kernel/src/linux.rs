@@ -25,7 +25,6 @@ mod dispatch;
 mod elf;
 mod errno;
 mod exec;
-pub mod fallible;
 mod file_calls;
 mod fork_calls;
 mod fs;
@@ -70,7 +69,6 @@ use syscalls::Sysno;
 use wire::config::Config;
 use wire::record::UnsupportedCall;
 
-pub use self::fallible::Exhausted;
 pub use self::fork_calls::Newborn;
 pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
@@ -88,8 +86,9 @@ use self::random::Random;
 use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
-use crate::archive::Archive;
+use crate::mem::fallible;
 use crate::mem::space::Space;
+use crate::object::archive::Archive;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
 /// The signal for which nobody can have a handler.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
+pub mod counter;
 mod stretch;
 
 use alloc::boxed::Box;
@@ -13,13 +14,13 @@ use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
 use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
-use crate::arch::{cache, machine, watchdog};
-use crate::counter::{Counting, stop_kind};
-use crate::decode;
-use crate::linux::fallible::{self, Exhausted};
+use crate::arch::{cache, decode, machine, watchdog};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{self, Frame, OutOfFrames};
-use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
+use crate::mem::{code, phys};
+
+use self::counter::{Counting, stop_kind};
 
 /// Frames for the largest written set.
 const POOL: usize = 3 * MAX_DIRTY_PAGES as usize;
@@ -160,7 +161,7 @@ impl Machine for KernelMachine {
     }
 
     fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&self.space, rip)
+        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {
@@ -238,7 +239,7 @@ impl Machine for KernelMachine {
 
     fn flush_lines(&mut self) -> u64 {
         let mut lines = 0;
-        self.space.take_accessed(|frame| lines += cache::flush_page(frame));
+        self.space.take_accessed(|frame| lines += phys::with(frame, |page| cache::flush_page(page)));
         cache::fence();
         lines
     }

@@ -10,7 +10,7 @@ use pe_replay::Events;
 use super::counts::{Counts, of_the_run};
 use super::names::Names;
 
-/// The page of the local APIC (`kernel/src/mem/layout.rs`).
+/// The page of the local APIC (`kernel/src/arch/x86_64/map.rs`).
 const APIC: u64 = 0xffff_ffff_c000_0000;
 const PAGE_LEN: u64 = 4096;
 /// A prefix of an instruction cannot be longer.

@@ -29,10 +29,10 @@ use wire::clock::Clock;
 use wire::config::{Config, Job, Recording, Sink, entry};
 use wire::counter::{CounterChoice, CounterFaults};
 
-use crate::archive::Archive;
 use crate::linux::{FIRST_ID, Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{PAGE_LEN, Space};
+use crate::object::archive::Archive;
 
 /// Where the program's data segment lies: writable, one page from the file, three of zeros.
 const DATA: u64 = 0x60_0000;
@@ -127,7 +127,7 @@ impl Process {
     /// The [standard] program.
     fn new() -> Self {
         frame::set_free(FRAMES);
-        crate::channel::take();
+        crate::arch::channel::take();
         let archive = standard();
         let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
         let linux = Linux::load(&archive, &config(), &mut space, &mut uprr).unwrap();

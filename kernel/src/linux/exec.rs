@@ -11,11 +11,11 @@ use super::content::Content;
 use super::descriptor::{Description, Object};
 use super::elf::Image;
 use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
-use super::fallible;
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
 use super::{Linux, NAME_LEN, Next, SIGKILL};
+use crate::mem::fallible;
 use crate::mem::space::{Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).

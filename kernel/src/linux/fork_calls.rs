@@ -9,10 +9,10 @@ use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
-use super::fallible;
 use super::task::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
 use super::time_calls::TICK_NS;
 use super::user::User;
+use crate::mem::fallible;
 use crate::mem::space::{OutOfFrames, Space};
 
 /// A process that was just made, and is to be given a processor.

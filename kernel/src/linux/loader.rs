@@ -14,9 +14,9 @@ use super::promised_len;
 use super::random::Random;
 use super::stack::{Contents, StackError, strings};
 use crate::arch::processor::hwcap;
-use crate::archive::Archive;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
+use crate::object::archive::Archive;
 
 /// Room that a program needs beside its file: a page of stack, and page tables.
 const EXTRA_PAGES: u64 = 16;
@@ -127,7 +127,7 @@ impl Linux {
         let environment = listed(entry::ENVP).map_err(|_| out_of_memory(needed))?;
         if arguments.is_empty() {
             // As on Linux: a program always has an argv[0].
-            super::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
+            crate::mem::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
         }
         let mut random = Random::new(config.seed);
         let mut random_bytes = [0; 16];

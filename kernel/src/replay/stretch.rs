@@ -10,10 +10,10 @@ use pmu::{Entry, Reading, Stopped};
 use wire::record::Unit;
 
 use super::KernelMachine;
+use super::counter::stop_kind;
 use crate::arch::context::{self, Start, Stretch};
-use crate::arch::{machine, watchdog};
-use crate::counter::stop_kind;
-use crate::decode;
+use crate::arch::{decode, machine, watchdog};
+use crate::mem::code;
 use crate::mem::space::Space;
 
 /// Reads instructions of an address space.
@@ -21,7 +21,7 @@ struct Reader<'a>(&'a Space);
 
 impl Decoder for Reader<'_> {
     fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(self.0, rip)
+        decode::instruction(&code::at(self.0, rip), rip)
     }
 }
 
@@ -75,8 +75,10 @@ impl KernelMachine {
     fn count(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
         let (rip, user_trap) = source.map_or((state.rip, state.rflags), |from| (from.rip, from.rflags));
         let user_trap = user_trap & TRAP_FLAG != 0;
-        let shadow =
-            order.step.then(|| decode::instruction(&self.space, rip)).filter(|at| at.holds_debug_back);
+        let shadow = order
+            .step
+            .then(|| decode::instruction(&code::at(&self.space, rip), rip))
+            .filter(|at| at.holds_debug_back);
         // No breakpoint in the kernel's half: the kernel itself would hit it. Single
         // steps find out, too, where a program jumps that jumps there.
         let breakpoint = order.breakpoint.filter(|at| at.rip >> 47 == 0);
@@ -126,7 +128,7 @@ impl KernelMachine {
         let cause = loop {
             let at = source.unwrap_or(state);
             let (rip, user_trap) = (at.rip, at.rflags & TRAP_FLAG != 0);
-            let here = decode::instruction(&self.space, rip);
+            let here = decode::instruction(&code::at(&self.space, rip), rip);
             let left = order.budget - executed;
             let around = if here.shows_trap || here.holds_debug_back {
                 match single(rip, &mut Reader(&self.space)) {

@@ -9,9 +9,9 @@ use pmu::{Margin, Workbench};
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::counter;
 use crate::mem::frame::Frame;
 use crate::mem::space::{Access, PAGE_LEN, Space};
+use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
 
 /// Where code goes: one page, readable and executable.

@@ -110,7 +110,7 @@ fn attempt(prepare: &dyn Fn(&mut Process) -> Work, shortage: Shortage, room: usi
         });
         Attempt { short, first, again, differs }
     };
-    crate::channel::take();
+    crate::arch::channel::take();
     assert_eq!(frame::free_count(), FRAMES, "frames are missing");
     assert_eq!(heap::live(), before, "bytes of the heap are missing");
     attempt

@@ -2,7 +2,7 @@
 //! Page faults, and buffers that are not there.
 
 use super::*;
-use crate::channel;
+use crate::arch::channel;
 
 const SIGBUS: u8 = 7;
 const SIGKILL: u8 = 9;

@@ -2,7 +2,7 @@
 //! System calls without sense: whatever comes, the kernel goes on.
 
 use super::*;
-use crate::channel;
+use crate::arch::channel;
 
 const PROCESSES: u64 = 40;
 const CALLS: usize = 2000;

@@ -351,7 +351,7 @@ fn sequence(frames: u64, calls: &[Words]) {
         }
         frame::set_free(frame::free_count() + taken);
     }
-    crate::channel::take();
+    crate::arch::channel::take();
     assert_eq!(frame::free_count(), FRAMES, "frames are missing");
     assert_eq!(heap::live(), before, "bytes of the heap are missing");
 }

@@ -70,7 +70,7 @@ fn what_could_not_be_read_wholly_was_not_written() {
         let told = process.call(Sysno::writev, &[fd, DATA, 2]).unwrap();
         let written = match to_file {
             true => process.call(Sysno::lseek, &[fd, 0, 2]).unwrap(),
-            false => crate::channel::take().len() as u64,
+            false => crate::arch::channel::take().len() as u64,
         };
         assert_eq!((told, written), (4096, 4096));
     }

@@ -21,8 +21,8 @@ use x86_64::registers::rflags::RFlags;
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::apic::{END_OF_INTERRUPT, TIMER_INITIAL};
+use super::map::APIC;
 use super::segment::{KERNEL_CS, TASK, USER_CS, USER_SS};
-use crate::mem::layout::APIC;
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
 pub const SYSCALL_ENTRY: u64 = 0x100;

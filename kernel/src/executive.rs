@@ -8,6 +8,8 @@
 //! Processes take turns: who waits gives way at once, all others after
 //! [`TIME_SLICE`] instructions. The run ends with its first process.
 
+mod upkeep;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -26,16 +28,15 @@ use wire::record::{Record, TraceHeader};
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, machine};
-use crate::archive::Archive;
-use crate::channel;
-use crate::counter::Counting;
-use crate::delimit::{self, Duty};
-use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn, fallible};
-use crate::mem::frame;
+use crate::arch::{channel, context, machine};
+use crate::linux::{self, FIRST_ID, Linux, Newborn, Next, Status, Turn};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::space::{OutOfFrames, Space};
+use crate::mem::{code, frame};
+use crate::object::archive::Archive;
+use crate::replay::counter::Counting;
 use crate::replay::{self, KernelMachine, Platform};
-use crate::upkeep;
+use crate::trap::{self, Duty};
 
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
@@ -217,7 +218,7 @@ impl Run<'_> {
                         difference,
                         attempts: self.current.engine.account().divergences.len() as u8,
                         culprit,
-                        code: delimit::code_at(&self.machine.space, end_rip),
+                        code: code::at(&self.machine.space, end_rip),
                     };
                     (None, 0, self.over(End::Persistent(verdict)))
                 }
@@ -416,7 +417,7 @@ impl Run<'_> {
             return None;
         }
         let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
-        Some(Suspect { rip, after, code: delimit::code_at(&self.machine.space, rip) })
+        Some(Suspect { rip, after, code: code::at(&self.machine.space, rip) })
     }
 
     /// Says how far the program has come, now and then.
@@ -514,7 +515,7 @@ impl Run<'_> {
     /// Does what a committed delimiter asks for.
     fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
         let engine = &mut self.current.engine;
-        let (kind, duty) = delimit::duty(committed.delimiter, engine.state(), &self.machine.space);
+        let (kind, duty) = trap::duty(committed.delimiter, engine.state(), &self.machine.space);
         let step = match duty {
             Duty::GoOn => Step::GoOn,
             Duty::Syscall => self.syscall(committed.count),
