@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pe_replay::inject::InjectionError;
 use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
 use wire::counter::{CounterChoice, CounterFaults, FaultsError};
@@ -533,7 +532,7 @@ fn counter_faults(text: &str) -> Result<CounterFaults, String> {
 }
 
 fn injection(text: &str) -> Result<Injection, String> {
-    text.parse().map_err(|error: InjectionError| error.to_string())
+    wire::injection::parse(text).map_err(|error| error.to_string())
 }
 
 /// Why a command line is none that one could act on.

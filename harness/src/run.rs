@@ -9,6 +9,7 @@ use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 use wire::channel::Progress;
 use wire::config::{Job, Recording};
 use wire::end::{End, EndRecord};
+use wire::injection::Text;
 
 use crate::artifacts::Guest;
 use crate::cli::{ReportArgs, RunArgs};
@@ -146,9 +147,14 @@ fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
         (Mode::Dual, Recovery::Vote) | (Mode::Triple, _) => 3,
     };
     let of = format!("--mode {}, --recovery {}", policy.mode.name(), policy.recovery.name());
-    ensure!(flip.run.number() <= runs, "--inject {flip}: there is no run {} under {of}", flip.run.number());
+    ensure!(
+        flip.run.number() <= runs,
+        "--inject {}: there is no run {} under {of}",
+        Text(*flip),
+        flip.run.number()
+    );
     let is_copy = matches!(flip.target, Target::Copy(..) | Target::Saved(..));
-    ensure!(!(is_copy && runs == 1), "--inject {flip}: there is no copy of anything under {of}");
+    ensure!(!(is_copy && runs == 1), "--inject {}: there is no copy of anything under {of}", Text(*flip));
     Ok(())
 }
 
@@ -193,8 +199,9 @@ mod tests {
             (3, "rax", vote, true),
             (3, "spare:0x1000", triple, true),
         ] {
-            let flip = format!("pe=0,run={run},at=0,target={target},bit=0").parse().unwrap();
-            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{flip}");
+            let text = format!("pe=0,run={run},at=0,target={target},bit=0");
+            let flip = wire::injection::parse(&text).unwrap();
+            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{flip:?}");
         }
     }
 }

@@ -15,8 +15,9 @@ use alloc::vec::Vec;
 
 use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
-use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, UserRegisters};
 use pmu::Margin;
+use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::clock::ClockKind;
@@ -73,7 +74,7 @@ pub fn execute(
     };
     let tracking = config.policy.mode != Mode::Off;
     let mut space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
-    let mut state = Uprr::new(USER_CS, USER_SS);
+    let mut state = UserRegisters::new(USER_CS, USER_SS);
     let linux = match Linux::load(archive, config, &mut space, &mut state) {
         Ok(linux) => linux,
         Err(refusal) => {
@@ -119,7 +120,7 @@ struct Process {
 impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
-    fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+    fn new(id: u64, config: &Config, margin: Margin, state: &UserRegisters) -> Result<Box<Self>, Exhausted> {
         let now = time_stamp();
         let injections = config.injections.clone();
         let states = replay::states()?;
@@ -286,7 +287,7 @@ impl Run<'_> {
         while let Some(other) = self.others.pop() {
             self.bury(other);
         }
-        self.totals.events.add_all(&self.current.engine.events);
+        self.totals.events.add(&self.current.engine.events);
         upkeep::complete(&mut self.totals, counted, drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
@@ -383,7 +384,7 @@ impl Run<'_> {
     /// Gives back all that the current process had; `next` is the current one then.
     fn bury(&mut self, next: Box<Process>) {
         self.current.engine.retire(&mut self.machine);
-        self.totals.events.add_all(&self.current.engine.events);
+        self.totals.events.add(&self.current.engine.events);
         self.replace(next).1.discard();
     }
 

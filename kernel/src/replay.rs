@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use pages::Primitives;
 use pe_replay::policy::MAX_DIRTY_PAGES;
-use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, Uprr};
+use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, UserRegisters};
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
@@ -31,8 +31,8 @@ pub fn reserve(policy: &Policy) -> usize {
 }
 
 /// Places for an engine's states.
-pub fn states() -> Result<[Box<Uprr>; STATES], Exhausted> {
-    let place = || fallible::boxed(Uprr::new(0, 0));
+pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
+    let place = || fallible::boxed(UserRegisters::new(0, 0));
     Ok([place()?, place()?, place()?, place()?, place()?])
 }
 
@@ -118,13 +118,13 @@ impl KernelMachine {
 impl Machine for KernelMachine {
     type Frame = Frame;
     type Entry = Slot;
-    type State = Box<Uprr>;
+    type State = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
@@ -141,7 +141,7 @@ impl Machine for KernelMachine {
     }
 
     #[inline(always)]
-    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
         if self.counting.other.is_some() {
             return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
@@ -169,12 +169,12 @@ impl Machine for KernelMachine {
     }
 
     #[inline]
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         context::copy(from, to, &self.primitives);
     }
 
     #[inline]
-    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
         context::is_same(a, b, &self.primitives)
     }
 

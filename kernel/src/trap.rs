@@ -3,7 +3,8 @@
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use pe_replay::stop::vector;
-use pe_replay::{Delimiter, DelimiterKind, Uprr};
+use pe_replay::{Delimiter, UserRegisters};
+use wire::DelimiterKind;
 
 use crate::linux::signal::exception::Exception;
 use crate::mem::code;
@@ -36,11 +37,11 @@ pub enum Duty {
 
 /// Classifies a committed delimiter; general-protection exceptions are told apart
 /// by the instruction that caused them.
-pub fn duty(delimiter: Delimiter, state: &Uprr, space: &Space) -> (DelimiterKind, Duty) {
+pub fn duty(delimiter: Delimiter, state: &UserRegisters, space: &Space) -> (DelimiterKind, Duty) {
     match delimiter {
-        Delimiter::Syscall => (delimiter.kind(), Duty::Syscall),
-        Delimiter::Limit | Delimiter::DirtyLimit { .. } => (delimiter.kind(), Duty::GoOn),
-        Delimiter::PageFault { address, error } => (delimiter.kind(), Duty::PageFault { address, error }),
+        Delimiter::Syscall => (delimiter.into(), Duty::Syscall),
+        Delimiter::Limit | Delimiter::DirtyLimit { .. } => (delimiter.into(), Duty::GoOn),
+        Delimiter::PageFault { address, error } => (delimiter.into(), Duty::PageFault { address, error }),
         Delimiter::Exception { vector: number @ vector::GENERAL_PROTECTION, error: 0 } => {
             let code = code::at(space, state.rip);
             let instruction = Decoder::new(64, &code, DecoderOptions::NONE).decode();
@@ -63,7 +64,7 @@ pub fn duty(delimiter: Delimiter, state: &Uprr, space: &Space) -> (DelimiterKind
             }
         }
         Delimiter::Exception { vector, error } => {
-            (delimiter.kind(), Duty::Exception(Exception { vector, error }))
+            (delimiter.into(), Duty::Exception(Exception { vector, error }))
         }
         Delimiter::Watchdog => unreachable!("the engine commits no run that the watchdog had to end"),
     }

@@ -12,6 +12,7 @@ use pe_replay::{MAX_INJECTIONS, Mutation};
 use wire::clock::Clock;
 use wire::config::{Job, Recording};
 use wire::end::End;
+use wire::injection::Text;
 use wire::task::Task;
 
 use super::subject::Subject;
@@ -141,6 +142,6 @@ impl fmt::Display for Trial<'_> {
             write!(f, " --compare {}", comparison.name())?;
         }
         write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock::words(self.subject.clock()))?;
-        self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
+        self.flips.iter().try_for_each(|flip| write!(f, " --inject {}", Text(*flip)))
     }
 }

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, MemorySize, Mnemonic, OpKind, Register};
 use object::{Object, ObjectSection, SectionKind};
-use pe_replay::Events;
+use wire::Events;
 
 use super::counts::{Counts, of_the_run};
 use super::names::Names;

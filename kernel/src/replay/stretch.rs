@@ -3,8 +3,8 @@
 //! with another counter than virtual time.
 
 use pe_replay::stop::vector;
-use pe_replay::uprr::TRAP_FLAG;
-use pe_replay::{Cause, Order, Stop, Uprr};
+use pe_replay::user::TRAP_FLAG;
+use pe_replay::{Cause, Order, Stop, UserRegisters};
 use pmu::exact::{Decoder, Instruction, Single, single};
 use pmu::{Entry, Reading, Stopped};
 use wire::record::Unit;
@@ -37,7 +37,12 @@ impl KernelMachine {
     /// As [`enter`](pe_replay::Machine::enter), in any way.
     #[cold]
     #[inline(never)]
-    pub(super) fn enter_otherwise(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    pub(super) fn enter_otherwise(
+        &mut self,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
+        order: Order,
+    ) -> Stop {
         if self.counting.kind == wire::counter::CounterKind::Stepping {
             self.step_through(source, state, order)
         } else {
@@ -48,8 +53,8 @@ impl KernelMachine {
     /// One stretch.
     fn stretch(
         &self,
-        source: Option<&Uprr>,
-        state: &mut Uprr,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
         order: Order,
         timer: u32,
         debug: Debug,
@@ -72,7 +77,7 @@ impl KernelMachine {
     }
 
     /// With a counter.
-    fn count(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn count(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         let (rip, user_trap) = source.map_or((state.rip, state.rflags), |from| (from.rip, from.rflags));
         let user_trap = user_trap & TRAP_FLAG != 0;
         let shadow = order
@@ -120,7 +125,12 @@ impl KernelMachine {
     }
 
     /// Without one: an instruction at a time, up to the whole budget.
-    fn step_through(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn step_through(
+        &mut self,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
+        order: Order,
+    ) -> Stop {
         let mut source = source;
         let mut order = order;
         let mut first = None;
