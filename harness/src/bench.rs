@@ -19,7 +19,6 @@ mod plot;
 mod runner;
 mod scaling;
 mod sweep;
-pub mod table;
 mod workload;
 
 use std::time::Duration;
@@ -27,17 +26,17 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::artifacts::Guest;
 use crate::cli::BenchArgs;
-use crate::destination::Files;
-use crate::model::Model;
-use crate::packages;
+use crate::host::destination::Files;
+use crate::host::packages;
+use crate::outcome::model::Model;
+use crate::outcome::table::{Style, Table};
+use crate::workload::artifacts::Guest;
 
 use boot::Boots;
 use case::Case;
 use origin::Origin;
 use runner::{Results, Runner};
-use table::{Style, Table};
 use workload::Workload;
 
 /// The status when a run failed its checks.
@@ -253,7 +252,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts;
+    use crate::workload::artifacts;
 
     fn args(suites: &[&str]) -> BenchArgs {
         let suites = suites.iter().map(|suite| (*suite).to_owned()).collect();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The whole command line; the doc comments are the help.
 
+pub mod clock;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,8 +13,8 @@ use pe_replay::policy::{DEFAULT_LIMIT, MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAG
 use pe_replay::wire::counter::{CounterChoice, CounterFaults, FaultsError};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery};
 
-use crate::clock::ClockArgs;
-use crate::machine::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
+use crate::cli::clock::ClockArgs;
+use crate::emulator::{MAX_MEMORY_MIB, MIN_MEMORY_MIB, Machine};
 
 /// Runs programs under a kernel that executes every piece of user code twice.
 #[derive(Debug, Parser)]
@@ -117,7 +119,7 @@ pub struct RunArgs {
           value_parser = number::<u32>(MIN_MEMORY_MIB.into(), MAX_MEMORY_MIB.into()))]
     pub memory: u32,
     /// Seed of everything random that the program can see
-    #[arg(long, value_name = "N", default_value_t = crate::request::SEED, value_parser = number::<u64>(0, u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = crate::workload::request::SEED, value_parser = number::<u64>(0, u64::MAX))]
     pub seed: u64,
     /// Flip a bit: pe=K,run=R,at=I,target=T,bit=B, T being rax..r15, rip, rflags, xmm0..xmm15 or mem:ADDRESS
     ///

@@ -7,14 +7,14 @@ use pe_replay::wire::config::Job;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::wire::end::{CounterReport, End, Refusal};
 
-use crate::STATUS_FAILURE;
-use crate::artifacts::Guest;
 use crate::cli::DoctorArgs;
-use crate::machine::{self, Machine, Silent};
-use crate::packages::{self, Package};
-use crate::request::Request;
-use crate::told;
-use crate::verdict::Ending;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Machine, Silent};
+use crate::host::STATUS_FAILURE;
+use crate::host::packages::{self, Package};
+use crate::outcome::told;
+use crate::workload::artifacts::Guest;
+use crate::workload::request::Request;
 
 /// The status when something is missing or inexact.
 const STATUS_ILL: u8 = 1;
@@ -64,7 +64,7 @@ fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults)
     })?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let request = Request { machine, counter, counter_faults, ..Request::job(Job::Calibrate) };
-    let finished = machine::boot(&request.boot(kernel)?, &mut Silent)?;
+    let finished = emulator::boot(&request.boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
     match record.end {
         End::Calibrated(report) => {
@@ -84,7 +84,7 @@ fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults)
 /// Boots, and says in words what the kernel's calibration saw.
 fn calibrate() -> Result<u8> {
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
-    let finished = machine::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
+    let finished = emulator::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else {
         println!("The calibration did not end as it should: {}.", finished.ending);
         return Ok(STATUS_FAILURE);

@@ -22,10 +22,10 @@ use anyhow::Result;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
-use crate::artifacts::Guest;
 use crate::cli::InjectArgs;
-use crate::destination::Files;
-use crate::{console, packages};
+use crate::host::destination::Files;
+use crate::host::{console, packages};
+use crate::workload::artifacts::Guest;
 
 /// The seed where none is asked for.
 pub const SEED: u64 = 0x5245_5052_4953_4501;

@@ -8,49 +8,29 @@
 #![recursion_limit = "256"]
 #![forbid(unsafe_code)]
 
-// First, since its macros take the place of the standard library's below.
+// First, since its macros take the place of the standard library's in all that follow.
 #[macro_use]
-mod console;
+mod host;
 
-mod archive;
-mod artifacts;
-mod batch;
 mod bench;
-mod children;
-mod ci;
 mod cli;
-mod clock;
-mod destination;
 mod doctor;
-mod guest_files;
-mod image;
+mod emulator;
 mod inject;
-mod input;
-mod json;
-mod log;
-mod machine;
-mod model;
-mod named;
 mod native;
-mod packages;
+mod outcome;
 mod profile;
-mod program;
 mod report;
-mod request;
 mod run;
-mod scratch;
 mod suite;
-mod told;
-mod trace_file;
-mod verdict;
+mod workload;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use cli::{Cli, Command, Unparsed};
-
-/// The status of everything that is not the program's own.
-const STATUS_FAILURE: u8 = 2;
+use host::{STATUS_FAILURE, children, scratch};
+use suite::ci;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -97,7 +77,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Become(args) => native::become_program(args),
         Command::Tether(args) => children::become_tethered(args.parent, &args.words),
         Command::Profile(args) => profile::run(args),
-        Command::Report(args) => run::report(args),
+        Command::Report(args) => report::report(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),

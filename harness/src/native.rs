@@ -16,8 +16,8 @@ mod start;
 use anyhow::{Result, bail};
 
 use crate::cli::NativeArgs;
-use crate::named;
-use crate::told::signal_name;
+use crate::outcome::told::signal_name;
+use crate::workload::named;
 
 pub use become_program::become_program;
 #[cfg(test)]

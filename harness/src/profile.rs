@@ -18,17 +18,17 @@ use anyhow::{Context, Result, bail, ensure};
 use pe_replay::wire::end::EndRecord;
 use pe_replay::{Mode, Recovery};
 
-use crate::artifacts::{self, Guest};
-use crate::children;
 use crate::cli::ProfileArgs;
-use crate::image::Image;
-use crate::machine::qemu;
-use crate::machine::{self, Machine, Silent};
-use crate::packages;
-use crate::request::Request;
+use crate::emulator::ending::Ending;
+use crate::emulator::qemu;
+use crate::emulator::{self, Machine, Silent};
+use crate::host::children;
+use crate::host::packages;
+use crate::outcome::told;
 use crate::run;
-use crate::told;
-use crate::verdict::Ending;
+use crate::workload::artifacts::{self, Guest};
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 use counts::Counts;
 use kinds::Kinds;
@@ -94,7 +94,7 @@ impl Profile {
         option.push(format!(",entry={:x},runs={runs}", image.entry));
         let mut request = request.clone();
         request.extra.extend(["-plugin".into(), option]);
-        let finished = machine::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
         let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
         let counts = Counts::read(&out).context("QEMU's plugin")?;
         let kinds = Kinds::of(&code, &counts, &names)?;

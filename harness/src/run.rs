@@ -3,22 +3,24 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::wire::channel::Progress;
 use pe_replay::wire::config::{Job, Recording};
-use pe_replay::wire::end::{End, EndRecord};
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 
-use crate::artifacts::Guest;
-use crate::cli::{ReportArgs, RunArgs};
-use crate::destination::Files;
-use crate::input::{self, Bound, Deadline};
-use crate::machine::{self, Boot, Machine, Observer, process};
-use crate::report::{self, Summary};
-use crate::request::Request;
-use crate::verdict::Ending;
-use crate::{console, json, log, named, packages, told, trace_file};
+use crate::cli::RunArgs;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Boot, Machine, Observer};
+use crate::host::destination::Files;
+use crate::host::input::Deadline;
+use crate::host::process;
+use crate::host::{console, packages};
+use crate::outcome::summary::summarize;
+use crate::outcome::{json, log, told, trace_file};
+use crate::workload::artifacts::Guest;
+use crate::workload::named;
+use crate::workload::request::Request;
 
 /// The options that name files to be written.
 const JSON: &str = "--json";
@@ -35,7 +37,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let files = files.cleared()?;
     let mut terminal = Terminal::new();
-    let finished = machine::boot(&boot, &mut terminal);
+    let finished = emulator::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
     let finished = finished?;
     if args.log {
@@ -68,7 +70,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 
 /// Lays out the files of a boot, and says in a shell's words how to make it.
 fn dry_run(boot: &Boot) -> Result<u8> {
-    let (directory, command) = machine::prepare(boot)?;
+    let (directory, command) = emulator::prepare(boot)?;
     println!("{}", process::quoted(&["cd".into(), directory.clone().into()]));
     println!("{}", process::quoted(&command));
     eprintln!(
@@ -76,39 +78,6 @@ fn dry_run(boot: &Boot) -> Result<u8> {
         directory.display()
     );
     Ok(0)
-}
-
-/// `cargo reprise report`: says again what was said after the run.
-pub fn report(args: &ReportArgs) -> Result<u8> {
-    let files = Files::default().read("the trace", [&args.file]).written(JSON, args.json.as_ref())?.kept()?;
-    let file = input::read(&args.file, Bound::TRACE)?;
-    let name = || args.file.display().to_string();
-    let (trace, end) = trace_file::unpack(&file).with_context(name)?;
-    if args.list {
-        files.write_json(JSON, || report::list::value(trace).with_context(name))?;
-        print!("{}", report::list::list(trace).with_context(name)?);
-        return Ok(0);
-    }
-    let record = EndRecord::decode(end).context("the end record").with_context(name)?;
-    if let Some(summary) = summarize(trace, &record).with_context(name)? {
-        files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
-        print!("{summary}");
-        for call in &summary.unsupported {
-            println!("{}", told::unsupported(call));
-        }
-    }
-    if let Some(text) = told::told(&record.end) {
-        println!("{text}");
-    }
-    Ok(0)
-}
-
-/// What a run adds up to; `None` for a program that was refused and never ran.
-fn summarize(trace: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
-    if matches!(record.end, End::Refused(_)) {
-        return Ok(None);
-    }
-    Summary::new(trace, *record).map(Some)
 }
 
 /// Makes the request, after checking everything that can be checked without a boot; returns the files that were

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use crate::input::{self, Bound};
+use crate::host::input::{self, Bound};
 
 const START: &str = "<!-- bench -->\n";
 const END: &str = "<!-- end of bench -->\n";
@@ -36,8 +36,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::artifacts;
     use crate::bench::grid;
+    use crate::workload::artifacts;
 
     #[test]
     fn the_benches_readme_holds_the_present_columns() {

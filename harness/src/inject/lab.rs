@@ -14,11 +14,11 @@ use pe_replay::wire::task::Task;
 use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
 
 use super::subject::Subject;
-use crate::batch::{self, Ended};
-use crate::clock;
-use crate::machine::{self, Silent};
-use crate::request::Request;
-use crate::verdict::Ending;
+use crate::cli::clock;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Silent};
+use crate::outcome::batch::{self, Ended};
+use crate::workload::request::Request;
 
 /// The programs need little memory, and a machine with little starts sooner.
 pub const MEMORY_MIB: u32 = 32;
@@ -100,7 +100,7 @@ impl Lab {
         }
         let programs = programs.into_iter().map(|(name, elf)| (name.to_owned(), elf.to_vec()));
         request.contents.programs = programs.collect();
-        let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
         for ended in batch::ended(&finished.streams)? {
             if let End::Refused(refusal) = ended.end() {
                 bail!("the kernel refuses to run a program: {refusal:?}");

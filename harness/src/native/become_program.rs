@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow};
 
 use crate::cli::BecomeArgs;
-use crate::{STATUS_FAILURE, children};
+use crate::host::{STATUS_FAILURE, children};
 
 /// The program's working directory, in the place that was made for the run.
 pub const DIRECTORY: &str = "directory";

@@ -10,7 +10,7 @@ use std::path::Path;
 use addr2line::Loader;
 use anyhow::{Result, anyhow};
 
-use crate::artifacts;
+use crate::workload::artifacts;
 
 /// User code lies below.
 const KERNEL: u64 = 1 << 47;

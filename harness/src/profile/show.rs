@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Profile;
 use super::counts::{AFTERWARDS, BOOT, ByPhase, PHASES, add, of_the_run};
 use super::kinds::Kinds;
-use crate::bench::table::{Align, Style, Table, grouped};
+use crate::outcome::table::{Align, Style, Table, grouped};
 
 /// A figure of the profile beside the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]

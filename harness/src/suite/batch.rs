@@ -13,11 +13,11 @@ use pe_replay::{Injection, Policy};
 
 use super::Context;
 use super::programs::Shown;
-use crate::batch;
-pub use crate::batch::Ended;
-use crate::machine::Machine;
-use crate::request::{self, Request};
-use crate::told;
+use crate::emulator::Machine;
+use crate::outcome::batch;
+pub use crate::outcome::batch::Ended;
+use crate::outcome::told;
+use crate::workload::request::{self, Request};
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::wire::end::Totals;
 

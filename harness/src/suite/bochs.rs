@@ -26,8 +26,8 @@ use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run,
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
-use crate::artifacts;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_boundaries", run: same_boundaries },

@@ -10,7 +10,7 @@ use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Ru
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};
-use crate::machine::Machine;
+use crate::emulator::Machine;
 
 pub const TESTS: &[Test] = &[
     Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },

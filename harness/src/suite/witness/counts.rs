@@ -13,10 +13,10 @@ use pe_replay::{DelimiterKind, Mode, Policy};
 use super::boundaries::{self, Tally};
 use super::logging;
 use super::stretches::{self, Stretches};
-use crate::image::Image;
-use crate::input::{self, Bound};
-use crate::request::Request;
+use crate::host::input::{self, Bound};
 use crate::suite::{Context, Outcome};
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 const SHORT: u64 = 1_000;
 /// A prime.

@@ -19,11 +19,12 @@ use pe_replay::wire::record::PeRecord;
 use pe_replay::{DelimiterKind, Mode, Policy};
 
 use super::stretches;
-use crate::image::Image;
-use crate::input::{self, Bound};
-use crate::machine::{process, qemu};
-use crate::request::Request;
+use crate::emulator::qemu;
+use crate::host::input::{self, Bound};
+use crate::host::process;
 use crate::suite::Context;
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 /// The debugger.
 pub const GDB: &str = "gdb";
