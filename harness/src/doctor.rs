@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise doctor`: what is there, and whether this machine's QEMU counts exactly.
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail};
 use pe_replay::wire::channel::chunks;
 use pe_replay::wire::config::Job;
 use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::wire::end::{CounterReport, End, Refusal};
 
-use crate::cli::DoctorArgs;
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Machine, Silent};
 use crate::host::STATUS_FAILURE;
@@ -19,13 +18,29 @@ use crate::workload::request::Request;
 /// The status when something is missing or inexact.
 const STATUS_ILL: u8 = 1;
 
+/// What is asked of the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The boot whose self-checks are printed, instead of an examination of this machine.
+    pub boot: Option<Boot>,
+}
+
+/// A boot, and the counter that is to prove itself in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// The emulator.
+    pub machine: Machine,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What an emulated counter does wrong.
+    pub counter_faults: CounterFaults,
+}
+
 /// Examines this machine; returns the exit status.
-pub fn run(args: &DoctorArgs) -> Result<u8> {
-    let (counter, faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
-    if args.boot {
-        return boot(args.machine.machine(), counter, faults);
+pub fn run(options: &Options) -> Result<u8> {
+    if let Some(machine) = options.boot {
+        return boot(machine);
     }
-    ensure!(args.counter.counter.is_none(), "--counter needs --boot");
     let mut missing = 0;
     for (title, group) in [
         ("to run programs", packages::QEMU),
@@ -57,7 +72,7 @@ fn line(package: &Package) -> String {
 }
 
 /// Boots, and prints how the counter proved itself.
-fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults) -> Result<u8> {
+fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
     packages::ensure_present(match machine {
         Machine::Qemu => &[packages::QEMU],
         Machine::Bochs => &[packages::BOCHS],

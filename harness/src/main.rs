@@ -13,6 +13,7 @@
 mod host;
 
 mod bench;
+mod build;
 mod cli;
 mod doctor;
 mod emulator;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     match cli::parse(words.clone()) {
         Ok(Cli { supervisor: None, command })
-            if !matches!(command, Command::Become(_) | Command::Tether(_)) =>
+            if !matches!(command, Command::Become(_) | Command::Tether { .. }) =>
         {
             children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
         }
@@ -64,7 +65,7 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Tether(_) | Command::Report(_) => None,
+        Command::Become(_) | Command::Tether { .. } | Command::Report(_) => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -72,17 +73,17 @@ fn work(cli: &Cli) -> Result<u8> {
 
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
-        Command::Run(args) => run::run(args),
-        Command::Native(args) => native::run(args),
-        Command::Become(args) => native::become_program(args),
-        Command::Tether(args) => children::become_tethered(args.parent, &args.words),
-        Command::Profile(args) => profile::run(args),
-        Command::Report(args) => report::report(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Doctor(args) => doctor::run(args),
+        Command::Run(options) => run::run(options),
+        Command::Native(options) => native::run(options),
+        Command::Become(program) => native::become_program(program),
+        Command::Tether { parent, words } => children::become_tethered(*parent, words),
+        Command::Profile(options) => profile::run(options),
+        Command::Report(options) => report::run(options),
+        Command::Bench(options) => bench::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),
-        Command::Inject(args) => inject::run(args),
-        Command::Build => ci::build(),
+        Command::Inject(options) => inject::run(options),
+        Command::Build => build::run(),
     }
 }

@@ -18,7 +18,6 @@ use anyhow::{Context, Result, bail, ensure};
 use pe_replay::wire::end::EndRecord;
 use pe_replay::{Mode, Recovery};
 
-use crate::cli::ProfileArgs;
 use crate::emulator::ending::Ending;
 use crate::emulator::qemu;
 use crate::emulator::{self, Machine, Silent};
@@ -37,6 +36,15 @@ use names::Names;
 /// The option that names the file to be written.
 const JSON: &str = "--json";
 
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// The run.
+    pub run: run::Options,
+    /// How many functions are listed.
+    pub functions: usize,
+}
+
 /// A run, and every instruction that was executed for it.
 pub struct Profile {
     /// What the kernel says of the run.
@@ -47,8 +55,8 @@ pub struct Profile {
 }
 
 /// Runs the command; returns the exit status.
-pub fn run(args: &ProfileArgs) -> Result<u8> {
-    let options = &args.run;
+pub fn run(options: &Options) -> Result<u8> {
+    let Options { run: options, functions } = options;
     for (given, name) in
         [(options.trace.is_some(), "--trace"), (options.dry_run, "--dry-run"), (options.log, "--log")]
     {
@@ -61,7 +69,7 @@ pub fn run(args: &ProfileArgs) -> Result<u8> {
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let profile = Profile::measure(&request, &kernel)?;
     files.write_json(JSON, || Ok(profile.value()))?;
-    print!("{}", profile.text(args.top as usize));
+    print!("{}", profile.text(*functions));
     if let Some(text) = told::told(&profile.record.end) {
         eprintln!("reprise: {text}");
     }

@@ -3,25 +3,38 @@
 
 mod list;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use pe_replay::wire::end::EndRecord;
 
-use crate::cli::ReportArgs;
 use crate::host::destination::Files;
-use crate::host::input::{self, Bound};
+use crate::host::input;
 use crate::outcome::summary::summarize;
 use crate::outcome::{json, told, trace_file};
 
 /// The option that names a file to be written.
 const JSON: &str = "--json";
 
-/// `cargo reprise report`: says again what was said after the run.
-pub fn report(args: &ReportArgs) -> Result<u8> {
-    let files = Files::default().read("the trace", [&args.file]).written(JSON, args.json.as_ref())?.kept()?;
-    let file = input::read(&args.file, Bound::TRACE)?;
-    let name = || args.file.display().to_string();
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// The trace file.
+    pub file: PathBuf,
+    /// Whether its PEs are listed instead of added up.
+    pub list: bool,
+    /// Where the summary or the list is written as JSON.
+    pub json: Option<PathBuf>,
+}
+
+/// Says again what was said after the run; returns the exit status.
+pub fn run(options: &Options) -> Result<u8> {
+    let files =
+        Files::default().read("the trace", [&options.file]).written(JSON, options.json.as_ref())?.kept()?;
+    let file = input::read(&options.file, trace_file::BOUND)?;
+    let name = || options.file.display().to_string();
     let (trace, end) = trace_file::unpack(&file).with_context(name)?;
-    if args.list {
+    if options.list {
         files.write_json(JSON, || list::value(trace).with_context(name))?;
         print!("{}", list::list(trace).with_context(name)?);
         return Ok(0);

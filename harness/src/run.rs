@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::{Job, Recording};
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 
-use crate::cli::RunArgs;
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Machine, Observer};
 use crate::host::destination::Files;
@@ -19,20 +17,37 @@ use crate::host::{console, packages};
 use crate::outcome::summary::summarize;
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
-use crate::workload::named;
+use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
 
 /// The options that name files to be written.
 const JSON: &str = "--json";
 const TRACE: &str = "--trace";
 
+/// What is asked of the command.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program.
+    pub program: Given,
+    /// All that the boot is asked for, but its contents: these are the program's.
+    pub request: Request,
+    /// Where the trace is written.
+    pub trace: Option<PathBuf>,
+    /// Where the summary is written as JSON.
+    pub json: Option<PathBuf>,
+    /// Whether the kernel's log is printed.
+    pub log: bool,
+    /// Whether the emulator's command line is printed, and nothing is started.
+    pub dry_run: bool,
+}
+
 /// Runs the command; returns the exit status.
-pub fn run(args: &RunArgs) -> Result<u8> {
-    let (request, files) = request(args)?;
-    let files = files.written(JSON, args.json.as_ref())?.written(TRACE, args.trace.as_ref())?;
+pub fn run(options: &Options) -> Result<u8> {
+    let (request, files) = request(options)?;
+    let files = files.written(JSON, options.json.as_ref())?.written(TRACE, options.trace.as_ref())?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let boot = request.boot(kernel)?;
-    if args.dry_run {
+    if options.dry_run {
         return dry_run(&boot);
     }
     let files = files.cleared()?;
@@ -40,7 +55,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let finished = emulator::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
     let finished = finished?;
-    if args.log {
+    if options.log {
         for line in log::lines(&boot.kernel, &finished.streams.log)? {
             eprintln!("{line}");
         }
@@ -54,7 +69,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
         }
-        let (wanted, flips) = (args.inject.len() as u64, summary.totals().flips);
+        let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
         if flips < wanted {
             eprintln!(
                 "reprise: {} of {wanted} flips hit nothing: no such PE, its run is shorter, or what they aim at was not there",
@@ -82,23 +97,12 @@ fn dry_run(boot: &Boot) -> Result<u8> {
 
 /// Makes the request, after checking everything that can be checked without a boot; returns the files that were
 /// read for it, too.
-pub fn request(args: &RunArgs) -> Result<(Request, Files)> {
-    let mut request = Request::job(Job::Run);
-    request.timeout = Duration::from_secs(args.timeout);
-    let named = named::named(&args.program, Some(Deadline::after(request.timeout)))?;
+pub fn request(options: &Options) -> Result<(Request, Files)> {
+    let mut request = options.request.clone();
+    let named = named::named(&options.program, Some(Deadline::after(request.timeout)))?;
     let files = named.files();
     request.contents = named.contents;
-    request.machine = args.machine.machine();
-    request.policy = args.policy.policy();
-    request.cpu.clone_from(&args.cpu);
-    request.memory_mib = args.memory;
-    request.seed = args.seed;
-    request.clock = args.clock.clock();
-    request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
-    request.injections = args.inject.clone();
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
-    request.max_instructions = args.max_instructions.unwrap_or(u64::MAX);
-    (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
         Machine::Qemu => &[packages::QEMU],

@@ -47,7 +47,6 @@ use crate::outcome::Outcome;
 use crate::workload::artifacts::{self, Guest};
 use crate::workload::request::Request;
 pub use queue::Queue;
-pub use witness::GDB;
 
 /// One emulator test.
 #[derive(Clone, Copy)]

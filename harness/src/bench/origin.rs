@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::emulator::qemu::QEMU;
 use crate::host::children;
+use crate::host::packages::command::QEMU;
 use crate::workload::artifacts;
 
 const UNKNOWN: &str = "unknown";

@@ -11,7 +11,7 @@ use pe_replay::wire::clock::{Clock, ClockKind};
 const NOW: &str = "now";
 
 /// A program's clock.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Copy, Debug)]
 pub struct ClockArgs {
     /// What a program's time passes by, sleeping apart
     #[arg(long, value_enum, default_value_t = ClockName::User)]
@@ -21,14 +21,13 @@ pub struct ClockArgs {
     pub date: Option<u64>,
 }
 
-impl ClockArgs {
-    /// The clock for the kernel.
-    pub fn clock(self) -> Clock {
-        let kind = match self.clock {
+impl From<ClockArgs> for Clock {
+    fn from(args: ClockArgs) -> Self {
+        let kind = match args.clock {
             ClockName::User => ClockKind::User,
             ClockName::Machine => ClockKind::Machine,
         };
-        Clock { kind, date_s: self.date.unwrap_or(Clock::DEFAULT_DATE_S) }
+        Self { kind, date_s: args.date.unwrap_or(Self::DEFAULT_DATE_S) }
     }
 }
 
@@ -40,20 +39,6 @@ pub enum ClockName {
     User,
     /// The emulator's virtual time since boot, the kernel's share included
     Machine,
-}
-
-/// The options that ask for a clock, each behind a space; nothing for the usual one.
-pub fn words(clock: Clock) -> String {
-    let usual = Clock::default();
-    let mut words = String::new();
-    if clock.kind != usual.kind {
-        words += &format!(" --clock {}", clock.kind.name());
-    }
-    let date = i64::try_from(clock.date_s).ok().and_then(|date_s| DateTime::from_timestamp(date_s, 0));
-    if let Some(date) = date.filter(|_| clock.date_s != usual.date_s) {
-        words += &format!(" --date {}", date.format("%Y-%m-%dT%H:%M:%SZ"));
-    }
-    words
 }
 
 /// Reads a date by ISO 8601, in UTC if it does not say otherwise; in seconds since 1970.
@@ -96,14 +81,6 @@ mod tests {
             assert_eq!(date_s(text), Ok(seconds), "{text}");
         }
         assert!(date_s(NOW).is_ok_and(|seconds| seconds > Clock::DEFAULT_DATE_S));
-    }
-
-    #[test]
-    fn a_clock_is_asked_for_in_words_that_are_read_back() {
-        assert_eq!(words(Clock::default()), "");
-        let clock = Clock { kind: ClockKind::Machine, date_s: 1_714_564_800 };
-        assert_eq!(words(clock), " --clock machine --date 2024-05-01T12:00:00Z");
-        assert_eq!(date_s("2024-05-01T12:00:00Z"), Ok(clock.date_s));
     }
 
     #[test]

@@ -19,12 +19,8 @@ use signal_hook::consts::SIGINT;
 use super::channel::{find, from_debugcon, pass_on};
 use super::ending::{self, Evidence, Stopped};
 use super::{Boot, Finished, Observer, beginning, put};
+use crate::host::packages::command::{BOCHS, MKRESCUE};
 use crate::host::{children, process};
-
-/// The program.
-pub const BOCHS: &str = "bochs";
-/// What makes the image.
-pub const MKRESCUE: &str = "grub-mkrescue";
 
 /// The model: without RDSEED, RDPID, XSAVEC, XGETBV(1) and WAITPKG, which need not do the same twice.
 const CPU: &str = "corei7_haswell_4770";

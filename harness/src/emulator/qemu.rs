@@ -14,10 +14,8 @@ use super::ending::{self, Evidence, Stopped};
 pub use super::ram::NAME as RAM;
 use super::ram::Ram;
 use super::{Boot, Finished, Observer, Processor, beginning, put};
+use crate::host::packages::command::QEMU;
 use crate::host::{children, process};
-
-/// The program.
-pub const QEMU: &str = "qemu-system-x86_64";
 
 /// Without random numbers, fast strings, and XGETBV(1), which tells what state is in use; without SMAP, because
 /// QEMU before 9.1 applies that to a program's own IRET and far transfers, which could not reach their stack.

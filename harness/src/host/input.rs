@@ -13,33 +13,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::emulator::Machine;
-use crate::workload::archive;
-
 /// How much is read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The longest file of a kind.
+/// The length that files of a kind may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
     /// Its length in bytes.
     pub most: u64,
-    /// Of what that is the longest.
+    /// What it bounds, as an error names it.
     pub of: &'static str,
-}
-
-impl Bound {
-    /// Program, standard input and files, all together.
-    pub const GIVEN: Self =
-        Self { most: archive::MAX_LEN as u64, of: "program, standard input and files together" };
-    /// A trace file: no trace is larger than the channel that it comes through.
-    pub const TRACE: Self = Self { most: Machine::LARGEST_CHANNEL, of: "a trace file" };
-    /// Weights of modelled cycles.
-    pub const MODEL: Self = Self { most: 1 << 20, of: "a model" };
-    /// A document that tables are put into.
-    pub const DOCUMENT: Self = Self { most: 16 << 20, of: "a document" };
-    /// A kernel, with its debugging information.
-    pub const KERNEL: Self = Self { most: 256 << 20, of: "a kernel" };
 }
 
 /// When to give up waiting for input.
@@ -132,7 +115,7 @@ mod tests {
             let error = read(&path, SMALL).unwrap_err().to_string();
             assert!(error.ends_with("file: too long; a test may have 10 bytes"), "{error}");
         }
-        assert!(read_by(&path, Bound::GIVEN, 5, None).is_err());
+        assert!(read_by(&path, SMALL, 5, None).is_err());
         let error = read(&directory.path().join("nothing"), SMALL).unwrap_err().to_string();
         assert!(error.ends_with("nothing: no such file"), "{error}");
         assert!(read(directory.path(), SMALL).unwrap_err().to_string().contains("directory"));

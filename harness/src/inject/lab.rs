@@ -2,7 +2,6 @@
 //! Many short runs in one boot, each in its own way and with its own flips.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +10,9 @@ use pe_replay::wire::clock::Clock;
 use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation, Recording};
 use pe_replay::wire::end::End;
 use pe_replay::wire::task::Task;
-use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
+use pe_replay::{Injection, Policy};
 
 use super::subject::Subject;
-use crate::cli::clock;
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent};
 use crate::outcome::batch::{self, Ended};
@@ -122,24 +120,5 @@ impl Lab {
                 bail!("{ending}")
             }
         }
-    }
-}
-
-/// The command that makes the same run alone.
-impl fmt::Display for Trial<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { mode, recovery, comparison, limit, max_dirty, .. } = self.subject.bounded(self.policy);
-        write!(f, "cargo reprise run {} --memory {MEMORY_MIB}", self.subject.name())?;
-        if mode != Mode::Dual {
-            write!(f, " --mode {}", mode.name())?;
-        }
-        if recovery != Recovery::Restart {
-            write!(f, " --recovery {}", recovery.name())?;
-        }
-        if comparison != Comparison::Bytes {
-            write!(f, " --compare {}", comparison.name())?;
-        }
-        write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock::words(self.subject.clock()))?;
-        self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
     }
 }

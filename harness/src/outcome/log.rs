@@ -8,12 +8,15 @@ use defmt_decoder::{DecodeError, Table};
 
 use crate::host::input::{self, Bound};
 
+/// The bound of a kernel with its debugging information.
+pub const KERNEL: Bound = Bound { most: 256 << 20, of: "a kernel" };
+
 /// The log, one line a message; damage in it shows as a line of its own.
 pub fn lines(kernel: &Path, log: &[u8]) -> Result<Vec<String>> {
     if log.is_empty() {
         return Ok(Vec::new());
     }
-    let elf = input::read(kernel, Bound::KERNEL)?;
+    let elf = input::read(kernel, KERNEL)?;
     let table = Table::parse(&elf)
         .map_err(|error| anyhow!("{error:#}"))
         .with_context(|| format!("{}: cannot read its log messages", kernel.display()))?

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! `cargo reprise test`, `ci` and `build`: steps that pass or fail, and the tests.
+//! `cargo reprise test` and `ci`: steps that pass or fail, and the tests.
 //!
 //! Two workers share the work. One builds what is booted, the other one lints and tests on the host; whoever is
 //! ready takes emulator tests from a common queue, those that take long first, so that both are busy to the end.
@@ -14,27 +14,12 @@ use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::host::packages;
 use crate::suite::{self, Context, Queue, Test};
-use crate::workload::artifacts::{self, Guest};
 use board::Board;
 use step::Step;
 
 /// The status when something failed.
 const STATUS_FAILED: u8 = 1;
-
-/// `cargo reprise build`.
-pub fn build() -> Result<u8> {
-    packages::ensure_present(&[packages::COMPILER])?;
-    println!("{}", Guest::KERNEL.build(Guest::KERNEL.package)?.display());
-    println!("{}", Guest::MUTANTS.build(artifacts::MUTANTS)?.display());
-    let (c, bench, hostile) = (artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?);
-    let names = [vec!["showcase".to_owned()], c, bench, hostile].concat();
-    for name in names {
-        println!("{}", artifacts::program(&name)?.display());
-    }
-    Ok(0)
-}
 
 /// `cargo reprise test`: everything, as [`ci`]; in a minute what finds most; or the emulator tests that a filter
 /// selects. Those that keep something may write it anew.

@@ -23,7 +23,6 @@ use pe_replay::wire::config::Mutation;
 use pe_replay::wire::end::Totals;
 use pe_replay::{DelimiterKind, Mode, Policy};
 
-pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
 use crate::emulator::qemu;

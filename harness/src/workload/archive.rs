@@ -12,8 +12,13 @@ use cpio::NewcBuilder;
 use pe_replay::wire::config::{Config, MAX_CONFIG_LEN, entry};
 use pe_replay::wire::task::{MAX_TASK_LEN, Task};
 
+use crate::host::input::Bound;
+
 /// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
 pub const MAX_LEN: usize = 512 << 20;
+
+/// The bound of program, standard input and files, all together.
+pub const GIVEN: Bound = Bound { most: MAX_LEN as u64, of: "program, standard input and files together" };
 
 /// What goes into an archive besides the configuration.
 #[derive(Clone, Debug, Default)]

@@ -10,10 +10,24 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::archive::{self, Contents};
 use super::artifacts::{self, Guest};
 use super::{guest_files, request};
-use crate::cli::ProgramArgs;
 use crate::host::destination::Files;
-use crate::host::input::{self, Bound, Deadline};
+use crate::host::input::{self, Deadline};
 use crate::host::packages;
+
+/// What a command line says of a program: its name or file, and what it is given.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The program's name, if no file is named, then its arguments.
+    pub words: Vec<OsString>,
+    /// The file of the program.
+    pub elf: Option<PathBuf>,
+    /// The file that is its standard input.
+    pub stdin: Option<PathBuf>,
+    /// Its files, each as `HOST[:GUEST]`.
+    pub files: Vec<OsString>,
+    /// Its environment, each variable as `NAME=VALUE`.
+    pub env: Vec<OsString>,
+}
 
 /// A program that was named.
 #[derive(Debug)]
@@ -36,9 +50,9 @@ impl Named {
 }
 
 /// Builds the program if it is one of ours, reads all that it is given, up to a deadline, and checks it.
-pub fn named(args: &ProgramArgs, deadline: Option<Deadline>) -> Result<Named> {
-    let mut words = args.words.iter().cloned();
-    let (path, name) = match &args.elf {
+pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
+    let mut words = given.words.iter().cloned();
+    let (path, name) = match &given.elf {
         Some(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
             (path.clone(), name)
@@ -52,16 +66,16 @@ pub fn named(args: &ProgramArgs, deadline: Option<Deadline>) -> Result<Named> {
             (artifacts::program(text)?, name)
         }
     };
-    let mut left = Bound::GIVEN.most;
+    let mut left = archive::GIVEN.most;
     let mut read = |path: &Path| -> Result<Vec<u8>> {
-        let bytes = input::read_by(path, Bound::GIVEN, left, deadline)?;
+        let bytes = input::read_by(path, archive::GIVEN, left, deadline)?;
         left -= bytes.len() as u64;
         Ok(bytes)
     };
     let program = request::checked(&path, read(&path)?)?;
     let mut contents = Contents { program: Some(program), ..Contents::default() };
     contents.argv = std::iter::once(name).chain(words).map(|word| archive::word(&word)).collect();
-    for variable in &args.env {
+    for variable in &given.env {
         let bytes = archive::word(variable);
         ensure!(
             bytes.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0),
@@ -70,14 +84,14 @@ pub fn named(args: &ProgramArgs, deadline: Option<Deadline>) -> Result<Named> {
         );
         contents.envp.push(bytes);
     }
-    let files: Vec<_> = args.files.iter().map(|file| file_argument(file)).collect::<Result<_>>()?;
+    let files: Vec<_> = given.files.iter().map(|file| file_argument(file)).collect::<Result<_>>()?;
     guest_files::fit_together(files.iter().map(|(_, guest)| guest.as_str()))?;
-    contents.stdin = args.stdin.as_deref().map(&mut read).transpose()?;
+    contents.stdin = given.stdin.as_deref().map(&mut read).transpose()?;
     let hosts = files.iter().map(|(host, _)| host.clone()).collect();
     for (host, guest) in files {
         contents.files.push((guest, read(&host)?));
     }
-    Ok(Named { path, contents, stdin: args.stdin.clone(), hosts })
+    Ok(Named { path, contents, stdin: given.stdin.clone(), hosts })
 }
 
 /// Takes `HOST[:GUEST]` apart, at the last colon before a slash.

@@ -15,7 +15,7 @@ use pe_replay::{Injection, Policy};
 use super::archive::{self, Contents};
 use super::program;
 use crate::emulator::{Boot, Machine, Processor};
-use crate::host::input::{self, Bound};
+use crate::host::input;
 
 /// The seed where none is asked for.
 pub const SEED: u64 = 1;
@@ -143,7 +143,7 @@ impl Request {
 
 /// Reads a program and checks that it can be run.
 pub fn read_program(path: &Path) -> Result<Vec<u8>> {
-    checked(path, input::read(path, Bound::GIVEN)?)
+    checked(path, input::read(path, archive::GIVEN)?)
 }
 
 /// Checks that what was read from a file can be run.

@@ -11,6 +11,8 @@ use crate::host::input::{self, Bound};
 
 /// What the file holds when nothing else is asked for.
 const BUILT_IN: &str = include_str!("../../../../benches/model.toml");
+/// The bound of a file with weights.
+const BOUND: Bound = Bound { most: 1 << 20, of: "a model" };
 const NAME: &str = "benches/model.toml";
 
 /// Weights for one kind of processor.
@@ -129,7 +131,7 @@ impl Model {
 
     /// Somebody's own.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = String::from_utf8(input::read(path, Bound::MODEL)?).map_err(|_| anyhow!("not a text"));
+        let text = String::from_utf8(input::read(path, BOUND)?).map_err(|_| anyhow!("not a text"));
         text.and_then(|text| Self::parse(&text)).with_context(|| path.display().to_string())
     }
 

@@ -13,7 +13,8 @@ use pe_replay::{DelimiterKind, Mode, Policy};
 use super::boundaries::{self, Tally};
 use super::logging;
 use super::stretches::{self, Stretches};
-use crate::host::input::{self, Bound};
+use crate::host::input;
+use crate::outcome::log;
 use crate::suite::{Context, Outcome};
 use crate::workload::image::Image;
 use crate::workload::request::Request;
@@ -43,7 +44,7 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("executed");
     let program = request.contents.program.clone().context("no program")?;
-    let syscall = stretches::entry(&input::read(kernel, Bound::KERNEL)?, "syscall_entry")
+    let syscall = stretches::entry(&input::read(kernel, log::KERNEL)?, "syscall_entry")
         .with_context(|| kernel.display().to_string())?
         .start;
     let Image { entry, mut code, .. } = Image::parse(&program)?;
