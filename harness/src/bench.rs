@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use pe_replay::Injection;
-use pe_replay::wire::clock::Clock;
 use serde_json::{Value, json};
+use wire::clock::Clock;
 
 use crate::host::destination::Files;
 use crate::host::packages;

@@ -2,10 +2,10 @@
 //! `cargo reprise doctor`: what is there, and whether this machine's QEMU counts exactly.
 
 use anyhow::{Result, bail};
-use pe_replay::wire::channel::chunks;
-use pe_replay::wire::config::Job;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults};
-use pe_replay::wire::end::{CounterReport, End, Refusal};
+use wire::channel::chunks;
+use wire::config::Job;
+use wire::counter::{CounterChoice, CounterFaults};
+use wire::end::{CounterReport, End, Refusal};
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Machine, Silent};

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pe_replay::wire::channel::Progress;
-use pe_replay::wire::config::Sink;
 use tempfile::TempDir;
+use wire::channel::Progress;
+use wire::config::Sink;
 
 use self::ending::Ending;
 use crate::host::process;

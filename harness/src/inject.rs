@@ -22,7 +22,7 @@ use std::thread;
 
 use anyhow::Result;
 use pe_replay::Policy;
-use pe_replay::wire::clock::Clock;
+use wire::clock::Clock;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;

@@ -13,9 +13,9 @@ pub mod trace_file;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::wire::channel::chunks;
-use pe_replay::wire::end::{End, EndRecord, Totals};
-use pe_replay::wire::record::{PeRecord, Records};
+use wire::channel::chunks;
+use wire::end::{End, EndRecord, Totals};
+use wire::record::{PeRecord, Records};
 
 use self::summary::Summary;
 use crate::emulator::Finished;

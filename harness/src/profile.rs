@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use pe_replay::wire::end::EndRecord;
 use pe_replay::{Mode, Recovery};
+use wire::end::EndRecord;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::qemu;

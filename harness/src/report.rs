@@ -6,7 +6,7 @@ mod list;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use pe_replay::wire::end::EndRecord;
+use wire::end::EndRecord;
 
 use crate::host::destination::Files;
 use crate::host::input;

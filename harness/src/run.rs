@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
-use pe_replay::wire::channel::Progress;
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
+use wire::channel::Progress;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Machine, Observer};

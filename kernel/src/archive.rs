@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! The boot archive (newc cpio): program, arguments, configuration and files.
 //!
-//! The entries' names are those of [`pe_replay::wire::config::entry`]. Nothing is
+//! The entries' names are those of [`wire::config::entry`]. Nothing is
 //! copied: names and contents are borrowed from the archive.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use cpio_reader::Entry;
-use pe_replay::wire::config::entry;
+use wire::config::entry;
 
 use crate::linux::fallible;
 

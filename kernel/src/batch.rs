@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Programs one after the other: whatever one does, the kernel goes on to the next.
 
-use pe_replay::wire::config::{Config, entry};
-use pe_replay::wire::end::{End, EndRecord, Refusal};
-use pe_replay::wire::record::{ProgramRecord, Record};
-use pe_replay::wire::task::Task;
+use wire::config::{Config, entry};
+use wire::end::{End, EndRecord, Refusal};
+use wire::record::{ProgramRecord, Record};
+use wire::task::Task;
 
 use crate::archive::Archive;
 use crate::replay::Platform;

@@ -2,12 +2,12 @@
 //! The kernel's end of the channel to the host.
 
 use pe_replay::Digest;
-use pe_replay::wire::brief::Recorded;
-use pe_replay::wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
-use pe_replay::wire::config::Sink;
-use pe_replay::wire::end::{EndRecord, MAX_END_LEN};
-use pe_replay::wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 use spin::Mutex;
+use wire::brief::Recorded;
+use wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
+use wire::config::Sink;
+use wire::end::{EndRecord, MAX_END_LEN};
+use wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 
 use crate::arch::debugcon;
 use crate::arch::machine::{self, Exit};

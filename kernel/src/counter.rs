@@ -5,9 +5,9 @@ mod bench;
 mod choose;
 
 use pe_replay::stop::{Cause, vector};
-use pe_replay::wire::config::Config;
-use pe_replay::wire::end::{CounterFault, CounterReport};
 use pmu::{Calibration, Fault, StopKind};
+use wire::config::Config;
+use wire::end::{CounterFault, CounterReport};
 
 pub use bench::on_bench;
 pub use choose::{Counting, Selection, choose};

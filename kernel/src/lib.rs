@@ -25,9 +25,9 @@ mod sorted;
 mod upkeep;
 
 use pages::Primitives;
-use pe_replay::wire::config::{Config, Job, entry};
-use pe_replay::wire::end::{End, EndRecord, Refusal, Totals};
-use pe_replay::wire::record::{CounterKind, Unit};
+use wire::config::{Config, Job, entry};
+use wire::end::{End, EndRecord, Refusal, Totals};
+use wire::record::{CounterKind, Unit};
 
 use arch::boot::{BootInfo, Region};
 use arch::{machine, processor, watchdog};

@@ -66,9 +66,9 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::Uprr;
-use pe_replay::wire::config::Config;
-use pe_replay::wire::record::UnsupportedCall;
 use syscalls::Sysno;
+use wire::config::Config;
+use wire::record::UnsupportedCall;
 
 pub use self::fallible::Exhausted;
 pub use self::fork_calls::Newborn;

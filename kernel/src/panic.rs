@@ -4,7 +4,7 @@
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use pe_replay::wire::channel::PANIC_MARK;
+use wire::channel::PANIC_MARK;
 
 use crate::arch::debugcon::{self, Debugcon};
 use crate::arch::machine::{self, Exit};

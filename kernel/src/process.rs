@@ -13,16 +13,16 @@ use alloc::vec::Vec;
 
 use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
-use pe_replay::wire::brief::Recorded;
-use pe_replay::wire::channel::Progress;
-use pe_replay::wire::clock::ClockKind;
-use pe_replay::wire::config::{Config, Recording};
-use pe_replay::wire::end::{
-    Damage, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect, Totals, Verdict,
-};
-use pe_replay::wire::record::{Record, TraceHeader};
 use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
 use pmu::Margin;
+use wire::brief::Recorded;
+use wire::channel::Progress;
+use wire::clock::ClockKind;
+use wire::config::{Config, Recording};
+use wire::end::{
+    Damage, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect, Totals, Verdict,
+};
+use wire::record::{Record, TraceHeader};
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::tally::{self, Reading};
@@ -47,7 +47,7 @@ const THREAD: u16 = 1;
 /// Loads the archive's program and runs it to its end.
 pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
     channel::record(&Record::Header(TraceHeader {
-        version: pe_replay::wire::VERSION,
+        version: wire::VERSION,
         unit: platform.counting.unit,
         counter: platform.counting.kind,
         clock: config.clock.kind,

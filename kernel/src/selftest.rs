@@ -2,7 +2,7 @@
 //! The kernel's own tests, run in the emulator: an explicit list.
 //!
 //! Each test returns an error that says what was wrong. What ends the machine
-//! (panic, triple fault, hang) is a boot of its own ([`Job`](pe_replay::wire::config::Job)).
+//! (panic, triple fault, hang) is a boot of its own ([`Job`](wire::config::Job)).
 
 #![expect(
     clippy::disallowed_macros,
@@ -25,7 +25,7 @@ mod user_entry;
 
 use alloc::string::String;
 
-use pe_replay::wire::end::End;
+use wire::end::End;
 
 use crate::channel;
 use crate::replay::Platform;

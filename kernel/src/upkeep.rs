@@ -6,7 +6,7 @@
 //! one of these is done changes it here: a test holds every number against the instructions that
 //! QEMU executed (`cargo reprise test profile`).
 
-use pe_replay::wire::end::Totals;
+use wire::end::Totals;
 
 use crate::arch::context::{APIC_WRITES, BASES, SELECTORS, TIME_STAMPS};
 use crate::arch::tally::Reading;

@@ -3,12 +3,11 @@
 //!
 //! They depend on nothing else: not on how often the PE was run, on how results were compared, on the order in which
 //! pages joined the written set, or on who built the engine. So the PEs of two modes, machines or builds can be held
-//! against each other. What goes in, in which order and under which numbers, stands still: `tests/wire/digest.rs`
+//! against each other. What goes in, in which order and under which numbers, stands still: `kernel/wire/tests/wire/digest.rs`
 //! pins it.
 
 use core::fmt;
 
-use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -18,14 +17,29 @@ use crate::uprr::{Uprr, xsave};
 
 /// What a PE left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Encoded", into = "Encoded")]
 pub struct Digest {
     /// Of delimiter, count, and the registers in the normal form.
-    #[serde(with = "le")]
     pub state: u128,
     /// Of address and content of each page written; 0 where none was, or none is tracked
     /// ([`Mode::Off`](crate::Mode::Off)).
-    #[serde(with = "le")]
     pub pages: u128,
+}
+
+/// Both numbers of a [`Digest`], with the least significant byte first.
+type Encoded = [[u8; size_of::<u128>()]; 2];
+
+impl From<Digest> for Encoded {
+    fn from(digest: Digest) -> Self {
+        [digest.state, digest.pages].map(u128::to_le_bytes)
+    }
+}
+
+impl From<Encoded> for Digest {
+    fn from(encoded: Encoded) -> Self {
+        let [state, pages] = encoded.map(u128::from_le_bytes);
+        Self { state, pages }
+    }
 }
 
 /// Words in front of the extended state: four of the end, the rest registers.
@@ -48,12 +62,12 @@ impl Digest {
         Self { state: state(registers, delimiter, count), pages: pages.fold(0, u128::wrapping_add) }
     }
 
-    /// The encoded form, which is postcard's.
+    /// The encoded form.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let (state, pages) = bytes.split_at_mut(size_of::<u128>());
-        state.copy_from_slice(&self.state.to_le_bytes());
-        pages.copy_from_slice(&self.pages.to_le_bytes());
+        for (to, from) in bytes.as_chunks_mut().0.iter_mut().zip(Encoded::from(self)) {
+            *to = from;
+        }
         bytes
     }
 }

@@ -11,15 +11,16 @@ use crate::compare::Difference;
 use crate::digest::Digest;
 use crate::events::Events;
 use crate::inject::Injection;
+use crate::inject::MAX_INJECTIONS;
 use crate::inside::Inside;
 use crate::life::{Action, Event, Ground, Life, Rules, Run};
 use crate::machine::{Machine, PageOf};
+use crate::mutation::Mutation;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::{Flush, MAX_DIVERGENCES, Mode, Policy};
 use crate::registers::{Registers, STATES};
 use crate::stop::Delimiter;
 use crate::uprr::Uprr;
-use crate::wire::config::{MAX_INJECTIONS, Mutation};
 use crate::written::WrittenSet;
 
 mod diagnose;

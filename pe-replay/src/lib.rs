@@ -40,7 +40,7 @@
 //! - [`events`]: what the machine was made to do, counted
 //! - [`inject`]: bit flips, on purpose
 //! - [`inside`]: what the engine keeps, opened to tests
-//! - [`wire`]: what kernel and host tell each other
+//! - [`mutation`]: parts left out, for tests that show they are needed
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -53,22 +53,23 @@ pub mod inject;
 pub mod inside;
 pub mod life;
 pub mod machine;
+pub mod mutation;
 pub mod phases;
 pub mod policy;
 mod registers;
 pub mod stop;
 pub mod uprr;
-pub mod wire;
 mod written;
 
 pub use compare::{Difference, Field};
 pub use digest::Digest;
 pub use drive::{Engine, Outcome};
 pub use events::Events;
-pub use inject::{Injection, Target};
+pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use inside::{Inside, Stored};
 pub use life::Run;
 pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
+pub use mutation::Mutation;
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use registers::STATES;

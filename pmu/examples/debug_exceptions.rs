@@ -6,11 +6,11 @@
 
 use pmu::VirtualTime;
 use pmu::check;
-use pmu::emulated::{
-    Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Rules, SkidModel, replay,
-};
 use pmu::exact::PATIENCE;
 use pmu::intel::Intel;
+use pmu_emulated::{
+    Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Rules, SkidModel, replay,
+};
 
 const SEED: u64 = 0x5245_5052_4953_4501;
 const PAIRS: u64 = 10_000;

@@ -19,11 +19,10 @@
 //! | blocks of user code on which they are made; whoever has a user mode executes them | [`Workbench`] |
 //! | how late interrupts are, and the margin that follows | [`skid`] |
 //! | the way to exactly one place, with a bound on debug exceptions | [`exact`] |
-//! | counters in software that misbehave as told, and a processor for host tests | [`emulated`] |
+//! | counters in software that misbehave as told, and a processor for host tests | crate `pmu-emulated` |
 //!
-//! The crate has no `unsafe` code, no allocator and, unless the feature `serde` is
-//! on, no dependencies, and knows nothing of the kernel that uses it. All counts
-//! are of instructions.
+//! The crate has no `unsafe` code, no allocator and no dependencies, and knows nothing
+//! of the kernel that uses it. All counts are of instructions.
 //!
 //! # A counter proves itself
 //!
@@ -32,7 +31,7 @@
 //!
 //! ```
 //! use pmu::check::{self, Check};
-//! use pmu::emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
+//! use pmu_emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
 //! use pmu::intel::Intel;
 //! use pmu::VirtualTime;
 //!
@@ -60,15 +59,15 @@
 //!
 //! # Two executions stop at the same place
 //!
-//! [`emulated::replay`] is the shortest user of [`ExactStop`]: a first run that the
+//! `pmu_emulated::replay` is the shortest user of [`ExactStop`]: a first run that the
 //! counter stops somewhere beyond the limit, a second one that is brought there.
 //!
 //! ```
 //! # use pmu::check;
-//! # use pmu::emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
+//! # use pmu_emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
 //! # use pmu::amd::Amd;
 //! # use pmu::VirtualTime;
-//! use pmu::emulated::{Processor, Program, Rules, replay};
+//! use pmu_emulated::{Processor, Program, Rules, replay};
 //!
 //! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
@@ -94,7 +93,7 @@
 //!    in a user page; the registers tell how many were executed. A watchdog that
 //!    needs no counter must end a stretch whose interrupt never comes.
 //! 2. [`detect()`] at start-up, with interrupts held back but the counter's; print
-//!    its refusals and its report. On an emulator, [`emulated::Emulated`] takes the
+//!    its refusals and its report. On an emulator, `pmu_emulated::Emulated` takes the
 //!    place of a hardware counter.
 //! 3. Before every entry to user mode call [`Counter::arm`] and obey its
 //!    [`Entry`]; after every stop call [`Counter::stop`] with why user mode was left
@@ -111,7 +110,7 @@
 //!
 //! ```
 //! # mod machine {
-//! #     use pmu::emulated::*;
+//! #     use pmu_emulated::*;
 //! #     use pmu::*;
 //! #     use std::cell::RefCell;
 //! #     thread_local! {
@@ -168,7 +167,7 @@
 //! #     }
 //! # }
 //! use machine::UserMode;
-//! use pmu::emulated::Debug;
+//! use pmu_emulated::Debug;
 //! use pmu::{ExactStop, Move, Registers};
 //!
 //! struct Hardware;
@@ -245,7 +244,7 @@
 //! assert!(way.debug_exceptions() <= way.bound());
 //! ```
 //!
-//! [`emulated::replay`] is the same with REP string instructions.
+//! `pmu_emulated::replay` is the same with REP string instructions.
 //!
 //! # Sources
 //!
@@ -267,7 +266,6 @@ pub mod check;
 mod constant;
 pub mod counter;
 pub mod detect;
-pub mod emulated;
 pub mod exact;
 pub mod intel;
 pub mod overflow;

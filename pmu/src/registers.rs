@@ -2,7 +2,7 @@
 //! How a back end reaches the hardware, and the numbers of what it reaches.
 //!
 //! The kernel implements [`Registers`] in a few lines of privileged code;
-//! [`crate::emulated`] implements it in software. A back end touches only
+//! the crate `pmu-emulated` implements it in software. A back end touches only
 //! registers that CPUID has announced, or that the manual gives to the processor's
 //! model and no hypervisor hides, so none of these accesses can fault and none
 //! returns an error. That none *would* fault is a test: the

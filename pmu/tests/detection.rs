@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pmu::detect::Chosen;
-use pmu::emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit, Op, Processor, Program};
 use pmu::{Block, Detection, Entry, Registers, Sample, StopKind, Workbench, detect};
+use pmu_emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit, Op, Processor, Program};
 
 const VECTOR: u8 = 0xfe;
 
@@ -237,7 +237,7 @@ fn when_nothing_counts_there_are_single_steps() {
     let mut count = 0;
     while count < 1_000 {
         let entry = counter.arm(1_000 - count);
-        let exit = processor.enter(entry, pmu::emulated::Debug::default()).expect("a step ends");
+        let exit = processor.enter(entry, pmu_emulated::Debug::default()).expect("a step ends");
         assert_eq!(exit.kind, StopKind::Debug);
         let stopped = pmu::Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed };
         let reading = counter.stop(stopped);

@@ -7,9 +7,9 @@ mod bench;
 use std::sync::LazyLock;
 
 use bench::{Any, MAKES, checked};
-use pmu::emulated::{Faults, Op, Processor, Program, Replayed, Rules, SkidModel, replay};
 use pmu::exact::PATIENCE;
 use pmu::{Calibration, Repeats};
+use pmu_emulated::{Faults, Op, Processor, Program, Replayed, Rules, SkidModel, replay};
 use proptest::prelude::*;
 
 const SKIDS: [SkidModel; 7] = [

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The emulated units behave like the manuals' registers, bit by bit.
 
-use pmu::emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit};
 use pmu::registers::{LVT_MASKED, amd, intel};
 use pmu::{Registers, StopKind};
+use pmu_emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit};
 
 const VECTOR: u32 = 0xfe;
 
@@ -69,7 +69,7 @@ fn intel_s_overflow_sets_the_status_interrupts_once_and_masks_the_entry() {
 
 #[test]
 fn freezing_hides_how_late_an_interrupt_is() {
-    let skid = pmu::emulated::SkidModel::Fixed(50);
+    let skid = pmu_emulated::SkidModel::Fixed(50);
     let mut unit = IntelUnit::new(IntelModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(intel::FIXED_CTR_CTRL, intel::FIXED_USER | intel::FIXED_INTERRUPT);
@@ -232,7 +232,7 @@ fn zen_s_speculative_locks_are_counted_until_turned_off() {
 
 #[test]
 fn an_interrupt_on_its_way_arrives_in_the_kernel() {
-    let skid = pmu::emulated::SkidModel::Fixed(50);
+    let skid = pmu_emulated::SkidModel::Fixed(50);
     let mut unit = AmdUnit::new(AmdModel::default(), Faults { skid, ..Faults::default() });
     unit.set_local_vector(VECTOR);
     unit.write_msr(amd::PERF_CTR0, (1 << 48) - 10);

@@ -6,8 +6,8 @@ mod bench;
 
 use bench::{MAKES, Make, checked, checked_on};
 use pmu::check::{Check, Measured, Report, Verdict};
-use pmu::emulated::{AmdModel, Faults, IntelModel, SkidModel, StepFaults};
 use pmu::{Biases, Skid, Trapped};
+use pmu_emulated::{AmdModel, Faults, IntelModel, SkidModel, StepFaults};
 
 const INTEL: Make = MAKES[0];
 /// It cannot be told to stand still in System Management Mode.
@@ -304,7 +304,7 @@ fn skid_is_measured_and_doubled() {
 
 #[test]
 fn what_is_in_the_way_is_turned_off() {
-    use pmu::emulated::{AmdUnit, IntelUnit};
+    use pmu_emulated::{AmdUnit, IntelUnit};
     let model = IntelModel { tsx: true, ..IntelModel::default() };
     let unit = IntelUnit::new(model, Faults::default());
     assert_eq!(unit.debug_control() & (1 << 12), 1 << 12, "firmware has left freezing on");

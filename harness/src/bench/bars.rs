@@ -4,9 +4,9 @@
 //! What one page or one PE costs is the difference of runs that differ in nothing else: twice
 //! the rounds take away what a program does once, more pages what it does anyway.
 
-use pe_replay::wire::end::Totals;
 use pe_replay::{Mode, Policy, TimedPhase};
 use serde_json::{Value, json};
+use wire::end::Totals;
 
 use super::case::Case;
 use super::grid::frames_a_pe;

@@ -7,8 +7,8 @@ mod empty;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use pe_replay::wire::counter::CounterChoice;
 use serde_json::{Value, json};
+use wire::counter::CounterChoice;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent};

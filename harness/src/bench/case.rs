@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use pe_replay::{Mode, Policy};
+use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 
 use crate::emulator::Processor;
 

@@ -3,8 +3,8 @@
 //! that misbehave as told.
 
 use pe_replay::Policy;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use serde_json::{Value, json};
+use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 
 use super::case::{Case, named};
 use super::runner::{Measured, Results};

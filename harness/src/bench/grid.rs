@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Workloads by policies: one axis at a time is moved away from the default.
 
-use pe_replay::wire::end::Totals;
 use pe_replay::{Comparison, Flush, Mode, Policy, Recovery, TimedPhase};
 use serde_json::{Value, json};
+use wire::end::Totals;
 
 use super::Case;
 use super::runner::{Measured, Results};

@@ -2,7 +2,7 @@
 //! How long interrupts are held back: from a PE's first instruction to its commit.
 
 use pe_replay::TimedPhase;
-use pe_replay::wire::record::PeRecord;
+use wire::record::PeRecord;
 
 /// Delays in the counter's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 //! next: the worst that a counter with late interrupts can meet, and what bounds it.
 
 use anyhow::{Result, ensure};
-use pe_replay::wire::counter::{CounterFaults, Lateness};
-use pe_replay::wire::record::{PeRecord, TraceHeader};
 use pe_replay::{DelimiterKind, Policy};
 use serde_json::{Value, json};
+use wire::counter::{CounterFaults, Lateness};
+use wire::record::{PeRecord, TraceHeader};
 
 use super::case::{Case, LOOPS, named};
 use super::counters::{COUNTERS, SEED};

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use indicatif::ProgressBar;
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, TimedPhase};
+use wire::clock::Clock;
+use wire::end::Totals;
 
 use super::case::{Case, SCALING};
 use super::latency::Latency;
@@ -259,7 +259,7 @@ impl Results {
 #[cfg(test)]
 pub(crate) mod tests {
     use pe_replay::Policy;
-    use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
+    use wire::counter::{CounterChoice, CounterFaults, Lateness};
 
     use super::super::case::LOOPS;
     use super::*;

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use object::{Object as _, ObjectSymbol as _};
-use pe_replay::wire::record::PeRecord;
 use pe_replay::{Policy, TimedPhase};
 use serde_json::{Value, json};
+use wire::record::PeRecord;
 
 use super::case::{Case, SCALING};
 use super::runner::Results;

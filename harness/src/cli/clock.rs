@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use clap::{Args, ValueEnum};
-use pe_replay::wire::clock::{Clock, ClockKind};
+use wire::clock::{Clock, ClockKind};
 
 /// The word for the date of this machine.
 const NOW: &str = "now";

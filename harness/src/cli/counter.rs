@@ -2,7 +2,7 @@
 //! The options that say what keeps the instruction limit.
 
 use clap::{Args, ValueEnum};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, FaultsError};
+use wire::counter::{CounterChoice, CounterFaults, FaultsError};
 
 /// What keeps the instruction limit.
 #[derive(Args, Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pe_replay::Injection;
-use pe_replay::wire::config::{Job, Recording};
+use wire::config::{Job, Recording};
 
 use super::clock::ClockArgs;
 use super::counter::CounterArgs;

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::wire::WireError;
-use pe_replay::wire::channel::{DEBUGCON_MARK, Header, Stream, chunks};
+use wire::WireError;
+use wire::channel::{DEBUGCON_MARK, Header, Stream, chunks};
 
 use super::{Layout, Observer, Streams};
 
@@ -82,7 +82,7 @@ pub fn pass_on(output: &[u8], observer: &mut dyn Observer) -> usize {
     let mut passed = 0;
     for (descriptor, bytes) in chunks(output) {
         observer.output(descriptor, bytes);
-        passed += pe_replay::wire::channel::CHUNK_HEADER_LEN + bytes.len();
+        passed += wire::channel::CHUNK_HEADER_LEN + bytes.len();
     }
     passed
 }
@@ -120,7 +120,7 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 mod tests {
     use std::io::{Seek, SeekFrom, Write};
 
-    use pe_replay::wire::channel::{Progress, Writer};
+    use wire::channel::{Progress, Writer};
 
     use super::*;
 

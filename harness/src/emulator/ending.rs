@@ -5,9 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use pe_replay::wire::channel::{PANIC_MARK, Progress};
-use pe_replay::wire::end::EndRecord;
 use signal_hook::consts::{SIGBUS, SIGKILL};
+use wire::channel::{PANIC_MARK, Progress};
+use wire::end::EndRecord;
 
 use super::channel::find;
 use crate::host::children;
@@ -140,8 +140,8 @@ pub fn said(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pe_replay::wire::end::{End, MAX_END_LEN, Totals};
-    use pe_replay::wire::record::{CounterKind, Unit};
+    use wire::end::{End, MAX_END_LEN, Totals};
+    use wire::record::{CounterKind, Unit};
 
     use super::*;
 

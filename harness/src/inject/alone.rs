@@ -4,8 +4,8 @@
 use std::fmt;
 
 use chrono::DateTime;
-use pe_replay::wire::clock::Clock;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
+use wire::clock::Clock;
 
 use super::lab::{MEMORY_MIB, Trial};
 
@@ -43,7 +43,7 @@ fn clock_words(clock: Clock) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pe_replay::wire::clock::ClockKind;
+    use wire::clock::ClockKind;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 
 use anyhow::{Result, bail, ensure};
 use pe_replay::uprr::INTERRUPT_FLAG;
-use pe_replay::wire::end::End;
 use pe_replay::{Comparison, Injection, Mode, Recovery, Target};
+use wire::end::End;
 
 use super::draw::Class;
 use super::lab::{Outcome, Trial};

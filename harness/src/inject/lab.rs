@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::{Job, MAX_INJECTIONS, Mutation, Recording};
-use pe_replay::wire::end::End;
-use pe_replay::wire::task::Task;
-use pe_replay::{Injection, Policy};
+use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
+use wire::clock::Clock;
+use wire::config::{Job, Recording};
+use wire::end::End;
+use wire::task::Task;
 
 use super::subject::Subject;
 use crate::emulator::ending::Ending;

@@ -4,11 +4,11 @@
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::Job;
-use pe_replay::wire::end::End;
-use pe_replay::wire::record::Records;
 use pe_replay::{Injection, Mode, Policy, Run, Target};
+use wire::clock::Clock;
+use wire::config::Job;
+use wire::end::End;
+use wire::record::Records;
 
 use super::campaign::Scope;
 use super::lab::{Lab, MEMORY_MIB, Outcome, Trial};

@@ -2,9 +2,9 @@
 //! What each program of a batch left behind.
 
 use anyhow::{Context, Result};
-use pe_replay::wire::channel::chunks;
-use pe_replay::wire::end::{End, EndRecord};
-use pe_replay::wire::record::{PeRecord, ProgramRecord, Records, programs};
+use wire::channel::chunks;
+use wire::end::{End, EndRecord};
+use wire::record::{PeRecord, ProgramRecord, Records, programs};
 
 use crate::emulator::Streams;
 

@@ -7,10 +7,10 @@
 //! once. Modelled cycles are those of `benches/model.toml`, null where durations are cycles
 //! already. Addresses are strings, `0x...`.
 
-use pe_replay::wire::end::{Damage, Death, End};
-use pe_replay::wire::record::UnsupportedCall;
 use pe_replay::{DelimiterKind, Phases, TimedPhase};
 use serde_json::{Map, Value, json};
+use wire::end::{Damage, Death, End};
+use wire::record::UnsupportedCall;
 
 use super::model::Cycles;
 use super::summary::Summary;

@@ -7,8 +7,8 @@
 
 mod weights;
 
-use pe_replay::wire::end::Totals;
 use pe_replay::{Comparison, DelimiterKind, Mode, Policy, TimedPhase};
+use wire::end::Totals;
 
 pub use weights::Model;
 use weights::{Page, Reach, Weight};

@@ -6,9 +6,9 @@
 pub mod text;
 
 use anyhow::{Context, Result, ensure};
-use pe_replay::wire::end::{End, EndRecord, Totals};
-use pe_replay::wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
 use pe_replay::{Difference, Phases, TimedPhase};
+use wire::end::{End, EndRecord, Totals};
+use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
 
 use super::model::{Cycles, Model};
 

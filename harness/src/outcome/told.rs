@@ -7,10 +7,10 @@ mod verdict;
 use std::fmt::Write;
 
 use pe_replay::inject::GPR_NAMES;
-use pe_replay::wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
-use pe_replay::wire::record::UnsupportedCall;
 use signal_hook::consts::SIGXCPU;
 use syscalls::Sysno;
+use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
+use wire::record::UnsupportedCall;
 
 use crate::host::{STATUS_FAILURE, children};
 use crate::workload::program::{Toolchain, Unfit};
@@ -139,7 +139,7 @@ pub fn refusal(why: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pe_replay::wire::end::Registers;
+    use wire::end::Registers;
 
     use super::*;
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::wire::end::Totals;
 use pe_replay::{DelimiterKind, TimedPhase};
 use serde_json::{Map, Value, json};
+use wire::end::Totals;
 
 use super::Profile;
 use super::counts::{AFTERWARDS, BOOT, ByPhase, PHASES, add, of_the_run};

@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
-use pe_replay::wire::record::{PeRecord, Records};
 use serde_json::{Value, json};
+use wire::record::{PeRecord, Records};
 
 use crate::outcome::json;
 

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::{Job, Mutation, Recording};
-use pe_replay::wire::end::End;
-use pe_replay::wire::task::Task;
-use pe_replay::{Injection, Policy};
+use pe_replay::{Injection, Mutation, Policy};
+use wire::config::{Job, Recording};
+use wire::counter::{CounterChoice, CounterFaults};
+use wire::end::{End, Totals};
+use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
@@ -18,8 +19,6 @@ use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::outcome::told;
 use crate::workload::request::{self, Request};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults};
-use pe_replay::wire::end::Totals;
 
 /// Minutes on Bochs, if the machine is busy.
 const TIMEOUT: Duration = Duration::from_secs(900);

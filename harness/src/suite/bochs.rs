@@ -19,10 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::wire::config::Recording;
-use pe_replay::wire::end::End;
-use pe_replay::wire::record::PeRecord;
 use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run, Target};
+use wire::config::Recording;
+use wire::end::End;
+use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};

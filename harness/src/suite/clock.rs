@@ -2,10 +2,10 @@
 //! What programs see of the time is their own: the same bytes however their PEs are run.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::clock::{Clock, ClockKind};
-use pe_replay::wire::config::Recording;
-use pe_replay::wire::counter::CounterChoice;
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use wire::clock::{Clock, ClockKind};
+use wire::config::Recording;
+use wire::counter::CounterChoice;
 
 use super::batch::{self, Case, Setting, undisturbed};
 use super::{Context, Outcome, Test};

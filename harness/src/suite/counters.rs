@@ -4,11 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::Recording;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
-use pe_replay::wire::end::Totals;
-use pe_replay::wire::record::{PeRecord, Records, TraceHeader};
 use pe_replay::{Comparison, Policy};
+use wire::config::Recording;
+use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
+use wire::end::Totals;
+use wire::record::{PeRecord, Records, TraceHeader};
 
 use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use pe_replay::wire::config::Job;
-use pe_replay::wire::end::End;
+use wire::config::Job;
+use wire::end::End;
 
 use super::{Context, Test};
 use crate::emulator::Machine;

@@ -10,7 +10,7 @@ mod report;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::Mode;
-use pe_replay::wire::end::End;
+use wire::end::End;
 
 use super::{Context, Test};
 use crate::emulator::Machine;

@@ -2,7 +2,7 @@
 //! Campaigns of `cargo reprise inject`, short and from fixed seeds.
 
 use anyhow::{Result, ensure};
-use pe_replay::wire::config::Mutation;
+use pe_replay::Mutation;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
 
 use super::{Context, Test};

@@ -13,8 +13,8 @@ mod list;
 mod origin;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::clock::Clock;
 use pe_replay::{Mode, Policy};
+use wire::clock::Clock;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};

@@ -2,8 +2,8 @@
 //! Kernels with a part of the engine left out exist for tests only, and are recognised.
 
 use anyhow::{Result, ensure};
-use pe_replay::wire::config::Mutation;
-use pe_replay::wire::end::{End, Refusal};
+use pe_replay::Mutation;
+use wire::end::{End, Refusal};
 
 use super::{Context, Test};
 
@@ -27,7 +27,7 @@ fn second_run_skipped(context: &Context) -> Result<()> {
     request.mutation = Some(Mutation::SkipSecondRun);
     let mutant = context.boot_mutant(&request)?;
     ensure!(whole.stdout() == mutant.stdout(), "the mutant's output differs");
-    let second = |totals: &pe_replay::wire::end::Totals| totals.phases.get(pe_replay::TimedPhase::SecondRun);
+    let second = |totals: &wire::end::Totals| totals.phases.get(pe_replay::TimedPhase::SecondRun);
     let (whole, mutant) = (second(whole.totals()?), second(mutant.totals()?));
     ensure!(whole > 0 && mutant == 0, "second runs took {whole}, in the mutant {mutant}");
     Ok(())

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 use pe_replay::policy::MAX_DIVERGENCES;
-use pe_replay::wire::end::{End, Suspect};
+use wire::end::{End, Suspect};
 
 use super::{Context, Test};
 use crate::emulator::Machine;

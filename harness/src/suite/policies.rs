@@ -5,8 +5,8 @@
 use std::iter;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::end::Totals;
 use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use wire::end::Totals;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object, ObjectSegment};
-use pe_replay::wire::config::MAX_INJECTIONS;
+use pe_replay::MAX_INJECTIONS;
 use pe_replay::{DelimiterKind, Injection, Policy, Run, Target};
 
 use super::programs::{Shown, same};

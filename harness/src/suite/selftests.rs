@@ -2,8 +2,8 @@
 //! The kernel's own list of tests, on both emulators.
 
 use anyhow::{Result, bail, ensure};
-use pe_replay::wire::config::Job;
-use pe_replay::wire::end::End;
+use wire::config::Job;
+use wire::end::End;
 
 use super::{Context, Test};
 use crate::emulator::Machine;

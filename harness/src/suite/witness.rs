@@ -19,9 +19,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::config::Mutation;
-use pe_replay::wire::end::Totals;
+use pe_replay::Mutation;
 use pe_replay::{DelimiterKind, Mode, Policy};
+use wire::end::Totals;
 
 use self::log::Executed;
 use super::{Context, Outcome, Test};

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, bail};
 use cpio::NewcBuilder;
-use pe_replay::wire::config::{Config, MAX_CONFIG_LEN, entry};
-use pe_replay::wire::task::{MAX_TASK_LEN, Task};
+use wire::config::{Config, MAX_CONFIG_LEN, entry};
+use wire::task::{MAX_TASK_LEN, Task};
 
 use crate::host::input::Bound;
 
@@ -94,9 +94,9 @@ mod tests {
     use std::io::Read;
 
     use pe_replay::Policy;
-    use pe_replay::wire::clock::Clock;
-    use pe_replay::wire::config::{Job, Recording, Sink};
-    use pe_replay::wire::counter::{CounterChoice, CounterFaults};
+    use wire::clock::Clock;
+    use wire::config::{Job, Recording, Sink};
+    use wire::counter::{CounterChoice, CounterFaults};
 
     use super::*;
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Injection, Policy};
+use pe_replay::{MAX_INJECTIONS, Mutation};
+use wire::clock::Clock;
+use wire::config::{Config, Job, Recording};
+use wire::counter::{CounterChoice, CounterFaults};
 
 use super::archive::{self, Contents};
 use super::program;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use pe_replay::wire::channel::Full;
+use wire::channel::Full;
 
 use crate::heap;
 

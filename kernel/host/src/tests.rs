@@ -23,11 +23,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use linux_raw_sys::errno;
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::{Config, Job, Recording, Sink, entry};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults};
 use pe_replay::{Policy, Uprr};
 use syscalls::Sysno;
+use wire::clock::Clock;
+use wire::config::{Config, Job, Recording, Sink, entry};
+use wire::counter::{CounterChoice, CounterFaults};
 
 use crate::archive::Archive;
 use crate::linux::{FIRST_ID, Linux, Next};

@@ -6,17 +6,17 @@ use alloc::string::ToString;
 use core::fmt;
 
 use arrayvec::ArrayString;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, CounterKind};
-use pe_replay::wire::end::CounterFault;
-use pe_replay::wire::record::Unit;
 use pmu::amd::Amd;
 use pmu::check::{self, Report};
 use pmu::detect::{Chosen, Detection, Refusal};
-use pmu::emulated::{AmdModel, AmdUnit, Driver, Emulated, IntelModel, IntelUnit};
 use pmu::intel::Intel;
 use pmu::stepping::Stepping;
 use pmu::{BackEnd, Clock, Counter, Margin, Repeats, VirtualTime, Workbench};
+use pmu_emulated::{AmdModel, AmdUnit, Driver, Emulated, IntelModel, IntelUnit};
 use spin::Mutex;
+use wire::counter::{CounterChoice, CounterFaults, CounterKind};
+use wire::end::CounterFault;
+use wire::record::Unit;
 
 use super::CounterError;
 use crate::arch::apic::COUNTER_VECTOR;

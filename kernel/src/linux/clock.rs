@@ -6,7 +6,7 @@
 //! says how much has passed; all clocks that a program can read are made from that here,
 //! so they agree.
 
-use pe_replay::wire::clock;
+use wire::clock;
 
 /// Nanoseconds in a second.
 pub const NANOSECONDS: u64 = 1_000_000_000;

@@ -11,7 +11,7 @@ use elf::abi;
 use elf::endian::LittleEndian;
 use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::segment::{ProgramHeader, SegmentTable};
-use pe_replay::wire::end::Refusal;
+use wire::end::Refusal;
 
 use super::fallible;
 use crate::mem::frame;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general::{MFD_ALLOW_SEALING, MFD_CLOEXEC, O_RDWR};
 use pe_replay::Uprr;
-use pe_replay::wire::end::Refusal;
+use wire::end::Refusal;
 
 use super::content::Content;
 use super::descriptor::{Description, Object};

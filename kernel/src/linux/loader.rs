@@ -3,8 +3,8 @@
 
 use pe_replay::Uprr;
 use pe_replay::uprr::{Extended, INTERRUPT_FLAG};
-use pe_replay::wire::config::{Config, entry};
-use pe_replay::wire::end::Refusal;
+use wire::config::{Config, entry};
+use wire::end::Refusal;
 
 use super::Linux;
 use super::area::{Area, Kind};

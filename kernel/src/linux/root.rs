@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::{O_RDONLY, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT};
-use pe_replay::wire::config::entry;
+use wire::config::entry;
 
 use super::Linux;
 use super::content::Content;

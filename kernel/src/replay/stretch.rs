@@ -4,10 +4,10 @@
 
 use pe_replay::stop::vector;
 use pe_replay::uprr::TRAP_FLAG;
-use pe_replay::wire::record::Unit;
 use pe_replay::{Cause, Order, Stop, Uprr};
 use pmu::exact::{Decoder, Instruction, Single, single};
 use pmu::{Entry, Reading, Stopped};
+use wire::record::Unit;
 
 use super::KernelMachine;
 use crate::arch::context::{self, Start, Stretch};
@@ -38,7 +38,7 @@ impl KernelMachine {
     #[cold]
     #[inline(never)]
     pub(super) fn enter_otherwise(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
-        if self.counting.kind == pe_replay::wire::counter::CounterKind::Stepping {
+        if self.counting.kind == wire::counter::CounterKind::Stepping {
             self.step_through(source, state, order)
         } else {
             self.count(source, state, order)

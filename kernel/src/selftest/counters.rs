@@ -4,9 +4,9 @@
 
 use pmu::amd::Amd;
 use pmu::check::{self, Check};
-use pmu::emulated::{AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, SkidModel};
 use pmu::intel::Intel;
 use pmu::{BackEnd, Clock, Counter, Fault, VirtualTime};
+use pmu_emulated::{AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, SkidModel};
 
 use super::fixture::Fixture;
 use super::{Found, Test, check};

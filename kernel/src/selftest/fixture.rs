@@ -2,7 +2,7 @@
 //! A place to execute small blocks of user code.
 
 use arrayvec::ArrayVec;
-use pe_replay::wire::config::MAX_INJECTIONS;
+use pe_replay::MAX_INJECTIONS;
 use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
 use pmu::{Margin, Workbench};
 

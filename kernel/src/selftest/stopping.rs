@@ -2,9 +2,9 @@
 //! Whole PEs in tight loops whose counter is late: they end at one place, and the
 //! number of debug exceptions stays below its bound.
 
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
 use pe_replay::{Outcome, Policy};
 use pmu::exact::PATIENCE;
+use wire::counter::{CounterChoice, CounterFaults, Lateness};
 
 use super::fixture::Fixture;
 use super::{Found, Test, check};

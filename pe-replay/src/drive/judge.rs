@@ -7,9 +7,9 @@ use super::{Engine, counted};
 use crate::compare::{self, Difference, Field, RunResult};
 use crate::life::{Event, Life, Run};
 use crate::machine::Machine;
+use crate::mutation::Mutation;
 use crate::policy::{Comparison, Mode};
 use crate::stop::Delimiter;
-use crate::wire::config::Mutation;
 
 impl<M: Machine> Engine<M> {
     /// Compares the results of all runs up to `last`.

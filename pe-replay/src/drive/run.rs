@@ -11,11 +11,11 @@ use super::{Engine, counted};
 use crate::events::one_more;
 use crate::life::{Approach, Event, Life, Run, RunEnd};
 use crate::machine::{Breakpoint, Decoding, Machine, Order};
+use crate::mutation::Mutation;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::Mode;
 use crate::stop::{Begun, Cause, Delimiter, Span, Stop, vector};
 use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
-use crate::wire::config::Mutation;
 use crate::written::SetFull;
 
 /// How a run came to its end.

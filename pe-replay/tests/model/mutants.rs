@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The engine with parts left out: what the parts are for.
 
-use pe_replay::wire::config::Mutation;
+use pe_replay::Mutation;
 use pe_replay::{Field, Injection, Outcome, Run, Target};
 
 use crate::cpu::Op;

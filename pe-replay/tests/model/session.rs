@@ -4,9 +4,9 @@
 
 use pmu::Margin;
 
+use pe_replay::Mutation;
 use pe_replay::compare::{self, RunResult};
 use pe_replay::drive::{Account, Committed};
-use pe_replay::wire::config::Mutation;
 use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, Uprr};
 
 use crate::cpu::Op;

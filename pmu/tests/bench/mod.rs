@@ -3,11 +3,11 @@
 
 use pmu::amd::Amd;
 use pmu::check::{self, Report};
-use pmu::emulated::{
-    AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, StepFaults, Unit,
-};
 use pmu::intel::Intel;
 use pmu::{BackEnd, Counter, VirtualTime};
+use pmu_emulated::{
+    AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, StepFaults, Unit,
+};
 
 pub const VECTOR: u8 = 0xfe;
 const SEED: u64 = 0x5245_5052_4953_4501;

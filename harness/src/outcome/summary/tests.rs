@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Summaries of a made-up run, against a golden text.
 
-use pe_replay::wire::VERSION;
-use pe_replay::wire::clock::ClockKind;
-use pe_replay::wire::end::{End, LongestCall, Service};
-use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
 use pe_replay::{DelimiterKind, Events, Field, Policy};
+use wire::VERSION;
+use wire::clock::ClockKind;
+use wire::end::{End, LongestCall, Service};
+use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
 
 use super::*;
 

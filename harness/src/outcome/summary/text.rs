@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use pe_replay::wire::end::{LongestCall, Service};
-use pe_replay::wire::record::Unit;
 use pe_replay::{DelimiterKind, TimedPhase};
+use wire::end::{LongestCall, Service};
+use wire::record::Unit;
 
 use super::Summary;
 use crate::outcome::model::Model;

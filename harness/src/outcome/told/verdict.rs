@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What is said about a PE that kept diverging: where, on what, and at which instruction.
 
-use pe_replay::wire::end::{Suspect, Verdict};
+use wire::end::{Suspect, Verdict};
 
 use super::nature;
 

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::Policy;
-use pe_replay::wire::counter::{CounterKind, Lateness};
+use wire::counter::{CounterKind, Lateness};
 
 use super::super::Context;
 use super::{AMD, INTEL, misbehaving, run, undisturbed};

@@ -2,9 +2,9 @@
 //! Flips while runs are brought to their end by breakpoints and steps.
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::counter::{CounterChoice, CounterKind, Lateness};
-use pe_replay::wire::end::Totals;
 use pe_replay::{Injection, Mode, Recovery, Run, Target};
+use wire::counter::{CounterChoice, CounterKind, Lateness};
+use wire::end::Totals;
 
 use super::super::Context;
 use super::{AMD, INTEL, Ran, SKID, misbehaving, request, run};

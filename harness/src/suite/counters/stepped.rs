@@ -2,7 +2,7 @@
 //! Without a counter: single steps are slow and right; nobody sees their trap flag.
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::counter::{CounterChoice, CounterKind};
+use wire::counter::{CounterChoice, CounterKind};
 
 use super::super::Context;
 use super::{request, run, undisturbed};

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::config::Job;
-use pe_replay::wire::end::End;
 use pe_replay::{Mode, Policy};
+use wire::config::Job;
+use wire::end::End;
 
 use super::super::programs::Shown;
 use super::Context;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::end::End;
+use wire::end::End;
 
 use super::batch::Run;
 use crate::workload::artifacts;

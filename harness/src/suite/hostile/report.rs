@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::stop::vector;
 use pe_replay::uprr::{INTERRUPT_FLAG, USER_FLAGS};
-use pe_replay::wire::end::Death;
+use wire::end::Death;
 
 use crate::workload::program::{USER_END, USER_START};
 
@@ -65,7 +65,7 @@ fn signal_of(vector: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use pe_replay::wire::end::Registers;
+    use wire::end::Registers;
 
     use super::*;
 

@@ -4,8 +4,9 @@
 use std::slice;
 
 use anyhow::{Result, ensure};
-use pe_replay::wire::config::{Mutation, Recording};
+use pe_replay::Mutation;
 use pe_replay::{Injection, Mode, Policy, Run, Target};
+use wire::config::Recording;
 
 use super::super::Context;
 use super::super::batch::{self, Case, Setting};

@@ -2,8 +2,8 @@
 //! Which programs have a list, what they are given, and under which limit.
 
 use anyhow::Result;
-use pe_replay::wire::config::Recording;
 use pe_replay::{Comparison, Mode, Policy};
+use wire::config::Recording;
 
 use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;

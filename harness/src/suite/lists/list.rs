@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::wire::end::{Death, End};
-use pe_replay::wire::record::PeRecord;
+use wire::end::{Death, End};
+use wire::record::PeRecord;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::super::batch::{Case, Ended};
@@ -100,8 +100,8 @@ pub fn first_difference(ours: &[Line], theirs: &[Line], part: fn(&Line) -> &str)
 mod tests {
     use pe_replay::Digest;
     use pe_replay::stop::DelimiterKind;
-    use pe_replay::wire::end::Registers;
-    use pe_replay::wire::record::Records;
+    use wire::end::Registers;
+    use wire::record::Records;
 
     use super::*;
 

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::config::Mutation;
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
-use pe_replay::wire::end::Totals;
-use pe_replay::wire::record::PeRecord;
+use pe_replay::Mutation;
 use pe_replay::{DelimiterKind, Mode, Policy};
+use wire::counter::{CounterChoice, CounterFaults, Lateness};
+use wire::end::Totals;
+use wire::record::PeRecord;
 
 use super::boundaries::{self, Tally};
 use super::logging;

@@ -15,8 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::wire::record::PeRecord;
 use pe_replay::{DelimiterKind, Mode, Policy};
+use wire::record::PeRecord;
 
 use super::stretches;
 use crate::emulator::qemu;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Loading, identity, time, signals and the ways to end.
 
-use pe_replay::wire::end::Refusal;
+use wire::end::Refusal;
 
 use super::*;
 

@@ -2,8 +2,8 @@
 //! Control registers and processor features.
 
 use pe_replay::uprr::XCR0;
-use pe_replay::wire::end::ProcessorLack;
 use raw_cpuid::CpuId;
+use wire::end::ProcessorLack;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 

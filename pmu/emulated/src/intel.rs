@@ -7,7 +7,7 @@
 use super::faults::Faults;
 use super::software::{Face, Software};
 use super::unit::{Event, Unit};
-use crate::registers::intel::*;
+use pmu::registers::intel::*;
 
 /// What kind of processor it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::WireError;
-use super::config::{Config, MAX_INJECTIONS, Recording};
-use crate::inject::Injection;
-use crate::policy::Policy;
+use super::config::{Config, Recording};
+use pe_replay::inject::{Injection, MAX_INJECTIONS};
+use pe_replay::policy::Policy;
 
 /// How one program of a batch is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::inject::Target;
-    use crate::life::Run;
+    use pe_replay::inject::Target;
+    use pe_replay::life::Run;
 
     fn task(bit: u8) -> Task {
         let flip =

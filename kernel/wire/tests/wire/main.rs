@@ -2,7 +2,7 @@
 //! The wire formats, byte for byte: a golden array for each variant, unknown
 //! versions and every truncation refused, and the size bounds.
 //!
-//! A golden that has to change means that [`VERSION`](pe_replay::wire::VERSION) has to.
+//! A golden that has to change means that [`VERSION`](wire::VERSION) has to.
 
 mod samples;
 

@@ -4,9 +4,9 @@
 
 use super::faults::StepFaults;
 use super::random::SplitMix64;
-use crate::back_end::{Entry, Repeats, StopKind};
-use crate::exact::{Decoder, Instruction, Position};
-use crate::workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
+use pmu::back_end::{Entry, Repeats, StopKind};
+use pmu::exact::{Decoder, Instruction, Position};
+use pmu::workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
 
 /// Instructions before a watchdog ends a stretch.
 const WATCHDOG: u64 = 20_000_000;

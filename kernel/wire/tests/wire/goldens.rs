@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! A golden array for each variant.
 
+use pe_replay::Mutation;
 use pe_replay::inject::{Copy, Saved};
-use pe_replay::wire::VERSION;
-use pe_replay::wire::config::{Config, Job, Mutation, Sink};
-use pe_replay::wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
-use pe_replay::wire::record::{
+use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use wire::VERSION;
+use wire::config::{Config, Job, Sink};
+use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
+use wire::record::{
     PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, unsupported_calls,
 };
-use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 
 use crate::samples::{
     COUNTER, DIFFERENCE, DIGEST, TOTALS, config, encoded_config, encoded_end, encoded_record, end, ends,

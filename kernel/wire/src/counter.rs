@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Which counter keeps the instruction limit, and what an emulated one does wrong.
 
-pub use pmu::emulated::{Faults as CounterFaults, FaultsError, SkidModel as Lateness};
+pub use pmu_emulated::{Faults as CounterFaults, FaultsError, SkidModel as Lateness};
 use serde::{Deserialize, Serialize};
 
 /// The counter back end that kept the limit.

@@ -3,9 +3,9 @@
 //! brought to the same place.
 
 use super::processor::{Debug, Processor};
-use crate::back_end::{BackEnd, Reading, Repeats, StopKind, Stopped};
-use crate::counter::Counter;
-use crate::exact::{Decoder, ExactStop, Move, Position, run_on};
+use pmu::back_end::{BackEnd, Reading, Repeats, StopKind, Stopped};
+use pmu::counter::Counter;
+use pmu::exact::{Decoder, ExactStop, Move, Position, run_on};
 
 /// How the two runs are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Machine<'_> {
     }
 
     /// Executes a piece of a REP string instruction; through faults, if need be.
-    fn repeat(&mut self, piece: crate::exact::Piece) -> Option<StopKind> {
+    fn repeat(&mut self, piece: pmu::exact::Piece) -> Option<StopKind> {
         let before = self.count;
         self.processor.rcx = piece.iterations;
         let stop = loop {

@@ -5,9 +5,9 @@ use arrayvec::ArrayVec;
 use pe_replay::Phases;
 use pe_replay::drive::Account;
 use pe_replay::stop::DelimiterKind;
-use pe_replay::wire::WireError;
-use pe_replay::wire::brief::{BriefRecord, Recorded};
-use pe_replay::wire::record::{PeRecord, Record, Records};
+use wire::WireError;
+use wire::brief::{BriefRecord, Recorded};
+use wire::record::{PeRecord, Record, Records};
 
 use crate::samples::{DIFFERENCE, encoded_record, header, hex, pe, unhex};
 

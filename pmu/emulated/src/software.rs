@@ -4,7 +4,7 @@
 use super::Emulation;
 use super::faults::Faults;
 use super::unit::Unit;
-use crate::registers::Registers;
+use pmu::registers::Registers;
 
 /// What one vendor's registers do; `None` for an access that faults.
 pub trait Face {

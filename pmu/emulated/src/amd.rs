@@ -4,7 +4,7 @@
 use super::faults::Faults;
 use super::software::{Face, Software};
 use super::unit::{Event, Unit};
-use crate::registers::amd::*;
+use pmu::registers::amd::*;
 
 /// What kind of processor it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

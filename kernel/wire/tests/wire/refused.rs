@@ -2,11 +2,11 @@
 //! What is no message, or none of this version, is refused.
 
 use pe_replay::Target;
-use pe_replay::wire::clock::Clock;
-use pe_replay::wire::config::Config;
-use pe_replay::wire::end::EndRecord;
-use pe_replay::wire::record::{Record, Records};
-use pe_replay::wire::{VERSION, WireError};
+use wire::clock::Clock;
+use wire::config::Config;
+use wire::end::EndRecord;
+use wire::record::{Record, Records};
+use wire::{VERSION, WireError};
 
 use crate::samples::{
     DIFFERENCE, config, encoded_config, encoded_end, encoded_record, end, ends, header, name, pe,

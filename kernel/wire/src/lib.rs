@@ -8,6 +8,9 @@
 //!
 //! A reader refuses a version that it does not know.
 
+#![no_std]
+#![forbid(unsafe_code)]
+
 pub mod brief;
 pub mod channel;
 pub mod clock;
@@ -17,7 +20,7 @@ pub mod end;
 pub mod record;
 pub mod task;
 
-/// The version of everything in this module; any change of a type raises it.
+/// The version of everything in this crate; any change of a type raises it.
 pub const VERSION: u16 = 12;
 
 /// Why bytes could not be read.

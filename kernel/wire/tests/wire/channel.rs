@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The channel's header and streams.
 
-use pe_replay::wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
-use pe_replay::wire::{VERSION, WireError};
+use wire::channel::{self, Header, MIN_CHANNEL_LEN, Progress, Stream, Writer};
+use wire::{VERSION, WireError};
 
 use crate::samples::{hex, unhex};
 

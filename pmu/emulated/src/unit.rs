@@ -7,8 +7,8 @@
 
 use super::faults::Faults;
 use super::random::SplitMix64;
-use crate::back_end::StopKind;
-use crate::registers::LVT_MASKED;
+use pmu::back_end::StopKind;
+use pmu::registers::LVT_MASKED;
 
 /// The longest wait for a spurious interrupt.
 const SPURIOUS_WITHIN: u64 = 1_000;
@@ -23,7 +23,7 @@ pub(super) enum Event {
 }
 
 /// While these are counted, one instruction in so many is taken for a locked one, as
-/// in [`crate::Block::Locked`].
+/// in [`pmu::Block::Locked`].
 const LOCKED_ONE_IN: u64 = 3;
 
 /// A counter, its local APIC entry, and its interrupt on the way.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Records with a digest, and the PEs of a batch.
 
-use pe_replay::wire::brief::DigestedRecord;
-use pe_replay::wire::end::End;
-use pe_replay::wire::record::{PeRecord, ProgramRecord, Record, Records, programs};
+use wire::brief::DigestedRecord;
+use wire::end::End;
+use wire::record::{PeRecord, ProgramRecord, Record, Records, programs};
 
 use crate::brief::{account, brief, recorded};
 use crate::samples::{DIFFERENCE, DIGEST, encoded_record, end, header, hex, pe};

@@ -10,6 +10,9 @@
 //!
 //! [`Faults`] lists what can be told to go wrong, by seed.
 
+#![no_std]
+#![forbid(unsafe_code)]
+
 mod amd;
 mod faults;
 mod intel;
@@ -28,11 +31,11 @@ pub use replay::{Replayed, Rules, replay};
 pub use software::{Face, Software};
 pub use unit::Unit;
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, Stopped, Unkept};
-use crate::counter::Counter;
-use crate::overflow::{Overflow, Vendor};
-use crate::registers::Registers;
-use crate::virtual_time::Clock;
+use pmu::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, Stopped, Unkept};
+use pmu::counter::Counter;
+use pmu::overflow::{Overflow, Vendor};
+use pmu::registers::Registers;
+use pmu::virtual_time::Clock;
 
 /// Registers in software.
 pub trait Emulation: Registers {

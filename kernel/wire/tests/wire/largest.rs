@@ -2,16 +2,17 @@
 //! The largest values fit the bounds.
 
 use pe_replay::stop::DelimiterKind;
-use pe_replay::wire::WireError;
-use pe_replay::wire::clock::{Clock, ClockKind};
-use pe_replay::wire::config::{Config, Job, MAX_INJECTIONS, Mutation, Recording, Sink};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
-use pe_replay::wire::end::{
+use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{MAX_INJECTIONS, Mutation};
+use wire::WireError;
+use wire::clock::{Clock, ClockKind};
+use wire::config::{Config, Job, Recording, Sink};
+use wire::counter::{CounterChoice, CounterFaults, Lateness};
+use wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect,
     Totals, Verdict,
 };
-use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
-use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
 
 use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
 

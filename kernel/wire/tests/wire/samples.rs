@@ -2,16 +2,16 @@
 //! What the tests encode, and the bytes that stand for it.
 
 use pe_replay::stop::DelimiterKind;
-use pe_replay::wire::VERSION;
-use pe_replay::wire::clock::{Clock, ClockKind};
-use pe_replay::wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
-use pe_replay::wire::counter::{CounterChoice, CounterFaults, Lateness};
-use pe_replay::wire::end::{
+use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use wire::VERSION;
+use wire::clock::{Clock, ClockKind};
+use wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
+use wire::counter::{CounterChoice, CounterFaults, Lateness};
+use wire::end::{
     CounterReport, Damage, Death, End, EndRecord, LongestCall, MAX_END_LEN, Refusal, Registers, Service,
     Suspect, Totals, Verdict,
 };
-use pe_replay::wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
-use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -4,7 +4,6 @@
 
 mod text;
 
-#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
 use super::random::SplitMix64;
@@ -12,8 +11,7 @@ use super::random::SplitMix64;
 pub use text::FaultsError;
 
 /// How late overflow interrupts are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SkidModel {
     /// Not at all.
     #[default]
@@ -28,7 +26,7 @@ pub enum SkidModel {
 
 impl SkidModel {
     /// The lateness of the next one.
-    pub(super) fn draw(self, random: &mut SplitMix64) -> u64 {
+    pub(crate) fn draw(self, random: &mut SplitMix64) -> u64 {
         match self {
             Self::None => 0,
             Self::Fixed(skid) => skid.into(),
@@ -46,8 +44,7 @@ impl SkidModel {
 ///
 /// As text it is `NAME=VALUE,NAME=VALUE`, with the names below; `skid` is `none`,
 /// `fixed:N`, `random:N` or `long-tail:N`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     /// Lateness of the interrupts.
     pub skid: SkidModel,

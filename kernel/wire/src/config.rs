@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Clock;
 use super::counter::{CounterChoice, CounterFaults};
 use super::{VERSION, WireError};
-use crate::compare::Field;
-use crate::inject::Injection;
-use crate::policy::Policy;
+use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
 
 /// Names of the entries of the boot archive (newc cpio).
 pub mod entry {
@@ -35,8 +33,6 @@ pub mod entry {
     pub const FILES: &str = "files/";
 }
 
-/// Flips that one run can be given.
-pub const MAX_INJECTIONS: usize = 16;
 /// The largest encoded configuration, in bytes.
 pub const MAX_CONFIG_LEN: usize = 1024;
 
@@ -78,16 +74,6 @@ pub enum Recording {
     /// What it did, and the digest of what it left behind, which costs time that is not counted as the
     /// policy's.
     Digests,
-}
-
-/// A part of the engine left out on purpose. Kernels that are not built for it
-/// (feature `mutants`) refuse to boot with one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Mutation {
-    /// Run 2 is not executed; run 1's result is taken twice.
-    SkipSecondRun,
-    /// The comparison ignores one field.
-    Drop(Field),
 }
 
 /// The boot configuration.
