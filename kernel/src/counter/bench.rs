@@ -5,6 +5,7 @@ use pe_replay::Uprr;
 use pe_replay::stop::{Cause, vector};
 use pe_replay::uprr::TRAP_FLAG;
 use pmu::{Block, Entry, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
+use strum::VariantArray as _;
 
 use super::stop_kind;
 use crate::arch::context::{self, Start};
@@ -93,7 +94,7 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
         }
         space.load(CODE + at + increments * INC_RAX.len() as u64, last)?;
     }
-    for trapped in Trapped::ALL {
+    for &trapped in Trapped::VARIANTS {
         let mut at = CODE + trapped_at(trapped);
         for instruction in instructions(trapped) {
             space.load(at, instruction)?;
