@@ -9,7 +9,7 @@ use wire::end::End;
 use super::draw::Class;
 use super::lab::{Outcome, Trial};
 use super::subject::Shown;
-use crate::batch::Ended;
+use crate::outcome::batch::Ended;
 
 /// The signal that ends a program which goes on for too long.
 const SIGXCPU: u8 = 24;

@@ -24,8 +24,8 @@ use tempfile::TempDir;
 
 use super::become_program::{DIRECTORY, FAILURE, SESSION, STDIN, write};
 use super::counters::{Counters, Counts};
-use crate::archive::Contents;
-use crate::children::{self, KILLED, OURSELVES};
+use crate::host::children::{self, KILLED, OURSELVES};
+use crate::workload::archive::Contents;
 
 /// How long a program may take whose output is to be compared with its output elsewhere.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -11,7 +11,7 @@ use wire::end::Totals;
 use super::Profile;
 use super::counts::{AFTERWARDS, BOOT, ByPhase, PHASES, add, of_the_run};
 use super::kinds::Kinds;
-use crate::bench::table::{Align, Style, Table, grouped};
+use crate::outcome::table::{Align, Style, Table, grouped};
 
 /// A figure of the profile beside the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,8 +27,8 @@ use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
-use crate::artifacts;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_boundaries", run: same_boundaries },

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::programs::BUSYBOX;
 use super::{Context, Test};
-use crate::children;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::host::children;
 
 pub const TESTS: &[Test] = &[
     Test { name: "interrupted::by_signals_on_qemu", run: |context| signals(context, Machine::Qemu, &ALL) },

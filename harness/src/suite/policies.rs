@@ -11,7 +11,7 @@ use wire::end::Totals;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};
-use crate::machine::Machine;
+use crate::emulator::Machine;
 
 pub const TESTS: &[Test] = &[
     Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },

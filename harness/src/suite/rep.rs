@@ -13,7 +13,7 @@ use wire::DelimiterKind;
 use super::programs::{Shown, same};
 use super::state::native;
 use super::{Context, Test};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "rep::every_short_limit", run: every_short_limit },

@@ -8,7 +8,7 @@ use wire::end::Totals;
 
 use super::super::Context;
 use super::{AMD, INTEL, Ran, SKID, misbehaving, request, run};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 /// RSP by its number: all of a program needs it.
 const RSP: Target = Target::Gpr(4);

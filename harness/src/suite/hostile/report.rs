@@ -6,7 +6,7 @@ use pe_replay::stop::vector;
 use pe_replay::user::{INTERRUPT_FLAG, USER_FLAGS};
 use wire::end::Death;
 
-use crate::program::{USER_END, USER_START};
+use crate::workload::program::{USER_END, USER_START};
 
 /// The flag that always reads as one.
 const ALWAYS_ONE: u64 = 2;
