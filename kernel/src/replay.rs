@@ -2,7 +2,9 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 pub mod counter;
+pub mod processor;
 mod stretch;
+mod upkeep;
 
 use alloc::boxed::Box;
 
@@ -19,6 +21,7 @@ use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::space::{PAGE_LEN, Slot, Space};
 use crate::mem::{code, phys};
+use crate::object::clock::Rate;
 
 use self::counter::{Counting, stop_kind};
 
@@ -47,6 +50,8 @@ pub struct Platform {
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,
+    /// How fast the time stamp counter counts.
+    pub rate: Rate,
 }
 
 /// The processor and one address space.
@@ -64,17 +69,20 @@ pub struct KernelMachine {
 }
 
 impl KernelMachine {
+    /// A machine without frames for copies.
+    pub fn new(space: Space, platform: &Platform) -> Self {
+        let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
+        Self { space, counting, mxcsr_mask, primitives, pool: ArrayVec::new(), promised: 0 }
+    }
+
     /// Has the frames promised that the written set can need, so that no PE can run out
     /// of them. They are taken when they are needed: few programs write that much, and
     /// none does that is run once.
-    pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
-        let Platform { counting, mxcsr_mask, primitives, kernel_root: _ } = *platform;
+    pub fn reserve(&mut self, policy: &Policy) -> Result<(), OutOfFrames> {
         let promised = POOL.min(reserve(policy)) as u64;
-        if let Err(OutOfFrames) = frame::promise(promised) {
-            space.dismantle();
-            return Err(OutOfFrames);
-        }
-        Ok(Self { space, counting, mxcsr_mask, primitives, pool: ArrayVec::new(), promised })
+        frame::promise(promised)?;
+        self.promised += promised;
+        Ok(())
     }
 
     /// What a stretch under virtual time comes to.

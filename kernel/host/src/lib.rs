@@ -25,18 +25,24 @@ pub mod kernel {
     pub mod arch {
         pub mod decode;
     }
+    pub mod executive;
     pub mod linux;
     /// What stands beside memory itself.
     pub mod mem {
         pub mod bitmap;
+        pub mod code;
         pub mod fallible;
         pub mod sorted;
+
+        pub use crate::mem::space;
     }
     pub mod object;
+    pub mod personality;
     /// The kernel's own tests.
     pub mod selftest {
         pub mod contract;
     }
+    pub mod trap;
 }
 
 mod arch;
@@ -44,12 +50,27 @@ mod heap;
 mod mem;
 mod tests;
 
-use kernel::{linux, object};
+use kernel::{executive, linux, object, personality, trap};
 
 /// Stands in for the kernel's log.
 #[macro_export]
 macro_rules! warn {
     ($($part:expr),*) => { $crate::heap::quiet(|| std::eprintln!("{:?}", ($(&$part,)*))) };
+}
+
+/// Stands in for the kernel's log of what is worth knowing.
+#[macro_export]
+macro_rules! info {
+    ($($part:expr),*) => { $crate::heap::quiet(|| std::eprintln!("{:?}", ($(&$part,)*))) };
+}
+
+/// Stands in for what shows a value in the kernel's log as its text.
+pub struct Display2Format<'a, T: std::fmt::Display + ?Sized>(pub &'a T);
+
+impl<T: std::fmt::Display + ?Sized> std::fmt::Debug for Display2Format<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Stands in for the kernel's log of errors.

@@ -5,4 +5,4 @@ pub mod frame;
 pub mod shared;
 pub mod space;
 
-pub use crate::kernel::mem::{fallible, sorted};
+pub use crate::kernel::mem::{code, fallible, sorted};
