@@ -16,11 +16,13 @@ pub mod table;
 pub mod timers;
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use pe_replay::UserRegisters;
 
 use self::clock::{Clock, Moment};
 use self::processor::Processor;
+use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
 use self::table::{Table, name};
 use crate::mem::fallible::Exhausted;
@@ -63,6 +65,31 @@ pub struct Thread<K> {
     pub space: SpaceId,
     /// What the processor keeps of it, registers included.
     pub kept: Box<K>,
+}
+
+/// A thread that cannot run, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The number of its process.
+    pub process: u32,
+    /// Its own.
+    pub thread: u16,
+    /// What it waits for.
+    pub key: Option<Key>,
+    /// Nothing lets it run until that is taken back.
+    pub is_suspended: bool,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "thread {} of process {}", self.thread, self.process)?;
+        match (self.key, self.is_suspended) {
+            (Some(key), false) => write!(f, " waits for {key}"),
+            (Some(key), true) => write!(f, " is stopped, and waits for {key}"),
+            (None, true) => f.write_str(" is stopped"),
+            (None, false) => f.write_str(" has no budget"),
+        }
+    }
 }
 
 /// All objects of a run.
@@ -322,6 +349,14 @@ impl<P: Processor> Objects<P> {
             }
         }
         self.threads[self.current].process == process
+    }
+
+    /// Threads that cannot run, by their places.
+    pub fn blocked(&self) -> impl Iterator<Item = Blocked> {
+        self.scheduler.waiting().map(|(id, key, is_suspended)| {
+            let (process, thread) = self.numbers(id);
+            Blocked { process, thread, key, is_suspended }
+        })
     }
 
     /// Destroys everything; returns the processor with the last space.

@@ -48,7 +48,9 @@ pub mod kernel {
 mod arch;
 mod heap;
 mod mem;
+mod processor;
 mod tests;
+mod toy;
 
 use kernel::{executive, linux, object, personality, trap};
 

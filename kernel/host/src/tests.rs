@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Scenarios: a loaded process, and system calls on it.
 
+mod executive;
 mod exhaustion;
 mod fault;
 mod file;

@@ -53,7 +53,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let begun = self.time_stamp();
             let ended = matches!(step, Step::EndThread | Step::EndGroup);
             let Some(next) = self.give_way(step) else {
-                self.end = End::Deadlock;
+                self.report_deadlock();
                 return false;
             };
             // To give back all that a thread had is a part of what ended it.
@@ -74,6 +74,15 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.was_alone = self.objects.scheduler.is_alone();
         self.prepare(mark);
         true
+    }
+
+    /// Nobody can run, and nothing will change that.
+    #[cold]
+    fn report_deadlock(&mut self) {
+        self.end = End::Deadlock;
+        for blocked in self.objects.blocked() {
+            defmt::warn!("deadlock: {}", defmt::Display2Format(&blocked));
+        }
     }
 
     /// Chooses the next thread and makes it the current one; destroys the one before if it has ended.

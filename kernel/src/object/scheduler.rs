@@ -362,10 +362,12 @@ impl Scheduler {
         Some(self.budgets[budget].thread)
     }
 
-    /// Threads that cannot run, what each waits for, and whether it is suspended.
+    /// Threads that cannot run, what each waits for, and whether it is suspended; those among them
+    /// that nobody drives.
     pub fn waiting(&self) -> impl Iterator<Item = (ThreadId, Option<Key>, bool)> {
         let all =
             self.threads.iter().enumerate().filter_map(|(place, it)| Some((ThreadId::at(place), (*it)?)));
-        all.filter(|(_, it)| !it.is_ready()).map(|(id, it)| (id, self.queues.key(id), it.is_suspended))
+        all.filter(|(_, it)| !it.is_ready() || it.budget.is_none())
+            .map(|(id, it)| (id, self.queues.key(id), it.is_suspended))
     }
 }
