@@ -43,10 +43,14 @@ fn main() -> ExitCode {
         {
             children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
         }
-        Ok(cli) => match work(&cli) {
-            Ok(status) => status.into(),
-            Err(error) => complain(&format!("{error:#}")),
-        },
+        Ok(cli) => {
+            let status = match work(&cli) {
+                Ok(status) => status.into(),
+                Err(error) => complain(&format!("{error:#}")),
+            };
+            children::leave();
+            status
+        }
         Err(Unparsed::Asked(text)) => {
             print!("{text}");
             ExitCode::SUCCESS

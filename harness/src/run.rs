@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 use wire::channel::Progress;
+use wire::injection::Text;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Machine, Observer};
@@ -119,9 +120,10 @@ fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
         (Mode::Dual, Recovery::Vote) | (Mode::Triple, _) => 3,
     };
     let of = format!("--mode {}, --recovery {}", policy.mode.name(), policy.recovery.name());
-    ensure!(flip.run.number() <= runs, "--inject {flip}: there is no run {} under {of}", flip.run.number());
+    let (text, run) = (Text(*flip), flip.run.number());
+    ensure!(run <= runs, "--inject {text}: there is no run {run} under {of}");
     let is_copy = matches!(flip.target, Target::Copy(..) | Target::Saved(..));
-    ensure!(!(is_copy && runs == 1), "--inject {flip}: there is no copy of anything under {of}");
+    ensure!(!(is_copy && runs == 1), "--inject {text}: there is no copy of anything under {of}");
     Ok(())
 }
 
@@ -166,8 +168,9 @@ mod tests {
             (3, "rax", vote, true),
             (3, "spare:0x1000", triple, true),
         ] {
-            let flip = format!("pe=0,run={run},at=0,target={target},bit=0").parse().unwrap();
-            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{flip}");
+            let text = format!("pe=0,run={run},at=0,target={target},bit=0");
+            let flip = wire::injection::parse(&text).unwrap();
+            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{text}");
         }
     }
 }

@@ -8,10 +8,13 @@
 
 mod aliases;
 pub mod bitmap;
+pub mod code;
+pub mod fallible;
 pub mod frame;
 pub mod heap;
 pub mod layout;
 pub mod phys;
 mod runtime;
 pub mod shared;
+pub mod sorted;
 pub mod space;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
+pub mod counter;
 mod stretch;
 
 use alloc::boxed::Box;
@@ -8,18 +9,18 @@ use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use pages::Primitives;
 use pe_replay::policy::MAX_DIRTY_PAGES;
-use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, Uprr};
+use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, UserRegisters};
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
 use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
-use crate::arch::{cache, machine, watchdog};
-use crate::counter::{Counting, stop_kind};
-use crate::decode;
-use crate::linux::fallible::{self, Exhausted};
+use crate::arch::{cache, decode, machine, watchdog};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{self, Frame, OutOfFrames};
-use crate::mem::phys;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
+use crate::mem::{code, phys};
+
+use self::counter::{Counting, stop_kind};
 
 /// Frames for the largest written set.
 const POOL: usize = 3 * MAX_DIRTY_PAGES as usize;
@@ -30,8 +31,8 @@ pub fn reserve(policy: &Policy) -> usize {
 }
 
 /// Places for an engine's states.
-pub fn states() -> Result<[Box<Uprr>; STATES], Exhausted> {
-    let place = || fallible::boxed(Uprr::new(0, 0));
+pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
+    let place = || fallible::boxed(UserRegisters::new(0, 0));
     Ok([place()?, place()?, place()?, place()?, place()?])
 }
 
@@ -117,13 +118,13 @@ impl KernelMachine {
 impl Machine for KernelMachine {
     type Frame = Frame;
     type Entry = Slot;
-    type State = Box<Uprr>;
+    type State = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
@@ -140,7 +141,7 @@ impl Machine for KernelMachine {
     }
 
     #[inline(always)]
-    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
         if self.counting.other.is_some() {
             return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
@@ -160,7 +161,7 @@ impl Machine for KernelMachine {
     }
 
     fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&self.space, rip)
+        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {
@@ -168,12 +169,12 @@ impl Machine for KernelMachine {
     }
 
     #[inline]
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         context::copy(from, to, &self.primitives);
     }
 
     #[inline]
-    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
         context::is_same(a, b, &self.primitives)
     }
 
@@ -238,7 +239,7 @@ impl Machine for KernelMachine {
 
     fn flush_lines(&mut self) -> u64 {
         let mut lines = 0;
-        self.space.take_accessed(|frame| lines += cache::flush_page(frame));
+        self.space.take_accessed(|frame| lines += phys::with(frame, |page| cache::flush_page(page)));
         cache::fence();
         lines
     }

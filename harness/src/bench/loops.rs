@@ -3,8 +3,9 @@
 //! next: the worst that a counter with late interrupts can meet, and what bounds it.
 
 use anyhow::{Result, ensure};
-use pe_replay::{DelimiterKind, Policy};
+use pe_replay::Policy;
 use serde_json::{Value, json};
+use wire::DelimiterKind;
 use wire::counter::{CounterFaults, Lateness};
 use wire::record::{PeRecord, TraceHeader};
 

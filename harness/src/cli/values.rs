@@ -3,7 +3,6 @@
 
 use clap::ValueEnum;
 use pe_replay::Injection;
-use pe_replay::inject::InjectionError;
 
 use crate::emulator::Machine;
 
@@ -60,5 +59,5 @@ pub fn number<T: TryFrom<u64>>(
 
 /// Reads a flip.
 pub fn injection(text: &str) -> Result<Injection, String> {
-    text.parse().map_err(|error: InjectionError| error.to_string())
+    wire::injection::parse(text).map_err(|error| error.to_string())
 }

@@ -25,7 +25,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub use supervisor::{OURSELVES, supervise};
 pub use tether::{become_tethered, tether, tethered};
-pub use worker::{End, begin, end, yield_to_end};
+pub use worker::{End, begin, end, leave, yield_to_end};
 
 /// A process that is ended by a signal has this and the signal as its status.
 pub const KILLED: u8 = 128;

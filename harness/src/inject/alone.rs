@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::DateTime;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
 use wire::clock::Clock;
+use wire::injection::Text;
 
 use super::lab::{MEMORY_MIB, Trial};
 
@@ -23,7 +24,7 @@ impl fmt::Display for Trial<'_> {
             write!(f, " --compare {}", comparison.name())?;
         }
         write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock_words(self.subject.clock()))?;
-        self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
+        self.flips.iter().try_for_each(|flip| write!(f, " --inject {}", Text(*flip)))
     }
 }
 

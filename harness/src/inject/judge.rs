@@ -2,7 +2,7 @@
 //! What a flip did: without replay anything may happen, with it nothing may show.
 
 use anyhow::{Result, bail, ensure};
-use pe_replay::uprr::INTERRUPT_FLAG;
+use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{Comparison, Injection, Mode, Recovery, Target};
 use wire::end::End;
 

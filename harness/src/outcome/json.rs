@@ -7,8 +7,9 @@
 //! once. Modelled cycles are those of `benches/model.toml`, null where durations are cycles
 //! already. Addresses are strings, `0x...`.
 
-use pe_replay::{DelimiterKind, Phases, TimedPhase};
+use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
+use wire::DelimiterKind;
 use wire::end::{Damage, Death, End};
 use wire::record::UnsupportedCall;
 

@@ -7,7 +7,8 @@
 
 mod weights;
 
-use pe_replay::{Comparison, DelimiterKind, Mode, Policy, TimedPhase};
+use pe_replay::{Comparison, Mode, Policy, TimedPhase};
+use wire::DelimiterKind;
 use wire::end::Totals;
 
 pub use weights::Model;

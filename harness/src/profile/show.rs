@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::{DelimiterKind, TimedPhase};
+use pe_replay::TimedPhase;
 use serde_json::{Map, Value, json};
+use wire::DelimiterKind;
 use wire::end::Totals;
 
 use super::Profile;

@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run, Target};
+use pe_replay::{Comparison, Digest, Injection, Mode, Policy, Run, Target};
+use wire::DelimiterKind;
 use wire::config::Recording;
 use wire::end::End;
 use wire::record::PeRecord;

@@ -5,7 +5,8 @@
 use std::iter;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use wire::Events;
 use wire::end::Totals;
 
 use super::batch::{self, Case, Ended, Setting};

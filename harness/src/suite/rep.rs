@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object, ObjectSegment};
 use pe_replay::MAX_INJECTIONS;
-use pe_replay::{DelimiterKind, Injection, Policy, Run, Target};
+use pe_replay::{Injection, Policy, Run, Target};
+use wire::DelimiterKind;
 
 use super::programs::{Shown, same};
 use super::state::native;

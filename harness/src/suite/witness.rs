@@ -20,7 +20,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::Mutation;
-use pe_replay::{DelimiterKind, Mode, Policy};
+use pe_replay::{Mode, Policy};
+use wire::DelimiterKind;
 use wire::end::Totals;
 
 use self::log::Executed;

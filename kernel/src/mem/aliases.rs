@@ -11,8 +11,8 @@
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::frame::{Frame, OutOfFrames};
+use super::sorted::{Place, Sorted};
 use super::space::Slot;
-use crate::sorted::{Place, Sorted};
 
 /// The most pages of shared frames that a space has mapped.
 const MAX_ALIASES: usize = 1 << 18;

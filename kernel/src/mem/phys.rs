@@ -6,13 +6,7 @@ use pages::{PAGE_LEN, Page};
 use super::frame::Frame;
 use crate::arch::boot::Region;
 
-/// Where physical address 0 is mapped.
-pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
-
-/// A pointer to physical memory.
-pub fn pointer<T>(address: u64) -> *mut T {
-    (DIRECT_MAP + address) as *mut T
-}
+pub use crate::arch::map::{DIRECT_MAP, pointer};
 
 /// A piece of physical memory as a slice.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The process that works, and how it ends before it is done.
 
+use std::mem;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -71,6 +72,13 @@ pub fn end(how: End) -> ! {
             process::exit((super::KILLED | signal as u8).into())
         }
     }
+}
+
+/// The last act of the main thread, which ends the process by returning: if the end has begun, waits for that; else
+/// nobody begins it any more.
+pub fn leave() {
+    yield_to_end();
+    mem::forget(ENDING.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// If a signal is about to end the tool, waits for that: what went wrong since went wrong by it.

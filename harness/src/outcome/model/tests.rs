@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The model's sums, and what is refused as a model.
 
-use pe_replay::{DelimiterKind, Events, Mode, Phases, Policy};
+use pe_replay::{Mode, Phases, Policy};
+use wire::{DelimiterKind, Events};
 
 use super::*;
 

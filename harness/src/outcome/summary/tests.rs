@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Summaries of a made-up run, against a golden text.
 
-use pe_replay::{DelimiterKind, Events, Field, Policy};
+use pe_replay::{Field, Policy};
 use wire::VERSION;
 use wire::clock::ClockKind;
 use wire::end::{End, LongestCall, Service};
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
+use wire::{DelimiterKind, Events};
 
 use super::*;
 

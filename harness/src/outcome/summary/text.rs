@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use pe_replay::{DelimiterKind, TimedPhase};
+use pe_replay::TimedPhase;
+use wire::DelimiterKind;
 use wire::end::{LongestCall, Service};
 use wire::record::Unit;
 

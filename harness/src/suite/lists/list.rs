@@ -99,7 +99,7 @@ pub fn first_difference(ours: &[Line], theirs: &[Line], part: fn(&Line) -> &str)
 #[cfg(test)]
 mod tests {
     use pe_replay::Digest;
-    use pe_replay::stop::DelimiterKind;
+    use wire::DelimiterKind;
     use wire::end::Registers;
     use wire::record::Records;
 

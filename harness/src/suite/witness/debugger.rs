@@ -15,7 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{DelimiterKind, Mode, Policy};
+use pe_replay::{Mode, Policy};
+use wire::DelimiterKind;
 use wire::record::PeRecord;
 
 use super::stretches;

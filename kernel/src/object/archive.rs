@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use cpio_reader::Entry;
 use wire::config::entry;
 
-use crate::linux::fallible;
+use crate::mem::fallible;
 
 /// One file for the program.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use wire::config::Sink;
 use wire::end::{EndRecord, MAX_END_LEN};
 use wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 
-use crate::arch::debugcon;
-use crate::arch::machine::{self, Exit};
+use super::debugcon;
+use super::machine::{self, Exit};
 
 struct Channel {
     writer: Writer<'static>,
@@ -61,7 +61,7 @@ pub fn record(record: &Record) {
     with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
 }
 
-/// Likewise, the record of a PE.
+/// Sends the record of a PE, or counts it as lost.
 #[inline]
 pub fn pe_record(pe: &Recorded) {
     if pe.is_brief() {

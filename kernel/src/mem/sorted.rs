@@ -9,8 +9,7 @@
 
 use alloc::vec::Vec;
 
-use crate::linux::Exhausted;
-use crate::linux::fallible;
+use super::fallible::{self, Exhausted};
 
 /// The most elements in a block.
 const BLOCK: usize = 128;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Blocks of user code of known length, on which counters prove themselves.
 
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use pe_replay::stop::{Cause, vector};
-use pe_replay::uprr::TRAP_FLAG;
+use pe_replay::user::TRAP_FLAG;
 use pmu::{Block, Entry, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
 use strum::VariantArray as _;
 
@@ -109,14 +109,14 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
 struct UserBlocks {
     mxcsr_mask: u32,
     block: Block,
-    state: Uprr,
+    state: UserRegisters,
     /// Instructions of the block before this stretch.
     executed: u64,
 }
 
 impl UserBlocks {
     fn new(mxcsr_mask: u32) -> Self {
-        Self { mxcsr_mask, block: Block::Loop, state: Uprr::new(USER_CS, USER_SS), executed: 0 }
+        Self { mxcsr_mask, block: Block::Loop, state: UserRegisters::new(USER_CS, USER_SS), executed: 0 }
     }
 
     fn stretch(&mut self, entry: Entry, fresh: bool) -> Option<Sample> {
@@ -191,7 +191,7 @@ impl Workbench for UserBlocks {
         };
         self.block = block;
         self.executed = 0;
-        self.state = Uprr::new(USER_CS, USER_SS);
+        self.state = UserRegisters::new(USER_CS, USER_SS);
         self.state.rip = CODE + start;
         self.state.rbx = READ_ONLY;
         self.state.rdi = DATA;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The same of an instruction's bytes.
+//! What an exact stop has to know of an instruction, by its bytes.
 //!
 //! Nearly no instruction is special, and single steps ask for each one: so a look at
 //! prefixes and opcode comes first, and only what may be special is decoded.
@@ -7,7 +7,10 @@
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 use pmu::exact::Instruction;
 
-/// The instruction that begins with `code`, at `rip`.
+/// The longest x86 instruction, in bytes.
+pub const MAX_INSTRUCTION_LEN: usize = 15;
+
+/// The instruction that begins with `code`, at `rip`; one that cannot be read is nothing special.
 pub fn instruction(code: &[u8], rip: u64) -> Instruction {
     if may_be_special(code) { decoded(code, rip) } else { Instruction::plain(rip.wrapping_add(1)) }
 }

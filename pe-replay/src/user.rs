@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The user-process related registers (UPRR) and their normal form.
 //!
-//! [`Uprr`] is laid out for the kernel's entry code: the extended state first
+//! [`UserRegisters`] is laid out for the kernel's entry code: the extended state first
 //! (XSAVE wants 64-byte alignment), then what is saved by hand, last the frame
 //! that the processor itself pushes. Decision 0001 holds the table of what the
 //! normal form changes; this file is that table's only implementation.
@@ -172,7 +172,7 @@ impl Extended {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
 #[expect(missing_docs, reason = "the fields are the registers of the same names")]
-pub struct Uprr {
+pub struct UserRegisters {
     pub extended: Extended,
     pub fs_base: u64,
     pub gs_base: u64,
@@ -209,7 +209,7 @@ pub struct Uprr {
     pub ss: u64,
 }
 
-impl Uprr {
+impl UserRegisters {
     /// A process before its first instruction, with the given selectors.
     pub const fn new(cs: u16, ss: u16) -> Self {
         Self {
@@ -394,18 +394,18 @@ mod tests {
 
     #[test]
     fn all_null_selectors_are_alike() {
-        let mut uprr = Uprr::new(0x33, 0x2b);
-        (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (3, 0x2b, 1, 0x33);
-        uprr.normalize();
-        assert_eq!((uprr.ds, uprr.es, uprr.fs, uprr.gs), (0, 0x2b, 0, 0x33));
+        let mut user = UserRegisters::new(0x33, 0x2b);
+        (user.ds, user.es, user.fs, user.gs) = (3, 0x2b, 1, 0x33);
+        user.normalize();
+        assert_eq!((user.ds, user.es, user.fs, user.gs), (0, 0x2b, 0, 0x33));
     }
 
     #[test]
     fn every_general_register_is_reached_once() {
-        let mut uprr = Uprr::new(0x33, 0x2b);
+        let mut user = UserRegisters::new(0x33, 0x2b);
         for index in 0..16 {
-            *uprr.gpr_mut(index) = u64::from(index) + 100;
+            *user.gpr_mut(index) = u64::from(index) + 100;
         }
-        assert_eq!(uprr.gprs(), core::array::from_fn(|index| index as u64 + 100));
+        assert_eq!(user.gprs(), core::array::from_fn(|index| index as u64 + 100));
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Stands in for `kernel/src/channel.rs`: keeps the output.
+//! Stands in for `kernel/src/arch/channel.rs`: keeps the output.
 
 use std::cell::RefCell;
 

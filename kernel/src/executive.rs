@@ -8,13 +8,16 @@
 //! Processes take turns: who waits gives way at once, all others after
 //! [`TIME_SLICE`] instructions. The run ends with its first process.
 
+mod upkeep;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
-use pe_replay::{DelimiterKind, Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, Uprr};
+use pe_replay::{Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, UserRegisters};
 use pmu::Margin;
+use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::clock::ClockKind;
@@ -26,16 +29,15 @@ use wire::record::{Record, TraceHeader};
 
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, machine};
-use crate::archive::Archive;
-use crate::channel;
-use crate::counter::Counting;
-use crate::delimit::{self, Duty};
-use crate::linux::{self, Exhausted, FIRST_ID, Linux, Newborn, Next, Status, Turn, fallible};
-use crate::mem::frame;
+use crate::arch::{channel, context, machine};
+use crate::linux::{self, FIRST_ID, Linux, Newborn, Next, Status, Turn};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::space::{OutOfFrames, Space};
+use crate::mem::{code, frame};
+use crate::object::archive::Archive;
+use crate::replay::counter::Counting;
 use crate::replay::{self, KernelMachine, Platform};
-use crate::upkeep;
+use crate::trap::{self, Duty};
 
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
@@ -72,7 +74,7 @@ pub fn execute(
     };
     let tracking = config.policy.mode != Mode::Off;
     let mut space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
-    let mut state = Uprr::new(USER_CS, USER_SS);
+    let mut state = UserRegisters::new(USER_CS, USER_SS);
     let linux = match Linux::load(archive, config, &mut space, &mut state) {
         Ok(linux) => linux,
         Err(refusal) => {
@@ -118,7 +120,7 @@ struct Process {
 impl Process {
     /// An engine takes a good part of the kernel's stack: it is there only while it is made.
     #[inline(never)]
-    fn new(id: u64, config: &Config, margin: Margin, state: &Uprr) -> Result<Box<Self>, Exhausted> {
+    fn new(id: u64, config: &Config, margin: Margin, state: &UserRegisters) -> Result<Box<Self>, Exhausted> {
         let now = time_stamp();
         let injections = config.injections.clone();
         let states = replay::states()?;
@@ -217,7 +219,7 @@ impl Run<'_> {
                         difference,
                         attempts: self.current.engine.account().divergences.len() as u8,
                         culprit,
-                        code: delimit::code_at(&self.machine.space, end_rip),
+                        code: code::at(&self.machine.space, end_rip),
                     };
                     (None, 0, self.over(End::Persistent(verdict)))
                 }
@@ -285,7 +287,7 @@ impl Run<'_> {
         while let Some(other) = self.others.pop() {
             self.bury(other);
         }
-        self.totals.events.add_all(&self.current.engine.events);
+        self.totals.events.add(&self.current.engine.events);
         upkeep::complete(&mut self.totals, counted, drained);
         self.current.engine.retire(&mut self.machine);
         match context::kernel_nmis() {
@@ -382,7 +384,7 @@ impl Run<'_> {
     /// Gives back all that the current process had; `next` is the current one then.
     fn bury(&mut self, next: Box<Process>) {
         self.current.engine.retire(&mut self.machine);
-        self.totals.events.add_all(&self.current.engine.events);
+        self.totals.events.add(&self.current.engine.events);
         self.replace(next).1.discard();
     }
 
@@ -416,7 +418,7 @@ impl Run<'_> {
             return None;
         }
         let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
-        Some(Suspect { rip, after, code: delimit::code_at(&self.machine.space, rip) })
+        Some(Suspect { rip, after, code: code::at(&self.machine.space, rip) })
     }
 
     /// Says how far the program has come, now and then.
@@ -514,7 +516,7 @@ impl Run<'_> {
     /// Does what a committed delimiter asks for.
     fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
         let engine = &mut self.current.engine;
-        let (kind, duty) = delimit::duty(committed.delimiter, engine.state(), &self.machine.space);
+        let (kind, duty) = trap::duty(committed.delimiter, engine.state(), &self.machine.space);
         let step = match duty {
             Duty::GoOn => Step::GoOn,
             Duty::Syscall => self.syscall(committed.count),
