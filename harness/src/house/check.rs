@@ -60,7 +60,8 @@ pub fn complaints(plan: &Plan, source: &Source) -> Vec<String> {
     arrows.retain(|pair, _| !open.contains(&named(pair)));
     if !plan.storeys.is_empty() {
         all.extend(unlisted(plan, &files));
-        all.extend(upwards(plan, &files, &arrows));
+        let upwards: Vec<_> = arrows.extract_if(.., |pair, _| is_upwards(plan, &files, *pair)).collect();
+        all.extend(upwards.iter().map(|(pair, paths)| from_above(&files, *pair, paths)));
     }
     all.extend(circles(plan, &files, &arrows));
     all
@@ -100,17 +101,14 @@ fn unlisted(plan: &Plan, files: &Files) -> Vec<String> {
     missing.chain(gone).collect()
 }
 
-/// Imports from a storey above.
-fn upwards(plan: &Plan, files: &Files, arrows: &Arrows) -> Vec<String> {
-    let storey = |room: &str| plan.storeys.iter().position(|rooms| rooms.contains(&room));
-    let is_up = |&(from, to): &(usize, usize)| {
-        // A room that is in no storey has a complaint of its own.
-        matches!((storey(files.room(from)), storey(files.room(to))), (Some(from), Some(to)) if from < to)
-    };
-    let told = |(&(from, to), paths): (&(usize, usize), &BTreeSet<String>)| {
-        format!("{} imports from above, from {}: {}", files.name(from), files.name(to), listed(paths))
-    };
-    arrows.iter().filter(|(pair, _)| is_up(pair)).map(told).collect()
+/// Whether an arrow leads to a storey above. A room that is in no storey has a complaint of its own.
+fn is_upwards(plan: &Plan, files: &Files, (from, to): (usize, usize)) -> bool {
+    let storey = |file| plan.storeys.iter().position(|rooms| rooms.contains(&files.room(file)));
+    matches!((storey(from), storey(to)), (Some(from), Some(to)) if from < to)
+}
+
+fn from_above(files: &Files, (from, to): (usize, usize), paths: &BTreeSet<String>) -> String {
+    format!("{} imports from above, from {}: {}", files.name(from), files.name(to), listed(paths))
 }
 
 /// Circles that are not allowed, each with all the arrows in it.
