@@ -56,11 +56,11 @@ const JSON: &str = "--json";
 const BARS: &str = "bars";
 /// The rows that stand beside the original's figures.
 const ORIGINAL: &str = "original";
-/// Likewise.
+/// The sweep of the instruction limit.
 const SWEEP: &str = "sweep";
-/// Likewise.
+/// Counters whose interrupts are late.
 const COUNTERS: &str = "counters";
-/// Likewise.
+/// Single calls on what doubles.
 const SCALING: &str = "scaling";
 
 /// What a boot costs; only if it is named, since it measures CPU time.

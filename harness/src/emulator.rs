@@ -8,7 +8,6 @@ pub mod qemu;
 mod ram;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,21 +26,14 @@ pub const MIN_MEMORY_MIB: u32 = 16;
 pub const MAX_MEMORY_MIB: u32 = 2048;
 
 /// The emulators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Machine {
     /// QEMU's TCG; the host reads the channel from the file behind the guest's memory.
+    #[strum(to_string = "QEMU")]
     Qemu,
     /// Bochs; the channel comes by debugcon at the end.
+    #[strum(to_string = "Bochs")]
     Bochs,
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Qemu => "QEMU",
-            Self::Bochs => "Bochs",
-        })
-    }
 }
 
 /// The guest's memory: `memory_mib` for kernel and program, the channel above it.

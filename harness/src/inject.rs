@@ -10,7 +10,7 @@ mod alone;
 mod bound;
 mod campaign;
 mod draw;
-mod judge;
+mod effect;
 mod lab;
 mod random;
 mod subject;

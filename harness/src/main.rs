@@ -17,6 +17,8 @@ mod build;
 mod cli;
 mod doctor;
 mod emulator;
+#[cfg(test)]
+mod house;
 mod inject;
 mod native;
 mod outcome;

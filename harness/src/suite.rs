@@ -87,7 +87,7 @@ const TESTS: &[&[Test]] = &[
 
 /// When a command that a test runs is given up.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Those of `test --quick`: a name, or what names begin with.
+/// The tests of `test --quick`: a name, or what names begin with.
 const QUICK: &[&str] = &[
     "hostile::on_qemu",
     "selftests::on_qemu",

@@ -62,7 +62,7 @@ impl Measured {
         self.instructions() as f64 / other.instructions() as f64
     }
 
-    /// Likewise, modelled cycles.
+    /// Modelled cycles over those of another run.
     pub fn modelled_over(&self, other: &Self) -> f64 {
         self.cycles.total() / other.cycles.total()
     }

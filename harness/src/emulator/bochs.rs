@@ -137,7 +137,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     pass_on(&streams.output, observer);
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
-    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon })
 }
 
 /// The last panic in Bochs' log, or on its standard error from before there is a log.

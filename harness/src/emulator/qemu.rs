@@ -18,16 +18,16 @@ use super::{Boot, Finished, Observer, Processor, beginning, put};
 use crate::host::packages::command::QEMU;
 use crate::host::{children, process};
 
-/// Without random numbers, fast strings, and XGETBV(1), which tells what state is in use; without SMAP, because
+/// The processor: without random numbers, fast strings, and XGETBV(1), which tells what state is in use; without SMAP, because
 /// QEMU before 9.1 applies that to a program's own IRET and far transfers, which could not reach their stack.
 const CPU: &str = "max,-rdrand,-xgetbv1,-erms,-fsrm,-smap";
 
-/// What is taken away from it for [`Processor::Sse2`].
+/// What is taken away from the processor for [`Processor::Sse2`].
 const WITHOUT_AVX2: &str = ",-avx2";
 
 /// Exit status for the value 0x10 at the exit device: the kernel ended normally.
 const STATUS_NORMAL: i32 = 0x10 << 1 | 1;
-/// Likewise for 0x11: the kernel panicked.
+/// Exit status for the value 0x11 at the exit device: the kernel panicked.
 const STATUS_PANIC: i32 = 0x11 << 1 | 1;
 /// A reset, which `-no-reboot` turns into an exit: a triple fault.
 const STATUS_RESET: i32 = 0;
@@ -153,7 +153,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     };
     let streams = streams.unwrap_or_default();
     let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
-    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon })
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_output", run: same_output },
 ];
 
-/// So short that most PEs end at the limit; one is a prime.
+/// Limits so short that most PEs end at the limit; one is a prime.
 const LIMITS: [u64; 2] = [1_000, 9_973];
 /// Programs that are plain, at least.
 const PLAIN: usize = 14;

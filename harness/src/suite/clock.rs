@@ -19,7 +19,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "clock::machine_time_is_the_machines", run: machine_time },
 ];
 
-/// It prints all that it can find out about the time.
+/// The program, which prints all that it can find out about the time.
 const PROGRAM: &str = "clock";
 const SHOW: &str = "show";
 const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
@@ -58,7 +58,7 @@ fn printed(outcome: &Outcome) -> Result<String> {
 
 /// The numbers of the lines of that name.
 fn values(text: &str, name: &str) -> Result<Vec<u64>> {
-    // As `user/c/clock.c` prints them: some names begin with others.
+    // These stand as `user/c/clock.c` prints them: some names begin with others.
     let name_column = format!("{name:<24} ");
     let of = |line: &str| Some(line.strip_prefix(&name_column)?.parse());
     let values: Vec<_> = text.lines().filter_map(of).collect::<Result<_, _>>()?;

@@ -240,7 +240,7 @@ fn natives(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// As by `nohup`.
+/// A signal that the caller has the tool ignore, as `nohup` does, does not end it.
 fn ignored(context: &Context) -> Result<()> {
     let script =
         format!("trap '' HUP; exec '{}' run calls 100000 --counter virtual-time", context.reprise.display());

@@ -37,9 +37,9 @@ const OTHERWISE: [(Machine, &str, &str); 4] = [
     (Machine::Qemu, "rep", include_str!("state/rep.qemu.txt")),
     // The trap after PAUSE is lost; the next one comes an instruction later.
     (Machine::Qemu, "pause", include_str!("state/pause.qemu.txt")),
-    // No ICEBP: #UD.
+    // QEMU has no ICEBP: #UD.
     (Machine::Qemu, "icebp", include_str!("state/icebp.qemu.txt")),
-    // As a processor. Natively it is not tried: under a hypervisor it may be executed for ever.
+    // Bochs does as a processor does. ICEBP is not tried natively: under a hypervisor it may be executed for ever.
     (Machine::Bochs, "icebp", include_str!("state/icebp.bochs.txt")),
 ];
 
@@ -60,7 +60,7 @@ fn signals_in_short_pes(context: &Context) -> Result<()> {
     same(context, &request, Some(&expected), &[13, 47, 101])
 }
 
-/// In one boot.
+/// Bochs runs all programs in one boot.
 fn on_bochs(context: &Context) -> Result<()> {
     let (mut cases, mut natives) = (Vec::new(), Vec::new());
     for (program, arguments, limits) in ON_BOCHS {

@@ -74,7 +74,7 @@ fn twice(context: &Context, request: &Request) -> Result<()> {
     doubled(&off, &dual)
 }
 
-/// The same check on a kernel that commits each PE after its first run.
+/// The check fails on a kernel that commits each PE after its first run.
 fn finds_out(context: &Context) -> Result<()> {
     let mut witness = Witness::new(&context.program("tiny", &[])?)?;
     let off = witness.watch(Mode::Off, |request| context.boot_for_tests(request))?;

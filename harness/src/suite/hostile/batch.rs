@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(200);
 pub struct Setting {
     /// The emulator.
     pub machine: Machine,
-    /// Once or twice.
+    /// How often each PE is run.
     pub mode: Mode,
 }
 
@@ -36,7 +36,7 @@ pub struct Setting {
 pub struct Run<'a> {
     /// The program.
     pub program: &'a str,
-    /// Its only argument.
+    /// The program's only argument.
     pub case: &'a str,
 }
 

@@ -15,7 +15,7 @@ use super::origin::Makers;
 use super::{alike, lists, seen};
 use crate::emulator::Machine;
 
-/// It does not use R15, so that nothing but a digest can tell that one was hit.
+/// The program, which does not use R15, so that nothing but a digest can tell that one was hit.
 const PROGRAM: &str = "heapsort";
 const UNUSED: Target = Target::Gpr(15);
 const PE: u64 = 7;

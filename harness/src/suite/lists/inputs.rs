@@ -36,11 +36,11 @@ pub const MODES: [(&str, Mode, Comparison); 4] = [
     ("hash", Mode::Dual, Comparison::Hash),
 ];
 
-/// So short that most programs have hundreds of PEs, and most PEs end in the middle of something.
+/// The usual limit, so short that most programs have hundreds of PEs, and most PEs end in the middle of something.
 const LIMIT: u64 = 997;
-/// For programs of more than a few million instructions.
+/// The limit for programs of more than a few million instructions.
 const LONG_LIMIT: u64 = 9_973;
-/// These.
+/// The programs of more than a few million instructions.
 const LONG: &[&str] = &[
     "alloc",
     "avx",
