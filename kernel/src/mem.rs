@@ -8,10 +8,16 @@
 
 mod aliases;
 pub mod bitmap;
+mod entry;
 pub mod frame;
+mod frames;
 pub mod heap;
 pub mod layout;
+mod local;
 pub mod phys;
+pub mod pool;
 mod runtime;
 pub mod shared;
 pub mod space;
+mod tables;
+mod translations;

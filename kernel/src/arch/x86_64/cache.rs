@@ -3,10 +3,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use pages::Page;
 use raw_cpuid::CpuId;
-
-use crate::mem::frame::Frame;
-use crate::mem::phys;
 
 /// Bytes that one flush takes out. The instruction's own unit (CPUID.1:EBX\[15:8\])
 /// has been this on all 64-bit processors.
@@ -21,28 +19,26 @@ pub fn init() {
     OPTIMISED.store(features.is_some_and(|it| it.has_clflushopt()), Ordering::Relaxed);
 }
 
-/// Flushes a frame's lines, at all levels of the caches; returns how many.
+/// Flushes a page's lines, at all levels of the caches; returns how many.
 ///
 /// Caches go by physical addresses, so it does not matter under which address the
 /// lines were filled (Intel SDM vol. 2A, CLFLUSHOPT).
-pub fn flush_page(frame: Frame) -> u64 {
+pub fn flush_page(page: &Page) -> u64 {
     let optimised = OPTIMISED.load(Ordering::Relaxed);
-    phys::with(frame, |page| {
-        let lines = page.chunks_exact(LINE);
-        let count = lines.len() as u64;
-        for line in lines {
-            // SAFETY: a flush changes no content, and the address is mapped;
-            // CLFLUSHOPT was seen in CPUID, CLFLUSH belongs to the architecture.
-            unsafe {
-                if optimised {
-                    core::arch::asm!("clflushopt [{}]", in(reg) line.as_ptr(), options(nostack, preserves_flags));
-                } else {
-                    core::arch::x86_64::_mm_clflush(line.as_ptr());
-                }
+    let lines = page.chunks_exact(LINE);
+    let count = lines.len() as u64;
+    for line in lines {
+        // SAFETY: a flush changes no content, and the address is mapped;
+        // CLFLUSHOPT was seen in CPUID, CLFLUSH belongs to the architecture.
+        unsafe {
+            if optimised {
+                core::arch::asm!("clflushopt [{}]", in(reg) line.as_ptr(), options(nostack, preserves_flags));
+            } else {
+                core::arch::x86_64::_mm_clflush(line.as_ptr());
             }
         }
-        count
-    })
+    }
+    count
 }
 
 /// Waits until all lines that were flushed are out.
