@@ -19,25 +19,26 @@ mod plot;
 mod runner;
 mod scaling;
 mod sweep;
-pub mod table;
 mod workload;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use pe_replay::Injection;
 use serde_json::{Value, json};
+use wire::clock::Clock;
 
-use crate::artifacts::Guest;
-use crate::cli::BenchArgs;
-use crate::destination::Files;
-use crate::model::Model;
-use crate::packages;
+use crate::host::destination::Files;
+use crate::host::packages;
+use crate::outcome::model::Model;
+use crate::outcome::table::{Style, Table};
+use crate::workload::artifacts::Guest;
 
 use boot::Boots;
 use case::Case;
 use origin::Origin;
 use runner::{Results, Runner};
-use table::{Style, Table};
 use workload::Workload;
 
 /// The status when a run failed its checks.
@@ -64,6 +65,33 @@ const SCALING: &str = "scaling";
 /// What a boot costs; only if it is named, since it measures CPU time.
 const BOOT: &str = "boot";
 
+/// What is asked of the command.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The parts that are measured; all but `boot` if empty.
+    pub suites: Vec<String>,
+    /// Whether it is said what there is to measure, and nothing is measured.
+    pub list: bool,
+    /// Whether only a short part is measured.
+    pub quick: bool,
+    /// Whether the tables are printed as Markdown, with their origin.
+    pub markdown: bool,
+    /// The document that the tables are put into.
+    pub into: Option<PathBuf>,
+    /// Where all figures are written as JSON.
+    pub json: Option<PathBuf>,
+    /// Where the sweep of the limit is drawn.
+    pub plot: Option<PathBuf>,
+    /// Weights of modelled cycles in place of the built-in ones.
+    pub model: Option<PathBuf>,
+    /// What the programs take for the time.
+    pub clock: Clock,
+    /// A flip in every replayed run.
+    pub inject: Option<Injection>,
+    /// When a run is given up.
+    pub timeout: Duration,
+}
+
 /// What one call is to measure.
 struct Plan {
     workloads: Vec<&'static Workload>,
@@ -79,18 +107,19 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(args: &BenchArgs) -> Result<Self> {
-        let wanted = |name: &str| args.suites.is_empty() || args.suites.iter().any(|suite| suite == name);
-        for suite in &args.suites {
+    fn of(options: &Options) -> Result<Self> {
+        let wanted =
+            |name: &str| options.suites.is_empty() || options.suites.iter().any(|suite| suite == name);
+        for suite in &options.suites {
             if !names().any(|name| name == suite) {
                 let known = names().collect::<Vec<_>>().join(", ");
                 bail!("--suite {suite}: no such suite; there are {known}");
             }
         }
-        if args.quick {
-            let scaling = args.suites == [SCALING];
+        if options.quick {
+            let scaling = options.suites == [SCALING];
             ensure!(
-                scaling || args.suites.is_empty(),
+                scaling || options.suites.is_empty(),
                 "--quick: of the suites, there is a short {SCALING} only"
             );
             let (workloads, variants) = (vec![&workload::QUICK], grid::quick());
@@ -112,9 +141,9 @@ impl Plan {
             variants: grid::all(),
             bars: wanted(BARS),
             original: wanted(ORIGINAL),
-            sweep: wanted(SWEEP) || args.plot.is_some(),
+            sweep: wanted(SWEEP) || options.plot.is_some(),
             counters: wanted(COUNTERS),
-            boot: args.suites.iter().any(|suite| suite == BOOT),
+            boot: options.suites.iter().any(|suite| suite == BOOT),
             scaling: wanted(SCALING),
             quick: false,
         })
@@ -147,26 +176,25 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Measures and prints; returns the exit status.
-pub fn run(args: &BenchArgs) -> Result<u8> {
-    let plan = Plan::of(args)?;
-    if args.list {
+pub fn run(options: &Options) -> Result<u8> {
+    let plan = Plan::of(options)?;
+    if options.list {
         list();
         return Ok(0);
     }
-    let model = match &args.model {
+    let model = match &options.model {
         Some(path) => Model::read(path)?,
         None => Model::built_in()?.clone(),
     };
-    if let Some(path) = &args.into {
+    if let Some(path) = &options.into {
         document::check(path)?;
     }
-    let files = Files::default().read("--model", &args.model).written(INTO, args.into.as_ref())?;
-    let files = files.written(PLOT, args.plot.as_ref())?.written(JSON, args.json.as_ref())?.kept()?;
+    let files = Files::default().read("--model", &options.model).written(INTO, options.into.as_ref())?;
+    let files = files.written(PLOT, options.plot.as_ref())?.written(JSON, options.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
-    let timeout = Duration::from_secs(args.timeout);
-    let runner = Runner::new(kernel, &model, args.inject, timeout, args.clock.clock());
+    let runner = Runner::new(kernel, &model, options.inject, options.timeout, options.clock);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
     let mut tables = tables(&plan, &results, &model);
@@ -175,12 +203,12 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
         let shown = tables.iter().map(|table| table.show(Style::Markdown));
         std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
     };
-    if args.markdown {
+    if options.markdown {
         print!("{}", markdown());
     } else {
         tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
     }
-    if let Some(path) = &args.into {
+    if let Some(path) = &options.into {
         files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
     files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
@@ -253,11 +281,11 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts;
+    use crate::workload::artifacts;
 
-    fn args(suites: &[&str]) -> BenchArgs {
+    fn args(suites: &[&str]) -> Options {
         let suites = suites.iter().map(|suite| (*suite).to_owned()).collect();
-        BenchArgs { suites, ..BenchArgs::default() }
+        Options { suites, ..Options::default() }
     }
 
     #[test]
@@ -275,7 +303,7 @@ mod tests {
 
     #[test]
     fn quick_is_one_workload_or_a_part_of_the_scaling() {
-        let quick = |suites: &[&str]| Plan::of(&BenchArgs { quick: true, ..args(suites) });
+        let quick = |suites: &[&str]| Plan::of(&Options { quick: true, ..args(suites) });
         let (usual, scaling) = (quick(&[]).unwrap(), quick(&["scaling"]).unwrap());
         assert!(usual.workloads.len() == 1 && !usual.scaling);
         assert!(scaling.workloads.is_empty() && scaling.scaling);

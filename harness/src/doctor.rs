@@ -1,31 +1,46 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise doctor`: what is there, and whether this machine's QEMU counts exactly.
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail};
 use wire::channel::chunks;
 use wire::config::Job;
 use wire::counter::{CounterChoice, CounterFaults};
 use wire::end::{CounterReport, End, Refusal};
 
-use crate::STATUS_FAILURE;
-use crate::artifacts::Guest;
-use crate::cli::DoctorArgs;
-use crate::machine::{self, Machine, Silent};
-use crate::packages::{self, Package};
-use crate::request::Request;
-use crate::told;
-use crate::verdict::Ending;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Machine, Silent};
+use crate::host::STATUS_FAILURE;
+use crate::host::packages::{self, Package};
+use crate::outcome::told;
+use crate::workload::artifacts::Guest;
+use crate::workload::request::Request;
 
 /// The status when something is missing or inexact.
 const STATUS_ILL: u8 = 1;
 
+/// What is asked of the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The boot whose self-checks are printed, instead of an examination of this machine.
+    pub boot: Option<Boot>,
+}
+
+/// A boot, and the counter that is to prove itself in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// The emulator.
+    pub machine: Machine,
+    /// What keeps the instruction limit.
+    pub counter: CounterChoice,
+    /// What an emulated counter does wrong.
+    pub counter_faults: CounterFaults,
+}
+
 /// Examines this machine; returns the exit status.
-pub fn run(args: &DoctorArgs) -> Result<u8> {
-    let (counter, faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
-    if args.boot {
-        return boot(args.machine.machine(), counter, faults);
+pub fn run(options: &Options) -> Result<u8> {
+    if let Some(machine) = options.boot {
+        return boot(machine);
     }
-    ensure!(args.counter.counter.is_none(), "--counter needs --boot");
     let mut missing = 0;
     for (title, group) in [
         ("to run programs", packages::QEMU),
@@ -57,14 +72,14 @@ fn line(package: &Package) -> String {
 }
 
 /// Boots, and prints how the counter proved itself.
-fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults) -> Result<u8> {
+fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
     packages::ensure_present(match machine {
         Machine::Qemu => &[packages::QEMU],
         Machine::Bochs => &[packages::BOCHS],
     })?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let request = Request { machine, counter, counter_faults, ..Request::job(Job::Calibrate) };
-    let finished = machine::boot(&request.boot(kernel)?, &mut Silent)?;
+    let finished = emulator::boot(&request.boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
     match record.end {
         End::Calibrated(report) => {
@@ -84,7 +99,7 @@ fn boot(machine: Machine, counter: CounterChoice, counter_faults: CounterFaults)
 /// Boots, and says in words what the kernel's calibration saw.
 fn calibrate() -> Result<u8> {
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
-    let finished = machine::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
+    let finished = emulator::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else {
         println!("The calibration did not end as it should: {}.", finished.ending);
         return Ok(STATUS_FAILURE);

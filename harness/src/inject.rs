@@ -6,6 +6,7 @@
 //! vote. What `off` does not have is hit, too: runs 2 and 3, and the engine's own copies,
 //! where a verdict is right if nothing tells which of two copies was hit.
 
+mod alone;
 mod bound;
 mod campaign;
 mod draw;
@@ -16,16 +17,18 @@ mod subject;
 mod tally;
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread;
 
 use anyhow::Result;
+use pe_replay::Policy;
+use wire::clock::Clock;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
-use crate::artifacts::Guest;
-use crate::cli::InjectArgs;
-use crate::destination::Files;
-use crate::{console, packages};
+use crate::host::destination::Files;
+use crate::host::{console, packages};
+use crate::workload::artifacts::Guest;
 
 /// The seed where none is asked for.
 pub const SEED: u64 = 0x5245_5052_4953_4501;
@@ -36,14 +39,29 @@ const JSON: &str = "--json";
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// Flips in run 1, which have a counterpart without replay.
+    pub count: u64,
+    /// The seed of the campaign.
+    pub seed: u64,
+    /// The policies that the flips are tried under.
+    pub policies: Vec<Policy>,
+    /// What the programs take for the time.
+    pub clock: Clock,
+    /// Where the table is written as JSON.
+    pub json: Option<PathBuf>,
+}
+
 /// Runs the command; returns the exit status.
-pub fn run(args: &InjectArgs) -> Result<u8> {
+pub fn run(options: &Options) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    let files = Files::default().written(JSON, args.json.as_ref())?.kept()?;
-    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?).with_clock(args.clock.clock());
+    let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
+    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
-    let InjectArgs { count, seed, .. } = *args;
-    let campaign = Campaign { count, seed, policies: args.policies(), scope: Scope::All, jobs };
+    let Options { count, seed, .. } = *options;
+    let campaign = Campaign { count, seed, policies: options.policies.clone(), scope: Scope::All, jobs };
     let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
     let report = campaign.run(&lab, &|flips, all| {
         bar.set_length(all as u64);

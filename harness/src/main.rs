@@ -8,62 +8,47 @@
 #![recursion_limit = "256"]
 #![forbid(unsafe_code)]
 
-// First, since its macros take the place of the standard library's below.
+// First, since its macros take the place of the standard library's in all that follow.
 #[macro_use]
-mod console;
+mod host;
 
-mod archive;
-mod artifacts;
-mod batch;
 mod bench;
-mod children;
-mod ci;
+mod build;
 mod cli;
-mod clock;
-mod destination;
 mod doctor;
-mod guest_files;
-mod image;
+mod emulator;
 mod inject;
-mod input;
-mod json;
-mod log;
-mod machine;
-mod model;
-mod named;
 mod native;
-mod packages;
+mod outcome;
 mod profile;
-mod program;
 mod report;
-mod request;
 mod run;
-mod scratch;
 mod suite;
-mod told;
-mod trace_file;
-mod verdict;
+mod workload;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use cli::{Cli, Command, Unparsed};
-
-/// The status of everything that is not the program's own.
-const STATUS_FAILURE: u8 = 2;
+use host::{STATUS_FAILURE, children, scratch};
+use suite::ci;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     match cli::parse(words.clone()) {
         Ok(Cli { supervisor: None, command })
-            if !matches!(command, Command::Become(_) | Command::Tether(_)) =>
+            if !matches!(command, Command::Become(_) | Command::Tether { .. }) =>
         {
             children::supervise(&words).unwrap_or_else(|error| complain(&format!("{error:#}")))
         }
-        Ok(cli) => match work(&cli) {
-            Ok(status) => status.into(),
-            Err(error) => complain(&format!("{error:#}")),
-        },
+        Ok(cli) => {
+            let status = match work(&cli) {
+                Ok(status) => status.into(),
+                Err(error) => complain(&format!("{error:#}")),
+            };
+            children::leave();
+            status
+        }
         Err(Unparsed::Asked(text)) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -84,7 +69,7 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Tether(_) | Command::Report(_) => None,
+        Command::Become(_) | Command::Tether { .. } | Command::Report(_) => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -92,17 +77,17 @@ fn work(cli: &Cli) -> Result<u8> {
 
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
-        Command::Run(args) => run::run(args),
-        Command::Native(args) => native::run(args),
-        Command::Become(args) => native::become_program(args),
-        Command::Tether(args) => children::become_tethered(args.parent, &args.words),
-        Command::Profile(args) => profile::run(args),
-        Command::Report(args) => run::report(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Doctor(args) => doctor::run(args),
+        Command::Run(options) => run::run(options),
+        Command::Native(options) => native::run(options),
+        Command::Become(program) => native::become_program(program),
+        Command::Tether { parent, words } => children::become_tethered(*parent, words),
+        Command::Profile(options) => profile::run(options),
+        Command::Report(options) => report::run(options),
+        Command::Bench(options) => bench::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),
-        Command::Inject(args) => inject::run(args),
-        Command::Build => ci::build(),
+        Command::Inject(options) => inject::run(options),
+        Command::Build => build::run(),
     }
 }

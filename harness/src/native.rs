@@ -13,13 +13,14 @@ mod refused;
 mod report;
 mod start;
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
-use crate::cli::NativeArgs;
-use crate::named;
-use crate::told::signal_name;
+use crate::outcome::told::signal_name;
+use crate::workload::named::{self, Given};
 
-pub use become_program::become_program;
+pub use become_program::{Become, become_program};
 #[cfg(test)]
 pub use counters::tests::counts;
 pub use counters::{Counts, Event};
@@ -30,10 +31,19 @@ pub use start::{Ended, Purpose, start};
 /// The option for the summary as JSON.
 const JSON: &str = "--json";
 
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// The program.
+    pub program: Given,
+    /// Where the summary is written as JSON.
+    pub json: Option<PathBuf>,
+}
+
 /// Runs the command; returns the exit status, which is the program's own.
-pub fn run(args: &NativeArgs) -> Result<u8> {
-    let named = named::named(&args.program, None)?;
-    let files = named.files().written(JSON, args.json.as_ref())?.cleared()?;
+pub fn run(options: &Options) -> Result<u8> {
+    let named = named::named(&options.program, None)?;
+    let files = named.files().written(JSON, options.json.as_ref())?.cleared()?;
     for argument in &named.contents.argv[1..] {
         if let Some((path, _)) =
             named.contents.files.iter().find(|(path, _)| path.as_bytes() == argument.as_slice())

@@ -18,17 +18,16 @@ use anyhow::{Context, Result, bail, ensure};
 use pe_replay::{Mode, Recovery};
 use wire::end::EndRecord;
 
-use crate::artifacts::{self, Guest};
-use crate::children;
-use crate::cli::ProfileArgs;
-use crate::image::Image;
-use crate::machine::qemu;
-use crate::machine::{self, Machine, Silent};
-use crate::packages;
-use crate::request::Request;
+use crate::emulator::ending::Ending;
+use crate::emulator::qemu;
+use crate::emulator::{self, Machine, Silent};
+use crate::host::children;
+use crate::host::packages;
+use crate::outcome::told;
 use crate::run;
-use crate::told;
-use crate::verdict::Ending;
+use crate::workload::artifacts::{self, Guest};
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 use counts::Counts;
 use kinds::Kinds;
@@ -36,6 +35,15 @@ use names::Names;
 
 /// The option that names the file to be written.
 const JSON: &str = "--json";
+
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// The run.
+    pub run: run::Options,
+    /// How many functions are listed.
+    pub functions: usize,
+}
 
 /// A run, and every instruction that was executed for it.
 pub struct Profile {
@@ -47,8 +55,8 @@ pub struct Profile {
 }
 
 /// Runs the command; returns the exit status.
-pub fn run(args: &ProfileArgs) -> Result<u8> {
-    let options = &args.run;
+pub fn run(options: &Options) -> Result<u8> {
+    let Options { run: options, functions } = options;
     for (given, name) in
         [(options.trace.is_some(), "--trace"), (options.dry_run, "--dry-run"), (options.log, "--log")]
     {
@@ -61,7 +69,7 @@ pub fn run(args: &ProfileArgs) -> Result<u8> {
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let profile = Profile::measure(&request, &kernel)?;
     files.write_json(JSON, || Ok(profile.value()))?;
-    print!("{}", profile.text(args.top as usize));
+    print!("{}", profile.text(*functions));
     if let Some(text) = told::told(&profile.record.end) {
         eprintln!("reprise: {text}");
     }
@@ -94,7 +102,7 @@ impl Profile {
         option.push(format!(",entry={:x},runs={runs}", image.entry));
         let mut request = request.clone();
         request.extra.extend(["-plugin".into(), option]);
-        let finished = machine::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
         let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
         let counts = Counts::read(&out).context("QEMU's plugin")?;
         let kinds = Kinds::of(&code, &counts, &names)?;

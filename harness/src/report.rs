@@ -1,139 +1,54 @@
 // SPDX-License-Identifier: MIT
-//! The summary of a run: what its trace and its end record add up to.
-//!
-//! Nothing is taken on trust: sums that do not agree are an error, not a summary.
+//! `cargo reprise report`: a trace file, said again as after the run, or listed PE by PE.
 
-pub mod list;
-pub mod text;
+mod list;
 
-use anyhow::{Context, Result, ensure};
-use pe_replay::{Difference, Phases, TimedPhase};
-use wire::end::{EndRecord, Totals};
-use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
+use std::path::PathBuf;
 
-use crate::model::{Cycles, Model};
+use anyhow::{Context, Result};
+use wire::end::EndRecord;
 
-/// How many differences a summary shows.
-const DIFFERENCES_SHOWN: usize = 5;
+use crate::host::destination::Files;
+use crate::host::input;
+use crate::outcome::summary::summarize;
+use crate::outcome::{json, told, trace_file};
 
-/// A run, added up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
-    /// How PEs were run.
-    pub header: TraceHeader,
-    /// How it ended, and the kernel's own sums.
-    pub end: EndRecord,
-    /// Per-PE medians of each phase, the lower of the two middle values.
-    pub medians: Phases,
-    /// Debug exceptions a PE.
-    pub debug_exceptions: DebugExceptions,
-    /// The calls that the program made and the kernel does not have, or not like that.
-    pub unsupported: Vec<UnsupportedCall>,
-    /// The first of the PEs that diverged, with the difference.
-    pub differences: Vec<(u64, Difference)>,
-    /// What a processor would need, after a model; `None` where the run was timed in cycles.
-    pub modelled: Option<Cycles>,
+/// The option that names a file to be written.
+const JSON: &str = "--json";
+
+/// What is asked of the command.
+#[derive(Debug)]
+pub struct Options {
+    /// The trace file.
+    pub file: PathBuf,
+    /// Whether its PEs are listed instead of added up.
+    pub list: bool,
+    /// Where the summary or the list is written as JSON.
+    pub json: Option<PathBuf>,
 }
 
-/// How many debug exceptions PEs took to stop exactly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DebugExceptions {
-    /// The middle PE's, the lower of two.
-    pub median: u64,
-    /// What 999 of 1,000 PEs do not exceed.
-    pub most: u64,
-    /// What none exceeds.
-    pub highest: u64,
-}
-
-impl DebugExceptions {
-    /// Those of so many PEs.
-    pub fn new(mut all: Vec<u64>) -> Self {
-        all.sort_unstable();
-        let at = |index: usize| all.get(index).copied().unwrap_or_default();
-        let length = all.len();
-        Self {
-            median: at(length.saturating_sub(1) / 2),
-            most: at((length * 999).div_ceil(1000).saturating_sub(1)),
-            highest: at(length.saturating_sub(1)),
+/// Says again what was said after the run; returns the exit status.
+pub fn run(options: &Options) -> Result<u8> {
+    let files =
+        Files::default().read("the trace", [&options.file]).written(JSON, options.json.as_ref())?.kept()?;
+    let file = input::read(&options.file, trace_file::BOUND)?;
+    let name = || options.file.display().to_string();
+    let (trace, end) = trace_file::unpack(&file).with_context(name)?;
+    if options.list {
+        files.write_json(JSON, || list::value(trace).with_context(name))?;
+        print!("{}", list::list(trace).with_context(name)?);
+        return Ok(0);
+    }
+    let record = EndRecord::decode(end).context("the end record").with_context(name)?;
+    if let Some(summary) = summarize(trace, &record).with_context(name)? {
+        files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
+        print!("{summary}");
+        for call in &summary.unsupported {
+            println!("{}", told::unsupported(call));
         }
     }
+    if let Some(text) = told::told(&record.end) {
+        println!("{text}");
+    }
+    Ok(0)
 }
-
-impl Summary {
-    /// Adds a trace up and compares it with the kernel's sums.
-    pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
-        let (header, records) = Records::open(trace).context("the trace")?;
-        let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
-        let (mut differences, mut debug_exceptions) = (Vec::new(), Vec::new());
-        let (mut count, mut instructions, mut divergences) = (0, 0, 0);
-        for record in records {
-            let record = record.with_context(|| format!("the trace after {count} PEs"))?;
-            count += 1;
-            instructions += record.instructions;
-            debug_exceptions.push(u64::from(record.debug_exceptions));
-            divergences += record.divergences.len() as u64;
-            for (all, one) in durations.iter_mut().zip(record.phases.0) {
-                all.push(one);
-            }
-            let room = DIFFERENCES_SHOWN - differences.len();
-            differences.extend(record.divergences.iter().take(room).map(|one| (record.sequence, *one)));
-        }
-        let totals = &end.totals;
-        agree("phases and total", totals.phases.total(), totals.total)?;
-        agree("PEs by delimiter and committed PEs", totals.ends.iter().sum(), totals.committed)?;
-        agree("trace records and committed PEs", count + totals.lost_records, totals.committed)?;
-        if totals.lost_records == 0 {
-            agree("user instructions of trace and total", instructions, totals.user_instructions)?;
-            // A PE that never commits leaves no record, but its divergences count.
-            ensure!(
-                divergences <= totals.divergences,
-                "divergences of trace and total do not agree: {divergences} and {}",
-                totals.divergences
-            );
-        }
-        let mut medians = Phases::default();
-        for (median, values) in medians.0.iter_mut().zip(&mut durations) {
-            *median = lower_median(values);
-        }
-        let modelled = match header.unit {
-            Unit::Instructions => Some(Model::built_in()?.cycles(&header.policy, &end.totals)),
-            Unit::Cycles => None,
-        };
-        let debug_exceptions = DebugExceptions::new(debug_exceptions);
-        let unsupported = unsupported_calls(trace).collect();
-        Ok(Self { header, end, medians, debug_exceptions, unsupported, differences, modelled })
-    }
-
-    /// The kernel's sums.
-    pub fn totals(&self) -> &Totals {
-        &self.end.totals
-    }
-
-    /// The whole over its useful part; `None` where run 2 took no time.
-    pub fn total_over_second_run(&self) -> Option<f64> {
-        let second = self.totals().phases.get(TimedPhase::SecondRun);
-        (second != 0).then(|| self.totals().total as f64 / second as f64)
-    }
-
-    /// The same ratio of modelled cycles, the one to be compared with the original's.
-    pub fn modelled_over_second_run(&self) -> Option<f64> {
-        self.modelled.and_then(|cycles| cycles.over_second_run())
-    }
-}
-
-fn agree(what: &str, one: u64, other: u64) -> Result<()> {
-    ensure!(one == other, "{what} do not agree: {one} and {other}");
-    Ok(())
-}
-
-/// The middle value, or the lower of two; zero where there is none. Reorders `values`.
-fn lower_median(values: &mut [u64]) -> u64 {
-    match values.len() {
-        0 => 0,
-        length => *values.select_nth_unstable((length - 1) / 2).1,
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -1,44 +1,62 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 use wire::channel::Progress;
-use wire::config::{Job, Recording};
-use wire::end::{End, EndRecord};
+use wire::injection::Text;
 
-use crate::artifacts::Guest;
-use crate::cli::{ReportArgs, RunArgs};
-use crate::destination::Files;
-use crate::input::{self, Bound, Deadline};
-use crate::machine::{self, Boot, Machine, Observer, process};
-use crate::report::{self, Summary};
-use crate::request::Request;
-use crate::verdict::Ending;
-use crate::{console, json, log, named, packages, told, trace_file};
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Boot, Machine, Observer};
+use crate::host::destination::Files;
+use crate::host::input::Deadline;
+use crate::host::process;
+use crate::host::{console, packages};
+use crate::outcome::summary::summarize;
+use crate::outcome::{json, log, told, trace_file};
+use crate::workload::artifacts::Guest;
+use crate::workload::named::{self, Given};
+use crate::workload::request::Request;
 
 /// The options that name files to be written.
 const JSON: &str = "--json";
 const TRACE: &str = "--trace";
 
+/// What is asked of the command.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program.
+    pub program: Given,
+    /// All that the boot is asked for, but its contents: these are the program's.
+    pub request: Request,
+    /// Where the trace is written.
+    pub trace: Option<PathBuf>,
+    /// Where the summary is written as JSON.
+    pub json: Option<PathBuf>,
+    /// Whether the kernel's log is printed.
+    pub log: bool,
+    /// Whether the emulator's command line is printed, and nothing is started.
+    pub dry_run: bool,
+}
+
 /// Runs the command; returns the exit status.
-pub fn run(args: &RunArgs) -> Result<u8> {
-    let (request, files) = request(args)?;
-    let files = files.written(JSON, args.json.as_ref())?.written(TRACE, args.trace.as_ref())?;
+pub fn run(options: &Options) -> Result<u8> {
+    let (request, files) = request(options)?;
+    let files = files.written(JSON, options.json.as_ref())?.written(TRACE, options.trace.as_ref())?;
     let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
     let boot = request.boot(kernel)?;
-    if args.dry_run {
+    if options.dry_run {
         return dry_run(&boot);
     }
     let files = files.cleared()?;
     let mut terminal = Terminal::new();
-    let finished = machine::boot(&boot, &mut terminal);
+    let finished = emulator::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
     let finished = finished?;
-    if args.log {
+    if options.log {
         for line in log::lines(&boot.kernel, &finished.streams.log)? {
             eprintln!("{line}");
         }
@@ -52,7 +70,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
         }
-        let (wanted, flips) = (args.inject.len() as u64, summary.totals().flips);
+        let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
         if flips < wanted {
             eprintln!(
                 "reprise: {} of {wanted} flips hit nothing: no such PE, its run is shorter, or what they aim at was not there",
@@ -68,7 +86,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 
 /// Lays out the files of a boot, and says in a shell's words how to make it.
 fn dry_run(boot: &Boot) -> Result<u8> {
-    let (directory, command) = machine::prepare(boot)?;
+    let (directory, command) = emulator::prepare(boot)?;
     println!("{}", process::quoted(&["cd".into(), directory.clone().into()]));
     println!("{}", process::quoted(&command));
     eprintln!(
@@ -78,58 +96,14 @@ fn dry_run(boot: &Boot) -> Result<u8> {
     Ok(0)
 }
 
-/// `cargo reprise report`: says again what was said after the run.
-pub fn report(args: &ReportArgs) -> Result<u8> {
-    let files = Files::default().read("the trace", [&args.file]).written(JSON, args.json.as_ref())?.kept()?;
-    let file = input::read(&args.file, Bound::TRACE)?;
-    let name = || args.file.display().to_string();
-    let (trace, end) = trace_file::unpack(&file).with_context(name)?;
-    if args.list {
-        files.write_json(JSON, || report::list::value(trace).with_context(name))?;
-        print!("{}", report::list::list(trace).with_context(name)?);
-        return Ok(0);
-    }
-    let record = EndRecord::decode(end).context("the end record").with_context(name)?;
-    if let Some(summary) = summarize(trace, &record).with_context(name)? {
-        files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
-        print!("{summary}");
-        for call in &summary.unsupported {
-            println!("{}", told::unsupported(call));
-        }
-    }
-    if let Some(text) = told::told(&record.end) {
-        println!("{text}");
-    }
-    Ok(0)
-}
-
-/// What a run adds up to; `None` for a program that was refused and never ran.
-fn summarize(trace: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
-    if matches!(record.end, End::Refused(_)) {
-        return Ok(None);
-    }
-    Summary::new(trace, *record).map(Some)
-}
-
 /// Makes the request, after checking everything that can be checked without a boot; returns the files that were
 /// read for it, too.
-pub fn request(args: &RunArgs) -> Result<(Request, Files)> {
-    let mut request = Request::job(Job::Run);
-    request.timeout = Duration::from_secs(args.timeout);
-    let named = named::named(&args.program, Some(Deadline::after(request.timeout)))?;
+pub fn request(options: &Options) -> Result<(Request, Files)> {
+    let mut request = options.request.clone();
+    let named = named::named(&options.program, Some(Deadline::after(request.timeout)))?;
     let files = named.files();
     request.contents = named.contents;
-    request.machine = args.machine.machine();
-    request.policy = args.policy.policy();
-    request.cpu.clone_from(&args.cpu);
-    request.memory_mib = args.memory;
-    request.seed = args.seed;
-    request.clock = args.clock.clock();
-    request.trace = if args.digests { Recording::Digests } else { Recording::Pes };
-    request.injections = args.inject.clone();
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
-    request.max_instructions = args.max_instructions.unwrap_or(u64::MAX);
-    (request.counter, request.counter_faults) = args.counter.choice().map_err(|text| anyhow!(text))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
         Machine::Qemu => &[packages::QEMU],
@@ -146,9 +120,10 @@ fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
         (Mode::Dual, Recovery::Vote) | (Mode::Triple, _) => 3,
     };
     let of = format!("--mode {}, --recovery {}", policy.mode.name(), policy.recovery.name());
-    ensure!(flip.run.number() <= runs, "--inject {flip}: there is no run {} under {of}", flip.run.number());
+    let (text, run) = (Text(*flip), flip.run.number());
+    ensure!(run <= runs, "--inject {text}: there is no run {run} under {of}");
     let is_copy = matches!(flip.target, Target::Copy(..) | Target::Saved(..));
-    ensure!(!(is_copy && runs == 1), "--inject {flip}: there is no copy of anything under {of}");
+    ensure!(!(is_copy && runs == 1), "--inject {text}: there is no copy of anything under {of}");
     Ok(())
 }
 
@@ -193,8 +168,9 @@ mod tests {
             (3, "rax", vote, true),
             (3, "spare:0x1000", triple, true),
         ] {
-            let flip = format!("pe=0,run={run},at=0,target={target},bit=0").parse().unwrap();
-            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{flip}");
+            let text = format!("pe=0,run={run},at=0,target={target},bit=0");
+            let flip = wire::injection::parse(&text).unwrap();
+            assert_eq!(can_hit(&policy, &flip).is_ok(), wanted, "{text}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod batch;
 mod bench;
 mod bochs;
+pub mod ci;
 mod clock;
 mod counters;
 pub mod documents;
@@ -19,7 +20,6 @@ pub mod lists;
 mod mutants;
 mod native;
 mod nature;
-mod outcome;
 mod policies;
 mod profile;
 mod programs;
@@ -40,13 +40,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::artifacts::{self, Guest};
-use crate::machine::{self, Silent, process};
-use crate::packages;
-use crate::request::Request;
-pub use outcome::Outcome;
+use crate::emulator::{self, Silent};
+use crate::host::packages;
+use crate::host::process;
+use crate::outcome::Outcome;
+use crate::workload::artifacts::{self, Guest};
+use crate::workload::request::Request;
 pub use queue::Queue;
-pub use witness::GDB;
 
 /// One emulator test.
 #[derive(Clone, Copy)]
@@ -183,7 +183,7 @@ impl Context {
     }
 
     fn boot_kernel(&self, kernel: &Path, request: &Request) -> Result<Outcome> {
-        let finished = machine::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(kernel.to_owned())?, &mut Silent)?;
         Ok(Outcome::new(kernel.to_owned(), finished))
     }
 

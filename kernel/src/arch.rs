@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Everything that is particular to the processor and its platform.
+//! The processor and its platform, the channel to the host included.
 //!
 //! One of the two places in the kernel where `unsafe` is allowed (the other is
 //! `mem`). What it offers to the rest is safe.
@@ -11,12 +11,14 @@ pub mod apic;
 pub mod boot;
 #[path = "arch/x86_64/cache.rs"]
 pub mod cache;
+pub mod channel;
 #[path = "arch/x86_64/context.rs"]
 pub mod context;
 #[path = "arch/x86_64/counters.rs"]
 pub mod counters;
 #[path = "arch/x86_64/debugcon.rs"]
 pub mod debugcon;
+pub mod decode;
 #[path = "arch/x86_64/entry.rs"]
 mod entry;
 #[path = "arch/x86_64/interrupt.rs"]
@@ -25,6 +27,8 @@ mod interrupt;
 mod logger;
 #[path = "arch/x86_64/machine.rs"]
 pub mod machine;
+#[path = "arch/x86_64/map.rs"]
+pub mod map;
 #[path = "arch/x86_64/processor.rs"]
 pub mod processor;
 #[path = "arch/x86_64/segment.rs"]

@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: MIT
 //! The Reprise kernel: runs one program, every processing element twice.
 //!
-//! `arch` and `mem` hold all `unsafe`; `replay` shows the machine to the engine
-//! (`pe-replay`), `process` is the loop over PEs, `linux` is what programs see.
+//! The rooms, each of which uses only those before it:
+//! - `arch`: the processor and its platform; decoding of instruction bytes
+//! - `mem`: frames, page tables, spaces; with `arch`, all `unsafe` there is
+//! - `object`: what every personality is made of
+//! - `trap`: from "user code stopped" to what it asks for
+//! - `replay`: the machine as the engine (`pe-replay`) sees it, its counter included
+//! - `executive`: the loop over processing elements
+//! - `linux`: what programs see
+//! - `selftest`, `batch` and this file
 
 #![no_std]
 
 extern crate alloc;
 
 mod arch;
-mod archive;
 mod batch;
-mod channel;
-mod counter;
-mod decode;
-mod delimit;
+mod executive;
 mod linux;
 mod mem;
+mod object;
 mod panic;
-mod process;
 mod replay;
 mod selftest;
-mod sorted;
-mod upkeep;
+mod trap;
 
 use pages::Primitives;
 use wire::config::{Config, Job, entry};
@@ -30,13 +32,13 @@ use wire::end::{End, EndRecord, Refusal, Totals};
 use wire::record::{CounterKind, Unit};
 
 use arch::boot::{BootInfo, Region};
-use arch::{machine, processor, watchdog};
-use archive::Archive;
-use counter::CounterError;
+use arch::{channel, machine, processor, watchdog};
 use mem::frame::{self, OutOfFrames};
 use mem::space::{PAGE_LEN, Space};
 use mem::{heap, layout, phys};
+use object::archive::Archive;
 use replay::Platform;
+use replay::counter::{self, CounterError};
 
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
@@ -108,7 +110,7 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
     }
     let platform = Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect() };
     match config.job {
-        Job::Run => process::run(config, archive, &platform),
+        Job::Run => executive::run(config, archive, &platform),
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(ended(selftest::run(&platform))),
         Job::Calibrate => {

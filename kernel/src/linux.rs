@@ -25,7 +25,6 @@ mod dispatch;
 mod elf;
 mod errno;
 mod exec;
-pub mod fallible;
 mod file_calls;
 mod fork_calls;
 mod fs;
@@ -65,12 +64,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use syscalls::Sysno;
 use wire::config::Config;
 use wire::record::UnsupportedCall;
 
-pub use self::fallible::Exhausted;
 pub use self::fork_calls::Newborn;
 pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
@@ -88,8 +86,9 @@ use self::random::Random;
 use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
-use crate::archive::Archive;
+use crate::mem::fallible;
 use crate::mem::space::Space;
+use crate::object::archive::Archive;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
 /// The signal for which nobody can have a handler.
@@ -230,31 +229,31 @@ impl Linux {
         Ok(linux)
     }
 
-    /// Performs the system call in `uprr`, the committed state of the current process,
+    /// Performs the system call in `user`, the committed state of the current process,
     /// puts its result into RAX, and delivers signals. `now_ns` is how much time has passed
     /// by itself since the start.
-    pub fn syscall(&mut self, space: &mut Space, uprr: &mut Uprr, now_ns: u64) -> Next {
+    pub fn syscall(&mut self, space: &mut Space, user: &mut UserRegisters, now_ns: u64) -> Next {
         self.clock.now_ns = now_ns;
         if self.task.waiting.is_some()
             && !self.task.signals.is_none_due()
-            && let Some(next) = self.stop_in_call(space, uprr)
+            && let Some(next) = self.stop_in_call(space, user)
         {
             return next;
         }
-        let arguments = [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9];
+        let arguments = [user.rdi, user.rsi, user.rdx, user.r10, user.r8, user.r9];
         // The number is EAX, as on Linux.
-        let number = uprr.rax as u32;
+        let number = user.rax as u32;
         let reply = match Sysno::new(number as usize) {
             _ if self.is_interrupted() => match self.interrupt(space, number, arguments) {
                 Some(reply) => reply,
                 // The call is made again when the handler has returned.
                 None => {
-                    uprr.rip = uprr.rip.wrapping_sub(SYSCALL_LEN);
+                    user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
                     self.returned();
-                    return self.deliver(space, uprr);
+                    return self.deliver(space, user);
                 }
             },
-            Some(call) => self.perform(space, uprr, call, arguments),
+            Some(call) => self.perform(space, user, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
         if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
@@ -262,22 +261,22 @@ impl Linux {
             return Next::OutOfMemory;
         }
         match reply {
-            Ok(value) => uprr.rax = value,
-            Err(Failure::Errno(errno)) => uprr.rax = errno.in_rax(),
+            Ok(value) => user.rax = value,
+            Err(Failure::Errno(errno)) => user.rax = errno.in_rax(),
             // The call is performed again when there is room, as one that waits is anyway.
             Err(Failure::End(Next::OutOfMemory)) if self.makes_room() => {
                 if self.task.waiting.is_some() {
                     return Next::Wait;
                 }
                 self.task.stop_waiting();
-                uprr.rip = uprr.rip.wrapping_sub(SYSCALL_LEN);
+                user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
                 return Next::Yield;
             }
             Err(Failure::End(next)) => return self.settle(next),
         }
         let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
         match if plain { Next::Continue } else { self.returned() } {
-            Next::Continue => self.deliver(space, uprr),
+            Next::Continue => self.deliver(space, user),
             next => next,
         }
     }

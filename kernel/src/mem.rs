@@ -8,7 +8,9 @@
 
 mod aliases;
 pub mod bitmap;
+pub mod code;
 mod entry;
+pub mod fallible;
 pub mod frame;
 mod frames;
 pub mod heap;
@@ -18,6 +20,7 @@ pub mod phys;
 pub mod pool;
 mod runtime;
 pub mod shared;
+pub mod sorted;
 pub mod space;
 mod tables;
 mod translations;

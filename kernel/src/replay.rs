@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
+pub mod counter;
 mod stretch;
 
 use alloc::boxed::Box;
 
 use pages::Primitives;
-use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, Uprr};
+use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, UserRegisters};
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
 use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
-use crate::arch::{cache, machine, watchdog};
-use crate::counter::{Counting, stop_kind};
-use crate::decode;
-use crate::linux::fallible::{self, Exhausted};
+use crate::arch::{cache, decode, machine, watchdog};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{Frame, OutOfFrames};
-use crate::mem::phys;
 use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
+use crate::mem::{code, phys};
+
+use self::counter::{Counting, stop_kind};
 
 /// Frames that a process reserves for the copies of its written pages.
 pub fn reserve(policy: &Policy) -> usize {
@@ -26,8 +27,8 @@ pub fn reserve(policy: &Policy) -> usize {
 }
 
 /// Places for an engine's states.
-pub fn states() -> Result<[Box<Uprr>; STATES], Exhausted> {
-    let place = || fallible::boxed(Uprr::new(0, 0));
+pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
+    let place = || fallible::boxed(UserRegisters::new(0, 0));
     Ok([place()?, place()?, place()?, place()?, place()?])
 }
 
@@ -101,13 +102,13 @@ impl KernelMachine {
 impl Machine for KernelMachine {
     type Frame = Frame;
     type Entry = Slot;
-    type State = Box<Uprr>;
+    type State = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
@@ -124,7 +125,7 @@ impl Machine for KernelMachine {
     }
 
     #[inline(always)]
-    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
         if self.counting.other.is_some() {
             return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
@@ -144,7 +145,7 @@ impl Machine for KernelMachine {
     }
 
     fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&self.space, rip)
+        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {
@@ -152,12 +153,12 @@ impl Machine for KernelMachine {
     }
 
     #[inline]
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         context::copy(from, to, &self.primitives);
     }
 
     #[inline]
-    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
         context::is_same(a, b, &self.primitives)
     }
 

@@ -27,7 +27,7 @@ use alloc::string::String;
 
 use wire::end::End;
 
-use crate::channel;
+use crate::arch::channel;
 use crate::replay::Platform;
 use fixture::Fixture;
 

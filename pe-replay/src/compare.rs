@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The closed list of what two runs must agree on.
 //!
-//! Both sides are in the normal form ([`Uprr::normalize`]). Each entry of the
+//! Both sides are in the normal form ([`UserRegisters::normalize`]). Each entry of the
 //! list has a test of its own below, which fails when the entry is left out.
 
 use core::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inject::GPR_NAMES;
 use crate::stop::Delimiter;
-use crate::uprr::{Uprr, xsave};
+use crate::user::{UserRegisters, xsave};
 
 /// One compared field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +162,7 @@ impl fmt::Display for Difference {
 #[derive(Clone, Copy, Debug)]
 pub struct RunResult<'a> {
     /// The registers, in the normal form.
-    pub uprr: &'a Uprr,
+    pub user: &'a UserRegisters,
     /// What ended the run.
     pub delimiter: Delimiter,
     /// Its instructions.
@@ -184,7 +184,7 @@ pub(crate) fn details(delimiter: Delimiter) -> (u64, u64, u64) {
 /// The first field on which two runs differ, memory apart; fields that `skip`
 /// names are passed over, which only tests and mutants ask for.
 pub fn first_difference(a: RunResult, b: RunResult, skip: Option<Field>) -> Option<Difference> {
-    if a.uprr == b.uprr && a.delimiter == b.delimiter && a.count == b.count {
+    if a.user == b.user && a.delimiter == b.delimiter && a.count == b.count {
         return None;
     }
     let mut found = None;
@@ -198,7 +198,7 @@ pub fn first_difference(a: RunResult, b: RunResult, skip: Option<Field>) -> Opti
     check(Field::Delimiter, x_kind, y_kind);
     check(Field::ErrorCode, x_error, y_error);
     check(Field::FaultAddress, x_address, y_address);
-    let (x, y) = (a.uprr, b.uprr);
+    let (x, y) = (a.user, b.user);
     check(Field::Rip, x.rip, y.rip);
     check(Field::Count, a.count, b.count);
     for (index, (first, second)) in x.gprs().into_iter().zip(y.gprs()).enumerate() {

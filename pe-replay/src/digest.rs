@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::compare;
 use crate::stop::Delimiter;
-use crate::uprr::{Uprr, xsave};
+use crate::user::{UserRegisters, xsave};
 
 /// What a PE left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Digest {
     /// The digest of an end and what is there then. `registers` are in the normal form; of
     /// each page written there are its address and the XXH3 of its content.
     pub fn new(
-        registers: &Uprr,
+        registers: &UserRegisters,
         delimiter: Delimiter,
         count: u64,
         pages: impl Iterator<Item = (u64, u128)>,
@@ -78,7 +78,7 @@ impl fmt::Display for Digest {
     }
 }
 
-fn state(registers: &Uprr, delimiter: Delimiter, count: u64) -> u128 {
+fn state(registers: &UserRegisters, delimiter: Delimiter, count: u64) -> u128 {
     let (kind, error, address) = compare::details(delimiter);
     let mut bytes = [0; STATE_LEN];
     let (words, extended) = bytes.split_at_mut(8 * WORDS);

@@ -9,7 +9,7 @@ use pmu::Margin;
 
 use crate::compare::Difference;
 use crate::digest::Digest;
-use crate::events::Events;
+use crate::events::Work;
 use crate::inject::Injection;
 use crate::inject::MAX_INJECTIONS;
 use crate::inside::Inside;
@@ -20,7 +20,7 @@ use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::{Flush, MAX_DIVERGENCES, Mode, Policy};
 use crate::registers::{Registers, STATES};
 use crate::stop::Delimiter;
-use crate::uprr::Uprr;
+use crate::user::UserRegisters;
 use crate::written::WrittenSet;
 
 mod diagnose;
@@ -113,7 +113,7 @@ pub struct Engine<M: Machine> {
     entered: Option<u64>,
     account: Account,
     /// What the machine was made to do, since the first PE.
-    pub events: Events,
+    pub events: Work,
     /// Where time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
@@ -149,7 +149,7 @@ impl<M: Machine> Engine<M> {
             sequence: 0,
             entered: None,
             account: Account::default(),
-            events: Events::default(),
+            events: Work::default(),
             watch: Stopwatch::start(now),
         }
     }
@@ -166,12 +166,12 @@ impl<M: Machine> Engine<M> {
     }
 
     /// The committed state, in the normal form after a PE.
-    pub fn state(&self) -> &Uprr {
+    pub fn state(&self) -> &UserRegisters {
         self.registers.start()
     }
 
     /// The committed state, to be changed between PEs.
-    pub fn state_mut(&mut self) -> &mut Uprr {
+    pub fn state_mut(&mut self) -> &mut UserRegisters {
         self.registers.start_mut()
     }
 

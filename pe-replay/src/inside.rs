@@ -7,7 +7,7 @@
 use crate::life::Run;
 use crate::machine::Machine;
 use crate::registers::Registers;
-use crate::uprr::Uprr;
+use crate::user::UserRegisters;
 use crate::written::WrittenSet;
 
 /// A saved state.
@@ -42,7 +42,7 @@ pub struct Inside<'a, M: Machine> {
 
 impl<M: Machine> Inside<'_, M> {
     /// A saved state. Which of them hold something depends on the phase.
-    pub fn stored(&mut self, which: Stored) -> &mut Uprr {
+    pub fn stored(&mut self, which: Stored) -> &mut UserRegisters {
         match which {
             Stored::Start => self.registers.saved_mut(false),
             Stored::Shadow => self.registers.saved_mut(true),

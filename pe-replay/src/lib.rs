@@ -30,7 +30,7 @@
 //!
 //! # Where to find what
 //!
-//! - [`uprr`]: the registers of a process and their normal form
+//! - [`user`]: the registers of a process and their normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
 //! - [`life`]: the life of a PE as a sans-I/O state machine
@@ -58,13 +58,14 @@ pub mod phases;
 pub mod policy;
 mod registers;
 pub mod stop;
-pub mod uprr;
+pub mod user;
+
 mod written;
 
 pub use compare::{Difference, Field};
 pub use digest::Digest;
 pub use drive::{Engine, Outcome};
-pub use events::Events;
+pub use events::Work;
 pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use inside::{Inside, Stored};
 pub use life::Run;
@@ -73,5 +74,5 @@ pub use mutation::Mutation;
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use registers::STATES;
-pub use stop::{Begun, Cause, Delimiter, DelimiterKind, Span, Stop};
-pub use uprr::Uprr;
+pub use stop::{Begun, Cause, Delimiter, Span, Stop};
+pub use user::UserRegisters;

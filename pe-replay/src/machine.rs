@@ -9,7 +9,7 @@ use pmu::exact::{Decoder, Instruction};
 use crate::inside::Inside;
 use crate::life::{Event, Phase};
 use crate::stop::{Begun, Stop};
-use crate::uprr::Uprr;
+use crate::user::UserRegisters;
 
 /// How user mode is to be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,16 +84,16 @@ pub trait Machine {
     type Entry: Copy;
     /// Where a saved state lives. States change roles all the time; so that none is copied for
     /// that, the places do.
-    type State: DerefMut<Target = Uprr>;
+    type State: DerefMut<Target = UserRegisters>;
 
     /// The time, in the counter's unit.
     fn now(&mut self) -> u64;
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop;
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop;
     /// [Enters](Self::enter) with [`Order::begin`]. Nearly all entries are such.
     #[inline]
-    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
         Begun::Otherwise(self.enter(Some(source), state, Order::begin(budget)))
     }
     /// The instruction at `rip`; one that cannot be read is nothing special. Of those
@@ -110,12 +110,12 @@ pub trait Machine {
     /// Gives a frame back to the pool.
     fn release(&mut self, frame: Self::Frame);
     /// Copies a state.
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         to.clone_from(from);
     }
     /// Whether two states are the same in every byte, also in those that do not
     /// count; to say no where only such bytes differ is allowed, and costs time.
-    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
         a == b
     }
     /// Copies a frame.

@@ -2,9 +2,11 @@
 //! Where the time of a PE goes: disjoint phases that sum exactly to the total.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// A part of the work on a PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Run 1, from user entry to stop, bias removed.
     FirstRun,
@@ -26,29 +28,11 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order in which they are printed.
-    pub const ALL: [Self; 8] = [
-        Self::FirstRun,
-        Self::Treatment,
-        Self::Restart,
-        Self::Flush,
-        Self::SecondRun,
-        Self::ThirdRun,
-        Self::VerifyCommit,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 8] = *Self::VARIANTS.first_chunk().unwrap();
 
     /// The name used in summaries and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::FirstRun => "first_run",
-            Self::Treatment => "treatment",
-            Self::Restart => "restart",
-            Self::Flush => "flush",
-            Self::SecondRun => "second_run",
-            Self::ThirdRun => "third_run",
-            Self::VerifyCommit => "verify_commit",
-            Self::Other => "other",
-        }
+        self.into()
     }
 }
 

@@ -3,9 +3,11 @@
 //! compared, what follows a difference, and the bounds.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// How often each PE is executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Mode {
     /// Once, with the same PE boundaries but without tracking and comparison.
     Off,
@@ -18,16 +20,13 @@ pub enum Mode {
 impl Mode {
     /// The name used on the command line, in summaries and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Dual => "dual",
-            Self::Triple => "triple",
-        }
+        self.into()
     }
 }
 
 /// What follows when two runs of a PE differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Recovery {
     /// The PE starts again.
     Restart,
@@ -39,15 +38,13 @@ pub enum Recovery {
 impl Recovery {
     /// The name used on the command line, in summaries and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Vote => "vote",
-        }
+        self.into()
     }
 }
 
 /// How the pages that two runs wrote are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Comparison {
     /// Byte by byte: each run has its own copy of every written page.
     Bytes,
@@ -64,36 +61,32 @@ pub enum Comparison {
 impl Comparison {
     /// The name used on the command line, in summaries and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Bytes => "bytes",
-            Self::Hash => "hash",
-        }
+        self.into()
     }
 }
 
 /// When the caches are flushed, so that no run reuses a damaged line of the one
 /// before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 pub enum Flush {
     /// Never.
+    #[strum(serialize = "none")]
     Never,
     /// Between the runs, the lines of the pages that were written or read.
+    #[strum(serialize = "clflush")]
     Lines,
     /// Between the runs, all caches (WBINVD).
+    #[strum(serialize = "wbinvd")]
     All,
     /// Only before a PE is executed again: all caches.
+    #[strum(serialize = "retry")]
     Retry,
 }
 
 impl Flush {
     /// The name used on the command line, in summaries and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Never => "none",
-            Self::Lines => "clflush",
-            Self::All => "wbinvd",
-            Self::Retry => "retry",
-        }
+        self.into()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::compare::{self, Difference, RunResult};
 use crate::life::Run;
 use crate::machine::Machine;
 use crate::stop::Delimiter;
-use crate::uprr::Uprr;
+use crate::user::UserRegisters;
 
 /// How many states are saved.
 pub const STATES: usize = 2 + Run::ALL.len();
@@ -31,20 +31,20 @@ pub struct Registers<P> {
     shadowed: bool,
 }
 
-impl<P: DerefMut<Target = Uprr>> Registers<P> {
+impl<P: DerefMut<Target = UserRegisters>> Registers<P> {
     pub fn new([start, shadow, first, second, third]: [P; STATES], shadowed: bool) -> Self {
         Self { start, shadow, results: [first, second, third], touched: true, shadowed }
     }
 
     /// UPRR0; between PEs, *the* state.
     #[inline]
-    pub fn start(&self) -> &Uprr {
+    pub fn start(&self) -> &UserRegisters {
         &self.start
     }
 
     /// To change it between PEs.
     #[inline]
-    pub fn start_mut(&mut self) -> &mut Uprr {
+    pub fn start_mut(&mut self) -> &mut UserRegisters {
         self.touched = true;
         &mut self.start
     }
@@ -70,7 +70,7 @@ impl<P: DerefMut<Target = Uprr>> Registers<P> {
     }
 
     /// One of the two copies of UPRR0, for a fault to be injected.
-    pub fn saved_mut(&mut self, shadow: bool) -> &mut Uprr {
+    pub fn saved_mut(&mut self, shadow: bool) -> &mut UserRegisters {
         if shadow { &mut self.shadow } else { &mut self.start }
     }
 
@@ -79,23 +79,23 @@ impl<P: DerefMut<Target = Uprr>> Registers<P> {
         if !self.shadowed {
             return None;
         }
-        let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
+        let plain = |user| RunResult { user, delimiter: Delimiter::Limit, count: 0 };
         compare::first_difference(plain(&self.start), plain(&self.shadow), None)
     }
 
     #[inline]
-    pub fn of(&self, run: Run) -> &Uprr {
+    pub fn of(&self, run: Run) -> &UserRegisters {
         &self.results[run as usize]
     }
 
     #[inline]
-    pub fn of_mut(&mut self, run: Run) -> &mut Uprr {
+    pub fn of_mut(&mut self, run: Run) -> &mut UserRegisters {
         &mut self.results[run as usize]
     }
 
     /// Where a run starts from, and what it leaves its registers in.
     #[inline]
-    pub fn source_and_result(&mut self, run: Run) -> (&Uprr, &mut Uprr) {
+    pub fn source_and_result(&mut self, run: Run) -> (&UserRegisters, &mut UserRegisters) {
         let source = match run {
             Run::First | Run::Third => &self.start,
             Run::Second => &self.shadow,

@@ -137,51 +137,6 @@ pub enum Delimiter {
     Watchdog,
 }
 
-/// Delimiters as they are counted and printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum DelimiterKind {
-    /// A system call.
-    Syscall,
-    /// A page fault that the kernel resolved or that ended the program.
-    PageFault,
-    /// Another exception.
-    Exception,
-    /// IN, OUT, INS or OUTS.
-    PortIo,
-    /// RDTSC or RDTSCP.
-    Rdtsc,
-    /// The instruction limit.
-    Limit,
-    /// The dirty-frame limit.
-    DirtyLimit,
-}
-
-impl DelimiterKind {
-    /// All kinds, in the order in which they are printed.
-    pub const ALL: [Self; 7] = [
-        Self::Syscall,
-        Self::PageFault,
-        Self::Exception,
-        Self::PortIo,
-        Self::Rdtsc,
-        Self::Limit,
-        Self::DirtyLimit,
-    ];
-
-    /// The name used in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Syscall => "syscall",
-            Self::PageFault => "page_fault",
-            Self::Exception => "exception",
-            Self::PortIo => "port_io",
-            Self::Rdtsc => "rdtsc",
-            Self::Limit => "limit",
-            Self::DirtyLimit => "dirty_limit",
-        }
-    }
-}
-
 impl Delimiter {
     /// The delimiter that a stop stands for, the tracker's own faults apart.
     #[inline]
@@ -197,19 +152,6 @@ impl Delimiter {
             // is a debug exception like any other.
             Cause::Breakpoint => Self::Exception { vector: vector::DEBUG, error: 0 },
             Cause::Watchdog => Self::Watchdog,
-        }
-    }
-
-    /// The kind, as far as it is known without decoding the instruction: port
-    /// I/O and RDTSC come as general-protection exceptions.
-    #[inline]
-    pub fn kind(self) -> DelimiterKind {
-        match self {
-            Self::Syscall => DelimiterKind::Syscall,
-            Self::PageFault { .. } => DelimiterKind::PageFault,
-            Self::Exception { .. } | Self::Watchdog => DelimiterKind::Exception,
-            Self::Limit => DelimiterKind::Limit,
-            Self::DirtyLimit { .. } => DelimiterKind::DirtyLimit,
         }
     }
 }

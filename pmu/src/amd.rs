@@ -9,7 +9,7 @@
 //!
 //! Events are the families' own; one that is not known is refused.
 
-use core::fmt;
+use displaydoc::Display;
 
 use crate::back_end::{Lateness, Unkept};
 use crate::overflow::{Overflow, Vendor, family_and_model, is_virtual, keeps};
@@ -24,25 +24,20 @@ const TOP: u64 = 1 << (WIDTH - 1);
 /// Zen, Zen+ and Zen 2, which execute locked instructions on speculation.
 const ZEN: u32 = 0x17;
 
-/// Why there is no such counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no such counter. As text: the first line of each description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
+#[ignore_extra_doc_attributes]
 pub enum Absent {
-    /// Another vendor's processor.
+    /// not an AMD processor
     Vendor,
-    /// Before family 15h: no core counters at C001_0200h.
+    /// CPUID announces neither PerfMonV2 nor core counters
+    ///
+    /// Before family 15h there are no core counters at C001_0200h.
     NoCoreCounters,
-    /// A family of which it is not known what event C0h counts.
+    /// family {0:X}H is not known
+    ///
+    /// It is not known what event C0h counts there.
     Unknown(u32),
-}
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vendor => write!(f, "not an AMD processor"),
-            Self::NoCoreCounters => write!(f, "CPUID announces neither PerfMonV2 nor core counters"),
-            Self::Unknown(family) => write!(f, "family {family:X}H is not known"),
-        }
-    }
 }
 
 /// Core counter 0 of one logical processor.

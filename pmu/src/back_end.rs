@@ -5,6 +5,8 @@
 //! user mode adds to it. What that is, [`crate::check`] finds out, and
 //! [`Counter`](crate::Counter) takes it off.
 
+use displaydoc::Display;
+
 /// Why user mode was left, as far as it matters for the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopKind {
@@ -79,8 +81,8 @@ pub enum Lateness {
     Unbounded(u32),
 }
 
-/// A register did not keep what was written to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// {register}: wrote {wrote:#x}, read {read:#x}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
 pub struct Unkept {
     /// Its name in the manual.
     pub register: &'static str,
@@ -90,12 +92,24 @@ pub struct Unkept {
     pub read: u64,
 }
 
+/// What a counter does in System Management Mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
+pub enum Freezing {
+    /// the counter cannot be told to stand still in it
+    #[default]
+    Absent,
+    /// the counter stands still in it
+    Kept,
+    /// the counter was told to stand still in it, and does not
+    Refused,
+}
+
 /// How a counter stands to System Management Mode, into which firmware takes the
 /// processor unasked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Smm {
-    /// Whether the counter stands still in it; none if it cannot be told to.
-    pub frozen: Option<bool>,
+    /// What the counter does in it.
+    pub freezing: Freezing,
     /// How often the processor has been there; none if it does not say.
     pub interrupts: Option<u64>,
 }

@@ -49,7 +49,9 @@ mod interrupts;
 mod report;
 mod steps;
 
-pub use report::{Check, Measured, Report, Row, Verdict};
+pub use report::{Check, Measured, Report, Row, Seen, Verdict};
+
+use strum::VariantArray as _;
 
 use crate::back_end::{BackEnd, Lateness, Reading, Smm, StopKind, Stopped};
 use crate::counter::{Calibration, Counter};
@@ -91,11 +93,7 @@ impl Trial<'_> {
     /// overflowing.
     fn whole(&mut self, block: Block) -> Result<(Sample, Reading), Failure> {
         let (sample, reading) = self.execute(block, self.counter.back_end.longest())?;
-        if sample.kind == block.end() {
-            Ok((sample, reading))
-        } else {
-            Err(Measured::Uncalled { own: reading.own })
-        }
+        if sample.kind == block.end() { Ok((sample, reading)) } else { Err(uncalled(reading)) }
     }
 
     /// A block to its own end, however often the counter interrupts it, the first
@@ -115,6 +113,11 @@ impl Trial<'_> {
     }
 }
 
+/// What an interrupt is that nothing called for.
+fn uncalled(reading: Reading) -> Failure {
+    if reading.own { Measured::Premature } else { Measured::Uncalled }
+}
+
 /// Interrupts inside one block, at most.
 const RESUMES: u32 = 1_000;
 
@@ -129,7 +132,7 @@ pub fn run<'a>(counter: &'a mut Counter<dyn BackEnd + 'a>, workbench: &'a mut dy
     let before = counter.back_end.smm();
     let mut trial = Trial { counter, workbench };
     let mut report = Report::default();
-    for check in Check::ALL {
+    for &check in Check::VARIANTS {
         let outcome = trial.perform(check, before);
         let counts = check != Check::Moves || outcome.is_ok();
         report.add(check, outcome);

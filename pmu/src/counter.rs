@@ -8,13 +8,16 @@
 //! with everything that entering and leaving user mode adds already taken off
 //! (the [`Biases`], which calibration measures).
 
-use core::fmt;
+use displaydoc::Display;
 
 use crate::back_end::{BackEnd, Entry, Reading, StopKind, Stopped};
 use crate::skid::{Margin, Skid};
 
-/// What a stretch counts beyond its user instructions, by what ended it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// interrupt {counter:+}, fault {fault:+}, #DB {debug:+}, system call {syscall:+}
+///
+/// So much a stretch counts beyond its user instructions, by what ended it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
+#[ignore_extra_doc_attributes]
 pub struct Biases {
     /// The counter's interrupt.
     pub counter: i64,
@@ -42,13 +45,6 @@ impl Biases {
     #[inline]
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
         (raw as i64).wrapping_sub(self.of(kind)).max(0) as u64
-    }
-}
-
-impl fmt::Display for Biases {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { counter, fault, debug, syscall } = self;
-        write!(f, "interrupt {counter:+}, fault {fault:+}, #DB {debug:+}, system call {syscall:+}")
     }
 }
 

@@ -87,54 +87,42 @@ pub struct Detection<R> {
 /// Tries Intel's counter, AMD's, virtual time and single steps, in this order. An
 /// overflow interrupts with `vector`.
 pub fn detect<R: Registers>(registers: R, vector: u8, workbench: &mut dyn Workbench) -> Detection<R> {
-    let (registers, intel) = match Intel::new(registers, vector) {
-        Ok(back_end) => {
-            let mut counter = Counter::new(back_end);
-            let report = check::run(&mut counter, workbench);
-            match report.refusal() {
-                None => return taken(Chosen::Intel(counter), report, [None; 3]),
-                Some(&row) => {
-                    let name = counter.back_end.name();
-                    (counter.back_end.release(), Refusal { name, reason: Reason::Failed(row) })
-                }
-            }
-        }
-        Err((registers, absent)) => {
-            (registers, Refusal { name: "Intel fixed counter 0", reason: Reason::Intel(absent) })
-        }
-    };
-    let amd = match Amd::new(registers, vector) {
-        Ok(back_end) => {
-            let mut counter = Counter::new(back_end);
-            let report = check::run(&mut counter, workbench);
-            match report.refusal() {
-                None => return taken(Chosen::Amd(counter), report, [Some(intel), None, None]),
-                Some(&row) => {
-                    let name = counter.back_end.name();
-                    counter.back_end.release();
-                    Refusal { name, reason: Reason::Failed(row) }
-                }
-            }
-        }
-        Err((_, absent)) => Refusal { name: "AMD core counter 0", reason: Reason::Amd(absent) },
-    };
-    let reason = match VirtualTime::calibrate(workbench) {
+    let mut refusals = [None; 3];
+    let mut refuse = |index: usize, name, reason| refusals[index] = Some(Refusal { name, reason });
+    let registers = match Intel::new(registers, vector).map(Counter::new) {
         Ok(mut counter) => {
             let report = check::run(&mut counter, workbench);
-            match report.refusal() {
-                None => {
-                    return taken(Chosen::VirtualTime(counter), report, [Some(intel), Some(amd), None]);
-                }
-                Some(&row) => Reason::Failed(row),
-            }
+            let Some(&row) = report.refusal() else {
+                return Detection { chosen: Chosen::Intel(counter), report, refusals };
+            };
+            refuse(0, counter.back_end.name(), Reason::Failed(row));
+            counter.back_end.release()
         }
-        Err(fault) => Reason::VirtualTime(fault),
+        Err((registers, absent)) => {
+            refuse(0, "Intel fixed counter 0", Reason::Intel(absent));
+            registers
+        }
     };
-    let virtual_time = Refusal { name: "virtual time", reason };
-    let refusals = [Some(intel), Some(amd), Some(virtual_time)];
-    taken(Chosen::Stepping(Counter::new(Stepping)), Report::default(), refusals)
-}
-
-fn taken<R>(chosen: Chosen<R>, report: Report, refusals: [Option<Refusal>; 3]) -> Detection<R> {
-    Detection { chosen, report, refusals }
+    match Amd::new(registers, vector).map(Counter::new) {
+        Ok(mut counter) => {
+            let report = check::run(&mut counter, workbench);
+            let Some(&row) = report.refusal() else {
+                return Detection { chosen: Chosen::Amd(counter), report, refusals };
+            };
+            refuse(1, counter.back_end.name(), Reason::Failed(row));
+            counter.back_end.release();
+        }
+        Err((_, absent)) => refuse(1, "AMD core counter 0", Reason::Amd(absent)),
+    }
+    match VirtualTime::calibrate(workbench) {
+        Ok(mut counter) => {
+            let report = check::run(&mut counter, workbench);
+            let Some(&row) = report.refusal() else {
+                return Detection { chosen: Chosen::VirtualTime(counter), report, refusals };
+            };
+            refuse(2, "virtual time", Reason::Failed(row));
+        }
+        Err(fault) => refuse(2, "virtual time", Reason::VirtualTime(fault)),
+    }
+    Detection { chosen: Chosen::Stepping(Counter::new(Stepping)), report: Report::default(), refusals }
 }

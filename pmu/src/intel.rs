@@ -8,9 +8,9 @@
 //! Being architectural, it is the same on all models; what is not is used on known
 //! ones only (MSR_SMI_COUNT).
 
-use core::fmt;
+use displaydoc::Display;
 
-use crate::back_end::{Lateness, Smm, Unkept};
+use crate::back_end::{Freezing, Lateness, Smm, Unkept};
 use crate::overflow::{Overflow, Vendor, family_and_model, is_virtual, keeps};
 use crate::registers::Registers;
 use crate::registers::intel::*;
@@ -23,35 +23,24 @@ const LEAST_WIDTH: u8 = 32;
 const VENDOR: [u32; 3] =
     [u32::from_le_bytes(*b"Genu"), u32::from_le_bytes(*b"ineI"), u32::from_le_bytes(*b"ntel")];
 
-/// Why there is no such counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no such counter. As text: the first line of each description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
+#[ignore_extra_doc_attributes]
 pub enum Absent {
-    /// CPUID has no leaf 0AH, or it is empty.
+    /// CPUID leaf 0AH is empty
     NoLeaf,
-    /// Another vendor's processor, which has the leaf, but no history.
+    /// not an Intel processor
+    ///
+    /// Another vendor's processor has the leaf, but no history.
     Vendor,
+    /// performance monitoring version {0}, at least 2 is needed
+    ///
     /// Version 1 has no fixed counters and no global registers.
     Version(u8),
-    /// No fixed counter.
+    /// CPUID leaf 0AH announces no fixed counter
     NoFixedCounter,
-    /// The counter is too narrow for any use, in bits.
+    /// the fixed counters have {0} bits, at least 32 are needed
     Narrow(u8),
-}
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLeaf => write!(f, "CPUID leaf 0AH is empty"),
-            Self::Vendor => write!(f, "not an Intel processor"),
-            Self::Version(version) => {
-                write!(f, "performance monitoring version {version}, at least 2 is needed")
-            }
-            Self::NoFixedCounter => write!(f, "CPUID leaf 0AH announces no fixed counter"),
-            Self::Narrow(width) => {
-                write!(f, "the fixed counters have {width} bits, at least {LEAST_WIDTH} are needed")
-            }
-        }
-    }
 }
 
 /// Fixed counter 0 of one logical processor.
@@ -199,8 +188,12 @@ impl Vendor for Architectural {
     }
 
     fn smm(&self, registers: &mut impl Registers) -> Smm {
-        let frozen = registers.read_msr(DEBUGCTL) & DEBUGCTL_FREEZE_IN_SMM != 0;
+        let freezing = match registers.read_msr(DEBUGCTL) & DEBUGCTL_FREEZE_IN_SMM {
+            _ if !self.freezes_in_smm => Freezing::Absent,
+            0 => Freezing::Refused,
+            _ => Freezing::Kept,
+        };
         let count = self.counts_smis.then(|| registers.read_msr(SMI_COUNT) & 0xffff_ffff);
-        Smm { frozen: self.freezes_in_smm.then_some(frozen), interrupts: count }
+        Smm { freezing, interrupts: count }
     }
 }

@@ -275,7 +275,7 @@ pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use back_end::{BackEnd, Entry, Reading, Repeats, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Freezing, Reading, Repeats, StopKind, Stopped};
 pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! How late overflow interrupts are, and how early a counter is armed for it.
 
-use core::fmt;
+use displaydoc::Display;
 
 use crate::back_end::Lateness;
 
@@ -9,8 +9,11 @@ use crate::back_end::Lateness;
 /// [`crate::exact::PATIENCE`].
 pub const ROOM: u64 = 64;
 
-/// The lateness that was measured, in instructions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// {samples} interrupts {least} to {largest} late, 99 of 100 at most {common}
+///
+/// This is the lateness that was measured, in instructions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
+#[ignore_extra_doc_attributes]
 pub struct Skid {
     /// Interrupts that it was measured on.
     pub samples: u32,
@@ -22,8 +25,11 @@ pub struct Skid {
     pub largest: u64,
 }
 
-/// How much earlier than a target a counter is armed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// {far}, {near} in tight loops
+///
+/// So much earlier than a target a counter is armed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
+#[ignore_extra_doc_attributes]
 pub struct Margin {
     /// From afar: no interrupt is that late.
     pub far: u64,
@@ -61,13 +67,6 @@ impl Skid {
             common: self.common.max(other.common),
             largest: self.largest.max(other.largest),
         }
-    }
-}
-
-impl fmt::Display for Skid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, least, common, largest } = self;
-        write!(f, "{samples} interrupts {least} to {largest} late, 99 of 100 at most {common}")
     }
 }
 

@@ -7,6 +7,8 @@
 //! count the kernel's own instructions; those between the time stamps and user
 //! mode are the bias.
 
+use displaydoc::Display;
+
 use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
 use crate::constant::Constant;
 use crate::counter::{Calibration, Counter};
@@ -33,39 +35,25 @@ pub struct VirtualTime {
 /// Virtual time, calibrated: lead and biases are in ticks, which are instructions.
 pub type Clock = Counter<VirtualTime>;
 
-/// Why virtual time is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why virtual time is not trusted. As text: the description of the variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
 pub enum Fault {
-    /// It does not move, or its interrupt does not come.
+    /// time does not move with the instructions, or the timer is dead
     Dead,
-    /// Known blocks do not show the same bias every time.
+    /// known blocks take {least} to {most} ticks more than their instructions
     Spread {
         /// Smallest bias seen.
         least: i64,
         /// Largest bias seen.
         most: i64,
     },
-    /// It does not stop where it was told to.
+    /// stopped after {seen} instructions instead of {asked}
     Inexact {
         /// Instructions asked for.
         asked: u64,
         /// Instructions executed.
         seen: u64,
     },
-}
-
-impl core::fmt::Display for Fault {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Dead => write!(f, "time does not move with the instructions, or the timer is dead"),
-            Self::Spread { least, most } => {
-                write!(f, "known blocks take {least} to {most} ticks more than their instructions")
-            }
-            Self::Inexact { asked, seen } => {
-                write!(f, "stopped after {seen} instructions instead of {asked}")
-            }
-        }
-    }
 }
 
 fn constant(constant: &Constant) -> Result<i64, Fault> {

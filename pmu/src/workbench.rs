@@ -3,6 +3,9 @@
 //!
 //! The crate has no user mode: whoever calibrates a counter executes the blocks.
 
+use displaydoc::Display;
+use strum::VariantArray;
+
 use crate::back_end::{Entry, StopKind};
 
 /// The largest `after` of a [`Block`].
@@ -10,37 +13,31 @@ pub const MAX_AFTER: u8 = 16;
 /// Instructions of a [`Block::Trapped`] behind its first one, SYSCALL apart.
 pub const TRAILING: u8 = 3;
 
-/// An instruction to be executed under the trap flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An instruction to be executed under the trap flag. As text: the first line of its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, VariantArray)]
+#[ignore_extra_doc_attributes]
 pub enum Trapped {
-    /// One that is nothing special.
+    /// plain
     Plain,
-    /// MOV SS, which holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
+    /// MOV SS
+    ///
+    /// It holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
     /// In 64-bit mode there is no POP SS.
     Shadow,
-    /// PAUSE, which does so under QEMU.
+    /// PAUSE
+    ///
+    /// Under QEMU it holds #DB back, too.
     Pause,
-    /// PUSHF; the instruction behind it pops what it stored into a register.
+    /// PUSHF
+    ///
+    /// The instruction behind it pops what it stored into a register.
     Flags,
 }
 
 impl Trapped {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Shadow, Self::Pause, Self::Flags];
-
     /// Whether a single step may take the next instruction along.
     pub fn may_swallow(self) -> bool {
         matches!(self, Self::Shadow | Self::Pause)
-    }
-
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Shadow => "MOV SS",
-            Self::Pause => "PAUSE",
-            Self::Flags => "PUSHF",
-        }
     }
 }
 

@@ -11,9 +11,9 @@ use wire::end::Totals;
 use super::case::Case;
 use super::grid::frames_a_pe;
 use super::runner::Results;
-use super::table::{Align, Table, grouped, ratio};
 use super::workload::{LIGHT, STEADY, Workload};
-use crate::machine::Processor;
+use crate::emulator::Processor;
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 const DUAL: Policy = Policy::DEFAULT;
 const OFF: Policy = Policy { mode: Mode::Off, ..Policy::DEFAULT };

@@ -10,11 +10,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use wire::counter::CounterChoice;
 
-use super::table::{Align, Table, ratio};
-use crate::artifacts;
-use crate::machine::{self, Silent, meter};
-use crate::request::Request;
-use crate::verdict::Ending;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Silent};
+use crate::host::meter;
+use crate::outcome::table::{Align, Table, ratio};
+use crate::workload::artifacts;
+use crate::workload::request::Request;
 
 /// The most that a boot with virtual time may cost, in boots of an empty guest.
 const MOST: f64 = 2.5;
@@ -99,7 +100,7 @@ fn once(kind: &Kind, request: &Request, kernel: &Path, empty: &Path) -> Result<f
         None => empty.to_owned(),
     };
     meter::take();
-    let finished = machine::boot(&request.boot(kernel)?, &mut Silent)?;
+    let finished = emulator::boot(&request.boot(kernel)?, &mut Silent)?;
     let spent = meter::take();
     // What has no kernel leaves no record.
     let expected = match kind.counter {

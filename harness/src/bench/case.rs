@@ -7,7 +7,7 @@ use std::fmt;
 use pe_replay::{Mode, Policy};
 use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 
-use crate::machine::Processor;
+use crate::emulator::Processor;
 
 /// The program whose processes take turns.
 pub const LOOPS: &str = "bench-loops";

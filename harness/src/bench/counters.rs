@@ -8,8 +8,8 @@ use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 
 use super::case::{Case, named};
 use super::runner::{Measured, Results};
-use super::table::{Align, Table, grouped, ratio};
 use super::workload::{COMPUTE, MIXED, SYSCALL, Workload};
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 /// The emulated counters.
 pub const COUNTERS: [(&str, CounterChoice); 2] =

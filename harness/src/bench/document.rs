@@ -5,14 +5,16 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use crate::input::{self, Bound};
+use crate::host::input::{self, Bound};
 
+/// The bound of a document that tables are put into.
+const BOUND: Bound = Bound { most: 16 << 20, of: "a document" };
 const START: &str = "<!-- bench -->\n";
 const END: &str = "<!-- end of bench -->\n";
 
 /// A document with `text` between its two marks.
 pub fn with(path: &Path, text: &str) -> Result<String> {
-    let document = String::from_utf8(input::read(path, Bound::DOCUMENT)?).map_err(|_| unmarked(path))?;
+    let document = String::from_utf8(input::read(path, BOUND)?).map_err(|_| unmarked(path))?;
     replaced(&document, text).ok_or_else(|| unmarked(path))
 }
 
@@ -36,8 +38,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::artifacts;
     use crate::bench::grid;
+    use crate::workload::artifacts;
 
     #[test]
     fn the_benches_readme_holds_the_present_columns() {

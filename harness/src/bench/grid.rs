@@ -7,11 +7,11 @@ use wire::end::Totals;
 
 use super::Case;
 use super::runner::{Measured, Results};
-use super::table::{Align, Table, grouped, ratio};
 use super::workload::Workload;
-use crate::json;
-use crate::model::Model;
 use crate::native::{Counts, Event, Refused, per_cycle};
+use crate::outcome::json;
+use crate::outcome::model::Model;
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 /// A policy with its name in the table.
 pub struct Variant {
@@ -222,10 +222,10 @@ pub fn value(workloads: &[&Workload], variants: &[Variant], results: &Results) -
 #[cfg(test)]
 mod tests {
     use super::super::runner::tests::{measured, results};
-    use super::super::table::Style;
     use super::super::workload::QUICK;
     use super::*;
     use crate::native::counts;
+    use crate::outcome::table::Style;
 
     fn shown(native: Counts) -> (String, Value) {
         let off = QUICK.case(DEFAULT).baseline();

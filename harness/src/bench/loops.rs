@@ -3,16 +3,17 @@
 //! next: the worst that a counter with late interrupts can meet, and what bounds it.
 
 use anyhow::{Result, ensure};
-use pe_replay::{DelimiterKind, Policy};
+use pe_replay::Policy;
 use serde_json::{Value, json};
+use wire::DelimiterKind;
 use wire::counter::{CounterFaults, Lateness};
 use wire::record::{PeRecord, TraceHeader};
 
 use super::case::{Case, LOOPS, named};
 use super::counters::{COUNTERS, SEED};
 use super::runner::Results;
-use super::table::{Align, Table, grouped};
-use crate::report::DebugExceptions;
+use crate::outcome::summary::DebugExceptions;
+use crate::outcome::table::{Align, Table, grouped};
 
 /// Instructions of the program's loops, in the order of its processes.
 pub const LENGTHS: [u64; 3] = [1, 2, 7];

@@ -9,8 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::machine::qemu::QEMU;
-use crate::{artifacts, children};
+use crate::host::children;
+use crate::host::packages::command::QEMU;
+use crate::workload::artifacts;
 
 const UNKNOWN: &str = "unknown";
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::grid::frames_a_pe;
 use super::runner::Results;
-use super::table::{Align, Table, grouped, ratio};
 use super::workload::{FRESH, STEADY, Workload};
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 /// A row: what is run, and what the original measured of such a PE.
 struct Shape {

@@ -9,7 +9,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::sweep::{Curve, Point};
-use super::table::grouped;
+use crate::outcome::table::grouped;
 
 const SIZE: (u32, u32) = (900, 860);
 const FONT: &str = "sans-serif";

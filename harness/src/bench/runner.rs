@@ -18,13 +18,14 @@ use super::case::{Case, SCALING};
 use super::latency::Latency;
 use super::loops::{self, Looped};
 use super::scaling;
-use crate::machine::{self, Silent};
-use crate::model::{Cycles, Model};
+use crate::emulator::{self, Silent};
+use crate::host::console;
 use crate::native::{self, Counts, Purpose};
-use crate::report::DebugExceptions;
-use crate::request::Request;
-use crate::suite::Outcome;
-use crate::{artifacts, console};
+use crate::outcome::Outcome;
+use crate::outcome::model::{Cycles, Model};
+use crate::outcome::summary::DebugExceptions;
+use crate::workload::artifacts;
+use crate::workload::request::Request;
 
 /// Emulators at a time.
 const WORKERS: usize = 2;
@@ -159,7 +160,7 @@ impl<'a> Runner<'a> {
         request.clock = self.clock;
         let replayed = case.policy.mode != Mode::Off;
         request.injections.extend(self.inject.filter(|_| replayed));
-        let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
         let outcome = Outcome::new(self.kernel.clone(), finished);
         // Its sums have to agree.
         let summary = outcome.summary()?;

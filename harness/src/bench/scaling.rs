@@ -15,7 +15,7 @@ use wire::record::PeRecord;
 
 use super::case::{Case, SCALING};
 use super::runner::Results;
-use super::table::{Align, Table, grouped, ratio};
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 /// Twice as large, it may cost so many times as much.
 const MOST: f64 = 2.3;
@@ -187,8 +187,8 @@ pub fn value(quick: bool, results: &Results) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::runner::tests::{measured, results};
-    use super::super::table::Style;
     use super::*;
+    use crate::outcome::table::Style;
 
     #[test]
     fn a_square_fails_and_n_log_n_does_not() {

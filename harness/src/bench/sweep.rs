@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::runner::Results;
-use super::table::{Align, Table, grouped, ratio};
 use super::workload::{COMPUTE, MEMORY, MIXED, Workload};
+use crate::outcome::table::{Align, Table, grouped, ratio};
 
 /// 1, 2, 5 in each power of ten.
 const LIMITS: [u64; 13] = [

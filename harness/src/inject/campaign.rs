@@ -13,7 +13,7 @@ use super::lab::{Lab, Outcome, Trial};
 use super::random::Random;
 use super::subject::Subject;
 use super::tally::Report;
-use crate::machine::meter;
+use crate::host::meter;
 
 /// What is to be tried.
 #[derive(Clone, Debug)]

@@ -2,14 +2,14 @@
 //! What a flip did: without replay anything may happen, with it nothing may show.
 
 use anyhow::{Result, bail, ensure};
-use pe_replay::uprr::INTERRUPT_FLAG;
+use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{Comparison, Injection, Mode, Recovery, Target};
 use wire::end::End;
 
 use super::draw::Class;
 use super::lab::{Outcome, Trial};
 use super::subject::Shown;
-use crate::batch::Ended;
+use crate::outcome::batch::Ended;
 
 /// The signal that ends a program which goes on for too long.
 const SIGXCPU: u8 = 24;

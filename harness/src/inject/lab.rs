@@ -2,24 +2,21 @@
 //! Many short runs in one boot, each in its own way and with its own flips.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::{Comparison, Injection, Mode, Policy, Recovery};
-use pe_replay::{MAX_INJECTIONS, Mutation};
+use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
 use wire::clock::Clock;
 use wire::config::{Job, Recording};
 use wire::end::End;
 use wire::task::Task;
 
 use super::subject::Subject;
-use crate::batch::{self, Ended};
-use crate::clock;
-use crate::machine::{self, Silent};
-use crate::request::Request;
-use crate::verdict::Ending;
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Silent};
+use crate::outcome::batch::{self, Ended};
+use crate::workload::request::Request;
 
 /// The programs need little memory, and a machine with little starts sooner.
 pub const MEMORY_MIB: u32 = 32;
@@ -101,7 +98,7 @@ impl Lab {
         }
         let programs = programs.into_iter().map(|(name, elf)| (name.to_owned(), elf.to_vec()));
         request.contents.programs = programs.collect();
-        let finished = machine::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(self.kernel.clone())?, &mut Silent)?;
         for ended in batch::ended(&finished.streams)? {
             if let End::Refused(refusal) = ended.end() {
                 bail!("the kernel refuses to run a program: {refusal:?}");
@@ -123,24 +120,5 @@ impl Lab {
                 bail!("{ending}")
             }
         }
-    }
-}
-
-/// The command that makes the same run alone.
-impl fmt::Display for Trial<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { mode, recovery, comparison, limit, max_dirty, .. } = self.subject.bounded(self.policy);
-        write!(f, "cargo reprise run {} --memory {MEMORY_MIB}", self.subject.name())?;
-        if mode != Mode::Dual {
-            write!(f, " --mode {}", mode.name())?;
-        }
-        if recovery != Recovery::Restart {
-            write!(f, " --recovery {}", recovery.name())?;
-        }
-        if comparison != Comparison::Bytes {
-            write!(f, " --compare {}", comparison.name())?;
-        }
-        write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock::words(self.subject.clock()))?;
-        self.flips.iter().try_for_each(|flip| write!(f, " --inject {flip}"))
     }
 }

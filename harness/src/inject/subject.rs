@@ -12,12 +12,13 @@ use wire::record::Records;
 
 use super::campaign::Scope;
 use super::lab::{Lab, MEMORY_MIB, Outcome, Trial};
-use crate::batch::Ended;
-use crate::image::Image;
-use crate::machine::{self, Silent};
-use crate::request::{self, Request};
-use crate::verdict::Ending;
-use crate::{artifacts, told};
+use crate::emulator::ending::Ending;
+use crate::emulator::{self, Silent};
+use crate::outcome::batch::Ended;
+use crate::outcome::told;
+use crate::workload::artifacts;
+use crate::workload::image::Image;
+use crate::workload::request::{self, Request};
 
 /// A program, and how it is run.
 struct Plan {
@@ -180,7 +181,7 @@ impl Subject {
             Request { policy, memory_mib: MEMORY_MIB, clock: lab.clock(), ..Request::job(Job::Run) };
         request.contents.program = Some(self.elf.clone());
         request.contents.argv = vec![self.name().as_bytes().to_vec()];
-        let finished = machine::boot(&request.boot(lab.kernel().to_owned())?, &mut Silent)?;
+        let finished = emulator::boot(&request.boot(lab.kernel().to_owned())?, &mut Silent)?;
         ensure!(matches!(finished.ending, Ending::Normal(_)), "{}", finished.ending);
         let (_, records) = Records::open(&finished.streams.trace).context("the trace")?;
         records.map(|record| Ok(record.context("the trace")?.instructions)).collect()

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{Counts, Ended, Event, Refused};
-use crate::told::signal_name;
+use crate::outcome::told::signal_name;
 
 /// Width of the column of names.
 const NAME: usize = 26;

@@ -19,13 +19,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use super::become_program::{DIRECTORY, FAILURE, SESSION, STDIN, write};
 use super::counters::{Counters, Counts};
-use crate::archive::Contents;
-use crate::children::{self, KILLED, OURSELVES};
+use crate::host::children::{self, KILLED, OURSELVES};
+use crate::workload::archive::Contents;
 
 /// How long a program may take whose output is to be compared with its output elsewhere.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -85,7 +85,7 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     let begin = Instant::now();
     // That it could not be told shows in how it ends.
     let told = child.stdin.take().map(|mut stdin| stdin.write_all(b"\n"));
-    let limit = (purpose == Purpose::Compare).then(|| Limit::of(&child));
+    let limit = (purpose == Purpose::Compare).then(|| Limit::of(&child, PATIENCE));
     let ended = child.wait_with_output().context("cannot wait for the program")?;
     let elapsed = begin.elapsed();
     if limit.is_some_and(Limit::was_reached) {
@@ -100,19 +100,22 @@ pub fn start(path: &Path, contents: &Contents, purpose: Purpose) -> Result<Ended
     Ok(Ended { status, signal, stdout: ended.stdout, stderr: ended.stderr, counts, elapsed })
 }
 
-/// Kills a process that does not end in time.
+/// Kills a process that does not end in time, with what it has started: that may have its output open.
 struct Limit {
     ended: Sender<()>,
     watcher: JoinHandle<bool>,
 }
 
 impl Limit {
-    fn of(child: &Child) -> Self {
+    fn of(child: &Child, patience: Duration) -> Self {
         let (process, (ended, end)) = (Pid::from_child(child), mpsc::channel());
         let watcher = thread::spawn(move || {
-            let is_late = end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
-            // It fails for one that has just ended.
-            is_late && kill_process(process, Signal::KILL).is_ok()
+            let is_late = end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+            // Both fail for one that has just ended, the second for one that leads no group yet.
+            is_late
+                && [kill_process(process, Signal::KILL), kill_process_group(process, Signal::KILL)]
+                    .iter()
+                    .any(Result::is_ok)
         });
         Self { ended, watcher }
     }
@@ -156,6 +159,9 @@ fn status_of(status: ExitStatus) -> Result<(u8, Option<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::process::CommandExt;
+
     use super::*;
 
     #[test]
@@ -165,6 +171,19 @@ mod tests {
         for (path, text) in [("stdin", "in"), ("directory/a/b", "in b"), ("directory/c", "in c")] {
             assert_eq!(fs::read_to_string(place.path().join(path)).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_a_late_program_has_started_ends_with_it() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo; sleep 600"]).process_group(0).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let limit = Limit::of(&child, Duration::from_millis(1));
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || ended.send(child.wait_with_output().unwrap().status.signal()));
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(Some(Signal::KILL.as_raw())));
+        assert!(limit.was_reached());
     }
 
     #[test]

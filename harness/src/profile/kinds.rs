@@ -5,12 +5,12 @@
 use anyhow::{Context, Result};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, MemorySize, Mnemonic, OpKind, Register};
 use object::{Object, ObjectSection, SectionKind};
-use pe_replay::Events;
+use wire::Events;
 
 use super::counts::{Counts, of_the_run};
 use super::names::Names;
 
-/// The page of the local APIC (`kernel/src/mem/layout.rs`).
+/// The page of the local APIC (`kernel/src/arch/x86_64/map.rs`).
 const APIC: u64 = 0xffff_ffff_c000_0000;
 const PAGE_LEN: u64 = 4096;
 /// A prefix of an instruction cannot be longer.

@@ -15,7 +15,7 @@ use object::{Object, ObjectSymbol};
 use pe_replay::TimedPhase;
 
 use super::names::{Frame, Names};
-use crate::artifacts;
+use crate::workload::artifacts;
 
 /// Before user mode, in the entry code; the numbers are the plugin's.
 const ENTERED: u32 = 100;

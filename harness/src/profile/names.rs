@@ -10,7 +10,7 @@ use std::path::Path;
 use addr2line::Loader;
 use anyhow::{Result, anyhow};
 
-use crate::artifacts;
+use crate::workload::artifacts;
 
 /// User code lies below.
 const KERNEL: u64 = 1 << 47;
@@ -132,8 +132,8 @@ mod tests {
             ("turn<kernel::replay::KernelMachine>", "turn"),
             ("<kernel::replay::KernelMachine as pe_replay::machine::Machine>::enter", "enter"),
             ("pe_replay::drive::run::<impl pe_replay::drive::Engine<M>>::go_on", "go_on"),
-            ("kernel::process::Run::next::{closure#0}", "next"),
-            ("kernel::channel::record::h0123456789abcdef", "record"),
+            ("kernel::executive::Run::next::{closure#0}", "next"),
+            ("kernel::arch::channel::record::h0123456789abcdef", "record"),
             ("memcpy", "memcpy"),
         ] {
             assert_eq!(last_name(name), last, "{name}");
@@ -141,7 +141,10 @@ mod tests {
         assert_eq!(module("pe-replay/src/drive/run.rs"), "pe_replay::drive::run");
         assert_eq!(module("kernel/src/arch/x86_64/apic.rs"), "kernel::arch::apic");
         assert_eq!(module("pe-replay/pages/src/lib.rs"), "pe_replay::pages");
-        assert_eq!(demangled("_ZN6kernel7channel6record17h0123456789abcdefE"), "kernel::channel::record");
+        assert_eq!(
+            demangled("_ZN6kernel4arch7channel6record17h0123456789abcdefE"),
+            "kernel::arch::channel::record"
+        );
     }
 
     #[test]

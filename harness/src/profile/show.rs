@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::{DelimiterKind, TimedPhase};
+use pe_replay::TimedPhase;
 use serde_json::{Map, Value, json};
+use wire::DelimiterKind;
 use wire::end::Totals;
 
 use super::Profile;
 use super::counts::{AFTERWARDS, BOOT, ByPhase, PHASES, add, of_the_run};
 use super::kinds::Kinds;
-use crate::bench::table::{Align, Style, Table, grouped};
+use crate::outcome::table::{Align, Style, Table, grouped};
 
 /// A figure of the profile beside the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]

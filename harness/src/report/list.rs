@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use wire::record::{PeRecord, Records};
 
-use crate::json;
+use crate::outcome::json;
 
 /// Titles and widths of the columns; those of words stand on the left. The digest, which is last, has no width.
 const COLUMNS: [(&str, usize); 13] = [
@@ -111,7 +111,7 @@ fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::sample;
+    use crate::outcome::summary::tests::sample;
 
     #[test]
     fn every_pe_has_its_line_and_every_line_all_columns() {

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 use super::programs::BUSYBOX;
 use super::{Context, Test};
-use crate::packages::NO_INSTALL;
-use crate::{artifacts, children};
+use crate::host::children;
+use crate::host::packages::NO_INSTALL;
+use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: "bad_input::missing_file", run: missing_file },

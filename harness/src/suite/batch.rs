@@ -6,21 +6,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::Mutation;
-use pe_replay::{Injection, Policy};
+use pe_replay::{Injection, Mutation, Policy};
 use wire::config::{Job, Recording};
-use wire::end::End;
+use wire::counter::{CounterChoice, CounterFaults};
+use wire::end::{End, Totals};
 use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
-use crate::batch;
-pub use crate::batch::Ended;
-use crate::machine::Machine;
-use crate::request::{self, Request};
-use crate::told;
-use wire::counter::{CounterChoice, CounterFaults};
-use wire::end::Totals;
+use crate::emulator::Machine;
+use crate::outcome::batch;
+pub use crate::outcome::batch::Ended;
+use crate::outcome::told;
+use crate::workload::request::{self, Request};
 
 /// Minutes on Bochs, if the machine is busy.
 const TIMEOUT: Duration = Duration::from_secs(900);

@@ -19,15 +19,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::{Comparison, DelimiterKind, Digest, Injection, Mode, Policy, Run, Target};
+use pe_replay::{Comparison, Digest, Injection, Mode, Policy, Run, Target};
+use wire::DelimiterKind;
 use wire::config::Recording;
 use wire::end::End;
 use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
-use crate::artifacts;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_boundaries", run: same_boundaries },

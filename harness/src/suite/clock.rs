@@ -9,8 +9,8 @@ use wire::counter::CounterChoice;
 
 use super::batch::{self, Case, Setting, undisturbed};
 use super::{Context, Outcome, Test};
-use crate::machine::Machine;
-use crate::request::Request;
+use crate::emulator::Machine;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "clock::same_time_in_every_way", run: same_time },

@@ -13,9 +13,9 @@ use wire::record::{PeRecord, Records, TraceHeader};
 use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
 use super::{Context, Test, bochs};
-use crate::artifacts;
-use crate::machine::Machine;
-use crate::request::Request;
+use crate::emulator::Machine;
+use crate::workload::artifacts;
+use crate::workload::request::Request;
 
 mod bounded;
 mod flipped;

@@ -17,8 +17,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Context, PATIENCE, Test};
-use crate::artifacts;
-use crate::machine::process;
+use crate::host::process;
+use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: KEEPS, run: commands_show },

@@ -8,9 +8,9 @@ use wire::config::Job;
 use wire::end::End;
 
 use super::{Context, Test};
-use crate::machine::Machine;
-use crate::request::Request;
-use crate::verdict::Ending;
+use crate::emulator::Machine;
+use crate::emulator::ending::Ending;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "ends::normal_on_qemu", run: |context| normal(context, Machine::Qemu) },

@@ -13,7 +13,7 @@ use pe_replay::Mode;
 use wire::end::End;
 
 use super::{Context, Test};
-use crate::machine::Machine;
+use crate::emulator::Machine;
 use batch::{Ended, Run, Setting};
 use expect::{Case, Expectations};
 

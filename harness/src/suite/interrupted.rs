@@ -2,20 +2,21 @@
 //! Whatever ends the tool, nothing of it is left: no process, no folder.
 
 use std::fs;
+use std::iter;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::programs::BUSYBOX;
 use super::{Context, Test};
-use crate::children;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::host::children;
 
 pub const TESTS: &[Test] = &[
     Test { name: "interrupted::by_signals_on_qemu", run: |context| signals(context, Machine::Qemu, &ALL) },
@@ -88,8 +89,20 @@ impl Started {
         processes().find(is_worker).context("no worker")
     }
 
-    /// Waits for the tool's end: of all of its processes, since each has its output open.
-    fn end(self) -> Result<(Output, TempDir)> {
+    /// Waits for the tool's end, and for that of all that worked in its directory.
+    fn end(mut self) -> Result<(Output, TempDir)> {
+        let (tool, directory) = (&mut self.tool, self.directory.path());
+        let ended = until(|| matches!(tool.try_wait(), Ok(Some(_))) && working_in(directory).is_empty());
+        if !ended {
+            let left = working_in(directory);
+            for (pid, _) in &left {
+                // It fails for one that has ended since.
+                let _ = kill_process(*pid, Signal::KILL);
+            }
+            let _ = tool.kill();
+            bail!("after {} s still there: {left:?}", PATIENCE.as_secs());
+        }
+        // What has not changed to the directory yet, or is on its way out, has the output open.
         Ok((self.tool.wait_with_output()?, self.directory))
     }
 }
@@ -214,8 +227,10 @@ fn emulators(context: &Context) -> Result<()> {
 }
 
 fn natives(context: &Context) -> Result<()> {
-    let words = ["native", "--elf", BUSYBOX, "--", "sh", "-c", "sleep 100 & sleep 100"];
-    for signal in [Signal::TERM, Signal::KILL] {
+    let words = ["native", "--elf", BUSYBOX, "--", "sh", "-c", "sleep 1000 & sleep 1000"];
+    // The worker's main thread waits for the program, and learns of its end while the end of the tool goes on: which is
+    // faster is not the same each time.
+    for signal in iter::once(Signal::TERM).chain(iter::repeat_n(Signal::KILL, 5)) {
         let started = Started::new(context, &words, "sleep", 2)?;
         kill_process(started.supervisor(), signal)?;
         let (output, directory) = started.end()?;

@@ -19,8 +19,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test, bochs};
-use crate::machine::Machine;
-use crate::request;
+use crate::emulator::Machine;
+use crate::workload::request;
 use inputs::{Group, MODES};
 use kept::{Found, Held};
 use list::Line;

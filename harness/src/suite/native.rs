@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Context, PATIENCE, Test};
-use crate::machine::process;
+use crate::host::process;
 
 pub const TESTS: &[Test] = &[
     Test { name: "native::same_output", run: same_output },

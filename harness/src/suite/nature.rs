@@ -7,10 +7,10 @@ use pe_replay::policy::MAX_DIVERGENCES;
 use wire::end::{End, Suspect};
 
 use super::{Context, Test};
-use crate::machine::Machine;
-use crate::request::Request;
-use crate::told;
-use crate::told::nature;
+use crate::emulator::Machine;
+use crate::outcome::told;
+use crate::outcome::told::nature;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "nature::rdrand_is_named", run: rdrand_is_named },

@@ -5,12 +5,13 @@
 use std::iter;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Comparison, Events, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use wire::Events;
 use wire::end::Totals;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};
-use crate::machine::Machine;
+use crate::emulator::Machine;
 
 pub const TESTS: &[Test] = &[
     Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },

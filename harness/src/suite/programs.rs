@@ -10,7 +10,7 @@ use pe_replay::{Mode, Policy};
 
 use super::{Context, Outcome, Test};
 use crate::native::{self, Purpose};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "programs::showcase", run: |context| project(context, "showcase", Native::Same) },
@@ -260,7 +260,7 @@ fn unknown_calls_are_logged(context: &Context) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts;
+    use crate::workload::artifacts;
 
     #[test]
     fn every_c_program_is_tested() {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::anyhow;
 
 use super::{Context, Test, programs};
-use crate::ci::board::Board;
-use crate::machine::meter;
+use crate::host::meter;
+use crate::suite::ci::board::Board;
 
 /// Tests whose emulators take more than ten CPU seconds, longest first: at the end none is to be left that the
 /// others would have to wait for.

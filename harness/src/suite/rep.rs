@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result, ensure};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object, ObjectSegment};
 use pe_replay::MAX_INJECTIONS;
-use pe_replay::{DelimiterKind, Injection, Policy, Run, Target};
+use pe_replay::{Injection, Policy, Run, Target};
+use wire::DelimiterKind;
 
 use super::programs::{Shown, same};
 use super::state::native;
 use super::{Context, Test};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "rep::every_short_limit", run: every_short_limit },

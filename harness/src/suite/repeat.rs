@@ -11,8 +11,9 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Context, PATIENCE, Test, programs};
-use crate::machine::channel::MemoryChannel;
-use crate::machine::{Machine, process, qemu};
+use crate::emulator::channel::MemoryChannel;
+use crate::emulator::{Machine, qemu};
+use crate::host::process;
 
 pub const TESTS: &[Test] = &[
     Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
@@ -92,7 +93,7 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
     Ok(())
 }
 
-fn by_hand(line: &str, ram: &Path) -> Result<crate::machine::Streams> {
+fn by_hand(line: &str, ram: &Path) -> Result<crate::emulator::Streams> {
     let status = process::output(Command::new("sh").args(["-c", line]), PATIENCE)?.status;
     ensure!(status.code() == Some(33), "by hand: {status}");
     let layout = Machine::Qemu.layout(256);

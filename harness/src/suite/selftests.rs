@@ -6,8 +6,8 @@ use wire::config::Job;
 use wire::end::End;
 
 use super::{Context, Test};
-use crate::machine::Machine;
-use crate::request::Request;
+use crate::emulator::Machine;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "selftests::on_qemu", run: |context| pass(context, Machine::Qemu) },

@@ -9,8 +9,8 @@ use pe_replay::{Mode, Policy};
 use super::batch::{self, Case, Setting, shown, undisturbed};
 use super::programs::{Shown, same};
 use super::{Context, Test};
-use crate::machine::Machine;
-use crate::request::Request;
+use crate::emulator::Machine;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "state::short_pes", run: short_pes },

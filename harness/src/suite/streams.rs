@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Context, Test};
-use crate::children;
+use crate::host::children;
 
 pub const TESTS: &[Test] = &[
     Test { name: "streams::standard_output_is_full", run: full },

@@ -20,15 +20,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::Mutation;
-use pe_replay::{DelimiterKind, Mode, Policy};
+use pe_replay::{Mode, Policy};
+use wire::DelimiterKind;
 use wire::end::Totals;
 
-pub use self::debugger::GDB;
 use self::log::Executed;
 use super::{Context, Outcome, Test};
-use crate::image::Image;
-use crate::machine::qemu;
-use crate::request::Request;
+use crate::emulator::qemu;
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
     Test { name: "witness::tiny", run: |context| twice(context, &context.program("tiny", &[])?) },

@@ -4,3 +4,5 @@
 pub mod frame;
 pub mod shared;
 pub mod space;
+
+pub use crate::kernel::mem::{fallible, sorted};

@@ -24,16 +24,16 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use linux_raw_sys::errno;
-use pe_replay::{Policy, Uprr};
+use pe_replay::{Policy, UserRegisters};
 use syscalls::Sysno;
 use wire::clock::Clock;
 use wire::config::{Config, Job, Recording, Sink, entry};
 use wire::counter::{CounterChoice, CounterFaults};
 
-use crate::archive::Archive;
 use crate::linux::{FIRST_ID, Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{PAGE_LEN, Space};
+use crate::object::archive::Archive;
 
 /// Where the program's data segment lies: writable, one page from the file, three of zeros.
 const DATA: u64 = 0x60_0000;
@@ -119,8 +119,8 @@ struct Process {
     linux: Linux,
     id: u64,
     space: Space,
-    uprr: Uprr,
-    others: BTreeMap<u64, (Space, Uprr)>,
+    user: UserRegisters,
+    others: BTreeMap<u64, (Space, UserRegisters)>,
     now: u64,
 }
 
@@ -128,26 +128,26 @@ impl Process {
     /// The [standard] program.
     fn new() -> Self {
         frame::set_free(FRAMES);
-        crate::channel::take();
+        crate::arch::channel::take();
         let archive = standard();
-        let (mut space, mut uprr) = (Space::default(), Uprr::new(0x33, 0x2b));
-        let linux = Linux::load(&archive, &config(), &mut space, &mut uprr).unwrap();
-        Self { linux, id: FIRST_ID, space, uprr, others: BTreeMap::new(), now: 0 }
+        let (mut space, mut user) = (Space::default(), UserRegisters::new(0x33, 0x2b));
+        let linux = Linux::load(&archive, &config(), &mut space, &mut user).unwrap();
+        Self { linux, id: FIRST_ID, space, user, others: BTreeMap::new(), now: 0 }
     }
 
     fn step(&mut self, number: u64, arguments: &[u64]) -> Next {
         let mut all = [0; 6];
         all[..arguments.len()].copy_from_slice(arguments);
-        let uprr = &mut self.uprr;
-        uprr.rax = number;
-        [uprr.rdi, uprr.rsi, uprr.rdx, uprr.r10, uprr.r8, uprr.r9] = all;
-        self.linux.syscall(&mut self.space, uprr, self.now)
+        let user = &mut self.user;
+        user.rax = number;
+        [user.rdi, user.rsi, user.rdx, user.r10, user.r8, user.r9] = all;
+        self.linux.syscall(&mut self.space, user, self.now)
     }
 
     /// A system call after which the program goes on: its value or error number.
     fn call(&mut self, call: Sysno, arguments: &[u64]) -> Result<u64, u32> {
         assert_eq!(self.step(call.id() as u64, arguments), Next::Continue, "{call} {arguments:x?}");
-        match self.uprr.rax as i64 {
+        match self.user.rax as i64 {
             value @ -4095..0 => Err(-value as u32),
             value => Ok(value as u64),
         }

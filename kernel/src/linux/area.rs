@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::fallible::{self, Exhausted};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::space::Access;
 
 /// The most areas that a process may have (Linux's `vm.max_map_count`).

@@ -28,7 +28,7 @@
 
 use alloc::vec::Vec;
 
-use super::fallible::{self, Exhausted};
+use crate::mem::fallible::{self, Exhausted};
 
 /// Of the memory that a program is promised, files may take up one part in this many.
 pub const FILES_SHARE: u64 = 5;

@@ -8,9 +8,9 @@
 use alloc::vec::Vec;
 
 use super::errno::{EFAULT, EINVAL, Errno, Failure};
-use super::fallible;
 use super::layout::get_u64;
 use super::user::{User, check_range};
+use crate::mem::fallible;
 
 /// The most bytes that one call transfers (Linux's `MAX_RW_COUNT`).
 const MAX_TRANSFER_LEN: u64 = 0x7fff_f000;

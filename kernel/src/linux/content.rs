@@ -12,8 +12,8 @@ use core::ops::Range;
 
 use super::budget::{Budget, block_len, list_len};
 use super::errno::{EFBIG, ENOMEM, ENOSPC, Errno};
-use super::fallible::{self, Exhausted};
 use super::pages::{Object, Pages};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::space::OutOfFrames;
 
 /// Length of a chunk.

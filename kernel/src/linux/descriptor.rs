@@ -8,9 +8,9 @@ use core::cell::Cell;
 use linux_raw_sys::general::{O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY};
 
 use super::errno::{EBADF, EMFILE, Errno};
-use super::fallible::{self, Exhausted};
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
+use crate::mem::fallible::{self, Exhausted};
 
 /// What an open description leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

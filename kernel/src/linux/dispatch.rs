@@ -4,7 +4,7 @@
 use linux_raw_sys::general::{
     AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, CLONE_VFORK, CLONE_VM, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, SIGCHLD,
 };
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::Linux;
@@ -29,7 +29,7 @@ impl Linux {
     pub(super) fn perform(
         &mut self,
         space: &mut Space,
-        uprr: &mut Uprr,
+        user: &mut UserRegisters,
         call: Sysno,
         arguments: [u64; 6],
     ) -> Reply {
@@ -193,9 +193,9 @@ impl Linux {
             Sysno::rt_sigpending => self.rt_sigpending(space, a, b),
             Sysno::rt_sigsuspend => self.rt_sigsuspend(space, a, b),
             Sysno::rt_sigtimedwait => self.rt_sigtimedwait(space, [a, b, c, d]),
-            Sysno::rt_sigreturn => self.rt_sigreturn(space, uprr),
+            Sysno::rt_sigreturn => self.rt_sigreturn(space, user),
             Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
-            Sysno::sigaltstack => self.sigaltstack(space, uprr, a, b),
+            Sysno::sigaltstack => self.sigaltstack(space, user, a, b),
             Sysno::kill => self.kill(a as i32, b as u32, BY_KILL),
             // Threads have numbers above 0: these two mean no group, and not everybody.
             Sysno::tkill if a as i32 <= 0 => Err(EINVAL.into()),
@@ -224,7 +224,7 @@ impl Linux {
             // Nobody can be anybody but root.
             Sysno::setuid | Sysno::setgid if a as u32 == 0 => Ok(0),
             Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
-            Sysno::arch_prctl => self.arch_prctl(space, uprr, a as u32, b),
+            Sysno::arch_prctl => self.arch_prctl(space, user, a as u32, b),
             Sysno::prctl => self.prctl(space, a as u32, b, [c, d, e]),
             Sysno::set_robust_list => self.set_robust_list(b),
             Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
@@ -238,12 +238,12 @@ impl Linux {
             Sysno::personality => self.personality(a as u32),
             Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
             Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32, e),
-            Sysno::fork => self.clone(space, uprr, SIGCHLD, 0, [0; 2]),
-            Sysno::vfork => self.clone(space, uprr, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
-            Sysno::clone => self.clone(space, uprr, a as u32, b, [c, d]),
+            Sysno::fork => self.clone(space, user, SIGCHLD, 0, [0; 2]),
+            Sysno::vfork => self.clone(space, user, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
+            Sysno::clone => self.clone(space, user, a as u32, b, [c, d]),
             // Programs fall back to clone.
             Sysno::clone3 => Err(ENOSYS.into()),
-            Sysno::execve => self.execve(space, uprr, P::here(a), b, c),
+            Sysno::execve => self.execve(space, user, P::here(a), b, c),
             Sysno::sched_yield => {
                 self.yields = true;
                 Ok(0)

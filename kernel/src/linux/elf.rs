@@ -13,7 +13,7 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::segment::{ProgramHeader, SegmentTable};
 use wire::end::Refusal;
 
-use super::fallible;
+use crate::mem::fallible;
 use crate::mem::frame;
 use crate::mem::space::{Access, PAGE_LEN, USER_END};
 

@@ -2,8 +2,8 @@
 //! How a system call ends other than with a value.
 
 use super::Next;
-use super::fallible::Exhausted;
 use super::signal::frame::BadFrame;
+use crate::mem::fallible::Exhausted;
 
 /// An error number of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

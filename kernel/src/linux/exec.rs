@@ -4,18 +4,18 @@
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::{MFD_ALLOW_SEALING, MFD_CLOEXEC, O_RDWR};
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use wire::end::Refusal;
 
 use super::content::Content;
 use super::descriptor::{Description, Object};
 use super::elf::Image;
 use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
-use super::fallible;
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
 use super::{Linux, NAME_LEN, Next, SIGKILL};
+use crate::mem::fallible;
 use crate::mem::space::{Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).
@@ -26,7 +26,7 @@ impl Linux {
     pub(super) fn execve(
         &mut self,
         space: &mut Space,
-        uprr: &mut Uprr,
+        user: &mut UserRegisters,
         at: PathAt,
         arguments: u64,
         environment: u64,
@@ -58,7 +58,7 @@ impl Linux {
         self.close_all(true);
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
-        super::loader::start(uprr, image.entry, stack);
+        super::loader::start(user, image.entry, stack);
         self.task.identity.has_executed = true;
         self.task.is_dumpable = true;
         let own = self.task.id();

@@ -4,15 +4,15 @@
 use linux_raw_sys::general::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM, CSIGNAL, SIGCHLD,
 };
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
-use super::fallible;
 use super::task::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
 use super::time_calls::TICK_NS;
 use super::user::User;
+use crate::mem::fallible;
 use crate::mem::space::{OutOfFrames, Space};
 
 /// A process that was just made, and is to be given a processor.
@@ -22,7 +22,7 @@ pub struct Newborn {
     /// Its memory.
     pub space: Space,
     /// Its registers.
-    pub state: Uprr,
+    pub state: UserRegisters,
 }
 
 impl Linux {
@@ -30,7 +30,7 @@ impl Linux {
     pub(super) fn clone(
         &mut self,
         space: &mut Space,
-        uprr: &Uprr,
+        user: &UserRegisters,
         flags: u32,
         stack: u64,
         [parent_id, child_id]: [u64; 2],
@@ -75,7 +75,7 @@ impl Linux {
             self.fs.release(task.working_directory);
             return Err(ENOMEM.into());
         }
-        let mut state = uprr.clone();
+        let mut state = user.clone();
         state.rax = 0;
         if stack != 0 {
             state.rsp = stack;
@@ -104,13 +104,13 @@ impl Linux {
     }
 
     /// There is no room for the process that the last call has made: the call fails.
-    pub fn refuse_newborn(&mut self, id: u64, uprr: &mut Uprr) {
+    pub fn refuse_newborn(&mut self, id: u64, user: &mut UserRegisters) {
         self.task.waiting = None;
         if let Some(index) = self.others.iter().position(|task| task.id() == id) {
             let task = self.others.swap_remove(index);
             self.fs.release(task.working_directory);
         }
-        uprr.rax = ENOMEM.in_rax();
+        user.rax = ENOMEM.in_rax();
     }
 
     /// Ends the current process, which is not the first; another one is the current

@@ -19,8 +19,8 @@ use super::content::Content;
 use super::errno::{
     EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
 };
-use super::fallible;
 use super::pages::Object;
+use crate::mem::fallible;
 
 /// The longest name.
 pub const MAX_NAME_LEN: usize = 255;

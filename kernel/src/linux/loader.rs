@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Starts a program: what `execve` does.
 
-use pe_replay::Uprr;
-use pe_replay::uprr::{Extended, INTERRUPT_FLAG};
+use pe_replay::UserRegisters;
+use pe_replay::user::{Extended, INTERRUPT_FLAG};
 use wire::config::{Config, entry};
 use wire::end::Refusal;
 
@@ -14,9 +14,9 @@ use super::promised_len;
 use super::random::Random;
 use super::stack::{Contents, StackError, strings};
 use crate::arch::processor::hwcap;
-use crate::archive::Archive;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
+use crate::object::archive::Archive;
 
 /// Room that a program needs beside its file: a page of stack, and page tables.
 const EXTRA_PAGES: u64 = 16;
@@ -117,7 +117,7 @@ impl Linux {
         archive: &Archive<'static>,
         config: &Config,
         space: &mut Space,
-        uprr: &mut Uprr,
+        user: &mut UserRegisters,
     ) -> Result<Self, Refusal> {
         let program = archive.find(entry::PROGRAM).ok_or(Refusal::NoProgram)?;
         let image = Image::parse(program)?;
@@ -127,7 +127,7 @@ impl Linux {
         let environment = listed(entry::ENVP).map_err(|_| out_of_memory(needed))?;
         if arguments.is_empty() {
             // As on Linux: a program always has an argv[0].
-            super::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
+            crate::mem::fallible::push(&mut arguments, b"").map_err(|_| out_of_memory(needed))?;
         }
         let mut random = Random::new(config.seed);
         let mut random_bytes = [0; 16];
@@ -136,21 +136,21 @@ impl Linux {
             load(space, &image, promised_len(config.memory_len), &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
         let linux = Self::new(archive, config, memory, random, name).map_err(|_| out_of_memory(needed))?;
-        start(uprr, image.entry, stack_pointer);
+        start(user, image.entry, stack_pointer);
         Ok(linux)
     }
 }
 
 /// The registers of a program before its first instruction: all zero but these.
-pub fn start(uprr: &mut Uprr, entry: u64, stack_pointer: u64) {
+pub fn start(user: &mut UserRegisters, entry: u64, stack_pointer: u64) {
     for index in 0..16 {
-        *uprr.gpr_mut(index) = 0;
+        *user.gpr_mut(index) = 0;
     }
-    uprr.extended = Extended::initial();
-    (uprr.fs_base, uprr.gs_base) = (0, 0);
-    uprr.rip = entry;
-    uprr.rsp = stack_pointer;
-    uprr.rflags = INTERRUPT_FLAG | 2;
+    user.extended = Extended::initial();
+    (user.fs_base, user.gs_base) = (0, 0);
+    user.rip = entry;
+    user.rsp = stack_pointer;
+    user.rflags = INTERRUPT_FLAG | 2;
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use core::ops::Range;
 
 use super::descriptor::Object;
 use super::errno::{ENOLCK, Errno};
-use super::fallible;
 use super::ranges::Ranges;
+use crate::mem::fallible;
 
 /// The most locked ranges.
 const MAX_LOCKS: usize = 4096;

@@ -12,12 +12,12 @@ use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 
 use super::area::{Area, Areas, Kind};
 use super::errno::{EEXIST, ENOMEM, Errno};
-use super::fallible::{self, Exhausted};
 use super::on_fork::{ChildGets, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
+use crate::mem::fallible::{self, Exhausted};
+use crate::mem::sorted::Place;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
-use crate::sorted::Place;
 
 /// The lowest address that a mapping gets (Linux's `vm.mmap_min_addr`).
 pub const MMAP_MIN: u64 = 0x1_0000;

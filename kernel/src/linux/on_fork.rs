@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Which parts of its memory a process does not hand on to a child: `madvise` says so.
 
-use super::fallible::Exhausted;
 use super::ranges::Ranges;
+use crate::mem::fallible::Exhausted;
 
 /// The most ranges of one advice: to move memory, and to fork, is to look at all of them.
 const MAX_RANGES: usize = 1024;

@@ -8,10 +8,10 @@
 use alloc::rc::Rc;
 use core::cell::RefCell;
 
-use super::fallible::{self, Exhausted};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::shared::SharedFrame;
+use crate::mem::sorted::{Place, Sorted};
 use crate::mem::space::{OutOfFrames, PAGE_LEN};
-use crate::sorted::{Place, Sorted};
 
 /// Shared pages, with whoever else holds them.
 pub type Object = Rc<RefCell<Pages>>;

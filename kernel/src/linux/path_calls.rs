@@ -13,10 +13,10 @@ use super::descriptor::{Description, Object};
 use super::errno::{
     EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, ERANGE, Errno, Failure, Reply,
 };
-use super::fallible;
 use super::fs::{Device, Directory, Follow, Fs, InodeId, MAX_NAME_LEN, Node, Place};
 use super::layout::{Layout, get_u64};
 use super::time_calls::nanoseconds;
+use crate::mem::fallible;
 use crate::mem::space::Space;
 
 /// A directory descriptor and the path seen from it, as the `...at` calls take them.

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::errno::{ENFILE, Errno};
-use super::fallible;
+use crate::mem::fallible;
 
 /// Bytes that a pipe holds (Linux's default).
 pub const CAPACITY: usize = 64 << 10;

@@ -5,7 +5,7 @@ use linux_raw_sys::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, RLIM_NLI
 use linux_raw_sys::prctl::{
     PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
 };
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 
 use super::buffers::Buffers;
 use super::errno::{EFAULT, EINVAL, EPERM, ESRCH, Failure, Reply};
@@ -76,16 +76,16 @@ impl Linux {
     pub(super) fn arch_prctl(
         &mut self,
         space: &mut Space,
-        uprr: &mut Uprr,
+        user: &mut UserRegisters,
         command: u32,
         address: u64,
     ) -> Reply {
         match command {
             ARCH_SET_FS | ARCH_SET_GS if address >= USER_END => return Err(EPERM.into()),
-            ARCH_SET_FS => uprr.fs_base = address,
-            ARCH_SET_GS => uprr.gs_base = address,
-            ARCH_GET_FS => self.user(space).write(address, &uprr.fs_base.to_le_bytes())?,
-            ARCH_GET_GS => self.user(space).write(address, &uprr.gs_base.to_le_bytes())?,
+            ARCH_SET_FS => user.fs_base = address,
+            ARCH_SET_GS => user.gs_base = address,
+            ARCH_GET_FS => self.user(space).write(address, &user.fs_base.to_le_bytes())?,
+            ARCH_GET_GS => self.user(space).write(address, &user.gs_base.to_le_bytes())?,
             _ => return Err(EINVAL.into()),
         }
         Ok(0)

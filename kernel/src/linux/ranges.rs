@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::fallible::{self, Exhausted};
+use crate::mem::fallible::{self, Exhausted};
 
 /// Disjoint ranges in ascending order; what is in none has no value.
 pub struct Ranges<T> {

@@ -6,9 +6,9 @@
 
 use core::ops::Range;
 
-use super::fallible::Exhausted;
+use crate::mem::fallible::Exhausted;
+use crate::mem::sorted::{Place, Sorted};
 use crate::mem::space::PAGE_LEN;
-use crate::sorted::{Place, Sorted};
 
 /// The most runs that a process may have: pages that are there, each with a hole behind it.
 const MAX_RUNS: usize = 1 << 18;

@@ -10,9 +10,9 @@ use super::Linux;
 use super::content::Content;
 use super::descriptor::{Description, Object};
 use super::errno::{EEXIST, Errno};
-use super::fallible;
 use super::fs::{Device, Follow, Fs, InodeId, Node};
-use crate::archive::Archive;
+use crate::mem::fallible;
+use crate::object::archive::Archive;
 
 const DEVICES: [(&str, Device); 8] = [
     ("/dev/null", Device::Null),

@@ -5,7 +5,7 @@ use linux_raw_sys::general::{
     MINSIGSTKSZ, SI_KERNEL, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
     SS_DISABLE, SS_ONSTACK,
 };
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
@@ -120,15 +120,21 @@ impl Linux {
     }
 
     /// `sigaltstack`.
-    pub(super) fn sigaltstack(&mut self, space: &mut Space, uprr: &Uprr, new: u64, old: u64) -> Reply {
+    pub(super) fn sigaltstack(
+        &mut self,
+        space: &mut Space,
+        user: &UserRegisters,
+        new: u64,
+        old: u64,
+    ) -> Reply {
         let before = self.task.signals.stack;
         self.user(space).prepare(old, 24)?;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
-            self.set_stack(&stack, uprr.rsp)?;
+            self.set_stack(&stack, user.rsp)?;
         }
         if old != 0 {
-            self.user(space).write(old, &before.bytes(before.flags(uprr.rsp)))?;
+            self.user(space).write(old, &before.bytes(before.flags(user.rsp)))?;
         }
         Ok(0)
     }

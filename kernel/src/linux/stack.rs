@@ -13,7 +13,7 @@ use linux_raw_sys::auxvec::{
 };
 
 use super::elf::{HEADER_LEN, Image};
-use super::fallible::{self, Exhausted};
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::space::PAGE_LEN;
 
 /// The most bytes of arguments and environment, pointers included: a quarter of

@@ -6,7 +6,7 @@
 //! blocked, ignored or handled.
 
 use linux_raw_sys::general::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP};
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::errno::{EINTR, Errno};
@@ -78,21 +78,21 @@ impl Linux {
     /// What a signal does to a call that waits where it does not end it. A stop leaves most
     /// calls waiting, and they go on doing so when the process continues.
     #[cold]
-    pub(super) fn stop_in_call(&mut self, space: &mut Space, uprr: &mut Uprr) -> Option<Next> {
+    pub(super) fn stop_in_call(&mut self, space: &mut Space, user: &mut UserRegisters) -> Option<Next> {
         if let Some(Why::Vfork { .. }) = self.task.waiting.map(|waiting| waiting.why) {
             // It has been chosen to run since it is to end. Its call has returned long ago.
             self.task.waiting = None;
-            return Some(self.deliver(space, uprr));
+            return Some(self.deliver(space, user));
         }
         while self.task.signals.due() == Some(Fate::Stop) {
             // What has transferred something returns that, and one call never begins anew
             // (signal(7)).
             let done = self.task.transfer.as_ref().map_or(0, |transfer| transfer.done());
-            let is_final = Sysno::new(uprr.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
+            let is_final = Sysno::new(user.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
             if done > 0 || is_final {
-                uprr.rax = if done > 0 { done } else { EINTR.in_rax() };
+                user.rax = if done > 0 { done } else { EINTR.in_rax() };
                 self.task.stop_waiting();
-                return Some(self.deliver(space, uprr));
+                return Some(self.deliver(space, user));
             }
             let (info, _) = self.task.signals.next_due()?;
             if self.stop(info.signal) {

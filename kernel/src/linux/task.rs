@@ -6,13 +6,13 @@ use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 use super::buffers::Buffers;
 use super::clock::CpuTime;
 use super::descriptor::Descriptors;
-use super::fallible::Exhausted;
 use super::fs::InodeId;
 use super::locks::Lock;
 use super::memory::Memory;
 use super::process_calls::{LIMITS, Limit};
 use super::scheduling_calls::Scheduling;
 use super::signal::Signals;
+use crate::mem::fallible::Exhausted;
 
 /// The first process's number.
 pub const FIRST_ID: u64 = 1000;

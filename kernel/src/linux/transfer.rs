@@ -323,7 +323,7 @@ impl Linux {
             let wanted = buffers.left().min(CHUNK_LEN as u64) as usize;
             let read = buffers.gather(&mut user, &mut chunk[..wanted])?;
             if read > 0 {
-                crate::channel::output(stream, &chunk[..read])
+                crate::arch::channel::output(stream, &chunk[..read])
                     .map_err(|full| Failure::End(Next::OutputFull { limit: full.capacity }))?;
             }
             if read < wanted {

@@ -8,10 +8,10 @@
 use alloc::vec::Vec;
 
 use super::errno::{E2BIG, EFAULT, ENAMETOOLONG, Errno, Failure};
-use super::fallible;
 use super::memory::{Fault, Intent, Memory, Resolved};
 use super::pages::Object;
 use super::{Linux, Next};
+use crate::mem::fallible;
 use crate::mem::space::{PAGE_LEN, Space, USER_END};
 
 /// The longest path, with its final NUL byte.

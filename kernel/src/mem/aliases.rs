@@ -12,7 +12,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::frame::{self, Frame, OutOfFrames};
 use super::phys::Slot;
-use crate::sorted::{Place, Sorted};
+use super::sorted::{Place, Sorted};
 
 /// The most pages of shared frames that a space has mapped.
 const MAX_ALIASES: usize = 1 << 18;

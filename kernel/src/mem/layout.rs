@@ -18,12 +18,9 @@ use super::phys::{self, DIRECT_MAP, Slot};
 use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
+use crate::arch::map::{APIC, IO_APIC};
 use crate::arch::segment;
 
-/// Where the local APIC's registers are mapped.
-pub const APIC: u64 = 0xffff_ffff_c000_0000;
-/// Where the IO-APIC's registers are mapped.
-pub const IO_APIC: u64 = APIC + 0x1000;
 const APIC_PHYSICAL: u64 = 0xfee0_0000;
 const IO_APIC_PHYSICAL: u64 = 0xfec0_0000;
 

@@ -21,15 +21,10 @@ use super::layout;
 use crate::arch::boot::Region;
 use crate::arch::cache;
 
-/// Where physical address 0 is mapped.
-pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
+pub use crate::arch::map::{DIRECT_MAP, pointer};
+
 /// Pieces of memory that are claimed: the boot archive and the channel.
 const CLAIMS: usize = 2;
-
-/// A pointer to physical memory.
-pub fn pointer<T>(address: u64) -> *mut T {
-    (DIRECT_MAP + address) as *mut T
-}
 
 /// The content of a frame.
 ///

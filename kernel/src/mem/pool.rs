@@ -9,8 +9,8 @@ use alloc::boxed::Box;
 
 use arrayvec::ArrayVec;
 
+use super::fallible;
 use super::frame::{self, Frame, OutOfFrames};
-use crate::linux::fallible;
 
 /// Frames for the largest written set.
 const MOST: usize = 3 * pe_replay::policy::MAX_DIRTY_PAGES as usize;

@@ -3,17 +3,17 @@
 //! with another counter than virtual time.
 
 use pe_replay::stop::vector;
-use pe_replay::uprr::TRAP_FLAG;
-use pe_replay::{Cause, Order, Stop, Uprr};
+use pe_replay::user::TRAP_FLAG;
+use pe_replay::{Cause, Order, Stop, UserRegisters};
 use pmu::exact::{Decoder, Instruction, Single, single};
 use pmu::{Entry, Reading, Stopped};
 use wire::record::Unit;
 
 use super::KernelMachine;
+use super::counter::stop_kind;
 use crate::arch::context::{self, Start, Stretch};
-use crate::arch::{machine, watchdog};
-use crate::counter::stop_kind;
-use crate::decode;
+use crate::arch::{decode, machine, watchdog};
+use crate::mem::code;
 use crate::mem::space::Space;
 
 /// Reads instructions of an address space.
@@ -21,7 +21,7 @@ struct Reader<'a>(&'a Space);
 
 impl Decoder for Reader<'_> {
     fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(self.0, rip)
+        decode::instruction(&code::at(self.0, rip), rip)
     }
 }
 
@@ -37,7 +37,12 @@ impl KernelMachine {
     /// As [`enter`](pe_replay::Machine::enter), in any way.
     #[cold]
     #[inline(never)]
-    pub(super) fn enter_otherwise(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    pub(super) fn enter_otherwise(
+        &mut self,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
+        order: Order,
+    ) -> Stop {
         if self.counting.kind == wire::counter::CounterKind::Stepping {
             self.step_through(source, state, order)
         } else {
@@ -48,8 +53,8 @@ impl KernelMachine {
     /// One stretch.
     fn stretch(
         &self,
-        source: Option<&Uprr>,
-        state: &mut Uprr,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
         order: Order,
         timer: u32,
         debug: Debug,
@@ -72,11 +77,13 @@ impl KernelMachine {
     }
 
     /// With a counter.
-    fn count(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn count(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         let (rip, user_trap) = source.map_or((state.rip, state.rflags), |from| (from.rip, from.rflags));
         let user_trap = user_trap & TRAP_FLAG != 0;
-        let shadow =
-            order.step.then(|| decode::instruction(&self.space, rip)).filter(|at| at.holds_debug_back);
+        let shadow = order
+            .step
+            .then(|| decode::instruction(&code::at(&self.space, rip), rip))
+            .filter(|at| at.holds_debug_back);
         // No breakpoint in the kernel's half: the kernel itself would hit it. Single
         // steps find out, too, where a program jumps that jumps there.
         let breakpoint = order.breakpoint.filter(|at| at.rip >> 47 == 0);
@@ -118,7 +125,12 @@ impl KernelMachine {
     }
 
     /// Without one: an instruction at a time, up to the whole budget.
-    fn step_through(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn step_through(
+        &mut self,
+        source: Option<&UserRegisters>,
+        state: &mut UserRegisters,
+        order: Order,
+    ) -> Stop {
         let mut source = source;
         let mut order = order;
         let mut first = None;
@@ -126,7 +138,7 @@ impl KernelMachine {
         let cause = loop {
             let at = source.unwrap_or(state);
             let (rip, user_trap) = (at.rip, at.rflags & TRAP_FLAG != 0);
-            let here = decode::instruction(&self.space, rip);
+            let here = decode::instruction(&code::at(&self.space, rip), rip);
             let left = order.budget - executed;
             let around = if here.shows_trap || here.holds_debug_back {
                 match single(rip, &mut Reader(&self.space)) {

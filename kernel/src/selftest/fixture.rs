@@ -3,15 +3,15 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::MAX_INJECTIONS;
-use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, Uprr, drive::Account};
+use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, UserRegisters, drive::Account};
 use pmu::{Margin, Workbench};
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::counter;
 use crate::mem::frame::Frame;
 use crate::mem::space::{Access, PAGE_LEN, Space};
+use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
 
 /// Where code goes: one page, readable and executable.
@@ -56,7 +56,7 @@ impl Fixture {
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.
-    pub fn start(&mut self, code: &[u8]) -> Uprr {
+    pub fn start(&mut self, code: &[u8]) -> UserRegisters {
         let mut page = [0xcc; PAGE_LEN as usize];
         page[..code.len()].copy_from_slice(code);
         let cleared = [0; PAGE_LEN as usize];
@@ -66,20 +66,20 @@ impl Fixture {
                 panic!("a page of the fixture is not mapped");
             }
         }
-        let mut state = Uprr::new(USER_CS, USER_SS);
+        let mut state = UserRegisters::new(USER_CS, USER_SS);
         state.rip = CODE;
         state.rsp = DATA + DATA_PAGES * PAGE_LEN;
         state
     }
 
     /// One stretch, below the engine.
-    pub fn stretch(&mut self, state: &mut Uprr, start: Start) -> Stretch {
+    pub fn stretch(&mut self, state: &mut UserRegisters, start: Start) -> Stretch {
         watchdog::wind(machine::now());
         context::enter(None, state, start, self.mxcsr_mask)
     }
 
     /// One stretch, as the engine enters it.
-    pub fn enter(&mut self, state: &mut Uprr, budget: u64) -> Stop {
+    pub fn enter(&mut self, state: &mut UserRegisters, budget: u64) -> Stop {
         self.machine.enter(
             None,
             state,
@@ -114,7 +114,7 @@ impl Fixture {
     /// One PE, and nothing kept for the next one.
     pub fn execute(
         &mut self,
-        state: &mut Uprr,
+        state: &mut UserRegisters,
         policy: Policy,
         injections: &[Injection],
     ) -> (Outcome, Account) {

@@ -2,7 +2,7 @@
 //! Pages that stay writable from PE to PE, and what the kernel does to them.
 
 use pe_replay::drive::Committed;
-use pe_replay::uprr::Uprr;
+use pe_replay::user::UserRegisters;
 use pe_replay::{Delimiter, Engine, Injection, Run, Target};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Fixture};
@@ -40,7 +40,10 @@ impl<'a> Course<'a> {
     }
 
     /// One PE from the start of the code; `prepare` sets its registers.
-    fn execute(&mut self, prepare: impl FnOnce(&mut Uprr)) -> Result<Committed, alloc::string::String> {
+    fn execute(
+        &mut self,
+        prepare: impl FnOnce(&mut UserRegisters),
+    ) -> Result<Committed, alloc::string::String> {
         let state = self.engine.state_mut();
         state.rip = CODE;
         prepare(state);

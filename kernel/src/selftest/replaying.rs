@@ -2,7 +2,7 @@
 //! Whole PEs on the real machine: undisturbed, and with flips.
 
 use pe_replay::drive::Committed;
-use pe_replay::{Delimiter, Field, Injection, Outcome, Policy, Run, Target, Uprr};
+use pe_replay::{Delimiter, Field, Injection, Outcome, Policy, Run, Target, UserRegisters};
 
 use super::fixture::{CODE, DATA, Fixture, READ_ONLY};
 use super::{Found, Test, check};
@@ -25,7 +25,7 @@ pub const TESTS: &[Test] = &[
 pub const TOUCH: [u8; 13] = [0x48, 0xff, 0x06, 0x48, 0x01, 0xd6, 0x49, 0xff, 0xc8, 0x75, 0xf5, 0x0f, 0x05];
 pub const POLICY: Policy = Policy { max_dirty: 64, ..Policy::DEFAULT };
 
-fn touch(fixture: &mut Fixture, pages: u64) -> Uprr {
+fn touch(fixture: &mut Fixture, pages: u64) -> UserRegisters {
     let mut state = fixture.start(&TOUCH);
     state.rsi = DATA;
     state.rdx = PAGE_LEN;
@@ -118,15 +118,15 @@ fn nothing_writable(fixture: &mut Fixture) -> Found {
 fn flipped(
     fixture: &mut Fixture,
     injection: Injection,
-) -> Result<(Uprr, bool, Option<Field>), alloc::string::String> {
+) -> Result<(UserRegisters, bool, Option<Field>), alloc::string::String> {
     let mut state = touch(fixture, 4);
     let (outcome, account) = fixture.execute(&mut state, POLICY, &[injection]);
     let committed = committed(outcome)?;
-    check!(committed.count == 17, "{injection}: {} instructions", committed.count);
-    check!(account.flips == 1, "{injection}: {} flips", account.flips);
+    check!(committed.count == 17, "{injection:?}: {} instructions", committed.count);
+    check!(account.flips == 1, "{injection:?}: {} flips", account.flips);
     for page in 0..5 {
         let word = fixture.word(DATA + page * PAGE_LEN);
-        check!(word == u64::from(page < 4), "{injection}: page {page} holds {word}");
+        check!(word == u64::from(page < 4), "{injection:?}: page {page} holds {word}");
     }
     let first = account.divergences.first().map(|difference| difference.field);
     Ok((state, account.divergences.len() == 1, first))
@@ -142,8 +142,8 @@ fn register_flips(fixture: &mut Fixture) -> Found {
         for run in [Run::First, Run::Second] {
             for bit in [0, 3, 40, 63] {
                 let (state, found, _) = flipped(fixture, Injection { pe: 0, run, at: 9, target, bit })?;
-                check!(found, "{target} bit {bit} in {run:?} was not found");
-                check!(state == expected, "{target} bit {bit} in {run:?} was not undone");
+                check!(found, "{target:?} bit {bit} in {run:?} was not found");
+                check!(state == expected, "{target:?} bit {bit} in {run:?} was not undone");
             }
         }
     }
@@ -155,7 +155,7 @@ fn memory_flips(fixture: &mut Fixture) -> Found {
         for address in [DATA, DATA + PAGE_LEN + 8, DATA + 5 * PAGE_LEN + 4095, READ_ONLY + 17] {
             let injection = Injection { pe: 0, run, at: 6, target: Target::Memory(address), bit: 6 };
             let (_, found, field) = flipped(fixture, injection)?;
-            check!(found && field == Some(Field::Memory), "{injection} was found as {field:?}");
+            check!(found && field == Some(Field::Memory), "{injection:?} was found as {field:?}");
         }
     }
     Ok(())

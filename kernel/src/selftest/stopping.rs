@@ -8,7 +8,7 @@ use wire::counter::{CounterChoice, CounterFaults, Lateness};
 
 use super::fixture::Fixture;
 use super::{Found, Test, check};
-use crate::counter::choose;
+use crate::replay::counter::choose;
 
 pub const TESTS: &[Test] = &[
     ("stopping: JMP to itself", |fixture| tight(fixture, &[0xeb, 0xfe], 1)),

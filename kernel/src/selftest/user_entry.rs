@@ -2,8 +2,8 @@
 //! What passes the border between kernel and user mode, and what must not.
 
 use pe_replay::stop::DEBUG_STEP;
-use pe_replay::uprr::{TRAP_FLAG, xsave};
-use pe_replay::{Cause, Uprr};
+use pe_replay::user::{TRAP_FLAG, xsave};
+use pe_replay::{Cause, UserRegisters};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Fixture};
 use super::{Found, Test, check};
@@ -26,7 +26,7 @@ const FREE: Start =
 const STACK_PAGE: u64 = DATA + (DATA_PAGES - 1) * PAGE_LEN;
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
-fn fill(state: &mut Uprr) {
+fn fill(state: &mut UserRegisters) {
     for index in (0..16).filter(|index| *index != 4) {
         *state.gpr_mut(index) = 0x0101_0101_0101_0101 * (u64::from(index) + 1);
     }
@@ -65,7 +65,7 @@ fn round_trip(fixture: &mut Fixture) -> Found {
 }
 
 fn non_canonical(fixture: &mut Fixture) -> Found {
-    let fields: [fn(&mut Uprr) -> &mut u64; 3] =
+    let fields: [fn(&mut UserRegisters) -> &mut u64; 3] =
         [|state| &mut state.rip, |state| &mut state.fs_base, |state| &mut state.gs_base];
     for value in [1 << 47, 0xffff_7fff_ffff_ffff, 1 << 63] {
         for field in fields {

@@ -11,10 +11,10 @@ use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
 use super::record::PeRecord;
+use crate::DelimiterKind;
 use pe_replay::digest::Digest;
 use pe_replay::drive::Account;
 use pe_replay::phases::{Phase, Phases};
-use pe_replay::stop::DelimiterKind;
 
 const PHASES: usize = Phase::ALL.len();
 /// [`Record::Brief`](super::record::Record::Brief)'s number in the encoding.

@@ -5,12 +5,10 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::record::{CounterKind, Unit};
-use super::{VERSION, WireError};
+use super::{DelimiterKind, Events, VERSION, WireError};
 use pe_replay::compare::Difference;
-use pe_replay::events::Events;
 use pe_replay::inject::GPR_NAMES;
 use pe_replay::phases::Phases;
-use pe_replay::stop::DelimiterKind;
 
 /// Why the kernel refuses to run what it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

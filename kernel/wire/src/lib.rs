@@ -17,31 +17,28 @@ pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod end;
+pub mod events;
+pub mod injection;
+pub mod kind;
 pub mod record;
 pub mod task;
+
+pub use events::Events;
+pub use kind::DelimiterKind;
 
 /// The version of everything in this crate; any change of a type raises it.
 pub const VERSION: u16 = 12;
 
 /// Why bytes could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Written by another version of Reprise.
+    #[error("wire version {found} is not known (this is {VERSION})")]
     Version {
         /// The version found.
         found: u16,
     },
     /// Not what it claims to be, or cut short.
+    #[error("malformed or cut short")]
     Malformed,
 }
-
-impl core::fmt::Display for WireError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Version { found } => write!(f, "wire version {found} is not known (this is {VERSION})"),
-            Self::Malformed => f.write_str("malformed or cut short"),
-        }
-    }
-}
-
-impl core::error::Error for WireError {}

@@ -14,11 +14,11 @@ use super::clock::ClockKind;
 pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
+use crate::DelimiterKind;
 use pe_replay::compare::Difference;
 use pe_replay::digest::Digest;
 use pe_replay::phases::Phases;
 use pe_replay::policy::{MAX_DIVERGENCES, Policy};
-use pe_replay::stop::DelimiterKind;
 
 /// The unit of durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

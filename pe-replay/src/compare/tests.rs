@@ -14,7 +14,7 @@ use pmu::exact::Instruction;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::events::{Counted, Events};
+use crate::events::{Counted, Work};
 use crate::life::Run;
 use crate::machine::{Kept, Machine, MappedPage, Order};
 use crate::policy::Comparison;
@@ -25,33 +25,36 @@ use crate::written::{PAGE_LEN, WrittenSet};
 const STRIDE: usize = if cfg!(miri) { 509 } else { 1 };
 
 /// A state in the normal form in which no two parts are alike.
-fn state() -> Uprr {
-    let mut uprr = Uprr::new(0x33, 0x2b);
+fn state() -> UserRegisters {
+    let mut user = UserRegisters::new(0x33, 0x2b);
     for index in 0..16 {
-        *uprr.gpr_mut(index) = 0x0101_0101_0101_0101 * (u64::from(index) + 1);
+        *user.gpr_mut(index) = 0x0101_0101_0101_0101 * (u64::from(index) + 1);
     }
-    for (at, byte) in uprr.extended.0.iter_mut().enumerate() {
+    for (at, byte) in user.extended.0.iter_mut().enumerate() {
         if !(xsave::HEADER..xsave::YMM).contains(&at) {
             *byte = (at * 7 + 3) as u8;
         }
     }
-    (uprr.rip, uprr.rflags) = (0x40_1000, 0x246);
-    (uprr.fs_base, uprr.gs_base) = (0x7000, 0x8000);
-    (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (0x2b, 0x23, 0x1b, 0x13);
-    uprr.normalize();
-    uprr
+    (user.rip, user.rflags) = (0x40_1000, 0x246);
+    (user.fs_base, user.gs_base) = (0x7000, 0x8000);
+    (user.ds, user.es, user.fs, user.gs) = (0x2b, 0x23, 0x1b, 0x13);
+    user.normalize();
+    user
 }
 
 const FAULT: Delimiter = Delimiter::PageFault { address: 0x5000, error: 6 };
 
 /// Compares an undisturbed result with a changed one, either way round.
-fn compared(change: &dyn Fn(&mut Uprr, &mut Delimiter, &mut u64), skip: Option<Field>) -> Option<Field> {
+fn compared(
+    change: &dyn Fn(&mut UserRegisters, &mut Delimiter, &mut u64),
+    skip: Option<Field>,
+) -> Option<Field> {
     let original = state();
     let mut changed = original.clone();
     let (mut delimiter, mut count) = (FAULT, 500);
     change(&mut changed, &mut delimiter, &mut count);
-    let a = RunResult { uprr: &original, delimiter: FAULT, count: 500 };
-    let b = RunResult { uprr: &changed, delimiter, count };
+    let a = RunResult { user: &original, delimiter: FAULT, count: 500 };
+    let b = RunResult { user: &changed, delimiter, count };
     let found = first_difference(a, b, skip);
     let swapped = first_difference(b, a, skip);
     assert_eq!(found.map(|it| (it.first, it.second)), swapped.map(|it| (it.second, it.first)));
@@ -60,22 +63,22 @@ fn compared(change: &dyn Fn(&mut Uprr, &mut Delimiter, &mut u64), skip: Option<F
 }
 
 /// The contract of a named test, for one change.
-fn only(field: Field, change: impl Fn(&mut Uprr, &mut Delimiter, &mut u64)) {
+fn only(field: Field, change: impl Fn(&mut UserRegisters, &mut Delimiter, &mut u64)) {
     assert_eq!(compared(&change, None), Some(field));
     assert_eq!(compared(&change, Some(field)), None, "another field covers {field}");
 }
 
 /// Every bit of a register, reached as a `u64` of which `bits` exist.
-fn register(field: Field, bits: u32, flip: impl Fn(&mut Uprr, u64)) {
+fn register(field: Field, bits: u32, flip: impl Fn(&mut UserRegisters, u64)) {
     for bit in (0..bits).step_by(STRIDE) {
-        only(field, |uprr, _, _| flip(uprr, 1 << bit));
+        only(field, |user, _, _| flip(user, 1 << bit));
     }
 }
 
 /// Every bit of a part of the extended state.
 fn part(field: Field, at: usize, length: usize) {
     for bit in (0..8 * length).step_by(STRIDE) {
-        only(field, |uprr, _, _| uprr.extended.0[at + bit / 8] ^= 1 << (bit % 8));
+        only(field, |user, _, _| user.extended.0[at + bit / 8] ^= 1 << (bit % 8));
     }
 }
 
@@ -91,8 +94,8 @@ fn delimiter() {
     let original = state();
     for one in others {
         for other in others {
-            let a = RunResult { uprr: &original, delimiter: one, count: 500 };
-            let b = RunResult { uprr: &original, delimiter: other, count: 500 };
+            let a = RunResult { user: &original, delimiter: one, count: 500 };
+            let b = RunResult { user: &original, delimiter: other, count: 500 };
             let found = first_difference(a, b, None).map(|it| it.field);
             assert_eq!(found, (one != other).then_some(Field::Delimiter));
             assert_eq!(first_difference(a, b, Some(Field::Delimiter)), None);
@@ -100,8 +103,8 @@ fn delimiter() {
     }
     for vector in 0..32 {
         let original = Delimiter::Exception { vector: 32, error: 0 };
-        let uprr = state();
-        let a = RunResult { uprr: &uprr, delimiter: original, count: 500 };
+        let user = state();
+        let a = RunResult { user: &user, delimiter: original, count: 500 };
         let b = RunResult { delimiter: Delimiter::Exception { vector, error: 0 }, ..a };
         assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::Delimiter));
     }
@@ -112,9 +115,9 @@ fn error_code() {
         only(Field::ErrorCode, |_, delimiter, _| {
             *delimiter = Delimiter::PageFault { address: 0x5000, error: 6 ^ 1 << bit }
         });
-        let uprr = state();
+        let user = state();
         let general = |error| Delimiter::Exception { vector: 13, error };
-        let a = RunResult { uprr: &uprr, delimiter: general(0x18), count: 500 };
+        let a = RunResult { user: &user, delimiter: general(0x18), count: 500 };
         let b = RunResult { delimiter: general(0x18 ^ 1 << bit), ..a };
         assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::ErrorCode));
         assert_eq!(first_difference(a, b, Some(Field::ErrorCode)), None);
@@ -126,9 +129,9 @@ fn fault_address() {
         only(Field::FaultAddress, |_, delimiter, _| {
             *delimiter = Delimiter::PageFault { address: 0x5000 ^ 1 << bit, error: 6 }
         });
-        let uprr = state();
+        let user = state();
         let limit = |address| Delimiter::DirtyLimit { address };
-        let a = RunResult { uprr: &uprr, delimiter: limit(0x5000), count: 500 };
+        let a = RunResult { user: &user, delimiter: limit(0x5000), count: 500 };
         let b = RunResult { delimiter: limit(0x5000 ^ 1 << bit), ..a };
         assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::FaultAddress));
         assert_eq!(first_difference(a, b, Some(Field::FaultAddress)), None);
@@ -146,9 +149,9 @@ fn constant() {
     part(Field::Constant, xsave::FTW + 1, 1);
     part(Field::Constant, xsave::MXCSR_MASK, 4);
     part(Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
-    register(Field::Constant, 64, |uprr, mask| uprr.padding ^= mask);
-    register(Field::Constant, 64, |uprr, mask| uprr.entry_vector ^= mask);
-    register(Field::Constant, 64, |uprr, mask| uprr.entry_error ^= mask);
+    register(Field::Constant, 64, |user, mask| user.padding ^= mask);
+    register(Field::Constant, 64, |user, mask| user.entry_vector ^= mask);
+    register(Field::Constant, 64, |user, mask| user.entry_error ^= mask);
 }
 
 /// Page frames and nothing else.
@@ -157,12 +160,12 @@ struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
 impl Machine for Frames {
     type Frame = usize;
     type Entry = ();
-    type State = Box<Uprr>;
+    type State = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         0
     }
-    fn enter(&mut self, _: Option<&Uprr>, _: &mut Uprr, _: Order) -> Stop {
+    fn enter(&mut self, _: Option<&UserRegisters>, _: &mut UserRegisters, _: Order) -> Stop {
         unreachable!("there is no user code")
     }
     fn decode(&mut self, _: u64) -> Instruction {
@@ -218,7 +221,7 @@ impl Machine for Frames {
 /// A set of two pages.
 struct Written {
     frames: Frames,
-    events: Events,
+    events: Work,
     set: WrittenSet<Frames>,
 }
 
@@ -233,7 +236,7 @@ impl Written {
     fn new(comparison: Comparison) -> Self {
         let mut frames = Frames(Vec::new());
         let _ = HOMES.map(|_| frames.allocate());
-        let mut it = Self { frames, events: Events::default(), set: WrittenSet::new(8, comparison) };
+        let mut it = Self { frames, events: Work::default(), set: WrittenSet::new(8, comparison) };
         for home in HOMES {
             it.set.open(&mut counted(&mut it.frames, &mut it.events), page(home)).unwrap();
         }
@@ -259,7 +262,7 @@ impl Written {
     }
 }
 
-fn counted<'a>(machine: &'a mut Frames, events: &'a mut Events) -> Counted<'a, Frames> {
+fn counted<'a>(machine: &'a mut Frames, events: &'a mut Work) -> Counted<'a, Frames> {
     Counted { machine, events }
 }
 
@@ -343,7 +346,7 @@ macro_rules! fields {
 
 /// One of 16 general registers.
 fn gpr(index: u8) {
-    register(Field::Gpr(index), 64, |uprr, mask| *uprr.gpr_mut(index) ^= mask);
+    register(Field::Gpr(index), 64, |user, mask| *user.gpr_mut(index) ^= mask);
 }
 
 /// One of 8 x87 registers: ten bytes of value and six that are always zero.
@@ -376,16 +379,16 @@ fields! {
     r13: Field::Gpr(13) => gpr(13);
     r14: Field::Gpr(14) => gpr(14);
     r15: Field::Gpr(15) => gpr(15);
-    rip: Field::Rip => register(Field::Rip, 64, |uprr, mask| uprr.rip ^= mask);
-    rflags: Field::Rflags => register(Field::Rflags, 64, |uprr, mask| uprr.rflags ^= mask);
-    cs: Field::Cs => register(Field::Cs, 64, |uprr, mask| uprr.cs ^= mask);
-    ss: Field::Ss => register(Field::Ss, 64, |uprr, mask| uprr.ss ^= mask);
-    ds: Field::Ds => register(Field::Ds, 16, |uprr, mask| uprr.ds ^= mask as u16);
-    es: Field::Es => register(Field::Es, 16, |uprr, mask| uprr.es ^= mask as u16);
-    fs: Field::Fs => register(Field::Fs, 16, |uprr, mask| uprr.fs ^= mask as u16);
-    gs: Field::Gs => register(Field::Gs, 16, |uprr, mask| uprr.gs ^= mask as u16);
-    fs_base: Field::FsBase => register(Field::FsBase, 64, |uprr, mask| uprr.fs_base ^= mask);
-    gs_base: Field::GsBase => register(Field::GsBase, 64, |uprr, mask| uprr.gs_base ^= mask);
+    rip: Field::Rip => register(Field::Rip, 64, |user, mask| user.rip ^= mask);
+    rflags: Field::Rflags => register(Field::Rflags, 64, |user, mask| user.rflags ^= mask);
+    cs: Field::Cs => register(Field::Cs, 64, |user, mask| user.cs ^= mask);
+    ss: Field::Ss => register(Field::Ss, 64, |user, mask| user.ss ^= mask);
+    ds: Field::Ds => register(Field::Ds, 16, |user, mask| user.ds ^= mask as u16);
+    es: Field::Es => register(Field::Es, 16, |user, mask| user.es ^= mask as u16);
+    fs: Field::Fs => register(Field::Fs, 16, |user, mask| user.fs ^= mask as u16);
+    gs: Field::Gs => register(Field::Gs, 16, |user, mask| user.gs ^= mask as u16);
+    fs_base: Field::FsBase => register(Field::FsBase, 64, |user, mask| user.fs_base ^= mask);
+    gs_base: Field::GsBase => register(Field::GsBase, 64, |user, mask| user.gs_base ^= mask);
     x87_control: Field::Fcw => part(Field::Fcw, xsave::FCW, 2);
     x87_status: Field::Fsw => part(Field::Fsw, xsave::FSW, 2);
     x87_tag: Field::Ftw => part(Field::Ftw, xsave::FTW, 1);
@@ -455,9 +458,9 @@ fn fields_and_named_tests_are_in_bijection() {
 }
 
 /// The parts of a state, by exhaustive destructuring: a field that is added to
-/// [`Uprr`] does not compile here before it is listed.
-fn words(uprr: &mut Uprr) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 4]) {
-    let Uprr {
+/// [`UserRegisters`] does not compile here before it is listed.
+fn words(user: &mut UserRegisters) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 4]) {
+    let UserRegisters {
         extended,
         fs_base,
         gs_base,
@@ -488,7 +491,7 @@ fn words(uprr: &mut Uprr) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 
         rflags,
         rsp,
         ss,
-    } = uprr;
+    } = user;
     let long = [
         fs_base,
         gs_base,
@@ -522,24 +525,24 @@ fn words(uprr: &mut Uprr) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&mut u16; 
 #[test]
 fn no_bit_of_the_state_is_left_uncompared() {
     let original = state();
-    let reported = |change: &dyn Fn(&mut Uprr)| {
-        assert!(compared(&|uprr, _, _| change(uprr), None).is_some());
+    let reported = |change: &dyn Fn(&mut UserRegisters)| {
+        assert!(compared(&|user, _, _| change(user), None).is_some());
         // What a summary is made of.
         let mut changed = original.clone();
         change(&mut changed);
         assert!(changed.words() != original.words() || changed.extended.0 != original.extended.0);
     };
     for bit in (0..8 * xsave::LEN).step_by(STRIDE) {
-        reported(&|uprr| words(uprr).0[bit / 8] ^= 1 << (bit % 8));
+        reported(&|user| words(user).0[bit / 8] ^= 1 << (bit % 8));
     }
     for index in 0..words(&mut state()).1.len() {
         for bit in (0..64).step_by(STRIDE) {
-            reported(&|uprr| *words(uprr).1[index] ^= 1 << bit);
+            reported(&|user| *words(user).1[index] ^= 1 << bit);
         }
     }
     for index in 0..4 {
         for bit in (0..16).step_by(STRIDE) {
-            reported(&|uprr| *words(uprr).2[index] ^= 1 << bit);
+            reported(&|user| *words(user).2[index] ^= 1 << bit);
         }
     }
 }
@@ -552,8 +555,8 @@ fn equal_results_have_no_difference() {
 #[test]
 fn what_ended_the_run_is_named_before_its_consequences() {
     let found = compared(
-        &|uprr, delimiter, count| {
-            (uprr.rip, uprr.rax, *count) = (0, 0, 0);
+        &|user, delimiter, count| {
+            (user.rip, user.rax, *count) = (0, 0, 0);
             *delimiter = Delimiter::Syscall;
         },
         None,

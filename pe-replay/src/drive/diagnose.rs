@@ -14,7 +14,7 @@ use crate::life::Run;
 use crate::machine::{Machine, Order};
 use crate::policy::Mode;
 use crate::stop::{Cause, Delimiter, vector};
-use crate::uprr::TRAP_FLAG;
+use crate::user::TRAP_FLAG;
 
 /// Instructions of a PE that are looked at, as far as the caller has room to note
 /// them: beyond, the diagnosis ends without a result.

@@ -6,7 +6,7 @@ use crate::inject::{Injection, Saved, Target};
 use crate::life::Run;
 use crate::machine::Machine;
 use crate::policy::Mode;
-use crate::uprr::{INTERRUPT_FLAG, xsave};
+use crate::user::{INTERRUPT_FLAG, xsave};
 use crate::written::{PAGE_LEN, SetFull};
 
 impl<M: Machine> Engine<M> {
@@ -75,7 +75,7 @@ impl<M: Machine> Engine<M> {
         true
     }
 
-    fn saved(&mut self, saved: Saved) -> &mut crate::uprr::Uprr {
+    fn saved(&mut self, saved: Saved) -> &mut crate::user::UserRegisters {
         match saved {
             Saved::Start => self.registers.saved_mut(false),
             Saved::Shadow => self.registers.saved_mut(true),

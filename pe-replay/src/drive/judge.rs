@@ -100,7 +100,7 @@ impl<M: Machine> Engine<M> {
 
     fn result(&self, run: Run, life: &Life) -> RunResult<'_> {
         let end = life.end(run);
-        RunResult { uprr: self.registers.of(run), delimiter: end.delimiter, count: end.count }
+        RunResult { user: self.registers.of(run), delimiter: end.delimiter, count: end.count }
     }
 
     /// The first difference between the registers that two runs left.
@@ -150,11 +150,11 @@ impl<M: Machine> Engine<M> {
         let mut hash = Xxh3::new();
         let mut words = |words: &[u64]| words.iter().for_each(|word| hash.update(&word.to_le_bytes()));
         words(&[kind, error, address, result.count]);
-        words(&result.uprr.words());
+        words(&result.user.words());
         for (address, page) in self.set.hashes(run) {
             words(&[address, page as u64, (page >> 64) as u64]);
         }
-        hash.update(&result.uprr.extended.0);
+        hash.update(&result.user.extended.0);
         hash.digest128()
     }
 }

@@ -15,7 +15,7 @@ use crate::mutation::Mutation;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::policy::Mode;
 use crate::stop::{Begun, Cause, Delimiter, Span, Stop, vector};
-use crate::uprr::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
+use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 use crate::written::SetFull;
 
 /// How a run came to its end.

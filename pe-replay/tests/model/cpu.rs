@@ -4,7 +4,7 @@
 //! It knows nothing of PEs, counters or tracking. Machine and reference share
 //! it, so that what they differ in is only how they drive it.
 
-use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr, xsave};
+use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters, xsave};
 
 /// Where the first instruction lies; each takes [`OP_LEN`] bytes.
 pub const CODE: u64 = 0x40_0000;
@@ -168,142 +168,142 @@ pub fn op_at(program: &[Op], rip: u64) -> Option<Op> {
 
 /// Executes one instruction. The extended state must be all there
 /// (`machine::xsave::load`).
-pub fn step(uprr: &mut Uprr, program: &[Op], bus: &mut impl Bus) -> Result<(), Trap> {
-    if uprr.rip >= USER_END {
+pub fn step(user: &mut UserRegisters, program: &[Op], bus: &mut impl Bus) -> Result<(), Trap> {
+    if user.rip >= USER_END {
         return Err(Trap::before(PROTECTION));
     }
     let end = CODE + OP_LEN * program.len() as u64;
-    if !(CODE..end).contains(&uprr.rip) {
+    if !(CODE..end).contains(&user.rip) {
         // Not present, user, fetch.
-        let (error, address) = (1 << 2 | 1 << 4, uprr.rip);
+        let (error, address) = (1 << 2 | 1 << 4, user.rip);
         return Err(Trap::Exception { vector: FAULT, error, address, retired: false });
     }
-    let op = op_at(program, uprr.rip).ok_or(Trap::before(UNDEFINED))?;
-    let traced = uprr.rflags & TRAP_FLAG != 0;
-    execute(uprr, op, program.len(), bus)?;
+    let op = op_at(program, user.rip).ok_or(Trap::before(UNDEFINED))?;
+    let traced = user.rflags & TRAP_FLAG != 0;
+    execute(user, op, program.len(), bus)?;
     if traced { Err(Trap::after(DEBUG)) } else { Ok(()) }
 }
 
-fn execute(uprr: &mut Uprr, op: Op, length: usize, bus: &mut impl Bus) -> Result<(), Trap> {
-    let next = uprr.rip + OP_LEN;
+fn execute(user: &mut UserRegisters, op: Op, length: usize, bus: &mut impl Bus) -> Result<(), Trap> {
+    let next = user.rip + OP_LEN;
     let goto = |target: u16| CODE + OP_LEN * (u64::from(target) % length as u64);
-    let address = |uprr: &Uprr, (base, displacement): At| {
-        uprr.gprs()[usize::from(base)].wrapping_add_signed(displacement.into())
+    let address = |user: &UserRegisters, (base, displacement): At| {
+        user.gprs()[usize::from(base)].wrapping_add_signed(displacement.into())
     };
-    let get = |uprr: &Uprr, index: u8| uprr.gprs()[usize::from(index)];
+    let get = |user: &UserRegisters, index: u8| user.gprs()[usize::from(index)];
     match op {
-        Op::MovImm(to, value) => *uprr.gpr_mut(to) = value,
-        Op::Mov(to, from) => *uprr.gpr_mut(to) = get(uprr, from),
+        Op::MovImm(to, value) => *user.gpr_mut(to) = value,
+        Op::Mov(to, from) => *user.gpr_mut(to) = get(user, from),
         Op::Alu(alu, to, from) => {
-            let (x, y) = (get(uprr, to), get(uprr, from));
-            let value = arithmetic(&mut uprr.rflags, alu, x, y);
-            *uprr.gpr_mut(to) = value;
+            let (x, y) = (get(user, to), get(user, from));
+            let value = arithmetic(&mut user.rflags, alu, x, y);
+            *user.gpr_mut(to) = value;
         }
         Op::AddImm(to, value) => {
-            let (x, y) = (get(uprr, to), value as u64);
-            let value = arithmetic(&mut uprr.rflags, Alu::Add, x, y);
-            *uprr.gpr_mut(to) = value;
+            let (x, y) = (get(user, to), value as u64);
+            let value = arithmetic(&mut user.rflags, Alu::Add, x, y);
+            *user.gpr_mut(to) = value;
         }
         Op::Load(to, at) => {
             let mut bytes = [0; 8];
-            bus.read(address(uprr, at), &mut bytes)?;
-            *uprr.gpr_mut(to) = u64::from_le_bytes(bytes);
+            bus.read(address(user, at), &mut bytes)?;
+            *user.gpr_mut(to) = u64::from_le_bytes(bytes);
         }
         Op::LoadByte(to, at) => {
             let mut byte = [0];
-            bus.read(address(uprr, at), &mut byte)?;
-            *uprr.gpr_mut(to) = byte[0].into();
+            bus.read(address(user, at), &mut byte)?;
+            *user.gpr_mut(to) = byte[0].into();
         }
-        Op::Store(at, from) => bus.write(address(uprr, at), &get(uprr, from).to_le_bytes())?,
-        Op::StoreByte(at, from) => bus.write(address(uprr, at), &[get(uprr, from) as u8])?,
-        Op::Push(from) => push(uprr, get(uprr, from), bus)?,
+        Op::Store(at, from) => bus.write(address(user, at), &get(user, from).to_le_bytes())?,
+        Op::StoreByte(at, from) => bus.write(address(user, at), &[get(user, from) as u8])?,
+        Op::Push(from) => push(user, get(user, from), bus)?,
         Op::Pop(to) => {
-            let value = pop(uprr, bus)?;
-            *uprr.gpr_mut(to) = value;
+            let value = pop(user, bus)?;
+            *user.gpr_mut(to) = value;
         }
-        Op::Pushf => push(uprr, uprr.rflags, bus)?,
+        Op::Pushf => push(user, user.rflags, bus)?,
         Op::Popf => {
-            let value = pop(uprr, bus)?;
-            uprr.rflags = uprr.rflags & !USER_FLAGS | value & USER_FLAGS;
+            let value = pop(user, bus)?;
+            user.rflags = user.rflags & !USER_FLAGS | value & USER_FLAGS;
         }
         Op::Jump(condition, target) => {
             let taken = match condition {
                 Condition::Always => true,
-                Condition::Zero => uprr.rflags & ZF != 0,
-                Condition::NotZero => uprr.rflags & ZF == 0,
-                Condition::Carry => uprr.rflags & CF != 0,
-                Condition::Sign => uprr.rflags & SF != 0,
+                Condition::Zero => user.rflags & ZF != 0,
+                Condition::NotZero => user.rflags & ZF == 0,
+                Condition::Carry => user.rflags & CF != 0,
+                Condition::Sign => user.rflags & SF != 0,
             };
-            uprr.rip = if taken { goto(target) } else { next };
+            user.rip = if taken { goto(target) } else { next };
             return Ok(());
         }
         Op::Loop(target) => {
-            uprr.rcx = uprr.rcx.wrapping_sub(1);
-            uprr.rip = if uprr.rcx != 0 { goto(target) } else { next };
+            user.rcx = user.rcx.wrapping_sub(1);
+            user.rip = if user.rcx != 0 { goto(target) } else { next };
             return Ok(());
         }
-        Op::RepStos if uprr.rcx == 0 => {}
+        Op::RepStos if user.rcx == 0 => {}
         Op::RepStos => {
-            bus.write(uprr.rdi, &uprr.rax.to_le_bytes())?;
-            let step = if uprr.rflags & DF == 0 { 8 } else { -8 };
-            uprr.rdi = uprr.rdi.wrapping_add_signed(step);
-            uprr.rcx -= 1;
+            bus.write(user.rdi, &user.rax.to_le_bytes())?;
+            let step = if user.rflags & DF == 0 { 8 } else { -8 };
+            user.rdi = user.rdi.wrapping_add_signed(step);
+            user.rcx -= 1;
             return Ok(());
         }
         Op::MovX(to, from) => {
-            let low = get(uprr, from);
-            set_vector(uprr, xsave::XMM, to, u128::from(low) << 64 | u128::from(!low));
+            let low = get(user, from);
+            set_vector(user, xsave::XMM, to, u128::from(low) << 64 | u128::from(!low));
         }
         Op::AddX(to, from) => {
-            let (x, y) = (vector(uprr, xsave::XMM, to), vector(uprr, xsave::XMM, from));
-            set_vector(uprr, xsave::XMM, to, x.wrapping_add(y));
+            let (x, y) = (vector(user, xsave::XMM, to), vector(user, xsave::XMM, from));
+            set_vector(user, xsave::XMM, to, x.wrapping_add(y));
         }
         Op::XorX(to, from) => {
-            let (x, y) = (vector(uprr, xsave::XMM, to), vector(uprr, xsave::XMM, from));
-            set_vector(uprr, xsave::XMM, to, x ^ y);
+            let (x, y) = (vector(user, xsave::XMM, to), vector(user, xsave::XMM, from));
+            set_vector(user, xsave::XMM, to, x ^ y);
         }
         Op::LoadX(to, at) => {
             let mut bytes = [0; 16];
-            bus.read(address(uprr, at), &mut bytes)?;
-            set_vector(uprr, xsave::XMM, to, u128::from_le_bytes(bytes));
+            bus.read(address(user, at), &mut bytes)?;
+            set_vector(user, xsave::XMM, to, u128::from_le_bytes(bytes));
         }
         Op::StoreX(at, from) => {
-            bus.write(address(uprr, at), &vector(uprr, xsave::XMM, from).to_le_bytes())?;
+            bus.write(address(user, at), &vector(user, xsave::XMM, from).to_le_bytes())?;
         }
         Op::Widen(to, from) => {
-            let value = vector(uprr, xsave::XMM, from).rotate_left(3);
-            set_vector(uprr, xsave::YMM, to, value);
+            let value = vector(user, xsave::XMM, from).rotate_left(3);
+            set_vector(user, xsave::YMM, to, value);
         }
-        Op::Fld(from) => fld(uprr, get(uprr, from)),
+        Op::Fld(from) => fld(user, get(user, from)),
         Op::SetMxcsr(from) => {
-            let value = get(uprr, from) as u32 & 0xffff;
-            uprr.extended.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&value.to_le_bytes());
+            let value = get(user, from) as u32 & 0xffff;
+            user.extended.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&value.to_le_bytes());
         }
-        Op::WriteFsBase(from) => uprr.fs_base = get(uprr, from) % USER_END,
-        Op::WriteGsBase(from) => uprr.gs_base = get(uprr, from) % USER_END,
+        Op::WriteFsBase(from) => user.fs_base = get(user, from) % USER_END,
+        Op::WriteGsBase(from) => user.gs_base = get(user, from) % USER_END,
         Op::SetSelectors(value) => {
-            (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (value, !value, value >> 1, value << 1);
+            (user.ds, user.es, user.fs, user.gs) = (value, !value, value >> 1, value << 1);
         }
         Op::Syscall => {
-            uprr.rcx = next;
-            uprr.r11 = uprr.rflags;
-            uprr.rip = next;
+            user.rcx = next;
+            user.r11 = user.rflags;
+            user.rip = next;
             return Err(Trap::Syscall);
         }
         Op::Undefined => return Err(Trap::before(UNDEFINED)),
         Op::Breakpoint => {
-            uprr.rip = next;
+            user.rip = next;
             return Err(Trap::after(BREAKPOINT));
         }
         Op::Divide(by) => {
-            let quotient = uprr.rax.checked_div(get(uprr, by)).ok_or(Trap::before(DIVIDE))?;
-            uprr.rdx = uprr.rax.wrapping_sub(quotient.wrapping_mul(get(uprr, by)));
-            uprr.rax = quotient;
+            let quotient = user.rax.checked_div(get(user, by)).ok_or(Trap::before(DIVIDE))?;
+            user.rdx = user.rax.wrapping_sub(quotient.wrapping_mul(get(user, by)));
+            user.rax = quotient;
         }
         Op::PortIo | Op::Rdtsc => return Err(Trap::before(PROTECTION)),
-        Op::Random(to) => *uprr.gpr_mut(to) = bus.random(),
+        Op::Random(to) => *user.gpr_mut(to) = bus.random(),
     }
-    uprr.rip = next;
+    user.rip = next;
     Ok(())
 }
 
@@ -337,36 +337,36 @@ fn arithmetic(flags: &mut u64, alu: Alu, x: u64, y: u64) -> u64 {
     value
 }
 
-fn push(uprr: &mut Uprr, value: u64, bus: &mut impl Bus) -> Result<(), Trap> {
-    let top = uprr.rsp.wrapping_sub(8);
+fn push(user: &mut UserRegisters, value: u64, bus: &mut impl Bus) -> Result<(), Trap> {
+    let top = user.rsp.wrapping_sub(8);
     bus.write(top, &value.to_le_bytes())?;
-    uprr.rsp = top;
+    user.rsp = top;
     Ok(())
 }
 
-fn pop(uprr: &mut Uprr, bus: &mut impl Bus) -> Result<u64, Trap> {
+fn pop(user: &mut UserRegisters, bus: &mut impl Bus) -> Result<u64, Trap> {
     let mut bytes = [0; 8];
-    bus.read(uprr.rsp, &mut bytes)?;
-    uprr.rsp = uprr.rsp.wrapping_add(8);
+    bus.read(user.rsp, &mut bytes)?;
+    user.rsp = user.rsp.wrapping_add(8);
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn vector(uprr: &Uprr, bank: usize, index: u8) -> u128 {
+fn vector(user: &UserRegisters, bank: usize, index: u8) -> u128 {
     let at = bank + 16 * usize::from(index);
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&uprr.extended.0[at..at + 16]);
+    bytes.copy_from_slice(&user.extended.0[at..at + 16]);
     u128::from_le_bytes(bytes)
 }
 
-fn set_vector(uprr: &mut Uprr, bank: usize, index: u8, value: u128) {
+fn set_vector(user: &mut UserRegisters, bank: usize, index: u8, value: u128) {
     let at = bank + 16 * usize::from(index);
-    uprr.extended.0[at..at + 16].copy_from_slice(&value.to_le_bytes());
+    user.extended.0[at..at + 16].copy_from_slice(&value.to_le_bytes());
 }
 
 /// Shifts the stack by one and leaves traces in all of the x87 environment.
-fn fld(uprr: &mut Uprr, value: u64) {
-    let rip = uprr.rip;
-    let area = &mut uprr.extended.0;
+fn fld(user: &mut UserRegisters, value: u64) {
+    let rip = user.rip;
+    let area = &mut user.extended.0;
     area.copy_within(xsave::ST..xsave::ST + 112, xsave::ST + 16);
     area[xsave::ST..xsave::ST + 8].copy_from_slice(&value.to_le_bytes());
     area[xsave::ST + 8..xsave::ST + 10].copy_from_slice(&[0xff, 0x3f]);

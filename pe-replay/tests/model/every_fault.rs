@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed, TestRunner};
 
 use pe_replay::inject::{Copy, Saved};
-use pe_replay::uprr::INTERRUPT_FLAG;
+use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{Comparison, Delimiter, Injection, Mode, Outcome, Recovery, Run, Target};
 
 use crate::counter::noise;
@@ -58,7 +58,7 @@ fn tried(scene: &Scene, flip: Injection, tally: &mut Tally) {
         let differed = !account.divergences.is_empty() || matches!(outcome, Outcome::Damaged { .. });
         missed |= differed && account.counter_misses > 0;
         let hits = usize::from(is_hit && account.flips > 0);
-        assert!(hits == 1 || account.flips == 0, "{flip} hits where it was not aimed at");
+        assert!(hits == 1 || account.flips == 0, "{flip:?} hits where it was not aimed at");
         match outcome {
             Outcome::Committed(committed) => {
                 let over = !session.serve(committed.delimiter);
@@ -67,7 +67,7 @@ fn tried(scene: &Scene, flip: Injection, tally: &mut Tally) {
                 }
             }
             Outcome::Damaged { .. } => break true,
-            Outcome::Persistent { .. } | Outcome::OutOfFrames => panic!("{flip}: {outcome:?}"),
+            Outcome::Persistent { .. } | Outcome::OutOfFrames => panic!("{flip:?}: {outcome:?}"),
         }
     };
     let steps = &session.machine.steps_of_life;
@@ -80,13 +80,13 @@ fn tried(scene: &Scene, flip: Injection, tally: &mut Tally) {
         (false, false, _) => Course::Outvoted,
     };
     let applied = session.sums.flips > 0;
-    assert!(applied || course == Course::Unseen, "{flip}: {course:?} without a fault");
-    assert!(divergences <= 1, "{flip}: {divergences} divergences of one fault");
+    assert!(applied || course == Course::Unseen, "{flip:?}: {course:?} without a fault");
+    assert!(divergences <= 1, "{flip:?}: {divergences} divergences of one fault");
     // The other way round a fault may be seen that changes nothing: a later run that
     // went astray wrote what was there already, but where run 1 wrote nothing.
-    assert!(effective != Some(true) || course != Course::Unseen, "{flip} is effective and was not seen");
+    assert!(effective != Some(true) || course != Course::Unseen, "{flip:?} is effective and was not seen");
     let expected = expected(scene, flip, missed);
-    assert!(course == Course::Unseen || expected.contains(&course), "{flip}: {course:?}, not {expected:?}");
+    assert!(course == Course::Unseen || expected.contains(&course), "{flip:?}: {course:?}, not {expected:?}");
     tally.add(scene, flip, applied, course, &session);
 }
 

@@ -51,12 +51,12 @@ fn undone(program: &[Op], flip: Injection) -> bool {
     let (effective, applied) = effect(&session, program, flip);
     // The lockstep inside compares what is committed with the undisturbed run.
     let (outcome, account) = session.execute();
-    let Outcome::Committed(committed) = outcome else { panic!("{flip}: {outcome:?}") };
-    assert_eq!(account.divergences.len(), usize::from(effective), "{flip}: {:?}", account.divergences);
-    assert_eq!((account.flips, account.counter_misses), (applied.into(), 0), "{flip}");
+    let Outcome::Committed(committed) = outcome else { panic!("{flip:?}: {outcome:?}") };
+    assert_eq!(account.divergences.len(), usize::from(effective), "{flip:?}: {:?}", account.divergences);
+    assert_eq!((account.flips, account.counter_misses), (applied.into(), 0), "{flip:?}");
     if session.serve(committed.delimiter) {
         session.run(flip.pe + 8);
-        assert_eq!(session.sums.divergences, usize::from(effective), "{flip}");
+        assert_eq!(session.sums.divergences, usize::from(effective), "{flip:?}");
     }
     effective
 }

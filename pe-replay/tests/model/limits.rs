@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use pe_replay::policy::MIN_DIRTY_PAGES;
-use pe_replay::uprr::{RESUME_FLAG, xsave};
+use pe_replay::user::{RESUME_FLAG, xsave};
 use pe_replay::{Delimiter, Mode, Outcome, Policy};
 
 use crate::cpu::{Condition, Op};

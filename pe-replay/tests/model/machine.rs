@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
-use pe_replay::uprr::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
     Begun, Cause, Comparison, Inside, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Span, Stop,
 };
@@ -60,7 +60,7 @@ impl Entry {
 /// When the counter's interrupt comes, in instructions after the entry.
 pub type Counter = Box<dyn FnMut(Order) -> u64>;
 /// Changes what a stop looks like; the number counts entries from 0.
-pub type Glitch = Box<dyn FnMut(u64, &mut Uprr, &mut Stop)>;
+pub type Glitch = Box<dyn FnMut(u64, &mut UserRegisters, &mut Stop)>;
 
 pub struct Model {
     program: Vec<Op>,
@@ -276,7 +276,7 @@ impl World for Model {
 impl Machine for Model {
     type Frame = usize;
     type Entry = u64;
-    type State = Box<Uprr>;
+    type State = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         self.tick(Call::Other);
@@ -284,7 +284,7 @@ impl Machine for Model {
         self.clock
     }
 
-    fn enter(&mut self, source: Option<&Uprr>, state: &mut Uprr, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
         self.tick(Call::Other);
         assert!(order.budget > 0, "an order for nothing");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
@@ -350,7 +350,7 @@ impl Machine for Model {
     }
 
     /// In the short forms where that is possible, as the kernel does it.
-    fn begin(&mut self, source: &Uprr, state: &mut Uprr, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
         let stop = self.enter(Some(source), state, Order::begin(budget));
         let Stop { instructions, entered, ticks, .. } = stop;
         let span = Span { instructions, entered, ticks };
@@ -403,13 +403,13 @@ impl Machine for Model {
         (*page, *kind) = ([POISON; PAGE_LEN as usize], Use::Free);
     }
 
-    fn copy_state(&mut self, from: &Uprr, to: &mut Uprr) {
+    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         self.tick(Call::Other);
         self.moments.state_copied();
         to.clone_from(from);
     }
 
-    fn is_same(&mut self, a: &Uprr, b: &Uprr) -> bool {
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
         let misjudged = self.goes_wrong(Call::Comparison);
         a == b && !misjudged
     }

@@ -28,7 +28,7 @@ fn a_plain_build_has_no_mutants() {
 #[cfg(feature = "mutants")]
 mod built {
     use pe_replay::stop::{FAULT_WRITE, vector};
-    use pe_replay::uprr::{Uprr, xsave};
+    use pe_replay::user::{UserRegisters, xsave};
     use pe_replay::{Cause, Comparison, Stop};
 
     use super::*;
@@ -36,22 +36,22 @@ mod built {
     const BYTES: Comparison = Comparison::Bytes;
 
     /// Makes the end of run 2 differ from run 1's in `field` alone.
-    fn disturb(field: Field, uprr: &mut Uprr, stop: &mut Stop) {
+    fn disturb(field: Field, user: &mut UserRegisters, stop: &mut Stop) {
         // XSAVE left components out; put them in before a bit is flipped.
-        uprr.extended.normalize();
-        let area = &mut uprr.extended.0;
+        user.extended.normalize();
+        let area = &mut user.extended.0;
         match field {
-            Field::Gpr(index) => *uprr.gpr_mut(index) ^= 1 << 40,
-            Field::Rip => uprr.rip ^= 4,
-            Field::Rflags => uprr.rflags ^= 1 << 10,
-            Field::Cs => uprr.cs ^= 8,
-            Field::Ss => uprr.ss ^= 8,
-            Field::Ds => uprr.ds ^= 8,
-            Field::Es => uprr.es ^= 8,
-            Field::Fs => uprr.fs ^= 8,
-            Field::Gs => uprr.gs ^= 8,
-            Field::FsBase => uprr.fs_base ^= 8,
-            Field::GsBase => uprr.gs_base ^= 8,
+            Field::Gpr(index) => *user.gpr_mut(index) ^= 1 << 40,
+            Field::Rip => user.rip ^= 4,
+            Field::Rflags => user.rflags ^= 1 << 10,
+            Field::Cs => user.cs ^= 8,
+            Field::Ss => user.ss ^= 8,
+            Field::Ds => user.ds ^= 8,
+            Field::Es => user.es ^= 8,
+            Field::Fs => user.fs ^= 8,
+            Field::Gs => user.gs ^= 8,
+            Field::FsBase => user.fs_base ^= 8,
+            Field::GsBase => user.gs_base ^= 8,
             Field::Fcw => area[xsave::FCW] ^= 8,
             Field::Fsw => area[xsave::FSW] ^= 8,
             Field::Ftw => area[xsave::FTW] ^= 8,
@@ -104,11 +104,11 @@ mod built {
         session.engine.state_mut().r8 = 0x77_7000;
         session.reference.state.r8 = 0x77_7000;
         // Entry 0 ends in the tracking fault, 1 ends run 1, 2 is run 2.
-        session.machine.glitch = Box::new(move |entry, uprr, stop| {
+        session.machine.glitch = Box::new(move |entry, user, stop| {
             if entry == 2 && faults {
                 fault(field, stop);
             } else if entry == 2 {
-                disturb(field, uprr, stop);
+                disturb(field, user, stop);
             }
         });
         // What is committed is run 1's result, which nothing disturbed.

@@ -3,7 +3,7 @@
 //! they started from.
 
 use pe_replay::policy::MAX_DIVERGENCES;
-use pe_replay::uprr::INTERRUPT_FLAG;
+use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{Difference, Field, Injection, Mode, Outcome, Policy, Run, Target};
 
 use crate::cpu::{CODE, Op};

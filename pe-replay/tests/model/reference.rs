@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use pe_replay::uprr::xsave;
-use pe_replay::{Delimiter, Injection, Target, Uprr};
+use pe_replay::user::xsave;
+use pe_replay::{Delimiter, Injection, Target, UserRegisters};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
@@ -98,7 +98,7 @@ impl World for Memory {
 /// A program that is executed plainly.
 #[derive(Clone)]
 pub struct Reference {
-    pub state: Uprr,
+    pub state: UserRegisters,
     pub memory: Memory,
     /// Whether a flip was applied.
     pub flipped: bool,

@@ -7,7 +7,7 @@ use pmu::Margin;
 use pe_replay::Mutation;
 use pe_replay::compare::{self, RunResult};
 use pe_replay::drive::{Account, Committed};
-use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, Uprr};
+use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, UserRegisters};
 
 use crate::cpu::Op;
 use crate::machine::Model;
@@ -69,7 +69,7 @@ impl Session {
         let now = pe_replay::Machine::now(&mut machine);
         let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
         let injections = setup.injections.into_iter().collect();
-        let states = std::array::from_fn(|_| Box::new(Uprr::new(0, 0)));
+        let states = std::array::from_fn(|_| Box::new(UserRegisters::new(0, 0)));
         let margin = Margin { far: setup.margin, near: setup.margin };
         let mut engine = Engine::new(setup.policy, margin, injections, setup.mutation, states, now);
         engine.state_mut().clone_from(&space::first_state());
@@ -94,7 +94,7 @@ impl Session {
     }
 
     /// The committed registers.
-    pub fn state(&self) -> &Uprr {
+    pub fn state(&self) -> &UserRegisters {
         self.engine.state()
     }
 
@@ -179,7 +179,7 @@ impl Session {
 
     /// The first thing that is not as the reference has it.
     fn difference(&self, reference: &Reference) -> Option<String> {
-        let plain = |uprr| RunResult { uprr, delimiter: Delimiter::Limit, count: 0 };
+        let plain = |user| RunResult { user, delimiter: Delimiter::Limit, count: 0 };
         let mut expected = reference.state.clone();
         expected.normalize();
         if let Some(found) = compare::first_difference(plain(self.state()), plain(&expected), None) {

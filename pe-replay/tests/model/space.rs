@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use pe_replay::Delimiter;
-use pe_replay::uprr::{TRAP_FLAG, Uprr};
+use pe_replay::user::{TRAP_FLAG, UserRegisters};
 
 use crate::cpu::{self, CODE, FIRST_FLAGS, OP_LEN, Op};
 
@@ -75,21 +75,21 @@ pub fn first_content(home: usize) -> Page {
 
 /// The registers of a program before its first instruction: pointers into every
 /// region, close to page ends, and some numbers.
-pub fn first_state() -> Uprr {
-    let mut uprr = Uprr::new(0x33, 0x2b);
+pub fn first_state() -> UserRegisters {
+    let mut user = UserRegisters::new(0x33, 0x2b);
     for index in 0..16 {
-        *uprr.gpr_mut(index) = 0x1234_5678_9abc_def0u64.rotate_left(4 * u32::from(index));
+        *user.gpr_mut(index) = 0x1234_5678_9abc_def0u64.rotate_left(4 * u32::from(index));
     }
-    uprr.rcx = 5;
-    uprr.rbx = DATA + 0x100;
-    uprr.rbp = DATA + 2 * PAGE_LEN - 4;
-    uprr.rsi = CONSTANT + PAGE_LEN - 4;
-    uprr.rdi = LAZY + 0x20;
-    uprr.rsp = DATA + 6 * PAGE_LEN + 16;
-    uprr.r15 = ALIAS + 0x100;
-    uprr.rip = CODE;
-    uprr.rflags = FIRST_FLAGS;
-    uprr
+    user.rcx = 5;
+    user.rbx = DATA + 0x100;
+    user.rbp = DATA + 2 * PAGE_LEN - 4;
+    user.rsi = CONSTANT + PAGE_LEN - 4;
+    user.rdi = LAZY + 0x20;
+    user.rsp = DATA + 6 * PAGE_LEN + 16;
+    user.r15 = ALIAS + 0x100;
+    user.rip = CODE;
+    user.rflags = FIRST_FLAGS;
+    user
 }
 
 /// What the kernel reaches between PEs.
@@ -114,13 +114,13 @@ impl Kernel {
     pub fn serve(
         &mut self,
         program: &[Op],
-        uprr: &mut Uprr,
+        user: &mut UserRegisters,
         delimiter: Delimiter,
         world: &mut impl World,
     ) -> bool {
         self.clock += 1;
         match delimiter {
-            Delimiter::Syscall => self.call(uprr, world),
+            Delimiter::Syscall => self.call(user, world),
             Delimiter::PageFault { address, error } => {
                 let lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&address);
                 if error & 1 == 0 && lazy {
@@ -128,23 +128,23 @@ impl Kernel {
                 }
                 error & 1 == 0 && lazy
             }
-            Delimiter::Exception { vector: cpu::PROTECTION, .. } => match cpu::op_at(program, uprr.rip) {
+            Delimiter::Exception { vector: cpu::PROTECTION, .. } => match cpu::op_at(program, user.rip) {
                 Some(Op::PortIo | Op::Rdtsc) => {
-                    uprr.rax = self.clock;
-                    uprr.rip += OP_LEN;
+                    user.rax = self.clock;
+                    user.rip += OP_LEN;
                     true
                 }
                 _ => false,
             },
             Delimiter::Exception { vector: cpu::DEBUG, .. } => {
-                uprr.rflags &= !TRAP_FLAG;
+                user.rflags &= !TRAP_FLAG;
                 true
             }
             Delimiter::Exception { vector: cpu::BREAKPOINT, .. } => true,
             // As if a handler stepped over it.
             Delimiter::Exception { .. } => {
-                uprr.rdx = !uprr.rdx;
-                uprr.rip += OP_LEN - uprr.rip % OP_LEN;
+                user.rdx = !user.rdx;
+                user.rip += OP_LEN - user.rip % OP_LEN;
                 true
             }
             Delimiter::Limit | Delimiter::DirtyLimit { .. } => unreachable!("nothing a program can see"),
@@ -152,20 +152,20 @@ impl Kernel {
         }
     }
 
-    fn call(&mut self, uprr: &mut Uprr, world: &mut impl World) -> bool {
-        match uprr.rax {
+    fn call(&mut self, user: &mut UserRegisters, world: &mut impl World) -> bool {
+        match user.rax {
             EXIT => return false,
             number => {
-                let page = uprr.rdi & !(PAGE_LEN - 1);
+                let page = user.rdi & !(PAGE_LEN - 1);
                 let is_data = (DATA..DATA + PAGE_LEN * DATA_PAGES).contains(&page);
                 let is_lazy = (LAZY..LAZY + PAGE_LEN * LAZY_PAGES).contains(&page);
-                uprr.rax = match number % 8 {
+                user.rax = match number % 8 {
                     0 | 4 => self.clock,
                     1 => (0..24)
-                        .take_while(|at| world.write_user(uprr.rdi.wrapping_add(*at), *at as u8))
+                        .take_while(|at| world.write_user(user.rdi.wrapping_add(*at), *at as u8))
                         .count() as u64,
                     2 => (0..16)
-                        .map_while(|at| world.read_user(uprr.rsi.wrapping_add(at)))
+                        .map_while(|at| world.read_user(user.rsi.wrapping_add(at)))
                         .map(u64::from)
                         .sum(),
                     // munmap and mmap, mprotect.

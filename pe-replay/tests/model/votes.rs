@@ -51,18 +51,18 @@ fn one_run_of_three_is_outvoted_without_a_restart() {
                 let flip = Injection { pe: 0, run: *run, at: 2, target, bit: 3 };
                 let mut session = session(&program, policy, &[flip]);
                 let (outcome, account) = session.execute();
-                assert!(matches!(outcome, Outcome::Committed(_)), "{flip} {policy:?}: {outcome:?}");
-                assert_eq!(account.divergences.len(), 1, "{flip} {policy:?}");
+                assert!(matches!(outcome, Outcome::Committed(_)), "{flip:?} {policy:?}: {outcome:?}");
+                assert_eq!(account.divergences.len(), 1, "{flip:?} {policy:?}");
                 // By hash the memory of the first two is gone when run 3 is over.
                 let kept = *run != Run::Third || policy.comparison == Comparison::Bytes;
                 let outvoted = (votes && kept).then_some(*run);
-                assert_eq!(account.outvoted, outvoted, "{flip} {policy:?}");
+                assert_eq!(account.outvoted, outvoted, "{flip:?} {policy:?}");
                 let attempts = if votes && kept { 1 } else { 2 };
                 let third_runs = match policy.mode {
                     Mode::Triple => attempts,
                     Mode::Off | Mode::Dual => u16::from(votes),
                 };
-                assert_eq!(account.third_runs, third_runs, "{flip} {policy:?}");
+                assert_eq!(account.third_runs, third_runs, "{flip:?} {policy:?}");
             }
         }
     }
@@ -150,7 +150,7 @@ fn a_needless_write_in_one_run_is_no_difference() {
             let mut session = session(&program, policy, &[astray]);
             session.run(3);
             let sums = &session.sums;
-            assert_eq!((sums.flips, sums.divergences), (1, 0), "{astray} {policy:?}");
+            assert_eq!((sums.flips, sums.divergences), (1, 0), "{astray:?} {policy:?}");
         }
     }
 }

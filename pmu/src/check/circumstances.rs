@@ -2,8 +2,8 @@
 //! Checks of what surrounds a counter: locked instructions, hypervisors, System
 //! Management Mode.
 
-use super::{Failure, Measured, Trial};
-use crate::back_end::{Entry, Smm, Stopped};
+use super::{Failure, Measured, Seen, Trial};
+use crate::back_end::{Entry, Freezing, Smm, Stopped};
 use crate::workbench::Block;
 
 /// Iterations of the block with a locked instruction, and its repetitions.
@@ -34,7 +34,11 @@ impl Trial<'_> {
                 return Err(Measured::Speculative { locks: speculative });
             }
         }
-        Ok(Measured::Locks { blocks: LOCK_BLOCKS, watched })
+        Ok(if watched {
+            Measured::LocksWatched { blocks: LOCK_BLOCKS }
+        } else {
+            Measured::Locks { blocks: LOCK_BLOCKS }
+        })
     }
 
     /// A counter that is lent may be taken away for a while, which one trial need not
@@ -66,12 +70,13 @@ impl Trial<'_> {
     pub(super) fn managed(&mut self, before: Smm) -> Result<Measured, Failure> {
         let after = self.counter.back_end.smm();
         let seen = after.interrupts.zip(before.interrupts);
-        // 32 bits.
-        let seen = seen.map(|(after, before)| (after as u32).wrapping_sub(before as u32));
-        let measured = Measured::Managed { frozen: after.frozen, seen };
-        match (after.frozen, seen) {
-            (Some(false), _) | (None, Some(1..)) => Err(measured),
-            (Some(true), _) | (None, _) => Ok(measured),
+        // The register has 32 bits.
+        let seen = seen
+            .map_or(Seen::Untold, |(after, before)| Seen::Times((after as u32).wrapping_sub(before as u32)));
+        let measured = Measured::Managed { freezing: after.freezing, seen };
+        match (after.freezing, seen) {
+            (Freezing::Refused, _) | (Freezing::Absent, Seen::Times(1..)) => Err(measured),
+            (Freezing::Kept, _) | (Freezing::Absent, _) => Ok(measured),
         }
     }
 }

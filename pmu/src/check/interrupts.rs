@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Checks of the overflow interrupt.
 
-use super::{Failure, Measured, Trial};
+use super::{Failure, Measured, Trial, uncalled};
 use crate::back_end::{Lateness, StopKind};
 use crate::skid::Histogram;
 use crate::workbench::Block;
@@ -20,7 +20,7 @@ impl Trial<'_> {
             let (_, reading) =
                 self.execute(Block::Loop, BUDGET).map_err(|_| Measured::NoInterrupt { overflow })?;
             if !reading.own {
-                return Err(Measured::Uncalled { own: false });
+                return Err(Measured::Uncalled);
             }
             // A second interrupt for the same overflow would come now.
             let (_, reading) = self.whole(Block::Long { loops: 500 })?;
@@ -33,9 +33,7 @@ impl Trial<'_> {
 
     pub(super) fn clear(&mut self) -> Result<Measured, Failure> {
         self.execute(Block::Loop, BUDGET)?;
-        let clear = self.counter.back_end.is_clear();
-        let measured = Measured::Status { clear };
-        if clear { Ok(measured) } else { Err(measured) }
+        if self.counter.back_end.is_clear() { Ok(Measured::Clear) } else { Err(Measured::StillSet) }
     }
 
     pub(super) fn skid(&mut self) -> Result<Measured, Failure> {
@@ -45,7 +43,7 @@ impl Trial<'_> {
             let asked = 100 + index * 7919 % 1009;
             let (sample, reading) = self.execute(Block::Loop, asked)?;
             if !reading.own || sample.kind != StopKind::Counter {
-                return Err(Measured::Uncalled { own: reading.own });
+                return Err(uncalled(reading));
             }
             let late = sample.executed.checked_sub(asked);
             let late = late.ok_or(Measured::Early { asked, seen: sample.executed })?;

@@ -2,8 +2,10 @@
 //! Checks of debug exceptions, with which the last instructions to a place are
 //! done.
 
-use super::{Failure, Measured, Trial};
-use crate::back_end::{Entry, Reading, StopKind};
+use strum::VariantArray as _;
+
+use super::{Failure, Measured, Trial, uncalled};
+use crate::back_end::{Entry, StopKind};
 use crate::workbench::{Block, Sample, TRAILING, Trapped};
 
 /// Repetitions of each block.
@@ -14,10 +16,10 @@ impl Trial<'_> {
     /// next one along; nobody sees the trap flag but who is known to.
     pub(super) fn steps(&mut self) -> Result<Measured, Failure> {
         let mut steps = 0;
-        let mut taken = [0; Trapped::ALL.len()];
+        let mut taken = [0; Trapped::VARIANTS.len()];
         let mut shown = false;
         for _ in 0..REPEATS {
-            for (trapped, taken) in Trapped::ALL.into_iter().zip(&mut taken) {
+            for (trapped, taken) in Trapped::VARIANTS.iter().copied().zip(&mut taken) {
                 let mut at = 0;
                 while at <= TRAILING.into() {
                     let sample = self.step(trapped, at == 0)?;
@@ -44,7 +46,8 @@ impl Trial<'_> {
             }
         }
         let [_, shadow, pause, _] = taken;
-        Ok(Measured::Steps { steps, shadow, pause, shown })
+        let pushf = if shown { "shows" } else { "hides" };
+        Ok(Measured::Steps { steps, shadow, pause, pushf })
     }
 
     /// One step, the block's first or a later one, which the counter does not end and
@@ -56,12 +59,12 @@ impl Trial<'_> {
         } else {
             self.workbench.resume(entry)
         };
-        let (sample, Reading { instructions: counted, own, .. }) = self.read(sample)?;
-        let Sample { kind, executed, .. } = sample;
+        let (sample, reading) = self.read(sample)?;
+        let (Sample { kind, executed, .. }, counted) = (sample, reading.instructions);
         match kind {
             StopKind::Debug if counted == executed => Ok(sample),
             StopKind::Debug => Err(Measured::Miscounted { executed, counted }),
-            StopKind::Counter => Err(Measured::Uncalled { own }),
+            StopKind::Counter => Err(uncalled(reading)),
             StopKind::Fault | StopKind::Syscall => Err(Measured::Untrapped { trapped }),
         }
     }

@@ -64,7 +64,7 @@ pub fn file() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Image;
+    use crate::workload::image::Image;
 
     #[test]
     fn the_entry_point_is_at_the_code() {

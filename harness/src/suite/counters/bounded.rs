@@ -9,7 +9,7 @@ use wire::counter::{CounterKind, Lateness};
 use super::super::Context;
 use super::{AMD, INTEL, misbehaving, run, undisturbed};
 use crate::bench::loops::{self, Looped};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 /// Turns, and so PEs, of each loop.
 const TURNS: u64 = 24;

@@ -8,7 +8,7 @@ use wire::end::Totals;
 
 use super::super::Context;
 use super::{AMD, INTEL, Ran, SKID, misbehaving, request, run};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 /// RSP by its number: all of a program needs it.
 const RSP: Target = Target::Gpr(4);
@@ -82,8 +82,7 @@ pub(super) fn outvoted(context: &Context) -> Result<()> {
             ] {
                 let mut request = Request { injections: flips.clone(), ..request.clone() };
                 (request.policy.mode, request.policy.recovery) = policy;
-                hit(context, &request, kind, &expected, outvoted)
-                    .with_context(|| flips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))?;
+                hit(context, &request, kind, &expected, outvoted).with_context(|| format!("{flips:?}"))?;
             }
             Ok(())
         })()

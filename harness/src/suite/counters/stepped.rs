@@ -6,7 +6,7 @@ use wire::counter::{CounterChoice, CounterKind};
 
 use super::super::Context;
 use super::{request, run, undisturbed};
-use crate::request::Request;
+use crate::workload::request::Request;
 
 /// Programs of less than 400,000 instructions; `trap` looks at its own trap flag.
 const SHORT: &[&str] = &[

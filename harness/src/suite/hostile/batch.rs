@@ -11,10 +11,10 @@ use wire::end::End;
 
 use super::super::programs::Shown;
 use super::Context;
-use crate::batch;
-pub use crate::batch::Ended;
-use crate::machine::Machine;
-use crate::request::{self, Request};
+use crate::emulator::Machine;
+use crate::outcome::batch;
+pub use crate::outcome::batch::Ended;
+use crate::workload::request::{self, Request};
 
 /// The program that comes last.
 const WELL_BEHAVED: &str = "tiny";

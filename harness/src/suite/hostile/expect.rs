@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use wire::end::End;
 
 use super::batch::Run;
-use crate::artifacts;
+use crate::workload::artifacts;
 
 /// By program: by something, the names of cases.
 type Table = BTreeMap<String, BTreeMap<String, Vec<String>>>;

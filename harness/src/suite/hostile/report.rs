@@ -3,10 +3,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::stop::vector;
-use pe_replay::uprr::{INTERRUPT_FLAG, USER_FLAGS};
+use pe_replay::user::{INTERRUPT_FLAG, USER_FLAGS};
 use wire::end::Death;
 
-use crate::program::{USER_END, USER_START};
+use crate::workload::program::{USER_END, USER_START};
 
 /// The flag that always reads as one.
 const ALWAYS_ONE: u64 = 2;

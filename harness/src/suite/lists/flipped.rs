@@ -13,7 +13,7 @@ use super::super::batch::{self, Case, Setting};
 use super::kept::Found;
 use super::origin::Makers;
 use super::{alike, lists, seen};
-use crate::machine::Machine;
+use crate::emulator::Machine;
 
 /// It does not use R15, so that nothing but a digest can tell that one was hit.
 const PROGRAM: &str = "heapsort";

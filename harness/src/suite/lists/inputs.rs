@@ -9,8 +9,8 @@ use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;
 use super::super::{Context, bochs, programs};
 use super::BUSYBOX;
-use crate::artifacts;
-use crate::machine::Machine;
+use crate::emulator::Machine;
+use crate::workload::artifacts;
 
 /// Programs that share a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::list::{self, BLOCK, Line};
 use super::origin::Origin;
-use crate::artifacts;
+use crate::workload::artifacts;
 
 /// The command that keeps the lists of today.
 const BLESS: &str = "cargo reprise test lists --bless";

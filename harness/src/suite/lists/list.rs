@@ -99,7 +99,7 @@ pub fn first_difference(ours: &[Line], theirs: &[Line], part: fn(&Line) -> &str)
 #[cfg(test)]
 mod tests {
     use pe_replay::Digest;
-    use pe_replay::stop::DelimiterKind;
+    use wire::DelimiterKind;
     use wire::end::Registers;
     use wire::record::Records;
 
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn lines_have_their_words() {
         let digest = Some(Digest { state: 0x12, pages: 0x34 });
-        let (trace, _) = crate::report::tests::sample();
+        let (trace, _) = crate::outcome::summary::tests::sample();
         let pe = Records::open(&trace).unwrap().1.next().unwrap().unwrap();
         let pe = PeRecord { process: 2, delimiter: DelimiterKind::PageFault, digest, ..pe };
         let Line { state, pages } = Line::of(&pe).unwrap();

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use object::{Object, ObjectSection, SectionFlags};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::{artifacts, children};
+use crate::host::children;
+use crate::workload::artifacts;
 
 /// An executable.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,8 @@ use object::LittleEndian as Le;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader, ProgramHeader};
 use pe_replay::stop::{FAULT_FETCH, FAULT_PRESENT, FAULT_USER, FAULT_WRITE, vector};
-use pe_replay::{DelimiterKind, Mode, Run};
+use pe_replay::{Mode, Run};
+use wire::DelimiterKind;
 use wire::record::PeRecord;
 
 use super::log::Interrupt;

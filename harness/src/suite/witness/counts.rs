@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::Mutation;
-use pe_replay::{DelimiterKind, Mode, Policy};
+use pe_replay::{Mode, Policy};
+use wire::DelimiterKind;
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::Totals;
 use wire::record::PeRecord;
@@ -13,10 +14,11 @@ use wire::record::PeRecord;
 use super::boundaries::{self, Tally};
 use super::logging;
 use super::stretches::{self, Stretches};
-use crate::image::Image;
-use crate::input::{self, Bound};
-use crate::request::Request;
+use crate::host::input;
+use crate::outcome::log;
 use crate::suite::{Context, Outcome};
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
 const SHORT: u64 = 1_000;
 /// A prime.
@@ -43,7 +45,7 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("executed");
     let program = request.contents.program.clone().context("no program")?;
-    let syscall = stretches::entry(&input::read(kernel, Bound::KERNEL)?, "syscall_entry")
+    let syscall = stretches::entry(&input::read(kernel, log::KERNEL)?, "syscall_entry")
         .with_context(|| kernel.display().to_string())?
         .start;
     let Image { entry, mut code, .. } = Image::parse(&program)?;

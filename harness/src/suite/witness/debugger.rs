@@ -15,18 +15,20 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{DelimiterKind, Mode, Policy};
+use pe_replay::{Mode, Policy};
+use wire::DelimiterKind;
 use wire::record::PeRecord;
 
 use super::stretches;
-use crate::image::Image;
-use crate::input::{self, Bound};
-use crate::machine::{process, qemu};
-use crate::request::Request;
+use crate::emulator::qemu;
+use crate::host::input;
+use crate::host::packages::command::GDB;
+use crate::host::process;
+use crate::outcome::log::KERNEL;
 use crate::suite::Context;
+use crate::workload::image::Image;
+use crate::workload::request::Request;
 
-/// The debugger.
-pub const GDB: &str = "gdb";
 const LIMIT: u64 = 1_000;
 /// PEs at the program's beginning, with write faults in the first and the limit at their end.
 const FIRST: usize = 2;
@@ -59,7 +61,7 @@ pub fn counts(context: &Context) -> Result<()> {
     request.policy = Policy { mode: Mode::Dual, limit: LIMIT, ..Policy::default() };
     let program = request.contents.program.as_deref().context("no program")?;
     let entry = Image::parse(program)?.entry;
-    let kernel = input::read(&context.kernel, Bound::KERNEL)?;
+    let kernel = input::read(&context.kernel, KERNEL)?;
     let find = |name| stretches::entry(&kernel, name).with_context(|| context.kernel.display().to_string());
     let (enter, syscall) = (find("enter_user")?, find("syscall_entry")?.start);
 

@@ -74,7 +74,7 @@ impl Process {
             self.end(Status::Signaled(9), FIRST_ID);
         }
         self.audit();
-        (next, self.uprr.rax as i64)
+        (next, self.user.rax as i64)
     }
 }
 
@@ -110,7 +110,7 @@ fn attempt(prepare: &dyn Fn(&mut Process) -> Work, shortage: Shortage, room: usi
         });
         Attempt { short, first, again, differs }
     };
-    crate::channel::take();
+    crate::arch::channel::take();
     assert_eq!(frame::free_count(), FRAMES, "frames are missing");
     assert_eq!(heap::live(), before, "bytes of the heap are missing");
     attempt
@@ -216,10 +216,11 @@ fn a_program_is_loaded_or_refused() {
     for number in 0.. {
         let before = heap::live();
         let (failed, loaded) = {
-            let (archive, mut space, mut uprr) = (standard(), Space::default(), Uprr::new(0x33, 0x2b));
+            let (archive, mut space, mut user) =
+                (standard(), Space::default(), UserRegisters::new(0x33, 0x2b));
             frame::set_free(FRAMES);
             heap::fail(Failing::From(number));
-            let loaded = Linux::load(&archive, &config(), &mut space, &mut uprr);
+            let loaded = Linux::load(&archive, &config(), &mut space, &mut user);
             let failed = heap::recover();
             (failed, loaded.is_ok())
         };

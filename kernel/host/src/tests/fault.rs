@@ -2,7 +2,7 @@
 //! Page faults, and buffers that are not there.
 
 use super::*;
-use crate::channel;
+use crate::arch::channel;
 
 const SIGBUS: u8 = 7;
 const SIGKILL: u8 = 9;
@@ -14,7 +14,7 @@ const FETCH: u32 = 20;
 #[test]
 fn promised_memory_comes_on_demand_and_nothing_else_does() {
     let mut process = Process::new();
-    let top = process.uprr.rsp;
+    let top = process.user.rsp;
     let mut fault = |address, error| process.linux.page_fault(&mut process.space, address, error);
     assert_eq!(fault(DATA + 2 * PAGE_LEN, WRITE), Ok(()));
     assert_eq!(fault(top - (1 << 20), WRITE), Ok(()));

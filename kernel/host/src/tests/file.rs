@@ -6,7 +6,7 @@ use linux_raw_sys::general::{
 };
 
 use super::*;
-use crate::channel;
+use crate::arch::channel;
 
 impl Process {
     fn open(&mut self, path: &str, flags: u32) -> Result<u64, u32> {

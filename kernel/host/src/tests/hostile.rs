@@ -2,7 +2,7 @@
 //! System calls without sense: whatever comes, the kernel goes on.
 
 use super::*;
-use crate::channel;
+use crate::arch::channel;
 
 const PROCESSES: u64 = 40;
 const CALLS: usize = 2000;
@@ -49,7 +49,7 @@ fn no_call_panics_or_hangs() {
     for seed in 1..=PROCESSES {
         let mut process = Process::new();
         let mut noise = Noise(seed * 0x9e37_79b9);
-        let mut values = vec![process.uprr.rsp, process.uprr.rip, DATA, DATA + 4 * PAGE_LEN];
+        let mut values = vec![process.user.rsp, process.user.rip, DATA, DATA + 4 * PAGE_LEN];
         for (index, path) in PATHS.iter().enumerate() {
             let at = DATA + 2 * PAGE_LEN + 64 * index as u64;
             process.poke(at, path.as_bytes());
@@ -105,12 +105,12 @@ fn no_call_panics_or_hangs() {
                 arguments[length] = arguments[length].min(MAX_LEN);
             }
             match process.step(number, &arguments) {
-                Next::Continue if process.uprr.rax < 0xffff_ffff_ffff_f000 => values.push(process.uprr.rax),
+                Next::Continue if process.user.rax < 0xffff_ffff_ffff_f000 => values.push(process.user.rax),
                 Next::Exit { .. } | Next::OutOfMemory => break,
                 Next::Fork => {
                     let newborn = process.linux.take_newborn().unwrap();
                     if noise.next().is_multiple_of(2) {
-                        process.linux.refuse_newborn(newborn.id, &mut process.uprr);
+                        process.linux.refuse_newborn(newborn.id, &mut process.user);
                     } else {
                         children.push(newborn);
                     }

@@ -9,8 +9,8 @@ use super::*;
 fn a_program_starts_as_linux_starts_it() {
     let process = Process::new();
     let word = |at| u64::from_le_bytes(process.peek(at, 8).try_into().unwrap());
-    let sp = process.uprr.rsp;
-    assert_eq!((process.uprr.rip, sp % 16, process.uprr.rflags), (TEXT + 0x200, 0, 0x202));
+    let sp = process.user.rsp;
+    assert_eq!((process.user.rip, sp % 16, process.user.rflags), (TEXT + 0x200, 0, 0x202));
     assert_eq!(word(sp), 2);
     assert_eq!(process.peek(word(sp + 16), 7), b"second\0");
     assert_eq!(process.peek(word(sp + 32), 4), b"A=1\0");
@@ -20,9 +20,14 @@ fn a_program_starts_as_linux_starts_it() {
 #[test]
 fn what_cannot_be_loaded_is_refused_by_name() {
     let refusal = |entries: &[(&str, &[u8])]| {
-        Linux::load(&Archive::new(archive(entries)), &config(), &mut Space::default(), &mut Uprr::new(0, 0))
-            .err()
-            .unwrap()
+        Linux::load(
+            &Archive::new(archive(entries)),
+            &config(),
+            &mut Space::default(),
+            &mut UserRegisters::new(0, 0),
+        )
+        .err()
+        .unwrap()
     };
     frame::set_free(FRAMES);
     assert_eq!(refusal(&[]), Refusal::NoProgram);
@@ -94,11 +99,11 @@ fn segment_bases_stay_in_user_space() {
     const SET_FS: u64 = 0x1002;
     let mut process = Process::new();
     assert_eq!(process.call(Sysno::arch_prctl, &[SET_FS, DATA]), Ok(0));
-    assert_eq!(process.uprr.fs_base, DATA);
+    assert_eq!(process.user.fs_base, DATA);
     for address in [1 << 47, 0x7fff_ffff_f000, u64::MAX] {
         assert_eq!(process.call(Sysno::arch_prctl, &[SET_FS, address]), Err(errno::EPERM));
     }
-    assert_eq!(process.uprr.fs_base, DATA);
+    assert_eq!(process.user.fs_base, DATA);
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn unknown_calls_are_refused() {
     let mut process = Process::new();
     for number in [999, 512, 1 << 30, u64::from(u32::MAX), u64::MAX] {
         assert_eq!(process.step(number, &[]), Next::Continue);
-        assert_eq!(process.uprr.rax as i64, -i64::from(errno::ENOSYS));
+        assert_eq!(process.user.rax as i64, -i64::from(errno::ENOSYS));
     }
     for _ in 0..3 {
         assert_eq!(process.call(Sysno::reboot, &[]), Err(errno::ENOSYS));
@@ -115,7 +120,7 @@ fn unknown_calls_are_refused() {
     assert_eq!(calls, [(Sysno::reboot as u32, 3), (u32::MAX, 5)]);
     // Only the lower half of RAX counts.
     assert_eq!(process.step(1 << 32 | Sysno::getppid.id() as u64, &[]), Next::Continue);
-    assert_eq!(process.uprr.rax, 1);
+    assert_eq!(process.user.rax, 1);
 }
 
 #[test]

@@ -18,9 +18,9 @@ impl Process {
         if id == self.id {
             return;
         }
-        let (space, uprr) = self.others.remove(&id).unwrap();
-        let left = (std::mem::replace(&mut self.space, space), self.uprr.clone());
-        self.uprr = uprr;
+        let (space, user) = self.others.remove(&id).unwrap();
+        let left = (std::mem::replace(&mut self.space, space), self.user.clone());
+        self.user = user;
         self.others.insert(std::mem::replace(&mut self.id, id), left);
         self.linux.switch_to(id);
         assert!(self.linux.catch_up(&mut self.space));
@@ -42,7 +42,7 @@ impl Process {
     pub fn fork(&mut self) -> u64 {
         assert_eq!(self.step(Sysno::fork.id() as u64, &[]), Next::Fork);
         let child = self.take_newborn();
-        assert_eq!(self.uprr.rax, child);
+        assert_eq!(self.user.rax, child);
         child
     }
 
@@ -55,13 +55,13 @@ impl Process {
     /// Performs the call that the process waits in again.
     pub fn again(&mut self) -> Next {
         assert!(self.linux.is_waiting());
-        self.linux.syscall(&mut self.space, &mut self.uprr, self.now)
+        self.linux.syscall(&mut self.space, &mut self.user, self.now)
     }
 
     /// Performs the call that the process waits in again; it has to return.
     pub fn returns(&mut self) -> Result<u64, u32> {
         assert_eq!(self.again(), Next::Continue);
-        match self.uprr.rax as i64 {
+        match self.user.rax as i64 {
             value @ -4095..0 => Err(-value as u32),
             value => Ok(value as u64),
         }
@@ -70,8 +70,8 @@ impl Process {
     /// Ends the current process and goes on as another one.
     pub fn end(&mut self, status: Status, next: u64) {
         self.linux.end(status, self.now);
-        let (space, uprr) = self.others.remove(&next).unwrap();
-        (self.space, self.uprr, self.id) = (space, uprr, next);
+        let (space, user) = self.others.remove(&next).unwrap();
+        (self.space, self.user, self.id) = (space, user, next);
         self.linux.switch_to(next);
     }
 
@@ -98,7 +98,7 @@ fn a_child_has_the_same_memory_until_it_writes() {
     assert!(process.space.write(DATA, b"x").is_err());
     process.poke(DATA, b"change");
     process.switch_to(child);
-    assert_eq!((process.uprr.rax, process.peek(DATA, 6)), (0, b"parent".to_vec()));
+    assert_eq!((process.user.rax, process.peek(DATA, 6)), (0, b"parent".to_vec()));
     assert_eq!(process.call(Sysno::getpid, &[]), Ok(child));
     assert_eq!(process.call(Sysno::getppid, &[]), Ok(FIRST_ID));
     assert_eq!(process.call(Sysno::getpgrp, &[]), Ok(FIRST_ID));
@@ -130,7 +130,7 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(u64::from(process.words(DATA)), first);
     assert_ne!(u64::from(process.words(DATA + 8)), first);
     process.switch_to(first);
-    assert_eq!((process.uprr.rsp, process.words(DATA)), (stack, u32::from_le_bytes(*b"dddd")));
+    assert_eq!((process.user.rsp, process.words(DATA)), (stack, u32::from_le_bytes(*b"dddd")));
     assert_eq!(u64::from(process.words(DATA + 8)), first);
     process.end(Status::Signaled(11), FIRST_ID);
     for _ in 2..64 {
@@ -141,8 +141,8 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(process.words(DATA), 11);
     assert_eq!(process.step(57, &[]), Next::Fork);
     let newborn = process.linux.take_newborn().unwrap();
-    process.linux.refuse_newborn(newborn.id, &mut process.uprr);
-    assert_eq!(process.uprr.rax as i64, -i64::from(errno::ENOMEM));
+    process.linux.refuse_newborn(newborn.id, &mut process.user);
+    assert_eq!(process.user.rax as i64, -i64::from(errno::ENOMEM));
     process.fork();
 }
 
@@ -199,7 +199,7 @@ fn a_pipe_carries_bytes_and_its_ends() {
         seen.extend(process.peek(DATA, length as usize));
         process.switch_to(FIRST_ID);
         if process.linux.is_waiting() && process.again() == Next::Continue {
-            assert_eq!(process.uprr.rax, 200_000);
+            assert_eq!(process.user.rax, 200_000);
         }
     }
     assert!(seen == bytes && !process.linux.is_waiting());
@@ -335,18 +335,18 @@ fn a_handler_interrupts_or_restarts_what_waits() {
         let (from, _) = process.pipe(0);
         let child = process.fork();
         process.switch_to(child);
-        let resumes = process.uprr.rip;
+        let resumes = process.user.rip;
         process.waits(Sysno::read, &[from, DATA, 1]);
         process.switch_to(FIRST_ID);
         assert_eq!(process.call(Sysno::kill, &[child, SIGUSR1]), Ok(0));
         assert_eq!(process.turn(), child);
         assert_eq!(process.again(), Next::Continue);
-        assert_eq!((process.uprr.rip, process.uprr.rdi), (HANDLER, SIGUSR1));
+        assert_eq!((process.user.rip, process.user.rdi), (HANDLER, SIGUSR1));
         assert!(!process.linux.is_waiting());
         // The handler returns: over the restorer's address.
-        process.uprr.rsp += 8;
+        process.user.rsp += 8;
         assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
-        let (rip, rax) = (process.uprr.rip, process.uprr.rax as i64);
+        let (rip, rax) = (process.user.rip, process.user.rax as i64);
         match restarts {
             true => assert_eq!((rip, rax), (resumes.wrapping_sub(2), i64::from(Sysno::read.id()))),
             false => assert_eq!((rip, rax), (resumes, -i64::from(errno::EINTR))),
@@ -369,9 +369,9 @@ fn a_parent_hears_of_its_childs_end() {
     process.end(Status::Exited(5), FIRST_ID);
     assert_eq!(process.turn(), FIRST_ID);
     assert_eq!(process.again(), Next::Continue);
-    assert_eq!((process.uprr.rip, process.uprr.rdi), (HANDLER, SIGCHLD));
+    assert_eq!((process.user.rip, process.user.rdi), (HANDLER, SIGCHLD));
     // si_code is CLD_EXITED; then who, and how.
-    let info = process.uprr.rsi;
+    let info = process.user.rsi;
     assert_eq!([8, 16, 24].map(|at| u64::from(process.words(info + at))), [1, child, 5]);
 }
 
@@ -382,7 +382,7 @@ fn vfork_waits_for_the_childs_end_or_program() {
         let flags = u64::from(CLONE_VM | CLONE_VFORK | SIGCHLD);
         assert_eq!(process.step(56, &[flags]), Next::Fork);
         let child = process.take_newborn();
-        assert_eq!(process.uprr.rax, child);
+        assert_eq!(process.user.rax, child);
         assert!(process.linux.is_waiting());
         assert_eq!(process.turn(), child);
         assert_eq!(process.linux.turn(child, 0), Turn::Of(child));
@@ -394,7 +394,7 @@ fn vfork_waits_for_the_childs_end_or_program() {
             process.end(Status::Exited(0), FIRST_ID);
         }
         assert!(!process.linux.is_waiting());
-        assert_eq!(process.uprr.rax, child);
+        assert_eq!(process.user.rax, child);
     }
 }
 
@@ -424,10 +424,10 @@ fn another_program_takes_over() {
     let path = process.string("/bin/other");
     process.poke(DATA, b"changed");
     assert_eq!(process.call(Sysno::execve, &[path, mapped + 16, mapped + 24]), Ok(0));
-    assert_eq!((process.uprr.rip, process.uprr.rsp % 16), (TEXT + 0x200, 0));
+    assert_eq!((process.user.rip, process.user.rsp % 16), (TEXT + 0x200, 0));
     assert_eq!(process.peek(DATA, 2), b"dd");
     let word = |at| u64::from_le_bytes(process.peek(at, 8).try_into().unwrap());
-    let sp = process.uprr.rsp;
+    let sp = process.user.rsp;
     assert_eq!((word(sp), word(sp + 24)), (2, 0));
     assert_eq!(process.peek(word(sp + 16), 9), b"argument\0");
     assert_eq!(process.peek(word(sp + 32), 9), b"argument\0");

@@ -237,7 +237,7 @@ impl Process {
                 Next::Fork if refuses => {
                     let newborn = self.linux.take_newborn().unwrap();
                     newborn.space.destroy();
-                    self.linux.refuse_newborn(newborn.id, &mut self.uprr);
+                    self.linux.refuse_newborn(newborn.id, &mut self.user);
                     return Life::GoesOn;
                 }
                 Next::Fork => {
@@ -259,7 +259,7 @@ impl Process {
                     self.linux.end(status, self.now);
                     let Turn::Of(id) = self.linux.turn(ended, self.now) else { return Life::Over };
                     self.linux.switch_to(id);
-                    (self.space, self.uprr) = self.others.remove(&id).unwrap();
+                    (self.space, self.user) = self.others.remove(&id).unwrap();
                     self.id = id;
                     self.audit();
                     next = self.come_back();
@@ -281,7 +281,7 @@ impl Process {
     fn come_back(&mut self) -> Next {
         match self.linux.is_waiting() {
             true => self.again(),
-            false => self.linux.deliver(&mut self.space, &mut self.uprr),
+            false => self.linux.deliver(&mut self.space, &mut self.user),
         }
     }
 
@@ -291,12 +291,12 @@ impl Process {
         for id in all {
             self.switch_to(id);
             if self.linux.waits_for_event() {
-                let number = self.uprr.rax;
+                let number = self.user.rax;
                 let waits = matches!(self.again(), Next::Wait | Next::Deadlock);
                 // As on Linux, what is not to be waited for any more wakes nobody: a pipe has become
                 // non-blocking, a child has left its group.
                 let refusals = [errno::EAGAIN, errno::ECHILD].map(|errno| -i64::from(errno));
-                let refuses = refusals.contains(&(self.uprr.rax as i64));
+                let refuses = refusals.contains(&(self.user.rax as i64));
                 assert!(waits || refuses, "process {id} waited in call {number} and need not have");
             }
         }
@@ -351,7 +351,7 @@ fn sequence(frames: u64, calls: &[Words]) {
         }
         frame::set_free(frame::free_count() + taken);
     }
-    crate::channel::take();
+    crate::arch::channel::take();
     assert_eq!(frame::free_count(), FRAMES, "frames are missing");
     assert_eq!(heap::live(), before, "bytes of the heap are missing");
 }

@@ -116,8 +116,8 @@ fn anonymous_memory_is_shared_with_children_only_if_it_says_so() {
     process.poke(own, b"o");
     process.poke(shared + PAGE_LEN, b"s");
     process.linux.end(Status::Exited(0), 0);
-    let (space, uprr) = process.others.remove(&FIRST_ID).unwrap();
-    (process.space, process.uprr, process.id) = (space, uprr, FIRST_ID);
+    let (space, user) = process.others.remove(&FIRST_ID).unwrap();
+    (process.space, process.user, process.id) = (space, user, FIRST_ID);
     assert_eq!((process.look(own), process.look(shared + PAGE_LEN)), (0, b's'));
 }
 

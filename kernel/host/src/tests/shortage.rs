@@ -18,15 +18,15 @@ fn who_has_most_pages_ends_and_who_needed_one_goes_on() {
         process.waits(Sysno::pause, &[]);
         process.switch_to(small);
         frame::set_free(0);
-        let rip = process.uprr.rip;
+        let rip = process.user.rip;
         if is_call {
             assert_eq!(process.step(Sysno::uname.id() as u64, &[FRESH]), Next::Yield);
-            assert_eq!((process.uprr.rip, process.linux.is_waiting()), (rip.wrapping_sub(2), false));
+            assert_eq!((process.user.rip, process.linux.is_waiting()), (rip.wrapping_sub(2), false));
         } else {
             assert_eq!(process.linux.page_fault(&mut process.space, FRESH, 6), Err(9));
             let fault = (FRESH, 6);
-            let next = process.linux.bad_page(&mut process.space, &mut process.uprr, fault, 9);
-            assert_eq!((next, process.uprr.rip), (Next::Yield, rip));
+            let next = process.linux.bad_page(&mut process.space, &mut process.user, fault, 9);
+            assert_eq!((next, process.user.rip), (Next::Yield, rip));
         }
         assert_eq!(process.turn(), large);
         assert_eq!(process.again(), Next::Kill { signal: 9 });
@@ -70,7 +70,7 @@ fn what_could_not_be_read_wholly_was_not_written() {
         let told = process.call(Sysno::writev, &[fd, DATA, 2]).unwrap();
         let written = match to_file {
             true => process.call(Sysno::lseek, &[fd, 0, 2]).unwrap(),
-            false => crate::channel::take().len() as u64,
+            false => crate::arch::channel::take().len() as u64,
         };
         assert_eq!((told, written), (4096, 4096));
     }

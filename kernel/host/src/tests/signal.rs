@@ -2,7 +2,7 @@
 //! Handlers: frames as Linux builds them, and the way back from frames that a program has changed.
 
 use pe_replay::stop::DEBUG_STEP;
-use pe_replay::uprr::{Extended, xsave};
+use pe_replay::user::{Extended, xsave};
 
 use super::*;
 use crate::linux::signal::exception::Exception;
@@ -38,7 +38,7 @@ fn handling(signals: &[u64], flags: u64) -> Process {
     for signal in signals {
         assert_eq!(process.call(Sysno::rt_sigaction, &[*signal, DATA, 0, 8]), Ok(0));
     }
-    let sp = process.uprr.rsp;
+    let sp = process.user.rsp;
     process.poke(sp - 4096, &[0]);
     process
 }
@@ -50,21 +50,21 @@ fn raise(process: &mut Process, signal: u64) -> Next {
 
 /// What the handler's return and the restorer's SYSCALL do.
 fn give_back(process: &mut Process) -> Next {
-    assert_eq!(word(process, process.uprr.rsp), RESTORER);
-    process.uprr.rsp += 8;
+    assert_eq!(word(process, process.user.rsp), RESTORER);
+    process.user.rsp += 8;
     process.step(Sysno::rt_sigreturn.id() as u64, &[])
 }
 
 #[test]
 fn a_handler_finds_its_frame_and_everything_comes_back() {
     let mut process = handling(&[SIGUSR1], FLAGS);
-    process.uprr.r15 = 15;
-    process.uprr.rflags |= 0x400 | 0x100;
-    process.uprr.extended.0[xsave::XMM] = 7;
+    process.user.r15 = 15;
+    process.user.rflags |= 0x400 | 0x100;
+    process.user.extended.0[xsave::XMM] = 7;
     let own = process.call(Sysno::getpid, &[]).unwrap();
-    process.uprr.rdi = own;
+    process.user.rdi = own;
     assert_eq!(process.step(Sysno::kill.id() as u64, &[own, SIGUSR1]), Next::Continue);
-    let entered = process.uprr.clone();
+    let entered = process.user.clone();
     assert_eq!((entered.rip, entered.rdi, entered.rax), (HANDLER, SIGUSR1, 0));
     assert_eq!((entered.rsp % 16, entered.rflags & 0x500), (8, 0));
     assert_eq!(entered.extended, Extended::initial());
@@ -73,16 +73,16 @@ fn a_handler_finds_its_frame_and_everything_comes_back() {
     assert_eq!(word(&process, entered.rsi + 16), own);
     // In the handler its signal is blocked.
     assert_eq!(raise(&mut process, SIGUSR1), Next::Continue);
-    assert_eq!(process.uprr.rip, HANDLER);
+    assert_eq!(process.user.rip, HANDLER);
     let state = word(&process, entered.rdx + STATE);
     assert_eq!((state % 64, process.peek(state + xsave::XMM as u64, 1)), (0, vec![7]));
-    process.uprr = entered;
+    process.user = entered;
     assert_eq!(give_back(&mut process), Next::Continue);
     // The second one, which had to wait, comes at once.
-    assert_eq!((process.uprr.rip, process.uprr.rdi), (HANDLER, SIGUSR1));
+    assert_eq!((process.user.rip, process.user.rdi), (HANDLER, SIGUSR1));
     assert_eq!(give_back(&mut process), Next::Continue);
-    assert_eq!((process.uprr.r15, process.uprr.rflags & 0x500), (15, 0x500));
-    assert_eq!((process.uprr.rip, process.uprr.extended.0[xsave::XMM]), (TEXT + 0x200, 7));
+    assert_eq!((process.user.r15, process.user.rflags & 0x500), (15, 0x500));
+    assert_eq!((process.user.rip, process.user.extended.0[xsave::XMM]), (TEXT + 0x200, 7));
 }
 
 #[test]
@@ -91,10 +91,10 @@ fn what_a_frame_brings_back_is_checked_or_confined() {
     let returned = |change: &dyn Fn(&mut Process, u64)| {
         let mut process = handling(&[SIGUSR1], FLAGS);
         assert_eq!(raise(&mut process, SIGUSR1), Next::Continue);
-        let context = process.uprr.rdx;
+        let context = process.user.rdx;
         change(&mut process, context);
         let next = give_back(&mut process);
-        (next, process.uprr)
+        (next, process.user)
     };
     let (next, state) = returned(&|process, context| set(process, context + RFLAGS, u64::MAX));
     // CF PF AF ZF SF TF DF OF RF AC; the entry takes RF away.
@@ -144,16 +144,16 @@ fn an_exception_reaches_its_handler_or_kills() {
         if blocked {
             assert_eq!(process.call(Sysno::rt_sigprocmask, &[0, DATA, 0, 8]), Ok(0));
         }
-        let rip = process.uprr.rip;
-        assert_eq!(process.linux.exception(&mut process.space, &mut process.uprr, UD), next);
+        let rip = process.user.rip;
+        assert_eq!(process.linux.exception(&mut process.space, &mut process.user, UD), next);
         if !blocked {
-            assert_eq!((process.uprr.rip, word(&process, process.uprr.rsi + 16)), (HANDLER, rip));
+            assert_eq!((process.user.rip, word(&process, process.user.rsi + 16)), (HANDLER, rip));
         }
     }
     let mut process = handling(&[5], FLAGS);
     let step = Exception { vector: 1, error: DEBUG_STEP };
-    assert_eq!(process.linux.exception(&mut process.space, &mut process.uprr, step), Next::Continue);
-    assert_eq!(process.peek(process.uprr.rsi + 8, 1), [2]);
+    assert_eq!(process.linux.exception(&mut process.space, &mut process.user, step), Next::Continue);
+    assert_eq!(process.peek(process.user.rsi + 8, 1), [2]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_frame_that_cannot_be_built_kills() {
     let killed = Next::Kill { signal: SIGSEGV as u8 };
     for sp in [0, 100, 0xffff_8000_0000_0000, TEXT + 0x1000, 1 << 46] {
         let mut process = handling(&[SIGUSR1, SIGSEGV], FLAGS);
-        process.uprr.rsp = sp;
+        process.user.rsp = sp;
         assert_eq!(raise(&mut process, SIGUSR1), killed, "{sp:#x}");
     }
     // No restorer.
@@ -169,7 +169,7 @@ fn a_frame_that_cannot_be_built_kills() {
     assert_eq!(raise(&mut process, SIGUSR1), killed);
     // No memory for the stack's next page is not the program's fault, but its end all the same.
     let mut process = handling(&[SIGUSR1], FLAGS);
-    process.uprr.rsp -= 1 << 20;
+    process.user.rsp -= 1 << 20;
     frame::set_free(0);
     assert_eq!(raise(&mut process, SIGUSR1), Next::OutOfMemory);
 }
@@ -181,10 +181,10 @@ fn an_alternate_stack_takes_what_the_main_one_cannot() {
         set(&mut process, DATA + at, value);
     }
     assert_eq!(process.call(Sysno::sigaltstack, &[DATA + 64, 0]), Ok(0));
-    process.uprr.rsp = 64;
+    process.user.rsp = 64;
     assert_eq!(raise(&mut process, SIGUSR1), Next::Continue);
-    assert!((DATA + PAGE_LEN..DATA + 3 * PAGE_LEN).contains(&process.uprr.rsp));
+    assert!((DATA + PAGE_LEN..DATA + 3 * PAGE_LEN).contains(&process.user.rsp));
     assert_eq!(process.call(Sysno::sigaltstack, &[DATA + 64, 0]), Err(errno::EPERM));
     assert_eq!(give_back(&mut process), Next::Continue);
-    assert_eq!(process.uprr.rsp, 64);
+    assert_eq!(process.user.rsp, 64);
 }

@@ -60,7 +60,7 @@ fn a_stopped_process_runs_when_it_is_continued_and_not_before() {
     process.waits(Sysno::wait4, &[child, DATA, 0, 0]);
     assert_eq!(process.turn(), child);
     assert_eq!(
-        process.linux.deliver(&mut process.space, &mut process.uprr),
+        process.linux.deliver(&mut process.space, &mut process.user),
         Next::Kill { signal: SIGTERM as u8 }
     );
     process.end(Status::Signaled(SIGTERM as u8), FIRST_ID);
@@ -105,11 +105,11 @@ fn a_parent_hears_of_a_stop_unless_it_said_it_would_not() {
         process.switch_to(child);
         process.stops(SIGSTOP);
         process.switch_to(FIRST_ID);
-        assert_eq!(process.linux.deliver(&mut process.space, &mut process.uprr), Next::Continue);
-        assert_eq!(process.uprr.rip == HANDLER, hears);
+        assert_eq!(process.linux.deliver(&mut process.space, &mut process.user), Next::Continue);
+        assert_eq!(process.user.rip == HANDLER, hears);
         if hears {
             // si_code is CLD_STOPPED; then who, and by which signal.
-            let info = process.uprr.rsi;
+            let info = process.user.rsi;
             let told = [8, 16, 24].map(|at| u64::from(process.words(info + at)));
             assert_eq!(told, [5, child, SIGSTOP.into()]);
         }
@@ -156,7 +156,7 @@ fn calls_wait_through_a_stop_and_one_does_not() {
     process.signal(child, SIGSTOP);
     process.switch_to(child);
     assert_eq!(process.again(), Next::Wait);
-    assert_eq!((process.uprr.rax as i64, process.linux.is_waiting()), (-i64::from(errno::EINTR), false));
+    assert_eq!((process.user.rax as i64, process.linux.is_waiting()), (-i64::from(errno::EINTR), false));
     // A handler for SIGCONT cuts short like any other.
     process.switch_to(FIRST_ID);
     process.signal(child, SIGCONT);
@@ -171,7 +171,7 @@ fn calls_wait_through_a_stop_and_one_does_not() {
     process.signal(child, SIGCONT);
     process.switch_to(child);
     assert_eq!(process.again(), Next::Continue);
-    assert_eq!((process.uprr.rip, process.linux.is_waiting()), (HANDLER, false));
+    assert_eq!((process.user.rip, process.linux.is_waiting()), (HANDLER, false));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_parent_after_vfork_can_be_killed_and_nothing_else() {
     process.signal(parent, SIGSTOP);
     process.switch_to(child);
     process.end(Status::Exited(0), parent);
-    assert_eq!(process.linux.deliver(&mut process.space, &mut process.uprr), Next::Wait);
+    assert_eq!(process.linux.deliver(&mut process.space, &mut process.user), Next::Wait);
     process.switch_to(FIRST_ID);
     assert_eq!(process.status(parent), Some(STOPPED));
 }
@@ -240,11 +240,11 @@ fn a_stop_ends_no_wait_for_a_signal() {
     process.switch_to(FIRST_ID);
     process.signal(child, SIGTERM);
     process.switch_to(child);
-    assert_eq!((process.again(), process.uprr.rip), (Next::Continue, HANDLER));
+    assert_eq!((process.again(), process.user.rip), (Next::Continue, HANDLER));
     // The mask from before is to come back with the handler's return.
-    process.uprr.rsp += 8;
+    process.user.rsp += 8;
     assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
-    assert_eq!(process.uprr.rax as i64, -i64::from(errno::EINTR));
+    assert_eq!(process.user.rax as i64, -i64::from(errno::EINTR));
     assert_eq!(process.call(Sysno::rt_sigprocmask, &[0, 0, DATA, 8]), Ok(0));
     assert_eq!(process.words(DATA), 1 << (SIGTSTP - 1));
 }
@@ -272,10 +272,10 @@ fn whoever_is_cut_short_while_he_waits_for_a_time_is_told_what_is_left() {
         process.now = 300;
         process.signal(child, SIGTERM);
         process.switch_to(child);
-        assert_eq!((process.again(), process.uprr.rip), (Next::Continue, HANDLER), "{call}");
-        process.uprr.rsp += 8;
+        assert_eq!((process.again(), process.user.rip), (Next::Continue, HANDLER), "{call}");
+        process.user.rsp += 8;
         assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
-        assert_eq!(process.uprr.rax as i64, -i64::from(errno::EINTR), "{call}");
+        assert_eq!(process.user.rax as i64, -i64::from(errno::EINTR), "{call}");
         assert_eq!([LEFT, LEFT + 8].map(|at| process.words(at)), left, "{call}");
     }
 }
@@ -289,5 +289,5 @@ fn a_thread_that_cannot_be_is_nobody() {
         assert_eq!(process.call(Sysno::tgkill, &[id, id, SIGTERM.into()]), Err(errno::EINVAL));
     }
     process.switch_to(child);
-    assert_eq!(process.linux.deliver(&mut process.space, &mut process.uprr), Next::Continue);
+    assert_eq!(process.linux.deliver(&mut process.space, &mut process.user), Next::Continue);
 }

@@ -42,7 +42,7 @@ fn a_vector_goes_on_where_it_stopped_whatever_becomes_of_its_list() {
         b += bytes.iter().filter(|byte| **byte == b'b').count() as u64;
         process.switch_to(FIRST_ID);
         if process.linux.is_waiting() && process.again() == Next::Continue {
-            assert_eq!(process.uprr.rax, FIRST + SECOND);
+            assert_eq!(process.user.rax, FIRST + SECOND);
         }
     }
     assert_eq!((a, b, process.linux.is_waiting()), (FIRST, SECOND, false));
@@ -65,9 +65,9 @@ fn what_was_transferred_counts_whatever_comes_then() {
     assert_eq!(process.call(Sysno::kill, &[child, SIGUSR1]), Ok(0));
     process.switch_to(child);
     assert_eq!(process.again(), Next::Continue);
-    process.uprr.rsp += 8;
+    process.user.rsp += 8;
     assert_eq!(process.step(Sysno::rt_sigreturn.id() as u64, &[]), Next::Continue);
-    assert_eq!(process.uprr.rax, PIPE);
+    assert_eq!(process.user.rax, PIPE);
     // The last reader's end.
     process.call(Sysno::close, &[to]).unwrap();
     process.switch_to(FIRST_ID);

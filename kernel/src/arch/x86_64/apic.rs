@@ -6,8 +6,8 @@
 
 use x86_64::instructions::port::PortWriteOnly;
 
+use super::map::{APIC, IO_APIC};
 use super::tally;
-use crate::mem::layout::{APIC, IO_APIC};
 
 /// The counter's vector, in the highest class.
 pub const COUNTER_VECTOR: u8 = 0xfe;

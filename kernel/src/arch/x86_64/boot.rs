@@ -10,7 +10,7 @@ use core::arch::global_asm;
 
 use arrayvec::ArrayVec;
 
-use crate::mem::phys;
+use super::map;
 
 /// What EAX holds after a Multiboot2 loader (Multiboot2 specification, 3.3).
 const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
@@ -184,12 +184,12 @@ impl BootInfo {
     fn pvh(address: u32) -> Self {
         // SAFETY: a PVH loader leaves its start info at this physical address below
         // 4 GiB, which the boot page tables map; the magic is checked next.
-        let info = unsafe { &*phys::pointer::<PvhStartInfo>(u64::from(address)) };
+        let info = unsafe { &*map::pointer::<PvhStartInfo>(u64::from(address)) };
         assert_eq!(info.magic, PVH_MAGIC, "neither Multiboot2 nor PVH started this kernel");
         // SAFETY: the start info names an array of that many entries (version 1 and up).
         let map = unsafe {
             core::slice::from_raw_parts(
-                phys::pointer::<PvhMapEntry>(info.map_address),
+                map::pointer::<PvhMapEntry>(info.map_address),
                 info.map_entries as usize,
             )
         };
@@ -201,14 +201,14 @@ impl BootInfo {
         let memory = memory.collect();
         let archive = (info.modules > 0).then(|| {
             // SAFETY: the start info names an array of that many modules.
-            let module = unsafe { &*phys::pointer::<PvhModule>(info.modules_address) };
+            let module = unsafe { &*map::pointer::<PvhModule>(info.modules_address) };
             Region { start: module.address, end: module.address + module.length }
         });
         Self { memory, archive }
     }
 
     fn multiboot2(address: u32) -> Self {
-        let pointer = phys::pointer::<multiboot2::BootInformationHeader>(u64::from(address));
+        let pointer = map::pointer::<multiboot2::BootInformationHeader>(u64::from(address));
         // SAFETY: a Multiboot2 loader leaves its information at this physical
         // address below 4 GiB, which the boot page tables map.
         let info = match unsafe { multiboot2::BootInformation::load(pointer) } {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Running user code as a function call that returns why it stopped.
 //!
-//! Nothing in a [`Uprr`] reaches a privileged load unchecked: [`execute`] sees that
+//! Nothing in a [`UserRegisters`] reaches a privileged load unchecked: [`execute`] sees that
 //! every such field has a value that cannot fault in the kernel, or brings it to
 //! one (decision 0001 has the table).
 
@@ -9,7 +9,7 @@ use core::mem::offset_of;
 
 use pages::{Primitives, REGISTERS_LEN, Registers};
 use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_USER, vector};
-use pe_replay::uprr::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, Uprr};
+use pe_replay::user::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
 
@@ -77,7 +77,7 @@ pub struct Start {
 }
 
 /// Whether all addresses that a privileged instruction loads are canonical.
-fn is_canonical(state: &Uprr) -> bool {
+fn is_canonical(state: &UserRegisters) -> bool {
     let upper = |address: u64| (address as i64) >> 47;
     [state.rip, state.fs_base, state.gs_base].into_iter().all(|address| (upper(address) + 1) as u64 <= 1)
 }
@@ -88,7 +88,7 @@ fn is_canonical(state: &Uprr) -> bool {
 /// Without a branch but for the selectors, which are mostly null: it is asked at
 /// every entry.
 #[inline(always)]
-fn is_ready(state: &Uprr, mxcsr_mask: u32) -> bool {
+fn is_ready(state: &UserRegisters, mxcsr_mask: u32) -> bool {
     let addresses = (state.rip | state.fs_base | state.gs_base) >> 47;
     let flags = state.rflags & !USER_FLAGS ^ (ALWAYS_ONE | INTERRUPT_FLAG);
     let cs = state.cs ^ u64::from(segment::USER_CS);
@@ -99,7 +99,7 @@ fn is_ready(state: &Uprr, mxcsr_mask: u32) -> bool {
 }
 
 #[cold]
-fn selectors_are_loadable(state: &Uprr) -> bool {
+fn selectors_are_loadable(state: &UserRegisters) -> bool {
     [state.ds, state.es, state.fs, state.gs].into_iter().all(segment::user_loadable)
 }
 
@@ -113,8 +113,8 @@ struct NotCanonical;
 #[cold]
 #[inline(never)]
 fn make_ready(
-    source: Option<&Uprr>,
-    state: &mut Uprr,
+    source: Option<&UserRegisters>,
+    state: &mut UserRegisters,
     start: Start,
     mxcsr_mask: u32,
 ) -> Result<(), NotCanonical> {
@@ -130,23 +130,23 @@ fn make_ready(
 
 /// Whether two states are the same, byte for byte.
 #[inline]
-pub fn is_same(a: &Uprr, b: &Uprr, primitives: &Primitives) -> bool {
+pub fn is_same(a: &UserRegisters, b: &UserRegisters, primitives: &Primitives) -> bool {
     primitives.equal_registers(bytes(a), bytes(b))
 }
 
 /// Copies a state, byte for byte.
 #[inline]
-pub fn copy(from: &Uprr, to: &mut Uprr, primitives: &Primitives) {
+pub fn copy(from: &UserRegisters, to: &mut UserRegisters, primitives: &Primitives) {
     primitives.copy_registers(bytes(from), bytes_mut(to));
 }
 
 // No byte of a state up to its last field is padding: the extended state, and words.
-const _: () = assert!(offset_of!(Uprr, ss) + size_of::<u64>() == REGISTERS_LEN);
+const _: () = assert!(offset_of!(UserRegisters, ss) + size_of::<u64>() == REGISTERS_LEN);
 const _: () = assert!(size_of::<Extended>() + 26 * size_of::<u64>() == REGISTERS_LEN);
 
 /// All bytes of a state.
 #[inline]
-fn bytes(state: &Uprr) -> &Registers {
+fn bytes(state: &UserRegisters) -> &Registers {
     // SAFETY: within the state, and no padding, as is asserted above; bytes have no
     // alignment and no invalid values.
     unsafe { &*core::ptr::from_ref(state).cast() }
@@ -154,13 +154,13 @@ fn bytes(state: &Uprr) -> &Registers {
 
 /// Likewise, to be changed.
 #[inline]
-fn bytes_mut(state: &mut Uprr) -> &mut Registers {
+fn bytes_mut(state: &mut UserRegisters) -> &mut Registers {
     // SAFETY: as above; any bytes make the fields, too.
     unsafe { &mut *core::ptr::from_mut(state).cast() }
 }
 
 /// Brings those fields, addresses apart, to values that can be loaded.
-fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
+fn make_loadable(state: &mut UserRegisters, start: Start, mxcsr_mask: u32) {
     for selector in [&mut state.ds, &mut state.es, &mut state.fs, &mut state.gs] {
         if !segment::user_loadable(*selector) {
             *selector = 0;
@@ -186,7 +186,12 @@ fn make_loadable(state: &mut Uprr, start: Start, mxcsr_mask: u32) {
 /// it; `state` is then what it has come to.
 ///
 /// `mxcsr_mask` are the MXCSR bits that the processor has.
-pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Stretch {
+pub fn enter(
+    source: Option<&UserRegisters>,
+    state: &mut UserRegisters,
+    start: Start,
+    mxcsr_mask: u32,
+) -> Stretch {
     match execute(source, state, start, mxcsr_mask) {
         Some(stamps) => finish(state, stamps, start.timer),
         None => refuse(),
@@ -195,7 +200,7 @@ pub fn enter(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: 
 
 /// Likewise from `source`, and looks no closer than needed at how it ended.
 #[inline(always)]
-pub fn begin(source: &Uprr, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Glance {
+pub fn begin(source: &UserRegisters, state: &mut UserRegisters, start: Start, mxcsr_mask: u32) -> Glance {
     let Some(stamps) = execute(Some(source), state, start, mxcsr_mask) else {
         return Glance::Otherwise(refuse());
     };
@@ -214,7 +219,12 @@ pub fn begin(source: &Uprr, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> 
 
 /// Executes user code; `None` if the state cannot be loaded.
 #[inline(always)]
-fn execute(source: Option<&Uprr>, state: &mut Uprr, start: Start, mxcsr_mask: u32) -> Option<Stamps> {
+fn execute(
+    source: Option<&UserRegisters>,
+    state: &mut UserRegisters,
+    start: Start,
+    mxcsr_mask: u32,
+) -> Option<Stamps> {
     let plain = !start.step && !start.resume && !start.interrupts_off;
     let from = match source {
         Some(source) if plain && is_ready(source, mxcsr_mask) => core::ptr::from_ref(source),
@@ -244,7 +254,7 @@ fn refuse() -> Stretch {
 
 /// Finds out why user mode was left.
 #[inline(never)]
-fn finish(state: &Uprr, stamps: Stamps, timer: u32) -> Stretch {
+fn finish(state: &UserRegisters, stamps: Stamps, timer: u32) -> Stretch {
     let cause = cause(state);
     if cause == Cause::Counter {
         apic::end_of_interrupt();
@@ -282,7 +292,7 @@ pub fn take_pending() -> bool {
 
 /// Reads why user mode was left from what the entry code pushed.
 #[inline(always)]
-fn cause(state: &Uprr) -> Cause {
+fn cause(state: &UserRegisters) -> Cause {
     match state.entry_vector {
         SYSCALL_ENTRY => Cause::Syscall,
         number if number < 32 => exception(state, number as u8),
@@ -292,7 +302,7 @@ fn cause(state: &Uprr) -> Cause {
 }
 
 #[inline(never)]
-fn exception(state: &Uprr, number: u8) -> Cause {
+fn exception(state: &UserRegisters, number: u8) -> Cause {
     let error = state.entry_error as u32;
     match number {
         2 => Cause::Watchdog,

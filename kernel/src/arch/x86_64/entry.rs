@@ -2,7 +2,7 @@
 //! The way to user mode and every way back.
 //!
 //! [`enter_user`] is a function call that returns when user code stops. It
-//! points RSP0 at the end of the process's [`Uprr`], so the processor itself
+//! points RSP0 at the end of the process's [`UserRegisters`], so the processor itself
 //! pushes its frame where it belongs; the entries push the rest, save the
 //! extended state, and return to `enter_user`'s caller. No compiled code runs
 //! before the user's extended state is saved and the kernel's is set.
@@ -14,15 +14,15 @@ use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
-use pe_replay::uprr::{Uprr, XCR0};
+use pe_replay::user::{UserRegisters, XCR0};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{Efer, EferFlags, LStar, Msr, SFMask};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::apic::{END_OF_INTERRUPT, TIMER_INITIAL};
+use super::map::APIC;
 use super::segment::{KERNEL_CS, TASK, USER_CS, USER_SS};
-use crate::mem::layout::APIC;
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
 pub const SYSCALL_ENTRY: u64 = 0x100;
@@ -64,12 +64,12 @@ pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
 }));
 
 // What the assembly takes for granted.
-const _: () = assert!(offset_of!(Uprr, extended) == 0);
-const _: () = assert!(size_of::<Uprr>().is_multiple_of(16));
-const _: () = assert!(offset_of!(Uprr, ss) + 8 == FRAME_TOP && FRAME_TOP.is_multiple_of(16));
-const _: () = assert!(offset_of!(Uprr, rax) == offset_of!(Uprr, r15) + 14 * 8);
-const _: () = assert!(offset_of!(Uprr, entry_vector) == offset_of!(Uprr, rax) + 8);
-const _: () = assert!(offset_of!(Uprr, rip) == offset_of!(Uprr, rax) + 24);
+const _: () = assert!(offset_of!(UserRegisters, extended) == 0);
+const _: () = assert!(size_of::<UserRegisters>().is_multiple_of(16));
+const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_TOP && FRAME_TOP.is_multiple_of(16));
+const _: () = assert!(offset_of!(UserRegisters, rax) == offset_of!(UserRegisters, r15) + 14 * 8);
+const _: () = assert!(offset_of!(UserRegisters, entry_vector) == offset_of!(UserRegisters, rax) + 8);
+const _: () = assert!(offset_of!(UserRegisters, rip) == offset_of!(UserRegisters, rax) + 24);
 
 /// Segment registers that [`enter_user`] loads.
 pub const SELECTORS: u64 = 4;
@@ -80,8 +80,8 @@ pub const TIME_STAMPS: u64 = 2;
 /// Registers of the local APIC that both write: the timer is armed and disarmed.
 pub const APIC_WRITES: u64 = 2;
 
-/// End of the frame that the processor pushes, from the start of the `Uprr`.
-const FRAME_TOP: usize = offset_of!(Uprr, ss) + 8;
+/// End of the frame that the processor pushes, from the start of the `UserRegisters`.
+const FRAME_TOP: usize = offset_of!(UserRegisters, ss) + 8;
 
 /// RSP0 in the task state: where the processor pushes its frame, and SYSCALL's entry too.
 const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
@@ -112,7 +112,7 @@ const fn displacement(offset: u64) -> i32 {
 /// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
 /// The current page tables must map the kernel, and both must stay in place.
 #[unsafe(naked)]
-pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer: u32) {
+pub unsafe extern "C" fn enter_user(source: *const UserRegisters, state: *mut UserRegisters, timer: u32) {
     naked_asm!(
         "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
         "mov [rip + {entries} + {kernel_rsp}], rsp",
@@ -150,24 +150,24 @@ pub unsafe extern "C" fn enter_user(source: *const Uprr, state: *mut Uprr, timer
         entered = const offset_of!(EntryState, entered),
         frame_top = const FRAME_TOP,
         xcr0 = const XCR0,
-        ds = const offset_of!(Uprr, ds),
-        es = const offset_of!(Uprr, es),
-        fs = const offset_of!(Uprr, fs),
-        gs = const offset_of!(Uprr, gs),
-        fs_base = const offset_of!(Uprr, fs_base),
-        gs_base = const offset_of!(Uprr, gs_base),
+        ds = const offset_of!(UserRegisters, ds),
+        es = const offset_of!(UserRegisters, es),
+        fs = const offset_of!(UserRegisters, fs),
+        gs = const offset_of!(UserRegisters, gs),
+        fs_base = const offset_of!(UserRegisters, fs_base),
+        gs_base = const offset_of!(UserRegisters, gs_base),
         msr_fs = const MSR_FS_BASE,
         msr_gs = const MSR_GS_BASE,
         timer = const TIMER,
-        r15 = const offset_of!(Uprr, r15),
+        r15 = const offset_of!(UserRegisters, r15),
     )
 }
 
 /// The common end of all entries from user mode.
 ///
-/// Jumped to by: the entries below. State: RSP is at `Uprr::entry_vector`,
+/// Jumped to by: the entries below. State: RSP is at `UserRegisters::entry_vector`,
 /// everything above is filled; all other registers are the user's. Fills the
-/// rest of the `Uprr`, disarms the timer, and returns from `enter_user`.
+/// rest of the `UserRegisters`, disarms the timer, and returns from `enter_user`.
 #[unsafe(naked)]
 unsafe extern "C" fn leave_user() {
     naked_asm!(
@@ -211,16 +211,16 @@ unsafe extern "C" fn leave_user() {
         mxcsr = const offset_of!(EntryState, mxcsr),
         fcw = const offset_of!(EntryState, fcw),
         xcr0 = const XCR0,
-        ds = const offset_of!(Uprr, ds),
-        es = const offset_of!(Uprr, es),
-        fs = const offset_of!(Uprr, fs),
-        gs = const offset_of!(Uprr, gs),
-        fs_base = const offset_of!(Uprr, fs_base),
-        gs_base = const offset_of!(Uprr, gs_base),
+        ds = const offset_of!(UserRegisters, ds),
+        es = const offset_of!(UserRegisters, es),
+        fs = const offset_of!(UserRegisters, fs),
+        gs = const offset_of!(UserRegisters, gs),
+        fs_base = const offset_of!(UserRegisters, fs_base),
+        gs_base = const offset_of!(UserRegisters, gs_base),
         msr_fs = const MSR_FS_BASE,
         msr_gs = const MSR_GS_BASE,
         timer = const TIMER,
-        r15 = const offset_of!(Uprr, r15),
+        r15 = const offset_of!(UserRegisters, r15),
     )
 }
 
@@ -263,7 +263,7 @@ unsafe extern "C" fn compat_syscall_stop() {
 
 /// An exception whose vector has no error code, or an interrupt.
 ///
-/// From user mode RSP is in the `Uprr`; from the kernel it is on the kernel's
+/// From user mode RSP is in the `UserRegisters`; from the kernel it is on the kernel's
 /// stack, and this is the end.
 #[unsafe(naked)]
 pub unsafe extern "C" fn plain_entry<const VECTOR: u64>() {
@@ -415,7 +415,7 @@ pub unsafe extern "C" fn double_fault_entry() {
     )
 }
 
-/// Moves the processor's frame from an interrupt stack to the `Uprr`.
+/// Moves the processor's frame from an interrupt stack to the `UserRegisters`.
 ///
 /// Jumped to by: the entries above. Stack: vector, RAX, then the frame.
 #[unsafe(naked)]

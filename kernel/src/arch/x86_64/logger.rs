@@ -28,7 +28,7 @@ unsafe impl defmt::Logger for Logger {
         let state = unsafe { &mut *STATE.0.get() };
         assert!(!state.busy, "the log was used while it was being written");
         state.busy = true;
-        state.encoder.start_frame(crate::channel::log);
+        state.encoder.start_frame(super::channel::log);
     }
 
     unsafe fn flush() {}
@@ -36,14 +36,14 @@ unsafe impl defmt::Logger for Logger {
     unsafe fn release() {
         // SAFETY: see `Shared`.
         let state = unsafe { &mut *STATE.0.get() };
-        state.encoder.end_frame(crate::channel::log);
+        state.encoder.end_frame(super::channel::log);
         state.busy = false;
     }
 
     unsafe fn write(bytes: &[u8]) {
         // SAFETY: see `Shared`.
         let state = unsafe { &mut *STATE.0.get() };
-        state.encoder.write(bytes, crate::channel::log);
+        state.encoder.write(bytes, super::channel::log);
     }
 }
 

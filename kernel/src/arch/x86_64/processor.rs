@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Control registers and processor features.
 
-use pe_replay::uprr::XCR0;
+use pe_replay::user::XCR0;
 use raw_cpuid::CpuId;
 use wire::end::ProcessorLack;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
@@ -78,7 +78,7 @@ pub fn init() -> Result<(), ProcessorLack> {
 pub fn mxcsr_mask() -> u32 {
     #[repr(C, align(16))]
     struct Area([u8; 512]);
-    const MASK: usize = pe_replay::uprr::xsave::MXCSR_MASK;
+    const MASK: usize = pe_replay::user::xsave::MXCSR_MASK;
     let mut area = Area([0; 512]);
     // SAFETY: FXSAVE writes 512 bytes to a 16-byte aligned area.
     unsafe { core::arch::x86_64::_fxsave64(area.0.as_mut_ptr()) };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What the machine is made to do outside of PEs, counted where it is done.
 //!
-//! What happens at every entry is not counted but derived (`crate::upkeep`): a PE pays for no count
+//! What happens at every entry is not counted but derived (`executive::upkeep`): a PE pays for no count
 //! of its own. All numbers run on from program to program; a run's own are the difference of two
 //! [readings](Reading).
 

@@ -5,9 +5,9 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::super::budget::block_len;
-use super::super::fallible::{self, Exhausted};
 use super::InodeId;
-use crate::sorted::{Place, Sorted};
+use crate::mem::fallible::{self, Exhausted};
+use crate::mem::sorted::{Place, Sorted};
 
 /// An entry of a directory.
 pub struct Entry {

@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use super::super::errno::{ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno};
-use super::super::fallible;
 use super::{Fs, InodeId, MAX_NAME_LEN, Node};
+use crate::mem::fallible;
 
 /// The most symbolic links followed for one path (Linux's `MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;

@@ -6,9 +6,9 @@
 //! and for SIGSEGV itself the end.
 
 use linux_raw_sys::general::{SA_NODEFER, SI_KERNEL, SIGSEGV};
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use pe_replay::stop::vector;
-use pe_replay::uprr::{Extended, xsave};
+use pe_replay::user::{Extended, xsave};
 
 use super::exception::{BadPage, Exception};
 use super::frame::{self, BadFrame, Content};
@@ -22,7 +22,7 @@ const BAD_FRAME: Info = Info { signal: SIGSEGV, code: SI_KERNEL as i32, detail: 
 
 impl Linux {
     /// A committed exception that is the program's own: its handler is entered, or it ends.
-    pub fn exception(&mut self, space: &mut Space, state: &mut Uprr, exception: Exception) -> Next {
+    pub fn exception(&mut self, space: &mut Space, state: &mut UserRegisters, exception: Exception) -> Next {
         let trap = &mut self.task.signals.trap;
         (trap.number, trap.error) = (exception.vector.into(), exception.visible_error().into());
         self.task.signals.force(exception.signal(state));
@@ -34,7 +34,7 @@ impl Linux {
     pub fn bad_page(
         &mut self,
         space: &mut Space,
-        state: &mut Uprr,
+        state: &mut UserRegisters,
         (address, error): (u64, u32),
         signal: u8,
     ) -> Next {
@@ -52,13 +52,13 @@ impl Linux {
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
     #[inline]
-    pub fn deliver(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
+    pub fn deliver(&mut self, space: &mut Space, state: &mut UserRegisters) -> Next {
         if self.task.signals.is_none_due() { Next::Continue } else { self.deliver_due(space, state) }
     }
 
     #[cold]
     #[inline(never)]
-    fn deliver_due(&mut self, space: &mut Space, state: &mut Uprr) -> Next {
+    fn deliver_due(&mut self, space: &mut Space, state: &mut UserRegisters) -> Next {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
@@ -90,7 +90,7 @@ impl Linux {
     fn enter_handler(
         &mut self,
         space: &mut Space,
-        state: &mut Uprr,
+        state: &mut UserRegisters,
         content: &Content,
     ) -> Result<(), Failure> {
         let place = frame::place(state.rsp, content.action, content.stack)?;
@@ -107,7 +107,7 @@ impl Linux {
     }
 
     /// `rt_sigreturn`: everything that the frame says is checked or confined.
-    pub fn rt_sigreturn(&mut self, space: &mut Space, state: &mut Uprr) -> Reply {
+    pub fn rt_sigreturn(&mut self, space: &mut Space, state: &mut UserRegisters) -> Reply {
         match self.leave_handler(space, state) {
             Ok(()) => Ok(state.rax),
             Err(Failure::Errno(_)) => {
@@ -118,7 +118,7 @@ impl Linux {
         }
     }
 
-    fn leave_handler(&mut self, space: &mut Space, state: &mut Uprr) -> Result<(), Failure> {
+    fn leave_handler(&mut self, space: &mut Space, state: &mut UserRegisters) -> Result<(), Failure> {
         // The return address has been popped.
         let bytes = self.user(space).structure(state.rsp.wrapping_sub(8))?;
         let mut restored = frame::restore(&bytes, state)?;

@@ -6,9 +6,9 @@ use linux_raw_sys::general::{
     ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, TRAP_BRKPT,
     TRAP_TRACE,
 };
-use pe_replay::Uprr;
+use pe_replay::UserRegisters;
 use pe_replay::stop::{DEBUG_STEP, vector};
-use pe_replay::uprr::xsave;
+use pe_replay::user::xsave;
 
 use super::{Detail, Info};
 
@@ -61,13 +61,13 @@ fn arithmetic(raised: u32) -> u32 {
     }
 }
 
-fn half(state: &Uprr, at: usize) -> u32 {
+fn half(state: &UserRegisters, at: usize) -> u32 {
     u32::from(u16::from_le_bytes([state.extended.0[at], state.extended.0[at + 1]]))
 }
 
 impl Exception {
     /// The signal for it; `state` is the program's at the exception.
-    pub fn signal(self, state: &Uprr) -> Info {
+    pub fn signal(self, state: &UserRegisters) -> Info {
         let here = Detail::Address(state.rip);
         let (signal, code, detail) = match self.vector {
             0 => (SIGFPE, FPE_INTDIV, here),
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn arithmetic_exceptions_tell_what_was_raised() {
-        let mut state = Uprr::new(0x33, 0x2b);
+        let mut state = UserRegisters::new(0x33, 0x2b);
         state.rip = 0x40_1000;
         let mut code = |fsw: u16, fcw: u16, mxcsr: u32, vector| {
             state.extended.0[xsave::FSW..xsave::FSW + 2].copy_from_slice(&fsw.to_le_bytes());
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_trap_flag_is_told_from_an_icebp() {
-        let state = Uprr::new(0x33, 0x2b);
+        let state = UserRegisters::new(0x33, 0x2b);
         let code = |error| Exception { vector: vector::DEBUG, error }.signal(&state).code as u32;
         assert_eq!((code(DEBUG_STEP), code(0)), (TRAP_TRACE, TRAP_BRKPT));
     }

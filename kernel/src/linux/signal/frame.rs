@@ -7,8 +7,8 @@
 //! instruction will load is checked or confined here, and once more at the entry.
 
 use linux_raw_sys::general::{SA_ONSTACK, SA_RESTORER};
-use pe_replay::Uprr;
-use pe_replay::uprr::{Extended, RESUME_FLAG, TRAP_FLAG, XCR0, xsave};
+use pe_replay::UserRegisters;
+use pe_replay::user::{Extended, RESUME_FLAG, TRAP_FLAG, XCR0, xsave};
 
 use super::{Action, Info, LastTrap, Stack};
 use crate::linux::layout::{Layout, get_u32, get_u64};
@@ -88,7 +88,7 @@ pub struct Content {
 }
 
 /// The frame.
-pub fn bytes(state: &Uprr, place: Place, content: &Content) -> [u8; FRAME_LEN] {
+pub fn bytes(state: &UserRegisters, place: Place, content: &Content) -> [u8; FRAME_LEN] {
     let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = state.gprs();
     let order = [
         r8,
@@ -145,7 +145,7 @@ pub fn extended_bytes(state: &Extended) -> [u8; EXTENDED_LEN] {
 }
 
 /// Makes the registers those with which the handler begins.
-pub fn enter_handler(state: &mut Uprr, place: Place, content: &Content) {
+pub fn enter_handler(state: &mut UserRegisters, place: Place, content: &Content) {
     state.rdi = content.info.signal.into();
     state.rsi = place.frame + INFO as u64;
     state.rdx = place.frame + CONTEXT as u64;
@@ -159,7 +159,7 @@ pub fn enter_handler(state: &mut Uprr, place: Place, content: &Content) {
 /// What a frame brings back.
 pub struct Restored {
     /// The registers, but for the extended state.
-    pub state: Uprr,
+    pub state: UserRegisters,
     /// Where the extended state is; 0 is none.
     pub extended: u64,
     /// The mask.
@@ -169,7 +169,7 @@ pub struct Restored {
 }
 
 /// Takes a frame apart; `current` is the state of whoever returns.
-pub fn restore(frame: &[u8; FRAME_LEN], current: &Uprr) -> Result<Restored, BadFrame> {
+pub fn restore(frame: &[u8; FRAME_LEN], current: &UserRegisters) -> Result<Restored, BadFrame> {
     let word = |index: usize| get_u64(frame, REGISTERS + 8 * index);
     let mut state = current.clone();
     (state.r8, state.r9, state.r10, state.r11) = (word(0), word(1), word(2), word(3));

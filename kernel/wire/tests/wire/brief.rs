@@ -4,7 +4,7 @@
 use arrayvec::ArrayVec;
 use pe_replay::Phases;
 use pe_replay::drive::Account;
-use pe_replay::stop::DelimiterKind;
+use wire::DelimiterKind;
 use wire::WireError;
 use wire::brief::{BriefRecord, Recorded};
 use wire::record::{PeRecord, Record, Records};

@@ -2,39 +2,43 @@
 //! What goes into a digest, in which order and under which numbers: lists of them are compared over modes, machines
 //! and builds. A golden that has to change here makes every list of every program another one.
 
-use pe_replay::stop::{DEBUG_STEP, DelimiterKind};
-use pe_replay::uprr::{Extended, xsave};
-use pe_replay::{Delimiter, Digest, Uprr};
+use pe_replay::stop::DEBUG_STEP;
+use pe_replay::user::{Extended, xsave};
+use pe_replay::{Delimiter, Digest, UserRegisters};
+use wire::DelimiterKind;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::samples::hex;
 
 /// Registers that differ from each other in every byte, as far as they can.
-fn registers() -> Uprr {
+fn registers() -> UserRegisters {
     let word = |number: u8| u64::from_le_bytes(core::array::from_fn(|at| number ^ (at as u8) << 5));
-    let mut uprr = Uprr::new(0x33, 0x2b);
+    let mut user = UserRegisters::new(0x33, 0x2b);
     for number in 0..16 {
-        *uprr.gpr_mut(number) = word(number);
+        *user.gpr_mut(number) = word(number);
     }
-    (uprr.ds, uprr.es, uprr.fs, uprr.gs) = (0x2b, 0x33, 0x3b, 0x43);
-    (uprr.fs_base, uprr.gs_base) = (word(17), word(18));
-    (uprr.padding, uprr.entry_vector, uprr.entry_error) = (word(19), word(20), word(21));
-    (uprr.rip, uprr.cs, uprr.rflags, uprr.ss) = (word(22), word(23), word(24), word(25));
-    uprr.extended = Extended(core::array::from_fn(|at| (at % 251) as u8));
-    uprr
+    (user.ds, user.es, user.fs, user.gs) = (0x2b, 0x33, 0x3b, 0x43);
+    (user.fs_base, user.gs_base) = (word(17), word(18));
+    (user.padding, user.entry_vector, user.entry_error) = (word(19), word(20), word(21));
+    (user.rip, user.cs, user.rflags, user.ss) = (word(22), word(23), word(24), word(25));
+    user.extended = Extended(core::array::from_fn(|at| (at % 251) as u8));
+    user
 }
 
 /// What is hashed for the state, put together by hand.
-fn hashed([kind, error, address, count]: [u64; 4], uprr: &Uprr) -> Vec<u8> {
-    let Uprr { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15, .. } = *uprr;
+fn hashed([kind, error, address, count]: [u64; 4], user: &UserRegisters) -> Vec<u8> {
+    let UserRegisters {
+        rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15, ..
+    } = *user;
     let selectors =
-        [uprr.gs, uprr.fs, uprr.es, uprr.ds].iter().fold(0, |word, it| word << 16 | u64::from(*it));
-    let Uprr { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *uprr;
+        [user.gs, user.fs, user.es, user.ds].iter().fold(0, |word, it| word << 16 | u64::from(*it));
+    let UserRegisters { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } =
+        *user;
     let end = [kind, error, address, count];
     let general = [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
     let others = [selectors, fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss];
     let words = end.into_iter().chain(general).chain(others);
-    words.flat_map(u64::to_le_bytes).chain(uprr.extended.0).collect()
+    words.flat_map(u64::to_le_bytes).chain(user.extended.0).collect()
 }
 
 fn state(delimiter: Delimiter, count: u64) -> u128 {

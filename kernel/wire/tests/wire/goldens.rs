@@ -94,7 +94,7 @@ fn flips_have_their_bytes() {
     ] {
         let flip = Injection { pe: 3, run, at: 12, target, bit: 5 };
         let bytes = postcard::to_slice(&flip, &mut [0; 64]).map(|bytes| hex(bytes));
-        assert_eq!(bytes.unwrap(), golden, "{flip}");
+        assert_eq!(bytes.unwrap(), golden, "{flip:?}");
     }
 }
 

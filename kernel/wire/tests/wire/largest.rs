@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! The largest values fit the bounds.
 
-use pe_replay::stop::DelimiterKind;
-use pe_replay::{Difference, Digest, Events, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Digest, Field, Injection, Mode, Phases, Policy, Run, Target};
 use pe_replay::{MAX_INJECTIONS, Mutation};
+use wire::DelimiterKind;
+use wire::Events;
 use wire::WireError;
 use wire::clock::{Clock, ClockKind};
 use wire::config::{Config, Job, Recording, Sink};

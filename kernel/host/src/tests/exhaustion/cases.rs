@@ -304,7 +304,7 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
 
 /// Lets the next handler's frame come to lie where no page is.
 fn far_stack(process: &mut Process) {
-    process.uprr.rsp -= 1 << 20;
+    process.user.rsp -= 1 << 20;
 }
 
 /// Blocks SIGUSR1, and sends it.
@@ -349,7 +349,7 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         let own = process.id;
         process.last(Sysno::kill, &[own, SIGUSR1]);
         // The handler has returned to the restorer.
-        process.uprr.rsp += 8;
+        process.user.rsp += 8;
         system_call(Sysno::rt_sigreturn, &[])
     }),
     ("brk down", |process| {
@@ -363,7 +363,7 @@ pub const PREPARED: &[(&str, Prepare)] = &[
             let next = process.step(Sysno::fork.id() as u64, &[]);
             if next == Next::Fork {
                 let newborn = process.linux.take_newborn().unwrap();
-                process.linux.refuse_newborn(newborn.id, &mut process.uprr);
+                process.linux.refuse_newborn(newborn.id, &mut process.user);
             }
             Next::Yield
         })
@@ -375,19 +375,19 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         process.fork();
         page_fault(FULL + 2 * PAGE, 7)
     }),
-    ("a page fault for the stack", |process| page_fault(process.uprr.rsp - (1 << 20), 6)),
+    ("a page fault for the stack", |process| page_fault(process.user.rsp - (1 << 20), 6)),
     ("an exception with a handler", |process| {
         process.call(Sysno::rt_sigaction, &[4, ACTION, 0, 8]).unwrap();
         far_stack(process);
         Box::new(|process| {
             let undefined = crate::linux::signal::exception::Exception { vector: 6, error: 0 };
-            process.linux.exception(&mut process.space, &mut process.uprr, undefined)
+            process.linux.exception(&mut process.space, &mut process.user, undefined)
         })
     }),
     ("a bad page with a handler", |process| {
         process.call(Sysno::rt_sigaction, &[11, ACTION, 0, 8]).unwrap();
         far_stack(process);
-        Box::new(|process| process.linux.bad_page(&mut process.space, &mut process.uprr, (NOTHING, 6), 11))
+        Box::new(|process| process.linux.bad_page(&mut process.space, &mut process.user, (NOTHING, 6), 11))
     }),
     ("a switch to who has to look what was cut", |process| {
         let (child, own) = (process.fork(), process.id);

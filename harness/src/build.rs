@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//! `cargo reprise build`: the kernels and all programs; prints where they are.
+
+use anyhow::Result;
+
+use crate::host::packages;
+use crate::workload::artifacts::{self, Guest};
+
+/// Runs the command; returns the exit status.
+pub fn run() -> Result<u8> {
+    packages::ensure_present(&[packages::COMPILER])?;
+    println!("{}", Guest::KERNEL.build(Guest::KERNEL.package)?.display());
+    println!("{}", Guest::MUTANTS.build(artifacts::MUTANTS)?.display());
+    let (c, bench, hostile) = (artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?);
+    let names = [vec!["showcase".to_owned()], c, bench, hostile].concat();
+    for name in names {
+        println!("{}", artifacts::program(&name)?.display());
+    }
+    Ok(0)
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//! The options of `inject`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use pe_replay::{Mode, Policy, Recovery};
+
+use super::clock::ClockArgs;
+use super::policy::CompareName;
+use super::values::number;
+use crate::inject;
+
+/// `cargo reprise inject`.
+#[derive(Args, Debug)]
+pub struct InjectArgs {
+    /// Flips in run 1, which have a counterpart without replay; half as many again have none
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = number::<u64>(1, 10_000_000))]
+    pub count: u64,
+    /// Seed of the campaign
+    #[arg(long, value_name = "S", default_value_t = inject::SEED, value_parser = number::<u64>(0, u64::MAX))]
+    pub seed: u64,
+    /// What follows when two runs differ
+    #[arg(long, value_enum, default_value_t = RecoveriesName::Both)]
+    pub recovery: RecoveriesName,
+    /// Run each processing element twice or three times
+    #[arg(long, value_enum, default_value_t = ReplayName::Dual)]
+    pub mode: ReplayName,
+    /// How written pages are compared
+    #[arg(long, value_enum, default_value_t = CompareName::Bytes)]
+    pub compare: CompareName,
+    /// What the programs take for the time
+    #[command(flatten)]
+    pub clock: ClockArgs,
+    /// Write the table as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl InjectArgs {
+    /// The policies to be tried.
+    fn policies(&self) -> Vec<Policy> {
+        let mode = match self.mode {
+            ReplayName::Dual => Mode::Dual,
+            ReplayName::Triple => Mode::Triple,
+        };
+        let recoveries: &[Recovery] = match self.recovery {
+            RecoveriesName::Restart => &[Recovery::Restart],
+            RecoveriesName::Vote => &[Recovery::Vote],
+            RecoveriesName::Both => &[Recovery::Restart, Recovery::Vote],
+        };
+        let comparison = self.compare.into();
+        // Three runs are voted on in any case.
+        let recoveries = if mode == Mode::Triple { &recoveries[..1] } else { recoveries };
+        recoveries.iter().map(|&recovery| Policy { mode, recovery, comparison, ..Policy::DEFAULT }).collect()
+    }
+}
+
+impl From<InjectArgs> for inject::Options {
+    fn from(args: InjectArgs) -> Self {
+        let policies = args.policies();
+        let InjectArgs { count, seed, clock, json, .. } = args;
+        Self { count, seed, policies, clock: clock.into(), json }
+    }
+}
+
+/// The modes that compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReplayName {
+    /// Each processing element twice
+    Dual,
+    /// Each processing element three times
+    Triple,
+}
+
+/// One way to recover, or each in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecoveriesName {
+    /// The processing element starts again
+    Restart,
+    /// It is run a third time
+    Vote,
+    /// The same flips with the one and with the other
+    Both,
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+//! The whole command line as clap reads it; the doc comments are the help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::Command;
+use super::bench::BenchArgs;
+use super::doctor::DoctorArgs;
+use super::inject::InjectArgs;
+use super::program::ProgramArgs;
+use super::run::{ProfileArgs, RunArgs};
+use crate::{native, report};
+
+/// Runs programs under a kernel that executes every piece of user code twice.
+#[derive(Debug, Parser)]
+#[command(name = "reprise", bin_name = "cargo reprise", version)]
+pub struct Line {
+    /// The process that waits for this one, which does the work
+    #[arg(long, hide = true)]
+    pub supervisor: Option<u32>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Words,
+}
+
+/// The commands, with their options as words say them.
+#[derive(Debug, Subcommand)]
+pub enum Words {
+    /// Run a program; its output, its exit status, and a summary on stderr
+    Run(Box<RunArgs>),
+    /// Run a program on this machine, without a kernel of ours, and count its instructions and cycles
+    Native(NativeArgs),
+    /// What `native` becomes the program from: it waits until the counters are open
+    #[command(hide = true)]
+    Become(BecomeArgs),
+    /// What emulators are started by: they end with who started them
+    #[command(hide = true)]
+    Tether(TetherArgs),
+    /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
+    Inject(InjectArgs),
+    /// Print the summary of a trace file again
+    Report(ReportArgs),
+    /// Count where the instructions of a run go, by phase and by function; tables on stdout
+    Profile(Box<ProfileArgs>),
+    /// Measure what replay costs: the whole suite, or the parts that are named
+    Bench(Box<BenchArgs>),
+    /// Say which tools are there, and whether this machine's QEMU counts exactly
+    Doctor(DoctorArgs),
+    /// Everything that has to be green: formatting, lints, builds, all tests
+    Test {
+        /// Only emulator tests whose name contains this, and nothing else
+        filter: Option<String>,
+        /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
+        #[arg(long, conflicts_with = "filter")]
+        quick: bool,
+        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md, and
+        /// say what changed
+        #[arg(long, requires = "filter")]
+        bless: bool,
+    },
+    /// The same as `test` without a filter
+    Ci,
+    /// Build the kernels and the programs
+    Build,
+}
+
+/// `cargo reprise native`.
+#[derive(Args, Debug)]
+pub struct NativeArgs {
+    /// The program
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// Write the summary as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl From<NativeArgs> for native::Options {
+    fn from(NativeArgs { program, json }: NativeArgs) -> Self {
+        Self { program: program.into(), json }
+    }
+}
+
+/// What `native` starts itself with once more.
+#[derive(Args, Debug)]
+pub struct BecomeArgs {
+    /// The directory that was made for the run
+    pub place: PathBuf,
+    /// The executable
+    pub path: PathBuf,
+    /// The arguments, from argv\[0\]
+    #[arg(required = true)]
+    pub words: Vec<OsString>,
+}
+
+impl From<BecomeArgs> for native::Become {
+    fn from(BecomeArgs { place, path, words }: BecomeArgs) -> Self {
+        Self { place, path, words }
+    }
+}
+
+/// A program that ends with who starts it.
+#[derive(Args, Debug)]
+pub struct TetherArgs {
+    /// The process that starts it
+    pub parent: u32,
+    /// The program and its arguments
+    #[arg(required = true)]
+    pub words: Vec<OsString>,
+}
+
+/// `cargo reprise report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// What `run --trace` wrote
+    #[arg(value_name = "TRACE")]
+    pub file: PathBuf,
+    /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
+    /// pages written, and the digest of what it left behind if the run was made with --digests
+    #[arg(long)]
+    pub list: bool,
+    /// Write the summary as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl From<ReportArgs> for report::Options {
+    fn from(ReportArgs { file, list, json }: ReportArgs) -> Self {
+        Self { file, list, json }
+    }
+}
+
+impl TryFrom<Words> for Command {
+    type Error = &'static str;
+
+    fn try_from(words: Words) -> Result<Self, Self::Error> {
+        Ok(match words {
+            Words::Run(args) => Self::Run(Box::new((*args).try_into()?)),
+            Words::Native(args) => Self::Native(args.into()),
+            Words::Become(args) => Self::Become(args.into()),
+            Words::Tether(TetherArgs { parent, words }) => Self::Tether { parent, words },
+            Words::Inject(args) => Self::Inject(args.into()),
+            Words::Report(args) => Self::Report(args.into()),
+            Words::Profile(args) => Self::Profile(Box::new((*args).try_into()?)),
+            Words::Bench(args) => Self::Bench(Box::new((*args).into())),
+            Words::Doctor(args) => Self::Doctor(args.try_into()?),
+            Words::Test { filter, quick, bless } => Self::Test { filter, quick, bless },
+            Words::Ci => Self::Ci,
+            Words::Build => Self::Build,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//! Values that several commands take, and how they are read.
+
+use clap::ValueEnum;
+use pe_replay::Injection;
+
+use crate::emulator::Machine;
+
+/// The emulators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MachineName {
+    /// QEMU's TCG, counting instructions
+    Qemu,
+    /// Bochs, from a GRUB image
+    Bochs,
+}
+
+impl From<MachineName> for Machine {
+    fn from(name: MachineName) -> Self {
+        match name {
+            MachineName::Qemu => Self::Qemu,
+            MachineName::Bochs => Self::Bochs,
+        }
+    }
+}
+
+/// The longest timeout, in seconds: a week.
+pub const MOST_SECONDS: u64 = 604_800;
+
+/// Reads a processor's name: what may stand in a command line or a settings file without meaning anything else.
+pub fn cpu(text: &str) -> Result<String, String> {
+    let fits = |it: char| it.is_ascii_alphanumeric() || ",_-+=.".contains(it);
+    if !text.is_empty() && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a model's name, such as max or max,-avx2".into())
+    }
+}
+
+/// Reads whole numbers in a range, also hexadecimal; the error for another text names the range.
+pub fn number<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = match text.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        match number {
+            Ok(number) if !(least..=most).contains(&number) => {
+                Err(format!("{number} is not in {least}..={most}"))
+            }
+            Ok(number) => T::try_from(number).map_err(|_| format!("{number} is too large")),
+            Err(_) => Err(format!("expected a whole number from {least} to {most}")),
+        }
+    }
+}
+
+/// Reads a flip.
+pub fn injection(text: &str) -> Result<Injection, String> {
+    wire::injection::parse(text).map_err(|error| error.to_string())
+}

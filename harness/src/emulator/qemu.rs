@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+//! QEMU's TCG, counting instructions, so that the same image and inputs give the same run.
+
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::channel::MemoryChannel;
+use super::ending::{self, Evidence, Stopped};
+pub use super::ram::NAME as RAM;
+use super::ram::Ram;
+use super::{Boot, Finished, Observer, Processor, beginning, put};
+use crate::host::packages::command::QEMU;
+use crate::host::{children, process};
+
+/// Without random numbers, fast strings, and XGETBV(1), which tells what state is in use; without SMAP, because
+/// QEMU before 9.1 applies that to a program's own IRET and far transfers, which could not reach their stack.
+const CPU: &str = "max,-rdrand,-xgetbv1,-erms,-fsrm,-smap";
+
+/// What is taken away from it for [`Processor::Sse2`].
+const WITHOUT_AVX2: &str = ",-avx2";
+
+/// Exit status for the value 0x10 at the exit device: the kernel ended normally.
+const STATUS_NORMAL: i32 = 0x10 << 1 | 1;
+/// Likewise for 0x11: the kernel panicked.
+const STATUS_PANIC: i32 = 0x11 << 1 | 1;
+/// A reset, which `-no-reboot` turns into an exit: a triple fault.
+const STATUS_RESET: i32 = 0;
+
+const KERNEL: &str = "kernel";
+const ARCHIVE: &str = "archive";
+const DEBUGCON: &str = "debugcon";
+
+/// Major and minor version of this machine's QEMU.
+pub fn version() -> Result<(u32, u32)> {
+    let output = children::output(Command::new(QEMU).arg("--version"))
+        .with_context(|| format!("cannot start {QEMU}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    version_in(&text).with_context(|| format!("{QEMU} does not say its version: {text}"))
+}
+
+/// Major and minor version in the first line of `--version`.
+fn version_in(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_once("version ")?.1.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Lays out the files and makes the command line, which is to be used in their directory: it names them without
+/// it, since a comma in a path means something to QEMU, in each option something else. The guest's memory is one
+/// of the files.
+pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
+    command(boot, directory, Path::new(RAM))
+}
+
+fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
+    put(&directory.join(ARCHIVE), &boot.archive)?;
+    let kernel = directory.join(KERNEL);
+    symlink(&boot.kernel, &kernel).with_context(|| format!("cannot make {}", kernel.display()))?;
+    let memory = boot.total_mib();
+    let cpu = match (&boot.cpu, boot.processor) {
+        (Some(cpu), _) => cpu.clone(),
+        (None, Processor::Usual) => CPU.to_owned(),
+        (None, Processor::Sse2) => [CPU, WITHOUT_AVX2].concat(),
+    };
+    let mut command = Command::new(QEMU);
+    command
+        .current_dir(directory)
+        .args(["-machine", "pc,memory-backend=ram", "-object"])
+        .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={}", ram.display()))
+        .args(["-m", &format!("{memory}M"), "-smp", "1"])
+        // Of two accelerators the first is taken: those who watch from outside may name one with options.
+        .args(&boot.extra)
+        .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
+        .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", &cpu])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
+        .arg(format!("file:{DEBUGCON}"))
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", KERNEL, "-initrd", ARCHIVE]);
+    Ok(command)
+}
+
+/// The signal that QEMU says has ended it: it catches some, and then ends as after a reset.
+fn terminated(stderr: &[u8]) -> Option<i32> {
+    let text = String::from_utf8_lossy(stderr);
+    let (_, signal) = text.lines().rev().find_map(|line| line.split_once("terminating on signal "))?;
+    signal.split(' ').next()?.parse().ok()
+}
+
+/// A comma separates the parts of a plugin's option; doubled it stands for itself.
+pub fn comma_doubled(path: &Path) -> OsString {
+    match path.to_str() {
+        Some(text) => text.replace(',', ",,").into(),
+        None => path.into(),
+    }
+}
+
+/// Boots and waits for the end.
+pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
+    let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
+    let command = command(boot, directory, ram.path())?;
+    let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || channel.poll(observer))?;
+    channel.poll(observer)?;
+    let stopped = match exit.status {
+        None => Stopped::Deadline(boot.timeout),
+        Some(status) => match (status.code(), status.signal().or(terminated(&exit.stderr))) {
+            (Some(STATUS_NORMAL), _) => Stopped::Normally,
+            (Some(STATUS_PANIC), _) => Stopped::Panicked,
+            (_, Some(signal)) => Stopped::Killed(signal),
+            (Some(STATUS_RESET), None) => Stopped::Reset,
+            (Some(_) | None, None) => {
+                Stopped::Failed(format!("{QEMU}: {status}; {}", ending::said(&exit.stderr)))
+            }
+        },
+    };
+    let debugcon = beginning(&directory.join(DEBUGCON));
+    let progress = channel.header().ok().flatten().map(|header| header.progress);
+    let (streams, channel_error) = match channel.streams() {
+        Ok(streams) => (streams, None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let streams = streams.unwrap_or_default();
+    let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
+    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_qemu_caught_is_found_in_what_it_said() {
+        let said =
+            b"qemu-system-x86_64: warning\nqemu-system-x86_64: terminating on signal 15 from pid 7 (sh)\n";
+        assert_eq!(terminated(said), Some(15));
+        assert_eq!(terminated(b"qemu-system-x86_64: terminating on signal 2\n"), Some(2));
+        assert_eq!(terminated(b""), None);
+    }
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version_in("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright"), Some((7, 2)));
+        assert_eq!(version_in("QEMU emulator version 10.0.2"), Some((10, 0)));
+        assert_eq!(version_in("no emulator"), None);
+    }
+}

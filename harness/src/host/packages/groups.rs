@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//! The packages, grouped by what needs them.
+
+use super::{Package, Sign, command};
+
+/// For boots on QEMU.
+pub const QEMU: &[Package] = &[
+    Package {
+        name: "qemu-system-x86",
+        purpose: "the emulator that counts instructions",
+        sign: Sign::Command(command::QEMU),
+    },
+    Package {
+        name: "seabios",
+        purpose: "its firmware",
+        sign: Sign::File(&["/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin"]),
+    },
+    Package {
+        name: "ipxe-qemu",
+        purpose: "its option ROMs",
+        sign: Sign::File(&["/usr/lib/ipxe/qemu", "/usr/share/qemu/efi-e1000.rom"]),
+    },
+];
+
+/// For boots on Bochs.
+pub const BOCHS: &[Package] = &[
+    Package { name: "bochs", purpose: "the second emulator", sign: Sign::Command(command::BOCHS) },
+    Package {
+        name: "bochsbios",
+        purpose: "its firmware",
+        sign: Sign::File(&["/usr/share/bochs/BIOS-bochs-latest"]),
+    },
+    Package {
+        name: "vgabios",
+        purpose: "its display's firmware",
+        sign: Sign::File(&["/usr/share/vgabios/vgabios.bin", "/usr/share/bochs/VGABIOS-lgpl-latest"]),
+    },
+    Package {
+        name: "bochs-term",
+        purpose: "its display without a screen",
+        sign: Sign::File(&[
+            "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so",
+            "/usr/lib/bochs/plugins/libbx_term_gui.so",
+        ]),
+    },
+    Package { name: "grub-common", purpose: "makes boot images", sign: Sign::Command(command::MKRESCUE) },
+    Package {
+        name: "grub-pc-bin",
+        purpose: "the boot loader in them",
+        sign: Sign::File(&["/usr/lib/grub/i386-pc/multiboot2.mod"]),
+    },
+    Package { name: "xorriso", purpose: "writes them", sign: Sign::Command("xorriso") },
+    Package { name: "mtools", purpose: "puts files into them", sign: Sign::Command("mformat") },
+];
+
+/// For the programs of `user/c`.
+pub const COMPILER: &[Package] = &[
+    Package { name: "gcc", purpose: "compiles the C programs", sign: Sign::Command("gcc") },
+    Package {
+        name: "libc6-dev",
+        purpose: "the static C library",
+        sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
+    },
+];
+
+/// For the emulator tests, besides the above.
+pub const TESTS: &[Package] = &[
+    Package {
+        name: "busybox-static",
+        purpose: "programs that are not ours",
+        sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
+    },
+    Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
+    Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
+    Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },
+];

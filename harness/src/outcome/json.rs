@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//! The summary as JSON.
+//!
+//! Counts are PEs or events, durations are in `unit`. `phases` sum exactly to
+//! `total_instructions`, which runs from the first user entry to the program's end;
+//! `boot_instructions` is what came before. `user_instructions` counts committed user code
+//! once. Modelled cycles are those of `benches/model.toml`, null where durations are cycles
+//! already. Addresses are strings, `0x...`.
+
+use pe_replay::{Phases, TimedPhase};
+use serde_json::{Map, Value, json};
+use wire::DelimiterKind;
+use wire::end::{Damage, Death, End};
+use wire::record::UnsupportedCall;
+
+use super::model::Cycles;
+use super::summary::Summary;
+use super::summary::text::{service_name, unit_name};
+use super::told::{call_name, nature, refusal, signal_name};
+
+/// All that is known about a run.
+pub fn value(summary: &Summary, exit_status: u8) -> Value {
+    let totals = summary.totals();
+    let ends: Map<String, Value> = DelimiterKind::ALL
+        .into_iter()
+        .zip(totals.ends)
+        .map(|(kind, count)| (kind.name().to_owned(), count.into()))
+        .collect();
+    let differences: Vec<Value> = summary
+        .differences
+        .iter()
+        .map(|(pe, difference)| json!({ "pe": pe, "difference": difference.to_string() }))
+        .collect();
+    json!({
+        "exit_status": exit_status,
+        "mode": summary.header.policy.mode.name(),
+        "recovery": summary.header.policy.recovery.name(),
+        "compare": summary.header.policy.comparison.name(),
+        "flush": summary.header.policy.flush.name(),
+        "limit": summary.header.policy.limit,
+        "max_dirty": summary.header.policy.max_dirty,
+        "counter": summary.header.counter.name(),
+        "clock": summary.header.clock.name(),
+        "margin_far": summary.header.margin_far,
+        "margin_near": summary.header.margin_near,
+        "unit": unit_name(summary.header.unit),
+        "pes": totals.pes,
+        "committed": totals.committed,
+        "restarts": totals.restarts,
+        "divergences": totals.divergences,
+        "counter_misses": totals.counter_misses,
+        "debug_exceptions": totals.debug_exceptions,
+        "debug_exceptions_median": summary.debug_exceptions.median,
+        "debug_exceptions_rare": summary.debug_exceptions.most,
+        "drained_overflows": totals.drained_overflows,
+        "user_instructions": totals.user_instructions,
+        "total_instructions": totals.total,
+        "boot_instructions": totals.boot,
+        "total_over_second_run": summary.total_over_second_run(),
+        "ends": ends,
+        "phases": phases(&totals.phases),
+        "medians": phases(&summary.medians),
+        "frames_written": totals.frames_written,
+        "write_faults": totals.write_faults,
+        "third_runs": totals.third_runs,
+        "outvoted": totals.outvoted,
+        "events": totals.events,
+        "flips": totals.flips,
+        "lost_records": totals.lost_records,
+        "longest_hold": totals.longest_hold,
+        "longest_call": totals.longest_call.map(|longest| json!({
+            "duration": longest.ticks,
+            "name": service_name(longest.service),
+        })),
+        "modelled_total": summary.modelled.map(|cycles| cycles.total().round()),
+        "modelled_over_second_run": summary.modelled_over_second_run(),
+        "modelled_cycles": summary.modelled.as_ref().map(modelled),
+        "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
+        "first_differences": differences,
+        "end": end(&summary.end.end),
+    })
+}
+
+fn unsupported(call: &UnsupportedCall) -> Value {
+    json!({ "number": call.number, "name": call_name(call.number), "times": call.times })
+}
+
+/// Durations by phase.
+pub fn phases(phases: &Phases) -> Map<String, Value> {
+    TimedPhase::ALL.into_iter().map(|phase| (phase.name().to_owned(), phases.get(phase).into())).collect()
+}
+
+/// Modelled cycles by phase.
+pub fn modelled(cycles: &Cycles) -> Map<String, Value> {
+    TimedPhase::ALL
+        .into_iter()
+        .map(|phase| (phase.name().to_owned(), cycles.get(phase).round().into()))
+        .collect()
+}
+
+fn end(end: &End) -> Value {
+    match end {
+        End::Exited { status } => json!({ "kind": "exited", "status": status }),
+        End::Killed(Death { signal, vector, address, registers }) => json!({
+            "kind": "killed",
+            "signal": signal,
+            "signal_name": signal_name(*signal),
+            "vector": vector,
+            "address": hex(*address),
+            "rip": hex(registers.rip),
+        }),
+        End::Persistent(verdict) => json!({
+            "kind": "persistent_divergence",
+            "pe": verdict.pe,
+            "start_rip": hex(verdict.start_rip),
+            "end_rip": hex(verdict.end_rip),
+            "attempts": verdict.attempts,
+            "difference": verdict.difference.to_string(),
+            "culprit": verdict.culprit.map(|culprit| json!({
+                "rip": hex(culprit.rip),
+                "after": culprit.after,
+                "instruction": nature::assembly(&culprit.code, culprit.rip),
+            })),
+        }),
+        End::Damaged(Damage { pe, difference }) => {
+            json!({ "kind": "damaged", "pe": pe, "difference": difference.to_string() })
+        }
+        End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
+        End::Deadlock => json!({ "kind": "deadlock" }),
+        End::OutputFull { limit } => json!({ "kind": "output_full", "limit": limit }),
+        End::SelfTests { passed, failed } => {
+            json!({ "kind": "self_tests", "passed": passed, "failed": failed })
+        }
+        End::Calibrated(_) => json!({ "kind": "calibrated" }),
+        End::Batch { programs } => json!({ "kind": "batch", "programs": programs }),
+    }
+}
+
+fn hex(address: u64) -> String {
+    format!("{address:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::summary::tests::sample;
+
+    #[test]
+    fn the_keys_that_others_rely_on_are_there() {
+        let (trace, end) = sample();
+        let value = value(&Summary::new(&trace, end).unwrap(), 7);
+        assert_eq!(value["exit_status"], 7);
+        assert_eq!(value["mode"], "dual");
+        assert_eq!(value["counter"], "virtual-time");
+        assert_eq!(value["clock"], "user");
+        assert_eq!(value["unit"], "instructions");
+        assert_eq!(value["pes"], 5);
+        assert_eq!(value["ends"]["limit"], 4);
+        assert_eq!(value["phases"]["second_run"], 5000);
+        assert_eq!(value["medians"]["restart"], 40);
+        assert_eq!(value["boot_instructions"], 1_234_567);
+        assert_eq!(value["end"]["kind"], "exited");
+        assert_eq!(value["longest_call"], json!({ "duration": 4321, "name": "munmap" }));
+        let phases = value["phases"].as_object().unwrap();
+        let sum: u64 = phases.values().filter_map(Value::as_u64).sum();
+        assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));
+        assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
+        assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
+        assert_eq!(value["events"].as_object().map(Map::len), Some(22));
+        assert!(value["modelled_over_second_run"].as_f64().is_some_and(|ratio| ratio > 1.0));
+        for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
+            assert!(value[key].is_u64(), "{key}");
+        }
+        for key in [
+            "frames_written",
+            "write_faults",
+            "flips",
+            "lost_records",
+            "longest_hold",
+            "max_dirty",
+            "margin_near",
+        ] {
+            assert!(value[key].is_u64(), "{key}");
+        }
+    }
+}

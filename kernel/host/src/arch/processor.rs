@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+//! Stands in for `kernel/src/arch/x86_64/processor.rs`.
+
+/// What user programs are told about the processor, in AT_HWCAP.
+pub fn hwcap() -> u32 {
+    0x0178_bfbf
+}

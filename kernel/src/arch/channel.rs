@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+//! The kernel's end of the channel to the host.
+
+use pe_replay::Digest;
+use spin::Mutex;
+use wire::brief::Recorded;
+use wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
+use wire::config::Sink;
+use wire::end::{EndRecord, MAX_END_LEN};
+use wire::record::{MAX_RECORD_LEN, PeRecord, Record};
+
+use super::debugcon;
+use super::machine::{self, Exit};
+
+struct Channel {
+    writer: Writer<'static>,
+    sink: Sink,
+    lost_records: u64,
+}
+
+impl Channel {
+    #[inline]
+    fn trace(&mut self, append: impl FnOnce(&mut Writer<'static>) -> Result<(), Full>) {
+        if append(&mut self.writer).is_err() {
+            self.lost_records += 1;
+        }
+    }
+}
+
+static CHANNEL: Mutex<Option<Channel>> = Mutex::new(None);
+
+/// Opens the channel in `memory`.
+pub fn init(memory: &'static mut [u8], sink: Sink) {
+    *CHANNEL.lock() = Some(Channel { writer: Writer::new(memory), sink, lost_records: 0 });
+}
+
+#[inline]
+fn with<R>(work: impl FnOnce(&mut Channel) -> R) -> Option<R> {
+    CHANNEL.lock().as_mut().map(work)
+}
+
+/// Sends program output.
+pub fn output(descriptor: u8, bytes: &[u8]) -> Result<(), Full> {
+    with(|channel| channel.writer.output(descriptor, bytes)).unwrap_or(Err(Full { capacity: 0 }))
+}
+
+/// Length of the output stream so far.
+pub fn output_len() -> u64 {
+    with(|channel| channel.writer.stream(Stream::Output).len() as u64).unwrap_or(0)
+}
+
+/// Sends a part of a log frame. What no longer fits is dropped: the log is not data.
+pub fn log(bytes: &[u8]) {
+    with(|channel| channel.writer.append(Stream::Log, &[bytes]));
+}
+
+/// Sends a trace record, or counts it as lost.
+pub fn record(record: &Record) {
+    let mut buffer = [0; MAX_RECORD_LEN];
+    let bytes = record.encode(&mut buffer);
+    with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
+}
+
+/// Sends the record of a PE, or counts it as lost.
+#[inline]
+pub fn pe_record(pe: &Recorded) {
+    if pe.is_brief() {
+        with(|channel| {
+            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place)))
+        });
+    } else {
+        unusual_pe_record(pe);
+    }
+}
+
+#[cold]
+fn unusual_pe_record(pe: &Recorded) {
+    record(&Record::Pe(pe.into()));
+}
+
+/// Sends the record of a PE with its digest.
+#[cold]
+pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
+    if pe.is_brief() {
+        let write = |place: &mut _| pe.encode_digested(digest, place);
+        with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));
+    } else {
+        record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
+    }
+}
+
+/// Trace records lost so far.
+pub fn lost_records() -> u64 {
+    with(|channel| channel.lost_records).unwrap_or(0)
+}
+
+/// Publishes how far the run has come.
+pub fn progress(progress: Progress) {
+    with(|channel| channel.writer.progress(progress));
+}
+
+/// Sends the end record, and with it everything that has not reached the host
+/// yet; then ends the machine.
+pub fn finish(end: &EndRecord) -> ! {
+    let mut buffer = [0; MAX_END_LEN];
+    let bytes = end.encode(&mut buffer);
+    with(|channel| {
+        if let Err(Full { capacity }) = channel.writer.append(Stream::End, &[bytes]) {
+            panic!("the end record does not fit into {capacity} bytes");
+        }
+        if channel.sink == Sink::Debugcon {
+            debugcon::write(DEBUGCON_MARK);
+            for stream in Stream::ALL {
+                let bytes = channel.writer.stream(stream);
+                debugcon::write(&[stream as u8]);
+                debugcon::write(&(bytes.len() as u64).to_le_bytes());
+                debugcon::write(bytes);
+            }
+        }
+    });
+    machine::exit(Exit::Normal)
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+//! Where the kernel finds physical memory and the devices of the platform.
+//!
+//! The boot tables and the final ones (`mem::layout`) map physical memory at the same place;
+//! the devices are mapped by the final ones only.
+
+/// Where physical address 0 is mapped.
+pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
+/// Where the local APIC's registers are mapped.
+pub const APIC: u64 = 0xffff_ffff_c000_0000;
+/// Where the IO-APIC's registers are mapped.
+pub const IO_APIC: u64 = APIC + 0x1000;
+
+/// A pointer to physical memory.
+pub fn pointer<T>(address: u64) -> *mut T {
+    (DIRECT_MAP + address) as *mut T
+}

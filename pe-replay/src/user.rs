@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: MIT
+//! The user-process related registers (UPRR) and their normal form.
+//!
+//! [`UserRegisters`] is laid out for the kernel's entry code: the extended state first
+//! (XSAVE wants 64-byte alignment), then what is saved by hand, last the frame
+//! that the processor itself pushes. Decision 0001 holds the table of what the
+//! normal form changes; this file is that table's only implementation.
+
+/// XSAVE components that are switched: x87, SSE, AVX (Intel SDM vol. 1, 13.1).
+pub const XCR0: u64 = X87 | SSE | AVX;
+const X87: u64 = 1 << 0;
+const SSE: u64 = 1 << 1;
+const AVX: u64 = 1 << 2;
+
+/// RFLAGS.ZF, zero flag.
+pub const ZERO_FLAG: u64 = 1 << 6;
+/// RFLAGS.TF, trap flag.
+pub const TRAP_FLAG: u64 = 1 << 8;
+/// RFLAGS.IF, interrupt flag.
+pub const INTERRUPT_FLAG: u64 = 1 << 9;
+/// RFLAGS.RF, resume flag.
+pub const RESUME_FLAG: u64 = 1 << 16;
+/// The flags that belong to the user: CF PF AF ZF SF TF DF OF NT AC ID.
+/// RF is the processor's, IF, IOPL, VM, VIF and VIP are the kernel's.
+pub const USER_FLAGS: u64 =
+    1 << 0 | 1 << 2 | 1 << 4 | 1 << 6 | 1 << 7 | TRAP_FLAG | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 18 | 1 << 21;
+
+/// The requested privilege level in a selector.
+const REQUESTED_PRIVILEGE: u16 = 3;
+
+/// Byte offsets in the standard-format XSAVE area (Intel SDM vol. 1, 13.4).
+pub mod xsave {
+    /// x87 control word, 2 bytes.
+    pub const FCW: usize = 0;
+    /// x87 status word, 2 bytes.
+    pub const FSW: usize = 2;
+    /// Abridged x87 tag word, 1 byte; the next byte is reserved.
+    pub const FTW: usize = 4;
+    /// x87 last opcode, 2 bytes.
+    pub const FOP: usize = 6;
+    /// x87 last instruction pointer, 8 bytes.
+    pub const FIP: usize = 8;
+    /// x87 last data pointer, 8 bytes.
+    pub const FDP: usize = 16;
+    /// MXCSR, 4 bytes.
+    pub const MXCSR: usize = 24;
+    /// What MXCSR bits exist, 4 bytes; not state.
+    pub const MXCSR_MASK: usize = 28;
+    /// ST0 to ST7: 10 bytes every 16.
+    pub const ST: usize = 32;
+    /// XMM0 to XMM15: 16 bytes each.
+    pub const XMM: usize = 160;
+    /// Reserved up to the header.
+    pub const RESERVED: usize = 416;
+    /// XSTATE_BV, 8 bytes, then XCOMP_BV and reserved bytes.
+    pub const HEADER: usize = 512;
+    /// Upper halves of YMM0 to YMM15: 16 bytes each. Every processor with AVX puts them here.
+    pub const YMM: usize = 576;
+    /// Length of the area for x87, SSE and AVX.
+    pub const LEN: usize = 832;
+}
+
+/// FCW after FNINIT.
+const INITIAL_FCW: [u8; 2] = 0x37fu16.to_le_bytes();
+/// MXCSR after reset.
+const INITIAL_MXCSR: [u8; 4] = 0x1f80u32.to_le_bytes();
+
+/// The extended state, as XSAVE writes it.
+#[derive(Clone, Eq, Debug)]
+#[repr(C, align(64))]
+pub struct Extended(pub [u8; xsave::LEN]);
+
+impl PartialEq for Extended {
+    /// All of it without a branch, by words: equality is the normal case.
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
+        let differing = ours
+            .iter()
+            .zip(theirs)
+            .fold(0, |bits, (a, b)| bits | u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
+        differing == 0
+    }
+}
+
+const _: () = assert!(xsave::LEN.is_multiple_of(8));
+
+impl Extended {
+    /// What FNINIT and a reset of the vector registers leave behind.
+    pub const fn initial() -> Self {
+        let mut area = [0; xsave::LEN];
+        area[xsave::FCW] = INITIAL_FCW[0];
+        area[xsave::FCW + 1] = INITIAL_FCW[1];
+        let mut at = 0;
+        while at < INITIAL_MXCSR.len() {
+            area[xsave::MXCSR + at] = INITIAL_MXCSR[at];
+            at += 1;
+        }
+        area[xsave::HEADER] = XCR0 as u8;
+        Self(area)
+    }
+
+    /// XSTATE_BV: the components that the area holds.
+    #[inline]
+    pub fn components(&self) -> u64 {
+        u64::from_le_bytes(self.0.as_chunks::<8>().0[xsave::HEADER / 8])
+    }
+
+    /// Brings the area to the normal form: components absent in XSTATE_BV get
+    /// their initial value, bytes that are not state become zero, and XSTATE_BV
+    /// all ones, which is also how the next run is to start.
+    #[inline]
+    pub fn normalize(&mut self) {
+        let present = self.components();
+        if present & XCR0 != XCR0 {
+            self.initialize(present);
+        }
+        let area = &mut self.0;
+        area[xsave::FTW + 1] = 0;
+        area[xsave::MXCSR_MASK..xsave::ST].fill(0);
+        // Ten bytes of value, six that are not state; with constant places these
+        // are one store or two each.
+        for register in 0..8 {
+            let end = xsave::ST + 16 * register + 10;
+            area[end..end + 6].fill(0);
+        }
+        area[xsave::RESERVED..xsave::YMM].fill(0);
+        area[xsave::HEADER] = XCR0 as u8;
+    }
+
+    /// Gives components that are not `present` their initial value.
+    #[cold]
+    fn initialize(&mut self, present: u64) {
+        let area = &mut self.0;
+        if present & X87 == 0 {
+            area[..xsave::MXCSR].fill(0);
+            area[xsave::FCW..xsave::FSW].copy_from_slice(&INITIAL_FCW);
+            area[xsave::ST..xsave::XMM].fill(0);
+        }
+        if present & SSE == 0 {
+            area[xsave::XMM..xsave::RESERVED].fill(0);
+        }
+        if present & AVX == 0 {
+            area[xsave::YMM..].fill(0);
+        }
+    }
+
+    /// Whether XRSTOR takes the area as it is, on a processor with the MXCSR bits
+    /// `mxcsr_mask`: all components there, nothing else in the header.
+    #[inline]
+    pub fn is_loadable(&self, mxcsr_mask: u32) -> bool {
+        let header = self.0[xsave::HEADER + 8..xsave::YMM].as_chunks::<8>().0;
+        let rest = header.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+        self.components() == XCR0 && rest == 0 && self.mxcsr() & !mxcsr_mask == 0
+    }
+
+    /// MXCSR.
+    #[inline]
+    pub fn mxcsr(&self) -> u32 {
+        u32::from_le_bytes(self.0.as_chunks::<4>().0[xsave::MXCSR / 4])
+    }
+
+    /// Clears the MXCSR bits that the processor does not have (`mask`), which
+    /// XRSTOR would refuse with #GP. Returns whether there were any.
+    pub fn mask_mxcsr(&mut self, mask: u32) -> bool {
+        let value = self.mxcsr();
+        self.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&(value & mask).to_le_bytes());
+        value & !mask != 0
+    }
+}
+
+/// All registers of a user process, in the kernel entry code's layout.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C, align(64))]
+#[expect(missing_docs, reason = "the fields are the registers of the same names")]
+pub struct UserRegisters {
+    pub extended: Extended,
+    pub fs_base: u64,
+    pub gs_base: u64,
+    pub ds: u16,
+    pub es: u16,
+    pub fs: u16,
+    pub gs: u16,
+    /// Keeps `ss`, the last word, below a 16-byte boundary: the processor aligns
+    /// the stack before it pushes.
+    pub padding: u64,
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rbp: u64,
+    pub rbx: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rax: u64,
+    /// What the entry code pushed: which entry it was. Not state; zero in the normal form.
+    pub entry_vector: u64,
+    /// Likewise, the error code.
+    pub entry_error: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+impl UserRegisters {
+    /// A process before its first instruction, with the given selectors.
+    pub const fn new(cs: u16, ss: u16) -> Self {
+        Self {
+            extended: Extended::initial(),
+            fs_base: 0,
+            gs_base: 0,
+            ds: 0,
+            es: 0,
+            fs: 0,
+            gs: 0,
+            padding: 0,
+            r15: 0,
+            r14: 0,
+            r13: 0,
+            r12: 0,
+            r11: 0,
+            r10: 0,
+            r9: 0,
+            r8: 0,
+            rdi: 0,
+            rsi: 0,
+            rbp: 0,
+            rbx: 0,
+            rdx: 0,
+            rcx: 0,
+            rax: 0,
+            entry_vector: 0,
+            entry_error: 0,
+            rip: 0,
+            cs: cs as u64,
+            rflags: INTERRUPT_FLAG | 2,
+            rsp: 0,
+            ss: ss as u64,
+        }
+    }
+
+    /// A general register by its number in instruction encodings.
+    ///
+    /// # Panics
+    /// If `index` is above 15.
+    pub fn gpr_mut(&mut self, index: u8) -> &mut u64 {
+        match index {
+            0 => &mut self.rax,
+            1 => &mut self.rcx,
+            2 => &mut self.rdx,
+            3 => &mut self.rbx,
+            4 => &mut self.rsp,
+            5 => &mut self.rbp,
+            6 => &mut self.rsi,
+            7 => &mut self.rdi,
+            8 => &mut self.r8,
+            9 => &mut self.r9,
+            10 => &mut self.r10,
+            11 => &mut self.r11,
+            12 => &mut self.r12,
+            13 => &mut self.r13,
+            14 => &mut self.r14,
+            15 => &mut self.r15,
+            _ => panic!("there is no general register {index}"),
+        }
+    }
+
+    /// The general registers in encoding order.
+    pub fn gprs(&self) -> [u64; 16] {
+        [
+            self.rax, self.rcx, self.rdx, self.rbx, self.rsp, self.rbp, self.rsi, self.rdi, self.r8, self.r9,
+            self.r10, self.r11, self.r12, self.r13, self.r14, self.r15,
+        ]
+    }
+
+    /// All that is not extended state, as words.
+    pub fn words(&self) -> [u64; 26] {
+        let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = self.gprs();
+        let Self { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *self;
+        [
+            rax,
+            rcx,
+            rdx,
+            rbx,
+            rsp,
+            rbp,
+            rsi,
+            rdi,
+            r8,
+            r9,
+            r10,
+            r11,
+            r12,
+            r13,
+            r14,
+            r15,
+            self.selectors(),
+            fs_base,
+            gs_base,
+            padding,
+            entry_vector,
+            entry_error,
+            rip,
+            cs,
+            rflags,
+            ss,
+        ]
+    }
+
+    /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
+    #[inline]
+    pub fn selectors(&self) -> u64 {
+        // Written so that it is one load.
+        u64::from(self.ds) | u64::from(self.es) << 16 | u64::from(self.fs) << 32 | u64::from(self.gs) << 48
+    }
+
+    /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
+    /// the entry code pushed := 0, and the extended state by component value.
+    ///
+    /// There are four null selectors, and the IRET to user mode makes any of them 0
+    /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
+    #[inline]
+    pub fn normalize(&mut self) {
+        self.normalize_words();
+        self.extended.normalize();
+    }
+
+    /// Brings what was in the normal form back to it after changes: any to the words, and
+    /// to the extended state those that XSTATE_BV tells of.
+    #[inline]
+    pub fn renormalize(&mut self) {
+        self.normalize_words();
+        if self.extended.components() != XCR0 {
+            self.extended.normalize();
+        }
+    }
+
+    #[inline]
+    fn normalize_words(&mut self) {
+        self.rflags &= !RESUME_FLAG;
+        if self.selectors() != 0 {
+            for selector in [&mut self.ds, &mut self.es, &mut self.fs, &mut self.gs] {
+                if *selector & !REQUESTED_PRIVILEGE == 0 {
+                    *selector = 0;
+                }
+            }
+        }
+        self.entry_vector = 0;
+        self.entry_error = 0;
+        self.padding = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_components_become_their_initial_value() {
+        let mut area = Extended([0xa5; xsave::LEN]);
+        area.0[xsave::HEADER..xsave::HEADER + 8].fill(0);
+        area.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&INITIAL_MXCSR);
+        area.normalize();
+        assert_eq!(area, Extended::initial());
+    }
+
+    #[test]
+    fn present_components_keep_their_value() {
+        let mut area = Extended::initial();
+        area.0[xsave::ST] = 1;
+        area.0[xsave::XMM + 17] = 2;
+        area.0[xsave::YMM + 255] = 3;
+        let before = area.clone();
+        area.normalize();
+        assert_eq!(area, before);
+    }
+
+    #[test]
+    fn bytes_that_are_not_state_are_not_looked_at() {
+        let mut area = Extended::initial();
+        for at in (xsave::RESERVED..xsave::HEADER).chain([5, 28, 42, 47, 158]) {
+            area.0[at] = 0xff;
+        }
+        area.normalize();
+        assert_eq!(area, Extended::initial());
+    }
+
+    #[test]
+    fn all_null_selectors_are_alike() {
+        let mut user = UserRegisters::new(0x33, 0x2b);
+        (user.ds, user.es, user.fs, user.gs) = (3, 0x2b, 1, 0x33);
+        user.normalize();
+        assert_eq!((user.ds, user.es, user.fs, user.gs), (0, 0x2b, 0, 0x33));
+    }
+
+    #[test]
+    fn every_general_register_is_reached_once() {
+        let mut user = UserRegisters::new(0x33, 0x2b);
+        for index in 0..16 {
+            *user.gpr_mut(index) = u64::from(index) + 100;
+        }
+        assert_eq!(user.gprs(), core::array::from_fn(|index| index as u64 + 100));
+    }
+}
