@@ -78,14 +78,14 @@ pub fn execute(
     let linux = match Linux::load(archive, config, &mut space, &mut state) {
         Ok(linux) => linux,
         Err(refusal) => {
-            space.dismantle();
+            space.destroy();
             return Err(refusal);
         }
     };
     let machine = KernelMachine::new(space, platform, &config.policy)
         .map_err(out_of_memory(replay::reserve(&config.policy) as u64))?;
     let Ok(process) = Process::new(FIRST_ID, config, platform.counting.margin, &state) else {
-        machine.dismantle();
+        machine.destroy();
         return Err(out_of_memory(1)(OutOfFrames));
     };
     let run = Run {
@@ -295,7 +295,7 @@ impl Run<'_> {
             count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
         }
         let Counting { unit, kind: counter, .. } = self.machine.counting;
-        self.machine.dismantle();
+        self.machine.destroy();
         let Self { end, totals, .. } = self;
         EndRecord { end, unit, counter, totals }
     }
@@ -385,7 +385,7 @@ impl Run<'_> {
     fn bury(&mut self, next: Box<Process>) {
         self.current.engine.retire(&mut self.machine);
         self.totals.events.add(&self.current.engine.events);
-        self.replace(next).1.discard();
+        self.replace(next).1.destroy();
     }
 
     /// Takes the frames that processes keep which do not run: the current one cannot
@@ -588,7 +588,7 @@ impl Run<'_> {
         let made = fallible::reserve_one(&mut self.others)
             .and_then(|()| Process::new(id, self.config, self.machine.counting.margin, &state));
         let Ok(mut child) = made else {
-            space.discard();
+            space.destroy();
             self.linux.refuse_newborn(id, self.current.engine.state_mut());
             return Step::GoOn;
         };

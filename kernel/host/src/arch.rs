@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Stands in for `kernel/src/arch.rs`.
 
+pub mod boot;
 pub mod channel;
 pub mod processor;
+pub mod tally;

@@ -16,6 +16,7 @@ mod shortage;
 mod signal;
 mod space;
 mod stopping;
+mod tables;
 mod time;
 mod transfer;
 

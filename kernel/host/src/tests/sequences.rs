@@ -236,7 +236,7 @@ impl Process {
                 Next::Continue => return Life::GoesOn,
                 Next::Fork if refuses => {
                     let newborn = self.linux.take_newborn().unwrap();
-                    newborn.space.discard();
+                    newborn.space.destroy();
                     self.linux.refuse_newborn(newborn.id, &mut self.user);
                     return Life::GoesOn;
                 }
