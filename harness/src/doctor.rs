@@ -77,7 +77,7 @@ fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
         Machine::Qemu => &[packages::QEMU],
         Machine::Bochs => &[packages::BOCHS],
     })?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(counter)?;
     let request = Request { machine, counter, counter_faults, ..Request::job(Job::Calibrate) };
     let finished = emulator::boot(&request.boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
@@ -98,7 +98,7 @@ fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
 
 /// Boots, and says in words what the kernel's calibration saw.
 fn calibrate() -> Result<u8> {
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(CounterChoice::default())?;
     let finished = emulator::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else {
         println!("The calibration did not end as it should: {}.", finished.ending);

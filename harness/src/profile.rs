@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> Result<u8> {
     ensure!(request.machine == Machine::Qemu, "profile counts with a plugin of QEMU; Bochs has none");
     packages::ensure_present(&[packages::COMPILER])?;
     let files = files.written(JSON, options.json.as_ref())?.cleared()?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(request.counter)?;
     let profile = Profile::measure(&request, &kernel)?;
     files.write_json(JSON, || Ok(profile.value()))?;
     print!("{}", profile.text(*functions));

@@ -46,7 +46,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<u8> {
     let (request, files) = request(options)?;
     let files = files.written(JSON, options.json.as_ref())?.written(TRACE, options.trace.as_ref())?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(request.counter)?;
     let boot = request.boot(kernel)?;
     if options.dry_run {
         return dry_run(&boot);

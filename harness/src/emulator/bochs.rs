@@ -109,7 +109,7 @@ fn loaded(mut file: Vec<u8>) -> Result<Vec<u8>> {
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let command = prepare(boot, directory)?;
-    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || Ok(()))?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| Ok(()))?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {

@@ -129,7 +129,7 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     for (name, path) in programs {
         request.contents.programs.push((name.to_owned(), request::read_program(path)?));
     }
-    let outcome = if mutation.is_some() { context.boot_mutant(&request) } else { context.boot(&request) }?;
+    let outcome = if mutation.is_some() { context.boot_for_tests(&request) } else { context.boot(&request) }?;
     let ended = batch::ended(&outcome.finished.streams)?;
     let expected = End::Batch { programs: cases.len() as u32 };
     let end = outcome.end().with_context(|| format!("{machine}, after {} programs", ended.len()))?;

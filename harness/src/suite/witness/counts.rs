@@ -179,8 +179,8 @@ type Change = (&'static str, fn(&mut PeRecord));
 pub fn finds_out(context: &Context) -> Result<()> {
     let mut request = context.program("tiny", &[])?;
     request.policy = policy(Mode::Dual, SHORT);
-    let boot = |request: &Request| context.boot_mutant(request);
-    let mut whole = watch(&context.mutants, &request, boot)?;
+    let boot = |request: &Request| context.boot_for_tests(request);
+    let mut whole = watch(&context.for_tests, &request, boot)?;
     let tally = whole.compare(Mode::Dual).context("nothing skipped yet")?;
     ensure!(whole.compare(Mode::Off).is_err(), "second runs were not missed in dual");
     for index in 0..whole.records.len() {
@@ -202,7 +202,7 @@ pub fn finds_out(context: &Context) -> Result<()> {
         }
     }
     request.mutation = Some(Mutation::SkipSecondRun);
-    let mutant = watch(&context.mutants, &request, boot)?;
+    let mutant = watch(&context.for_tests, &request, boot)?;
     ensure!(mutant.records.len() == whole.records.len(), "the mutant runs other PEs");
     match mutant.compare(Mode::Dual) {
         Ok(_) => bail!("a kernel without second runs was not found out"),
