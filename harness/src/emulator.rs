@@ -27,7 +27,7 @@ pub const MAX_MEMORY_MIB: u32 = 2048;
 
 /// The emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
-pub enum Machine {
+pub enum Emulator {
     /// QEMU's TCG; the host reads the channel from the file behind the guest's memory.
     #[strum(to_string = "QEMU")]
     Qemu,
@@ -62,7 +62,7 @@ impl Layout {
     }
 }
 
-impl Machine {
+impl Emulator {
     /// The size of the larger machine's channel, in bytes.
     pub const LARGEST_CHANNEL: u64 = 256 << 20;
 
@@ -108,7 +108,7 @@ pub enum Processor {
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// The processor.
     pub processor: Processor,
     /// The kernel's ELF file.
@@ -181,8 +181,8 @@ pub struct Finished {
 pub fn boot(boot: &Boot, observer: &mut dyn Observer) -> Result<Finished> {
     let directory = run_directory()?;
     match boot.machine {
-        Machine::Qemu => qemu::boot(boot, directory.path(), observer),
-        Machine::Bochs => bochs::boot(boot, directory.path(), observer),
+        Emulator::Qemu => qemu::boot(boot, directory.path(), observer),
+        Emulator::Bochs => bochs::boot(boot, directory.path(), observer),
     }
 }
 
@@ -191,8 +191,8 @@ pub fn prepare(boot: &Boot) -> Result<(PathBuf, Vec<OsString>)> {
     let directory = tempfile::Builder::new().prefix("reprise-dry-run-").tempdir_in(std::env::temp_dir());
     let directory = directory.context("cannot make a directory for the emulator's files")?.keep();
     let command = match boot.machine {
-        Machine::Qemu => qemu::prepare(boot, &directory)?,
-        Machine::Bochs => bochs::prepare(boot, &directory)?,
+        Emulator::Qemu => qemu::prepare(boot, &directory)?,
+        Emulator::Bochs => bochs::prepare(boot, &directory)?,
     };
     Ok((directory, process::words(&command)))
 }
@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn the_channel_lies_above_the_memory_and_below_three_gibibytes() {
-        for machine in [Machine::Qemu, Machine::Bochs] {
+        for machine in [Emulator::Qemu, Emulator::Bochs] {
             let layout = machine.layout(MAX_MEMORY_MIB);
             assert_eq!(layout.channel_base(), 2048 << 20);
             assert!(layout.channel_base() + layout.channel_size() <= 3 << 30);
         }
-        assert_eq!(Machine::Qemu.layout(256).total_mib(), 512);
+        assert_eq!(Emulator::Qemu.layout(256).total_mib(), 512);
     }
 }

@@ -10,7 +10,7 @@ use wire::channel::Progress;
 use wire::injection::Text;
 
 use crate::emulator::ending::Ending;
-use crate::emulator::{self, Boot, Machine, Observer};
+use crate::emulator::{self, Boot, Emulator, Observer};
 use crate::host::destination::Files;
 use crate::host::input::Deadline;
 use crate::host::process;
@@ -106,8 +106,8 @@ pub fn request(options: &Options) -> Result<(Request, Files)> {
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
-        Machine::Qemu => &[packages::QEMU],
-        Machine::Bochs => &[packages::BOCHS],
+        Emulator::Qemu => &[packages::QEMU],
+        Emulator::Bochs => &[packages::BOCHS],
     })?;
     Ok((request, files))
 }

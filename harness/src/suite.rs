@@ -11,6 +11,7 @@ mod bochs;
 pub mod ci;
 mod clock;
 mod counters;
+mod demo;
 pub mod documents;
 mod ends;
 mod hostile;
@@ -80,6 +81,7 @@ const TESTS: &[&[Test]] = &[
     rep::TESTS,
     nature::TESTS,
     documents::TESTS,
+    demo::TESTS,
     bench::TESTS,
     witness::TESTS,
     injection::TESTS,

@@ -91,7 +91,7 @@ pub const PLANS: &[Plan] = &[
             &["outcome"],
             &["native"],
             &["run"],
-            &["report", "inject", "profile", "bench", "doctor", "build"],
+            &["report", "inject", "profile", "bench", "demo", "doctor", "build"],
             &["cli"],
             &["suite"],
             &[ROOT],

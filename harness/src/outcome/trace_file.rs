@@ -6,11 +6,11 @@
 //! little-endian. The file says nothing about when and where it was made, so that equal
 //! runs give equal files.
 
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::host::input::Bound;
 
 /// The bound of a trace file: no trace is larger than the channel that it comes through.
-pub const BOUND: Bound = Bound { most: Machine::LARGEST_CHANNEL, of: "a trace file" };
+pub const BOUND: Bound = Bound { most: Emulator::LARGEST_CHANNEL, of: "a trace file" };
 const MAGIC: [u8; 8] = *b"REPRTRCE";
 /// The version of the container; what it holds has versions of its own.
 const VERSION: u16 = 1;

@@ -14,7 +14,7 @@ use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::outcome::told;
@@ -62,7 +62,7 @@ impl Case {
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// What keeps the instruction limit.
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
@@ -77,7 +77,7 @@ pub struct Setting {
 
 impl Setting {
     /// An emulator, as it is.
-    pub fn on(machine: Machine) -> Self {
+    pub fn on(machine: Emulator) -> Self {
         Self {
             machine,
             counter: CounterChoice::default(),

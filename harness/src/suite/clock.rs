@@ -9,7 +9,7 @@ use wire::counter::CounterChoice;
 
 use super::batch::{self, Case, Setting, undisturbed};
 use super::{Context, Outcome, Test};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
@@ -74,7 +74,7 @@ fn first_difference(one: &str, other: &str) -> String {
 /// Modes, policies, limits, with a record for each PE and without, and with a PE that is run again.
 fn same_time(context: &Context) -> Result<()> {
     let setting =
-        Setting { files: vec![("/input".into(), b"of the host\n".to_vec())], ..Setting::on(Machine::Qemu) };
+        Setting { files: vec![("/input".into(), b"of the host\n".to_vec())], ..Setting::on(Emulator::Qemu) };
     let mut cases = Vec::new();
     for policy in policies() {
         for limit in LIMITS {

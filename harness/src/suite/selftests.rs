@@ -6,20 +6,20 @@ use wire::config::Job;
 use wire::end::End;
 
 use super::Test;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::Outcome;
 use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
-    Test { name: "selftests::on_qemu", run: |context| pass(&context.boot(&request(Machine::Qemu))?) },
-    Test { name: "selftests::on_bochs", run: |context| pass(&context.boot(&request(Machine::Bochs))?) },
+    Test { name: "selftests::on_qemu", run: |context| pass(&context.boot(&request(Emulator::Qemu))?) },
+    Test { name: "selftests::on_bochs", run: |context| pass(&context.boot(&request(Emulator::Bochs))?) },
     Test {
         name: "selftests::of_the_kernel_for_tests",
-        run: |context| pass(&context.boot_for_tests(&request(Machine::Qemu))?),
+        run: |context| pass(&context.boot_for_tests(&request(Emulator::Qemu))?),
     },
 ];
 
-fn request(machine: Machine) -> Request {
+fn request(machine: Emulator) -> Request {
     Request { machine, ..Request::job(Job::SelfTest) }
 }
 

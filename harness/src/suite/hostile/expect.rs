@@ -8,7 +8,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail, ensure};
 use wire::end::End;
 
-use super::batch::Run;
+use super::batch::Entry;
 use crate::workload::artifacts;
 
 /// The names of cases, by what they have in common, by their program.
@@ -69,8 +69,8 @@ pub struct Case {
 
 impl Case {
     /// The case as a program of a batch.
-    pub fn run(&self) -> Run<'_> {
-        Run { program: &self.program, case: &self.name }
+    pub fn entry(&self) -> Entry<'_> {
+        Entry { program: &self.program, case: &self.name }
     }
 
     /// How it may end, in words.

@@ -9,7 +9,7 @@ use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;
 use super::super::{Context, bochs, programs};
 use super::BUSYBOX;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::artifacts;
 
 /// Programs that share a boot.
@@ -62,7 +62,7 @@ const INPUT: usize = 1 << 16;
 
 /// What the programs of a group find.
 pub fn setting(group: Group) -> Result<Setting> {
-    let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Qemu) };
+    let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Qemu) };
     if group == Group::Busybox {
         let input = programs::input()[..INPUT].to_vec();
         setting.files.push((format!("/{}", programs::INPUT_NAME), input));
