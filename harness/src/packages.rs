@@ -81,11 +81,6 @@ pub const BOCHS: &[Package] = &[
         sign: Sign::File(&["/usr/share/bochs/BIOS-bochs-latest"]),
     },
     Package {
-        name: "vgabios",
-        purpose: "its display's firmware",
-        sign: Sign::File(&["/usr/share/vgabios/vgabios.bin", "/usr/share/bochs/VGABIOS-lgpl-latest"]),
-    },
-    Package {
         name: "bochs-term",
         purpose: "its display without a screen",
         sign: Sign::File(&[
@@ -95,16 +90,19 @@ pub const BOCHS: &[Package] = &[
     },
     Package {
         name: "grub-common",
-        purpose: "makes boot images",
-        sign: Sign::Command(crate::machine::bochs::MKRESCUE),
+        purpose: "makes the boot loader for images",
+        sign: Sign::Command(crate::machine::bochs::image::MKIMAGE),
     },
     Package {
         name: "grub-pc-bin",
-        purpose: "the boot loader in them",
-        sign: Sign::File(&["/usr/lib/grub/i386-pc/multiboot2.mod"]),
+        purpose: "its modules",
+        sign: Sign::File(&[crate::machine::bochs::image::MULTIBOOT]),
     },
-    Package { name: "xorriso", purpose: "writes them", sign: Sign::Command("xorriso") },
-    Package { name: "mtools", purpose: "likewise", sign: Sign::Command("mformat") },
+    Package {
+        name: "xorriso",
+        purpose: "writes the images",
+        sign: Sign::Command(crate::machine::bochs::image::XORRISO),
+    },
 ];
 
 /// For the programs of `user/c`.
