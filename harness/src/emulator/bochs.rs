@@ -109,7 +109,7 @@ fn loaded(mut file: Vec<u8>) -> Result<Vec<u8>> {
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let command = prepare(boot, directory)?;
-    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || Ok(()))?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| Ok(()))?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
@@ -137,7 +137,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     pass_on(&streams.output, observer);
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
-    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon })
 }
 
 /// The last panic in Bochs' log, or on its standard error from before there is a log.

@@ -15,7 +15,7 @@ use wire::counter::{CounterChoice, CounterFaults};
 
 use super::archive::{self, Contents};
 use super::program;
-use crate::emulator::{Boot, Machine, Processor};
+use crate::emulator::{Boot, Emulator, Processor};
 use crate::host::input;
 
 /// The seed where none is asked for.
@@ -27,7 +27,7 @@ pub struct Request {
     /// What the kernel is to do.
     pub job: Job,
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// Its processor.
     pub processor: Processor,
     /// How PEs are run.
@@ -65,7 +65,7 @@ impl Request {
     pub fn job(job: Job) -> Self {
         Self {
             job,
-            machine: Machine::Qemu,
+            machine: Emulator::Qemu,
             processor: Processor::default(),
             policy: Policy::default(),
             contents: Contents::default(),
