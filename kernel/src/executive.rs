@@ -132,8 +132,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.objects.clock.count(committed.count);
-                    let (_, kept) = self.objects.running();
-                    self.totals.frames_written += u64::from(P::account(kept).frames_written);
+                    self.totals.frames_written += u64::from(P::account(self.objects.kept()).frames_written);
                     let (kind, step) = self.serve(&committed);
                     self.totals.ends[kind as usize] += 1;
                     (Some(kind), committed.count, step)

@@ -51,29 +51,25 @@ const WATCHDOG_RUNS: u64 = 4;
 extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     let boot = BootInfo::read(magic, info);
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
-    // The archive is nobody's but ours; it is reserved below.
-    let archive = Archive::new(mem::phys::archive(region));
+    let archive = Archive::new(phys::claim(region));
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
         Some(Ok(config)) => config,
         Some(Err(error)) => panic!("the configuration is unusable: {error}"),
         None => panic!("the archive has no configuration"),
     };
     let channel = Region { start: config.channel_base, end: config.channel_base + config.channel_size };
-    let unused: u64 = boot.memory.iter().map(|region| frame::add(*region)).sum();
-    for region in [layout::image(), region, channel] {
-        frame::reserve(region);
-    }
     let memory_end = boot.memory.iter().map(|region| region.end).max().unwrap_or(0);
     assert!(
         boot.memory.iter().any(|region| region.start <= channel.start && channel.end <= region.end),
         "the channel does not lie in memory"
     );
-    assert!(
-        region.end <= channel.start || channel.end <= region.start,
-        "the boot loader put the archive into the channel"
-    );
+    let channel_memory = phys::claim(channel);
+    let unused = match frame::init(&boot.memory) {
+        Ok(unused) => unused,
+        Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),
+    };
     let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };
-    channel::init(phys::channel(channel), config.sink);
+    channel::init(channel_memory, config.sink);
     if unused > 0 {
         defmt::warn!("{=u64} bytes of memory above 4 GiB are not used", unused);
     }
@@ -111,7 +107,7 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
         CounterError::Fault(fault) => Refusal::Counter(fault),
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
     })?;
-    space.dismantle();
+    space.destroy();
     let counting = selection.counting;
     defmt::info!("{}; watchdog period {=u64}", defmt::Display2Format(&selection), period);
     if config.policy.limit > period / WATCHDOG_RUNS {

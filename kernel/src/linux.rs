@@ -274,6 +274,7 @@ impl Linux {
     }
 
     /// Writes the result of a call where the program finds it.
+    #[inline]
     fn conclude(&mut self, view: &mut View, user: &mut UserRegisters, reply: Reply) -> Next {
         if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
             self.log_shortage();
@@ -283,22 +284,27 @@ impl Linux {
             Ok(value) => user.rax = value,
             Err(Failure::Errno(errno)) => user.rax = errno.in_rax(),
             Err(Failure::Wait(key)) => return self.settle(key),
-            // The call is performed again when there is room.
-            Err(Failure::End(Next::OutOfMemory)) if self.makes_room(view.scheduler) => {
-                if self.task.waiting.is_some() {
-                    return Next::Yield;
-                }
-                self.task.stop_waiting();
-                user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
-                return Next::Yield;
-            }
-            Err(Failure::End(next)) => return next,
+            Err(Failure::End(next)) => return self.break_off(view, user, next),
         }
         let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
         match if plain { Next::Continue } else { self.returned() } {
             Next::Continue => self.deliver(view, user),
             next => next,
         }
+    }
+
+    /// A call does not come to its end; where memory was missing and room is made, it is
+    /// performed again.
+    #[cold]
+    fn break_off(&mut self, view: &mut View, user: &mut UserRegisters, next: Next) -> Next {
+        if next != Next::OutOfMemory || !self.makes_room(view.scheduler) {
+            return next;
+        }
+        if self.task.waiting.is_none() {
+            self.task.stop_waiting();
+            user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
+        }
+        Next::Yield
     }
 
     /// All processes that have not ended.

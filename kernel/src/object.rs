@@ -63,8 +63,8 @@ pub struct Thread<K> {
     pub process: ProcessId,
     /// The space that it runs in.
     pub space: SpaceId,
-    /// What the processor keeps of it, registers included.
-    pub kept: Box<K>,
+    /// What the processor keeps of it, registers included; of the current thread it is elsewhere.
+    kept: Option<Box<K>>,
 }
 
 /// A thread that cannot run, and why.
@@ -105,8 +105,10 @@ pub struct Objects<P: Processor> {
     threads: Table<ThreadId, Thread<P::Kept>>,
     /// The thread that runs.
     current: ThreadId,
+    /// What the processor keeps of it: out of the table, as it is looked at many times in each PE.
+    kept: Box<P::Kept>,
     next_process: u32,
-    /// The time when it was asked for last.
+    /// The time when turns were last looked at.
     last: Moment,
 }
 
@@ -128,7 +130,7 @@ impl<P: Processor> Objects<P> {
         };
         let space = spaces.insert_reserved(SpaceObject { pages: None, threads: 1 });
         let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
-        let current = threads.insert_reserved(Thread { number: 1, process, space, kept });
+        let current = threads.insert_reserved(Thread { number: 1, process, space, kept: None });
         scheduler.add_thread(current);
         Ok(Self {
             processor,
@@ -138,6 +140,7 @@ impl<P: Processor> Objects<P> {
             processes,
             threads,
             current,
+            kept,
             next_process: 2,
             last: Moment::default(),
         })
@@ -175,25 +178,33 @@ impl<P: Processor> Objects<P> {
     /// The processor, and what it keeps of the current thread.
     #[inline]
     pub fn running(&mut self) -> (&mut P, &mut P::Kept) {
-        (&mut self.processor, &mut self.threads[self.current].kept)
+        (&mut self.processor, &mut self.kept)
     }
 
     /// What a personality serves the current thread with: its pages, its registers, and the scheduler.
     #[inline]
     pub fn parts(&mut self) -> (&mut Space, &mut UserRegisters, &mut Scheduler) {
-        let kept = &mut self.threads[self.current].kept;
-        (self.processor.space_mut(), P::registers_mut(kept), &mut self.scheduler)
+        (self.processor.space_mut(), P::registers_mut(&mut self.kept), &mut self.scheduler)
     }
 
     /// The committed registers of the current thread.
     #[inline]
     pub fn registers(&self) -> &UserRegisters {
-        P::registers(&self.threads[self.current].kept)
+        P::registers(&self.kept)
+    }
+
+    /// What the processor keeps of the current thread.
+    #[inline]
+    pub fn kept(&self) -> &P::Kept {
+        &self.kept
     }
 
     /// The committed registers of any thread, to be changed.
     pub fn registers_mut(&mut self, id: ThreadId) -> &mut UserRegisters {
-        P::registers_mut(&mut self.threads[id].kept)
+        P::registers_mut(match &mut self.threads[id].kept {
+            Some(kept) => kept,
+            None => &mut self.kept,
+        })
     }
 
     /// Now, as programs see it.
@@ -202,11 +213,16 @@ impl<P: Processor> Objects<P> {
         if !self.clock.is_virtual() {
             self.processor.count_time_stamps(1);
         }
-        self.last = self.clock.now(|| self.processor.now());
+        self.clock.now(|| self.processor.now())
+    }
+
+    /// Now, as programs see it; it is [kept](Self::last_moment).
+    pub fn note_moment(&mut self) -> Moment {
+        self.last = self.moment();
         self.last
     }
 
-    /// The time when it was asked for last.
+    /// The time when turns were last looked at.
     pub fn last_moment(&self) -> Moment {
         self.last
     }
@@ -217,7 +233,7 @@ impl<P: Processor> Objects<P> {
         let kept = match made.and_then(|()| self.make_thread(registers)) {
             Ok(kept) => kept,
             Err(exhausted) => {
-                pages.discard();
+                pages.destroy();
                 return Err(exhausted);
             }
         };
@@ -266,7 +282,7 @@ impl<P: Processor> Objects<P> {
         group.threads += 1;
         group.next_thread = number.saturating_add(1);
         self.spaces[space].threads += 1;
-        let id = self.threads.insert_reserved(Thread { number, process, space, kept });
+        let id = self.threads.insert_reserved(Thread { number, process, space, kept: Some(kept) });
         self.scheduler.add_thread(id);
         id
     }
@@ -277,6 +293,9 @@ impl<P: Processor> Objects<P> {
         let (processor, kept) = self.running();
         processor.leave(kept);
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
+        if let Some(kept) = self.threads[id].kept.take() {
+            self.threads[self.current].kept = Some(core::mem::replace(&mut self.kept, kept));
+        }
         self.current = id;
         if from != to {
             self.exchange(from, to);
@@ -296,7 +315,8 @@ impl<P: Processor> Objects<P> {
         if held != needed {
             self.exchange(held, needed);
         }
-        let done = work(&mut self.processor, &mut self.threads[id].kept);
+        let kept = self.threads[id].kept.as_deref_mut().unwrap_or(&mut self.kept);
+        let done = work(&mut self.processor, kept);
         if held != needed {
             self.exchange(needed, held);
         }
@@ -322,9 +342,11 @@ impl<P: Processor> Objects<P> {
     pub fn destroy_thread(&mut self, id: ThreadId) {
         assert!(id != self.current, "the current thread is destroyed");
         self.scheduler.remove_thread(id);
-        self.with(id, |processor, kept| processor.release(kept));
+        self.with(id, |processor, kept| {
+            processor.release(kept);
+            processor.dismiss(kept);
+        });
         let thread = self.threads.remove(id);
-        self.processor.dismiss(&thread.kept);
         let process = &mut self.processes[thread.process];
         process.threads -= 1;
         if process.threads == 0 {
@@ -335,7 +357,7 @@ impl<P: Processor> Objects<P> {
         if space.threads == 0
             && let Some(pages) = self.spaces.remove(thread.space).pages
         {
-            pages.discard();
+            pages.destroy();
         }
     }
 
@@ -368,9 +390,8 @@ impl<P: Processor> Objects<P> {
                 self.destroy_thread(id);
             }
         }
-        let kept = &mut self.threads[self.current].kept;
-        self.processor.release(kept);
-        self.processor.dismiss(kept);
+        self.processor.release(&mut self.kept);
+        self.processor.dismiss(&self.kept);
         self.processor
     }
 }

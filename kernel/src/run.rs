@@ -44,17 +44,17 @@ pub fn execute(
     };
     let tracking = config.policy.mode != Mode::Off;
     let space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
-    let processor = Replayed::new(space, platform, config);
+    let processor = Replayed::new(space, platform, config).map_err(out_of_memory(1))?;
     let clock = Clock::new(config.clock.kind, platform.rate);
     let mut executive = match Executive::<_, Linux>::new(config, archive, processor, clock) {
         Ok(executive) => executive,
         Err((processor, refusal)) => {
-            processor.dismantle();
+            processor.destroy();
             return Err(refusal);
         }
     };
     if let Err(failed) = executive.processor_mut().reserve() {
-        executive.cancel().dismantle();
+        executive.cancel().destroy();
         return Err(out_of_memory(replay::reserve(&config.policy) as u64)(failed));
     }
     let (end, totals, processor) = executive.until_end(trace, most);

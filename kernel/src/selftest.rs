@@ -19,6 +19,8 @@ mod hot;
 mod memory;
 mod replaying;
 mod sharing;
+#[cfg(feature = "emulated")]
+mod software_counters;
 mod space;
 mod stopping;
 mod user_entry;
@@ -53,6 +55,8 @@ const TESTS: &[&[Test]] = &[
     user_entry::TESTS,
     counting::TESTS,
     counters::TESTS,
+    #[cfg(feature = "emulated")]
+    software_counters::TESTS,
     stopping::TESTS,
     replaying::TESTS,
     hot::TESTS,

@@ -31,6 +31,8 @@ pub struct Line {
 pub enum Words {
     /// Run a program; its output, its exit status, and a summary on stderr
     Run(Box<RunArgs>),
+    /// Show what replay is for, on one flipped bit, in ten seconds
+    Demo,
     /// Run a program on this machine, without a kernel of ours, and count its instructions and cycles
     Native(NativeArgs),
     /// What `native` becomes the program from: it waits until the counters are open
@@ -139,6 +141,7 @@ impl TryFrom<Words> for Command {
     fn try_from(words: Words) -> Result<Self, Self::Error> {
         Ok(match words {
             Words::Run(args) => Self::Run(Box::new((*args).try_into()?)),
+            Words::Demo => Self::Demo,
             Words::Native(args) => Self::Native(args.into()),
             Words::Become(args) => Self::Become(args.into()),
             Words::Tether(TetherArgs { parent, words }) => Self::Tether { parent, words },

@@ -14,7 +14,7 @@ use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::outcome::told;
@@ -62,7 +62,7 @@ impl Case {
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// What keeps the instruction limit.
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
@@ -77,7 +77,7 @@ pub struct Setting {
 
 impl Setting {
     /// An emulator, as it is.
-    pub fn on(machine: Machine) -> Self {
+    pub fn on(machine: Emulator) -> Self {
         Self {
             machine,
             counter: CounterChoice::default(),
@@ -129,7 +129,7 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     for (name, path) in programs {
         request.contents.programs.push((name.to_owned(), request::read_program(path)?));
     }
-    let outcome = if mutation.is_some() { context.boot_mutant(&request) } else { context.boot(&request) }?;
+    let outcome = if mutation.is_some() { context.boot_for_tests(&request) } else { context.boot(&request) }?;
     let ended = batch::ended(&outcome.finished.streams)?;
     let expected = End::Batch { programs: cases.len() as u32 };
     let end = outcome.end().with_context(|| format!("{machine}, after {} programs", ended.len()))?;

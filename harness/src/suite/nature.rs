@@ -7,7 +7,7 @@ use pe_replay::policy::MAX_DIVERGENCES;
 use wire::end::{End, Suspect};
 
 use super::{Context, Test};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::told;
 use crate::outcome::told::nature;
 use crate::workload::request::Request;
@@ -26,7 +26,7 @@ const MAX: &str = "max,-smap";
 const BROADWELL: &str = "broadwell_ult";
 const ICE_LAKE: &str = "corei7_icelake_u";
 
-fn request(context: &Context, machine: Machine, cpu: Option<&str>, instruction: &str) -> Result<Request> {
+fn request(context: &Context, machine: Emulator, cpu: Option<&str>, instruction: &str) -> Result<Request> {
     let request = context.program("nature", &[instruction])?;
     Ok(Request { machine, cpu: cpu.map(Into::into), ..request })
 }
@@ -54,17 +54,18 @@ fn named(context: &Context, request: &Request, text: &str) -> Result<()> {
 }
 
 fn rdrand_is_named(context: &Context) -> Result<()> {
-    named(context, &request(context, Machine::Qemu, Some(MAX), "rdrand")?, "rdrand rax")?;
-    named(context, &request(context, Machine::Bochs, None, "rdrand")?, "rdrand rax")
+    named(context, &request(context, Emulator::Qemu, Some(MAX), "rdrand")?, "rdrand rax")?;
+    named(context, &request(context, Emulator::Bochs, None, "rdrand")?, "rdrand rax")
 }
 
 fn rdseed_is_named(context: &Context) -> Result<()> {
-    named(context, &request(context, Machine::Bochs, Some(BROADWELL), "rdseed")?, "rdseed rax")
+    named(context, &request(context, Emulator::Bochs, Some(BROADWELL), "rdseed")?, "rdseed rax")
 }
 
 /// On one processor RDPID gives one number, and QEMU's XGETBV(1) one set.
 fn what_repeats(context: &Context) -> Result<()> {
-    for (machine, cpu, instruction) in [(Machine::Bochs, ICE_LAKE, "rdpid"), (Machine::Qemu, MAX, "xgetbv1")]
+    for (machine, cpu, instruction) in
+        [(Emulator::Bochs, ICE_LAKE, "rdpid"), (Emulator::Qemu, MAX, "xgetbv1")]
     {
         let outcome = context.boot(&request(context, machine, Some(cpu), instruction)?)?;
         let (end, totals) = (outcome.end()?, outcome.totals()?);
@@ -75,7 +76,7 @@ fn what_repeats(context: &Context) -> Result<()> {
 }
 
 /// CPUID does not offer it, and it is refused.
-fn hidden(context: &Context, machine: Machine, offered: &[&str], refused: &[(&str, u8)]) -> Result<()> {
+fn hidden(context: &Context, machine: Emulator, offered: &[&str], refused: &[(&str, u8)]) -> Result<()> {
     let outcome = context.boot(&Request { machine, ..context.program("nature", &[])? })?;
     let text = String::from_utf8(outcome.stdout())?;
     let shown: Vec<_> = text.lines().filter_map(|line| line.strip_suffix(" 1")).map(str::trim).collect();
@@ -96,12 +97,12 @@ const SIGSEGV: u8 = 11;
 fn hidden_on_qemu(context: &Context) -> Result<()> {
     let offered = ["rdtscp", "xsaveopt", "monitor", "fsgsbase", "pku"];
     let refused = [("rdrand", SIGILL), ("rdseed", SIGILL), ("rdpid", SIGILL), ("xgetbv1", SIGSEGV)];
-    hidden(context, Machine::Qemu, &offered, &refused)
+    hidden(context, Emulator::Qemu, &offered, &refused)
 }
 
 /// Bochs 2.7 cannot take RDRAND from a model.
 fn hidden_on_bochs(context: &Context) -> Result<()> {
     let offered = ["rdrand", "rdtscp", "xsaveopt", "monitor", "fsgsbase"];
     let refused = [("rdseed", SIGILL), ("rdpid", SIGILL), ("xgetbv1", SIGSEGV)];
-    hidden(context, Machine::Bochs, &offered, &refused)
+    hidden(context, Emulator::Bochs, &offered, &refused)
 }

@@ -35,6 +35,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::rep", run: |context| project(context, "rep", Native::Same) },
+    Test { name: "programs::scattered", run: |context| project(context, "scattered", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
@@ -70,7 +71,7 @@ const UNDISTURBED_PES: u64 = 1_000_000;
 /// Whether a native run has to give the same output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Native {
-    /// It has to.
+    /// The native run has to give the same.
     Same,
     /// Emulators round x87 transcendentals in their own way, and are processors of their own.
     Another,
@@ -81,7 +82,7 @@ const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
 /// The limit under which busybox works on all of the input. It works on the [beginning](SHORT_INPUT) under shorter
 /// ones, where that has more PEs.
 const LONG_LIMIT: u64 = 100_000;
-/// A limit under which that has hundreds of thousands.
+/// A limit under which the beginning has hundreds of thousands of PEs.
 const SHORTEST_LIMIT: u64 = 251;
 
 pub(super) const BUSYBOX: &str = "/bin/busybox";
@@ -92,9 +93,9 @@ const SCRIPT: &str = "b() { /bin/busybox \"$@\"; }; \
     b sort input | b uniq | b wc -l; echo out > file; b cat < file; b rm file; exit 5";
 /// The file that the applets work on.
 pub(super) const INPUT_NAME: &str = "input";
-/// How much of it there is under a short limit.
+/// How much of that file there is under a short limit.
 pub(super) const SHORT_INPUT: usize = 1 << 16;
-/// Its length in lines, of 16 bytes each: a megabyte.
+/// The file's length in lines, of 16 bytes each: a megabyte.
 const INPUT_LINES: u64 = 1 << 16;
 
 /// Output and exit status, which is all that a program shows.

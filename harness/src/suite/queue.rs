@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! The emulator tests that are still to be run: whoever is free takes the next one.
+//!
+//! libtest-mimic would run such a list, too. It is not used because the workers come and go here: one builds before,
+//! the other one lints, and the tests' kernels are there only when the builds are done; because one test comes after
+//! all others; and because it prints by itself, past the [console](crate::host::console), where a pipe that nobody
+//! reads is a panic.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "rep::flips_in_the_middle", run: flips_in_the_middle },
 ];
 
-/// From 10 to 100 in steps of ten, and primes.
+/// Short limits: from 10 to 100 in steps of ten, and primes.
 const SHORT: [u64; 14] = [10, 13, 17, 20, 29, 30, 40, 47, 50, 60, 70, 83, 97, 100];
 
 fn every_short_limit(context: &Context) -> Result<()> {

@@ -5,17 +5,25 @@ use anyhow::{Result, bail, ensure};
 use wire::config::Job;
 use wire::end::End;
 
-use super::{Context, Test};
-use crate::emulator::Machine;
+use super::Test;
+use crate::emulator::Emulator;
+use crate::outcome::Outcome;
 use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
-    Test { name: "selftests::on_qemu", run: |context| pass(context, Machine::Qemu) },
-    Test { name: "selftests::on_bochs", run: |context| pass(context, Machine::Bochs) },
+    Test { name: "selftests::on_qemu", run: |context| pass(&context.boot(&request(Emulator::Qemu))?) },
+    Test { name: "selftests::on_bochs", run: |context| pass(&context.boot(&request(Emulator::Bochs))?) },
+    Test {
+        name: "selftests::of_the_kernel_for_tests",
+        run: |context| pass(&context.boot_for_tests(&request(Emulator::Qemu))?),
+    },
 ];
 
-fn pass(context: &Context, machine: Machine) -> Result<()> {
-    let outcome = context.boot(&Request { machine, ..Request::job(Job::SelfTest) })?;
+fn request(machine: Emulator) -> Request {
+    Request { machine, ..Request::job(Job::SelfTest) }
+}
+
+fn pass(outcome: &Outcome) -> Result<()> {
     match *outcome.end()? {
         End::SelfTests { passed, failed: 0 } => {
             ensure!(passed > 0, "the kernel ran no self-test");

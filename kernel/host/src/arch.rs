@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Stands in for `kernel/src/arch.rs`.
 
+pub mod boot;
 pub mod channel;
 pub mod processor;
+pub mod segment;
+pub mod tally;
 
 pub use crate::kernel::arch::decode;
-
-/// Stands in for `kernel/src/arch/x86_64/segment.rs`.
-pub mod segment {
-    /// The user's code segment.
-    pub const USER_CS: u16 = 0x33;
-    /// The user's stack and data segment.
-    pub const USER_SS: u16 = 0x2b;
-}

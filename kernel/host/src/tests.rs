@@ -17,6 +17,7 @@ mod shortage;
 mod signal;
 mod space;
 mod stopping;
+mod tables;
 mod time;
 mod transfer;
 

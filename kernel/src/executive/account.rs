@@ -21,8 +21,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Adds what the last PE came to.
     #[inline]
     pub(super) fn count(&mut self) {
-        let current = self.objects.current();
-        let (totals, account) = (&mut self.totals, P::account(&self.objects.thread(current).kept));
+        let (totals, account) = (&mut self.totals, P::account(self.objects.kept()));
         totals.write_faults += u64::from(account.write_faults);
         totals.longest_hold = totals.longest_hold.max(account.longest_hold);
         if account.is_quiet() {
@@ -50,7 +49,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         count: u64,
         phases: &'a Phases,
     ) -> Recorded<'a> {
-        let kept = &self.objects.thread(self.objects.current()).kept;
+        let kept = self.objects.kept();
         let (process, thread) = self.numbers;
         Recorded {
             process,

@@ -115,7 +115,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Chooses the next thread; if all wait, time passes until one need not.
     fn choose(&mut self) -> Option<ThreadId> {
         loop {
-            let now_ns = self.objects.moment().monotonic_ns();
+            let now_ns = self.objects.note_moment().monotonic_ns();
             self.objects.scheduler.expire(now_ns);
             if let Some(next) = self.objects.scheduler.choose() {
                 return Some(next);

@@ -73,7 +73,7 @@ impl Linux {
         })?;
         // With CLONE_VM the child has the same memory, advice or not.
         if flags & CLONE_VM == 0 && task.memory.begin(&mut child).is_err() {
-            child.discard();
+            child.destroy();
             self.fs.release(task.working_directory);
             return Err(ENOMEM.into());
         }

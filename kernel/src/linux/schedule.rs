@@ -73,6 +73,7 @@ impl Linux {
     }
 
     /// A call has found that it has to wait for others.
+    #[cold]
     pub(super) fn settle(&mut self, key: Key) -> Next {
         self.task.waiting.get_or_insert(Waiting::for_event(key)).key = key;
         Next::Wait

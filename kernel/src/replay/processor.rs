@@ -35,14 +35,9 @@ pub struct Replayed<'a> {
 impl<'a> Replayed<'a> {
     /// The machine with a space in it. Before it runs anything, frames have to be
     /// [reserved](Self::reserve).
-    pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Self {
-        Self {
-            machine: KernelMachine::new(space, platform),
-            config,
-            events: Events::default(),
-            counted: Reading::default(),
-            drained: 0,
-        }
+    pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
+        let machine = KernelMachine::new(space, platform)?;
+        Ok(Self { machine, config, events: Events::default(), counted: Reading::default(), drained: 0 })
     }
 
     /// Has the frames promised that copies can need.
@@ -51,14 +46,14 @@ impl<'a> Replayed<'a> {
     }
 
     /// Gives space and frames back.
-    pub fn dismantle(self) {
-        self.machine.dismantle();
+    pub fn destroy(self) {
+        self.machine.destroy();
     }
 
     /// Gives space and frames back after a run that ended so.
     pub fn end_record(self, end: End, totals: Totals) -> EndRecord {
         let Counting { unit, kind: counter, .. } = self.machine.counting;
-        self.dismantle();
+        self.destroy();
         EndRecord { end, unit, counter, totals }
     }
 }

@@ -47,7 +47,9 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        let mut machine = KernelMachine::new(space, platform);
+        let Ok(mut machine) = KernelMachine::new(space, platform) else {
+            panic!("there is no memory for self-tests")
+        };
         if machine.reserve(&Policy::DEFAULT).is_err() {
             panic!("there is no memory for self-tests");
         }

@@ -19,7 +19,7 @@ fn contract(fixture: &mut Fixture, tracking: bool) -> Found {
             return Err("there is no memory for a space".into());
         };
         let found = case(&mut space);
-        space.dismantle();
+        space.destroy();
         fixture.machine.space.activate();
         let left = frame::free_count();
         found.map_err(|reason| alloc::format!("{name}: {reason}"))?;

@@ -13,7 +13,7 @@ use crate::workload::request::Request;
 
 /// Turns, and so PEs, of each loop.
 const TURNS: u64 = 24;
-/// With a long tail, whose interrupts are rarely late by much.
+/// Turns under a counter with a long tail, whose interrupts are rarely late by much.
 const MORE_TURNS: u64 = 250;
 
 pub(super) fn stay_bounded(context: &Context) -> Result<()> {

@@ -31,7 +31,7 @@ pub(super) fn short(context: &Context) -> Result<()> {
     SHORT.iter().try_for_each(|name| one(context, name).with_context(|| (*name).to_owned()))
 }
 
-/// One program, a few microseconds a step.
+/// Runs one program by single steps, of a few microseconds each.
 pub(super) fn one(context: &Context, name: &str) -> Result<()> {
     let request = request(context, name)?;
     let expected = run(context, &request, CounterKind::VirtualTime)?;

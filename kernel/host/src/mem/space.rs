@@ -112,7 +112,7 @@ impl Space {
     }
 
     /// Gives everything back.
-    pub fn discard(self) {}
+    pub fn destroy(self) {}
 
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {

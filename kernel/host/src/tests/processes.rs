@@ -44,7 +44,7 @@ impl Process {
 
     /// There is no room for a process that was just made.
     pub fn refuse(&mut self, newborn: Newborn) {
-        newborn.space.discard();
+        newborn.space.destroy();
         self.linux.refuse_newborn(newborn.id, &mut self.user);
         self.scheduler.end_wait(self.threads[&self.id]);
     }
