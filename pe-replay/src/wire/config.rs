@@ -36,7 +36,7 @@ pub mod entry {
 }
 
 /// Flips that one run can be given.
-pub const MAX_INJECTIONS: usize = 16;
+pub const MAX_INJECTIONS: usize = 128;
 /// The largest encoded configuration, in bytes.
 pub const MAX_CONFIG_LEN: usize = 1024;
 
