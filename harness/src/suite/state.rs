@@ -94,14 +94,14 @@ fn otherwise(context: &Context) -> Result<()> {
     for (machine, argument, expected) in OTHERWISE {
         let request = Request { machine, ..context.program("trap", &[argument])? };
         let expected = Shown { status: 0, stdout: expected.into(), stderr: Vec::new() };
-        for limit in [13, Policy::default().limit] {
-            for mode in [Mode::Off, Mode::Dual] {
-                let policy = Policy { mode, limit, ..Policy::default() };
-                let outcome = context.boot(&Request { policy, ..request.clone() })?;
-                let what = format!("trap {argument} on {machine}, {mode:?} with limit {limit}");
-                Shown::of(&outcome)?.check(&expected, &what)?;
-                ensure!(outcome.totals()?.divergences == 0, "{what}: divergences");
-            }
+        let policies: Vec<_> = [13, Policy::default().limit]
+            .into_iter()
+            .flat_map(|limit| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit, ..Policy::default() }))
+            .collect();
+        for (policy, ended) in policies.iter().zip(batch::under(context, &request, &policies)?) {
+            let what = format!("trap {argument} on {machine}, {:?} with limit {}", policy.mode, policy.limit);
+            shown(&ended).check(&expected, &what)?;
+            ensure!(ended.record.totals.divergences == 0, "{what}: divergences");
         }
     }
     Ok(())
