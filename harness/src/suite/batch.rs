@@ -64,6 +64,8 @@ impl Case {
 pub struct Setting {
     /// The emulator.
     pub machine: Emulator,
+    /// The processor, if not the emulator's usual one.
+    pub cpu: Option<String>,
     /// What keeps the instruction limit.
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
@@ -81,6 +83,7 @@ impl Setting {
     pub fn on(machine: Emulator) -> Self {
         Self {
             machine,
+            cpu: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
             mutation: None,
@@ -113,6 +116,7 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     let Setting { machine, counter, counter_faults, mutation, .. } = *setting;
     let mut request =
         Request { machine, counter, counter_faults, mutation, timeout: TIMEOUT, ..Request::job(Job::Batch) };
+    request.cpu.clone_from(&setting.cpu);
     request.contents.stdin = Some(setting.stdin.clone());
     request.contents.files.clone_from(&setting.files);
     request.policy.limit = cases.iter().map(|case| case.policy.limit).max().unwrap_or(request.policy.limit);

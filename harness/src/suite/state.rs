@@ -91,16 +91,21 @@ fn on_bochs(context: &Context) -> Result<()> {
 }
 
 fn otherwise(context: &Context) -> Result<()> {
-    for (machine, argument, expected) in OTHERWISE {
-        let request = Request { machine, ..context.program("trap", &[argument])? };
-        let expected = Shown { status: 0, stdout: expected.into(), stderr: Vec::new() };
-        let policies: Vec<_> = [13, Policy::default().limit]
-            .into_iter()
-            .flat_map(|limit| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit, ..Policy::default() }))
-            .collect();
-        for (policy, ended) in policies.iter().zip(batch::under(context, &request, &policies)?) {
-            let what = format!("trap {argument} on {machine}, {:?} with limit {}", policy.mode, policy.limit);
-            shown(&ended).check(&expected, &what)?;
+    for on in [Emulator::Qemu, Emulator::Bochs] {
+        let (mut cases, mut shows) = (Vec::new(), Vec::new());
+        for (_, argument, expected) in OTHERWISE.iter().filter(|(machine, ..)| *machine == on) {
+            for limit in [13, Policy::DEFAULT.limit] {
+                for mode in [Mode::Off, Mode::Dual] {
+                    let policy = Policy { mode, limit, ..Policy::DEFAULT };
+                    cases.push(Case::new(context, "trap", &[argument], policy)?);
+                    shows.push(Shown { status: 0, stdout: (*expected).into(), stderr: Vec::new() });
+                }
+            }
+        }
+        let ended = batch::run(context, &Setting::on(on), &cases)?;
+        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&shows) {
+            let what = format!("{} on {on}, {:?}", case.name(), case.policy.mode);
+            shown(ended).check(expected, &what)?;
             ensure!(ended.record.totals.divergences == 0, "{what}: divergences");
         }
     }
