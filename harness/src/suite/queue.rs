@@ -29,7 +29,7 @@ const LONG: &[&str] = &[
     "hostile::on_bochs",
     "programs::busybox_bzip2",
     "lists::busybox",
-    "documents::readme_shows_what_commands_show",
+    "documents::commands_show_what_documents_show",
     "selftests::on_bochs",
     "injection::restart_and_vote",
     "lists::project",
