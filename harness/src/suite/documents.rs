@@ -12,6 +12,8 @@ mod keys;
 #[cfg(test)]
 mod links;
 mod markdown;
+#[cfg(test)]
+mod options;
 mod shown;
 
 use std::fs;

@@ -1,60 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! What can be said of the documents without a run: their commands parse, and folders, programs, attacks and paths
-//! that they name are those that exist.
+//! What documents name is there: folders, crates, rooms, decisions, files, programs, attacks.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::markdown::{blocks, quoted, rows, section};
-use super::{NOT_RUN, PROMPT, RUN, all_documents, decisions, documents, read};
-use crate::cli;
+use super::markdown::{quoted, rows, section};
+use super::{all_documents, decisions, read};
 use crate::workload::artifacts;
 
 /// The page that has the table of folders.
 const ARCHITECTURE: &str = "docs/src/architecture.md";
 const NORMAL_FORM: &str = "ci/decisions/0001-normal-form.md";
-
-#[test]
-fn the_command_lines_parse() {
-    let mut parsed = 0;
-    let documents = documents().unwrap().into_iter().chain(decisions());
-    for (name, document) in documents {
-        let blocks = blocks(&document);
-        let in_blocks = blocks
-            .iter()
-            .filter(|block| [RUN, NOT_RUN].contains(&block.language.as_str()))
-            .flat_map(|block| block.text.lines());
-        let in_text = document.lines().filter(|line| !line.starts_with(['$', '`'])).flat_map(quoted);
-        for line in in_blocks.chain(in_text) {
-            let line = line.trim_start_matches(PROMPT);
-            let Some(words) = line.strip_prefix("cargo reprise ") else { continue };
-            // The shell's part; placeholders; help, which would end this process.
-            let words = words.split([';', '>']).next().unwrap_or(words).replace(['[', ']'], "");
-            if words.contains("--help") {
-                continue;
-            }
-            let words = std::iter::once("reprise").chain(words.split_whitespace()).map(Into::into);
-            if let Err(why) = cli::parse(words) {
-                panic!("{name}: {line}: {why:?}");
-            }
-            parsed += 1;
-        }
-    }
-    assert!(parsed > 10, "only {parsed} command lines were found");
-}
-
-#[test]
-fn every_command_and_option_is_explained() {
-    let book: String = documents().unwrap().into_iter().map(|(_, text)| text).collect();
-    let command = cli::described();
-    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let name = command.get_name();
-        assert!(book.contains(&format!("cargo reprise {name}")), "no page names the command {name}");
-        for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
-            assert!(book.contains(&format!("--{option}")), "no page names {name} --{option}");
-        }
-    }
-}
 
 #[test]
 fn the_table_of_folders_is_complete() {
