@@ -35,6 +35,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::rep", run: |context| project(context, "rep", Native::Same) },
+    Test { name: "programs::scattered", run: |context| project(context, "scattered", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::Cursor;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +14,8 @@ use wire::config::{Config, MAX_CONFIG_LEN, entry};
 use wire::task::{MAX_TASK_LEN, Task};
 
 use crate::host::input::Bound;
+
+use crate::workload::image;
 
 /// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
 pub const MAX_LEN: usize = 512 << 20;
@@ -39,6 +42,17 @@ pub struct Contents {
     pub batch: Vec<Vec<Vec<u8>>>,
     /// How it runs each of them; empty if all are run as the configuration says.
     pub tasks: Vec<Task>,
+}
+
+impl Contents {
+    /// The same with no more of each program's file than is loaded.
+    pub fn loaded(mut self) -> Result<Self> {
+        let programs = self.programs.iter_mut().map(|(_, bytes)| bytes);
+        for bytes in programs.chain(&mut self.program) {
+            *bytes = image::loaded(mem::take(bytes))?;
+        }
+        Ok(self)
+    }
 }
 
 /// Packs the archive.

@@ -121,11 +121,16 @@ impl Request {
             clock: self.clock,
             memory_len: u64::from(self.memory_mib) << 20,
         };
+        let archive = match self.machine {
+            Emulator::Qemu => archive::pack(&config, &self.contents),
+            // There a boot loader reads it, slowly.
+            Emulator::Bochs => archive::pack(&config, &self.contents.clone().loaded()?),
+        };
         let boot = Boot {
             machine: self.machine,
             processor: self.processor,
             kernel,
-            archive: archive::pack(&config, &self.contents)?,
+            archive: archive?,
             layout,
             cpu: self.cpu.clone(),
             timeout: self.timeout,

@@ -5,8 +5,8 @@
 //! when nothing may be allocated. The frame is a page's home, wherever the tracker
 //! has it mapped to now.
 //!
-//! All pages of one frame are watched, or none is, and the list knows which: so what
-//! is done to each of n pages of one frame does not look at all n each time.
+//! All pages of one frame are watched, or none is, and the list knows which: whoever does
+//! something to each of n pages of one frame does not look at all n each time.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -21,9 +21,9 @@ const MAX_ALIASES: usize = 1 << 18;
 #[derive(Clone, Copy)]
 pub struct Alias {
     home: Frame,
-    /// Its address.
+    /// The page's address.
     pub page: u64,
-    /// Where its table entry lies.
+    /// Where the page's table entry lies.
     pub slot: Slot,
     /// Whether the tracker has mapped the frame's pages writable; all have the same here.
     is_watched: bool,
@@ -31,7 +31,7 @@ pub struct Alias {
     generation: u64,
 }
 
-/// All of them.
+/// All pages of shared frames that a space has.
 #[derive(Default)]
 pub struct Aliases {
     list: Sorted<Alias>,

@@ -9,7 +9,7 @@ use crate::arch::boot::Region;
 /// Bytes in a frame.
 const FRAME_LEN: u64 = 4096;
 
-/// A page frame, by its number: a name, which gives nobody access to what lies there.
+/// The name of a page frame, by its number; whoever has it has no access to what lies there by that alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Frame(u32);
 
@@ -25,13 +25,13 @@ impl Frame {
         Self(index as u32)
     }
 
-    /// Its number.
+    /// The frame's number.
     #[inline]
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// Its physical address.
+    /// The frame's physical address.
     #[inline]
     pub(super) fn address(self) -> u64 {
         u64::from(self.0) * FRAME_LEN

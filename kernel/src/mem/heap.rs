@@ -12,7 +12,7 @@ use spin::Mutex;
 
 use super::frame::{self, OutOfFrames};
 
-/// Blocks by size: 26 powers of two, the largest 2 GiB, each in 32 steps.
+/// The heap sorts its blocks by size: 26 powers of two, the largest 2 GiB, each in 32 steps.
 type Heap = Tlsf<'static, u32, u32, 26, 32>;
 
 struct KernelHeap(Mutex<Heap>);

@@ -37,7 +37,7 @@ unsafe extern "C" {
     static __image_end: u8;
 }
 
-/// Where the kernel image lies in physical memory, low memory included.
+/// Where the kernel image lies in physical memory, with the low memory below it.
 pub fn image() -> Region {
     Region { start: 0, end: (&raw const __image_end as u64 - KERNEL_BASE).next_multiple_of(LARGE_PAGE) }
 }
@@ -110,13 +110,13 @@ pub fn init(memory_end: u64) -> Result<Frame, OutOfFrames> {
 /// A mapped piece of the kernel's half: a page, or a large page.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelPage {
-    /// Where it is.
+    /// The address that it is mapped at.
     pub address: u64,
-    /// It can be written.
+    /// Whether it can be written.
     pub writable: bool,
-    /// It can be executed.
+    /// Whether it can be executed.
     pub executable: bool,
-    /// User mode can reach it.
+    /// Whether user mode can reach it.
     pub user: bool,
 }
 

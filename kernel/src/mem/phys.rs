@@ -21,7 +21,8 @@ use super::layout;
 use crate::arch::boot::Region;
 use crate::arch::cache;
 
-pub use crate::arch::map::{DIRECT_MAP, pointer};
+pub use crate::arch::map::DIRECT_MAP;
+use crate::arch::map::pointer;
 
 /// Pieces of memory that are claimed: the boot archive and the channel.
 const CLAIMS: usize = 2;
@@ -161,9 +162,9 @@ impl Slot {
     }
 }
 
-/// What has been claimed.
+/// The pieces of memory that have been claimed.
 static CLAIMED: Mutex<ArrayVec<Region, CLAIMS>> = Mutex::new(ArrayVec::new_const());
-/// Frames are handed out: nothing can be claimed any more.
+/// Whether frames are handed out: nothing can be claimed any more then.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 fn overlap(a: Region, b: Region) -> bool {

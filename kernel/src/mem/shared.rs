@@ -17,7 +17,7 @@ impl SharedFrame {
         Ok(Self(new))
     }
 
-    /// The frame.
+    /// The frame's name.
     pub(super) fn frame(&self) -> Frame {
         self.0
     }

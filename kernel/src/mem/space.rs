@@ -52,7 +52,7 @@ pub struct Space {
     kernel_root: Frame,
     /// Whether first writes are tracked; if not, writable pages are mapped so.
     tracking: bool,
-    /// Something was done to a watched page since the tracker asked last.
+    /// Whether something was done to a watched page since the tracker asked last.
     disturbed: bool,
     /// The shared pages.
     aliases: Aliases,
@@ -84,7 +84,7 @@ impl Space {
         Ok(Self { tables, kernel_root, tracking, disturbed: false, aliases: Aliases::default() })
     }
 
-    /// Makes it the current space.
+    /// Makes this space the current one.
     pub fn activate(&self) {
         translations::switch_to(self.tables.root());
     }

@@ -36,11 +36,6 @@ pub const BOCHS: &[Package] = &[
         sign: Sign::File(&["/usr/share/bochs/BIOS-bochs-latest"]),
     },
     Package {
-        name: "vgabios",
-        purpose: "its display's firmware",
-        sign: Sign::File(&["/usr/share/vgabios/vgabios.bin", "/usr/share/bochs/VGABIOS-lgpl-latest"]),
-    },
-    Package {
         name: "bochs-term",
         purpose: "its display without a screen",
         sign: Sign::File(&[
@@ -48,14 +43,13 @@ pub const BOCHS: &[Package] = &[
             "/usr/lib/bochs/plugins/libbx_term_gui.so",
         ]),
     },
-    Package { name: "grub-common", purpose: "makes boot images", sign: Sign::Command(command::MKRESCUE) },
     Package {
-        name: "grub-pc-bin",
-        purpose: "the boot loader in them",
-        sign: Sign::File(&["/usr/lib/grub/i386-pc/multiboot2.mod"]),
+        name: "grub-common",
+        purpose: "makes the boot loader for images",
+        sign: Sign::Command(command::MKIMAGE),
     },
-    Package { name: "xorriso", purpose: "writes them", sign: Sign::Command("xorriso") },
-    Package { name: "mtools", purpose: "puts files into them", sign: Sign::Command("mformat") },
+    Package { name: "grub-pc-bin", purpose: "its modules", sign: Sign::File(&[command::MULTIBOOT]) },
+    Package { name: "xorriso", purpose: "writes the images", sign: Sign::Command(command::XORRISO) },
 ];
 
 /// For the programs of `user/c`.
