@@ -9,7 +9,7 @@ use pmu::{Margin, Workbench};
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::mem::frame::Frame;
+use crate::mem::layout::KernelHalf;
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
@@ -27,8 +27,8 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The table tree that every space has the upper half of.
-    pub kernel_root: Frame,
+    /// The kernel's half of every space.
+    pub kernel_root: KernelHalf,
     mxcsr_mask: u32,
 }
 
@@ -47,12 +47,13 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        match KernelMachine::new(space, platform, &Policy::DEFAULT) {
-            Ok(machine) => {
-                Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
-            }
-            Err(_) => panic!("there is no memory for self-tests"),
+        let Ok(mut machine) = KernelMachine::new(space, platform) else {
+            panic!("there is no memory for self-tests")
+        };
+        if machine.reserve(&Policy::DEFAULT).is_err() {
+            panic!("there is no memory for self-tests");
         }
+        Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.
