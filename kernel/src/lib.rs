@@ -7,9 +7,9 @@
 //! - `object`: what every personality is made of
 //! - `trap`: from "user code stopped" to what it asks for
 //! - `replay`: the machine as the engine (`pe-replay`) sees it, its counter included
-//! - `executive`: the loop over processing elements
+//! - `executive`, and `personality`, the trait below it: the loop over processing elements
 //! - `linux`: what programs see
-//! - `selftest`, `batch` and this file
+//! - `run`, `batch`, `selftest` and this file
 
 #![no_std]
 
@@ -20,11 +20,14 @@ mod batch;
 mod executive;
 mod linux;
 mod mem;
-mod object;
+/// Public, as it offers more than the one personality that there is asks for.
+pub mod object;
 mod panic;
+pub mod personality;
 mod replay;
+mod run;
 mod selftest;
-mod trap;
+pub mod trap;
 
 use pages::Primitives;
 use wire::config::{Config, Job, entry};
@@ -37,6 +40,7 @@ use mem::frame::{self, OutOfFrames};
 use mem::space::{PAGE_LEN, Space};
 use mem::{heap, layout, phys};
 use object::archive::Archive;
+use object::clock::Rate;
 use replay::Platform;
 use replay::counter::{self, CounterError};
 
@@ -96,7 +100,8 @@ fn start(
     }
     processor::init().map_err(Refusal::Processor)?;
     arch::init();
-    let period = watchdog::init();
+    let measured = watchdog::init();
+    let period = measured.period;
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
     let archive = &archive.listed();
@@ -112,9 +117,11 @@ fn start(
     if config.policy.limit > period / WATCHDOG_RUNS {
         return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
     }
-    let platform = Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect() };
+    let rate = Rate::measured(measured.ticks, measured.duration_ns);
+    let platform =
+        Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect(), rate };
     match config.job {
-        Job::Run => executive::run(config, archive, &platform),
+        Job::Run => run::run(config, archive, &platform),
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(ended(selftest::run(&platform))),
         Job::Calibrate => {

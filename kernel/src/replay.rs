@@ -2,7 +2,9 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 pub mod counter;
+pub mod processor;
 mod stretch;
+mod upkeep;
 
 use alloc::boxed::Box;
 
@@ -19,6 +21,7 @@ use crate::mem::layout::KernelHalf;
 use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
 use crate::mem::{code, phys};
+use crate::object::clock::Rate;
 
 use self::counter::{Counting, stop_kind};
 
@@ -44,6 +47,8 @@ pub struct Platform {
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,
+    /// How fast the time stamp counter counts.
+    pub rate: Rate,
 }
 
 /// The processor and one address space.
@@ -59,16 +64,21 @@ pub struct KernelMachine {
 }
 
 impl KernelMachine {
-    /// Has room reserved for all frames that the written set can need.
-    pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
-        let Platform { counting, mxcsr_mask, primitives, kernel_root: _ } = *platform;
-        match Pool::new(reserve(policy)) {
+    /// A machine without frames for copies.
+    pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
+        let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
+        match Pool::new(0) {
             Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
             Err(OutOfFrames) => {
                 space.destroy();
                 Err(OutOfFrames)
             }
         }
+    }
+
+    /// Has room reserved for all frames that the written set can need.
+    pub fn reserve(&mut self, policy: &Policy) -> Result<(), OutOfFrames> {
+        self.pool.reserve(reserve(policy))
     }
 
     /// What a stretch under virtual time comes to.

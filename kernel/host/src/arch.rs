@@ -4,4 +4,7 @@
 pub mod boot;
 pub mod channel;
 pub mod processor;
+pub mod segment;
 pub mod tally;
+
+pub use crate::kernel::arch::decode;

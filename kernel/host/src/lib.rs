@@ -25,6 +25,7 @@ pub mod kernel {
     pub mod arch {
         pub mod decode;
     }
+    pub mod executive;
     pub mod linux;
     /// Frames and page tables, over stand-ins for memory and the processor.
     pub mod mem {
@@ -48,10 +49,12 @@ pub mod kernel {
         pub mod translations;
     }
     pub mod object;
+    pub mod personality;
     /// The kernel's own tests.
     pub mod selftest {
         pub mod contract;
     }
+    pub mod trap;
 }
 
 /// The list of cases once more, for the stand-in on which the personality's tests rely.
@@ -66,14 +69,31 @@ mod stand_in {
 mod arch;
 mod heap;
 mod mem;
+mod processor;
 mod tests;
+mod toy;
 
-use kernel::{linux, object};
+use kernel::{executive, linux, object, personality, trap};
 
 /// Stands in for the kernel's log.
 #[macro_export]
 macro_rules! warn {
     ($($part:expr),*) => { $crate::heap::quiet(|| std::eprintln!("{:?}", ($(&$part,)*))) };
+}
+
+/// Stands in for the kernel's log of what is worth knowing.
+#[macro_export]
+macro_rules! info {
+    ($($part:expr),*) => { $crate::heap::quiet(|| std::eprintln!("{:?}", ($(&$part,)*))) };
+}
+
+/// Stands in for what shows a value in the kernel's log as its text.
+pub struct Display2Format<'a, T: std::fmt::Display + ?Sized>(pub &'a T);
+
+impl<T: std::fmt::Display + ?Sized> std::fmt::Debug for Display2Format<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Stands in for the kernel's log of errors.

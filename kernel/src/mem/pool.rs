@@ -27,9 +27,17 @@ impl Pool {
     /// Has room reserved for one full set of `frames` frames.
     pub fn new(frames: usize) -> Result<Self, OutOfFrames> {
         let idle = fallible::boxed(ArrayVec::new()).map_err(|_| OutOfFrames)?;
-        let promised = frames.min(MOST) as u64;
-        frame::promise(promised)?;
-        Ok(Self { idle, promised })
+        let mut pool = Self { idle, promised: 0 };
+        pool.reserve(frames)?;
+        Ok(pool)
+    }
+
+    /// Has room reserved for so many frames more, up to one full set.
+    pub fn reserve(&mut self, frames: usize) -> Result<(), OutOfFrames> {
+        let more = (frames as u64).min((MOST as u64).saturating_sub(self.left()));
+        frame::promise(more)?;
+        self.promised += more;
+        Ok(())
     }
 
     /// How many frames the set can still get.

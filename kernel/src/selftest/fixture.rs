@@ -47,12 +47,13 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        match KernelMachine::new(space, platform, &Policy::DEFAULT) {
-            Ok(machine) => {
-                Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
-            }
-            Err(_) => panic!("there is no memory for self-tests"),
+        let Ok(mut machine) = KernelMachine::new(space, platform) else {
+            panic!("there is no memory for self-tests")
+        };
+        if machine.reserve(&Policy::DEFAULT).is_err() {
+            panic!("there is no memory for self-tests");
         }
+        Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.

@@ -176,6 +176,15 @@ impl Space {
         Ok(())
     }
 
+    /// Reads whatever is mapped.
+    pub fn peek(&self, address: u64, into: &mut [u8]) -> Result<(), BadAddress> {
+        for (page, within, done, length) in parts(address, into.len()) {
+            let found = self.pages.get(&page).ok_or(BadAddress(address + done as u64))?;
+            found.frame.read(within, &mut into[done..done + length]);
+        }
+        Ok(())
+    }
+
     /// Writes what the program may write.
     pub fn write(&mut self, address: u64, from: &[u8]) -> Result<(), BadAddress> {
         self.put(address, from, |access| access.read && access.write)
