@@ -4,6 +4,7 @@
 pub mod bochs;
 pub mod channel;
 pub mod ending;
+pub mod loaded;
 pub mod qemu;
 mod ram;
 

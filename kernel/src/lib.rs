@@ -90,7 +90,11 @@ fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
 }
 
 /// Brings the machine up and does the job.
-fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Result<EndRecord, Refusal> {
+fn start(
+    config: &Config,
+    archive: &Archive<'static>,
+    root: layout::KernelHalf,
+) -> Result<EndRecord, Refusal> {
     if config.mutation.is_some() && !cfg!(feature = "mutants") {
         return Err(Refusal::Mutation);
     }

@@ -17,6 +17,7 @@ use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{Frame, OutOfFrames};
+use crate::mem::layout::KernelHalf;
 use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
 use crate::mem::{code, phys};
@@ -38,8 +39,8 @@ pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
 /// What stays the same from program to program.
 #[derive(Clone, Copy)]
 pub struct Platform {
-    /// The kernel's own top table.
-    pub kernel_root: Frame,
+    /// The kernel's half of every space.
+    pub kernel_root: KernelHalf,
     /// The counter, which has proven itself.
     pub counting: Counting,
     /// The MXCSR bits that the processor has.

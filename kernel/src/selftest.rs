@@ -23,6 +23,7 @@ mod sharing;
 #[cfg(feature = "emulated")]
 mod software_counters;
 mod space;
+#[cfg(feature = "emulated")]
 mod stopping;
 mod user_entry;
 
@@ -58,6 +59,7 @@ const TESTS: &[&[Test]] = &[
     counters::TESTS,
     #[cfg(feature = "emulated")]
     software_counters::TESTS,
+    #[cfg(feature = "emulated")]
     stopping::TESTS,
     replaying::TESTS,
     hot::TESTS,

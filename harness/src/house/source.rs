@@ -88,6 +88,15 @@ impl Source {
             let child = match &module.content {
                 Some((_, items)) => self.read_items(items, file, &folder_below, path, Some(index))?,
                 None => {
+                    // The text that stands in its place under another configuration keeps the order, too.
+                    for name in other_paths(&module.attrs) {
+                        self.read_file(
+                            &folder_of(file).join(name),
+                            &folder_below,
+                            path.clone(),
+                            Some(index),
+                        )?;
+                    }
                     let beside = folder.join(format!("{name}.rs"));
                     let inside = folder_below.join("mod.rs");
                     let named = path_attribute(&module.attrs).map(|name| folder_of(file).join(name));
@@ -113,6 +122,19 @@ fn path_attribute(attributes: &[Attribute]) -> Option<String> {
         let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
         pair.path.is_ident("path").then(|| text.value())
     })
+}
+
+/// The files that `#[cfg_attr(..., path = "...")]` names.
+fn other_paths(attributes: &[Attribute]) -> Vec<String> {
+    let lists = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => Some(list.tokens.clone()),
+        _ => None,
+    });
+    let name = |tokens: TokenStream| {
+        let mut rest = tokens.into_iter().skip_while(|token| token.to_string() != "path").skip(2);
+        Some(rest.next()?.to_string().trim_matches('"').to_owned())
+    };
+    lists.filter_map(name).collect()
 }
 
 /// Whether something is there for tests only.

@@ -154,3 +154,24 @@ fn an_open_arrow_is_left_out_as_long_as_it_is_there() {
     let both = files("use crate::high::shown; use crate::middle;");
     assert_eq!(found(&open, &both), ["low.rs imports from above, from middle.rs: crate::middle"]);
 }
+
+#[test]
+fn a_module_is_read_under_every_configuration() {
+    let root = "mod low; mod middle; mod beside; mod high;";
+    let low = "#[cfg_attr(unix, path = \"low/other.rs\")] mod usual; #[path = \"low/odd.rs\"] mod even;";
+    let files = |usual, other, odd| {
+        let rooms =
+            [("lib.rs", root), ("middle.rs", ""), ("beside.rs", ""), ("high.rs", ""), ("low.rs", low)];
+        [&rooms[..], &[("low/usual.rs", usual), ("low/other.rs", other), ("low/odd.rs", odd)]].concat()
+    };
+    let up = "use crate::high;";
+    assert_eq!(found(&PLAN, &files("", "", "")), [""; 0]);
+    for (files, name) in
+        [(files(up, "", ""), "usual"), (files("", up, ""), "other"), (files("", "", up), "odd")]
+    {
+        assert_eq!(
+            found(&PLAN, &files),
+            [format!("low/{name}.rs imports from above, from high.rs: crate::high")]
+        );
+    }
+}

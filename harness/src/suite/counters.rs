@@ -78,6 +78,11 @@ fn misbehaving(skid: Lateness) -> CounterFaults {
     CounterFaults { skid, stale: STALE, seed: 5, ..CounterFaults::default() }
 }
 
+/// What programs find that need neither files nor a counter.
+fn setting() -> Setting {
+    Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Qemu) }
+}
+
 /// Sums, output and trace of a run.
 struct Ran {
     totals: Totals,
@@ -121,8 +126,7 @@ fn run_all(
     counter: CounterChoice,
     faults: CounterFaults,
 ) -> Result<Vec<Ended>> {
-    let mut setting = Setting { counter, counter_faults: faults, ..Setting::on(Emulator::Qemu) };
-    setting.stdin = b"standard input\n".to_vec();
+    let mut setting = Setting { counter, counter_faults: faults, ..setting() };
     setting.files.push((format!("/{INPUT_NAME}"), input()[..SHORT_INPUT].to_vec()));
     setting.files.push((BUSYBOX.to_owned(), std::fs::read(BUSYBOX)?));
     batch::run(context, &setting, cases)

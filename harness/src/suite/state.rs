@@ -91,17 +91,22 @@ fn on_bochs(context: &Context) -> Result<()> {
 }
 
 fn otherwise(context: &Context) -> Result<()> {
-    for (machine, argument, expected) in OTHERWISE {
-        let request = Request { machine, ..context.program("trap", &[argument])? };
-        let expected = Shown { status: 0, stdout: expected.into(), stderr: Vec::new() };
-        for limit in [13, Policy::default().limit] {
-            for mode in [Mode::Off, Mode::Dual] {
-                let policy = Policy { mode, limit, ..Policy::default() };
-                let outcome = context.boot(&Request { policy, ..request.clone() })?;
-                let what = format!("trap {argument} on {machine}, {mode:?} with limit {limit}");
-                Shown::of(&outcome)?.check(&expected, &what)?;
-                ensure!(outcome.totals()?.divergences == 0, "{what}: divergences");
+    for on in [Emulator::Qemu, Emulator::Bochs] {
+        let (mut cases, mut shows) = (Vec::new(), Vec::new());
+        for (_, argument, expected) in OTHERWISE.iter().filter(|(machine, ..)| *machine == on) {
+            for limit in [13, Policy::DEFAULT.limit] {
+                for mode in [Mode::Off, Mode::Dual] {
+                    let policy = Policy { mode, limit, ..Policy::DEFAULT };
+                    cases.push(Case::new(context, "trap", &[argument], policy)?);
+                    shows.push(Shown { status: 0, stdout: (*expected).into(), stderr: Vec::new() });
+                }
             }
+        }
+        let ended = batch::run(context, &Setting::on(on), &cases)?;
+        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&shows) {
+            let what = format!("{} on {on}, {:?}", case.name(), case.policy.mode);
+            shown(ended).check(expected, &what)?;
+            ensure!(ended.record.totals.divergences == 0, "{what}: divergences");
         }
     }
     Ok(())

@@ -13,9 +13,8 @@ use cpio::NewcBuilder;
 use wire::config::{Config, MAX_CONFIG_LEN, entry};
 use wire::task::{MAX_TASK_LEN, Task};
 
+use crate::emulator::loaded::loaded;
 use crate::host::input::Bound;
-
-use crate::workload::image;
 
 /// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
 pub const MAX_LEN: usize = 512 << 20;
@@ -49,7 +48,7 @@ impl Contents {
     pub fn loaded(mut self) -> Result<Self> {
         let programs = self.programs.iter_mut().map(|(_, bytes)| bytes);
         for bytes in programs.chain(&mut self.program) {
-            *bytes = image::loaded(mem::take(bytes))?;
+            *bytes = loaded(mem::take(bytes))?;
         }
         Ok(self)
     }

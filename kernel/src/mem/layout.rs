@@ -15,6 +15,7 @@ use super::entry::{self, Entry};
 use super::frame::{self, Frame, OutOfFrames};
 use super::frames::Memory;
 use super::phys::{self, DIRECT_MAP, Slot};
+pub use super::tables::KernelHalf;
 use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
@@ -70,7 +71,7 @@ fn map(root: Frame, virt: u64, physical: u64, level: u32, flags: Flags) -> Resul
 
 /// Builds the kernel's half and switches to it. `memory_end` is the end of
 /// physical memory. The boot page tables and the identity map are gone then.
-pub fn init(memory_end: u64) -> Result<Frame, OutOfFrames> {
+pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
     let root = frame::allocate()?;
     phys::clear(root);
     let data = Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE;
@@ -104,7 +105,7 @@ pub fn init(memory_end: u64) -> Result<Frame, OutOfFrames> {
     map(root, APIC, APIC_PHYSICAL, 1, device)?;
     map(root, IO_APIC, IO_APIC_PHYSICAL, 1, device)?;
     translations::switch_to(root);
-    Ok(root)
+    Ok(KernelHalf::new(root))
 }
 
 /// A mapped piece of the kernel's half: a page, or a large page.

@@ -17,6 +17,12 @@ impl SharedFrame {
         Ok(Self(new))
     }
 
+    /// Another ownership of a frame that somebody has.
+    pub(super) fn of(frame: Frame) -> Result<Self, OutOfFrames> {
+        frame::share(frame)?;
+        Ok(Self(frame))
+    }
+
     /// The frame's name.
     pub(super) fn frame(&self) -> Frame {
         self.0

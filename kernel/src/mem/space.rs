@@ -26,7 +26,7 @@ use super::aliases::Aliases;
 use super::entry::{self, COPY_ON_WRITE, Entry, SHARED, WATCHED};
 use super::frame::{self, Frame};
 use super::shared::SharedFrame;
-use super::tables::{self, Tables};
+use super::tables::{self, KernelHalf, Tables};
 use super::{phys, translations};
 use crate::arch::tally;
 
@@ -49,7 +49,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 pub struct Space {
     tables: Tables,
     /// What becomes current when this space is gone.
-    kernel_root: Frame,
+    kernel: KernelHalf,
     /// Whether first writes are tracked; if not, writable pages are mapped so.
     tracking: bool,
     /// Whether something was done to a watched page since the tracker asked last.
@@ -73,15 +73,15 @@ fn check(page: u64) {
 
 impl Space {
     /// An empty space, which becomes the current one.
-    pub fn new(kernel_root: Frame, tracking: bool) -> Result<Self, OutOfFrames> {
-        let space = Self::empty(kernel_root, tracking)?;
+    pub fn new(kernel: KernelHalf, tracking: bool) -> Result<Self, OutOfFrames> {
+        let space = Self::empty(kernel, tracking)?;
         space.activate();
         Ok(space)
     }
 
-    fn empty(kernel_root: Frame, tracking: bool) -> Result<Self, OutOfFrames> {
-        let tables = Tables::new(kernel_root)?;
-        Ok(Self { tables, kernel_root, tracking, disturbed: false, aliases: Aliases::default() })
+    fn empty(kernel: KernelHalf, tracking: bool) -> Result<Self, OutOfFrames> {
+        let tables = Tables::new(kernel)?;
+        Ok(Self { tables, kernel, tracking, disturbed: false, aliases: Aliases::default() })
     }
 
     /// Makes this space the current one.
@@ -92,7 +92,7 @@ impl Space {
     /// A second space with the same pages. The shared ones are shared with it as
     /// well; all others are copied by the first who writes. It is not the current one.
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
-        let mut child = Self::empty(self.kernel_root, self.tracking)?;
+        let mut child = Self::empty(self.kernel, self.tracking)?;
         let root = self.tables.root();
         match tables::visit(root, &mut |page, slot| self.fork_page(page, slot, &mut child)) {
             Ok(()) => Ok(child),
@@ -121,7 +121,7 @@ impl Space {
     /// space is.
     pub fn destroy(self) {
         if translations::current() == self.tables.root() {
-            translations::switch_to(self.kernel_root);
+            translations::switch_to(self.kernel.root());
         }
         self.tables.destroy();
     }
@@ -157,6 +157,24 @@ impl Space {
         frame::share(shared)?;
         let lasting = SHARED | entry::memory_flags(frame::memory(shared));
         self.insert(page, shared, access, lasting).inspect_err(|_| frame::release(shared))
+    }
+
+    /// Makes the frame of `page` one that others can map as well, and returns an ownership of it; nothing is
+    /// returned if nothing is mapped there, or if the frame is to be copied on write.
+    pub fn share(&mut self, page: u64) -> Result<Option<SharedFrame>, OutOfFrames> {
+        check(page);
+        let found = self.find(page).filter(|(_, slot)| !slot.entry().has(COPY_ON_WRITE));
+        let Some((Mapping { frame: home, access, .. }, slot)) = found else { return Ok(None) };
+        let entry = slot.entry();
+        let shared = SharedFrame::of(home)?;
+        if !entry.has(SHARED) {
+            self.aliases.insert(home, page, slot)?;
+            self.disturbed |= entry.has(WATCHED);
+            let lasting = entry::lasting(entry.flags()) | SHARED;
+            slot.set(entry.with_flags(entry::page_flags(access, lasting, self.tracking)));
+            flush(page);
+        }
+        Ok(Some(shared))
     }
 
     /// Gives `page` a frame of its own if its frame was to be copied on write, and

@@ -105,17 +105,35 @@ fn take_accessed_below(table: Frame, level: u32, each: &mut impl FnMut(Frame)) {
     }
 }
 
+/// The kernel's half of every address space: a top table that nothing else is in.
+#[derive(Clone, Copy)]
+pub struct KernelHalf {
+    root: Frame,
+}
+
+impl KernelHalf {
+    /// The half that `root` has; a user half is never put there.
+    pub(super) fn new(root: Frame) -> Self {
+        Self { root }
+    }
+
+    /// The top table.
+    pub(super) fn root(self) -> Frame {
+        self.root
+    }
+}
+
 /// The tables of a user address space.
 pub(super) struct Tables {
     root: Frame,
 }
 
 impl Tables {
-    /// An empty user half; the kernel's half is that of `kernel_root`.
-    pub fn new(kernel_root: Frame) -> Result<Self, OutOfFrames> {
+    /// An empty user half beside the kernel's.
+    pub fn new(kernel: KernelHalf) -> Result<Self, OutOfFrames> {
         let root = new_table()?;
         for index in FIRST_KERNEL_ENTRY..ENTRIES {
-            Slot::new(root, index).set(Slot::new(kernel_root, index).entry());
+            Slot::new(root, index).set(Slot::new(kernel.root, index).entry());
         }
         Ok(Self { root })
     }

@@ -30,6 +30,7 @@ pub const CASES: &[Case] = &[
     ("a moved page is the page it was", moving),
     ("where nothing is mapped any more, nothing is kept", giving_back),
     ("shared pages show each other's writes", sharing),
+    ("a page can be shared later, and is like others then", sharing_later),
     ("a shared frame lives as long as somebody has it", shared_lives),
     ("a fork's pages are its own once they are written", forking),
     ("who is left of a fork needs no frame", left_alone),
@@ -281,6 +282,41 @@ fn sharing(space: &mut Space) -> Found {
     same("all pages", all, (Ok(*b"dz"), Ok(*b"dz"), Ok(*b"dz")))?;
     same("unmapping", space.unmap(other), true)?;
     same("the page that is left", ends(space, FAR[1]), Ok(*b"dz"))?;
+    child.destroy();
+    Ok(())
+}
+
+fn share(space: &mut Space, page: u64) -> Result<SharedFrame, String> {
+    match space.share(page) {
+        Ok(Some(frame)) => Ok(frame),
+        Ok(None) => Err("the page cannot be shared".into()),
+        Err(OutOfFrames) => Err("there is no memory to share a page".into()),
+    }
+}
+
+fn sharing_later(space: &mut Space) -> Found {
+    same("sharing nothing", space.share(PAGE).map(|shared| shared.is_some()), Ok(false))?;
+    filled(space, PAGE, BOTH, 1)?;
+    let free = frame::free_count();
+    let object = share(space, PAGE)?;
+    // To share a page that is shared is to have it once more.
+    let again = share(space, PAGE)?;
+    shared(space, PAGE + PAGE_LEN, &object, READ)?;
+    same("free frames", frame::free_count(), free)?;
+    same("writing", space.write(PAGE, b"a"), Ok(()))?;
+    same("the other page", ends(space, PAGE + PAGE_LEN), Ok([b'a', 1]))?;
+    again.write(PAGE_LEN as usize - 1, b"b");
+    space.note_write(&again);
+    same("both pages", (ends(space, PAGE), ends(space, PAGE + PAGE_LEN)), (Ok(*b"ab"), Ok(*b"ab")))?;
+    let mut child = forked(space)?;
+    same("the child's write", child.write(PAGE, b"c"), Ok(()))?;
+    drop((object, again));
+    same("unmapping", space.unmap(PAGE), true)?;
+    same("the page that is left", ends(space, PAGE + PAGE_LEN), Ok(*b"cb"))?;
+    child.destroy();
+    filled(space, PAGE, BOTH, 2)?;
+    let child = forked(space)?;
+    same("sharing a copy", space.share(PAGE).map(|shared| shared.is_some()), Ok(false))?;
     child.destroy();
     Ok(())
 }

@@ -9,7 +9,7 @@ use pmu::{Margin, Workbench};
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::mem::frame::Frame;
+use crate::mem::layout::KernelHalf;
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
@@ -27,8 +27,8 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The table tree that every space has the upper half of.
-    pub kernel_root: Frame,
+    /// The kernel's half of every space.
+    pub kernel_root: KernelHalf,
     mxcsr_mask: u32,
 }
 

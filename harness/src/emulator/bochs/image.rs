@@ -14,10 +14,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::super::ending::said;
+use super::super::loaded::loaded;
 use super::super::{Boot, put};
 use crate::host::children;
 use crate::host::packages::command::{MKIMAGE, MULTIBOOT, XORRISO};
-use crate::workload::image::loaded;
 
 /// The image.
 pub const IMAGE: &str = "image.iso";

@@ -99,6 +99,16 @@ impl Space {
         Ok(())
     }
 
+    /// Makes the frame of a page one that others can map as well.
+    pub fn share(&mut self, page: u64) -> Result<Option<SharedFrame>, OutOfFrames> {
+        Self::check(page);
+        let own = |page: &&mut Page| page.sharing != Sharing::CopyOnWrite;
+        let Some(page) = self.pages.get_mut(&page).filter(own) else { return Ok(None) };
+        Self::note_down()?;
+        page.sharing = Sharing::Shared;
+        Ok(Some(page.frame.clone()))
+    }
+
     /// A second space with the same pages.
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
         let root = Some(SharedFrame::zeroed()?);

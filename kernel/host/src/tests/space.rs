@@ -5,14 +5,11 @@ use super::*;
 use crate::arch::boot::Region;
 use crate::{kernel, stand_in};
 
-/// Frames for the kernel's own code, in this thread: returns the table that all spaces have the kernel's half of.
-pub fn kernel_root() -> kernel::mem::frame::Frame {
+/// Frames for the kernel's own code, in this thread, and the kernel's half of all spaces.
+pub fn kernel_half() -> kernel::mem::tables::KernelHalf {
     let memory = [Region { start: 0, end: FRAMES * PAGE_LEN }];
     assert_eq!(kernel::mem::frame::init(&memory), Ok(0));
-    let root = kernel::mem::frame::allocate().unwrap();
-    kernel::mem::phys::clear(root);
-    kernel::mem::translations::switch_to(root);
-    root
+    kernel::mem::layout::init().unwrap()
 }
 
 #[test]
@@ -29,11 +26,11 @@ fn the_stand_in_does_what_the_kernels_space_does() {
 #[test]
 fn the_kernels_space_does_it_on_the_host_too() {
     use kernel::mem::{frame, space};
-    let root = kernel_root();
+    let half = kernel_half();
     for (name, case) in kernel::selftest::contract::CASES {
         for tracking in [true, false] {
             let free = frame::free_count();
-            let mut space = space::Space::new(root, tracking).unwrap();
+            let mut space = space::Space::new(half, tracking).unwrap();
             assert_eq!(case(&mut space), Ok(()), "{name}");
             space.destroy();
             assert_eq!(frame::free_count(), free, "{name}: frames were not given back");

@@ -12,7 +12,7 @@ use pe_replay::Kept;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::space::kernel_root;
+use super::space::kernel_half;
 use crate::kernel::mem::frame::{self, Frame};
 use crate::kernel::mem::phys;
 use crate::kernel::mem::shared::SharedFrame;
@@ -81,10 +81,10 @@ fn access(word: u8) -> Access {
 
 impl World {
     fn new(tracking: bool) -> Self {
-        let root = kernel_root();
+        let half = kernel_half();
         let free = frame::free_count();
         let side =
-            Side { space: Space::new(root, tracking).unwrap(), pages: BTreeMap::new(), tracked: Vec::new() };
+            Side { space: Space::new(half, tracking).unwrap(), pages: BTreeMap::new(), tracked: Vec::new() };
         let objects = (0..OBJECTS).map(|_| SharedFrame::zeroed().unwrap()).collect();
         Self { sides: vec![side], current: 0, objects, bytes: vec![0; OBJECTS], tracking, free }
     }
@@ -130,7 +130,7 @@ impl World {
         let allowed = access(c);
         let fresh = self.bytes.len();
         let known = self.side().pages.get(&page).copied();
-        match kind % 16 {
+        match kind % 17 {
             0..=1 if known.is_none() => {
                 self.side().space.map_zeroed(page, allowed).unwrap();
                 self.bytes.push(0);
@@ -200,7 +200,23 @@ impl World {
             13 => self.run_two(b),
             14 => self.user(page, (c & 1 == 0).then_some(b)),
             15 => self.let_go(),
+            16 => self.share(page, PAGES[usize::from(b) % PAGES.len()], allowed),
             _ => {}
+        }
+    }
+
+    /// Maps the frame of a page a second time.
+    fn share(&mut self, page: u64, also: u64, access: Access) {
+        let Side { space, pages, .. } = self.side();
+        let shown = pages.get_mut(&page).filter(|page| page.sharing != Sharing::CopyOnWrite);
+        let shared = space.share(page).unwrap();
+        assert_eq!(shared.is_some(), shown.is_some(), "{page:#x}");
+        let (Some(shown), Some(shared)) = (shown, shared) else { return };
+        shown.sharing = Sharing::Shared;
+        let second = ModelPage { access, ..*shown };
+        if !pages.contains_key(&also) {
+            space.map_shared(also, &shared, access).unwrap();
+            pages.insert(also, second);
         }
     }
 
@@ -238,6 +254,10 @@ impl World {
         if !tracking || !mapping.access.read || !mapping.access.write || mapping.open {
             return;
         }
+        assert!(
+            tracked.iter().all(|it| it.home != mapping.frame),
+            "{page:#x} is one of a frame that is open"
+        );
         space.switch(page, slot, mapping.frame, mapping.frame, true);
         tracked.push(Tracked { page, slot, home: mapping.frame, written: false, stale: false });
     }
@@ -373,8 +393,8 @@ proptest! {
 
 #[test]
 fn a_table_waits_for_the_tracker() {
-    let root = kernel_root();
-    let mut space = Space::new(root, true).unwrap();
+    let half = kernel_half();
+    let mut space = Space::new(half, true).unwrap();
     let free = frame::free_count();
     let page = PAGES[0];
     let both = Access { read: true, write: true, execute: false };
@@ -394,8 +414,8 @@ fn a_table_waits_for_the_tracker() {
 
 #[test]
 fn a_generation_moves_for_those_who_share_only() {
-    let root = kernel_root();
-    let mut space = Space::new(root, true).unwrap();
+    let half = kernel_half();
+    let mut space = Space::new(half, true).unwrap();
     let object = SharedFrame::zeroed().unwrap();
     let both = Access { read: true, write: true, execute: false };
     space.map_shared(PAGES[0], &object, both).unwrap();

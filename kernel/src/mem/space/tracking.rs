@@ -5,7 +5,7 @@ use pe_replay::Kept;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
-use super::super::frame::Frame;
+use super::super::frame::{self, Frame};
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
 use super::{Slot, Space, flush};
@@ -90,9 +90,10 @@ impl Space {
         entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(home, Flags::DIRTY)
     }
 
-    /// Whether the page in `slot` is a shared one.
+    /// Whether others have the frame of the page in `slot` as well, and see what is written there.
     pub fn is_shared(&self, slot: Slot) -> bool {
-        slot.entry().has(SHARED)
+        let entry = slot.entry();
+        entry.has(SHARED) && frame::is_shared(entry.frame())
     }
 
     /// The kernel has written a shared frame other than through this space: the tracker has to look.
