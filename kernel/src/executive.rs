@@ -67,6 +67,8 @@ pub struct Executive<P: Processor, L> {
     service: Service,
     /// The longest time that anything was done for a thread.
     longest: u64,
+    /// How long the processor was idle, in ticks.
+    idle: u64,
 }
 
 impl<P: Processor, L: Personality> Executive<P, L> {
@@ -98,6 +100,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             digest: None,
             service: Service::PageFault,
             longest: 0,
+            idle: 0,
         })
     }
 
@@ -166,6 +169,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             self.publish();
             if step != Step::Over && self.objects.clock.instructions() >= most {
                 step = self.cut();
+            }
+            if self.objects.awaits_lines() {
+                self.take_interrupts();
             }
             let goes_on = step == Step::GoOn && self.objects.scheduler.is_alone();
             if !goes_on && !self.next(step, count) {

@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod budget;
 pub mod clock;
+pub mod interrupt;
 pub mod processor;
 pub mod queue;
 pub mod scheduler;
@@ -21,7 +22,8 @@ use core::fmt;
 use pe_replay::UserRegisters;
 
 use self::clock::{Clock, Moment};
-use self::processor::Processor;
+use self::interrupt::Lines;
+use self::processor::{Processor, Trigger};
 use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
 use self::table::{Table, name};
@@ -100,6 +102,8 @@ pub struct Objects<P: Processor> {
     pub clock: Clock,
     /// Who runs, who waits, and until when.
     pub scheduler: Scheduler,
+    /// Lines that are to interrupt, once each.
+    lines: Lines,
     spaces: Table<SpaceId, SpaceObject>,
     processes: Table<ProcessId, Process>,
     threads: Table<ThreadId, Thread<P::Kept>>,
@@ -136,6 +140,7 @@ impl<P: Processor> Objects<P> {
             processor,
             clock,
             scheduler,
+            lines: Lines::default(),
             spaces,
             processes,
             threads,
@@ -205,6 +210,30 @@ impl<P: Processor> Objects<P> {
             Some(kept) => kept,
             None => &mut self.kept,
         })
+    }
+
+    /// Has a line interrupt, once: whoever has seen to it enables it again.
+    pub fn enable_line(&mut self, line: u8, trigger: Trigger) {
+        self.lines.insert(line);
+        self.processor.enable_line(line, trigger);
+    }
+
+    /// Keeps a line from interrupting.
+    pub fn disable_line(&mut self, line: u8) {
+        self.lines.remove(line);
+        self.processor.disable_line(line);
+    }
+
+    /// Whether a line is to interrupt.
+    #[inline]
+    pub fn awaits_lines(&self) -> bool {
+        self.lines.any()
+    }
+
+    /// Takes the lines that have interrupted, in ascending order; each is masked.
+    pub fn take_lines(&mut self) -> impl Iterator<Item = u8> + use<P> {
+        let taken = self.processor.take_lines();
+        self.lines.take(taken)
     }
 
     /// Now, as programs see it.

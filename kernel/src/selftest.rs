@@ -16,6 +16,7 @@ mod counters;
 mod counting;
 mod fixture;
 mod hot;
+mod lines;
 mod memory;
 mod replaying;
 mod sharing;
@@ -63,6 +64,7 @@ const TESTS: &[&[Test]] = &[
     replaying::TESTS,
     hot::TESTS,
     sharing::TESTS,
+    lines::TESTS,
 ];
 
 /// Runs all tests; prints a line for each as program output.

@@ -13,7 +13,7 @@ use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
-use crate::object::processor::{Processor, Width};
+use crate::object::processor::{Processor, Trigger, Width};
 
 /// Bytes that an operation takes.
 pub const OP_LEN: u64 = 16;
@@ -53,6 +53,11 @@ pub struct Scripted {
     pub seen: Vec<(u64, u64)>,
     /// What was written to ports; what is read from a port is what was written there last.
     pub ports: Vec<(u16, u32)>,
+    /// Lines that interrupt at a time, in order.
+    pub due_lines: Vec<(u64, u8)>,
+    enabled: u32,
+    /// Until when it was idle, each time.
+    pub idled: Vec<Option<u64>>,
     /// How often a space was made the one in which user code runs.
     pub activations: u32,
     ticks: std::cell::Cell<u64>,
@@ -69,6 +74,9 @@ impl Scripted {
             ops: ops.collect(),
             seen: Vec::new(),
             ports: Vec::new(),
+            due_lines: Vec::new(),
+            enabled: 0,
+            idled: Vec::new(),
             activations: 0,
             ticks: std::cell::Cell::new(0),
         }
@@ -204,6 +212,31 @@ impl Processor for Scripted {
     fn end_counting(&mut self) {}
 
     fn complete(&self, _totals: &mut Totals) {}
+
+    fn enable_line(&mut self, line: u8, _trigger: Trigger) {
+        self.enabled |= 1 << line;
+    }
+
+    fn disable_line(&mut self, line: u8) {
+        self.enabled &= !(1 << line);
+    }
+
+    fn take_lines(&mut self) -> u32 {
+        let now = self.ticks.get();
+        let is_due = |(at, line): &(u64, u8)| *at <= now && self.enabled & 1 << line != 0;
+        let due = self.due_lines.iter().filter(|it| is_due(it)).fold(0, |bits, (_, line)| bits | 1 << line);
+        self.due_lines.retain(|(at, line)| *at > now || due & 1 << line == 0);
+        self.enabled &= !due;
+        due
+    }
+
+    fn idle(&mut self, until: Option<u64>) {
+        self.idled.push(until);
+        let lines =
+            self.due_lines.iter().filter(|(_, line)| self.enabled & 1 << line != 0).map(|(at, _)| *at);
+        let Some(end) = lines.chain(until).min() else { panic!("nothing ends this idle time") };
+        self.ticks.set(self.ticks.get().max(end));
+    }
 
     fn input(&mut self, port: u16, _width: Width) -> u32 {
         let last = self.ports.iter().rev().find(|(written, _)| *written == port);

@@ -8,7 +8,7 @@ use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
 use crate::object::archive::Archive;
-use crate::object::processor::Processor;
+use crate::object::processor::{Processor, Trigger};
 use crate::object::queue::Key;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::object::table::Name as _;
@@ -42,6 +42,8 @@ pub mod call {
     /// Something that takes RDI pieces.
     pub const LONG: u64 = 9;
     pub const HALT: u64 = 10;
+    /// Have line RDI interrupt: it wakes the queue of its number.
+    pub const LINE: u64 = 11;
 }
 
 /// The queue of a number.
@@ -54,8 +56,6 @@ pub fn key(number: u64) -> Key {
 pub struct Toy {
     /// Pieces of a long call that are left.
     pieces: u64,
-    /// Lines that have interrupted.
-    pub lines: Vec<u8>,
 }
 
 impl Personality for Toy {
@@ -95,6 +95,7 @@ impl Personality for Toy {
                 return Effect::Switch { to, wait: wait.filter(|_| b > 0) };
             }
             (Trap::Syscall, call::HALT) => return Effect::Halt(End::Exited { status: a as u8 }),
+            (Trap::Syscall, call::LINE) => objects.enable_line(a as u8, Trigger::Edge),
             (Trap::Syscall, call::WAKE) => {
                 objects.parts().1.rax = objects.scheduler.wake(key(a), u32::MAX, u32::MAX).into();
             }
@@ -143,7 +144,6 @@ impl Personality for Toy {
     }
 
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
-        self.lines.push(line);
         objects.scheduler.wake_all(key(line.into()));
     }
 

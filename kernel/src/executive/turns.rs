@@ -39,23 +39,28 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[cold]
     pub(super) fn next(&mut self, mut step: Step, count: u64) -> bool {
         let (_, kept) = self.objects.running();
-        let mark = P::watch(kept).mark();
+        let mut mark = P::watch(kept).mark();
         let current = self.objects.current();
         if self.was_alone {
             // Its turn begins here.
             self.objects.scheduler.refill(current, count);
         }
-        let mut goes_on = self.objects.scheduler.charge(current, count);
+        let mut goes_on =
+            self.objects.scheduler.charge(current, count) && !self.objects.scheduler.is_outranked(current);
         while !(step == Step::GoOn && goes_on) {
             if step == Step::Over {
                 return false;
             }
-            let begun = self.time_stamp();
+            let mut begun = self.time_stamp();
+            let idle_before = self.idle;
             let ended = matches!(step, Step::EndThread | Step::EndGroup);
             let Some(next) = self.give_way(step) else {
                 self.report_deadlock();
                 return false;
             };
+            // What was idle is nobody's time.
+            let idle = self.idle - idle_before;
+            (mark, begun) = (mark.wrapping_add(idle), begun.wrapping_add(idle));
             // To give back all that a thread had is a part of what ended it.
             let service = if ended { self.service } else { Service::Switch };
             let changed = self.time_stamp();
@@ -120,8 +125,30 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             if let Some(next) = self.objects.scheduler.choose() {
                 return Some(next);
             }
-            let deadline_ns = self.objects.scheduler.next_deadline()?;
-            self.objects.clock.sleep(deadline_ns.saturating_sub(now_ns));
+            let deadline_ns = self.objects.scheduler.next_deadline();
+            match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
+                Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
+                None if !self.objects.awaits_lines() => return None,
+                left_ns => self.be_idle(left_ns),
+            }
+        }
+    }
+
+    /// Halts for so long at most, or until a line interrupts.
+    #[cold]
+    fn be_idle(&mut self, left_ns: Option<u64>) {
+        let begun = self.time_stamp();
+        let left = left_ns.map(|left_ns| self.objects.clock.rate().to_ticks(left_ns));
+        self.objects.processor.idle(left.map(|left| begun.saturating_add(left)));
+        self.idle += self.time_stamp().wrapping_sub(begun);
+        self.take_interrupts();
+    }
+
+    /// Tells the personality of the lines that have interrupted.
+    #[cold]
+    pub(super) fn take_interrupts(&mut self) {
+        for line in self.objects.take_lines() {
+            self.personality.interrupt(&mut self.objects, line);
         }
     }
 }

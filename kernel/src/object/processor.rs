@@ -25,6 +25,15 @@ pub enum Width {
     Double,
 }
 
+/// How a device says that it interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// By an edge.
+    Edge,
+    /// By a level, as long as it wants something.
+    Level,
+}
+
 /// What runs user code.
 pub trait Processor {
     /// What it keeps of a thread.
@@ -78,6 +87,15 @@ pub trait Processor {
     fn end_counting(&mut self);
     /// Adds what was counted, when all threads have been dismissed.
     fn complete(&self, totals: &mut Totals);
+
+    /// Has a line interrupt, once.
+    fn enable_line(&mut self, line: u8, trigger: Trigger);
+    /// Keeps a line from interrupting.
+    fn disable_line(&mut self, line: u8);
+    /// Takes the lines that have interrupted, by their bits; each is masked.
+    fn take_lines(&mut self) -> u32;
+    /// Lets time pass until a line has interrupted, or until this time stamp.
+    fn idle(&mut self, until: Option<u64>);
 
     /// Reads a port.
     fn input(&mut self, port: u16, width: Width) -> u32;

@@ -311,6 +311,12 @@ impl Scheduler {
         *left > 0
     }
 
+    /// Whether somebody of a higher priority than a thread's can run.
+    pub fn is_outranked(&mut self, thread: ThreadId) -> bool {
+        let own = self.entry(thread).map_or(0, |entry| entry.priority);
+        self.ready.first().is_some_and(|first| first.priority > own)
+    }
+
     /// Instructions that the budget of a thread has left; none without one.
     pub fn left(&self, thread: ThreadId) -> u64 {
         let standing = self.threads[thread.place()].as_ref();

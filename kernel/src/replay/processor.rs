@@ -14,11 +14,11 @@ use wire::events::Events;
 use super::counter::Counting;
 use super::{KernelMachine, Platform, states, upkeep};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, machine, port};
+use crate::arch::{context, line, machine, port};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
-use crate::object::processor::{Processor, Width};
+use crate::object::processor::{Processor, Trigger, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
@@ -30,6 +30,8 @@ pub struct Replayed<'a> {
     counted: Reading,
     /// Overflows that were dropped before the first PE; behind the last one, since then.
     drained: u64,
+    /// Interrupts of the timer that ended idle time.
+    expired: u64,
 }
 
 impl<'a> Replayed<'a> {
@@ -37,7 +39,14 @@ impl<'a> Replayed<'a> {
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
         let machine = KernelMachine::new(space, platform)?;
-        Ok(Self { machine, config, events: Events::default(), counted: Reading::default(), drained: 0 })
+        Ok(Self {
+            machine,
+            config,
+            events: Events::default(),
+            counted: Reading::default(),
+            drained: 0,
+            expired: 0,
+        })
     }
 
     /// Has the frames promised that copies can need.
@@ -172,9 +181,28 @@ impl Processor for Replayed<'_> {
     }
 
     fn complete(&self, totals: &mut Totals) {
-        totals.drained_overflows += self.drained;
+        totals.drained_overflows += self.drained - self.expired;
         totals.events = self.events;
         upkeep::complete(totals, self.counted, self.drained);
+    }
+
+    fn enable_line(&mut self, line: u8, trigger: Trigger) {
+        line::enable(line, trigger == Trigger::Level);
+    }
+
+    fn disable_line(&mut self, line: u8) {
+        line::disable(line);
+    }
+
+    fn take_lines(&mut self) -> u32 {
+        line::take()
+    }
+
+    fn idle(&mut self, until: Option<u64>) {
+        let before = context::drained();
+        line::idle(until);
+        // The timer's interrupt is the one that was waited for, and no overflow that came too late.
+        self.expired += context::drained() - before;
     }
 
     fn input(&mut self, port: u16, width: Width) -> u32 {

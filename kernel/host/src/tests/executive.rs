@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The executive over scripts: a toy personality, and Linux beside it.
 
+use wire::clock::ClockKind;
 use wire::end::{End, Totals};
 use wire::record::Record;
 
@@ -38,10 +39,14 @@ impl Ran {
 }
 
 fn run<L: Personality>(programs: &[(u64, &[Op])], most: u64) -> Ran {
+    run_on::<L>(Scripted::new(programs), config().clock.kind, most)
+}
+
+fn run_on<L: Personality>(processor: Scripted, clock: ClockKind, most: u64) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
-    let clock = Clock::new(config().clock.kind, Rate::NANOSECOND);
-    let executive = Executive::<_, L>::new(&config(), &standard(), Scripted::new(programs), clock);
+    let clock = Clock::new(clock, Rate::NANOSECOND);
+    let executive = Executive::<_, L>::new(&config(), &standard(), processor, clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, most);
     Ran { end, totals, processor }
@@ -221,6 +226,47 @@ fn a_run_can_be_cut_short_and_a_thread_can_starve() {
         (OTHER, &[Op::Starve]),
     ]);
     assert_eq!((ran.end, ran.totals.pes, ran.totals.committed), (exited(8), 4, 3));
+}
+
+#[test]
+fn a_line_interrupts_between_pes_and_ends_idle_time() {
+    let programs: [(u64, &[Op]); 2] = [
+        (
+            CODE,
+            &[
+                Op::Call(call::THREAD, [OTHER, 9, 0]),
+                Op::Call(call::LINE, [4, 0, 0]),
+                Op::Spin(10),
+                Op::Spin(10),
+                Op::Spin(10),
+                Op::Call(call::LINE, [5, 0, 0]),
+                Op::Call(call::WAIT, [5, 0, 0]),
+                Op::Call(call::WAIT, [6, 0, 0]),
+            ],
+        ),
+        (OTHER, &[Op::Call(call::WAIT, [4, 0, 0]), Op::Call(call::END, [0; 3])]),
+    ];
+    let mut processor = Scripted::new(&programs);
+    processor.due_lines = vec![(1, 4), (100_000, 5), (100_001, 4)];
+    let ran = run_on::<Toy>(processor, ClockKind::User, u64::MAX);
+    // The one who waits for the line has the higher priority, and comes at the end of a PE. Line 4 is masked
+    // then: it does not interrupt again, and nothing is left to wait for in the end.
+    assert_eq!(ran.order(), [CODE, OTHER, CODE, OTHER, CODE]);
+    assert_eq!((ran.end, ran.processor.idled), (End::Deadlock, vec![None]));
+    assert!(ran.totals.total < 50_000, "idle time was counted: {}", ran.totals.total);
+}
+
+#[test]
+fn with_the_machines_clock_idle_time_lasts_until_the_deadline() {
+    let programs: [(u64, &[Op]); 1] =
+        [(CODE, &[Op::Call(call::WAIT, [1, 70_000, 0]), Op::Call(call::HALT, [2, 0, 0])])];
+    let ran = run_on::<Toy>(Scripted::new(&programs), ClockKind::Machine, u64::MAX);
+    assert_eq!((ran.end, ran.processor.idled.len()), (exited(2), 1));
+    assert!(ran.processor.idled[0].is_some_and(|until| (70_000..70_100).contains(&until)));
+    assert!(ran.totals.total < 1000);
+    // With the programs' own clock the same passes without a halt.
+    let ran = toy(&programs);
+    assert_eq!((ran.end, ran.processor.idled), (exited(2), vec![]));
 }
 
 #[test]
