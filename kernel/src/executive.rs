@@ -181,6 +181,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     }
 
     /// Serves what a committed delimiter asks for.
+    #[inline(always)]
     fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
         let registers = self.objects.registers();
         let trap = Trap::new(committed.delimiter, registers, self.objects.processor.space());
