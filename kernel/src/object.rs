@@ -239,10 +239,10 @@ impl<P: Processor> Objects<P> {
     /// Now, as programs see it.
     #[inline]
     pub fn moment(&mut self) -> Moment {
-        if !self.clock.is_virtual() {
+        self.clock.now(|| {
             self.processor.count_time_stamps(1);
-        }
-        self.clock.now(|| self.processor.now())
+            self.processor.now()
+        })
     }
 
     /// Now, as programs see it; it is [kept](Self::last_moment).
