@@ -419,8 +419,9 @@ impl<P: Processor> Objects<P> {
                 self.destroy_thread(id);
             }
         }
-        self.processor.release(&mut self.kept);
+        // Counting has ended: what release does to the last thread's pages is in no figure.
         self.processor.dismiss(&self.kept);
+        self.processor.release(&mut self.kept);
         self.processor
     }
 }
