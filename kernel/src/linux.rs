@@ -71,7 +71,7 @@ use syscalls::Sysno;
 use wire::config::Config;
 use wire::record::UnsupportedCall;
 
-pub use self::fork_calls::Newborn;
+pub use self::fork_calls::Child;
 pub use self::task::{FIRST_ID, Status};
 
 use self::budget::{FILES_SHARE, PIPES_SHARE};
@@ -85,7 +85,7 @@ use self::pipe::Pipes;
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::scheduling_calls::Scheduling;
-use self::signal::{Fate, Signals};
+use self::signal::{Disposition, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
 use self::view::View;
 use crate::mem::fallible;
@@ -117,7 +117,7 @@ pub enum Next {
     Continue,
     /// Others come first.
     Yield,
-    /// The process goes on, and a [new one](Linux::take_newborn) was made.
+    /// The process goes on, and a [new one](Linux::take_child) was made.
     Fork,
     /// The process [waits](Linux::wait), or is stopped.
     Wait,
@@ -158,7 +158,7 @@ pub struct Linux {
     /// Those that have.
     zombies: Vec<Zombie>,
     /// A process that was just made.
-    newborn: Option<Newborn>,
+    child: Option<Child>,
     next_id: u64,
     /// Counts pages that are shared by mappings.
     objects: u64,
@@ -216,7 +216,7 @@ impl Linux {
             task,
             others: Vec::new(),
             zombies: Vec::new(),
-            newborn: None,
+            child: None,
             next_id: FIRST_ID + 1,
             objects: 0,
             yields: false,
@@ -286,7 +286,7 @@ impl Linux {
             Err(Failure::Wait(key)) => return self.settle(key),
             Err(Failure::End(next)) => return self.break_off(view, user, next),
         }
-        let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
+        let plain = self.task.waiting.is_none() && self.child.is_none() && !self.yields;
         match if plain { Next::Continue } else { self.returned() } {
             Next::Continue => self.deliver(view, user),
             next => next,
@@ -329,7 +329,7 @@ impl Linux {
         let due = self.task.signals.due();
         let restarts = match due {
             // What waits for a time would wait longer.
-            Some(Fate::Handle(action)) => {
+            Some(Disposition::Handle(action)) => {
                 let is_timed = self.task.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
                 action.has(SA_RESTART) && is_restartable(call) && !is_timed
             }
@@ -337,7 +337,7 @@ impl Linux {
         };
         match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
             (0, true) => None,
-            (0, false) if matches!(due, Some(Fate::Handle(_))) => {
+            (0, false) if matches!(due, Some(Disposition::Handle(_))) => {
                 Some(self.cut_sleep(space, call, arguments))
             }
             (0, false) => Some(Err(EINTR.into())),
@@ -352,7 +352,7 @@ impl Linux {
         if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
             self.task.stop_waiting();
         }
-        if self.newborn.is_some() {
+        if self.child.is_some() {
             Next::Fork
         } else if core::mem::take(&mut self.yields) {
             Next::Yield

@@ -18,7 +18,7 @@ use crate::object::clock::Moment;
 use crate::object::scheduler::{Scheduler, ThreadId};
 
 /// A process that was just made, and is to be given a processor.
-pub struct Newborn {
+pub struct Child {
     /// Its number.
     pub id: u64,
     /// Its memory.
@@ -92,7 +92,7 @@ impl Linux {
         }
         self.next_id += 1;
         fallible::push_reserved(&mut self.others, task);
-        self.newborn = Some(Newborn { id, space: child, state });
+        self.child = Some(Child { id, space: child, state });
         if is_vfork {
             let why = Why::Vfork { child: id };
             self.task.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
@@ -108,12 +108,12 @@ impl Linux {
     }
 
     /// The process that the last call has made.
-    pub fn take_newborn(&mut self) -> Option<Newborn> {
-        self.newborn.take()
+    pub fn take_child(&mut self) -> Option<Child> {
+        self.child.take()
     }
 
     /// There is no room for the process that the last call has made: the call fails.
-    pub fn refuse_newborn(&mut self, id: u64, user: &mut UserRegisters) {
+    pub fn refuse_child(&mut self, id: u64, user: &mut UserRegisters) {
         self.task.waiting = None;
         if let Some(index) = self.others.iter().position(|task| task.id() == id) {
             let task = self.others.swap_remove(index);

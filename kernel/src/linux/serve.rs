@@ -9,7 +9,7 @@ use wire::record::UnsupportedCall;
 
 use super::signal::exception::Exception;
 use super::view::View;
-use super::{FIRST_ID, Linux, Newborn, Next, SIGKILL, SIGXCPU, Status};
+use super::{Child, FIRST_ID, Linux, Next, SIGKILL, SIGXCPU, Status};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::object::Objects;
 use crate::object::archive::Archive;
@@ -109,13 +109,13 @@ impl Linux {
     /// Gives the process that was just made a thread and a budget.
     #[cold]
     fn bear<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
-        if let Some(Newborn { id, space, state }) = self.take_newborn() {
+        if let Some(Child { id, space, state }) = self.take_child() {
             match objects.add_process(space, &state) {
                 Ok(thread) => {
                     self.adopt(id, thread);
                     objects.scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
                 }
-                Err(_) => self.refuse_newborn(id, objects.parts().1),
+                Err(_) => self.refuse_child(id, objects.parts().1),
             }
         }
         self.wait(&objects.scheduler).map_or(Effect::Continue, Effect::Block)

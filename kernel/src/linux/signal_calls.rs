@@ -10,7 +10,7 @@ use pe_replay::UserRegisters;
 use super::Linux;
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::signal::{Action, Fate, Info, Stack};
+use super::signal::{Action, Disposition, Info, Stack};
 use super::task::Late;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
@@ -101,8 +101,8 @@ impl Linux {
             self.task.signals.set_blocked_meanwhile(set);
         }
         match self.task.signals.due() {
-            Some(Fate::Handle(_) | Fate::Kill) => Err(EINTR.into()),
-            Some(Fate::Stop | Fate::Ignore) | None => Err(Failure::Wait(SIGNAL)),
+            Some(Disposition::Handle(_) | Disposition::Kill) => Err(EINTR.into()),
+            Some(Disposition::Stop | Disposition::Ignore) | None => Err(Failure::Wait(SIGNAL)),
         }
     }
 

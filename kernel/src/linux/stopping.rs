@@ -10,7 +10,7 @@ use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::errno::{EINTR, Errno};
-use super::signal::{Detail, Fate, Info};
+use super::signal::{Detail, Disposition, Info};
 use super::signal_calls::{BY_KERNEL, sent_to};
 use super::task::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status, Task, Why};
 use super::time_calls::TICK_NS;
@@ -104,7 +104,7 @@ impl Linux {
             self.task.waiting = None;
             return Some(self.deliver(view, user));
         }
-        while self.task.signals.due() == Some(Fate::Stop) {
+        while self.task.signals.due() == Some(Disposition::Stop) {
             // What has transferred something returns that, and one call never begins anew
             // (signal(7)).
             let done = self.task.transfer.as_ref().map_or(0, |transfer| transfer.done());

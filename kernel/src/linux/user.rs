@@ -84,7 +84,7 @@ impl<'a> User<'a> {
         Ok(done)
     }
 
-    /// Writes as much as can be written, likewise.
+    /// Writes as much as can be written.
     pub fn write_some(&mut self, address: u64, from: &[u8]) -> Result<usize, Failure> {
         check_range(address, from.len() as u64)?;
         let mut done = 0;

@@ -12,7 +12,7 @@ use pe_replay::user::{Extended, xsave};
 
 use super::exception::{BadPage, Exception};
 use super::frame::{self, BadFrame, Content};
-use super::{Detail, Fate, Info, Stack, bit};
+use super::{Detail, Disposition, Info, Stack, bit};
 use crate::linux::errno::{Failure, Reply};
 use crate::linux::view::View;
 use crate::linux::{Linux, Next, SIGBUS, SIGKILL};
@@ -62,11 +62,11 @@ impl Linux {
     fn deliver_due(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
-                Fate::Ignore => {}
-                Fate::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
-                Fate::Stop => {}
-                Fate::Kill => return Next::Kill { signal: info.signal as u8 },
-                Fate::Handle(action) => {
+                Disposition::Ignore => {}
+                Disposition::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
+                Disposition::Stop => {}
+                Disposition::Kill => return Next::Kill { signal: info.signal as u8 },
+                Disposition::Handle(action) => {
                     let content = Content {
                         info,
                         action,
