@@ -81,7 +81,7 @@ impl Linux {
             Next::Yield => Effect::Yield,
             Next::Wait => self.wait(&objects.scheduler).map_or(Effect::Yield, Effect::Block),
             Next::Fork => self.bear(objects),
-            Next::Exit { status } if self.task.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
+            Next::Exit { status } if self.process.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
             Next::Exit { status } => self.ends(objects, Status::Exited(status)),
             Next::Kill { signal } => self.kills(objects, signal, place),
             Next::OutOfMemory => self.kills(objects, SIGKILL, place),
@@ -99,10 +99,10 @@ impl Linux {
 
     #[cold]
     fn kills<P: Processor>(&mut self, objects: &mut Objects<P>, signal: u8, place: Place) -> Effect {
-        if self.task.id() == FIRST_ID {
+        if self.process.id() == FIRST_ID {
             return Effect::Halt(death(objects.registers(), signal, place));
         }
-        defmt::info!("process {=u64} was ended by signal {=u8}", self.task.id(), signal);
+        defmt::info!("process {=u64} was ended by signal {=u8}", self.process.id(), signal);
         self.ends(objects, Status::Signaled(signal))
     }
 
