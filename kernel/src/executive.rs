@@ -154,9 +154,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 }
             };
             let (processor, kept) = self.objects.running();
-            let now = processor.now();
             let watch = P::watch(kept);
-            let served = watch.lap(Phase::Other, now);
+            let served = watch.lap(Phase::Other, processor.now());
             let phases = watch.take();
             if served > self.longest
                 && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =
@@ -175,6 +174,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             }
             let goes_on = step == Step::GoOn && self.objects.scheduler.is_alone();
             if !goes_on && !self.next(step, count) {
+                // Not later: to move the run from here is to copy lines.
+                self.objects.processor.end_counting();
                 return self.finish();
             }
         }
@@ -266,9 +267,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let before = self.objects.processor.pooled();
         self.objects.release_copies();
         let (processor, kept) = self.objects.running();
-        let now = processor.now();
         let watch = P::watch(kept);
-        watch.lap(Phase::Other, now);
+        watch.lap(Phase::Other, processor.now());
         self.totals.phases.add_all(&watch.take());
         let mark = watch.mark();
         self.prepare(mark);

@@ -58,8 +58,8 @@ pub enum Words {
         /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
         #[arg(long, conflicts_with = "filter")]
         quick: bool,
-        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md, and
-        /// say what changed
+        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md and
+        /// docs, and say what changed
         #[arg(long, requires = "filter")]
         bless: bool,
     },

@@ -28,7 +28,7 @@ const LONG: &[&str] = &[
     "counters::amd_with_random_skid",
     "counters::none_steps_through_selfmod",
     "injection::restart_and_vote",
-    "documents::readme_shows_what_commands_show",
+    "documents::commands_show_what_documents_show",
     "programs::busybox_sh",
     "counters::intel_with_a_long_tail",
     "counters::amd_with_a_long_tail",

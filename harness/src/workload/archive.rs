@@ -44,7 +44,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// The same with no more of each program's file than is loaded.
+    /// Leaves out what of each program's file is not loaded.
     pub fn loaded(mut self) -> Result<Self> {
         let programs = self.programs.iter_mut().map(|(_, bytes)| bytes);
         for bytes in programs.chain(&mut self.program) {

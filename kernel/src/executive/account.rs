@@ -106,7 +106,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
         let Self { mut objects, personality, end, mut totals, idle, .. } = self;
-        objects.processor.end_counting();
         totals.total = totals.phases.total();
         totals.idle = idle;
         totals.user_instructions = objects.clock.instructions();

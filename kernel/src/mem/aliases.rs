@@ -17,18 +17,32 @@ use super::sorted::{Place, Sorted};
 /// The most pages of shared frames that a space has mapped.
 const MAX_ALIASES: usize = 1 << 18;
 
-/// A page of a shared frame.
+/// The bit of a page's address that tells whether the page is watched.
+const WATCHED: u64 = 1;
+
+/// A page of a shared frame. There may be many, and the list moves them: so none takes much room.
 #[derive(Clone, Copy)]
 pub struct Alias {
     home: Frame,
-    /// The page's address.
-    pub page: u64,
-    /// Where the page's table entry lies.
-    pub slot: Slot,
-    /// Whether the tracker has mapped the frame's pages writable; all have the same here.
-    is_watched: bool,
+    /// The number of the slot in which the page's table entry lies.
+    slot: u32,
+    /// The page's address, and in a bit of it whether the tracker has mapped the frame's pages writable; all
+    /// have the same there.
+    page: u64,
     /// Of the frame's first page: the generation of the frame that the tracker has copies of.
     generation: u64,
+}
+
+impl Alias {
+    /// The page's address.
+    pub fn page(&self) -> u64 {
+        self.page & !WATCHED
+    }
+
+    /// Where the page's table entry lies.
+    pub fn slot(&self) -> Slot {
+        Slot::numbered(self.slot)
+    }
 }
 
 /// All pages of shared frames that a space has.
@@ -39,7 +53,7 @@ pub struct Aliases {
 
 impl Aliases {
     fn place(&self, home: Frame, page: u64) -> Place {
-        self.list.place(|alias| (alias.home, alias.page) < (home, page))
+        self.list.place(|alias| (alias.home, alias.page()) < (home, page))
     }
 
     /// The pages of one frame.
@@ -51,21 +65,22 @@ impl Aliases {
     #[cold]
     #[inline(never)]
     pub fn any(&self, home: Frame, flag: Flags) -> bool {
-        self.of(home).any(|alias| alias.slot.entry().has(flag))
+        self.of(home).any(|alias| alias.slot().entry().has(flag))
     }
 
     /// Whether the pages of a frame are watched.
     #[cold]
     #[inline(never)]
     pub fn are_watched(&self, home: Frame) -> bool {
-        self.of(home).next().is_some_and(|alias| alias.is_watched)
+        self.of(home).next().is_some_and(|alias| alias.page & WATCHED != 0)
     }
 
     /// The pages of a frame, which are watched from now on, or not any more: of the frame as it is now.
     pub fn watch(&mut self, home: Frame, is_watched: bool) -> impl Iterator<Item = Alias> {
         let (place, generation) = (self.place(home, 0), frame::generation(home));
+        let watched = if is_watched { WATCHED } else { 0 };
         self.list.onward_mut(place).take_while(move |alias| alias.home == home).map(move |alias| {
-            (alias.is_watched, alias.generation) = (is_watched, generation);
+            (alias.page, alias.generation) = (alias.page() | watched, generation);
             *alias
         })
     }
@@ -87,7 +102,7 @@ impl Aliases {
         if self.list.len() >= MAX_ALIASES {
             return Err(OutOfFrames);
         }
-        let alias = Alias { home, page, slot, is_watched: false, generation: 0 };
+        let alias = Alias { home, page, slot: slot.number(), generation: 0 };
         self.list.insert(self.place(home, page), alias).map_err(|_| OutOfFrames)
     }
 
@@ -96,7 +111,7 @@ impl Aliases {
     #[inline(never)]
     pub fn remove(&mut self, home: Frame, page: u64) {
         let place = self.place(home, page);
-        if self.list.get(place).is_some_and(|alias| (alias.home, alias.page) == (home, page)) {
+        if self.list.get(place).is_some_and(|alias| (alias.home, alias.page()) == (home, page)) {
             self.list.remove(place);
         }
     }

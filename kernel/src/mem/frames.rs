@@ -19,6 +19,8 @@ use super::frame::{Frame, OutOfFrames, Run};
 
 /// Frames that there is room for: memory above 4 GiB is not used.
 pub const MAX_FRAMES: usize = 1 << 20;
+/// Owners that a frame can have.
+const MOST_OWNERS: u32 = 1 << 16;
 
 /// What kind of memory a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +39,7 @@ pub enum Memory {
 pub struct Record {
     generation: u64,
     /// Who has to release it before it is free.
-    owners: u16,
+    owners: u32,
     /// How many places in it trackers have, if it is a page table.
     held: u16,
     memory: Memory,
@@ -167,7 +169,10 @@ impl Frames {
     pub fn share(&mut self, frame: Frame) -> Result<(), OutOfFrames> {
         let owners = &mut self.record(frame).owners;
         assert!(*owners > 0, "{frame:?} is shared and is nobody's");
-        *owners = owners.checked_add(1).ok_or(OutOfFrames)?;
+        if *owners >= MOST_OWNERS {
+            return Err(OutOfFrames);
+        }
+        *owners += 1;
         Ok(())
     }
 
@@ -210,7 +215,7 @@ impl Frames {
     }
 
     /// How many own a frame.
-    pub fn owners(&mut self, frame: Frame) -> u16 {
+    pub fn owners(&mut self, frame: Frame) -> u32 {
         self.record(frame).owners
     }
 

@@ -140,6 +140,16 @@ impl Slot {
         Self { place: DIRECT_MAP + table.address() + u64::from(index % 512) * 8 }
     }
 
+    /// The slot's number among all of memory, which takes less room.
+    pub(super) fn number(self) -> u32 {
+        ((self.place - DIRECT_MAP) / 8) as u32
+    }
+
+    /// The slot with this [number](Self::number).
+    pub(super) fn numbered(number: u32) -> Self {
+        Self { place: DIRECT_MAP + u64::from(number) * 8 }
+    }
+
     /// The table.
     pub(super) fn table(self) -> Frame {
         Frame::at(self.place - DIRECT_MAP)

@@ -58,6 +58,15 @@ pub struct Space {
     aliases: Aliases,
 }
 
+/// What was taken out of a table.
+struct Removed {
+    mapping: Mapping,
+    /// The flags that the page keeps wherever it goes.
+    lasting: Flags,
+    /// Whether it was the last page of its table.
+    is_table_empty: bool,
+}
+
 /// Forgets a page's translation for the kernel's own sake; what the tracker switches, the engine counts.
 fn flush(page: u64) {
     tally::PAGES_INVALIDATED.add(1);
@@ -114,7 +123,7 @@ impl Space {
             flush(page);
         }
         frame::share(frame)?;
-        to.insert(page, frame, access, lasting).inspect_err(|_| frame::release(frame))
+        to.map(page, frame, access, lasting)
     }
 
     /// Gives everything back: pages, tables, and the space itself. If it was the current one, no user
@@ -127,7 +136,8 @@ impl Space {
     }
 
     /// Maps a frame at a page that has none, with what the page allows, and with the flags that stay
-    /// whatever it allows; takes the frame over. Nothing is changed on error.
+    /// whatever it allows; takes the frame over. On error nothing is mapped, but tables may be left that are
+    /// to be tidied away.
     fn insert(&mut self, page: u64, new: Frame, access: Access, lasting: Flags) -> Result<(), OutOfFrames> {
         check(page);
         let entry = Entry::new(new, entry::page_flags(access, lasting, self.tracking));
@@ -136,19 +146,27 @@ impl Space {
             // The tracker does not know this page: it has to open the frame anew.
             self.disturb_all(new);
             let listed = self.aliases.insert(new, page, slot);
-            return listed.inspect_err(|OutOfFrames| {
-                self.tables.empty(page);
-                self.tables.tidy(page);
-            });
+            if let (Err(OutOfFrames), Some(place)) = (listed, self.tables.place(page)) {
+                self.tables.empty(place);
+            }
+            return listed;
         }
         Ok(())
+    }
+
+    /// Maps a frame as [`insert`](Self::insert) does. Nothing is changed on error, but that the frame is released.
+    fn map(&mut self, page: u64, new: Frame, access: Access, lasting: Flags) -> Result<(), OutOfFrames> {
+        self.insert(page, new, access, lasting).inspect_err(|OutOfFrames| {
+            self.tables.tidy(page);
+            frame::release(new);
+        })
     }
 
     /// Maps a fresh, zeroed frame at `page`.
     pub fn map_zeroed(&mut self, page: u64, access: Access) -> Result<(), OutOfFrames> {
         let new = frame::allocate()?;
         phys::clear(new);
-        self.insert(page, new, access, Flags::empty()).inspect_err(|_| frame::release(new))
+        self.map(page, new, access, Flags::empty())
     }
 
     /// Maps a frame that somebody else has as well.
@@ -156,7 +174,7 @@ impl Space {
         let shared = with.frame();
         frame::share(shared)?;
         let lasting = SHARED | entry::memory_flags(frame::memory(shared));
-        self.insert(page, shared, access, lasting).inspect_err(|_| frame::release(shared))
+        self.map(page, shared, access, lasting)
     }
 
     /// Makes the frame of `page` one that others can map as well, and returns an ownership of it; nothing is
@@ -198,17 +216,20 @@ impl Space {
 
     /// Unmaps `page` and releases its frame. Returns whether it was mapped.
     pub fn unmap(&mut self, page: u64) -> bool {
-        let Some((mapping, _)) = self.remove(page) else { return false };
-        self.tables.tidy(page);
+        let Some(Removed { mapping, is_table_empty, .. }) = self.remove(page) else { return false };
+        if is_table_empty {
+            self.tables.tidy(page);
+        }
         flush(page);
         frame::release(mapping.frame);
         true
     }
 
     /// Takes a page out of its table, which stays until it is tidied away; the translation is to be flushed.
-    fn remove(&mut self, page: u64) -> Option<(Mapping, Flags)> {
+    fn remove(&mut self, page: u64) -> Option<Removed> {
         check(page);
-        let entry = self.tables.slot(page)?.entry();
+        let place = self.tables.place(page)?;
+        let entry = place.slot.entry();
         let mapping = Mapping::of(entry)?;
         let lasting = entry::lasting(entry.flags());
         self.disturbed |= entry.has(WATCHED);
@@ -216,8 +237,7 @@ impl Space {
             self.disturb_all(mapping.frame);
             self.aliases.remove(mapping.frame, page);
         }
-        self.tables.empty(page);
-        Some((mapping, lasting))
+        Some(Removed { mapping, lasting, is_table_empty: self.tables.empty(place) })
     }
 
     /// Changes what `page` allows. Returns whether it is mapped.
@@ -238,12 +258,14 @@ impl Space {
 
     /// Moves a page with its content. Returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
-        let Some((Mapping { frame, access, .. }, lasting)) = self.remove(from) else { return Ok(false) };
+        let Some(Removed { mapping, lasting, .. }) = self.remove(from) else { return Ok(false) };
+        let Mapping { frame, access, .. } = mapping;
         flush(from);
         let moved = self.insert(to, frame, access, lasting).map(|()| true);
         if moved.is_err() {
             // The tables for `from` are still there, and its place in the list, so this cannot fail.
             self.insert(from, frame, access, lasting)?;
+            self.tables.tidy(to);
         }
         self.tables.tidy(from);
         moved

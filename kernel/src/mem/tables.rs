@@ -145,16 +145,23 @@ impl Tables {
 
     /// Where the entry of `page` lies, if there is a table for it.
     #[inline]
-    pub fn slot(&self, page: u64) -> Option<Slot> {
-        let mut table = self.root;
-        for level in (2..=TOP).rev() {
-            let entry = Slot::of(table, page, level).entry();
+    pub fn place(&self, page: u64) -> Option<Place> {
+        let mut above = Slot::of(self.root, page, TOP);
+        for level in [3, 2] {
+            let entry = above.entry();
             if entry.is_unused() {
                 return None;
             }
-            table = entry.frame();
+            above = Slot::of(entry.frame(), page, level);
         }
-        Some(Slot::of(table, page, 1))
+        let entry = above.entry();
+        (!entry.is_unused()).then(|| Place { slot: Slot::of(entry.frame(), page, 1), above })
+    }
+
+    /// The slot of [`place`](Self::place).
+    #[inline]
+    pub fn slot(&self, page: u64) -> Option<Slot> {
+        self.place(page).map(|place| place.slot)
     }
 
     /// The slots through which `page` is mapped, as far as there are tables.
@@ -167,7 +174,9 @@ impl Tables {
     }
 
     /// Makes all tables that `page` needs. Nothing is changed on error.
-    fn make(&mut self, page: u64) -> Result<Path, OutOfFrames> {
+    #[cold]
+    #[inline(never)]
+    fn make(&mut self, page: u64) -> Result<Place, OutOfFrames> {
         let mut path = self.path(page);
         while path.lowest > 1 {
             let table = new_table().inspect_err(|OutOfFrames| path.tidy())?;
@@ -175,30 +184,31 @@ impl Tables {
             path.count(path.lowest, 1);
             path.append(Slot::of(table, page, path.lowest - 1));
         }
-        Ok(path)
+        Ok(Place { slot: path.slot(1), above: path.slot(2) })
     }
 
-    /// Puts an entry where there is none.
+    /// Puts an entry where there is none. Nothing is changed on error.
     pub fn fill(&mut self, page: u64, entry: Entry) -> Result<Slot, OutOfFrames> {
-        let path = self.make(page)?;
-        let slot = path.slot(1);
-        assert!(slot.entry().is_unused(), "page {page:#x} is mapped already: the caller checks");
-        slot.set(entry);
-        path.count(1, 1);
-        Ok(slot)
+        let place = match self.place(page) {
+            Some(place) => place,
+            None => self.make(page)?,
+        };
+        assert!(place.slot.entry().is_unused(), "page {page:#x} is mapped already: the caller checks");
+        place.slot.set(entry);
+        count(place.above, 1);
+        Ok(place.slot)
     }
 
-    /// Takes the entry of `page` away, if there is one; the tables that it stood in stay until they are
-    /// [tidied](Self::tidy) away.
-    pub fn empty(&mut self, page: u64) {
-        let path = self.path(page);
-        if path.lowest == 1 && !path.slot(1).entry().is_unused() {
-            path.slot(1).set(Entry::UNUSED);
-            path.count(1, -1);
-        }
+    /// Takes a used entry away. Returns whether none of its table is used any more: then the tables of the
+    /// page are to be [tidied](Self::tidy) away.
+    pub fn empty(&mut self, place: Place) -> bool {
+        place.slot.set(Entry::UNUSED);
+        count(place.above, -1) == 0
     }
 
     /// Releases the tables of `page` of which no entry is used.
+    #[cold]
+    #[inline(never)]
     pub fn tidy(&mut self, page: u64) {
         self.path(page).tidy();
     }
@@ -208,6 +218,23 @@ impl Tables {
         release_below(self.root, TOP);
         frame::release(self.root);
     }
+}
+
+/// Where the entry of a page lies.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub slot: Slot,
+    /// The slot of the entry that refers to the table of `slot`.
+    above: Slot,
+}
+
+/// Counts the used entries of a table: in the entry that refers to it. Returns how many there are then.
+#[inline]
+fn count(above: Slot, change: i16) -> u16 {
+    let entry = above.entry();
+    let Some(used) = entry.used().checked_add_signed(change) else { panic!("no entry was used") };
+    above.set(entry.with_used(used));
+    used
 }
 
 /// The slots through which a page is mapped, from that in the top table down to the lowest that there is.
@@ -238,10 +265,7 @@ impl Path {
     /// Counts the used entries of the table in which the slot of `level` lies; of the top table, nobody does.
     fn count(&self, level: u32, change: i16) {
         if level < TOP {
-            let above = self.slot(level + 1);
-            let entry = above.entry();
-            let Some(used) = entry.used().checked_add_signed(change) else { panic!("no entry was used") };
-            above.set(entry.with_used(used));
+            count(self.slot(level + 1), change);
         }
     }
 

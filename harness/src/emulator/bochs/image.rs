@@ -55,7 +55,9 @@ pub fn make(boot: &Boot, directory: &Path) -> Result<()> {
     run(directory, MKIMAGE, &words)?;
     // The BIOS reads the first four sectors, and these find the rest by a table that is written into them.
     let boots = ["-b", CORE, "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"];
-    let words = [&["-as", "mkisofs", "-quiet", "-o", IMAGE], &boots[..], &[TREE]].concat();
+    // xorriso puts its directory before a relative path, and loses a file if there is a backslash in that.
+    let tree = format!("/proc/self/cwd/{TREE}");
+    let words = [&["-as", "mkisofs", "-quiet", "-o", IMAGE], &boots[..], &[tree.as_str()]].concat();
     run(directory, XORRISO, &words)
 }
 

@@ -11,13 +11,8 @@ pub const QEMU: &[Package] = &[
         sign: Sign::Command(command::QEMU),
     },
     Package {
-        name: "qemu-system-data",
-        purpose: "its smallest firmware",
-        sign: Sign::File(&["/usr/share/qemu/qboot.rom"]),
-    },
-    Package {
         name: "seabios",
-        purpose: "its usual firmware",
+        purpose: "its firmware",
         sign: Sign::File(&["/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin"]),
     },
     Package {
@@ -69,6 +64,7 @@ pub const TESTS: &[Package] = &[
         purpose: "programs that are not ours",
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
+    Package { name: "g++", purpose: "compiles a C++ program of the book", sign: Sign::Command("g++") },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
     Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
     Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },

@@ -60,6 +60,16 @@ impl Slot {
         Self { table, index }
     }
 
+    /// The slot's number among all of memory.
+    pub fn number(self) -> u32 {
+        self.table.index() as u32 * 512 + u32::from(self.index)
+    }
+
+    /// The slot with this number.
+    pub fn numbered(number: u32) -> Self {
+        Self { table: Frame::numbered(number as usize / 512), index: (number % 512) as u16 }
+    }
+
     /// The table.
     pub fn table(self) -> Frame {
         self.table

@@ -214,10 +214,10 @@ impl World {
         let (Some(shown), Some(shared)) = (shown, shared) else { return };
         shown.sharing = Sharing::Shared;
         let second = ModelPage { access, ..*shown };
-        if !pages.contains_key(&also) {
+        pages.entry(also).or_insert_with(|| {
             space.map_shared(also, &shared, access).unwrap();
-            pages.insert(also, second);
-        }
+            second
+        });
     }
 
     fn fork_or_end(&mut self) {

@@ -55,7 +55,7 @@ impl Space {
     fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
         for alias in self.aliases.watch(home, writable) {
             tally::PAGES_INVALIDATED.add(1);
-            switch_one(alias.page, alias.slot, frame, writable);
+            switch_one(alias.page(), alias.slot(), frame, writable);
         }
     }
 
@@ -65,10 +65,10 @@ impl Space {
             return;
         }
         for alias in self.aliases.watch(home, false) {
-            let entry = alias.slot.entry();
+            let entry = alias.slot().entry();
             if entry.has(WATCHED) {
-                alias.slot.set(entry.without(WATCHED | STALE | Flags::WRITABLE));
-                flush(alias.page);
+                alias.slot().set(entry.without(WATCHED | STALE | Flags::WRITABLE));
+                flush(alias.page());
                 self.disturbed = true;
             }
         }
