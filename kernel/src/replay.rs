@@ -13,7 +13,7 @@ use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, S
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
-use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
+use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{Frame, OutOfFrames};
@@ -149,9 +149,9 @@ impl Machine for KernelMachine {
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {
-            Glance::Syscall(seen) => Begun::Syscall(span(StopKind::Syscall, seen)),
-            Glance::Counter(seen) => Begun::Counter(span(StopKind::Counter, seen)),
-            Glance::Otherwise(stretch) => Begun::Otherwise(self.stop(stretch)),
+            UserExit::Syscall(seen) => Begun::Syscall(span(StopKind::Syscall, seen)),
+            UserExit::Counter(seen) => Begun::Counter(span(StopKind::Counter, seen)),
+            UserExit::Otherwise(stretch) => Begun::Otherwise(self.stop(stretch)),
         }
     }
 

@@ -9,7 +9,7 @@ use wire::record::UnsupportedCall;
 
 use super::signal::exception::Exception;
 use super::view::View;
-use super::{FIRST_ID, Linux, Newborn, Next, SIGKILL, SIGXCPU, Status};
+use super::{Child, FIRST_ID, Linux, Next, SIGKILL, SIGXCPU, Status};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::object::Objects;
 use crate::object::archive::Archive;
@@ -81,7 +81,7 @@ impl Linux {
             Next::Yield => Effect::Yield,
             Next::Wait => self.wait(&objects.scheduler).map_or(Effect::Yield, Effect::Block),
             Next::Fork => self.bear(objects),
-            Next::Exit { status } if self.task.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
+            Next::Exit { status } if self.process.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
             Next::Exit { status } => self.ends(objects, Status::Exited(status)),
             Next::Kill { signal } => self.kills(objects, signal, place),
             Next::OutOfMemory => self.kills(objects, SIGKILL, place),
@@ -99,23 +99,23 @@ impl Linux {
 
     #[cold]
     fn kills<P: Processor>(&mut self, objects: &mut Objects<P>, signal: u8, place: Place) -> Effect {
-        if self.task.id() == FIRST_ID {
+        if self.process.id() == FIRST_ID {
             return Effect::Halt(death(objects.registers(), signal, place));
         }
-        defmt::info!("process {=u64} was ended by signal {=u8}", self.task.id(), signal);
+        defmt::info!("process {=u64} was ended by signal {=u8}", self.process.id(), signal);
         self.ends(objects, Status::Signaled(signal))
     }
 
     /// Gives the process that was just made a thread and a budget.
     #[cold]
     fn bear<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
-        if let Some(Newborn { id, space, state }) = self.take_newborn() {
+        if let Some(Child { id, space, state }) = self.take_child() {
             match objects.add_process(space, &state) {
                 Ok(thread) => {
                     self.adopt(id, thread);
                     objects.scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
                 }
-                Err(_) => self.refuse_newborn(id, objects.parts().1),
+                Err(_) => self.refuse_child(id, objects.parts().1),
             }
         }
         self.wait(&objects.scheduler).map_or(Effect::Continue, Effect::Block)

@@ -102,7 +102,7 @@ impl Fixture {
         Self::engine_with(policy, Margin::default(), injections)
     }
 
-    /// Likewise, for a counter that needs `margin`.
+    /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(
         policy: Policy,
         margin: Margin,
