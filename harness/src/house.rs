@@ -10,6 +10,7 @@
 mod check;
 mod plan;
 mod scope;
+mod size;
 mod source;
 mod tests;
 
