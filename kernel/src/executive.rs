@@ -13,10 +13,13 @@ mod upkeep;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use pe_replay::drive::{Committed, Culprit, MAX_STEPS};
+use arrayvec::ArrayVec;
+use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::stop::vector;
-use pe_replay::{Difference, Digest, Engine, Mode, Outcome, Phases, TimedPhase, UserRegisters};
-use pmu::Margin;
+use pe_replay::{
+    Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Mode, Outcome, Page, Phases,
+    Replay, ThreadOf, TimedPhase, UserRegisters,
+};
 use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
@@ -84,13 +87,17 @@ pub fn execute(
     };
     let machine = KernelMachine::new(space, platform, &config.policy)
         .map_err(out_of_memory(replay::reserve(&config.policy) as u64))?;
-    let Ok(process) = Process::new(FIRST_ID, config, platform.counting.margin, &state) else {
+    let executor = replay::executor(platform, &config.policy, config.mutation);
+    let (Ok(executor), Ok(process)) = (executor, Process::new(FIRST_ID, config, &state)) else {
         machine.dismantle();
         return Err(out_of_memory(1)(OutOfFrames));
     };
     let run = Run {
         config,
         machine,
+        executor,
+        injections: Injections::new(&config.injections),
+        limit: u64::MAX,
         linux,
         current: process,
         others: Vec::new(),
@@ -112,27 +119,59 @@ pub fn execute(
 /// What the kernel has of a process.
 struct Process {
     id: u64,
-    engine: Engine<KernelMachine>,
+    thread: ThreadOf<KernelMachine>,
+    replay: Replay,
     /// Its memory, unless it is the machine's.
     space: Option<Space>,
 }
 
 impl Process {
-    /// An engine takes a good part of the kernel's stack: it is there only while it is made.
-    #[inline(never)]
-    fn new(id: u64, config: &Config, margin: Margin, state: &UserRegisters) -> Result<Box<Self>, Exhausted> {
-        let now = time_stamp();
-        let injections = config.injections.clone();
-        let states = replay::states()?;
-        let engine = Engine::new(config.policy, margin, injections, config.mutation, states, now);
-        let mut process = fallible::boxed(Self { id, engine, space: None })?;
-        process.engine.state_mut().clone_from(state);
-        Ok(process)
+    fn new(id: u64, config: &Config, registers: &UserRegisters) -> Result<Box<Self>, Exhausted> {
+        let replay = Replay::new(number(id), config.policy);
+        fallible::boxed(Self { id, thread: replay::thread(registers)?, replay, space: None })
     }
 
     /// Its number in the trace: the first one's is 1.
     fn number(&self) -> u32 {
-        (self.id - FIRST_ID + 1) as u32
+        number(self.id)
+    }
+}
+
+/// The number of a process in the trace: the first one's is 1.
+fn number(id: u64) -> u32 {
+    (id - FIRST_ID + 1) as u32
+}
+
+/// The injections that are asked for, by the number of the PE that they hit.
+struct Injections {
+    /// Sorted by PE; of those behind, the first one is the next.
+    list: ArrayVec<Injection, MAX_INJECTIONS>,
+    /// The PE that is hit next.
+    next: u64,
+}
+
+impl Injections {
+    fn new(list: &[Injection]) -> Self {
+        let mut list: ArrayVec<_, _> = list.iter().copied().collect();
+        list.sort_unstable_by_key(|flip: &Injection| flip.pe);
+        let next = list.first().map_or(u64::MAX, |flip| flip.pe);
+        Self { list, next }
+    }
+
+    /// Those of a PE.
+    #[inline]
+    fn of(&mut self, pe: u64) -> &[Injection] {
+        if pe < self.next { &[] } else { self.hits(pe) }
+    }
+
+    #[cold]
+    fn hits(&mut self, pe: u64) -> &[Injection] {
+        let begin = self.list.partition_point(|flip| flip.pe < pe);
+        let end = self.list.partition_point(|flip| flip.pe <= pe);
+        if begin == end {
+            self.next = self.list.get(end).map_or(u64::MAX, |flip| flip.pe);
+        }
+        &self.list[begin..end]
     }
 }
 
@@ -140,6 +179,10 @@ struct Run<'a> {
     config: &'a Config,
     /// The processor, and the current process's space.
     machine: KernelMachine,
+    executor: ExecutorOf<KernelMachine>,
+    injections: Injections,
+    /// Instructions of a PE at most, beside what the policy allows.
+    limit: u64,
     linux: Linux,
     current: Box<Process>,
     others: Vec<Box<Process>>,
@@ -191,7 +234,10 @@ impl Run<'_> {
         self.counted = Reading::now();
         loop {
             let sequence = self.sequence;
-            let outcome = self.current.engine.execute(&mut self.machine);
+            let Process { thread, replay, .. } = &mut *self.current;
+            let injections = self.injections.of(sequence);
+            let outcome =
+                self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ());
             if matches!(outcome, Outcome::OutOfFrames) && self.free_frames() {
                 continue;
             }
@@ -205,8 +251,8 @@ impl Run<'_> {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.totals.user_instructions += committed.count;
-                    self.totals.frames_written += u64::from(self.current.engine.account().frames_written);
-                    let (kind, step) = self.serve(&committed);
+                    self.totals.frames_written += u64::from(self.executor.account().frames_written);
+                    let (kind, step) = self.serve(committed);
                     self.totals.ends[kind as usize] += 1;
                     (Some(kind), committed.count, step)
                 }
@@ -214,10 +260,10 @@ impl Run<'_> {
                     let culprit = self.culprit(difference);
                     let verdict = Verdict {
                         pe: sequence,
-                        start_rip: self.current.engine.state().rip,
+                        start_rip: self.current.thread.registers().rip,
                         end_rip,
                         difference,
-                        attempts: self.current.engine.account().divergences.len() as u8,
+                        attempts: self.executor.account().divergences.len() as u8,
                         culprit,
                         code: code::at(&self.machine.space, end_rip),
                     };
@@ -228,7 +274,7 @@ impl Run<'_> {
                 }
                 Outcome::OutOfFrames => (None, 0, self.killed_here(linux::SIGKILL)),
             };
-            let watch = &mut self.current.engine.watch;
+            let watch = &mut self.executor.watch;
             let served = watch.lap(TimedPhase::Other, machine::now());
             let phases = watch.take();
             if served > self.longest
@@ -287,9 +333,9 @@ impl Run<'_> {
         while let Some(other) = self.others.pop() {
             self.bury(other);
         }
-        self.totals.events.add(&self.current.engine.events);
+        self.totals.events.add(&self.executor.work);
         upkeep::complete(&mut self.totals, counted, drained);
-        self.current.engine.retire(&mut self.machine);
+        self.executor.give_up(&mut self.machine, &mut self.current.replay, |_, _| true);
         match context::kernel_nmis() {
             0 => {}
             count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
@@ -304,7 +350,6 @@ impl Run<'_> {
     /// `false` if the run has ended.
     #[cold]
     fn next(&mut self, mut step: Step, count: u64) -> bool {
-        let mark = self.current.engine.watch.mark();
         self.slice = self.slice.saturating_sub(count);
         let mut goes_on = self.slice > 0;
         loop {
@@ -342,8 +387,7 @@ impl Run<'_> {
             step = self.come_back();
             self.note_longest(self.service, time_stamp().wrapping_sub(changed));
         }
-        let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
-        self.current.engine.resume(self.sequence, mark, limit);
+        self.limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
         true
     }
 
@@ -356,7 +400,7 @@ impl Run<'_> {
         if self.linux.is_waiting() {
             return self.syscall(0);
         }
-        let state = self.current.engine.state_mut();
+        let state = self.current.thread.registers_mut();
         let rip = state.rip;
         let next = self.linux.deliver(&mut self.machine.space, state);
         self.step(next, 0, None, rip)
@@ -373,8 +417,8 @@ impl Run<'_> {
     /// Makes another process the current one. Of the pages that it may have in common
     /// with others, the one before keeps no copies.
     fn change_to(&mut self, next: Box<Process>) {
-        let engine = &mut self.current.engine;
-        engine.let_go(&mut self.machine, |machine, page| machine.space.is_shared(page.entry));
+        let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
+        self.executor.give_up(&mut self.machine, &mut self.current.replay, is_shared);
         let (mut before, space) = self.replace(next);
         before.space = Some(space);
         // There is room: `next` has just been taken from there.
@@ -383,8 +427,7 @@ impl Run<'_> {
 
     /// Gives back all that the current process had; `next` is the current one then.
     fn bury(&mut self, next: Box<Process>) {
-        self.current.engine.retire(&mut self.machine);
-        self.totals.events.add(&self.current.engine.events);
+        self.executor.give_up(&mut self.machine, &mut self.current.replay, |_, _| true);
         self.replace(next).1.discard();
     }
 
@@ -397,16 +440,14 @@ impl Run<'_> {
         for other in &mut self.others {
             if let Some(space) = &mut other.space {
                 core::mem::swap(&mut self.machine.space, space);
-                other.engine.retire(&mut self.machine);
+                self.executor.give_up(&mut self.machine, &mut other.replay, |_, _| true);
                 core::mem::swap(&mut self.machine.space, space);
             }
         }
-        let watch = &mut self.current.engine.watch;
+        let watch = &mut self.executor.watch;
         watch.lap(TimedPhase::Other, machine::now());
         self.totals.phases.add_all(&watch.take());
-        let mark = watch.mark();
-        let limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
-        self.current.engine.resume(self.sequence, mark, limit);
+        self.limit = if self.linux.is_alone() { u64::MAX } else { self.slice };
         self.machine.pooled() > before
     }
 
@@ -417,17 +458,20 @@ impl Run<'_> {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        let Culprit { rip, after } = self.current.engine.diagnose(&mut self.machine, seen, &mut log)?;
+        let Culprit { rip, after } = {
+            let Process { thread, replay, .. } = &mut *self.current;
+            self.executor.diagnose(&mut self.machine, thread, replay, seen, &mut log)?
+        };
         Some(Suspect { rip, after, code: code::at(&self.machine.space, rip) })
     }
 
     /// Says how far the program has come, now and then.
     fn publish(&mut self) {
-        let now = self.current.engine.watch.mark();
+        let now = self.executor.watch.mark();
         if now.wrapping_sub(self.published) >= PUBLISH_EVERY {
             self.published = now;
             let (pes, instructions) = (self.totals.committed, self.totals.user_instructions);
-            channel::progress(Progress { pes, instructions, rip: self.current.engine.state().rip });
+            channel::progress(Progress { pes, instructions, rip: self.current.thread.registers().rip });
         }
     }
 
@@ -436,21 +480,21 @@ impl Run<'_> {
     #[cold]
     #[inline(never)]
     fn attend(&mut self, outcome: &Outcome, trace: Recording) {
-        let engine = &self.current.engine;
         if self.sequence == 0 {
-            self.totals.boot = engine.watch.mark() - engine.watch.phases.total();
+            self.totals.boot = self.executor.watch.mark() - self.executor.watch.phases.total();
         }
         self.attends = trace == Recording::Digests;
         self.digest = match outcome {
             Outcome::Committed(committed) if self.attends => {
-                Some(engine.digest(&mut self.machine, committed))
+                let Process { thread, replay, .. } = &*self.current;
+                Some(self.executor.digest(&mut self.machine, thread, replay, *committed))
             }
             _ => None,
         };
     }
 
     fn count(&mut self) {
-        let (totals, account) = (&mut self.totals, self.current.engine.account());
+        let (totals, account) = (&mut self.totals, self.executor.account());
         totals.write_faults += u64::from(account.write_faults);
         totals.longest_hold = totals.longest_hold.max(account.longest_hold);
         if account.is_quiet() {
@@ -483,10 +527,10 @@ impl Run<'_> {
             thread: THREAD,
             sequence,
             delimiter,
-            rip: self.current.engine.state().rip,
+            rip: self.current.thread.registers().rip,
             instructions: count,
             phases,
-            account: self.current.engine.account(),
+            account: self.executor.account(),
         }
     }
 
@@ -514,9 +558,9 @@ impl Run<'_> {
     }
 
     /// Does what a committed delimiter asks for.
-    fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
-        let engine = &mut self.current.engine;
-        let (kind, duty) = trap::duty(committed.delimiter, engine.state(), &self.machine.space);
+    fn serve(&mut self, committed: PeEnd) -> (DelimiterKind, Step) {
+        let thread = &mut self.current.thread;
+        let (kind, duty) = trap::duty(committed.delimiter, thread.registers(), &self.machine.space);
         let step = match duty {
             Duty::GoOn => Step::GoOn,
             Duty::Syscall => self.syscall(committed.count),
@@ -527,14 +571,14 @@ impl Run<'_> {
                     Ok(()) => Step::GoOn,
                     Err(signal) => {
                         let fault = (address, error);
-                        let next = self.linux.bad_page(space, engine.state_mut(), fault, signal);
+                        let next = self.linux.bad_page(space, thread.registers_mut(), fault, signal);
                         self.step(next, 0, Some(vector::PAGE_FAULT), address)
                     }
                 }
             }
             Duty::ReadTime { with_processor, length } => {
                 let now = self.linux.time_stamp(self.now_ns());
-                let state = self.current.engine.state_mut();
+                let state = self.current.thread.registers_mut();
                 state.rax = now & u64::from(u32::MAX);
                 state.rdx = now >> 32;
                 if with_processor {
@@ -545,8 +589,8 @@ impl Run<'_> {
             }
             Duty::Exception(exception) => {
                 self.service = Service::Exception(exception.vector);
-                let rip = engine.state().rip;
-                let next = self.linux.exception(&mut self.machine.space, engine.state_mut(), exception);
+                let rip = thread.registers().rip;
+                let next = self.linux.exception(&mut self.machine.space, thread.registers_mut(), exception);
                 self.step(next, 0, Some(exception.vector), rip)
             }
         };
@@ -557,7 +601,7 @@ impl Run<'_> {
     /// after the beginning of its PE.
     fn syscall(&mut self, count: u64) -> Step {
         let now_ns = self.now_ns();
-        let state = self.current.engine.state_mut();
+        let state = self.current.thread.registers_mut();
         let rip = state.rip;
         self.service = Service::Syscall(state.rax as u32);
         let next = self.linux.syscall(&mut self.machine.space, state, now_ns);
@@ -585,11 +629,11 @@ impl Run<'_> {
     /// Takes a new process in.
     fn fork(&mut self, count: u64) -> Step {
         let Some(Newborn { id, space, state }) = self.linux.take_newborn() else { return Step::GoOn };
-        let made = fallible::reserve_one(&mut self.others)
-            .and_then(|()| Process::new(id, self.config, self.machine.counting.margin, &state));
+        let made =
+            fallible::reserve_one(&mut self.others).and_then(|()| Process::new(id, self.config, &state));
         let Ok(mut child) = made else {
             space.discard();
-            self.linux.refuse_newborn(id, self.current.engine.state_mut());
+            self.linux.refuse_newborn(id, self.current.thread.registers_mut());
             return Step::GoOn;
         };
         child.space = Some(space);
@@ -603,7 +647,7 @@ impl Run<'_> {
 
     /// Ended before its next instruction.
     fn killed_here(&mut self, signal: u8) -> Step {
-        self.killed(signal, None, self.current.engine.state().rip)
+        self.killed(signal, None, self.current.thread.registers().rip)
     }
 
     fn over(&mut self, end: End) -> Step {
@@ -613,7 +657,7 @@ impl Run<'_> {
 
     #[cold]
     fn killed(&mut self, signal: u8, vector: Option<u8>, address: u64) -> Step {
-        let state = self.current.engine.state();
+        let state = self.current.thread.registers();
         let death = Death {
             signal,
             vector,

@@ -9,7 +9,10 @@ use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use pages::Primitives;
 use pe_replay::policy::MAX_DIRTY_PAGES;
-use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, UserRegisters};
+use pe_replay::{
+    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
+    Pool, Processor, Span, Thread, ThreadOf, UserRegisters, View,
+};
 use pmu::exact::Instruction;
 use pmu::{Repeats, StopKind};
 
@@ -30,10 +33,30 @@ pub fn reserve(policy: &Policy) -> usize {
     usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
 }
 
-/// Places for an engine's states.
-pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
-    let place = || fallible::boxed(UserRegisters::new(0, 0));
-    Ok([place()?, place()?, place()?, place()?, place()?])
+/// A place for registers.
+fn place() -> Result<Box<UserRegisters>, Exhausted> {
+    fallible::boxed(UserRegisters::new(0, 0))
+}
+
+/// A thread before its first instruction.
+pub fn thread(registers: &UserRegisters) -> Result<ThreadOf<KernelMachine>, Exhausted> {
+    let mut start = place()?;
+    (*start).clone_from(registers);
+    Ok(Thread::new(start, place()?, 0))
+}
+
+/// What this processor needs to execute PEs by a policy.
+pub fn executor(
+    platform: &Platform,
+    policy: &Policy,
+    mutation: Option<Mutation>,
+) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+    let (frame, slot) = (platform.kernel_root, Slot::nowhere(platform.kernel_root));
+    let count = usize::from(policy.max_dirty).next_power_of_two();
+    let entries = fallible::collect((0..count).map(|_| Entry::vacant(frame, slot)))?;
+    let results = [place()?, place()?, place()?];
+    let pool = Pool::new(entries.into_boxed_slice());
+    Ok(Executor::new(results, pool, platform.counting.margin, mutation, machine::now()))
 }
 
 /// What stays the same from program to program.
@@ -79,19 +102,12 @@ impl KernelMachine {
 
     /// What a stretch under virtual time comes to.
     #[inline(never)]
-    fn stop(&self, stretch: Stretch) -> Stop {
+    fn exit(&self, stretch: Stretch) -> Exit {
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let clock = &self.counting.clock;
         let instructions =
             if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
-        Stop {
-            cause: stretch.cause,
-            instructions,
-            entered: stretch.entered,
-            ticks: instructions,
-            debug_exceptions: 0,
-            strays: 0,
-        }
+        Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
     /// Frames that the written set can still get.
@@ -115,16 +131,15 @@ impl KernelMachine {
     }
 }
 
-impl Machine for KernelMachine {
-    type Frame = Frame;
-    type Entry = Slot;
-    type State = Box<UserRegisters>;
+impl Processor for KernelMachine {
+    type Registers = UserRegisters;
+    type Place = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
@@ -137,13 +152,13 @@ impl Machine for KernelMachine {
             interrupts_off: order.interrupts_off,
             fresh: order.fresh,
         };
-        self.stop(context::enter(source, state, start, self.mxcsr_mask))
+        self.exit(context::enter(source, state, start, self.mxcsr_mask))
     }
 
     #[inline(always)]
-    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> FirstExit {
         if self.counting.other.is_some() {
-            return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
+            return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
         let clock = &self.counting.clock;
         watchdog::wind(machine::now());
@@ -154,9 +169,9 @@ impl Machine for KernelMachine {
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {
-            Glance::Syscall(seen) => Begun::Syscall(span(StopKind::Syscall, seen)),
-            Glance::Counter(seen) => Begun::Counter(span(StopKind::Counter, seen)),
-            Glance::Otherwise(stretch) => Begun::Otherwise(self.stop(stretch)),
+            Glance::Syscall(seen) => FirstExit::Syscall(span(StopKind::Syscall, seen)),
+            Glance::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
+            Glance::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
     }
 
@@ -169,7 +184,7 @@ impl Machine for KernelMachine {
     }
 
     #[inline]
-    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
+    fn copy_registers(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         context::copy(from, to, &self.primitives);
     }
 
@@ -178,11 +193,34 @@ impl Machine for KernelMachine {
         context::is_same(a, b, &self.primitives)
     }
 
-    fn page(&mut self, address: u64) -> Option<MappedPage<Frame, Slot>> {
+    fn flush_lines(&mut self) -> u64 {
+        let mut lines = 0;
+        self.space.take_accessed(|frame| lines += phys::with(frame, |page| cache::flush_page(page)));
+        cache::fence();
+        lines
+    }
+
+    fn flush_caches(&mut self) {
+        cache::flush_all();
+    }
+}
+
+/// All runs see one view, and [`Space::switch`] flushes the translation that it makes stale.
+impl Memory for KernelMachine {
+    type Frame = Frame;
+    type Slot = Slot;
+
+    #[inline]
+    fn number(frame: Frame) -> usize {
+        (frame.address() / PAGE_LEN) as usize
+    }
+
+    fn page(&mut self, address: u64) -> Option<Page<Frame, Slot>> {
         let address = address & !(PAGE_LEN - 1);
-        let (mapping, entry) = self.space.find(address)?;
+        let (mapping, slot) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        Some(MappedPage { address, frame: mapping.frame, entry, writable, open: mapping.open })
+        // What a switch of processes may leave stale is given up there.
+        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared: false })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -221,30 +259,21 @@ impl Machine for KernelMachine {
         phys::with(frame, |page| page[usize::from(offset)] ^= mask);
     }
 
-    fn map(&mut self, page: MappedPage<Frame, Slot>, frame: Frame, writable: bool) {
-        self.space.switch(page.address, page.entry, page.frame, frame, writable);
+    #[inline(always)]
+    fn map(&mut self, _view: View, page: Page<Frame, Slot>, frame: Frame, access: Access) {
+        self.space.switch(page.address, page.slot, page.frame, frame, access);
     }
 
-    fn is_written(&mut self, page: MappedPage<Frame, Slot>) -> bool {
-        self.space.is_written(page.entry, page.frame)
+    #[inline(always)]
+    fn is_written(&mut self, _view: View, page: Page<Frame, Slot>) -> bool {
+        self.space.is_written(page.slot, page.frame)
     }
 
     fn disturbed(&mut self) -> bool {
         self.space.disturbed()
     }
 
-    fn kept(&mut self, page: MappedPage<Frame, Slot>) -> Kept {
-        self.space.kept(page.entry, page.frame)
-    }
-
-    fn flush_lines(&mut self) -> u64 {
-        let mut lines = 0;
-        self.space.take_accessed(|frame| lines += phys::with(frame, |page| cache::flush_page(page)));
-        cache::fence();
-        lines
-    }
-
-    fn flush_caches(&mut self) {
-        cache::flush_all();
+    fn change(&mut self, page: Page<Frame, Slot>) -> Change {
+        self.space.change(page.slot, page.frame)
     }
 }

@@ -7,7 +7,7 @@
 //! what both runs left behind, and commits the result or starts the PE again.
 //!
 //! The crate is pure: it has no `unsafe`, allocates nothing and reaches hardware
-//! only through the [`Machine`] trait. The kernel and the host tests drive the
+//! only through the [`Machine`] traits. The kernel and the host tests drive the
 //! same code.
 //!
 //! # What is undone
@@ -30,49 +30,63 @@
 //!
 //! # Where to find what
 //!
-//! - [`user`]: the registers of a process and their normal form
+//! - [`machine`]: the hardware, as the kernel or a model provides it
+//! - [`registers`]: what is asked of a register set; [`user`]: that of user mode, with its normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
 //! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - [`machine`]: the hardware, as the kernel or a model provides it
-//! - [`drive`]: the loop that carries out what the state machine asks for
+//! - [`executor`]: what a processor needs to carry out what the state machine asks for
+//! - [`thread`]: what is kept of a thread
+//! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
+//! - [`diagnose`]: the instruction behind a persistent divergence
 //! - [`digest`]: what a PE left behind, in two numbers
-//! - [`events`]: what the machine was made to do, counted
+//! - [`events`], [`phases`]: what the machine was made to do, and where time goes
 //! - [`inject`]: bit flips, on purpose
-//! - [`inside`]: what the engine keeps, opened to tests
+//! - [`observer`]: what the engine keeps, opened to tests
 //! - [`mutation`]: parts left out, for tests that show they are needed
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 pub mod compare;
+pub mod diagnose;
 pub mod digest;
-pub mod drive;
 pub mod events;
+pub mod executor;
+mod flip;
 pub mod inject;
-pub mod inside;
 pub mod life;
 pub mod machine;
 pub mod mutation;
+pub mod observer;
 pub mod phases;
+pub mod placement;
 pub mod policy;
-mod registers;
+pub mod pool;
+pub mod registers;
+mod run;
 pub mod stop;
+pub mod thread;
+pub mod tracker;
 pub mod user;
-
-mod written;
+mod verify;
 
 pub use compare::{Difference, Field};
 pub use digest::Digest;
-pub use drive::{Engine, Outcome};
 pub use events::Work;
+pub use executor::{Account, Executor, ExecutorOf, Outcome, Replay, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
-pub use inside::{Inside, Stored};
 pub use life::Run;
-pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
+pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
 pub use mutation::Mutation;
+pub use observer::{Inside, Observer, Stored, Tracked};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
-pub use registers::STATES;
-pub use stop::{Begun, Cause, Delimiter, Span, Stop};
+pub use pool::{Entry, Pool};
+pub use registers::RegisterSet;
+pub use stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
+pub use thread::Thread;
+pub use tracker::Tracker;
 pub use user::UserRegisters;

@@ -25,7 +25,7 @@ pub struct Alias {
     pub page: u64,
     /// Where its table entry lies.
     pub slot: Slot,
-    /// Whether the tracker has mapped the frame's pages writable; all have the same here.
+    /// Whether the tracker keeps copies of the frame; all its pages have the same here.
     is_watched: bool,
     /// Of the frame's first page: whether the kernel has written the frame since.
     is_stale: bool,

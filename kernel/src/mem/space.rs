@@ -6,9 +6,9 @@
 //! is the tracker's: set only while a run may write the page's frame. So tracking
 //! never widens what a page allows. User pages are never global and never large.
 //!
-//! A page that the tracker maps writable is *watched*: another software bit says
+//! A page that the tracker keeps copies of is *watched*: another software bit says
 //! so. Whatever the kernel does to a page takes that bit away or sets a third one
-//! ([`Kept`]), so that the engine's copies never stand for what is no longer there.
+//! ([`Change`]), so that the engine's copies never stand for what is no longer there.
 //!
 //! A frame may be mapped more than once, in two ways. *Shared* pages show each
 //! other's writes: all those of one frame in a space are listed, the tracker
@@ -19,7 +19,7 @@
 //! this one's shared pages must not be watched any more.
 
 use pages::PAGE_LEN as PAGE_BYTES;
-use pe_replay::Kept;
+use pe_replay::{Access as Tracking, Change};
 use x86_64::PhysAddr;
 use x86_64::instructions::tlb;
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -41,7 +41,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 
 /// The page is truly writable.
 const TRULY_WRITABLE: Flags = Flags::BIT_9;
-/// The tracker has mapped the page writable, and nothing has changed that since.
+/// The tracker has mapped the page and keeps copies of it, and nothing has changed that since.
 const WATCHED: Flags = Flags::BIT_10;
 /// The kernel has written the page since the tracker mapped it.
 const STALE: Flags = Flags::BIT_11;
@@ -85,6 +85,11 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// A slot that nothing is ever sought in.
+    pub fn nowhere(table: Frame) -> Self {
+        Self { table, index: 0 }
+    }
+
     /// The entry.
     pub(super) fn entry(self) -> &'static mut PageTableEntry {
         // SAFETY: slots are made by `Space::slot` only, for tables of the space, which
@@ -171,14 +176,17 @@ fn take_accessed_below(table: Frame, level: u32, each: &mut impl FnMut(Frame)) {
 }
 
 /// Switches one page; returns its flags.
-#[inline]
-fn switch_one(page: u64, slot: Slot, frame: Frame, writable: bool) -> Flags {
+#[inline(always)]
+fn switch_one(page: u64, slot: Slot, frame: Frame, access: Tracking) -> Flags {
     let entry = slot.entry();
     let mut flags = entry.flags();
     assert!(flags.contains(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
     flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
-    if writable && flags.contains(TRULY_WRITABLE) {
-        flags.insert(Flags::WRITABLE | WATCHED);
+    if access != Tracking::Released {
+        flags.insert(WATCHED);
+    }
+    if access == Tracking::Open && flags.contains(TRULY_WRITABLE) {
+        flags.insert(Flags::WRITABLE);
     }
     entry.set_addr(PhysAddr::new_truncate(frame.address()), flags);
     flush_translation(page);
@@ -447,22 +455,22 @@ impl Space {
     }
 
     /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
-    /// is `home`, to `frame`, writable for the processor or not, and not written so
+    /// is `home`, to `frame`, for that access and not written so
     /// far; with it all other pages of that home. What a page truly allows stays, and
     /// bounds it.
-    #[inline]
-    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, writable: bool) {
-        if switch_one(page, slot, frame, writable).contains(SHARED) {
-            self.switch_aliases(home, frame, writable);
+    #[inline(always)]
+    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Tracking) {
+        if switch_one(page, slot, frame, access).contains(SHARED) {
+            self.switch_aliases(home, frame, access);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
-        for alias in self.aliases.watch(home, writable) {
+    fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Tracking) {
+        for alias in self.aliases.watch(home, access != Tracking::Released) {
             tally::PAGES_INVALIDATED.add(1);
-            switch_one(alias.page, alias.slot, frame, writable);
+            switch_one(alias.page, alias.slot, frame, access);
         }
     }
 
@@ -490,17 +498,17 @@ impl Space {
 
     /// What was done to a watched page, or another one with its home, since it was
     /// switched or this was asked last.
-    pub fn kept(&mut self, slot: Slot, home: Frame) -> Kept {
+    pub fn change(&mut self, slot: Slot, home: Frame) -> Change {
         let entry = slot.entry();
         let flags = entry.flags();
         if !flags.contains(WATCHED) {
-            return Kept::Lost;
+            return Change::Mapping;
         }
         let shared = flags.contains(SHARED);
         let is_written = shared && self.aliases.take_stale(home);
         let stale = is_written || flags.contains(STALE) || shared && self.aliases.any(home, STALE);
         if !stale {
-            return Kept::Intact;
+            return Change::None;
         }
         entry.set_flags(flags - STALE);
         if shared {
@@ -508,7 +516,7 @@ impl Space {
                 alias.slot.entry().set_flags(alias.slot.entry().flags() - STALE);
             }
         }
-        Kept::Stale
+        Change::Content
     }
 
     /// Calls `work` for each piece of user memory in a range: slot, frame, offset,

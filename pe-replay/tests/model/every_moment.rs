@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 use proptest::test_runner::TestRunner;
 
-use pe_replay::drive::Committed;
+use pe_replay::End;
 use pe_replay::{Delimiter, Outcome, Stored};
 
 use crate::every_fault::scene::{Scene, scenes};
@@ -68,7 +68,7 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
                 _ => panic!("{aim:?}: {outcome:?} without a fault"),
             };
         };
-        let Committed { delimiter, .. } = committed;
+        let End { delimiter, .. } = committed;
         if let Some(difference) = session.lost(committed) {
             let moments = &session.machine.moments;
             let struck = moments.struck;

@@ -5,6 +5,7 @@
 //! `PROPTEST_RNG_SEED` other ones.
 
 mod cpu;
+mod engine;
 mod generate;
 mod machine;
 mod reference;

@@ -42,11 +42,10 @@ const TURN_3: Phase = Phase::Turning(Run::Third);
 ///   and a step is one instruction;
 /// - the turn to run 3 finds no damage: what its copies are made of is judged with
 ///   its result.
-const STEPS: [Step; 25] = [
+const STEPS: [Step; 24] = [
     (Phase::Preparing, "done", FIRST),
     (FIRST, "ended", TURN_2),
     (FIRST, "ended", Phase::RollingBack),
-    (FIRST, "ended", Phase::Over),
     (TURN_2, "done", SECOND),
     (TURN_2, "damaged", Phase::Over),
     (SECOND, "overshot", TURN_2),
