@@ -219,7 +219,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
         injections: &[Injection],
         observer: &mut O,
     ) -> Outcome {
-        self.open(injections);
+        self.open();
         thread.prepare_alone();
         let mut course = Course { machine, executor: self, thread, tracker: &mut (), injections, observer };
         let end = course.run_once(limit.min(policy.limit));
@@ -249,7 +249,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
         injections: &[Injection],
         observer: &mut O,
     ) -> Outcome {
-        self.open(injections);
+        self.open();
         let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
         let outcome = course.live(limit);
         let Course { machine, executor, .. } = course;
@@ -258,8 +258,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
     }
 
     #[inline(always)]
-    fn open(&mut self, injections: &[Injection]) {
-        assert!(injections.len() <= crate::inject::MAX_INJECTIONS);
+    fn open(&mut self) {
         (self.account, self.entered, self.applied) = (Account::default(), None, 0);
     }
 

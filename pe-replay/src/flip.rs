@@ -2,7 +2,7 @@
 //! Applies the flips that were asked for: each is a stop on a run's way.
 
 use crate::executor::{Course, pages};
-use crate::inject::{Injection, Saved, Target};
+use crate::inject::{Injection, MAX_INJECTIONS, Saved, Target};
 use crate::life::Run;
 use crate::machine::Machine;
 use crate::observer::Observer;
@@ -22,6 +22,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// Whether a flip of this run is to come.
     #[cold]
     pub(crate) fn is_hit(&self, run: Run) -> bool {
+        assert!(self.injections.len() <= MAX_INJECTIONS, "more injections than one PE can have");
         self.pending(run).next().is_some()
     }
 

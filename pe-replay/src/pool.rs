@@ -26,6 +26,8 @@ pub struct Entry<F, S> {
     pub idle: u8,
     /// Whether it is resting.
     pub resting: bool,
+    /// Whether the process may write the page and nobody else writes its home.
+    pub(crate) plain: bool,
     /// The tracker whose page it is.
     owner: u32,
     next: u16,
@@ -34,8 +36,8 @@ pub struct Entry<F, S> {
     chain: u16,
     /// The first entry whose home belongs in this place of the index.
     head: u16,
-    /// The threads, by their number modulo 64, that are expected to write it.
-    pub predicted: u64,
+    /// The threads, by their number modulo 32, that are expected to write it.
+    pub predicted: u32,
     /// The generation of the home that the copies are of.
     pub generation: u64,
     /// The hash of PM0.
@@ -54,6 +56,7 @@ impl<F: Copy, S: Copy> Entry<F, S> {
             written: false,
             idle: 0,
             resting: false,
+            plain: true,
             owner: 0,
             next: NONE,
             before: NONE,
@@ -148,8 +151,9 @@ impl List {
 macro_rules! each {
     ($list:expr, $pool:expr, $entry:ident => $work:expr) => {{
         let mut at = $list.first;
+        let entries = &mut $pool.entries[..];
         for _ in 0..$list.len {
-            let $entry = &mut $pool.entries[usize::from(at)];
+            let $entry = &mut entries[usize::from(at)];
             at = $entry.next();
             $work
         }
@@ -170,9 +174,9 @@ pub struct Pool<F, S> {
     /// All of them.
     pub entries: Box<[Entry<F, S>]>,
     free: List,
-    /// The tracker that had a PE last, and its thread: should another one come, what it keeps
+    /// The tracker that had a PE last, and its thread, in one number: should another one come, what it keeps
     /// may be out of date.
-    pub(crate) running: Option<(u32, u8)>,
+    pub(crate) running: u64,
 }
 
 impl<F: Copy + Eq, S: Copy> Pool<F, S> {
@@ -182,7 +186,7 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     /// If their number is no power of two below 2^16.
     pub fn new(entries: Box<[Entry<F, S>]>) -> Self {
         assert!(entries.len().is_power_of_two() && entries.len() < usize::from(NONE));
-        let mut pool = Self { entries, free: List::EMPTY, running: None };
+        let mut pool = Self { entries, free: List::EMPTY, running: u64::MAX };
         for index in 0..pool.entries.len() {
             pool.free.push(&mut pool.entries, index as u16);
         }

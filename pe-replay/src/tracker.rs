@@ -24,7 +24,7 @@
 use core::marker::PhantomData;
 
 use crate::compare::{Difference, Field};
-use crate::events::Pages;
+use crate::events::{Counted, Pages};
 use crate::inject::Copy;
 use crate::life::Run;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
@@ -69,8 +69,20 @@ pub struct Tracker<P> {
 pub struct SetFull;
 
 /// The bit of a thread in [`Entry::predicted`].
-fn bit(thread: u8) -> u64 {
-    1 << (thread % 64)
+fn bit(thread: u8) -> u32 {
+    1 << (thread % 32)
+}
+
+/// Finds out whether the copy that a roll-back trusts is what it was, and a copy at all: no frame has two roles.
+#[cold]
+fn check<M: Machine, P: Placement>(entry: &EntryOf<M>, counted: &mut Counted<M>) -> Result<(), Difference> {
+    let frames = &entry.frames[..P::FRAMES];
+    let is_apart = |at: usize| frames[at] != entry.page.frame && !frames[..at].contains(&frames[at]);
+    if !(0..P::FRAMES).all(is_apart) {
+        let address = entry.page.address;
+        return Err(Difference { field: Field::Memory, first: 0, second: 0, address });
+    }
+    P::check(entry, counted)
 }
 
 /// Gives pages back that have left their list; `mapped` says that they are still there.
@@ -114,9 +126,14 @@ impl<P: Placement> Tracker<P> {
         if pages.counted.machine.disturbed() {
             self.refresh(pages);
         }
-        if pages.pool.running != Some((self.owner, thread)) {
+        if pages.pool.running != self.running(thread) {
             self.resume(pages, thread);
         }
+    }
+
+    #[inline(always)]
+    fn running(&self, thread: u8) -> u64 {
+        u64::from(self.owner) << 8 | u64::from(thread)
     }
 
     /// Catches up with what happened to watched pages between two PEs.
@@ -141,7 +158,7 @@ impl<P: Placement> Tracker<P> {
     #[cold]
     #[inline(never)]
     fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
-        pages.pool.running = Some((self.owner, thread));
+        pages.pool.running = self.running(thread);
         for list in [self.open, self.resting] {
             each!(list, pages.pool, entry => {
                 let now = pages.counted.machine.generation(entry.page.frame);
@@ -205,7 +222,7 @@ impl<P: Placement> Tracker<P> {
         }
         let index = self.join(pages, known, page)?;
         let entry = &mut pages.pool.entries[usize::from(index)];
-        entry.page = page;
+        (entry.page, entry.plain) = (page, page.writable && !page.shared);
         P::open(entry, &mut pages.counted, run);
         Ok(())
     }
@@ -239,6 +256,7 @@ impl<P: Placement> Tracker<P> {
             P::save(entry, &mut pages.counted);
         }
         (entry.written, entry.resting, entry.idle) = (true, false, 0);
+        entry.plain = page.writable && !page.shared;
         Ok(index)
     }
 
@@ -269,10 +287,9 @@ impl<P: Placement> Tracker<P> {
     fn give_up_unwritten<M: Machine>(&mut self, pages: &mut Pages<M>) {
         let resting = core::mem::replace(&mut self.resting, List::EMPTY);
         release::<M, P>(pages, resting, true);
-        let (mut found, unwritten) =
-            (0, |counted: &mut crate::events::Counted<M>, entry: &mut EntryOf<M>| {
-                !entry.written && !P::is_written(entry, counted.machine)
-            });
+        let (mut found, unwritten) = (0, |counted: &mut Counted<M>, entry: &mut EntryOf<M>| {
+            !entry.written && !P::is_written(entry, counted.machine)
+        });
         let gone = self.open.split(pages, |counted, entry| {
             let goes = unwritten(counted, entry);
             found += u16::from(!goes && !core::mem::replace(&mut entry.written, true));
@@ -318,7 +335,7 @@ impl<P: Placement> Tracker<P> {
             P::turn(entry, &mut pages.counted, run, again, self.witnessed)?;
         });
         self.found = self.found.wrapping_add(found);
-        self.turned = self.turned.max(Some(run));
+        self.turned = if P::AT_ONCE { self.turned.max(Some(run)) } else { Some(run) };
         Ok(())
     }
 
@@ -457,7 +474,7 @@ impl<P: Placement> Tracker<P> {
         let mut damage = None;
         each!(self.open, pages.pool, entry => {
             if entry.written && damage.is_none() {
-                damage = P::check(entry, &mut pages.counted).err();
+                damage = check::<M, P>(entry, &mut pages.counted).err();
             }
         });
         damage
@@ -489,15 +506,15 @@ impl<P: Placement> Tracker<P> {
                 entry.written = false;
                 entry.idle = 0;
                 P::commit(entry, &mut pages.counted, outvoted, self.turned);
-                if entry.page.shared {
+                if !entry.plain {
+                    spent |= !entry.page.writable;
                     pages.counted.machine.publish(entry.page.frame);
                     entry.generation = pages.counted.machine.generation(entry.page.frame);
                 }
             } else {
                 entry.idle += 1;
-                spent |= entry.idle >= MAX_IDLE;
+                spent |= entry.idle >= MAX_IDLE || !entry.page.writable;
             }
-            spent |= !entry.page.writable;
             P::close(entry, &mut pages.counted);
         });
         assert!(self.compared == Some(written), "{written} pages were written, {:?} compared", self.compared);
@@ -519,7 +536,7 @@ impl<P: Placement> Tracker<P> {
         let mut result = seen.filter(|_| self.unwitnessed).map_or(Ok(()), Err);
         each!(self.open, pages.pool, entry => {
             P::roll_back(entry, &mut pages.counted);
-            result = result.and(P::check(entry, &mut pages.counted));
+            result = result.and(check::<M, P>(entry, &mut pages.counted));
             entry.written = false;
             P::close(entry, &mut pages.counted);
         });

@@ -103,14 +103,14 @@ impl Placement for Bytes {
         outvoted: Option<Run>,
         _last: Option<Run>,
     ) {
-        let (home, [_, second, spare]) = (entry.page.frame, entry.frames);
+        let (home, [checkpoint, second, spare]) = (entry.page.frame, entry.frames);
         match outvoted {
             None => {}
             Some(Run::First) => counted.copy(second, home),
             Some(Run::Second) => counted.copy(home, second),
             Some(Run::Third) => counted.copy(home, spare),
         }
-        entry.frames.swap(CHECKPOINT, SPARE);
+        entry.frames = [spare, second, checkpoint];
     }
 
     fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {

@@ -79,7 +79,8 @@ impl Placement for Private {
         let [first, second, third] = entry.frames;
         let agreed = if outvoted == Some(Run::First) { second } else { first };
         counted.copy(agreed, entry.page.frame);
-        let mut catch_up = |frame| counted.copy(agreed, frame);
+        // From the home, so that a frame that is hit meanwhile differs from the others.
+        let mut catch_up = |frame| counted.copy(entry.page.frame, frame);
         match outvoted {
             Some(Run::First) => catch_up(first),
             Some(Run::Second) => catch_up(second),

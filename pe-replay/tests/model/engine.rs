@@ -38,7 +38,7 @@ impl Observer<Model> for Eyes {
     }
 
     fn visit(&mut self, machine: &mut Model, inside: Inside<'_, Model>) {
-        machine.show(inside);
+        machine.visit(inside);
     }
 }
 

@@ -55,7 +55,7 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
     let mut unused = false;
     let course = loop {
         let (outcome, _) = session.execute_alone();
-        let window = || Window::of(&session.machine.moments, scene.policy.comparison);
+        let window = || Window::of(&session.machine.moments, scene.policy.comparison, scene.private);
         let Outcome::Committed(committed) = outcome else {
             break match outcome {
                 // Pages that count as written without being so leave no room for others.
@@ -72,7 +72,7 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
         if let Some(difference) = session.lost(committed) {
             let moments = &session.machine.moments;
             let struck = moments.struck;
-            let Some(window) = Window::of(moments, scene.policy.comparison) else {
+            let Some(window) = Window::of(moments, scene.policy.comparison, scene.private) else {
                 panic!("{aim:?}, {struck:?}: {difference} was committed in silence");
             };
             let untouched = matches!(delimiter, Delimiter::Limit | Delimiter::DirtyLimit { .. });

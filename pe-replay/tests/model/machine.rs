@@ -12,11 +12,12 @@ use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
-    Access, Cause, Change, Comparison, Exit, FirstExit, Memory, Mode, Order, Page as Mapped, Policy,
+    Access, Cause, Change, Comparison, Exit, FirstExit, Inside, Memory, Mode, Order, Page as Mapped, Policy,
     Processor, Run, Span, View,
 };
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
+use crate::damage::Damage;
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
 
 mod check;
@@ -125,6 +126,9 @@ pub struct Model {
     pub steps_of_life: BTreeMap<Step, u64>,
     /// Faults between two calls.
     pub moments: Moments,
+    /// Damage to what the engine keeps beside registers and copies.
+    pub damage: Option<Damage>,
+    visits: u64,
 }
 
 /// 1, 2, 3 ...
@@ -191,6 +195,8 @@ impl Model {
             quiet: false,
             steps_of_life: BTreeMap::new(),
             moments: Moments::default(),
+            damage: None,
+            visits: 0,
         }
     }
 
@@ -210,6 +216,16 @@ impl Model {
             self.disturbed |= entry.watched;
             *entry = Entry::new(home, entry.writable, entry.writable && !self.tracking);
         }
+    }
+
+    /// Shown what the engine keeps.
+    pub fn visit(&mut self, mut inside: Inside<'_, Self>) {
+        let visit = self.visits;
+        self.visits += 1;
+        if self.damage.is_some_and(|damage| visit >= damage.visit && damage.strike(&mut inside)) {
+            self.damage = None;
+        }
+        self.show(inside);
     }
 
     fn begin_attempt(&mut self) {

@@ -13,6 +13,7 @@ mod session;
 mod space;
 
 mod counter;
+mod damage;
 mod digests;
 mod every_fault;
 mod every_moment;

@@ -10,6 +10,7 @@ use pe_replay::{Account, End};
 use pe_replay::{Delimiter, Injection, Mode, Outcome, Policy, RegisterSet, Target, UserRegisters};
 
 use crate::cpu::Op;
+use crate::damage::Damage;
 use crate::engine::Engine;
 use crate::machine::Model;
 use crate::machine::moments::{Provoked, Upset};
@@ -101,6 +102,12 @@ impl Session {
     pub fn expect(&mut self, upset: Option<Upset>, provoked: Option<Provoked>) {
         self.whole &= upset.is_none();
         (self.machine.moments.upset, self.machine.moments.provoked) = (upset, provoked);
+    }
+
+    /// What the engine keeps is to be damaged.
+    pub fn damage(&mut self, damage: Damage) {
+        self.whole = false;
+        self.machine.damage = Some(damage);
     }
 
     /// The committed registers.

@@ -42,7 +42,13 @@ const TURN_3: Phase = Phase::Turning(Run::Third);
 ///   and a step is one instruction;
 /// - the turn to run 3 finds no damage: what its copies are made of is judged with
 ///   its result.
-const STEPS: [Step; 24] = [
+const STEPS: [Step; 30] = [
+    (Phase::Preparing, "done", Phase::RunningAll),
+    (Phase::RunningAll, "all ended", TURN_2),
+    (Phase::RunningAll, "all ended", TURN_3),
+    (Phase::RunningAll, "all ended", VERIFY_2),
+    (Phase::RunningAll, "all ended", VERIFY_3),
+    (Phase::RunningAll, "all ended", Phase::RollingBack),
     (Phase::Preparing, "done", FIRST),
     (FIRST, "ended", TURN_2),
     (FIRST, "ended", Phase::RollingBack),
@@ -137,7 +143,8 @@ impl Tally {
         let policy = scene.policy;
         let late = if scene.skid > 0 { "late" } else { "exact" };
         let (mode, recovery) = (policy.mode.name(), policy.recovery.name());
-        let name = format!("{mode} {recovery} {} {late}", policy.comparison.name());
+        let placed = if scene.private { "private" } else { policy.comparison.name() };
+        let name = format!("{mode} {recovery} {placed} {late}");
         self.policies.entry(name).or_default().add(applied, course);
         self.add_steps(session);
     }

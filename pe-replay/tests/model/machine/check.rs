@@ -36,7 +36,8 @@ impl Model {
         let mut own = BTreeSet::new();
         for (address, entry) in &self.entries {
             for view in &entry.views {
-                if self.private && view.open {
+                // An alias that may only be read shows what is written through the others.
+                if self.private && view.frame != entry.home {
                     own.insert(view.frame);
                 } else {
                     assert_eq!(view.frame, entry.home, "{address:#x} is not mapped to its home");
