@@ -28,6 +28,7 @@ use anyhow::{Result, bail, ensure};
 use pe_replay::Injection;
 use serde_json::{Value, json};
 use wire::clock::Clock;
+use wire::counter::CounterChoice;
 
 use crate::host::destination::Files;
 use crate::host::packages;
@@ -55,11 +56,11 @@ const JSON: &str = "--json";
 const BARS: &str = "bars";
 /// The rows that stand beside the original's figures.
 const ORIGINAL: &str = "original";
-/// Likewise.
+/// The sweep of the instruction limit.
 const SWEEP: &str = "sweep";
-/// Likewise.
+/// Counters whose interrupts are late.
 const COUNTERS: &str = "counters";
-/// Likewise.
+/// Single calls on what doubles.
 const SCALING: &str = "scaling";
 
 /// What a boot costs; only if it is named, since it measures CPU time.
@@ -192,9 +193,11 @@ pub fn run(options: &Options) -> Result<u8> {
     let files = Files::default().read("--model", &options.model).written(INTO, options.into.as_ref())?;
     let files = files.written(PLOT, options.plot.as_ref())?.written(JSON, options.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(CounterChoice::VirtualTime)?;
+    let for_tests =
+        if plan.counters { Guest::build_kernel(CounterChoice::IntelEmulated)? } else { kernel.clone() };
     let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
-    let runner = Runner::new(kernel, &model, options.inject, options.timeout, options.clock);
+    let runner = Runner::new([kernel, for_tests], &model, options.inject, options.timeout, options.clock);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
     let mut tables = tables(&plan, &results, &model);

@@ -60,10 +60,15 @@ fn one_line(message: &str) -> String {
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
+/// All commands and their options, as clap knows them.
+#[cfg(test)]
+pub fn described() -> clap::Command {
+    use clap::CommandFactory;
+    Line::command()
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::run as command;
 
@@ -80,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Line::command().debug_assert();
+        described().debug_assert();
     }
 
     #[test]

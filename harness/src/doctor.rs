@@ -8,7 +8,7 @@ use wire::counter::{CounterChoice, CounterFaults};
 use wire::end::{CounterReport, End, Refusal};
 
 use crate::emulator::ending::Ending;
-use crate::emulator::{self, Machine, Silent};
+use crate::emulator::{self, Emulator, Silent};
 use crate::host::STATUS_FAILURE;
 use crate::host::packages::{self, Package};
 use crate::outcome::told;
@@ -29,7 +29,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug)]
 pub struct Boot {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// What keeps the instruction limit.
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
@@ -74,10 +74,10 @@ fn line(package: &Package) -> String {
 /// Boots, and prints how the counter proved itself.
 fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
     packages::ensure_present(match machine {
-        Machine::Qemu => &[packages::QEMU],
-        Machine::Bochs => &[packages::BOCHS],
+        Emulator::Qemu => &[packages::QEMU],
+        Emulator::Bochs => &[packages::BOCHS],
     })?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(counter)?;
     let request = Request { machine, counter, counter_faults, ..Request::job(Job::Calibrate) };
     let finished = emulator::boot(&request.boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
@@ -98,7 +98,7 @@ fn boot(Boot { machine, counter, counter_faults }: Boot) -> Result<u8> {
 
 /// Boots, and says in words what the kernel's calibration saw.
 fn calibrate() -> Result<u8> {
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(CounterChoice::default())?;
     let finished = emulator::boot(&Request::job(Job::Calibrate).boot(kernel)?, &mut Silent)?;
     let Ending::Normal(record) = finished.ending else {
         println!("The calibration did not end as it should: {}.", finished.ending);

@@ -4,11 +4,11 @@
 pub mod bochs;
 pub mod channel;
 pub mod ending;
+pub mod loaded;
 pub mod qemu;
 mod ram;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,21 +27,14 @@ pub const MIN_MEMORY_MIB: u32 = 16;
 pub const MAX_MEMORY_MIB: u32 = 2048;
 
 /// The emulators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Machine {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+pub enum Emulator {
     /// QEMU's TCG; the host reads the channel from the file behind the guest's memory.
+    #[strum(to_string = "QEMU")]
     Qemu,
     /// Bochs; the channel comes by debugcon at the end.
+    #[strum(to_string = "Bochs")]
     Bochs,
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Qemu => "QEMU",
-            Self::Bochs => "Bochs",
-        })
-    }
 }
 
 /// The guest's memory: `memory_mib` for kernel and program, the channel above it.
@@ -70,7 +63,7 @@ impl Layout {
     }
 }
 
-impl Machine {
+impl Emulator {
     /// The size of the larger machine's channel, in bytes.
     pub const LARGEST_CHANNEL: u64 = 256 << 20;
 
@@ -116,7 +109,7 @@ pub enum Processor {
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// The processor.
     pub processor: Processor,
     /// The kernel's ELF file.
@@ -189,8 +182,8 @@ pub struct Finished {
 pub fn boot(boot: &Boot, observer: &mut dyn Observer) -> Result<Finished> {
     let directory = run_directory()?;
     match boot.machine {
-        Machine::Qemu => qemu::boot(boot, directory.path(), observer),
-        Machine::Bochs => bochs::boot(boot, directory.path(), observer),
+        Emulator::Qemu => qemu::boot(boot, directory.path(), observer),
+        Emulator::Bochs => bochs::boot(boot, directory.path(), observer),
     }
 }
 
@@ -199,8 +192,8 @@ pub fn prepare(boot: &Boot) -> Result<(PathBuf, Vec<OsString>)> {
     let directory = tempfile::Builder::new().prefix("reprise-dry-run-").tempdir_in(std::env::temp_dir());
     let directory = directory.context("cannot make a directory for the emulator's files")?.keep();
     let command = match boot.machine {
-        Machine::Qemu => qemu::prepare(boot, &directory)?,
-        Machine::Bochs => bochs::prepare(boot, &directory)?,
+        Emulator::Qemu => qemu::prepare(boot, &directory)?,
+        Emulator::Bochs => bochs::prepare(boot, &directory)?,
     };
     Ok((directory, process::words(&command)))
 }
@@ -230,11 +223,11 @@ mod tests {
 
     #[test]
     fn the_channel_lies_above_the_memory_and_below_three_gibibytes() {
-        for machine in [Machine::Qemu, Machine::Bochs] {
+        for machine in [Emulator::Qemu, Emulator::Bochs] {
             let layout = machine.layout(MAX_MEMORY_MIB);
             assert_eq!(layout.channel_base(), 2048 << 20);
             assert!(layout.channel_base() + layout.channel_size() <= 3 << 30);
         }
-        assert_eq!(Machine::Qemu.layout(256).total_mib(), 512);
+        assert_eq!(Emulator::Qemu.layout(256).total_mib(), 512);
     }
 }

@@ -10,7 +10,7 @@ mod alone;
 mod bound;
 mod campaign;
 mod draw;
-mod judge;
+mod effect;
 mod lab;
 mod random;
 mod subject;
@@ -26,6 +26,8 @@ use wire::clock::Clock;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
+use wire::counter::CounterChoice;
+
 use crate::host::destination::Files;
 use crate::host::{console, packages};
 use crate::workload::artifacts::Guest;
@@ -58,7 +60,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
-    let lab = Lab::new(Guest::KERNEL.build(Guest::KERNEL.package)?).with_clock(options.clock);
+    let lab = Lab::new(Guest::build_kernel(CounterChoice::default())?).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let Options { count, seed, .. } = *options;
     let campaign = Campaign { count, seed, policies: options.policies.clone(), scope: Scope::All, jobs };

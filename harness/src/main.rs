@@ -15,8 +15,11 @@ mod host;
 mod bench;
 mod build;
 mod cli;
+mod demo;
 mod doctor;
 mod emulator;
+#[cfg(test)]
+mod house;
 mod inject;
 mod native;
 mod outcome;
@@ -84,6 +87,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Profile(options) => profile::run(options),
         Command::Report(options) => report::run(options),
         Command::Bench(options) => bench::run(options),
+        Command::Demo => demo::run(),
         Command::Doctor(options) => doctor::run(options),
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),

@@ -20,7 +20,7 @@ use wire::end::EndRecord;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::qemu;
-use crate::emulator::{self, Machine, Silent};
+use crate::emulator::{self, Emulator, Silent};
 use crate::host::children;
 use crate::host::packages;
 use crate::outcome::told;
@@ -63,10 +63,10 @@ pub fn run(options: &Options) -> Result<u8> {
         ensure!(!given, "profile takes no {name}: it prints where the instructions go, and nothing else");
     }
     let (request, files) = run::request(options)?;
-    ensure!(request.machine == Machine::Qemu, "profile counts with a plugin of QEMU; Bochs has none");
+    ensure!(request.machine == Emulator::Qemu, "profile counts with a plugin of QEMU; Bochs has none");
     packages::ensure_present(&[packages::COMPILER])?;
     let files = files.written(JSON, options.json.as_ref())?.cleared()?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(request.counter)?;
     let profile = Profile::measure(&request, &kernel)?;
     files.write_json(JSON, || Ok(profile.value()))?;
     print!("{}", profile.text(*functions));

@@ -10,7 +10,7 @@ use wire::channel::Progress;
 use wire::injection::Text;
 
 use crate::emulator::ending::Ending;
-use crate::emulator::{self, Boot, Machine, Observer};
+use crate::emulator::{self, Boot, Emulator, Observer};
 use crate::host::destination::Files;
 use crate::host::input::Deadline;
 use crate::host::process;
@@ -46,7 +46,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<u8> {
     let (request, files) = request(options)?;
     let files = files.written(JSON, options.json.as_ref())?.written(TRACE, options.trace.as_ref())?;
-    let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
+    let kernel = Guest::build_kernel(request.counter)?;
     let boot = request.boot(kernel)?;
     if options.dry_run {
         return dry_run(&boot);
@@ -106,8 +106,8 @@ pub fn request(options: &Options) -> Result<(Request, Files)> {
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {
-        Machine::Qemu => &[packages::QEMU],
-        Machine::Bochs => &[packages::BOCHS],
+        Emulator::Qemu => &[packages::QEMU],
+        Emulator::Bochs => &[packages::BOCHS],
     })?;
     Ok((request, files))
 }

@@ -11,6 +11,7 @@ mod bochs;
 pub mod ci;
 mod clock;
 mod counters;
+mod demo;
 pub mod documents;
 mod ends;
 mod hostile;
@@ -39,6 +40,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use wire::counter::CounterChoice;
 
 use crate::emulator::{self, Silent};
 use crate::host::packages;
@@ -79,6 +81,7 @@ const TESTS: &[&[Test]] = &[
     rep::TESTS,
     nature::TESTS,
     documents::TESTS,
+    demo::TESTS,
     bench::TESTS,
     witness::TESTS,
     injection::TESTS,
@@ -86,7 +89,7 @@ const TESTS: &[&[Test]] = &[
 
 /// When a command that a test runs is given up.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Those of `test --quick`: a name, or what names begin with.
+/// The tests of `test --quick`: a name, or what names begin with.
 const QUICK: &[&str] = &[
     "hostile::on_qemu",
     "selftests::on_qemu",
@@ -126,7 +129,7 @@ impl Tally {
 /// What a test works with.
 pub struct Context {
     kernel: PathBuf,
-    mutants: PathBuf,
+    for_tests: PathBuf,
     /// This program, as it was called when the tests were started.
     reprise: PathBuf,
     programs: Mutex<HashMap<String, PathBuf>>,
@@ -143,11 +146,11 @@ impl Context {
     /// Installs and builds what the tests need.
     pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
         packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
-        let kernel = Guest::KERNEL.build(Guest::KERNEL.package)?;
-        let mutants = Guest::MUTANTS.build(artifacts::MUTANTS)?;
+        let kernel = Guest::build_kernel(CounterChoice::VirtualTime)?;
+        let for_tests = Guest::build_kernel(CounterChoice::IntelEmulated)?;
         Ok(Self {
             kernel,
-            mutants,
+            for_tests,
             reprise,
             programs: Mutex::default(),
             undisturbed: AtomicU64::new(0),
@@ -172,14 +175,15 @@ impl Context {
         self.undisturbed.load(Ordering::Relaxed)
     }
 
-    /// Boots the kernel to the end.
+    /// Boots the kernel to the end: the one that has counters in software if one of these is asked for.
     pub fn boot(&self, request: &Request) -> Result<Outcome> {
-        self.boot_kernel(&self.kernel, request)
+        let kernel = if request.counter.is_emulated() { &self.for_tests } else { &self.kernel };
+        self.boot_kernel(kernel, request)
     }
 
-    /// Boots the kernel that may leave parts of the engine out.
-    pub fn boot_mutant(&self, request: &Request) -> Result<Outcome> {
-        self.boot_kernel(&self.mutants, request)
+    /// Boots the kernel that may leave parts of the engine out and that has counters in software.
+    pub fn boot_for_tests(&self, request: &Request) -> Result<Outcome> {
+        self.boot_kernel(&self.for_tests, request)
     }
 
     fn boot_kernel(&self, kernel: &Path, request: &Request) -> Result<Outcome> {

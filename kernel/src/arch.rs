@@ -23,12 +23,16 @@ pub mod decode;
 mod entry;
 #[path = "arch/x86_64/interrupt.rs"]
 mod interrupt;
+#[path = "arch/x86_64/line.rs"]
+pub mod line;
 #[path = "arch/x86_64/logger.rs"]
 mod logger;
 #[path = "arch/x86_64/machine.rs"]
 pub mod machine;
 #[path = "arch/x86_64/map.rs"]
 pub mod map;
+#[path = "arch/x86_64/port.rs"]
+pub mod port;
 #[path = "arch/x86_64/processor.rs"]
 pub mod processor;
 #[path = "arch/x86_64/segment.rs"]

@@ -7,9 +7,9 @@
 //! - `object`: what every personality is made of
 //! - `trap`: from "user code stopped" to what it asks for
 //! - `replay`: the machine as the engine (`pe-replay`) sees it, its counter included
-//! - `executive`: the loop over processing elements
+//! - `executive`, and `personality`, the trait below it: the loop over processing elements
 //! - `linux`: what programs see
-//! - `selftest`, `batch` and this file
+//! - `run`, `batch`, `selftest` and this file
 
 #![no_std]
 
@@ -20,11 +20,14 @@ mod batch;
 mod executive;
 mod linux;
 mod mem;
-mod object;
+/// Public, as it offers more than the one personality that there is asks for.
+pub mod object;
 mod panic;
+pub mod personality;
 mod replay;
+mod run;
 mod selftest;
-mod trap;
+pub mod trap;
 
 use pages::Primitives;
 use wire::config::{Config, Job, entry};
@@ -37,6 +40,7 @@ use mem::frame::{self, OutOfFrames};
 use mem::space::{PAGE_LEN, Space};
 use mem::{heap, layout, phys};
 use object::archive::Archive;
+use object::clock::Rate;
 use replay::Platform;
 use replay::counter::{self, CounterError};
 
@@ -47,29 +51,25 @@ const WATCHDOG_RUNS: u64 = 4;
 extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     let boot = BootInfo::read(magic, info);
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
-    // The archive is nobody's but ours; it is reserved below.
-    let archive = Archive::new(mem::phys::archive(region));
+    let archive = Archive::new(phys::claim(region));
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
         Some(Ok(config)) => config,
         Some(Err(error)) => panic!("the configuration is unusable: {error}"),
         None => panic!("the archive has no configuration"),
     };
     let channel = Region { start: config.channel_base, end: config.channel_base + config.channel_size };
-    let unused: u64 = boot.memory.iter().map(|region| frame::add(*region)).sum();
-    for region in [layout::image(), region, channel] {
-        frame::reserve(region);
-    }
     let memory_end = boot.memory.iter().map(|region| region.end).max().unwrap_or(0);
     assert!(
         boot.memory.iter().any(|region| region.start <= channel.start && channel.end <= region.end),
         "the channel does not lie in memory"
     );
-    assert!(
-        region.end <= channel.start || channel.end <= region.start,
-        "the boot loader put the archive into the channel"
-    );
+    let channel_memory = phys::claim(channel);
+    let unused = match frame::init(&boot.memory) {
+        Ok(unused) => unused,
+        Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),
+    };
     let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };
-    channel::init(phys::channel(channel), config.sink);
+    channel::init(channel_memory, config.sink);
     if unused > 0 {
         defmt::warn!("{=u64} bytes of memory above 4 GiB are not used", unused);
     }
@@ -90,13 +90,18 @@ fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
 }
 
 /// Brings the machine up and does the job.
-fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Result<EndRecord, Refusal> {
+fn start(
+    config: &Config,
+    archive: &Archive<'static>,
+    root: layout::KernelHalf,
+) -> Result<EndRecord, Refusal> {
     if config.mutation.is_some() && !cfg!(feature = "mutants") {
         return Err(Refusal::Mutation);
     }
     processor::init().map_err(Refusal::Processor)?;
     arch::init();
-    let period = watchdog::init();
+    let measured = watchdog::init();
+    let period = measured.period;
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
     let archive = &archive.listed();
@@ -106,15 +111,17 @@ fn start(config: &Config, archive: &Archive<'static>, root: frame::Frame) -> Res
         CounterError::Fault(fault) => Refusal::Counter(fault),
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
     })?;
-    space.dismantle();
+    space.destroy();
     let counting = selection.counting;
     defmt::info!("{}; watchdog period {=u64}", defmt::Display2Format(&selection), period);
     if config.policy.limit > period / WATCHDOG_RUNS {
         return Err(Refusal::LimitAboveWatchdog { limit: config.policy.limit, most: period / WATCHDOG_RUNS });
     }
-    let platform = Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect() };
+    let rate = Rate::measured(measured.ticks, measured.duration_ns);
+    let platform =
+        Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect(), rate };
     match config.job {
-        Job::Run => executive::run(config, archive, &platform),
+        Job::Run => run::run(config, archive, &platform),
         Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(ended(selftest::run(&platform))),
         Job::Calibrate => {

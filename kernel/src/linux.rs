@@ -48,6 +48,7 @@ mod resident;
 mod root;
 mod schedule;
 mod scheduling_calls;
+mod serve;
 mod shortage;
 pub mod signal;
 mod signal_calls;
@@ -58,6 +59,7 @@ mod task;
 mod time_calls;
 mod transfer;
 mod user;
+pub mod view;
 mod wait_calls;
 
 use alloc::boxed::Box;
@@ -70,7 +72,6 @@ use wire::config::Config;
 use wire::record::UnsupportedCall;
 
 pub use self::fork_calls::Newborn;
-pub use self::schedule::Turn;
 pub use self::task::{FIRST_ID, Status};
 
 use self::budget::{FILES_SHARE, PIPES_SHARE};
@@ -86,9 +87,12 @@ use self::random::Random;
 use self::scheduling_calls::Scheduling;
 use self::signal::{Fate, Signals};
 use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
+use self::view::View;
 use crate::mem::fallible;
 use crate::mem::space::Space;
 use crate::object::archive::Archive;
+use crate::object::clock::Moment;
+use crate::object::scheduler::{ThreadId, Woken};
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
 /// The signal for which nobody can have a handler.
@@ -106,35 +110,33 @@ const SYSCALL_LEN: u64 = 2;
 /// depends on the kernel and on how PEs are run, which a program must not see.
 const PROMISED_SHARE: u64 = 2;
 
-/// How a program goes on after a system call.
+/// How a process goes on after a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// With its next instruction.
+    /// The process goes on with its next instruction.
     Continue,
-    /// Likewise, but others come first.
+    /// Others come first.
     Yield,
-    /// Likewise; a [process](Linux::take_newborn) was made.
+    /// The process goes on, and a [new one](Linux::take_newborn) was made.
     Fork,
-    /// With this call again, when others have done something.
+    /// The process [waits](Linux::wait), or is stopped.
     Wait,
-    /// Not: it has ended.
+    /// The process has ended.
     Exit {
         /// Its exit status.
         status: u8,
     },
-    /// Not: it has killed itself.
+    /// The process has killed itself, or was killed.
     Kill {
         /// The signal.
         signal: u8,
     },
-    /// Not: it waits for something that cannot happen.
-    Deadlock,
-    /// Not: what it wrote does not fit into the channel.
+    /// What the process wrote does not fit into the channel.
     OutputFull {
         /// The channel's limit in bytes.
         limit: u64,
     },
-    /// Not: a page that it was promised cannot be had.
+    /// A page that the process was promised cannot be had.
     OutOfMemory,
 }
 
@@ -148,7 +150,7 @@ pub struct Linux {
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
-    unsupported: [u32; LOGGED_CALLS + 1],
+    refused: [u32; LOGGED_CALLS + 1],
     /// The process that makes system calls.
     task: Box<Task>,
     /// All others that have not ended.
@@ -158,10 +160,6 @@ pub struct Linux {
     /// A process that was just made.
     newborn: Option<Newborn>,
     next_id: u64,
-    /// Counts what a process may have waited for.
-    events: u64,
-    /// Counts those that have queued up in futexes.
-    turns: u64,
     /// Counts pages that are shared by mappings.
     objects: u64,
     /// The current process gives way.
@@ -173,6 +171,7 @@ impl Linux {
     fn new(
         archive: &Archive<'static>,
         config: &Config,
+        thread: ThreadId,
         memory: Memory,
         random: Random,
         program_name: &[u8],
@@ -187,6 +186,7 @@ impl Linux {
                 session: FIRST_ID,
                 has_executed: true,
             },
+            thread,
             memory,
             descriptors: Descriptors::new(MAX_DESCRIPTORS),
             working_directory: InodeId::ROOT,
@@ -212,14 +212,12 @@ impl Linux {
             locks: Locks::default(),
             clock,
             random,
-            unsupported: [0; LOGGED_CALLS + 1],
+            refused: [0; LOGGED_CALLS + 1],
             task,
             others: Vec::new(),
             zombies: Vec::new(),
             newborn: None,
             next_id: FIRST_ID + 1,
-            events: 0,
-            turns: 0,
             objects: 0,
             yields: false,
         };
@@ -230,55 +228,83 @@ impl Linux {
     }
 
     /// Performs the system call in `user`, the committed state of the current process,
-    /// puts its result into RAX, and delivers signals. `now_ns` is how much time has passed
-    /// by itself since the start.
-    pub fn syscall(&mut self, space: &mut Space, user: &mut UserRegisters, now_ns: u64) -> Next {
-        self.clock.now_ns = now_ns;
-        if self.task.waiting.is_some()
-            && !self.task.signals.is_none_due()
-            && let Some(next) = self.stop_in_call(space, user)
-        {
-            return next;
-        }
+    /// puts its result into RAX, and delivers signals.
+    pub fn syscall(&mut self, view: &mut View, user: &mut UserRegisters, now: Moment) -> Next {
+        self.clock.set(now);
         let arguments = [user.rdi, user.rsi, user.rdx, user.r10, user.r8, user.r9];
         // The number is EAX, as on Linux.
         let number = user.rax as u32;
         let reply = match Sysno::new(number as usize) {
-            _ if self.is_interrupted() => match self.interrupt(space, number, arguments) {
-                Some(reply) => reply,
-                // The call is made again when the handler has returned.
-                None => {
-                    user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
-                    self.returned();
-                    return self.deliver(space, user);
-                }
-            },
-            Some(call) => self.perform(space, user, call, arguments),
+            Some(call) => self.perform(view, user, call, arguments),
             None => Err(self.unknown(number, "no such call")),
         };
-        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(space) {
+        self.conclude(view, user, reply)
+    }
+
+    /// Goes on with the call that the current process has waited in, `woken` for this reason.
+    pub fn syscall_again(
+        &mut self,
+        view: &mut View,
+        user: &mut UserRegisters,
+        now: Moment,
+        woken: Option<Woken>,
+    ) -> Next {
+        self.clock.set(now);
+        if let Some(reply) = self.outcome(woken) {
+            return self.conclude(view, user, reply);
+        }
+        if !self.task.signals.is_none_due()
+            && let Some(next) = self.stop_in_call(view, user)
+        {
+            return next;
+        }
+        if !self.is_interrupted() {
+            return self.syscall(view, user, now);
+        }
+        let arguments = [user.rdi, user.rsi, user.rdx, user.r10, user.r8, user.r9];
+        match self.interrupt(view.space, user.rax as u32, arguments) {
+            Some(reply) => self.conclude(view, user, reply),
+            // The call is made again when the handler has returned.
+            None => {
+                user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
+                self.returned();
+                self.deliver(view, user)
+            }
+        }
+    }
+
+    /// Writes the result of a call where the program finds it.
+    #[inline]
+    fn conclude(&mut self, view: &mut View, user: &mut UserRegisters, reply: Reply) -> Next {
+        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
             self.log_shortage();
             return Next::OutOfMemory;
         }
         match reply {
             Ok(value) => user.rax = value,
             Err(Failure::Errno(errno)) => user.rax = errno.in_rax(),
-            // The call is performed again when there is room, as one that waits is anyway.
-            Err(Failure::End(Next::OutOfMemory)) if self.makes_room() => {
-                if self.task.waiting.is_some() {
-                    return Next::Wait;
-                }
-                self.task.stop_waiting();
-                user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
-                return Next::Yield;
-            }
-            Err(Failure::End(next)) => return self.settle(next),
+            Err(Failure::Wait(key)) => return self.settle(key),
+            Err(Failure::End(next)) => return self.break_off(view, user, next),
         }
         let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
         match if plain { Next::Continue } else { self.returned() } {
-            Next::Continue => self.deliver(space, user),
+            Next::Continue => self.deliver(view, user),
             next => next,
         }
+    }
+
+    /// A call does not come to its end; where memory was missing and room is made, it is
+    /// performed again.
+    #[cold]
+    fn break_off(&mut self, view: &mut View, user: &mut UserRegisters, next: Next) -> Next {
+        if next != Next::OutOfMemory || !self.makes_room(view.scheduler) {
+            return next;
+        }
+        if self.task.waiting.is_none() {
+            self.task.stop_waiting();
+            user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
+        }
+        Next::Yield
     }
 
     /// All processes that have not ended.
@@ -300,7 +326,6 @@ impl Linux {
     #[cold]
     fn interrupt(&mut self, space: &mut Space, number: u32, arguments: [u64; 6]) -> Option<Reply> {
         let call = Sysno::new(number as usize);
-        let is_woken = matches!(self.task.waiting, Some(Waiting { why: Why::Futex { woken: true, .. }, .. }));
         let due = self.task.signals.due();
         let restarts = match due {
             // What waits for a time would wait longer.
@@ -311,7 +336,6 @@ impl Linux {
             Some(_) | None => false,
         };
         match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
-            _ if is_woken => Some(Ok(0)),
             (0, true) => None,
             (0, false) if matches!(due, Some(Fate::Handle(_))) => {
                 Some(self.cut_sleep(space, call, arguments))
@@ -353,14 +377,14 @@ impl Linux {
 
     /// Counts a call that is not supported, or not like that; returns how often it was made.
     fn count_unsupported(&mut self, number: u32) -> u32 {
-        let count = &mut self.unsupported[(number as usize).min(LOGGED_CALLS)];
+        let count = &mut self.refused[(number as usize).min(LOGGED_CALLS)];
         *count = count.saturating_add(1);
         *count
     }
 
     /// The calls that were made and are not supported.
-    pub fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
-        let calls = self.unsupported.iter().enumerate().filter(|(_, times)| **times > 0);
+    pub fn unsupported(&self) -> impl Iterator<Item = UnsupportedCall> {
+        let calls = self.refused.iter().enumerate().filter(|(_, times)| **times > 0);
         calls.map(|(number, times)| {
             let number = if number < LOGGED_CALLS { number as u32 } else { u32::MAX };
             UnsupportedCall { number, times: u64::from(*times) }

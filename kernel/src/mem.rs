@@ -9,12 +9,18 @@
 mod aliases;
 pub mod bitmap;
 pub mod code;
+mod entry;
 pub mod fallible;
 pub mod frame;
+mod frames;
 pub mod heap;
 pub mod layout;
+mod local;
 pub mod phys;
+pub mod pool;
 mod runtime;
 pub mod shared;
 pub mod sorted;
 pub mod space;
+mod tables;
+mod translations;

@@ -1,4 +1,426 @@
 // SPDX-License-Identifier: MIT
-//! What every personality is made of.
+//! What every personality is made of: spaces, processes, threads, budgets, queues, time.
+//!
+//! Each kind of object stands in one table and is named by its place there. A thread runs in
+//! a space and belongs to a process (a thread group); several processes may have one space.
+//! A process and a space go with their last thread. What takes turns is not a thread but a
+//! budget, which names the thread that it drives ([`scheduler`]).
 
 pub mod archive;
+pub mod budget;
+pub mod clock;
+pub mod interrupt;
+pub mod processor;
+pub mod queue;
+pub mod scheduler;
+pub mod table;
+pub mod timers;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use pe_replay::UserRegisters;
+
+use self::clock::{Clock, Moment};
+use self::interrupt::Lines;
+use self::processor::{Processor, Trigger};
+use self::queue::Key;
+use self::scheduler::{Scheduler, ThreadId};
+use self::table::{Table, name};
+use crate::mem::fallible::Exhausted;
+use crate::mem::space::Space;
+
+name! {
+    /// Names a space.
+    SpaceId
+}
+name! {
+    /// Names a process.
+    ProcessId
+}
+
+/// A user address space among others.
+struct SpaceObject {
+    /// Its pages, unless the processor holds them.
+    pages: Option<Space>,
+    /// Threads that run in it.
+    threads: u32,
+}
+
+/// A process: a group of threads.
+struct Process {
+    /// Its number in records, from 1 on.
+    number: u32,
+    /// Threads that it has.
+    threads: u32,
+    /// The number that its next thread gets in records.
+    next_thread: u16,
+}
+
+/// A thread.
+pub struct Thread<K> {
+    /// Its number in records, from 1 on in each process.
+    pub number: u16,
+    /// The process that it belongs to.
+    pub process: ProcessId,
+    /// The space that it runs in.
+    pub space: SpaceId,
+    /// What the processor keeps of it, registers included; of the current thread it is elsewhere.
+    kept: Option<Box<K>>,
+}
+
+/// A thread that cannot run, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The number of its process.
+    pub process: u32,
+    /// Its own.
+    pub thread: u16,
+    /// What it waits for.
+    pub key: Option<Key>,
+    /// Nothing lets it run until that is taken back.
+    pub is_suspended: bool,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "thread {} of process {}", self.thread, self.process)?;
+        match (self.key, self.is_suspended) {
+            (Some(key), false) => write!(f, " waits for {key}"),
+            (Some(key), true) => write!(f, " is stopped, and waits for {key}"),
+            (None, true) => f.write_str(" is stopped"),
+            (None, false) => f.write_str(" has no budget"),
+        }
+    }
+}
+
+/// All objects of a run.
+pub struct Objects<P: Processor> {
+    /// What runs user code; it holds the current thread's space.
+    pub processor: P,
+    /// What programs take for the time.
+    pub clock: Clock,
+    /// Who runs, who waits, and until when.
+    pub scheduler: Scheduler,
+    /// Lines that are to interrupt, once each.
+    lines: Lines,
+    spaces: Table<SpaceId, SpaceObject>,
+    processes: Table<ProcessId, Process>,
+    threads: Table<ThreadId, Thread<P::Kept>>,
+    /// The thread that runs.
+    current: ThreadId,
+    /// What the processor keeps of it: out of the table, as it is looked at many times in each PE.
+    kept: Box<P::Kept>,
+    next_process: u32,
+    /// The time when turns were last looked at.
+    last: Moment,
+}
+
+impl<P: Processor> Objects<P> {
+    /// The first objects: the space that the processor holds, and in it one thread of one
+    /// process, which begins with these registers and has no budget.
+    pub fn new(mut processor: P, clock: Clock, registers: &UserRegisters) -> Result<Self, (P, Exhausted)> {
+        let (mut spaces, mut processes, mut threads) = (Table::default(), Table::default(), Table::default());
+        let mut scheduler = Scheduler::default();
+        let made = spaces
+            .reserve()
+            .and_then(|()| processes.reserve())
+            .and_then(|()| threads.reserve())
+            .and_then(|()| scheduler.reserve(threads.next()))
+            .and_then(|()| processor.admit(registers));
+        let kept = match made {
+            Ok(kept) => kept,
+            Err(exhausted) => return Err((processor, exhausted)),
+        };
+        let space = spaces.insert_reserved(SpaceObject { pages: None, threads: 1 });
+        let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
+        let current = threads.insert_reserved(Thread { number: 1, process, space, kept: None });
+        scheduler.add_thread(current);
+        Ok(Self {
+            processor,
+            clock,
+            scheduler,
+            lines: Lines::default(),
+            spaces,
+            processes,
+            threads,
+            current,
+            kept,
+            next_process: 2,
+            last: Moment::default(),
+        })
+    }
+
+    /// The thread that runs.
+    #[inline]
+    pub fn current(&self) -> ThreadId {
+        self.current
+    }
+
+    /// A thread.
+    #[inline]
+    pub fn thread(&self, id: ThreadId) -> &Thread<P::Kept> {
+        &self.threads[id]
+    }
+
+    /// Whether there is a thread of that name.
+    pub fn has_thread(&self, id: ThreadId) -> bool {
+        self.threads.get(id).is_some()
+    }
+
+    /// How many spaces, processes and threads there are.
+    pub fn counts(&self) -> [usize; 3] {
+        [self.spaces.count(), self.processes.count(), self.threads.count()]
+    }
+
+    /// The number of a thread's process in records, and its own.
+    #[inline]
+    pub fn numbers(&self, id: ThreadId) -> (u32, u16) {
+        let thread = &self.threads[id];
+        (self.processes[thread.process].number, thread.number)
+    }
+
+    /// The processor, and what it keeps of the current thread.
+    #[inline]
+    pub fn running(&mut self) -> (&mut P, &mut P::Kept) {
+        (&mut self.processor, &mut self.kept)
+    }
+
+    /// What a personality serves the current thread with: its pages, its registers, and the scheduler.
+    #[inline]
+    pub fn parts(&mut self) -> (&mut Space, &mut UserRegisters, &mut Scheduler) {
+        (self.processor.space_mut(), P::registers_mut(&mut self.kept), &mut self.scheduler)
+    }
+
+    /// The committed registers of the current thread.
+    #[inline]
+    pub fn registers(&self) -> &UserRegisters {
+        P::registers(&self.kept)
+    }
+
+    /// What the processor keeps of the current thread.
+    #[inline]
+    pub fn kept(&self) -> &P::Kept {
+        &self.kept
+    }
+
+    /// The committed registers of any thread, to be changed.
+    pub fn registers_mut(&mut self, id: ThreadId) -> &mut UserRegisters {
+        P::registers_mut(match &mut self.threads[id].kept {
+            Some(kept) => kept,
+            None => &mut self.kept,
+        })
+    }
+
+    /// Has a line interrupt, once: whoever has seen to it enables it again.
+    pub fn enable_line(&mut self, line: u8, trigger: Trigger) {
+        self.lines.insert(line);
+        self.processor.enable_line(line, trigger);
+    }
+
+    /// Keeps a line from interrupting.
+    pub fn disable_line(&mut self, line: u8) {
+        self.lines.remove(line);
+        self.processor.disable_line(line);
+    }
+
+    /// Whether a line is to interrupt.
+    #[inline]
+    pub fn awaits_lines(&self) -> bool {
+        self.lines.any()
+    }
+
+    /// Takes the lines that have interrupted, in ascending order; each is masked.
+    pub fn take_lines(&mut self) -> impl Iterator<Item = u8> + use<P> {
+        let taken = self.processor.take_lines();
+        self.lines.take(taken)
+    }
+
+    /// Now, as programs see it.
+    #[inline]
+    pub fn moment(&mut self) -> Moment {
+        if !self.clock.is_virtual() {
+            self.processor.count_time_stamps(1);
+        }
+        self.clock.now(|| self.processor.now())
+    }
+
+    /// Now, as programs see it; it is [kept](Self::last_moment).
+    pub fn note_moment(&mut self) -> Moment {
+        self.last = self.moment();
+        self.last
+    }
+
+    /// The time when turns were last looked at.
+    pub fn last_moment(&self) -> Moment {
+        self.last
+    }
+
+    /// Makes a process with a thread in a space of its own; the pages are given back where that fails.
+    pub fn add_process(&mut self, pages: Space, registers: &UserRegisters) -> Result<ThreadId, Exhausted> {
+        let made = self.spaces.reserve().and_then(|()| self.processes.reserve());
+        let kept = match made.and_then(|()| self.make_thread(registers)) {
+            Ok(kept) => kept,
+            Err(exhausted) => {
+                pages.destroy();
+                return Err(exhausted);
+            }
+        };
+        let space = self.spaces.insert_reserved(SpaceObject { pages: Some(pages), threads: 0 });
+        let number = self.next_process;
+        self.next_process += 1;
+        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        Ok(self.put_in(process, space, kept))
+    }
+
+    /// Makes a process whose thread runs in the space of another one's.
+    pub fn add_process_in(
+        &mut self,
+        space: SpaceId,
+        registers: &UserRegisters,
+    ) -> Result<ThreadId, Exhausted> {
+        self.processes.reserve()?;
+        let kept = self.make_thread(registers)?;
+        let number = self.next_process;
+        self.next_process += 1;
+        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        Ok(self.put_in(process, space, kept))
+    }
+
+    /// Makes one more thread of a process, in a space.
+    pub fn add_thread(
+        &mut self,
+        process: ProcessId,
+        space: SpaceId,
+        registers: &UserRegisters,
+    ) -> Result<ThreadId, Exhausted> {
+        let kept = self.make_thread(registers)?;
+        Ok(self.put_in(process, space, kept))
+    }
+
+    /// Makes room for a thread, and what the processor keeps of it.
+    fn make_thread(&mut self, registers: &UserRegisters) -> Result<Box<P::Kept>, Exhausted> {
+        self.threads.reserve()?;
+        self.scheduler.reserve(self.threads.next())?;
+        self.processor.admit(registers)
+    }
+
+    fn put_in(&mut self, process: ProcessId, space: SpaceId, kept: Box<P::Kept>) -> ThreadId {
+        let group = &mut self.processes[process];
+        let number = group.next_thread;
+        group.threads += 1;
+        group.next_thread = number.saturating_add(1);
+        self.spaces[space].threads += 1;
+        let id = self.threads.insert_reserved(Thread { number, process, space, kept: Some(kept) });
+        self.scheduler.add_thread(id);
+        id
+    }
+
+    /// Makes another thread the current one. Of the pages that it may have in common with others,
+    /// the one before keeps no copies.
+    pub fn switch_to(&mut self, id: ThreadId) {
+        let (processor, kept) = self.running();
+        processor.leave(kept);
+        let (from, to) = (self.threads[self.current].space, self.threads[id].space);
+        if let Some(kept) = self.threads[id].kept.take() {
+            self.threads[self.current].kept = Some(core::mem::replace(&mut self.kept, kept));
+        }
+        self.current = id;
+        if from != to {
+            self.exchange(from, to);
+            self.processor.activate();
+        }
+    }
+
+    /// Has the processor hold the space `to` in place of `from`.
+    fn exchange(&mut self, from: SpaceId, to: SpaceId) {
+        let Some(pages) = self.spaces[to].pages.take() else { panic!("{to:?} has no pages") };
+        self.spaces[from].pages = Some(self.processor.exchange(pages));
+    }
+
+    /// Does something with a thread while the processor holds its space.
+    fn with<R>(&mut self, id: ThreadId, work: impl FnOnce(&mut P, &mut P::Kept) -> R) -> R {
+        let (held, needed) = (self.threads[self.current].space, self.threads[id].space);
+        if held != needed {
+            self.exchange(held, needed);
+        }
+        let kept = self.threads[id].kept.as_deref_mut().unwrap_or(&mut self.kept);
+        let done = work(&mut self.processor, kept);
+        if held != needed {
+            self.exchange(needed, held);
+        }
+        done
+    }
+
+    /// Has all threads but the current one give up their copies of pages.
+    pub fn release_copies(&mut self) {
+        let mut next = self.threads.first();
+        while let Some(id) = next {
+            next = self.threads.behind(id);
+            if id != self.current {
+                self.with(id, |processor, kept| processor.release(kept));
+            }
+        }
+    }
+
+    /// Destroys a thread that does not run, with its budget; its process and its space go with
+    /// their last thread.
+    ///
+    /// # Panics
+    /// If it is the current one.
+    pub fn destroy_thread(&mut self, id: ThreadId) {
+        assert!(id != self.current, "the current thread is destroyed");
+        self.scheduler.remove_thread(id);
+        self.with(id, |processor, kept| {
+            processor.release(kept);
+            processor.dismiss(kept);
+        });
+        let thread = self.threads.remove(id);
+        let process = &mut self.processes[thread.process];
+        process.threads -= 1;
+        if process.threads == 0 {
+            self.processes.remove(thread.process);
+        }
+        let space = &mut self.spaces[thread.space];
+        space.threads -= 1;
+        if space.threads == 0
+            && let Some(pages) = self.spaces.remove(thread.space).pages
+        {
+            pages.destroy();
+        }
+    }
+
+    /// Destroys all threads of a process but the current one; returns whether that is one of them.
+    pub fn destroy_process(&mut self, process: ProcessId) -> bool {
+        let mut next = self.threads.first();
+        while let Some(id) = next {
+            next = self.threads.behind(id);
+            if id != self.current && self.threads[id].process == process {
+                self.destroy_thread(id);
+            }
+        }
+        self.threads[self.current].process == process
+    }
+
+    /// Threads that cannot run, by their places.
+    pub fn blocked(&self) -> impl Iterator<Item = Blocked> {
+        self.scheduler.waiting().map(|(id, key, is_suspended)| {
+            let (process, thread) = self.numbers(id);
+            Blocked { process, thread, key, is_suspended }
+        })
+    }
+
+    /// Destroys everything; returns the processor with the last space.
+    pub fn destroy(mut self) -> P {
+        let mut next = self.threads.first();
+        while let Some(id) = next {
+            next = self.threads.behind(id);
+            if id != self.current {
+                self.destroy_thread(id);
+            }
+        }
+        self.processor.release(&mut self.kept);
+        self.processor.dismiss(&self.kept);
+        self.processor
+    }
+}

@@ -2,31 +2,31 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 pub mod counter;
+pub mod processor;
 mod stretch;
+mod upkeep;
 
 use alloc::boxed::Box;
 
-use arrayvec::ArrayVec;
 use pages::Primitives;
-use pe_replay::policy::MAX_DIRTY_PAGES;
 use pe_replay::{
     Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
-    Pool, Processor, Span, Thread, ThreadOf, UserRegisters, View,
+    Processor, Span, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::Instruction;
-use pmu::{Repeats, StopKind};
+use pmu::{Margin, Repeats, StopKind};
 
 use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
-use crate::mem::frame::{self, Frame, OutOfFrames};
+use crate::mem::frame::{Frame, OutOfFrames};
+use crate::mem::layout::KernelHalf;
+use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
 use crate::mem::{code, phys};
+use crate::object::clock::Rate;
 
 use self::counter::{Counting, stop_kind};
-
-/// Frames for the largest written set.
-const POOL: usize = 3 * MAX_DIRTY_PAGES as usize;
 
 /// Frames that a process reserves for the copies of its written pages.
 pub fn reserve(policy: &Policy) -> usize {
@@ -45,31 +45,32 @@ pub fn thread(registers: &UserRegisters) -> Result<ThreadOf<KernelMachine>, Exha
     Ok(Thread::new(start, place()?, 0))
 }
 
-/// What this processor needs to execute PEs by a policy.
+/// What this processor needs to execute PEs by a policy, with a counter that needs `margin`.
 pub fn executor(
-    platform: &Platform,
     policy: &Policy,
+    margin: Margin,
     mutation: Option<Mutation>,
 ) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
-    let (frame, slot) = (platform.kernel_root, Slot::nowhere(platform.kernel_root));
     let count = usize::from(policy.max_dirty).next_power_of_two();
-    let entries = fallible::collect((0..count).map(|_| Entry::vacant(frame, slot)))?;
+    let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
-    let pool = Pool::new(entries.into_boxed_slice());
-    Ok(Executor::new(results, pool, platform.counting.margin, mutation, machine::now()))
+    let pool = pe_replay::Pool::new(entries.into_boxed_slice());
+    Ok(Executor::new(results, pool, margin, mutation, machine::now()))
 }
 
 /// What stays the same from program to program.
 #[derive(Clone, Copy)]
 pub struct Platform {
-    /// The kernel's own top table.
-    pub kernel_root: Frame,
+    /// The kernel's half of every space.
+    pub kernel_root: KernelHalf,
     /// The counter, which has proven itself.
     pub counting: Counting,
     /// The MXCSR bits that the processor has.
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,
+    /// How fast the time stamp counter counts.
+    pub rate: Rate,
 }
 
 /// The processor and one address space.
@@ -80,24 +81,26 @@ pub struct KernelMachine {
     pub counting: Counting,
     mxcsr_mask: u32,
     primitives: Primitives,
-    /// Frames that were taken of those that are promised, and are in no use.
-    pool: ArrayVec<Frame, POOL>,
-    /// Frames that are promised, and not taken yet.
-    promised: u64,
+    /// The frames of the written set.
+    pool: Pool,
 }
 
 impl KernelMachine {
-    /// Has the frames promised that the written set can need, so that no PE can run out
-    /// of them. They are taken when they are needed: few programs write that much, and
-    /// none does that is run once.
-    pub fn new(space: Space, platform: &Platform, policy: &Policy) -> Result<Self, OutOfFrames> {
-        let Platform { counting, mxcsr_mask, primitives, kernel_root: _ } = *platform;
-        let promised = POOL.min(reserve(policy)) as u64;
-        if let Err(OutOfFrames) = frame::promise(promised) {
-            space.dismantle();
-            return Err(OutOfFrames);
+    /// A machine without frames for copies.
+    pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
+        let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
+        match Pool::new(0) {
+            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
+            Err(OutOfFrames) => {
+                space.destroy();
+                Err(OutOfFrames)
+            }
         }
-        Ok(Self { space, counting, mxcsr_mask, primitives, pool: ArrayVec::new(), promised })
+    }
+
+    /// Has room reserved for all frames that the written set can need.
+    pub fn reserve(&mut self, policy: &Policy) -> Result<(), OutOfFrames> {
+        self.pool.reserve(reserve(policy))
     }
 
     /// What a stretch under virtual time comes to.
@@ -112,22 +115,13 @@ impl KernelMachine {
 
     /// Frames that the written set can still get.
     pub fn pooled(&self) -> u64 {
-        self.pool.len() as u64 + self.promised
-    }
-
-    /// The next of the frames that were promised.
-    #[cold]
-    #[inline(never)]
-    fn take_promised(&mut self) -> Option<Frame> {
-        self.promised = self.promised.checked_sub(1)?;
-        Some(frame::take_promised())
+        self.pool.left()
     }
 
     /// Gives all frames back.
-    pub fn dismantle(self) {
-        self.space.dismantle();
-        self.pool.into_iter().for_each(frame::release);
-        frame::withdraw(self.promised);
+    pub fn destroy(self) {
+        self.space.destroy();
+        self.pool.destroy();
     }
 }
 
@@ -195,7 +189,7 @@ impl Processor for KernelMachine {
 
     fn flush_lines(&mut self) -> u64 {
         let mut lines = 0;
-        self.space.take_accessed(|frame| lines += phys::with(frame, |page| cache::flush_page(page)));
+        self.space.take_accessed(|frame| lines += phys::flush_lines(frame));
         cache::fence();
         lines
     }
@@ -212,51 +206,53 @@ impl Memory for KernelMachine {
 
     #[inline]
     fn number(frame: Frame) -> usize {
-        (frame.address() / PAGE_LEN) as usize
+        frame.index()
     }
 
     fn page(&mut self, address: u64) -> Option<Page<Frame, Slot>> {
         let address = address & !(PAGE_LEN - 1);
         let (mapping, slot) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        // What a switch of processes may leave stale is given up there.
+        // What a switch of threads may leave out of date is given up there.
         Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared: false })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
-        self.pool.pop().or_else(|| self.take_promised())
+        self.pool.allocate()
     }
 
     fn release(&mut self, frame: Frame) {
-        self.pool.push(frame);
+        self.pool.release(frame);
     }
 
     fn copy(&mut self, from: Frame, to: Frame) {
-        phys::with2(from, to, |from, to| self.primitives.copy(from, to));
+        phys::copy_by(&self.primitives, from, to);
     }
 
     fn compare_and_copy(&mut self, a: Frame, b: Frame, to: Frame) -> bool {
-        phys::with3(a, b, to, |a, b, to| self.primitives.compare_and_copy(a, b, to))
+        phys::compare_and_copy(&self.primitives, a, b, to)
     }
 
     fn equal(&mut self, a: Frame, b: Frame) -> bool {
-        phys::with2(a, b, |a, b| self.primitives.equal(a, b))
+        phys::equal(&self.primitives, a, b)
     }
 
     fn hash(&mut self, frame: Frame) -> u128 {
-        phys::with(frame, |page| self.primitives.hash(page))
+        phys::hash(&self.primitives, frame)
     }
 
     fn first_difference(&mut self, a: Frame, b: Frame) -> Option<u16> {
-        phys::with2(a, b, |a, b| self.primitives.first_difference(a, b))
+        phys::first_difference(&self.primitives, a, b)
     }
 
     fn byte(&mut self, frame: Frame, offset: u16) -> u8 {
-        phys::with(frame, |page| page[usize::from(offset)])
+        let mut byte = [0];
+        phys::read(frame, offset.into(), &mut byte);
+        byte[0]
     }
 
     fn flip(&mut self, frame: Frame, offset: u16, mask: u8) {
-        phys::with(frame, |page| page[usize::from(offset)] ^= mask);
+        phys::flip(frame, offset.into(), mask);
     }
 
     #[inline(always)]

@@ -16,10 +16,14 @@ mod counters;
 mod counting;
 mod fixture;
 mod hot;
+mod lines;
 mod memory;
 mod replaying;
 mod sharing;
+#[cfg(feature = "emulated")]
+mod software_counters;
 mod space;
+#[cfg(feature = "emulated")]
 mod stopping;
 mod user_entry;
 
@@ -53,10 +57,14 @@ const TESTS: &[&[Test]] = &[
     user_entry::TESTS,
     counting::TESTS,
     counters::TESTS,
+    #[cfg(feature = "emulated")]
+    software_counters::TESTS,
+    #[cfg(feature = "emulated")]
     stopping::TESTS,
     replaying::TESTS,
     hot::TESTS,
     sharing::TESTS,
+    lines::TESTS,
 ];
 
 /// Runs all tests; prints a line for each as program output.

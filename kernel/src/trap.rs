@@ -1,71 +1,110 @@
 // SPDX-License-Identifier: MIT
-//! What a committed delimiter means for the process.
+//! From "user code stopped" to what it asks for.
+//!
+//! A trap is made once, from a delimiter that was committed and from committed registers and
+//! memory; the personality serves it. Nothing is looked at again later.
+
+pub mod port;
+pub mod time;
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use pe_replay::stop::vector;
 use pe_replay::{Delimiter, UserRegisters};
 use wire::DelimiterKind;
 
-use crate::linux::signal::exception::Exception;
+use self::port::Access;
+use self::time::Reading;
 use crate::mem::code;
 use crate::mem::space::Space;
 
-/// What the kernel has to do.
+/// What a thread asks for at the end of a PE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
-    /// Nothing: the process goes on.
-    GoOn,
-    /// Perform a system call.
+pub enum Trap {
+    /// A system call.
     Syscall,
-    /// Resolve a page fault.
+    /// A page, by an access that the page tables did not permit.
     PageFault {
         /// The address.
         address: u64,
         /// The error code.
         error: u32,
     },
-    /// Give the process the time, for RDTSC or RDTSCP.
-    ReadTime {
-        /// RDTSCP: also the processor number, in ECX.
-        with_processor: bool,
-        /// The instruction's length.
-        length: u64,
+    /// An answer to an exception that is its own.
+    Exception {
+        /// The vector.
+        vector: u8,
+        /// The error code; for #DB what DR6 said.
+        error: u32,
     },
-    /// Tell the process that it may not do what it did.
-    Exception(Exception),
+    /// The time, by RDTSC or RDTSCP.
+    Time(Reading),
+    /// One access to a port, by IN or OUT.
+    Port(Access),
+    /// Accesses to a port by a string instruction, INS or OUTS.
+    PortString,
+    /// Nothing: it has used up the instructions of a PE.
+    Limit,
+    /// Nothing: it has written as many pages as a PE may.
+    DirtyLimit,
 }
 
-/// Classifies a committed delimiter; general-protection exceptions are told apart
-/// by the instruction that caused them.
-pub fn duty(delimiter: Delimiter, state: &UserRegisters, space: &Space) -> (DelimiterKind, Duty) {
-    match delimiter {
-        Delimiter::Syscall => (delimiter.into(), Duty::Syscall),
-        Delimiter::Limit | Delimiter::DirtyLimit { .. } => (delimiter.into(), Duty::GoOn),
-        Delimiter::PageFault { address, error } => (delimiter.into(), Duty::PageFault { address, error }),
-        Delimiter::Exception { vector: number @ vector::GENERAL_PROTECTION, error: 0 } => {
-            let code = code::at(space, state.rip);
-            let instruction = Decoder::new(64, &code, DecoderOptions::NONE).decode();
-            let length = instruction.len() as u64;
-            match instruction.mnemonic() {
-                Mnemonic::Rdtsc => (DelimiterKind::Rdtsc, Duty::ReadTime { with_processor: false, length }),
-                Mnemonic::Rdtscp => (DelimiterKind::Rdtsc, Duty::ReadTime { with_processor: true, length }),
-                // No process has been given a port, so the permission check ends here.
-                Mnemonic::In
-                | Mnemonic::Out
-                | Mnemonic::Insb
-                | Mnemonic::Insw
-                | Mnemonic::Insd
-                | Mnemonic::Outsb
-                | Mnemonic::Outsw
-                | Mnemonic::Outsd => {
-                    (DelimiterKind::PortIo, Duty::Exception(Exception { vector: number, error: 0 }))
-                }
-                _ => (DelimiterKind::Exception, Duty::Exception(Exception { vector: number, error: 0 })),
+impl Trap {
+    /// What a committed delimiter means; general-protection exceptions are told apart by the
+    /// instruction that caused them.
+    #[inline]
+    pub fn new(delimiter: Delimiter, registers: &UserRegisters, space: &Space) -> Self {
+        match delimiter {
+            Delimiter::Syscall => Self::Syscall,
+            Delimiter::Limit => Self::Limit,
+            Delimiter::DirtyLimit { .. } => Self::DirtyLimit,
+            Delimiter::PageFault { address, error } => Self::PageFault { address, error },
+            Delimiter::Exception { vector: vector::GENERAL_PROTECTION, error: 0 } => {
+                Self::protection(registers, space)
             }
+            Delimiter::Exception { vector, error } => Self::Exception { vector, error },
+            Delimiter::Watchdog => unreachable!("the engine commits no run that the watchdog had to end"),
         }
-        Delimiter::Exception { vector, error } => {
-            (delimiter.into(), Duty::Exception(Exception { vector, error }))
+    }
+
+    /// A general-protection exception without an error code.
+    #[inline(never)]
+    fn protection(registers: &UserRegisters, space: &Space) -> Self {
+        let code = code::at(space, registers.rip);
+        let instruction = Decoder::new(64, &code, DecoderOptions::NONE).decode();
+        let length = instruction.len() as u64;
+        match instruction.mnemonic() {
+            Mnemonic::Rdtsc => Self::Time(Reading { with_processor: false, length }),
+            Mnemonic::Rdtscp => Self::Time(Reading { with_processor: true, length }),
+            // Nobody has been given a port by a bitmap, so the permission check ends here.
+            Mnemonic::In | Mnemonic::Out => match Access::new(&instruction, registers) {
+                Some(access) => Self::Port(access),
+                None => Self::PROTECTION,
+            },
+            Mnemonic::Insb
+            | Mnemonic::Insw
+            | Mnemonic::Insd
+            | Mnemonic::Outsb
+            | Mnemonic::Outsw
+            | Mnemonic::Outsd => Self::PortString,
+            _ => Self::PROTECTION,
         }
-        Delimiter::Watchdog => unreachable!("the engine commits no run that the watchdog had to end"),
+    }
+
+    /// A general-protection exception without an error code: what an access to a port comes to
+    /// that is not permitted.
+    pub const PROTECTION: Self = Self::Exception { vector: vector::GENERAL_PROTECTION, error: 0 };
+
+    /// How it is counted and printed.
+    #[inline]
+    pub fn kind(self) -> DelimiterKind {
+        match self {
+            Self::Syscall => DelimiterKind::Syscall,
+            Self::PageFault { .. } => DelimiterKind::PageFault,
+            Self::Exception { .. } => DelimiterKind::Exception,
+            Self::Time(_) => DelimiterKind::Rdtsc,
+            Self::Port(_) | Self::PortString => DelimiterKind::PortIo,
+            Self::Limit => DelimiterKind::Limit,
+            Self::DirtyLimit => DelimiterKind::DirtyLimit,
+        }
     }
 }

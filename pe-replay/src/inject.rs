@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::life::Run;
 
 /// Flips that one run can be given.
-pub const MAX_INJECTIONS: usize = 16;
+pub const MAX_INJECTIONS: usize = 128;
 
 /// What a flip hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,8 @@ pub trait Placement {
     const CHECKED: bool = false;
     /// A second copy of PM0 can be kept for run 2.
     const WITNESSES: bool = false;
+    /// Run 2 finds PM0 in its frame, unless it is repeated or there is to be a witness.
+    const IS_READY: bool = false;
     /// Of the results only that of the last run is still there.
     const LAST_ONLY: bool = false;
 

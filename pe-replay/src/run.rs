@@ -171,11 +171,13 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 Run::Second => ends.second = arrival.end,
                 Run::Third => ends.third = arrival.end,
             }
-            if run != Run::First && ends.first.delimiter == Delimiter::Limit {
-                let is_short =
-                    arrival.end.delimiter == Delimiter::Limit && arrival.end.count < ends.first.count;
+            if run != Run::First {
+                let Arrival { end, .. } = arrival;
+                // The interrupt came earlier than in run 1, whatever ended that then.
+                let is_short = end.delimiter == Delimiter::Limit && end.count < ends.first.count;
+                let at_limit = ends.first.delimiter == Delimiter::Limit;
                 missed[run as usize - 1] =
-                    is_short || self.is_overshot(run, &arrival, Run::First, ends.first);
+                    is_short || at_limit && self.is_overshot(run, &arrival, Run::First, ends.first);
             }
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);

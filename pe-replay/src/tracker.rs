@@ -73,16 +73,27 @@ fn bit(thread: u8) -> u32 {
     1 << (thread % 32)
 }
 
-/// Finds out whether the copy that a roll-back trusts is what it was, and a copy at all: no frame has two roles.
+/// Finds out whether no frame has two roles, and whether the copy that is trusted, if it is, is what it was.
 #[cold]
-fn check<M: Machine, P: Placement>(entry: &EntryOf<M>, counted: &mut Counted<M>) -> Result<(), Difference> {
+fn check<M: Machine, P: Placement>(
+    entry: &EntryOf<M>,
+    counted: &mut Counted<M>,
+    is_trusted: bool,
+) -> Result<(), Difference> {
     let frames = &entry.frames[..P::FRAMES];
     let is_apart = |at: usize| frames[at] != entry.page.frame && !frames[..at].contains(&frames[at]);
     if !(0..P::FRAMES).all(is_apart) {
         let address = entry.page.address;
         return Err(Difference { field: Field::Memory, first: 0, second: 0, address });
     }
-    P::check(entry, counted)
+    if is_trusted { P::check(entry, counted) } else { Ok(()) }
+}
+
+/// Apart, so that no number has to be in memory to be printed.
+#[cold]
+#[inline(never)]
+fn uncompared(written: u16, compared: Option<u16>) -> ! {
+    panic!("{written} pages were written, {compared:?} compared")
 }
 
 /// Gives pages back that have left their list; `mapped` says that they are still there.
@@ -320,6 +331,7 @@ impl<P: Placement> Tracker<P> {
                 self.witnessed = may_miss && P::WITNESSES;
             }
         }
+        let is_ready = P::IS_READY && run == Run::Second && !again && !self.witnessed;
         let mut found = 0;
         each!(self.open, pages.pool, entry => {
             if !entry.written {
@@ -332,7 +344,11 @@ impl<P: Placement> Tracker<P> {
                 entry.written = true;
                 found = u16::wrapping_add(found, 1);
             }
-            P::turn(entry, &mut pages.counted, run, again, self.witnessed)?;
+            if is_ready {
+                P::show(entry, &mut pages.counted, run);
+            } else {
+                P::turn(entry, &mut pages.counted, run, again, self.witnessed)?;
+            }
         });
         self.found = self.found.wrapping_add(found);
         self.turned = if P::AT_ONCE { self.turned.max(Some(run)) } else { Some(run) };
@@ -394,14 +410,14 @@ impl<P: Placement> Tracker<P> {
             }
             compared = u16::wrapping_add(compared, 1);
         });
-        self.conclude(compared)
+        self.conclude(compared, b)
     }
 
-    /// The runs agree if all pages were compared that were written.
+    /// The runs agree if all pages were compared that were written: these are known behind the turn to the last of them.
     #[inline(always)]
-    fn conclude(&mut self, compared: u16) -> Option<Difference> {
+    fn conclude(&mut self, compared: u16, last: Run) -> Option<Difference> {
         let written = self.opened.wrapping_add(self.found);
-        if compared != written {
+        if compared != written || self.turned < Some(last) {
             return Some(Difference {
                 field: Field::Compared,
                 first: written.into(),
@@ -459,22 +475,22 @@ impl<P: Placement> Tracker<P> {
         entry.frames[..P::FRAMES].get(copy as usize).copied()
     }
 
-    /// What makes the copies doubtful where runs 2 and 3 agree against run 1: if
-    /// both were made from them, a damaged one alone may be the reason. `seen` is the
-    /// difference.
+    /// What makes the copies doubtful where a run is outvoted. If that is run 1, and runs 2 and 3
+    /// were both made from them, a damaged one alone may be the reason. `seen` is the difference.
     #[cold]
     pub(crate) fn damage<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
+        outvoted: Run,
         seen: Difference,
     ) -> Option<Difference> {
-        if self.unwitnessed {
+        if outvoted == Run::First && self.unwitnessed {
             return Some(seen);
         }
         let mut damage = None;
         each!(self.open, pages.pool, entry => {
             if entry.written && damage.is_none() {
-                damage = check::<M, P>(entry, &mut pages.counted).err();
+                damage = check::<M, P>(entry, &mut pages.counted, outvoted == Run::First).err();
             }
         });
         damage
@@ -517,7 +533,9 @@ impl<P: Placement> Tracker<P> {
             }
             P::close(entry, &mut pages.counted);
         });
-        assert!(self.compared == Some(written), "{written} pages were written, {:?} compared", self.compared);
+        if self.compared != Some(written) {
+            uncompared(written, self.compared);
+        }
         self.begin();
         if spent {
             self.demote(pages, |_, entry| entry.idle >= MAX_IDLE || !entry.page.writable);
@@ -536,7 +554,7 @@ impl<P: Placement> Tracker<P> {
         let mut result = seen.filter(|_| self.unwitnessed).map_or(Ok(()), Err);
         each!(self.open, pages.pool, entry => {
             P::roll_back(entry, &mut pages.counted);
-            result = result.and(check::<M, P>(entry, &mut pages.counted));
+            result = result.and(check::<M, P>(entry, &mut pages.counted, true));
             entry.written = false;
             P::close(entry, &mut pages.counted);
         });

@@ -93,7 +93,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[inline(never)]
     fn doubt(&mut self, event: Event) -> Event {
         let damage = match (self.thread.damage(), event) {
-            (None, Event::Outvoted(Run::First, seen)) => self.tracker.damage(pages!(self), seen),
+            (None, Event::Outvoted(run, seen)) => self.tracker.damage(pages!(self), run, seen),
             (damage, _) => damage,
         };
         damage.map_or(event, Event::Damaged)

@@ -196,7 +196,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The same as JSON.
+/// The bars as JSON.
 pub fn value(bars: &[Bar]) -> Value {
     bars.iter()
         .map(|bar| {

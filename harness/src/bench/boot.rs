@@ -80,7 +80,7 @@ impl Boots {
         table
     }
 
-    /// The same as JSON.
+    /// The boots as JSON.
     pub fn value(&self) -> Value {
         let rows = KINDS.iter().enumerate().map(|(index, kind)| {
             json!({ "boot": kind.name, "cpu_seconds": self.0[index], "over_empty": self.over(index) })

@@ -40,13 +40,13 @@ impl Case {
         Self { program, arguments, policy, processor: Processor::Usual, counter, faults }
     }
 
-    /// The same without replay and under the default limit, which every ratio is over.
+    /// The case without replay and under the default limit, which every ratio is over.
     pub fn baseline(&self) -> Self {
         let policy = Policy { mode: Mode::Off, ..Policy::DEFAULT };
         Self { policy, ..self.counted(CounterChoice::VirtualTime, CounterFaults::default()) }
     }
 
-    /// The same with another counter.
+    /// The case with another counter.
     pub fn counted(&self, counter: CounterChoice, faults: CounterFaults) -> Self {
         Self { counter, faults, ..self.clone() }
     }

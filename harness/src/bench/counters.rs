@@ -159,7 +159,7 @@ fn figures(compared: &Compared) -> Vec<String> {
     ]
 }
 
-/// The same as JSON.
+/// The counters as JSON.
 pub fn value(results: &Results) -> Value {
     let mut values = Vec::new();
     for group in Group::all() {

@@ -189,7 +189,7 @@ pub fn frames_a_pe(totals: &Totals) -> f64 {
     totals.frames_written as f64 / totals.committed.max(1) as f64
 }
 
-/// The same as JSON, with the figures behind the ratios.
+/// The grid as JSON, with the figures behind the ratios.
 pub fn value(workloads: &[&Workload], variants: &[Variant], results: &Results) -> Value {
     let rows = workloads.iter().flat_map(|workload| variants.iter().map(move |variant| (workload, variant)));
     rows.map(|(workload, variant)| {

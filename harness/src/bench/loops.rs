@@ -151,7 +151,7 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// The same as JSON.
+/// The loops as JSON.
 pub fn value(results: &Results) -> Value {
     let mut values = Vec::new();
     for (counter, skid, case) in rows() {

@@ -38,7 +38,7 @@ impl Origin {
         }
     }
 
-    /// The same as JSON.
+    /// The origin as JSON.
     pub fn value(&self) -> Value {
         let Self { date, commit, machine, emulator } = self;
         json!({ "date": date, "commit": commit, "machine": machine, "emulator": emulator })

@@ -85,7 +85,7 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// The same as JSON.
+/// The rows as JSON.
 pub fn value(results: &Results) -> Value {
     let row = |shape: &Shape| {
         let measured = results.get(&shape.case()).ok();

@@ -166,7 +166,7 @@ pub fn table(quick: bool, results: &Results) -> Table {
     table
 }
 
-/// The same as JSON.
+/// The calls as JSON.
 pub fn value(quick: bool, results: &Results) -> Value {
     kinds(quick)
         .map(|kind| {

@@ -43,7 +43,7 @@ pub struct Point {
     pub pes: u64,
     /// Instructions over those without replay.
     pub over_off: f64,
-    /// Likewise, modelled cycles.
+    /// Modelled cycles over those without replay.
     pub modelled_over_off: f64,
     /// Median delay of an interrupt.
     pub median_delay: u64,
@@ -103,7 +103,7 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// The same as JSON.
+/// The sweep as JSON.
 pub fn value(results: &Results) -> Value {
     let mut rows = Vec::new();
     for curve in curves(results) {

@@ -21,6 +21,8 @@ pub enum Command {
         /// The program and its arguments.
         words: Vec<OsString>,
     },
+    /// `cargo reprise demo`.
+    Demo,
     /// `cargo reprise inject`.
     Inject(inject::Options),
     /// `cargo reprise report`.

@@ -25,7 +25,7 @@ impl CounterArgs {
             Some(CounterName::AmdEmulated) => CounterChoice::AmdEmulated,
             Some(CounterName::None) => CounterChoice::Stepping,
         };
-        let emulated = matches!(choice, CounterChoice::IntelEmulated | CounterChoice::AmdEmulated);
+        let emulated = choice.is_emulated();
         match self.counter_faults {
             Some(_) if !emulated => {
                 Err("--counter-faults needs --counter intel-emulated or --counter amd-emulated")

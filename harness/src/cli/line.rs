@@ -31,6 +31,8 @@ pub struct Line {
 pub enum Words {
     /// Run a program; its output, its exit status, and a summary on stderr
     Run(Box<RunArgs>),
+    /// Show what replay is for, on one flipped bit, in ten seconds
+    Demo,
     /// Run a program on this machine, without a kernel of ours, and count its instructions and cycles
     Native(NativeArgs),
     /// What `native` becomes the program from: it waits until the counters are open
@@ -56,8 +58,8 @@ pub enum Words {
         /// Formatting, host unit tests, and the emulator tests that find most: under a minute when all is built
         #[arg(long, conflicts_with = "filter")]
         quick: bool,
-        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md, and
-        /// say what changed
+        /// Keep what the tests called `lists` and `documents` see today, in ci/lists and as figures in README.md and
+        /// docs, and say what changed
         #[arg(long, requires = "filter")]
         bless: bool,
     },
@@ -139,6 +141,7 @@ impl TryFrom<Words> for Command {
     fn try_from(words: Words) -> Result<Self, Self::Error> {
         Ok(match words {
             Words::Run(args) => Self::Run(Box::new((*args).try_into()?)),
+            Words::Demo => Self::Demo,
             Words::Native(args) => Self::Native(args.into()),
             Words::Become(args) => Self::Become(args.into()),
             Words::Tether(TetherArgs { parent, words }) => Self::Tether { parent, words },

@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 use pe_replay::Injection;
 
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 
 /// The emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,7 +15,7 @@ pub enum MachineName {
     Bochs,
 }
 
-impl From<MachineName> for Machine {
+impl From<MachineName> for Emulator {
     fn from(name: MachineName) -> Self {
         match name {
             MachineName::Qemu => Self::Qemu,

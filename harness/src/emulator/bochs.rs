@@ -4,29 +4,29 @@
 //! Bochs shares no memory: the channel comes by debugcon, which Bochs writes to its
 //! standard output, after everything else.
 
-use std::fs;
+mod cmos;
+pub mod image;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
-use object::LittleEndian as Le;
-use object::elf::FileHeader64;
-use object::pod::from_bytes_mut;
-use object::read::elf::{FileHeader, ProgramHeader};
+use anyhow::Result;
 use signal_hook::consts::SIGINT;
 
 use super::channel::{find, from_debugcon, pass_on};
 use super::ending::{self, Evidence, Stopped};
 use super::{Boot, Finished, Observer, beginning, put};
-use crate::host::packages::command::{BOCHS, MKRESCUE};
+use crate::host::packages::command::BOCHS;
 use crate::host::{children, process};
 
 /// The model: without RDSEED, RDPID, XSAVEC, XGETBV(1) and WAITPKG, which need not do the same twice.
 const CPU: &str = "corei7_haswell_4770";
 
-const TREE: &str = "image";
-const IMAGE: &str = "image.iso";
+const CMOS: &str = "cmos";
+const DISPLAY: &str = "display";
+/// Length of a display's BIOS.
+const DISPLAY_LEN: usize = 1 << 15;
 const SETTINGS: &str = "bochsrc";
 const DEBUGGER: &str = "debugger";
 const LOG: &str = "log";
@@ -43,35 +43,23 @@ const TRIPLE_FAULT: &str = "exception with no resolution";
 /// Lays out the files and makes the command line, which is to be used in their directory: paths in the settings
 /// cannot have every character.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
-    let tree = directory.join(TREE);
-    fs::create_dir_all(tree.join("boot/grub")).context("cannot make the image's directory")?;
-    put(&tree.join("boot/archive"), &boot.archive)?;
-    let kernel = fs::read(&boot.kernel).map_err(anyhow::Error::from).and_then(loaded);
-    put(&tree.join("boot/kernel"), &kernel.with_context(|| boot.kernel.display().to_string())?)?;
-    put(
-        &tree.join("boot/grub/grub.cfg"),
-        b"set timeout=0\nmenuentry reprise {\n  multiboot2 /boot/kernel\n  module2 /boot/archive\n}\n",
-    )?;
-    let mut make = Command::new(MKRESCUE);
-    // What it makes for itself is in this directory, too.
-    make.current_dir(directory).env("TMPDIR", ".");
-    make.args(["-o", IMAGE, TREE]);
-    let made = children::output(&mut make);
-    let made = made.with_context(|| format!("cannot start {MKRESCUE}"))?;
-    ensure!(made.status.success(), "{MKRESCUE}: {}; {}", made.status, ending::said(&made.stderr));
+    image::make(boot, directory)?;
 
     let memory = boot.total_mib();
+    put(&directory.join(CMOS), &cmos::cmos(memory))?;
     put(&directory.join(DEBUGGER), b"c\n")?;
-    // Nobody reads the display. Drawn by this machine's time, it fills its pseudo-terminal in a run of some
-    // minutes, and Bochs waits for ever; drawn by the guest's, it does not.
+    // Nobody reads the display. It is drawn on a pseudo-terminal, where a cursor that blinks is enough to fill it in a
+    // long run, and Bochs waits for ever. Without a BIOS of its own it comes up in no mode, and nothing is drawn.
+    put(&directory.join(DISPLAY), &[0; DISPLAY_LEN])?;
     put(
         &directory.join(SETTINGS),
         format!(
             "megs: {memory}\n\
              cpu: model={}, count=1, ips=100000000, reset_on_triple_fault=0\n\
              clock: sync=none, time0=946684800\n\
-             ata0-master: type=cdrom, path={IMAGE}, status=inserted\n\
+             ata0-master: type=cdrom, path={}, status=inserted\n\
              boot: cdrom\n\
+             cmosimage: file={CMOS}, rtc_init=time0\n\
              port_e9_hack: enabled=1\n\
              log: {LOG}\n\
              panic: action=fatal\n\
@@ -79,8 +67,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              info: action=report\n\
              debug: action=ignore\n\
              vga: extension=vbe, update_freq=1, realtime=0\n\
+             vgaromimage: file={DISPLAY}\n\
              display_library: term\n",
             boot.cpu.as_deref().unwrap_or(CPU),
+            image::IMAGE,
         )
         .as_bytes(),
     )?;
@@ -91,25 +81,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The part of a kernel's file that is loaded; GRUB would read all of it, and its symbols are most of it.
-fn loaded(mut file: Vec<u8>) -> Result<Vec<u8>> {
-    let header = FileHeader64::<Le>::parse(&*file)?;
-    let segments = header.program_headers(Le, &*file)?;
-    let ends = segments.iter().map(|segment| segment.p_offset(Le).saturating_add(segment.p_filesz(Le)));
-    let end = usize::try_from(ends.max().unwrap_or(0))?.max(size_of::<FileHeader64<Le>>());
-    file.truncate(end);
-    let Ok((header, _)) = from_bytes_mut::<FileHeader64<Le>>(&mut file) else { bail!("it has no header") };
-    // There are no sections any more.
-    header.e_shoff.set(Le, 0);
-    header.e_shnum.set(Le, 0);
-    header.e_shstrndx.set(Le, 0);
-    Ok(file)
-}
-
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let command = prepare(boot, directory)?;
-    let exit = process::watch(&mut children::tethered(&command), boot.timeout, || Ok(()))?;
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| Ok(()))?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
@@ -137,7 +112,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     pass_on(&streams.output, observer);
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
-    Ok(Finished { ending: evidence.judge(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon })
 }
 
 /// The last panic in Bochs' log, or on its standard error from before there is a log.
@@ -148,18 +123,5 @@ fn last_panic(log: &str, stderr: &[u8]) -> String {
     match panic(log).or_else(|| panic(&early)) {
         Some(line) => line,
         None => ending::said(stderr),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_loaded_is_left_out() {
-        let file = crate::workload::program::tests::tiny(|_| ());
-        let longer = [&file[..], b"symbols"].concat();
-        assert_eq!(loaded(longer).unwrap(), loaded(file).unwrap());
-        assert!(loaded(b"no kernel".to_vec()).is_err());
     }
 }

@@ -25,7 +25,7 @@ pub enum Stopped {
     Failed(String),
     /// Somebody or something ended the emulator by a signal.
     Killed(i32),
-    /// It did not end, and was killed.
+    /// The emulator did not end in time, and was killed.
     Deadline(Duration),
 }
 
@@ -42,7 +42,7 @@ pub enum Ending {
     EmulatorError(String),
     /// The emulator was ended by this signal.
     EmulatorKilled(i32),
-    /// It did not end in time.
+    /// The machine did not end in time.
     Timeout {
         /// The time it was given.
         after: Duration,
@@ -68,8 +68,8 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The verdict. A panic's text outweighs everything, then the deadline.
-    pub fn judge(self) -> Ending {
+    /// How the boot ended. A panic's text outweighs everything, then the deadline.
+    pub fn ending(self) -> Ending {
         if let Some(text) = panic_text(self.debugcon) {
             return Ending::Panic(text);
         }
@@ -145,8 +145,8 @@ mod tests {
 
     use super::*;
 
-    fn judge(stopped: Stopped, end: &[u8], debugcon: &[u8]) -> Ending {
-        Evidence { stopped, end, channel_error: None, debugcon, progress: None }.judge()
+    fn ending(stopped: Stopped, end: &[u8], debugcon: &[u8]) -> Ending {
+        Evidence { stopped, end, channel_error: None, debugcon, progress: None }.ending()
     }
 
     #[test]
@@ -159,15 +159,15 @@ mod tests {
         };
         let mut buffer = [0; MAX_END_LEN];
         let end = record.encode(&mut buffer);
-        assert_eq!(judge(Stopped::Normally, end, b""), Ending::Normal(Box::new(record)));
-        assert!(matches!(judge(Stopped::Normally, b"", b""), Ending::NoEndRecord(_)));
-        assert!(matches!(judge(Stopped::Normally, &end[..end.len() / 2], b""), Ending::NoEndRecord(_)));
+        assert_eq!(ending(Stopped::Normally, end, b""), Ending::Normal(Box::new(record)));
+        assert!(matches!(ending(Stopped::Normally, b"", b""), Ending::NoEndRecord(_)));
+        assert!(matches!(ending(Stopped::Normally, &end[..end.len() / 2], b""), Ending::NoEndRecord(_)));
         assert!(
-            matches!(judge(Stopped::Normally, &[99, 0], b""), Ending::NoEndRecord(why) if why.contains("99"))
+            matches!(ending(Stopped::Normally, &[99, 0], b""), Ending::NoEndRecord(why) if why.contains("99"))
         );
-        assert_eq!(judge(Stopped::Reset, end, b""), Ending::TripleFault);
-        assert_eq!(judge(Stopped::Failed("x".into()), end, b""), Ending::EmulatorError("x".into()));
-        let killed = judge(Stopped::Killed(15), end, b"");
+        assert_eq!(ending(Stopped::Reset, end, b""), Ending::TripleFault);
+        assert_eq!(ending(Stopped::Failed("x".into()), end, b""), Ending::EmulatorError("x".into()));
+        let killed = ending(Stopped::Killed(15), end, b"");
         assert_eq!(killed.to_string(), "the emulator was ended by signal 15 (SIGTERM)");
     }
 
@@ -178,9 +178,9 @@ mod tests {
         debugcon.extend_from_slice(b"index out of bounds (a.rs:1)\nnoise");
         let panic = Ending::Panic("index out of bounds (a.rs:1)".into());
         for stopped in [Stopped::Panicked, Stopped::Normally, Stopped::Deadline(Duration::from_secs(1))] {
-            assert_eq!(judge(stopped, b"", &debugcon), panic);
+            assert_eq!(ending(stopped, b"", &debugcon), panic);
         }
-        assert_eq!(judge(Stopped::Panicked, b"", b""), Ending::Panic("without a text".into()));
+        assert_eq!(ending(Stopped::Panicked, b"", b""), Ending::Panic("without a text".into()));
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod tests {
     fn the_time_of_a_child_and_of_its_children_is_counted_once() {
         take();
         let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'";
-        watch(Command::new("sh").args(["-c", script]), Duration::from_secs(60), || Ok(())).unwrap();
+        watch(Command::new("sh").args(["-c", script]), Duration::from_secs(60), |_| Ok(())).unwrap();
         let spent = take();
         assert!(spent.runs == 1 && spent.time > Duration::from_millis(2), "{spent:?}");
         assert_eq!(take(), Spent::default());
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_child_that_is_killed_is_counted() {
         take();
-        watch(Command::new("cat").arg("/dev/zero"), Duration::from_millis(1), || Ok(())).unwrap();
+        watch(Command::new("cat").arg("/dev/zero"), Duration::from_millis(1), |_| Ok(())).unwrap();
         assert_eq!(take().runs, 1);
     }
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use rustix::process::Pid;
 use wait4::Wait4;
 
 use super::meter::{self, Spent};
@@ -55,13 +56,18 @@ impl Drop for Guard {
     }
 }
 
-/// Runs a command to its end or to the deadline, and calls `poll` in between.
-pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() -> Result<()>) -> Result<Exit> {
+/// Runs a command to its end or to the deadline, and calls `poll` in between with its number.
+pub fn watch(
+    command: &mut Command,
+    timeout: Duration,
+    mut poll: impl FnMut(Pid) -> Result<()>,
+) -> Result<Exit> {
     let deadline = Instant::now() + timeout;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = children::start(command);
     let mut child = child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let pid = Pid::from_child(&child);
     let mut guard = Guard(Some(child));
     let (ended, end) = mpsc::channel();
     let stdout = collect(stdout, Some(ended))?;
@@ -74,7 +80,7 @@ pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() ->
                 break guard.reap().context("cannot wait for the emulator")?;
             }
             Err(RecvTimeoutError::Timeout) if left.is_zero() => break None,
-            Err(RecvTimeoutError::Timeout) => poll()?,
+            Err(RecvTimeoutError::Timeout) => poll(pid)?,
         }
     };
     drop(guard);
@@ -87,7 +93,7 @@ pub fn watch(command: &mut Command, timeout: Duration, mut poll: impl FnMut() ->
 
 /// Runs a command to its end, which has to come before the deadline.
 pub fn output(command: &mut Command, timeout: Duration) -> Result<Output> {
-    let Exit { status, stdout, stderr } = watch(command, timeout, || Ok(()))?;
+    let Exit { status, stdout, stderr } = watch(command, timeout, |_| Ok(()))?;
     let late = || format!("{} did not end within {} s", command.get_program().display(), timeout.as_secs());
     Ok(Output { status: status.with_context(late)?, stdout, stderr })
 }
@@ -138,14 +144,14 @@ mod tests {
     fn a_child_is_read_to_its_end() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo err >&2; exit 7"]);
-        let exit = watch(&mut command, Duration::from_secs(60), || Ok(())).unwrap();
+        let exit = watch(&mut command, Duration::from_secs(60), |_| Ok(())).unwrap();
         assert_eq!(exit.status.unwrap().code(), Some(7));
         assert_eq!((&exit.stdout[..], &exit.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
     }
 
     #[test]
     fn a_child_that_does_not_end_is_killed_at_the_deadline() {
-        let exit = watch(Command::new("cat").arg("/dev/zero"), Duration::from_millis(1), || Ok(())).unwrap();
+        let exit = watch(Command::new("cat").arg("/dev/zero"), Duration::from_millis(1), |_| Ok(())).unwrap();
         assert!(exit.status.is_none());
     }
 
@@ -153,7 +159,7 @@ mod tests {
     fn a_failing_poll_ends_the_child() {
         let mut command = Command::new("tail");
         command.args(["-f", "/dev/null"]);
-        let error = watch(&mut command, Duration::from_secs(60), || Err(anyhow!("no more"))).unwrap_err();
+        let error = watch(&mut command, Duration::from_secs(60), |_| Err(anyhow!("no more"))).unwrap_err();
         assert_eq!(error.to_string(), "no more");
     }
 

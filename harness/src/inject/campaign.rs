@@ -8,7 +8,7 @@ use anyhow::Result;
 use pe_replay::{Injection, Mode, Policy};
 
 use super::draw::Class;
-use super::judge;
+use super::effect;
 use super::lab::{Lab, Outcome, Trial};
 use super::random::Random;
 use super::subject::Subject;
@@ -42,7 +42,7 @@ pub enum Scope {
 /// Flips in one boot.
 const BATCH: usize = 60;
 
-/// One flip.
+/// A flip, and all that it takes to make it.
 struct Shot<'a> {
     row: usize,
     class: Class,
@@ -133,14 +133,14 @@ impl Campaign {
         if shot.class.is_paired()
             && let Some((trial, outcome)) = pairs.next()
         {
-            match judge::effect(trial, outcome) {
+            match effect::effect(trial, outcome) {
                 Ok(effect) => effective = report.effect(shot.row, effect),
                 Err(reason) => report.failure(shot.row, None, trial, &reason),
             }
         }
         for policy in 0..self.policies.len() {
             let Some((trial, outcome)) = pairs.next() else { return };
-            match judge::reaction(trial, shot.class, outcome, effective) {
+            match effect::reaction(trial, shot.class, outcome, effective) {
                 Ok(reaction) => report.reaction(shot.row, policy, reaction, effective),
                 Err(reason) => report.failure(shot.row, Some((policy, effective)), trial, &reason),
             }

@@ -109,7 +109,7 @@ impl Class {
             Self::Seen(what, run) => vec![seen(random, what, run)],
             Self::Vote => {
                 let first = seen(random, Seen::Rip, Run::Second);
-                // Not the same, or two runs would agree on what is wrong.
+                // Run 3 is hit elsewhere, or two runs would agree on what is wrong.
                 let what = *random.one(&[Seen::General, Seen::Rflags, Seen::Memory]);
                 vec![first, seen(random, what, Run::Third)]
             }

@@ -23,7 +23,7 @@ pub const MEMORY_MIB: u32 = 32;
 /// When a boot is given up: every run in it is bounded, so the kernel hangs.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// One run.
+/// A run that is to be made.
 #[derive(Clone)]
 pub struct Trial<'a> {
     /// The program.
@@ -45,17 +45,17 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// With this kernel.
+    /// Makes a lab with this kernel.
     pub fn new(kernel: PathBuf) -> Self {
         Self { kernel, mutation: None, clock: Clock::default() }
     }
 
-    /// With a kernel that leaves a part of the engine out.
+    /// Makes a lab with a kernel that leaves a part of the engine out.
     pub fn of_mutant(kernel: PathBuf, mutation: Mutation) -> Self {
         Self { kernel, mutation: Some(mutation), clock: Clock::default() }
     }
 
-    /// The lab with another clock for its programs.
+    /// Gives the lab another clock for its programs.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
@@ -79,7 +79,7 @@ impl Lab {
         Ok(outcomes)
     }
 
-    /// One boot: it makes at least one run.
+    /// Boots once, which makes at least one run.
     fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut request = Request { memory_mib: MEMORY_MIB, timeout: PATIENCE, ..Request::job(Job::Batch) };
         (request.mutation, request.clock) = (self.mutation, self.clock);

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
 /// A sequence of numbers that is the same everywhere.
-pub struct Random(u64);
+pub struct Random(SplitMix64);
 
 impl Random {
-    /// The sequence of a seed.
+    /// Begins the sequence of a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     /// A number below `bound`: the upper half of the product.
@@ -23,7 +22,7 @@ impl Random {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// One of several, each as likely as any other.
+    /// Picks one of several, each as likely as any other.
     pub fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
     }

@@ -23,7 +23,7 @@ use crate::workload::request::{self, Request};
 /// A program, and how it is run.
 struct Plan {
     name: &'static str,
-    /// So short that a run has many PEs.
+    /// The instruction limit, so short that a run has many PEs.
     limit: u64,
     /// Bytes of stack that it uses.
     stack: u64,
@@ -74,11 +74,11 @@ pub struct Subject {
 /// All that a program shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Its exit status, as of `cargo reprise run`.
+    /// The exit status, as of `cargo reprise run`.
     pub status: u8,
-    /// Its standard output.
+    /// The standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// The standard error.
     pub stderr: Vec<u8>,
 }
 
@@ -222,7 +222,7 @@ impl Subject {
         &self.instructions
     }
 
-    /// Its PEs and all their instructions.
+    /// How many PEs it has, and all their instructions.
     pub fn counts(&self) -> (u64, u64) {
         (self.instructions.len() as u64, self.instructions.iter().sum())
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::bound;
 use super::campaign::Campaign;
 use super::draw::Class;
-use super::judge::{Effect, Reaction};
+use super::effect::{Effect, Reaction};
 use super::lab::Trial;
 
 /// What became of the flips of a class without replay.
@@ -28,22 +28,22 @@ impl Off {
     }
 }
 
-/// What became of them under a policy.
+/// What became of flips under a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct On {
-    /// There was something to be hit.
+    /// Flips that hit something.
     pub hit: u64,
-    /// It would have been effective without replay.
+    /// Flips that are effective without replay.
     pub effective: u64,
-    /// A difference was seen.
+    /// Flips that made a difference which was seen.
     pub detected: u64,
-    /// All went on as if nothing had happened, after a restart.
+    /// Flips after which a restart made all go on as if nothing had happened.
     pub restarted: u64,
-    /// Likewise, after a vote.
+    /// Flips after which a vote made all go on as if nothing had happened.
     pub outvoted: u64,
-    /// The program was ended by a verdict, and should have been.
+    /// Flips after which a verdict ended the program, as it should.
     pub verdicts: u64,
-    /// Anything else.
+    /// Flips after which anything else happened.
     pub wrong: u64,
 }
 
@@ -95,7 +95,7 @@ impl Report {
         Self { seed, rows: classes.iter().map(row).collect(), policies, failures: Vec::new() }
     }
 
-    /// One more flip of a class.
+    /// Counts one more flip of a class.
     pub fn begin(&mut self, row: usize) {
         self.rows[row].flips += 1;
     }
@@ -173,7 +173,7 @@ impl Report {
         (wrong, effective, bound::upper(wrong.min(effective), effective))
     }
 
-    /// The same for machines.
+    /// The report as JSON.
     pub fn json(&self) -> Value {
         let rows = |policy: usize| -> Vec<Value> {
             let row = |row: &Row| {

@@ -17,7 +17,7 @@ const PARANOID_ENOUGH: i32 = 2;
 pub enum Refused {
     /// Nothing that this Linux has a driver for counts that.
     NoDevice,
-    /// Not allowed; with the sysctl's value, if it can be read.
+    /// Linux does not allow it; with the sysctl's value, if it can be read.
     Forbidden(Option<i32>),
     /// Linux was built without perf events.
     NoPerfEvents,

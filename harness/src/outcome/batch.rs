@@ -11,13 +11,13 @@ use crate::emulator::Streams;
 /// What one program left behind.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// Its end.
+    /// The end, and the kernel's sums.
     pub record: EndRecord,
-    /// Its standard output.
+    /// The standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// The standard error.
     pub stderr: Vec<u8>,
-    /// Its PEs, if they were to be recorded.
+    /// The PEs, if they were to be recorded.
     pub pes: Vec<PeRecord>,
 }
 

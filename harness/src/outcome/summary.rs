@@ -115,7 +115,7 @@ impl Summary {
         (second != 0).then(|| self.totals().total as f64 / second as f64)
     }
 
-    /// The same ratio of modelled cycles, the one to be compared with the original's.
+    /// The whole over its useful part in modelled cycles, the ratio to be compared with the original's.
     pub fn modelled_over_second_run(&self) -> Option<f64> {
         self.modelled.and_then(|cycles| cycles.over_second_run())
     }

@@ -6,13 +6,11 @@
 //! little-endian. The file says nothing about when and where it was made, so that equal
 //! runs give equal files.
 
-use std::fmt;
-
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::host::input::Bound;
 
 /// The bound of a trace file: no trace is larger than the channel that it comes through.
-pub const BOUND: Bound = Bound { most: Machine::LARGEST_CHANNEL, of: "a trace file" };
+pub const BOUND: Bound = Bound { most: Emulator::LARGEST_CHANNEL, of: "a trace file" };
 const MAGIC: [u8; 8] = *b"REPRTRCE";
 /// The version of the container; what it holds has versions of its own.
 const VERSION: u16 = 1;
@@ -20,27 +18,18 @@ const HEADER_LEN: usize = MAGIC.len() + 2 + 8 + 8;
 const CHECKSUM_LEN: usize = 4;
 
 /// Why a file is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// No trace file at all.
+    /// The file is no trace file at all.
+    #[error("not a trace file of reprise")]
     Foreign,
-    /// Another version of the container.
+    /// The container has another version.
+    #[error("trace file version {0} is not known (this is {this})", this = VERSION)]
     Version(u16),
-    /// Cut short, too long, or changed.
+    /// The file is cut short, too long, or changed.
+    #[error("a damaged trace file: lengths or checksum do not agree")]
     Damaged,
 }
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Foreign => f.write_str("not a trace file of reprise"),
-            Self::Version(found) => write!(f, "trace file version {found} is not known (this is {VERSION})"),
-            Self::Damaged => f.write_str("a damaged trace file: lengths or checksum do not agree"),
-        }
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 /// Makes a file of a trace stream and an end record.
 pub fn pack(trace: &[u8], end: &[u8]) -> Vec<u8> {

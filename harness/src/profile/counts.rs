@@ -10,9 +10,9 @@ use pe_replay::TimedPhase;
 
 /// Phases of a run, and what lies before and behind.
 pub const PHASES: usize = TimedPhase::ALL.len() + 2;
-/// From reset to the first user entry.
+/// The phase from reset to the first user entry.
 pub const BOOT: usize = TimedPhase::ALL.len();
-/// From the end of the program on.
+/// The phase from the end of the program on.
 pub const AFTERWARDS: usize = BOOT + 1;
 
 /// Executions of something, by phase.

@@ -58,7 +58,7 @@ impl Kinds {
         Ok(Self(found.into()))
     }
 
-    /// The same as the kernel reports it, as far as it lies inside the run: without what the first entry does before
+    /// The kinds as the kernel reports them, as far as they lie inside the run: without what the first entry does before
     /// the time stamp that begins the run, and without the time stamp that ends it.
     pub fn reported(events: &Events) -> Vec<(&'static str, u64)> {
         let Events {
@@ -87,7 +87,7 @@ impl Kinds {
             x87_clears,
             time_stamps,
             apic_writes,
-            // The same instructions, for other purposes.
+            // These are instructions that other kinds have as well, for other purposes.
             spaces_loaded + translation_flushes,
             pages_invalidated + mapped,
             lines_copied,

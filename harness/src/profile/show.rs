@@ -211,7 +211,7 @@ impl Profile {
         table
     }
 
-    /// The same as JSON, with every function.
+    /// The profile as JSON, with every function.
     pub fn value(&self) -> Value {
         let by_phase = |phases: &ByPhase| -> Map<String, Value> {
             (0..PHASES).map(|at| (phase_name(at).to_owned(), phases[at].into())).collect()

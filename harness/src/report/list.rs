@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A trace as a table, one line a PE: what can be held against another trace by `diff`, and
-//! taken apart by `awk`, since no column and no title has a space in it. The same as JSON has
-//! the durations, too, on which nothing of the table depends.
+//! taken apart by `awk`, since no column and no title has a space in it. As JSON it has the
+//! durations, too, on which nothing of the table depends.
 
 use std::fmt::Write;
 

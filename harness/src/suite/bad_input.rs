@@ -337,7 +337,7 @@ fn too_many_instructions(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// They are named without `--log`, once each, in the summary too; and flips that hit nothing are counted.
+/// Calls that the kernel lacks are named without `--log`, once each, in the summary too; and flips that hit nothing are counted.
 fn calls_that_are_not_supported(context: &Context) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let json = directory.path().join("json");

@@ -2,6 +2,7 @@
 //! Many programs in one boot of either emulator: Bochs takes seconds to start.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use wire::task::Task;
 
 use super::Context;
 use super::programs::Shown;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::outcome::told;
@@ -62,7 +63,9 @@ impl Case {
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
+    /// The processor, if not the emulator's usual one.
+    pub cpu: Option<String>,
     /// What keeps the instruction limit.
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
@@ -77,9 +80,10 @@ pub struct Setting {
 
 impl Setting {
     /// An emulator, as it is.
-    pub fn on(machine: Machine) -> Self {
+    pub fn on(machine: Emulator) -> Self {
         Self {
             machine,
+            cpu: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
             mutation: None,
@@ -112,6 +116,7 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     let Setting { machine, counter, counter_faults, mutation, .. } = *setting;
     let mut request =
         Request { machine, counter, counter_faults, mutation, timeout: TIMEOUT, ..Request::job(Job::Batch) };
+    request.cpu.clone_from(&setting.cpu);
     request.contents.stdin = Some(setting.stdin.clone());
     request.contents.files.clone_from(&setting.files);
     request.policy.limit = cases.iter().map(|case| case.policy.limit).max().unwrap_or(request.policy.limit);
@@ -129,10 +134,38 @@ pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<E
     for (name, path) in programs {
         request.contents.programs.push((name.to_owned(), request::read_program(path)?));
     }
-    let outcome = if mutation.is_some() { context.boot_mutant(&request) } else { context.boot(&request) }?;
+    all(context, &request)
+}
+
+/// Runs the program of one request under each of the policies, one after the other; records nothing of their PEs.
+pub fn under(context: &Context, request: &Request, policies: &[Policy]) -> Result<Vec<Ended>> {
+    let mut request = Request { job: Job::Batch, timeout: TIMEOUT, ..request.clone() };
+    let contents = &mut request.contents;
+    let program = contents.program.take().context("no program")?;
+    let words = mem::take(&mut contents.argv);
+    let name = words.first().cloned().context("no name")?;
+    contents.programs.push((String::from_utf8(name)?, program));
+    for policy in policies {
+        contents.batch.push(words.clone());
+        contents.tasks.push(Task {
+            policy: *policy,
+            max_instructions: request.max_instructions,
+            trace: Recording::Nothing,
+            injections: request.injections.iter().copied().collect(),
+        });
+        request.policy.limit = request.policy.limit.max(policy.limit);
+    }
+    all(context, &request)
+}
+
+/// Boots, and has each program of a batch come to an end.
+fn all(context: &Context, request: &Request) -> Result<Vec<Ended>> {
+    let Request { machine, mutation, .. } = request;
+    let outcome = if mutation.is_some() { context.boot_for_tests(request) } else { context.boot(request) }?;
     let ended = batch::ended(&outcome.finished.streams)?;
-    let expected = End::Batch { programs: cases.len() as u32 };
+    let programs = request.contents.batch.len();
+    let expected = End::Batch { programs: programs as u32 };
     let end = outcome.end().with_context(|| format!("{machine}, after {} programs", ended.len()))?;
-    ensure!(*end == expected && ended.len() == cases.len(), "{machine}: {end:?} instead of {expected:?}");
+    ensure!(*end == expected && ended.len() == programs, "{machine}: {end:?} instead of {expected:?}");
     Ok(ended)
 }

@@ -27,7 +27,7 @@ use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
@@ -36,7 +36,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_output", run: same_output },
 ];
 
-/// So short that most PEs end at the limit; one is a prime.
+/// Limits so short that most PEs end at the limit; one is a prime.
 const LIMITS: [u64; 2] = [1_000, 9_973];
 /// Programs that are plain, at least.
 const PLAIN: usize = 14;
@@ -135,7 +135,7 @@ pub fn plain_runs(context: &Context) -> Result<Arc<Runs>> {
                 cases.push(case(context, name, Policy { limit, ..BY_HASH })?);
             }
         }
-        let setting = Setting::on(Machine::Bochs);
+        let setting = Setting::on(Emulator::Bochs);
         let ended = batch::run(context, &setting, &cases)?;
         Ok(Runs { setting, cases, ended, off: Vec::new() })
     })
@@ -144,7 +144,7 @@ pub fn plain_runs(context: &Context) -> Result<Arc<Runs>> {
 /// All other programs.
 pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
     once(&context.on_bochs.others, || {
-        let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Bochs) };
+        let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Bochs) };
         let input = programs::input()[..INPUT].to_vec();
         setting.files.push((format!("/{}", programs::INPUT_NAME), input));
         setting.files.push((programs::BUSYBOX.to_owned(), std::fs::read(programs::BUSYBOX)?));
@@ -208,7 +208,7 @@ fn reads_first(elf: &[u8], ours: Boundary, theirs: Boundary) -> Result<bool> {
 fn same_boundaries(context: &Context) -> Result<()> {
     let runs = plain_runs(context)?;
     let Runs { setting, cases, ended: bochs, off: _ } = &*runs;
-    let qemu = batch::run(context, &Setting { machine: Machine::Qemu, ..setting.clone() }, cases)?;
+    let qemu = batch::run(context, &Setting { machine: Emulator::Qemu, ..setting.clone() }, cases)?;
     let (mut cut, mut read_first) = (0, 0);
     for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
         (|| {
@@ -254,8 +254,8 @@ fn but_for_a_flip(context: &Context) -> Result<()> {
         Case { flips: flips.to_vec(), ..undisturbed.clone() }
     });
     let cases = [&[undisturbed][..], &flipped[..]].concat();
-    let qemu = batch::run(context, &Setting::on(Machine::Qemu), &cases[..1])?;
-    let bochs = batch::run(context, &Setting::on(Machine::Bochs), &cases)?;
+    let qemu = batch::run(context, &Setting::on(Emulator::Qemu), &cases[..1])?;
+    let bochs = batch::run(context, &Setting::on(Emulator::Bochs), &cases)?;
     let (qemu, [as_it_is, flipped @ ..]) = (&qemu[0].pes, &bochs[..]) else { bail!("the batch is empty") };
     ensure!(differences(&as_it_is.pes, qemu).next().is_none(), "without a flip");
     for ((target, stays), ended) in targets.iter().zip(flipped) {
@@ -307,7 +307,7 @@ fn apart(case: &Case) -> Option<&'static Apart> {
 fn same_output(context: &Context) -> Result<()> {
     let runs = other_runs(context)?;
     let Runs { setting: on_bochs, cases, ended: bochs, off } = &*runs;
-    let on_qemu = Setting { machine: Machine::Qemu, ..on_bochs.clone() };
+    let on_qemu = Setting { machine: Emulator::Qemu, ..on_bochs.clone() };
     let qemu = batch::run(context, &on_qemu, cases)?;
     let mut of_off = off.iter();
     let mut failures = Vec::new();

@@ -9,7 +9,7 @@ use wire::counter::CounterChoice;
 
 use super::batch::{self, Case, Setting, undisturbed};
 use super::{Context, Outcome, Test};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::request::Request;
 
 pub const TESTS: &[Test] = &[
@@ -19,7 +19,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "clock::machine_time_is_the_machines", run: machine_time },
 ];
 
-/// It prints all that it can find out about the time.
+/// The program, which prints all that it can find out about the time.
 const PROGRAM: &str = "clock";
 const SHOW: &str = "show";
 const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
@@ -58,7 +58,7 @@ fn printed(outcome: &Outcome) -> Result<String> {
 
 /// The numbers of the lines of that name.
 fn values(text: &str, name: &str) -> Result<Vec<u64>> {
-    // As `user/c/clock.c` prints them: some names begin with others.
+    // These stand as `user/c/clock.c` prints them: some names begin with others.
     let name_column = format!("{name:<24} ");
     let of = |line: &str| Some(line.strip_prefix(&name_column)?.parse());
     let values: Vec<_> = text.lines().filter_map(of).collect::<Result<_, _>>()?;
@@ -74,7 +74,7 @@ fn first_difference(one: &str, other: &str) -> String {
 /// Modes, policies, limits, with a record for each PE and without, and with a PE that is run again.
 fn same_time(context: &Context) -> Result<()> {
     let setting =
-        Setting { files: vec![("/input".into(), b"of the host\n".to_vec())], ..Setting::on(Machine::Qemu) };
+        Setting { files: vec![("/input".into(), b"of the host\n".to_vec())], ..Setting::on(Emulator::Qemu) };
     let mut cases = Vec::new();
     for policy in policies() {
         for limit in LIMITS {
@@ -109,7 +109,8 @@ fn another_boot(context: &Context) -> Result<()> {
     let request = request(context)?;
     let expected = printed(&context.boot(&request)?)?;
     let counter = Request { counter: CounterChoice::IntelEmulated, ..request.clone() };
-    for (what, outcome) in [("counter", context.boot(&counter)?), ("kernel", context.boot_mutant(&request)?)]
+    for (what, outcome) in
+        [("counter", context.boot(&counter)?), ("kernel", context.boot_for_tests(&request)?)]
     {
         let seen = printed(&outcome)?;
         ensure!(seen == expected, "another {what}: {}", first_difference(&seen, &expected));

@@ -13,7 +13,7 @@ use wire::record::{PeRecord, Records, TraceHeader};
 use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
 use super::{Context, Test, bochs};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::artifacts;
 use crate::workload::request::Request;
 
@@ -78,6 +78,11 @@ fn misbehaving(skid: Lateness) -> CounterFaults {
     CounterFaults { skid, stale: STALE, seed: 5, ..CounterFaults::default() }
 }
 
+/// What programs find that need neither files nor a counter.
+fn setting() -> Setting {
+    Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Qemu) }
+}
+
 /// Sums, output and trace of a run.
 struct Ran {
     totals: Totals,
@@ -121,8 +126,7 @@ fn run_all(
     counter: CounterChoice,
     faults: CounterFaults,
 ) -> Result<Vec<Ended>> {
-    let mut setting = Setting { counter, counter_faults: faults, ..Setting::on(Machine::Qemu) };
-    setting.stdin = b"standard input\n".to_vec();
+    let mut setting = Setting { counter, counter_faults: faults, ..setting() };
     setting.files.push((format!("/{INPUT_NAME}"), input()[..SHORT_INPUT].to_vec()));
     setting.files.push((BUSYBOX.to_owned(), std::fs::read(BUSYBOX)?));
     batch::run(context, &setting, cases)
@@ -235,7 +239,7 @@ fn on_bochs(context: &Context) -> Result<()> {
         anyhow::Ok(Case { trace: Recording::Digests, ..Case::new(context, name, &[], policy)? })
     };
     let cases = ON_BOCHS.iter().map(case).collect::<Result<Vec<_>>>()?;
-    let plain = Setting::on(Machine::Bochs);
+    let plain = Setting::on(Emulator::Bochs);
     let expected = batch::run(context, &plain, &cases)?;
     let places = |ended: &Ended| -> Vec<_> {
         let place = |it: &PeRecord| (it.sequence, it.delimiter, it.rip, it.instructions, it.digest);

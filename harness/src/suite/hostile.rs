@@ -13,8 +13,8 @@ use pe_replay::Mode;
 use wire::end::End;
 
 use super::{Context, Test};
-use crate::emulator::Machine;
-use batch::{Ended, Run, Setting};
+use crate::emulator::Emulator;
+use batch::{Ended, Entry, Setting};
 use expect::{Case, Expectations};
 
 pub const TESTS: &[Test] = &[
@@ -29,13 +29,13 @@ const FAILURES_SHOWN: usize = 10;
 /// Every case, a boot for each program; and the programs name exactly these cases.
 fn on_qemu(context: &Context) -> Result<()> {
     let expectations = Expectations::load()?;
-    let setting = Setting { machine: Machine::Qemu, mode: Mode::Dual };
+    let setting = Setting { machine: Emulator::Qemu, mode: Mode::Dual };
     let mut failures = Failures::default();
     for program in expectations.programs() {
         let cases = expectations.of(program);
-        let mut runs = vec![Run { program, case: "list" }];
-        runs.extend(cases.iter().map(|case| case.run()));
-        let ended = batch::run(context, setting, &runs)?;
+        let mut entries = vec![Entry { program, case: "list" }];
+        entries.extend(cases.iter().map(|case| case.entry()));
+        let ended = batch::run(context, setting, &entries)?;
         let Some((list, ended)) = ended.split_first() else { bail!("the batch is empty") };
         failures.note(complete(program, list, &cases));
         cases.iter().zip(ended).for_each(|(case, ended)| failures.note(check(case, ended)));
@@ -46,9 +46,9 @@ fn on_qemu(context: &Context) -> Result<()> {
 /// Every case in one boot, which is slow.
 fn on_bochs(context: &Context) -> Result<()> {
     let expectations = Expectations::load()?;
-    let setting = Setting { machine: Machine::Bochs, mode: Mode::Dual };
+    let setting = Setting { machine: Emulator::Bochs, mode: Mode::Dual };
     let cases = expectations.all();
-    let ended = batch::run(context, setting, &runs(&cases))?;
+    let ended = batch::run(context, setting, &entries(&cases))?;
     let mut failures = Failures::default();
     cases.iter().zip(&ended).for_each(|(case, ended)| failures.note(check(case, ended)));
     failures.none()
@@ -58,7 +58,7 @@ fn on_bochs(context: &Context) -> Result<()> {
 fn off(context: &Context) -> Result<()> {
     let expectations = Expectations::load()?;
     let cases = expectations.all();
-    let in_mode = |mode| batch::run(context, Setting { machine: Machine::Qemu, mode }, &runs(&cases));
+    let in_mode = |mode| batch::run(context, Setting { machine: Emulator::Qemu, mode }, &entries(&cases));
     let (off, dual) = (in_mode(Mode::Off)?, in_mode(Mode::Dual)?);
     let mut failures = Failures::default();
     for ((case, off), dual) in cases.iter().zip(&off).zip(&dual) {
@@ -68,8 +68,8 @@ fn off(context: &Context) -> Result<()> {
     failures.none()
 }
 
-fn runs<'a>(cases: &[&'a Case]) -> Vec<Run<'a>> {
-    cases.iter().map(|case| case.run()).collect()
+fn entries<'a>(cases: &[&'a Case]) -> Vec<Entry<'a>> {
+    cases.iter().map(|case| case.entry()).collect()
 }
 
 /// `PROGRAM list` prints the cases that are expected of it, each once.

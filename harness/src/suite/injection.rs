@@ -49,7 +49,7 @@ fn shared(context: &Context) -> Result<()> {
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
 fn a_mutant_is_found_out(context: &Context) -> Result<()> {
-    let lab = Lab::of_mutant(context.mutants.clone(), Mutation::SkipSecondRun);
+    let lab = Lab::of_mutant(context.for_tests.clone(), Mutation::SkipSecondRun);
     let campaign =
         Campaign { count: 50, seed: SEED, policies: vec![Policy::DEFAULT], scope: Scope::All, jobs: 1 };
     let report = campaign.run(&lab, &|_, _| ())?;

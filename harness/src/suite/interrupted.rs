@@ -15,14 +15,14 @@ use tempfile::TempDir;
 
 use super::programs::BUSYBOX;
 use super::{Context, Test};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::host::children;
 
 pub const TESTS: &[Test] = &[
-    Test { name: "interrupted::by_signals_on_qemu", run: |context| signals(context, Machine::Qemu, &ALL) },
+    Test { name: "interrupted::by_signals_on_qemu", run: |context| signals(context, Emulator::Qemu, &ALL) },
     Test {
         name: "interrupted::by_signals_on_bochs",
-        run: |context| signals(context, Machine::Bochs, &ALL[..1]),
+        run: |context| signals(context, Emulator::Bochs, &ALL[..1]),
     },
     Test { name: "interrupted::one_of_two_processes", run: one_of_two },
     Test { name: "interrupted::both_processes", run: both },
@@ -67,10 +67,10 @@ impl Started {
         Ok(started)
     }
 
-    fn endless(context: &Context, machine: Machine) -> Result<Self> {
+    fn endless(context: &Context, machine: Emulator) -> Result<Self> {
         let (option, name) = match machine {
-            Machine::Qemu => ("qemu", "qemu-system"),
-            Machine::Bochs => ("bochs", "bochs"),
+            Emulator::Qemu => ("qemu", "qemu-system"),
+            Emulator::Bochs => ("bochs", "bochs"),
         };
         Self::new(context, &[&ENDLESS[..], &["--machine", option]].concat(), name, 1)
     }
@@ -155,7 +155,7 @@ fn nothing_left(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn signals(context: &Context, machine: Machine, all: &[Signal]) -> Result<()> {
+fn signals(context: &Context, machine: Emulator, all: &[Signal]) -> Result<()> {
     for signal in all {
         let started = Started::endless(context, machine)?;
         kill_process(started.supervisor(), *signal)?;
@@ -168,13 +168,13 @@ fn signals(context: &Context, machine: Machine, all: &[Signal]) -> Result<()> {
 }
 
 fn one_of_two(context: &Context) -> Result<()> {
-    let started = Started::endless(context, Machine::Qemu)?;
+    let started = Started::endless(context, Emulator::Qemu)?;
     kill_process(started.supervisor(), Signal::KILL)?;
     let (output, directory) = started.end()?;
     ensure!(output.status.signal() == Some(Signal::KILL.as_raw()), "{}", output.status);
     nothing_left(directory.path())?;
 
-    let started = Started::endless(context, Machine::Qemu)?;
+    let started = Started::endless(context, Emulator::Qemu)?;
     kill_process(started.worker()?, Signal::KILL)?;
     let (output, directory) = started.end()?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -184,7 +184,7 @@ fn one_of_two(context: &Context) -> Result<()> {
 
 /// Nobody can remove the folder then; the next call does.
 fn both(context: &Context) -> Result<()> {
-    let started = Started::endless(context, Machine::Qemu)?;
+    let started = Started::endless(context, Emulator::Qemu)?;
     let (supervisor, worker) = (started.supervisor(), started.worker()?);
     kill_process(supervisor, Signal::STOP)?;
     kill_process(worker, Signal::KILL)?;
@@ -202,18 +202,18 @@ fn both(context: &Context) -> Result<()> {
 /// That is no triple fault, and it is said what it was.
 fn emulators(context: &Context) -> Result<()> {
     for (machine, signal, name) in [
-        (Machine::Qemu, Signal::TERM, "SIGTERM"),
-        (Machine::Qemu, Signal::KILL, "SIGKILL"),
-        (Machine::Bochs, Signal::KILL, "SIGKILL"),
-        (Machine::Bochs, Signal::INT, "SIGINT"),
+        (Emulator::Qemu, Signal::TERM, "SIGTERM"),
+        (Emulator::Qemu, Signal::KILL, "SIGKILL"),
+        (Emulator::Bochs, Signal::KILL, "SIGKILL"),
+        (Emulator::Bochs, Signal::INT, "SIGINT"),
     ] {
         let started = Started::endless(context, machine)?;
         let emulator = started.processes[0];
         // Some signals an emulator catches, once it has come so far; Bochs's debugger, once the guest runs.
         let is_ready = || match (machine, signal) {
             (_, Signal::KILL) => true,
-            (Machine::Qemu, _) => catches(emulator, signal),
-            (Machine::Bochs, _) => guest_runs(emulator),
+            (Emulator::Qemu, _) => catches(emulator, signal),
+            (Emulator::Bochs, _) => guest_runs(emulator),
         };
         ensure!(until(is_ready), "{machine} does not come so far as to catch {name}");
         kill_process(emulator, signal)?;
@@ -240,7 +240,7 @@ fn natives(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// As by `nohup`.
+/// A signal that the caller has the tool ignore, as `nohup` does, does not end it.
 fn ignored(context: &Context) -> Result<()> {
     let script =
         format!("trap '' HUP; exec '{}' run calls 100000 --counter virtual-time", context.reprise.display());

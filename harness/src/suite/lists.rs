@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test, bochs};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::request;
 use inputs::{Group, MODES};
 use kept::{Found, Held};
@@ -82,7 +82,7 @@ fn seen(
 ) -> Result<Found> {
     let case = cases.iter().find(|case| inputs::name(case) == name).context("nothing was run")?;
     Ok(Found {
-        machine: if setting.machine == Machine::Qemu { "qemu" } else { "bochs" },
+        machine: if setting.machine == Emulator::Qemu { "qemu" } else { "bochs" },
         name: name.to_owned(),
         origin: makers.origin(case.program(), &case.path)?,
         input: input(setting),

@@ -11,13 +11,13 @@ use wire::end::Totals;
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 
 pub const TESTS: &[Test] = &[
-    Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Machine::Qemu) },
-    Test { name: "policies::undisturbed_on_bochs", run: |context| undisturbed(context, Machine::Bochs) },
-    Test { name: "policies::with_a_flip", run: |context| flipped(context, Machine::Qemu) },
-    Test { name: "policies::with_a_flip_on_bochs", run: |context| flipped(context, Machine::Bochs) },
+    Test { name: "policies::undisturbed_on_qemu", run: |context| undisturbed(context, Emulator::Qemu) },
+    Test { name: "policies::undisturbed_on_bochs", run: |context| undisturbed(context, Emulator::Bochs) },
+    Test { name: "policies::with_a_flip", run: |context| flipped(context, Emulator::Qemu) },
+    Test { name: "policies::with_a_flip_on_bochs", run: |context| flipped(context, Emulator::Bochs) },
 ];
 
 /// Calls, loops, writes to many pages, and vectors.
@@ -53,15 +53,15 @@ fn named(policy: &Policy) -> String {
 }
 
 /// The program under each policy, without replay first: what it shows, and its sums.
-fn run(context: &Context, machine: Machine, cases: &[Case]) -> Result<(Ended, Vec<Ended>)> {
+fn run(context: &Context, machine: Emulator, cases: &[Case]) -> Result<(Ended, Vec<Ended>)> {
     let mut ended = batch::run(context, &Setting::on(machine), cases)?.into_iter();
     let off = ended.next().context("nothing was run")?;
     ensure!(!off.stdout.is_empty(), "it writes nothing");
     Ok((off, ended.collect()))
 }
 
-fn undisturbed(context: &Context, machine: Machine) -> Result<()> {
-    let program = if machine == Machine::Qemu { PROGRAM } else { SHORT_PROGRAM };
+fn undisturbed(context: &Context, machine: Emulator) -> Result<()> {
+    let program = if machine == Emulator::Qemu { PROGRAM } else { SHORT_PROGRAM };
     let off = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
     let policies: Vec<_> = policies().collect();
     let case = |policy: &Policy| Case::new(context, program, &[], *policy);
@@ -128,7 +128,7 @@ fn did_what_it_says(policy: &Policy, totals: &Totals) -> Result<()> {
 }
 
 /// A flip that changes the program's way, in each of the runs.
-fn flipped(context: &Context, machine: Machine) -> Result<()> {
+fn flipped(context: &Context, machine: Emulator) -> Result<()> {
     let off = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
     let undisturbed = Case::new(context, SHORT_PROGRAM, &[], off)?;
     let policies = policies().filter(|policy| matches!(policy.flush, Flush::Never | Flush::Retry));

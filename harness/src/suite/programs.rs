@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::{Mode, Policy};
 
-use super::{Context, Outcome, Test};
+use super::{Context, Outcome, Test, batch};
 use crate::native::{self, Purpose};
 use crate::workload::request::Request;
 
@@ -35,6 +35,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::rep", run: |context| project(context, "rep", Native::Same) },
+    Test { name: "programs::scattered", run: |context| project(context, "scattered", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
@@ -70,17 +71,15 @@ const UNDISTURBED_PES: u64 = 1_000_000;
 /// Whether a native run has to give the same output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Native {
-    /// It has to.
+    /// The native run has to give the same.
     Same,
     /// Emulators round x87 transcendentals in their own way, and are processors of their own.
     Another,
 }
 
-/// Instruction limits under which nothing may diverge; one of them is a prime.
-const LIMITS: [u64; 3] = [1_000, 9_973, LONG_LIMIT];
-/// The limit under which busybox works on all of the input. It works on the [beginning](SHORT_INPUT) under shorter
-/// ones, where that has more PEs.
-const LONG_LIMIT: u64 = 100_000;
+/// Instruction limits under which nothing may diverge; one of them is a prime. Under the last one busybox works on
+/// all of the input, under shorter ones on the [beginning](SHORT_INPUT), where that has more PEs.
+const LIMITS: [u64; 3] = [1_000, 9_973, 100_000];
 /// A limit under which that has hundreds of thousands.
 const SHORTEST_LIMIT: u64 = 251;
 
@@ -92,9 +91,9 @@ const SCRIPT: &str = "b() { /bin/busybox \"$@\"; }; \
     b sort input | b uniq | b wc -l; echo out > file; b cat < file; b rm file; exit 5";
 /// The file that the applets work on.
 pub(super) const INPUT_NAME: &str = "input";
-/// How much of it there is under a short limit.
+/// How much of that file there is under a short limit.
 pub(super) const SHORT_INPUT: usize = 1 << 16;
-/// Its length in lines, of 16 bytes each: a megabyte.
+/// The file's length in lines, of 16 bytes each: a megabyte.
 const INPUT_LINES: u64 = 1 << 16;
 
 /// Output and exit status, which is all that a program shows.
@@ -164,11 +163,12 @@ pub(super) fn applet(context: &Context, arguments: &[&str], input: &[u8]) -> Res
 
 fn busybox(context: &Context, arguments: &[&str]) -> Result<()> {
     let input = input();
-    for limit in [SHORTEST_LIMIT].into_iter().chain(LIMITS) {
-        let input = if limit == LONG_LIMIT { &input } else { &input[..SHORT_INPUT] };
+    let [short @ .., long] = LIMITS;
+    let short = [&[SHORTEST_LIMIT], &short[..]].concat();
+    for (limits, input) in [(&short[..], &input[..SHORT_INPUT]), (&[long], &input)] {
         let request = applet(context, arguments, input)?;
         let expected = Shown::natively(Path::new(BUSYBOX), &request)?;
-        same(context, &request, Some(&expected), &[limit])?;
+        same(context, &request, Some(&expected), limits)?;
     }
     Ok(())
 }
@@ -192,34 +192,21 @@ pub(super) fn same(
     native: Option<&Shown>,
     limits: &[u64],
 ) -> Result<()> {
-    for &limit in limits {
-        let run = |mode| {
-            let policy = Policy { mode, limit, ..Policy::default() };
-            let outcome = context.boot(&Request { policy, ..request.clone() })?;
-            let what = format!("{mode:?} with limit {limit}");
-            let summary = outcome.summary().context(what.clone())?;
-            let totals = summary.totals();
-            let disturbed = totals.divergences + totals.restarts + totals.counter_misses;
-            ensure!(
-                disturbed == 0,
-                "{what}: {disturbed} divergences, restarts and counter misses: {:?}",
-                summary.differences
-            );
-            ensure!(totals.pes == totals.committed, "{what}: not every PE was committed");
-            if mode == Mode::Dual {
-                context.add_undisturbed(totals.pes);
-            }
-            anyhow::Ok((Shown::of(&outcome)?, totals.user_instructions))
-        };
-        let (off, off_instructions) = run(Mode::Off)?;
-        let (dual, dual_instructions) = run(Mode::Dual)?;
-        dual.check(&off, &format!("dual against off with limit {limit}"))?;
-        ensure!(
-            off_instructions == dual_instructions,
-            "limit {limit}: {off_instructions} user instructions in off, {dual_instructions} in dual"
-        );
+    let under =
+        |limit: &u64| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit: *limit, ..Policy::default() });
+    let policies: Vec<_> = limits.iter().flat_map(under).collect();
+    let ended = batch::under(context, request, &policies)?;
+    for (limit, ended) in limits.iter().zip(ended.chunks(2)) {
+        let [off, dual] = ended else { bail!("limit {limit}: fewer runs than modes") };
+        batch::undisturbed(off).with_context(|| format!("off with limit {limit}"))?;
+        batch::undisturbed(dual).with_context(|| format!("dual with limit {limit}"))?;
+        context.add_undisturbed(dual.record.totals.pes);
+        let shown = batch::shown(off);
+        batch::shown(dual).check(&shown, &format!("dual against off with limit {limit}"))?;
+        let [in_off, in_dual] = [off, dual].map(|ended| ended.record.totals.user_instructions);
+        ensure!(in_off == in_dual, "limit {limit}: {in_off} user instructions in off, {in_dual} in dual");
         if let Some(native) = native {
-            off.check(native, &format!("off with limit {limit} against native"))?;
+            shown.check(native, &format!("off with limit {limit} against native"))?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Context, PATIENCE, Test, programs};
 use crate::emulator::channel::MemoryChannel;
-use crate::emulator::{Machine, qemu};
+use crate::emulator::{Emulator, qemu};
 use crate::host::process;
 
 pub const TESTS: &[Test] = &[
@@ -96,6 +96,6 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
 fn by_hand(line: &str, ram: &Path) -> Result<crate::emulator::Streams> {
     let status = process::output(Command::new("sh").args(["-c", line]), PATIENCE)?.status;
     ensure!(status.code() == Some(33), "by hand: {status}");
-    let layout = Machine::Qemu.layout(256);
+    let layout = Emulator::Qemu.layout(256);
     MemoryChannel::new(ram.to_owned(), layout).streams()?.context("by hand, no channel was made")
 }

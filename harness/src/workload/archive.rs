@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::Cursor;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use cpio::NewcBuilder;
 use wire::config::{Config, MAX_CONFIG_LEN, entry};
 use wire::task::{MAX_TASK_LEN, Task};
 
+use crate::emulator::loaded::loaded;
 use crate::host::input::Bound;
 
 /// The largest archive, in bytes; it lies above memory and channel, below the hole under 4 GiB.
@@ -39,6 +41,17 @@ pub struct Contents {
     pub batch: Vec<Vec<Vec<u8>>>,
     /// How it runs each of them; empty if all are run as the configuration says.
     pub tasks: Vec<Task>,
+}
+
+impl Contents {
+    /// Leaves out what of each program's file is not loaded.
+    pub fn loaded(mut self) -> Result<Self> {
+        let programs = self.programs.iter_mut().map(|(_, bytes)| bytes);
+        for bytes in programs.chain(&mut self.program) {
+            *bytes = loaded(mem::take(bytes))?;
+        }
+        Ok(self)
+    }
 }
 
 /// Packs the archive.

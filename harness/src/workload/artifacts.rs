@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use wire::counter::CounterChoice;
 
 use crate::host::children;
 
@@ -47,8 +48,6 @@ pub struct Guest {
 const KERNEL_FLAGS: &[&str] =
     &["-Crelocation-model=static", "-Ccode-model=kernel", "-Cno-redzone=yes", "-Cforce-unwind-tables=no"];
 const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abort"];
-/// The executable of the kernel that may leave parts of the engine out.
-pub const MUTANTS: &str = "kernel-mutants";
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
 
 impl fmt::Display for Guest {
@@ -68,9 +67,10 @@ impl Guest {
         directory: "kernel",
         flags: KERNEL_FLAGS,
     };
-    /// A kernel that may leave parts of the engine out. It shares its target folder with the other one, and with
-    /// that most of what both are made of.
-    pub const MUTANTS: Self = Self { features: &["mutants"], executable: Some(MUTANTS), ..Self::KERNEL };
+    /// A kernel that may leave parts of the engine out and that has counters in software. It shares its target
+    /// folder with the other one, and with that most of what both are made of.
+    pub const KERNEL_FOR_TESTS: Self =
+        Self { features: &["mutants", "emulated"], executable: Some("kernel-for-tests"), ..Self::KERNEL };
     /// The runtime of freestanding programs.
     pub const RT: Self = Self { package: "rt", ..Self::HOSTILE };
     /// Programs that attack the kernel.
@@ -92,7 +92,14 @@ impl Guest {
         flags: STATIC_FLAGS,
     };
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::KERNEL, Self::MUTANTS, Self::RT, Self::HOSTILE, Self::SHOWCASE];
+    pub const ALL: [Self; 5] =
+        [Self::KERNEL, Self::KERNEL_FOR_TESTS, Self::RT, Self::HOSTILE, Self::SHOWCASE];
+
+    /// Builds the kernel that has the counter which is asked for, and returns where it is.
+    pub fn build_kernel(counter: CounterChoice) -> Result<PathBuf> {
+        let kernel = if counter.is_emulated() { Self::KERNEL_FOR_TESTS } else { Self::KERNEL };
+        kernel.build(kernel.executable.unwrap_or(kernel.package))
+    }
 
     /// A cargo command for this package.
     pub fn cargo(self, subcommand: &str) -> Command {
@@ -234,10 +241,10 @@ mod tests {
 
     #[test]
     fn guest_flags_are_passed_by_environment_to_an_explicit_target() {
-        let command = Guest::MUTANTS.cargo("build");
+        let command = Guest::KERNEL_FOR_TESTS.cargo("build");
         let words: Vec<_> = command.get_args().filter_map(OsStr::to_str).collect();
         assert!(words.windows(2).any(|pair| pair == ["--target", TARGET]));
-        assert!(words.windows(2).any(|pair| pair == ["--features", "mutants"]));
+        assert!(words.windows(2).any(|pair| pair == ["--features", "mutants,emulated"]));
         let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
         let flags = flags.and_then(|(_, value)| value).and_then(OsStr::to_str).unwrap();
         assert_eq!(flags.split('\x1f').count(), KERNEL_FLAGS.len());

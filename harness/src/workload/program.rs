@@ -15,50 +15,35 @@ pub const USER_START: u64 = 0x1000;
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 
 /// Why a file cannot be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// No ELF magic.
+    /// The file has no ELF magic.
+    #[error("not an ELF file")]
     NotElf,
-    /// 32-bit, big-endian, or another processor.
+    /// The file is 32-bit, big-endian, or for another processor.
+    #[error("not for this machine: only 64-bit x86-64 ELF files run")]
     OtherMachine,
-    /// An object file, a core dump.
+    /// The file is an object file or a core dump.
+    #[error("not an executable: an ELF file of another type")]
     NotExecutable,
-    /// Wants a dynamic linker, or is position-independent.
+    /// The file wants a dynamic linker, or is position-independent.
+    #[error(
+        "dynamically linked or position-independent: only static executables at fixed addresses run ({0})"
+    )]
     Dynamic(Toolchain),
     /// Headers or a segment reach past the end of the file.
+    #[error("truncated: headers or a segment reach past the end of the file")]
     Truncated,
-    /// A segment outside user space.
+    /// A segment lies outside user space.
+    #[error("a segment at {address:#x} lies outside user space ({start:#x} to {end:#x})", start = USER_START, end = USER_END)]
     Outside {
         /// Its address.
         address: u64,
     },
-    /// Nothing to load.
+    /// The file has nothing to load.
+    #[error("an ELF file without a segment to load")]
     Empty,
 }
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotElf => f.write_str("not an ELF file"),
-            Self::OtherMachine => f.write_str("not for this machine: only 64-bit x86-64 ELF files run"),
-            Self::NotExecutable => f.write_str("not an executable: an ELF file of another type"),
-            Self::Dynamic(toolchain) => write!(
-                f,
-                "dynamically linked or position-independent: only static executables at fixed addresses run ({toolchain})"
-            ),
-            Self::Truncated => f.write_str("truncated: headers or a segment reach past the end of the file"),
-            Self::Outside { address } => {
-                write!(
-                    f,
-                    "a segment at {address:#x} lies outside user space ({USER_START:#x} to {USER_END:#x})"
-                )
-            }
-            Self::Empty => f.write_str("an ELF file without a segment to load"),
-        }
-    }
-}
-
-impl std::error::Error for Unfit {}
 
 /// What a program was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +88,7 @@ impl Toolchain {
     }
 }
 
-/// Checks a file's bytes.
+/// Checks that the bytes of a file are a program that can be run.
 pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
     let Some(ident) = bytes.get(..6) else {
         return Err(if ELFMAG.starts_with(bytes) && !bytes.is_empty() {

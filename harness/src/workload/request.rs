@@ -15,7 +15,7 @@ use wire::counter::{CounterChoice, CounterFaults};
 
 use super::archive::{self, Contents};
 use super::program;
-use crate::emulator::{Boot, Machine, Processor};
+use crate::emulator::{Boot, Emulator, Processor};
 use crate::host::input;
 
 /// The seed where none is asked for.
@@ -27,7 +27,7 @@ pub struct Request {
     /// What the kernel is to do.
     pub job: Job,
     /// The emulator.
-    pub machine: Machine,
+    pub machine: Emulator,
     /// Its processor.
     pub processor: Processor,
     /// How PEs are run.
@@ -65,7 +65,7 @@ impl Request {
     pub fn job(job: Job) -> Self {
         Self {
             job,
-            machine: Machine::Qemu,
+            machine: Emulator::Qemu,
             processor: Processor::default(),
             policy: Policy::default(),
             contents: Contents::default(),
@@ -121,11 +121,16 @@ impl Request {
             clock: self.clock,
             memory_len: u64::from(self.memory_mib) << 20,
         };
+        let archive = match self.machine {
+            Emulator::Qemu => archive::pack(&config, &self.contents),
+            // There a boot loader reads it, slowly.
+            Emulator::Bochs => archive::pack(&config, &self.contents.clone().loaded()?),
+        };
         let boot = Boot {
             machine: self.machine,
             processor: self.processor,
             kernel,
-            archive: archive::pack(&config, &self.contents)?,
+            archive: archive?,
             layout,
             cpu: self.cpu.clone(),
             timeout: self.timeout,

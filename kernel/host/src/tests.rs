@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Scenarios: a loaded process, and system calls on it.
 
+mod executive;
 mod exhaustion;
 mod fault;
 mod file;
@@ -16,6 +17,7 @@ mod shortage;
 mod signal;
 mod space;
 mod stopping;
+mod tables;
 mod time;
 mod transfer;
 
@@ -29,10 +31,15 @@ use wire::clock::Clock;
 use wire::config::{Config, Job, Recording, Sink, entry};
 use wire::counter::{CounterChoice, CounterFaults};
 
+use crate::linux::signal::exception::Exception;
+use crate::linux::view::View;
 use crate::linux::{FIRST_ID, Linux, Next};
 use crate::mem::frame;
 use crate::mem::space::{PAGE_LEN, Space};
 use crate::object::archive::Archive;
+use crate::object::clock::Moment;
+use crate::object::scheduler::{Scheduler, ThreadId};
+use crate::object::table::Name as _;
 
 /// Where the program's data segment lies: writable, one page from the file, three of zeros.
 const DATA: u64 = 0x60_0000;
@@ -120,7 +127,11 @@ struct Process {
     space: Space,
     user: UserRegisters,
     others: BTreeMap<u64, (Space, UserRegisters)>,
+    scheduler: Scheduler,
+    /// The thread of each process.
+    threads: BTreeMap<u64, ThreadId>,
     now: u64,
+    slept: u64,
 }
 
 impl Process {
@@ -130,8 +141,76 @@ impl Process {
         crate::arch::channel::take();
         let archive = standard();
         let (mut space, mut user) = (Space::default(), UserRegisters::new(0x33, 0x2b));
-        let linux = Linux::load(&archive, &config(), &mut space, &mut user).unwrap();
-        Self { linux, id: FIRST_ID, space, user, others: BTreeMap::new(), now: 0 }
+        let linux = Linux::load(&archive, &config(), ThreadId::at(0), &mut space, &mut user).unwrap();
+        let mut process = Self {
+            linux,
+            id: FIRST_ID,
+            space,
+            user,
+            others: BTreeMap::new(),
+            scheduler: Scheduler::default(),
+            threads: BTreeMap::new(),
+            now: 0,
+            slept: 0,
+        };
+        process.admit(FIRST_ID);
+        process.scheduler.begin(ThreadId::at(0));
+        process
+    }
+
+    /// Gives a process a thread.
+    fn admit(&mut self, id: u64) {
+        let thread = ThreadId::at((id - FIRST_ID) as usize);
+        self.scheduler.reserve(thread).unwrap();
+        self.scheduler.add_thread(thread);
+        self.scheduler.add_budget(thread, 0, 1);
+        self.threads.insert(id, thread);
+        self.linux.adopt(id, thread);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { passed_ns: self.now, slept_ns: self.slept }
+    }
+
+    /// Does something for the current process, and has it wait if that is what it comes to.
+    fn served(&mut self, serve: impl FnOnce(&mut Linux, &mut View, &mut UserRegisters) -> Next) -> Next {
+        let mut view = View { space: &mut self.space, scheduler: &mut self.scheduler };
+        let next = serve(&mut self.linux, &mut view, &mut self.user);
+        let thread = self.threads[&self.id];
+        match self.linux.wait(&self.scheduler) {
+            Some(wait) if matches!(next, Next::Wait | Next::Fork) => self.scheduler.block(thread, wait),
+            _ => self.scheduler.end_wait(thread),
+        }
+        next
+    }
+
+    fn deliver(&mut self) -> Next {
+        self.served(|linux, view, user| linux.deliver(view, user))
+    }
+
+    fn exception(&mut self, exception: Exception) -> Next {
+        self.served(|linux, view, user| linux.exception(view, user, exception))
+    }
+
+    fn bad_page(&mut self, fault: (u64, u32), signal: u8) -> Next {
+        self.served(|linux, view, user| linux.bad_page(view, user, fault, signal))
+    }
+
+    /// Whose turn it is after a process's, at this time; where all wait, it passes.
+    fn next_after(&mut self, last: u64, now: u64) -> Option<u64> {
+        self.now = now;
+        if let Some(thread) = self.threads.get(&last) {
+            self.scheduler.begin(*thread);
+        }
+        let thread = loop {
+            let now_ns = self.moment().monotonic_ns();
+            self.scheduler.expire(now_ns);
+            if let Some(thread) = self.scheduler.choose() {
+                break thread;
+            }
+            self.slept += self.scheduler.next_deadline()?.saturating_sub(now_ns);
+        };
+        self.threads.iter().find(|(_, it)| **it == thread).map(|(id, _)| *id)
     }
 
     fn step(&mut self, number: u64, arguments: &[u64]) -> Next {
@@ -140,12 +219,19 @@ impl Process {
         let user = &mut self.user;
         user.rax = number;
         [user.rdi, user.rsi, user.rdx, user.r10, user.r8, user.r9] = all;
-        self.linux.syscall(&mut self.space, user, self.now)
+        let now = self.moment();
+        self.served(|linux, view, user| linux.syscall(view, user, now))
     }
 
     /// A system call after which the program goes on: its value or error number.
     fn call(&mut self, call: Sysno, arguments: &[u64]) -> Result<u64, u32> {
-        assert_eq!(self.step(call.id() as u64, arguments), Next::Continue, "{call} {arguments:x?}");
+        let mut next = self.step(call.id() as u64, arguments);
+        // Whoever is alone and waits for a time gets it.
+        if next == Next::Wait && self.others.is_empty() && self.next_after(self.id, self.now) == Some(self.id)
+        {
+            next = self.again();
+        }
+        assert_eq!(next, Next::Continue, "{call} {arguments:x?}");
         match self.user.rax as i64 {
             value @ -4095..0 => Err(-value as u32),
             value => Ok(value as u64),

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use linux_raw_sys::general::O_NONBLOCK;
+
 use super::Linux;
 use super::budget::FILES_SHARE;
 use super::descriptor::Object;
@@ -17,7 +19,12 @@ impl Linux {
     /// Whether the current process waits for something that others do, and is not stopped.
     pub fn waits_for_event(&self) -> bool {
         let waiting = self.task.waiting.filter(|_| !self.task.is_stopped);
-        matches!(waiting, Some(Waiting { why: Why::Event, .. }))
+        matches!(waiting, Some(Waiting { why: Why::Call, .. }))
+    }
+
+    /// Whether a transfer of the current process through a descriptor waits for nobody.
+    pub fn is_nonblocking(&self, fd: u64) -> bool {
+        self.task.descriptors.get(fd as i32).is_ok_and(|description| description.flags & O_NONBLOCK != 0)
     }
 
     /// Leaves so much room in each list: what comes next has to make more.

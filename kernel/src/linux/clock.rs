@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! What programs take for the time.
 //!
-//! Time passes by itself, by what the boot configuration says (the committed user
-//! instructions, or the machine's own time), and while all processes sleep. The caller
-//! says how much has passed; all clocks that a program can read are made from that here,
-//! so they agree.
+//! The caller says what [`Moment`] it is; all clocks that a program can read are made from
+//! that here, so they agree.
 
 use wire::clock;
+
+use crate::object::clock::Moment;
 
 /// Nanoseconds in a second.
 pub const NANOSECONDS: u64 = 1_000_000_000;
 
 /// All clocks of a run.
 pub struct Clock {
-    /// What has passed by itself since the start, in nanoseconds.
-    pub now_ns: u64,
-    /// Nanoseconds that were slept.
-    slept_ns: u64,
+    /// Now, as the caller said last.
+    now: Moment,
     /// Nanoseconds since 1970 at the start.
     start_ns: u64,
     /// What had passed by itself when the current process got the processor.
@@ -26,12 +24,12 @@ pub struct Clock {
 impl Clock {
     /// A clock that stands at the start.
     pub fn new(clock: clock::Clock) -> Self {
-        Self { now_ns: 0, slept_ns: 0, start_ns: clock.date_s.saturating_mul(NANOSECONDS), turn_ns: 0 }
+        Self { now: Moment::default(), start_ns: clock.date_s.saturating_mul(NANOSECONDS), turn_ns: 0 }
     }
 
     /// Monotonic time; the time stamp counter shows it, too.
     pub fn monotonic_ns(&self) -> u64 {
-        self.now_ns.saturating_add(self.slept_ns)
+        self.now.monotonic_ns()
     }
 
     /// Nanoseconds since 1970 at the start.
@@ -44,20 +42,20 @@ impl Clock {
         self.start_ns.saturating_add(self.monotonic_ns())
     }
 
-    /// Lets time pass while nothing runs.
-    pub fn sleep(&mut self, duration_ns: u64) {
-        self.slept_ns = self.slept_ns.saturating_add(duration_ns);
+    /// Says what time it is.
+    pub fn set(&mut self, now: Moment) {
+        self.now = now;
     }
 
     /// How long the current process has had the processor.
     pub fn turn_ns(&self) -> u64 {
-        self.now_ns.saturating_sub(self.turn_ns)
+        self.now.passed_ns.saturating_sub(self.turn_ns)
     }
 
     /// Another process gets the processor; returns how long the one before has had it.
     pub fn end_turn(&mut self) -> u64 {
         let turn_ns = self.turn_ns();
-        self.turn_ns = self.now_ns;
+        self.turn_ns = self.now.passed_ns;
         turn_ns
     }
 }
@@ -85,22 +83,20 @@ mod tests {
     #[test]
     fn a_sleep_moves_the_clocks_but_costs_no_processor_time() {
         let mut clock = Clock::new(clock::Clock { date_s: 100, ..clock::Clock::default() });
-        clock.now_ns = 5;
-        clock.sleep(NANOSECONDS);
+        clock.set(Moment { passed_ns: 5, slept_ns: NANOSECONDS });
         assert_eq!(clock.monotonic_ns(), NANOSECONDS + 5);
         assert_eq!(clock.realtime_ns(), 101 * NANOSECONDS + 5);
         assert_eq!(clock.turn_ns(), 5);
-        clock.sleep(u64::MAX);
+        clock.set(Moment { passed_ns: 5, slept_ns: u64::MAX });
         assert_eq!(clock.realtime_ns(), u64::MAX);
     }
 
     #[test]
     fn turns_add_up_to_the_time() {
         let mut clock = Clock::new(clock::Clock::default());
-        clock.now_ns = 7;
+        clock.set(Moment { passed_ns: 7, slept_ns: 0 });
         let first = clock.end_turn();
-        clock.sleep(1000);
-        clock.now_ns = 20;
+        clock.set(Moment { passed_ns: 20, slept_ns: 1000 });
         assert_eq!((first, clock.end_turn(), clock.turn_ns()), (7, 13, 0));
     }
 }

@@ -16,7 +16,10 @@ use super::descriptor::Object;
 use super::errno::{EBADF, EFAULT, EINVAL, ENOTTY, Failure, Reply};
 use super::fs::Node;
 use super::layout::{get_u32, get_u64};
+use super::pipe::ANY;
+use super::task::Late;
 use super::time_calls::nanoseconds;
+use super::view::View;
 use crate::mem::space::Space;
 
 /// Descriptors in a word of an `fd_set`.
@@ -26,7 +29,7 @@ const MAX_SET_BITS: u64 = 1 << 20;
 
 impl Linux {
     /// `fcntl`.
-    pub(super) fn fcntl(&mut self, space: &mut Space, fd: i32, command: u32, argument: u64) -> Reply {
+    pub(super) fn fcntl(&mut self, view: &mut View, fd: i32, command: u32, argument: u64) -> Reply {
         match command {
             F_DUPFD | F_DUPFD_CLOEXEC => {
                 let lowest = u64::from(argument as u32);
@@ -43,7 +46,7 @@ impl Linux {
             F_GETFL => Ok(u64::from(self.task.descriptors.get(fd)?.flags | O_LARGEFILE)),
             F_SETFL => self.set_flags(fd, argument as u32),
             F_GETLK | F_OFD_GETLK | F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
-                self.record_lock(space, fd, command, argument)
+                self.record_lock(view, fd, command, argument)
             }
             _ => self.task.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
         }
@@ -103,7 +106,7 @@ impl Linux {
             self.user(space).write(at + 6, &(seen as u16).to_le_bytes())?;
         }
         if ready == 0 {
-            self.pass(timeout_ns)?;
+            self.pass(timeout_ns, ANY, Late::Value(0))?;
         }
         Ok(ready)
     }
@@ -119,7 +122,7 @@ impl Linux {
         let count = u64::try_from(count).map_err(|_| EINVAL)?.min(MAX_SET_BITS);
         // The sets are replaced by the answer only when there is one.
         if self.select_ready(space, count, sets, false)? == 0 {
-            self.pass(timeout_ns)?;
+            self.pass(timeout_ns, ANY, Late::Again)?;
         }
         self.select_ready(space, count, sets, true)
     }

@@ -10,8 +10,9 @@ use syscalls::Sysno;
 use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
 use super::path_calls::PathAt;
-use super::signal_calls::{BY_KILL, BY_TKILL};
+use super::signal_calls::{BY_KILL, BY_TKILL, SIGNAL};
 use super::transfer::{Direction, Position, Wanted};
+use super::view::View;
 use crate::mem::space::Space;
 
 /// A descriptor number in a register: its lower half.
@@ -28,7 +29,7 @@ impl Linux {
     /// Performs a system call.
     pub(super) fn perform(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         user: &mut UserRegisters,
         call: Sysno,
         arguments: [u64; 6],
@@ -38,107 +39,107 @@ impl Linux {
         let [a, b, c, d, e, f] = arguments;
         match call {
             // Data.
-            Sysno::read => self.transfer(space, Wanted::here(Read, fd(a)), b, c),
-            Sysno::write => self.transfer(space, Wanted::here(Write, fd(a)), b, c),
-            Sysno::pread64 => self.transfer(space, Wanted::at(Read, fd(a), d), b, c),
-            Sysno::pwrite64 => self.transfer(space, Wanted::at(Write, fd(a), d), b, c),
-            Sysno::readv => self.transfer_vector(space, Wanted::here(Read, fd(a)), b, c),
-            Sysno::writev => self.transfer_vector(space, Wanted::here(Write, fd(a)), b, c),
-            Sysno::preadv => self.transfer_vector(space, Wanted::at(Read, fd(a), d), b, c),
-            Sysno::pwritev => self.transfer_vector(space, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::read => self.transfer(view, Wanted::here(Read, fd(a)), b, c),
+            Sysno::write => self.transfer(view, Wanted::here(Write, fd(a)), b, c),
+            Sysno::pread64 => self.transfer(view, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwrite64 => self.transfer(view, Wanted::at(Write, fd(a), d), b, c),
+            Sysno::readv => self.transfer_vector(view, Wanted::here(Read, fd(a)), b, c),
+            Sysno::writev => self.transfer_vector(view, Wanted::here(Write, fd(a)), b, c),
+            Sysno::preadv => self.transfer_vector(view, Wanted::at(Read, fd(a), d), b, c),
+            Sysno::pwritev => self.transfer_vector(view, Wanted::at(Write, fd(a), d), b, c),
             Sysno::preadv2 | Sysno::pwritev2 => {
                 let direction = if call == Sysno::preadv2 { Read } else { Write };
                 // -1 says that the offset is the description's.
                 let position = if d == u64::MAX { Position::Current } else { Position::At(d) };
                 let wanted = Wanted { direction, fd: fd(a), position, flags: f as u32 };
-                self.transfer_vector(space, wanted, b, c)
+                self.transfer_vector(view, wanted, b, c)
             }
             Sysno::lseek => self.lseek(fd(a), b, c as u32),
             Sysno::ftruncate => self.ftruncate(fd(a), b),
-            Sysno::truncate => self.truncate(space, a, b),
+            Sysno::truncate => self.truncate(view.space, a, b),
             // Programs fall back to reading and writing.
             Sysno::sendfile | Sysno::splice => Err(EINVAL.into()),
             Sysno::copy_file_range => Err(EXDEV.into()),
             Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
             Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
-            Sysno::flock => self.flock(fd(a), b as u32),
+            Sysno::flock => self.flock(view.scheduler, fd(a), b as u32),
             Sysno::syncfs => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
-            Sysno::pipe => self.pipe(space, a, 0),
-            Sysno::pipe2 => self.pipe(space, a, b as u32),
-            Sysno::memfd_create => self.memfd_create(space, a, b as u32),
-            Sysno::close => self.close(fd(a)),
-            Sysno::close_range => self.close_range(a as u32, b as u32, c as u32),
+            Sysno::pipe => self.pipe(view.space, a, 0),
+            Sysno::pipe2 => self.pipe(view.space, a, b as u32),
+            Sysno::memfd_create => self.memfd_create(view.space, a, b as u32),
+            Sysno::close => self.close(view.scheduler, fd(a)),
+            Sysno::close_range => self.close_range(view.scheduler, a as u32, b as u32, c as u32),
             Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
             Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
-            Sysno::dup2 => self.duplicate_to(fd(a), fd(b), false),
+            Sysno::dup2 => self.duplicate_to(view.scheduler, fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
-            Sysno::dup3 => self.duplicate_to(fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
-            Sysno::fcntl => self.fcntl(space, fd(a), b as u32, c),
-            Sysno::ioctl => self.ioctl(space, fd(a), b as u32, c),
-            Sysno::poll => self.poll(space, a, u64::from(b as u32), Self::poll_timeout(c as i32)),
+            Sysno::dup3 => self.duplicate_to(view.scheduler, fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
+            Sysno::fcntl => self.fcntl(view, fd(a), b as u32, c),
+            Sysno::ioctl => self.ioctl(view.space, fd(a), b as u32, c),
+            Sysno::poll => self.poll(view.space, a, u64::from(b as u32), Self::poll_timeout(c as i32)),
             Sysno::ppoll => {
-                let timeout_ns = self.optional_timespec(space, c)?;
-                self.poll(space, a, u64::from(b as u32), timeout_ns)
+                let timeout_ns = self.optional_timespec(view.space, c)?;
+                self.poll(view.space, a, u64::from(b as u32), timeout_ns)
             }
             Sysno::select => {
-                let timeout_ns = self.select_timeout(space, e)?;
-                self.select(space, a as i32, [b, c, d], timeout_ns)
+                let timeout_ns = self.select_timeout(view.space, e)?;
+                self.select(view.space, a as i32, [b, c, d], timeout_ns)
             }
             Sysno::pselect6 => {
-                let timeout_ns = self.optional_timespec(space, e)?;
-                self.select(space, a as i32, [b, c, d], timeout_ns)
+                let timeout_ns = self.optional_timespec(view.space, e)?;
+                self.select(view.space, a as i32, [b, c, d], timeout_ns)
             }
 
             // Paths.
-            Sysno::open => self.open(space, P::here(a), b as u32, c as u32),
-            Sysno::openat => self.open(space, at(a, b), c as u32, d as u32),
-            Sysno::creat => self.open(space, P::here(a), O_CREAT | O_WRONLY | O_TRUNC, b as u32),
-            Sysno::stat => self.stat_path(space, P::here(a), b, 0),
-            Sysno::lstat => self.stat_path(space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
-            Sysno::newfstatat => self.stat_path(space, at(a, b), c, d as u32),
+            Sysno::open => self.open(view.space, P::here(a), b as u32, c as u32),
+            Sysno::openat => self.open(view.space, at(a, b), c as u32, d as u32),
+            Sysno::creat => self.open(view.space, P::here(a), O_CREAT | O_WRONLY | O_TRUNC, b as u32),
+            Sysno::stat => self.stat_path(view.space, P::here(a), b, 0),
+            Sysno::lstat => self.stat_path(view.space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
+            Sysno::newfstatat => self.stat_path(view.space, at(a, b), c, d as u32),
             Sysno::fstat => {
                 let object = self.task.descriptors.get(fd(a))?.object;
-                self.stat(space, object, b)
+                self.stat(view.space, object, b)
             }
-            Sysno::statx => self.statx(space, at(a, b), c as u32, d as u32, e),
+            Sysno::statx => self.statx(view.space, at(a, b), c as u32, d as u32, e),
             Sysno::statfs => {
-                self.object(space, P::here(a), 0)?;
-                self.statfs(space, b)
+                self.object(view.space, P::here(a), 0)?;
+                self.statfs(view.space, b)
             }
             Sysno::fstatfs => {
                 self.task.descriptors.get(fd(a))?;
-                self.statfs(space, b)
+                self.statfs(view.space, b)
             }
-            Sysno::access => self.access(space, P::here(a), b as u32, 0),
-            Sysno::faccessat => self.access(space, at(a, b), c as u32, 0),
-            Sysno::faccessat2 => self.access(space, at(a, b), c as u32, d as u32),
-            Sysno::mkdir => self.mkdir(space, P::here(a), b as u32),
-            Sysno::mkdirat => self.mkdir(space, at(a, b), c as u32),
-            Sysno::unlink => self.unlink(space, P::here(a), 0),
-            Sysno::rmdir => self.unlink(space, P::here(a), AT_REMOVEDIR),
-            Sysno::unlinkat => self.unlink(space, at(a, b), c as u32),
-            Sysno::rename => self.rename(space, P::here(a), P::here(b), 0),
-            Sysno::renameat => self.rename(space, at(a, b), at(c, d), 0),
-            Sysno::renameat2 => self.rename(space, at(a, b), at(c, d), e as u32),
-            Sysno::link => self.link(space, P::here(a), P::here(b), 0),
-            Sysno::linkat => self.link(space, at(a, b), at(c, d), e as u32),
-            Sysno::symlink => self.symlink(space, a, P::here(b)),
-            Sysno::symlinkat => self.symlink(space, a, at(b, c)),
-            Sysno::readlink => self.readlink(space, P::here(a), b, c),
-            Sysno::readlinkat => self.readlink(space, at(a, b), c, d),
-            Sysno::getcwd => self.getcwd(space, a, b),
-            Sysno::chdir => self.chdir(space, a),
+            Sysno::access => self.access(view.space, P::here(a), b as u32, 0),
+            Sysno::faccessat => self.access(view.space, at(a, b), c as u32, 0),
+            Sysno::faccessat2 => self.access(view.space, at(a, b), c as u32, d as u32),
+            Sysno::mkdir => self.mkdir(view.space, P::here(a), b as u32),
+            Sysno::mkdirat => self.mkdir(view.space, at(a, b), c as u32),
+            Sysno::unlink => self.unlink(view.space, P::here(a), 0),
+            Sysno::rmdir => self.unlink(view.space, P::here(a), AT_REMOVEDIR),
+            Sysno::unlinkat => self.unlink(view.space, at(a, b), c as u32),
+            Sysno::rename => self.rename(view.space, P::here(a), P::here(b), 0),
+            Sysno::renameat => self.rename(view.space, at(a, b), at(c, d), 0),
+            Sysno::renameat2 => self.rename(view.space, at(a, b), at(c, d), e as u32),
+            Sysno::link => self.link(view.space, P::here(a), P::here(b), 0),
+            Sysno::linkat => self.link(view.space, at(a, b), at(c, d), e as u32),
+            Sysno::symlink => self.symlink(view.space, a, P::here(b)),
+            Sysno::symlinkat => self.symlink(view.space, a, at(b, c)),
+            Sysno::readlink => self.readlink(view.space, P::here(a), b, c),
+            Sysno::readlinkat => self.readlink(view.space, at(a, b), c, d),
+            Sysno::getcwd => self.getcwd(view.space, a, b),
+            Sysno::chdir => self.chdir(view.space, a),
             Sysno::fchdir => self.fchdir(fd(a)),
-            Sysno::getdents64 => self.getdents64(space, fd(a), b, c),
+            Sysno::getdents64 => self.getdents64(view.space, fd(a), b, c),
             Sysno::chmod => {
-                let object = self.object(space, P::here(a), 0)?;
+                let object = self.object(view.space, P::here(a), 0)?;
                 self.chmod(object, b as u32)
             }
             Sysno::fchmodat => {
-                let object = self.object(space, at(a, b), 0)?;
+                let object = self.object(view.space, at(a, b), 0)?;
                 self.chmod(object, c as u32)
             }
             Sysno::fchmod => {
@@ -147,63 +148,63 @@ impl Linux {
             }
             Sysno::chown | Sysno::lchown => {
                 let flags = if call == Sysno::lchown { AT_SYMLINK_NOFOLLOW } else { 0 };
-                let object = self.object(space, P::here(a), flags)?;
+                let object = self.object(view.space, P::here(a), flags)?;
                 self.chown(object, b as u32, c as u32)
             }
             Sysno::fchownat => {
-                let object = self.object(space, at(a, b), e as u32)?;
+                let object = self.object(view.space, at(a, b), e as u32)?;
                 self.chown(object, c as u32, d as u32)
             }
             Sysno::fchown => {
                 let object = self.task.descriptors.get(fd(a))?.object;
                 self.chown(object, b as u32, c as u32)
             }
-            Sysno::utimensat => self.utimensat(space, at(a, b), c, d as u32),
+            Sysno::utimensat => self.utimensat(view.space, at(a, b), c, d as u32),
             Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.task.umask, a as u32 & 0o777))),
 
             // Memory.
-            Sysno::mmap => self.mmap(space, arguments),
-            Sysno::munmap => self.munmap(space, a, b),
-            Sysno::mprotect => self.mprotect(space, a, b, c as u32),
-            Sysno::mremap => self.mremap(space, arguments),
-            Sysno::madvise => self.madvise(space, a, b, c as u32),
-            Sysno::brk => Ok(self.task.memory.set_break(space, a)),
-            Sysno::mlock => self.mlock(space, a, b, 0),
-            Sysno::mlock2 => self.mlock(space, a, b, c as u32),
-            Sysno::mlockall => self.mlockall(space, a as u32),
+            Sysno::mmap => self.mmap(view.space, arguments),
+            Sysno::munmap => self.munmap(view.space, a, b),
+            Sysno::mprotect => self.mprotect(view.space, a, b, c as u32),
+            Sysno::mremap => self.mremap(view.space, arguments),
+            Sysno::madvise => self.madvise(view.space, a, b, c as u32),
+            Sysno::brk => Ok(self.task.memory.set_break(view.space, a)),
+            Sysno::mlock => self.mlock(view.space, a, b, 0),
+            Sysno::mlock2 => self.mlock(view.space, a, b, c as u32),
+            Sysno::mlockall => self.mlockall(view.space, a as u32),
             Sysno::munlock => self.munlock(a, b),
             Sysno::munlockall => Ok(0),
             Sysno::msync => self.msync(a, b, c as u32),
 
             // Time.
-            Sysno::clock_gettime => self.clock_gettime(space, a as u32, b),
-            Sysno::clock_getres => self.clock_getres(space, a as u32, b),
+            Sysno::clock_gettime => self.clock_gettime(view.space, a as u32, b),
+            Sysno::clock_getres => self.clock_getres(view.space, a as u32, b),
             Sysno::clock_settime | Sysno::settimeofday => Err(EPERM.into()),
-            Sysno::gettimeofday => self.gettimeofday(space, a, b),
-            Sysno::time => self.time(space, a),
-            Sysno::nanosleep => self.nanosleep(space, a),
-            Sysno::clock_nanosleep => self.clock_nanosleep(space, a as u32, b as u32, c),
-            Sysno::times => self.times(space, a),
-            Sysno::getrusage => self.getrusage(space, a as i32, b),
-            Sysno::sysinfo => self.sysinfo(space, a),
+            Sysno::gettimeofday => self.gettimeofday(view.space, a, b),
+            Sysno::time => self.time(view.space, a),
+            Sysno::nanosleep => self.nanosleep(view.space, a),
+            Sysno::clock_nanosleep => self.clock_nanosleep(view.space, a as u32, b as u32, c),
+            Sysno::times => self.times(view.space, a),
+            Sysno::getrusage => self.getrusage(view.space, a as i32, b),
+            Sysno::sysinfo => self.sysinfo(view.space, a),
 
             // Signals.
-            Sysno::rt_sigaction => self.rt_sigaction(space, a as u32, b, c, d),
-            Sysno::rt_sigprocmask => self.rt_sigprocmask(space, a as u32, b, c, d),
-            Sysno::rt_sigpending => self.rt_sigpending(space, a, b),
-            Sysno::rt_sigsuspend => self.rt_sigsuspend(space, a, b),
-            Sysno::rt_sigtimedwait => self.rt_sigtimedwait(space, [a, b, c, d]),
-            Sysno::rt_sigreturn => self.rt_sigreturn(space, user),
-            Sysno::pause => Err(Failure::End(super::Next::Deadlock)),
-            Sysno::sigaltstack => self.sigaltstack(space, user, a, b),
-            Sysno::kill => self.kill(a as i32, b as u32, BY_KILL),
+            Sysno::rt_sigaction => self.rt_sigaction(view.space, a as u32, b, c, d),
+            Sysno::rt_sigprocmask => self.rt_sigprocmask(view.space, a as u32, b, c, d),
+            Sysno::rt_sigpending => self.rt_sigpending(view.space, a, b),
+            Sysno::rt_sigsuspend => self.rt_sigsuspend(view.space, a, b),
+            Sysno::rt_sigtimedwait => self.rt_sigtimedwait(view.space, [a, b, c, d]),
+            Sysno::rt_sigreturn => self.rt_sigreturn(view.space, user),
+            Sysno::pause => Err(Failure::Wait(SIGNAL)),
+            Sysno::sigaltstack => self.sigaltstack(view.space, user, a, b),
+            Sysno::kill => self.kill(view.scheduler, a as i32, b as u32, BY_KILL),
             // Threads have numbers above 0: these two mean no group, and not everybody.
             Sysno::tkill if a as i32 <= 0 => Err(EINVAL.into()),
-            Sysno::tkill => self.kill(a as i32, b as u32, BY_TKILL),
+            Sysno::tkill => self.kill(view.scheduler, a as i32, b as u32, BY_TKILL),
             Sysno::tgkill if a as i32 <= 0 || b as i32 <= 0 => Err(EINVAL.into()),
             // A thread's number is its process's.
             Sysno::tgkill if a as i32 != b as i32 => Err(super::errno::ESRCH.into()),
-            Sysno::tgkill => self.kill(b as i32, c as u32, BY_TKILL),
+            Sysno::tgkill => self.kill(view.scheduler, b as i32, c as u32, BY_TKILL),
             // No alarm is running.
             Sysno::alarm if a as u32 == 0 => Ok(0),
 
@@ -220,43 +221,43 @@ impl Linux {
             Sysno::getgroups => Self::getgroups(a as i32),
             // What was before is told, and nothing changes.
             Sysno::setfsuid | Sysno::setfsgid => Ok(0),
-            Sysno::getresuid | Sysno::getresgid => self.write_zero_words(space, [a, b, c]),
+            Sysno::getresuid | Sysno::getresgid => self.write_zero_words(view.space, [a, b, c]),
             // Nobody can be anybody but root.
             Sysno::setuid | Sysno::setgid if a as u32 == 0 => Ok(0),
             Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
-            Sysno::arch_prctl => self.arch_prctl(space, user, a as u32, b),
-            Sysno::prctl => self.prctl(space, a as u32, b, [c, d, e]),
+            Sysno::arch_prctl => self.arch_prctl(view.space, user, a as u32, b),
+            Sysno::prctl => self.prctl(view.space, a as u32, b, [c, d, e]),
             Sysno::set_robust_list => self.set_robust_list(b),
-            Sysno::futex => self.futex(space, [a, b, c, d, e, f]),
-            Sysno::prlimit64 => self.prlimit(space, a, b as u32, c, d),
+            Sysno::futex => self.futex(view, [a, b, c, d, e, f]),
+            Sysno::prlimit64 => self.prlimit(view.space, a, b as u32, c, d),
             // To prlimit64 null says that nothing is wanted; to these two it is a bad pointer.
             Sysno::getrlimit | Sysno::setrlimit if b == 0 => Err(EFAULT.into()),
-            Sysno::getrlimit => self.prlimit(space, 0, a as u32, 0, b),
-            Sysno::setrlimit => self.prlimit(space, 0, a as u32, b, 0),
-            Sysno::getrandom => self.getrandom(space, a, b, c as u32),
-            Sysno::uname => self.uname(space, a),
+            Sysno::getrlimit => self.prlimit(view.space, 0, a as u32, 0, b),
+            Sysno::setrlimit => self.prlimit(view.space, 0, a as u32, b, 0),
+            Sysno::getrandom => self.getrandom(view.space, a, b, c as u32),
+            Sysno::uname => self.uname(view.space, a),
             Sysno::personality => self.personality(a as u32),
-            Sysno::wait4 => self.wait4(space, a as i32, b, c as u32, d),
-            Sysno::waitid => self.waitid(space, a as u32, b as i32, c, d as u32, e),
-            Sysno::fork => self.clone(space, user, SIGCHLD, 0, [0; 2]),
-            Sysno::vfork => self.clone(space, user, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
-            Sysno::clone => self.clone(space, user, a as u32, b, [c, d]),
+            Sysno::wait4 => self.wait4(view.space, a as i32, b, c as u32, d),
+            Sysno::waitid => self.waitid(view.space, a as u32, b as i32, c, d as u32, e),
+            Sysno::fork => self.clone(view.space, user, SIGCHLD, 0, [0; 2]),
+            Sysno::vfork => self.clone(view.space, user, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
+            Sysno::clone => self.clone(view.space, user, a as u32, b, [c, d]),
             // Programs fall back to clone.
             Sysno::clone3 => Err(ENOSYS.into()),
-            Sysno::execve => self.execve(space, user, P::here(a), b, c),
+            Sysno::execve => self.execve(view, user, P::here(a), b, c),
             Sysno::sched_yield => {
                 self.yields = true;
                 Ok(0)
             }
-            Sysno::sched_setscheduler => self.sched_setscheduler(space, a as i32, b as u32, c),
+            Sysno::sched_setscheduler => self.sched_setscheduler(view.space, a as i32, b as u32, c),
             Sysno::sched_getscheduler => self.sched_getscheduler(a as i32),
-            Sysno::sched_setparam => self.sched_setparam(space, a as i32, b),
-            Sysno::sched_getparam => self.sched_getparam(space, a as i32, b),
+            Sysno::sched_setparam => self.sched_setparam(view.space, a as i32, b),
+            Sysno::sched_getparam => self.sched_getparam(view.space, a as i32, b),
             Sysno::sched_get_priority_max => Self::sched_priority(a as u32, 99),
             Sysno::sched_get_priority_min => Self::sched_priority(a as u32, 1),
-            Sysno::sched_getaffinity => self.sched_getaffinity(space, a as i32, b as u32, c),
-            Sysno::sched_setaffinity => self.sched_setaffinity(space, a as i32, b as u32, c),
-            Sysno::getcpu => self.getcpu(space, a, b),
+            Sysno::sched_getaffinity => self.sched_getaffinity(view.space, a as i32, b as u32, c),
+            Sysno::sched_setaffinity => self.sched_setaffinity(view.space, a as i32, b as u32, c),
+            Sysno::getcpu => self.getcpu(view.space, a, b),
             Sysno::getpriority => self.getpriority(a as u32, b as i32),
             Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),
             // Restartable sequences: the C library goes on without.

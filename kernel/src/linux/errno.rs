@@ -4,6 +4,7 @@
 use super::Next;
 use super::signal::frame::BadFrame;
 use crate::mem::fallible::Exhausted;
+use crate::object::queue::Key;
 
 /// An error number of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ impl From<Exhausted> for Errno {
 pub enum Failure {
     /// The program is told.
     Errno(Errno),
+    /// The program waits: the call is performed again when others have woken it.
+    Wait(Key),
     /// The program does not go on.
     End(Next),
 }

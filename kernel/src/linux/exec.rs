@@ -14,6 +14,7 @@ use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failur
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
+use super::view::View;
 use super::{Linux, NAME_LEN, Next, SIGKILL};
 use crate::mem::fallible;
 use crate::mem::space::{Space, USER_END};
@@ -25,17 +26,17 @@ impl Linux {
     /// `execve`: static executables only.
     pub(super) fn execve(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         user: &mut UserRegisters,
         at: PathAt,
         arguments: u64,
         environment: u64,
     ) -> Reply {
-        let place = self.locate(space, at, Follow::Yes)?;
+        let place = self.locate(view.space, at, Follow::Yes)?;
         let file = self.executable(place.target.ok_or(super::errno::ENOENT)?)?;
         let mut room = MAX_ARGUMENTS_LEN;
-        let arguments = self.strings(space, arguments, &mut room)?;
-        let environment = self.strings(space, environment, &mut room)?;
+        let arguments = self.strings(view.space, arguments, &mut room)?;
+        let environment = self.strings(view.space, environment, &mut room)?;
         let image = Image::parse(&file).map_err(|refusal| match refusal {
             Refusal::OutOfMemory { .. } => ENOMEM,
             _ => ENOEXEC,
@@ -50,20 +51,19 @@ impl Linux {
 
         // From here on the old program is gone.
         let lost = Failure::End(Next::Kill { signal: SIGKILL });
-        self.task.memory.unmap(space, 0, USER_END).map_err(|_| lost)?;
+        self.task.memory.unmap(view.space, 0, USER_END).map_err(|_| lost)?;
         let (memory, stack) =
-            super::loader::load(space, &image, self.promised_len(), &arguments, &environment, random)
+            super::loader::load(view.space, &image, self.promised_len(), &arguments, &environment, random)
                 .map_err(|_| lost)?;
         self.task.memory = memory;
-        self.close_all(true);
+        self.close_all(view.scheduler, true);
         self.task.signals.reset();
         self.task.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(user, image.entry, stack);
         self.task.identity.has_executed = true;
         self.task.is_dumpable = true;
         let own = self.task.id();
-        self.release_vfork(own);
-        self.events += 1;
+        self.release_vfork(view.scheduler, own);
         Ok(0)
     }
 

@@ -11,6 +11,8 @@ use super::content::MAX_LEN;
 use super::descriptor::{Description, Object};
 use super::errno::{EBADF, EINVAL, ENXIO, ESPIPE, Errno, Reply};
 use super::fs::{InodeId, Node};
+use super::pipe::notify;
+use crate::object::scheduler::Scheduler;
 
 /// Flags of `close_range` (include/uapi/linux/close_range.h).
 const CLOSE_RANGE_UNSHARE: u32 = 2;
@@ -85,14 +87,20 @@ impl Linux {
     }
 
     /// `close`.
-    pub(super) fn close(&mut self, fd: i32) -> Reply {
+    pub(super) fn close(&mut self, scheduler: &mut Scheduler, fd: i32) -> Reply {
         let closed = self.task.descriptors.close(fd)?;
-        self.after_close(closed);
+        self.after_close(scheduler, closed);
         Ok(0)
     }
 
     /// `close_range`: all descriptors are one process's, so that none has to be unshared.
-    pub(super) fn close_range(&mut self, first: u32, last: u32, flags: u32) -> Reply {
+    pub(super) fn close_range(
+        &mut self,
+        scheduler: &mut Scheduler,
+        first: u32,
+        last: u32,
+        flags: u32,
+    ) -> Reply {
         if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
             return Err(EINVAL.into());
         }
@@ -102,28 +110,28 @@ impl Linux {
         }
         let mut from = u64::from(first);
         while let Some((number, closed)) = self.task.descriptors.close_between(from, last.into()) {
-            self.after_close(closed);
+            self.after_close(scheduler, closed);
             from = number + 1;
         }
         Ok(0)
     }
 
     /// Closes all descriptors, or those that `execve` closes.
-    pub(super) fn close_all(&mut self, on_exec_only: bool) {
+    pub(super) fn close_all(&mut self, scheduler: &mut Scheduler, on_exec_only: bool) {
         let mut below = usize::MAX;
         while let Some((number, closed)) = self.task.descriptors.close_below(below, on_exec_only) {
-            self.after_close(closed);
+            self.after_close(scheduler, closed);
             below = number;
         }
     }
 
     /// Lets go of what a description without descriptors led to.
-    pub(super) fn drop_description(&mut self, closed: Option<Description>) {
+    pub(super) fn drop_description(&mut self, scheduler: &mut Scheduler, closed: Option<Description>) {
         match closed.map(|description| description.object) {
             Some(Object::Inode(id)) => self.fs.release(id),
             Some(Object::Pipe(id, end)) => {
                 self.pipes.release(id, end);
-                self.events += 1;
+                notify(scheduler, id);
             }
             Some(Object::Output(_)) | None => {}
         }
@@ -139,9 +147,15 @@ impl Linux {
     }
 
     /// `dup2` and `dup3`.
-    pub(super) fn duplicate_to(&mut self, old: i32, new: i32, close_on_exec: bool) -> Reply {
+    pub(super) fn duplicate_to(
+        &mut self,
+        scheduler: &mut Scheduler,
+        old: i32,
+        new: i32,
+        close_on_exec: bool,
+    ) -> Reply {
         if let Some(closed) = self.task.descriptors.duplicate_to(old, new, close_on_exec)? {
-            self.after_close(closed);
+            self.after_close(scheduler, closed);
         }
         Ok(new as u64)
     }

@@ -14,6 +14,8 @@ use super::time_calls::TICK_NS;
 use super::user::User;
 use crate::mem::fallible;
 use crate::mem::space::{OutOfFrames, Space};
+use crate::object::clock::Moment;
+use crate::object::scheduler::{Scheduler, ThreadId};
 
 /// A process that was just made, and is to be given a processor.
 pub struct Newborn {
@@ -71,7 +73,7 @@ impl Linux {
         })?;
         // With CLONE_VM the child has the same memory, advice or not.
         if flags & CLONE_VM == 0 && task.memory.begin(&mut child).is_err() {
-            child.discard();
+            child.destroy();
             self.fs.release(task.working_directory);
             return Err(ENOMEM.into());
         }
@@ -93,9 +95,16 @@ impl Linux {
         self.newborn = Some(Newborn { id, space: child, state });
         if is_vfork {
             let why = Why::Vfork { child: id };
-            self.task.waiting = Some(Waiting { why, deadline_ns: None, seen: self.events });
+            self.task.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
         }
         Ok(id)
+    }
+
+    /// Gives the process that was just made its thread.
+    pub fn adopt(&mut self, id: u64, thread: ThreadId) {
+        if let Some(task) = self.others.iter_mut().find(|task| task.id() == id) {
+            task.thread = thread;
+        }
     }
 
     /// The process that the last call has made.
@@ -114,28 +123,24 @@ impl Linux {
     }
 
     /// Ends the current process, which is not the first; another one is the current
-    /// one then. `now_ns` is as for [`syscall`](Self::syscall).
+    /// one then.
     ///
     /// # Panics
     /// If there is no other process.
-    pub fn end(&mut self, status: Status, now_ns: u64) {
-        self.clock.now_ns = now_ns;
+    pub fn end(&mut self, scheduler: &mut Scheduler, status: Status, now: Moment) {
+        self.clock.set(now);
         self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
-        self.close_all(false);
+        self.close_all(scheduler, false);
         self.fs.release(self.task.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
         let ended = core::mem::replace(&mut self.task, next);
         let (cpu_ns, user_ticks) = (ended.cpu.total_ns(), ended.cpu.own_ns / TICK_NS);
         let ended = ended.identity;
-        self.release_vfork(ended.id);
-        if self.task.waiting.is_some_and(|it| it.why == Why::Vfork { child: ended.id }) {
-            self.task.waiting = None;
-        }
+        self.release_vfork(scheduler, ended.id);
         self.zombies.retain(|zombie| zombie.identity.parent != ended.id);
-        if self.tell_parent(ended, status, user_ticks) {
+        if self.tell_parent(scheduler, ended, status, user_ticks) {
             fallible::push_reserved(&mut self.zombies, Zombie { identity: ended, status, cpu_ns });
         }
-        self.leave_children(ended);
-        self.events += 1;
+        self.leave_children(scheduler, ended);
     }
 }

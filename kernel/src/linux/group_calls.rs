@@ -5,6 +5,7 @@ use super::Linux;
 use super::errno::{EACCES, EINVAL, EPERM, ESRCH, Errno, Reply};
 use super::signal::{Detail, Info, SIGNALS};
 use super::task::Identity;
+use crate::object::scheduler::Scheduler;
 
 impl Linux {
     /// All processes, those included that have ended and were not waited for.
@@ -74,21 +75,31 @@ impl Linux {
     }
 
     /// Sends a signal to all running processes of a group.
-    pub(super) fn send_to_group(&mut self, group: u64, info: Info) -> Result<(), Errno> {
-        self.send_to_all(info, |member| member.group == group)
+    pub(super) fn send_to_group(
+        &mut self,
+        scheduler: &mut Scheduler,
+        group: u64,
+        info: Info,
+    ) -> Result<(), Errno> {
+        self.send_to_all(scheduler, info, |member| member.group == group)
     }
 
-    fn send_to_all(&mut self, info: Info, is_wanted: impl Fn(Identity) -> bool) -> Result<(), Errno> {
+    fn send_to_all(
+        &mut self,
+        scheduler: &mut Scheduler,
+        info: Info,
+        is_wanted: impl Fn(Identity) -> bool,
+    ) -> Result<(), Errno> {
         let mut last = 0;
         while let Some(id) = self.next_member(last, &is_wanted) {
-            self.send(id, info)?;
+            self.send(scheduler, id, info)?;
             last = id;
         }
         Ok(())
     }
 
     /// `kill` (`code` is `SI_USER`), `tkill` and `tgkill` (`SI_TKILL`).
-    pub(super) fn kill(&mut self, target: i32, signal: u32, code: i32) -> Reply {
+    pub(super) fn kill(&mut self, scheduler: &mut Scheduler, target: i32, signal: u32, code: i32) -> Reply {
         if signal > SIGNALS as u32 {
             return Err(EINVAL.into());
         }
@@ -106,7 +117,7 @@ impl Linux {
         }
         if signal > 0 {
             let detail = Detail::Sender { process: own.id as u32 };
-            self.send_to_all(Info { signal, code, detail }, is_wanted)?;
+            self.send_to_all(scheduler, Info { signal, code, detail }, is_wanted)?;
         }
         Ok(0)
     }

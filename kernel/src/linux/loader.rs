@@ -17,6 +17,7 @@ use crate::arch::processor::hwcap;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
 use crate::object::archive::Archive;
+use crate::object::scheduler::ThreadId;
 
 /// Room that a program needs beside its file: a page of stack, and page tables.
 const EXTRA_PAGES: u64 = 16;
@@ -116,6 +117,7 @@ impl Linux {
     pub fn load(
         archive: &Archive<'static>,
         config: &Config,
+        thread: ThreadId,
         space: &mut Space,
         user: &mut UserRegisters,
     ) -> Result<Self, Refusal> {
@@ -135,7 +137,8 @@ impl Linux {
         let (memory, stack_pointer) =
             load(space, &image, promised_len(config.memory_len), &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
-        let linux = Self::new(archive, config, memory, random, name).map_err(|_| out_of_memory(needed))?;
+        let linux =
+            Self::new(archive, config, thread, memory, random, name).map_err(|_| out_of_memory(needed))?;
         start(user, image.entry, stack_pointer);
         Ok(linux)
     }

@@ -9,15 +9,19 @@ use linux_raw_sys::general::{
 use super::Linux;
 use super::content::MAX_LEN;
 use super::descriptor::{Closed, Description, Object};
-use super::errno::{EAGAIN, EBADF, EDEADLK, EINVAL, EOVERFLOW, Errno, Reply};
+use super::errno::{EAGAIN, EBADF, EDEADLK, EINVAL, EOVERFLOW, Errno, Failure, Reply};
 use super::layout::{Layout, get_u32, get_u64};
 use super::locks::{Lock, Mode, Owner};
 use super::pipe::End;
 use super::task::MAX_PROCESSES;
-use crate::mem::space::Space;
+use super::view::View;
+use crate::object::queue::Key;
+use crate::object::scheduler::Scheduler;
 
 /// The first offset that no file has.
 const END: u64 = MAX_LEN + 1;
+/// Where those wait who want a lock that others have.
+const LOCKS: Key = Key::Event { name: "file lock", number: 0 };
 /// Length of a `struct flock`.
 const FLOCK_LEN: usize = 32;
 
@@ -48,7 +52,7 @@ fn part(base: u64, start: i64, length: i64) -> Result<(u64, u64), Errno> {
 
 impl Linux {
     /// `flock`.
-    pub(super) fn flock(&mut self, fd: i32, operation: u32) -> Reply {
+    pub(super) fn flock(&mut self, scheduler: &mut Scheduler, fd: i32, operation: u32) -> Reply {
         let description = self.task.descriptors.get(fd)?;
         let mode = match operation & !LOCK_NB {
             LOCK_SH => Some(Mode::Shared),
@@ -68,24 +72,24 @@ impl Linux {
         // As on Linux, to change a lock is to give it up first.
         if before.is_some() {
             self.locks.set(file, owner, 0..u64::MAX, None)?;
-            self.events += 1;
+            scheduler.wake_all(LOCKS);
         }
         let Some(mode) = mode else { return Ok(0) };
         let wanted = Lock { file, owner, mode, start: 0, end: u64::MAX };
         if self.locks.conflicts(wanted).next().is_some() {
-            return if operation & LOCK_NB != 0 { Err(EAGAIN.into()) } else { Err(Self::wait_for_event()) };
+            return if operation & LOCK_NB != 0 { Err(EAGAIN.into()) } else { Err(Failure::Wait(LOCKS)) };
         }
         self.locks.set(file, owner, 0..u64::MAX, Some(mode))?;
         Ok(0)
     }
 
     /// The commands of `fcntl` on record locks.
-    pub(super) fn record_lock(&mut self, space: &mut Space, fd: i32, command: u32, address: u64) -> Reply {
+    pub(super) fn record_lock(&mut self, view: &mut View, fd: i32, command: u32, address: u64) -> Reply {
         let description = self.task.descriptors.get(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
-        let flock: [u8; FLOCK_LEN] = self.user(space).structure(address)?;
+        let flock: [u8; FLOCK_LEN] = self.user(view.space).structure(address)?;
         let word = |at| u32::from(u16::from_le_bytes([flock[at], flock[at + 1]]));
         let (kind, whence) = (word(0), word(2));
         let asks = matches!(command, F_GETLK | F_OFD_GETLK);
@@ -115,7 +119,7 @@ impl Linux {
         if asks {
             let found = wanted.and_then(|wanted| self.locks.conflicts(wanted).next());
             let told = found.map_or(Layout(flock).u16(0, F_UNLCK as u16), Self::told);
-            self.user(space).write(address, &told.0)?;
+            self.user(view.space).write(address, &told.0)?;
             return Ok(0);
         }
         match mode {
@@ -135,10 +139,10 @@ impl Linux {
                 return Err(EDEADLK.into());
             }
             self.task.wanted = Some(wanted);
-            return Err(Self::wait_for_event());
+            return Err(Failure::Wait(LOCKS));
         }
         self.locks.set(file, owner, start..end, mode)?;
-        self.events += 1;
+        view.scheduler.wake_all(LOCKS);
         Ok(0)
     }
 
@@ -199,7 +203,7 @@ impl Linux {
 
     /// A descriptor of the current process has been closed: with any of a file, all of the
     /// process's record locks on it go; with the last of a description, those of that.
-    pub(super) fn after_close(&mut self, closed: Closed) {
+    pub(super) fn after_close(&mut self, scheduler: &mut Scheduler, closed: Closed) {
         if !self.locks.is_empty() {
             let process = Owner::Process(self.task.id());
             let of = file(closed.object);
@@ -207,9 +211,11 @@ impl Linux {
                 Owner::Process(_) => closed.is_open && owner == process && file == of,
                 Owner::Description(it) | Owner::Whole(it) => it == closed.identity && closed.last.is_some(),
             });
-            self.events += u64::from(gone);
+            if gone {
+                scheduler.wake_all(LOCKS);
+            }
         }
-        self.drop_description(closed.last);
+        self.drop_description(scheduler, closed.last);
     }
 }
 

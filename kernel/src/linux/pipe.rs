@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use super::errno::{ENFILE, Errno};
 use crate::mem::fallible;
+use crate::object::queue::Key;
+use crate::object::scheduler::Scheduler;
 
 /// Bytes that a pipe holds (Linux's default).
 pub const CAPACITY: usize = 64 << 10;
@@ -19,6 +21,11 @@ const MAX_PIPES: usize = 1024;
 pub struct PipeId(usize);
 
 impl PipeId {
+    /// Where those wait who need something to happen to the pipe.
+    pub fn key(self) -> Key {
+        Key::Event { name: "pipe", number: self.number() }
+    }
+
     /// The inode number that programs see.
     pub fn number(self) -> u64 {
         self.0 as u64 + 1
@@ -81,6 +88,15 @@ impl Pipe {
     }
 }
 
+/// Where those wait who need something to happen to any of their descriptors.
+pub const ANY: Key = Key::Event { name: "descriptors", number: 0 };
+
+/// Something has happened to a pipe.
+pub fn notify(scheduler: &mut Scheduler, id: PipeId) {
+    scheduler.wake_all(id.key());
+    scheduler.wake_all(ANY);
+}
+
 /// All pipes.
 pub struct Pipes {
     list: Vec<Option<Pipe>>,
@@ -118,12 +134,12 @@ impl Pipes {
         self.list.get(id.0).and_then(Option::as_ref).ok_or(ENFILE)
     }
 
-    /// Likewise, to be changed.
+    /// A pipe that somebody has open, to be changed.
     pub fn get_mut(&mut self, id: PipeId) -> Result<&mut Pipe, Errno> {
         self.list.get_mut(id.0).and_then(Option::as_mut).ok_or(ENFILE)
     }
 
-    /// One more description of an end.
+    /// One description of an end more.
     pub fn hold(&mut self, id: PipeId, end: End) -> Result<(), Errno> {
         let pipe = self.get_mut(id)?;
         match end {
@@ -133,7 +149,7 @@ impl Pipes {
         Ok(())
     }
 
-    /// One less; the pipe goes with the last one.
+    /// One description of an end less; the pipe goes with the last one.
     pub fn release(&mut self, id: PipeId, end: End) {
         let Some(slot) = self.list.get_mut(id.0) else { return };
         let Some(pipe) = slot else { return };

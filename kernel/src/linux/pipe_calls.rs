@@ -7,7 +7,7 @@ use linux_raw_sys::general::{
 
 use super::Linux;
 use super::descriptor::{Description, Object};
-use super::errno::{EINVAL, Failure, Reply};
+use super::errno::{EINVAL, Reply};
 use super::pipe::{ATOMIC_LEN, End, Pipe, PipeId};
 use crate::mem::space::Space;
 
@@ -64,10 +64,5 @@ impl Linux {
             }
         }
         ready
-    }
-
-    /// What a call that cannot go on fails with: others have to do something first.
-    pub(super) fn wait_for_event() -> Failure {
-        Failure::End(super::Next::Deadlock)
     }
 }

@@ -1,120 +1,100 @@
 // SPDX-License-Identifier: MIT
-//! Who runs next, and who waits.
+//! How processes wait, and who is the current one.
 //!
-//! One process runs at a time; the one that does is `self.task`. A system call that
-//! has to wait is performed again when something has happened that it may have waited
-//! for; a transfer goes on where it stopped. A stopped process does not run. All this repeats: nothing depends on more than what the
-//! processes did, and on time where they asked for it.
+//! One process runs at a time; the one that does is `self.task`. Who is next, and who waits in
+//! which queue until when, the scheduler knows. A call that waits keeps its number and its
+//! arguments in the registers. What a wake-up or a deadline makes of it is known where that
+//! tells everything; otherwise the call is performed again, and a transfer goes on where it
+//! stopped.
 
-use super::errno::Failure;
-use super::task::{Task, Waiting, Why};
+use super::errno::{Failure, Reply};
+use super::task::{Late, Task, Waiting, Why};
 use super::{Linux, Next};
-
-/// What comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// This process runs.
-    Of(u64),
-    /// Nobody can run, and nothing will change that.
-    Nobody,
-}
+use crate::object::queue::Key;
+use crate::object::scheduler::{Scheduler, ThreadId, Wait, Woken};
 
 impl Linux {
-    /// Whether there is no other process.
-    pub fn is_alone(&self) -> bool {
-        self.others.is_empty()
-    }
-
-    /// Whether the current process waits: its call has to be performed again.
+    /// Whether the current process waits: its call is not finished.
     pub fn is_waiting(&self) -> bool {
         self.task.waiting.is_some()
     }
 
-    fn is_ready(&self, task: &Task) -> bool {
-        if task.is_stopped {
-            return false;
-        }
-        let Some(Waiting { why, deadline_ns, seen }) = task.waiting else { return true };
-        let is_over = deadline_ns.is_some_and(|deadline| deadline <= self.clock.monotonic_ns());
-        is_over
-            || match why {
-                Why::Event => seen != self.events || task.signals.is_due(),
-                Why::Futex { woken, .. } => woken || task.signals.is_due(),
-                // As on Linux, nothing else gets through to it.
-                Why::Vfork { .. } => task.signals.is_deadly(),
-            }
+    /// What the current process waits for, if it does. One that stands in a queue stays there: it
+    /// may have been put into another one. One that is stopped and has left the queue performs its
+    /// call again when it is continued; one that has a signal to see to comes to that first.
+    pub fn wait(&self, scheduler: &Scheduler) -> Option<Wait> {
+        let Waiting { key, mask, deadline_ns, why, late: _ } = self.task.waiting?;
+        let stands = scheduler.key(self.task.thread);
+        let goes_on = if self.task.is_stopped { stands.is_none() } else { why.gives_way(&self.task.signals) };
+        (!goes_on).then_some(Wait { key: stands.unwrap_or(key), mask, deadline_ns })
     }
 
-    /// Chooses the next one after the process `last`, in the order of their numbers;
-    /// if all wait, time passes until one need not. `now_ns` is as for
-    /// [`syscall`](Self::syscall).
-    pub fn turn(&mut self, last: u64, now_ns: u64) -> Turn {
-        self.clock.now_ns = now_ns;
-        loop {
-            let all = self.others.iter().chain(core::iter::once(&self.task));
-            let ready = all.clone().filter(|task| self.is_ready(task)).map(|task| task.id());
-            // Those behind `last` come first.
-            if let Some(id) = ready.min_by_key(|id| (*id <= last, *id)) {
-                return Turn::Of(id);
-            }
-            let deadlines = all.filter(|task| !task.is_stopped).filter_map(|task| task.waiting?.deadline_ns);
-            let Some(next) = deadlines.min() else { return Turn::Nobody };
-            self.clock.sleep(next.saturating_sub(self.clock.monotonic_ns()));
-        }
-    }
-
-    /// Makes another process the current one.
+    /// Makes the process of a thread the current one.
     ///
     /// # Panics
-    /// If there is none of that number.
-    pub fn switch_to(&mut self, id: u64) {
-        if self.task.id() != id {
-            let Some(other) = self.others.iter_mut().find(|task| task.id() == id) else {
-                panic!("process {id} has ended")
+    /// If there is none.
+    pub fn switch_to(&mut self, thread: ThreadId) {
+        if self.task.thread != thread {
+            let Some(other) = self.others.iter_mut().find(|task| task.thread == thread) else {
+                panic!("{thread:?} has no process")
             };
             self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
             core::mem::swap(&mut self.task, other);
         }
     }
 
-    /// Ends waiting that is over without the call's being performed again: that of a
-    /// parent after `vfork`.
-    pub(super) fn release_vfork(&mut self, ended: u64) {
-        for task in &mut self.others {
+    /// Where a parent waits after `vfork`.
+    pub(super) fn vfork_key(child: u64) -> Key {
+        Key::Event { name: "the program of process", number: child }
+    }
+
+    /// Ends the waiting of a parent after `vfork`: its call is done.
+    pub(super) fn release_vfork(&mut self, scheduler: &mut Scheduler, ended: u64) {
+        for task in self.others.iter_mut().chain(core::iter::once(&mut self.task)) {
             if matches!(task.waiting, Some(Waiting { why: Why::Vfork { child }, .. }) if child == ended) {
                 task.waiting = None;
             }
         }
+        scheduler.wake_all(Self::vfork_key(ended));
     }
 
-    /// Lets the timeout of a call pass that found nothing to do; without one it waits
-    /// for other processes.
-    pub(super) fn pass(&mut self, timeout_ns: Option<u64>) -> Result<(), Failure> {
-        let Some(timeout_ns) = timeout_ns else { return Err(Self::wait_for_event()) };
+    /// Has a call wait in a queue that found nothing to do, until its timeout at most; with
+    /// that over, it goes on.
+    pub(super) fn pass(&mut self, timeout_ns: Option<u64>, key: Key, late: Late) -> Result<(), Failure> {
         let now_ns = self.clock.monotonic_ns();
         let begun = self.task.waiting.and_then(|waiting| waiting.deadline_ns);
-        let deadline_ns = begun.unwrap_or(now_ns.saturating_add(timeout_ns));
-        if self.is_alone() {
-            self.clock.sleep(deadline_ns.saturating_sub(now_ns));
-        } else if now_ns < deadline_ns {
-            self.waiting().deadline_ns = Some(deadline_ns);
-            return Err(Self::wait_for_event());
+        let deadline_ns = begun.or(timeout_ns.map(|timeout_ns| now_ns.saturating_add(timeout_ns)));
+        if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
+            return Ok(());
         }
-        Ok(())
+        let waiting = self.task.waiting.get_or_insert(Waiting::for_event(key));
+        (waiting.deadline_ns, waiting.late) = (deadline_ns, late);
+        Err(Failure::Wait(key))
     }
 
-    fn waiting(&mut self) -> &mut Waiting {
-        let seen = self.events;
-        self.task.waiting.get_or_insert(Waiting { why: Why::Event, deadline_ns: None, seen })
+    /// A call has found that it has to wait for others.
+    #[cold]
+    pub(super) fn settle(&mut self, key: Key) -> Next {
+        self.task.waiting.get_or_insert(Waiting::for_event(key)).key = key;
+        Next::Wait
     }
 
-    /// A call has failed with `next`: one that waits does so for other processes, if
-    /// there are any.
-    pub(super) fn settle(&mut self, next: Next) -> Next {
-        if next == Next::Deadlock && !self.is_alone() {
-            self.waiting().seen = self.events;
-            return Next::Wait;
+    /// What the call of a process comes to whose wait has ended so; `None` if it has to be
+    /// performed again to know.
+    pub(super) fn outcome(&self, woken: Option<Woken>) -> Option<Reply> {
+        let Waiting { why, late, .. } = self.task.waiting?;
+        match (woken?, why, late) {
+            (Woken::Event, Why::Futex, _) => Some(Ok(0)),
+            (Woken::Deadline, _, Late::Value(value)) => Some(Ok(value)),
+            (Woken::Deadline, _, Late::Errno(errno)) => Some(Err(errno.into())),
+            (Woken::Event | Woken::Deadline, _, _) | (Woken::Interrupt, _, _) => None,
         }
-        next
+    }
+}
+
+impl Task {
+    /// Its system call does not wait any more.
+    pub fn stop_waiting(&mut self) {
+        (self.waiting, self.wanted, self.transfer) = (None, None, None);
     }
 }

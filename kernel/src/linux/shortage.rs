@@ -8,6 +8,7 @@ use super::signal::{Detail, Info};
 use super::signal_calls::BY_KERNEL;
 use super::{Linux, SIGKILL};
 use crate::mem::frame;
+use crate::object::scheduler::Scheduler;
 
 impl Linux {
     pub(super) fn log_shortage(&self) {
@@ -22,7 +23,7 @@ impl Linux {
     /// Ends the process that has most pages; `false` if that is the current one, which has to
     /// end itself. What needed the page is to be done again, when the other one is gone.
     #[cold]
-    pub(super) fn makes_room(&mut self) -> bool {
+    pub(super) fn makes_room(&mut self, scheduler: &mut Scheduler) -> bool {
         self.log_shortage();
         // One that is to end gives back what it has soon.
         if self.others.iter().any(|task| task.signals.is_doomed()) {
@@ -34,6 +35,6 @@ impl Linux {
         };
         defmt::error!("out of memory: process {=u64} has most pages and is ended", victim);
         let info = Info { signal: SIGKILL.into(), code: BY_KERNEL, detail: Detail::None };
-        self.send(victim, info).is_ok()
+        self.send(scheduler, victim, info).is_ok()
     }
 }

@@ -7,11 +7,20 @@ use linux_raw_sys::general::{
 };
 use pe_replay::UserRegisters;
 
+use super::Linux;
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
 use super::signal::{Action, Fate, Info, Stack};
-use super::{Linux, Next};
+use super::task::Late;
 use crate::mem::space::Space;
+use crate::object::queue::Key;
+
+/// Where those stand who wait for a signal that interrupts them.
+pub(super) const SIGNAL: Key = Key::Event { name: "a signal", number: 0 };
+/// Where a process waits for one of its signals to be sent, blocked or not.
+pub(super) fn sent_to(process: u64) -> Key {
+    Key::Event { name: "a signal to process", number: process }
+}
 
 /// `sizeof(sigset_t)` in the kernel.
 const SET_LEN: u64 = 8;
@@ -93,7 +102,7 @@ impl Linux {
         }
         match self.task.signals.due() {
             Some(Fate::Handle(_) | Fate::Kill) => Err(EINTR.into()),
-            Some(Fate::Stop | Fate::Ignore) | None => Err(Failure::End(Next::Deadlock)),
+            Some(Fate::Stop | Fate::Ignore) | None => Err(Failure::Wait(SIGNAL)),
         }
     }
 
@@ -115,7 +124,7 @@ impl Linux {
             }
             return Ok(u64::from(taken.signal));
         }
-        self.pass(timeout_ns)?;
+        self.pass(timeout_ns, sent_to(self.task.id()), Late::Errno(EAGAIN))?;
         Err(EAGAIN.into())
     }
 

@@ -11,11 +11,13 @@ use syscalls::Sysno;
 
 use super::errno::{EINTR, Errno};
 use super::signal::{Detail, Fate, Info};
-use super::signal_calls::BY_KERNEL;
+use super::signal_calls::{BY_KERNEL, sent_to};
 use super::task::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status, Task, Why};
 use super::time_calls::TICK_NS;
+use super::view::View;
+use super::wait_calls::children_of;
 use super::{Linux, Next};
-use crate::mem::space::Space;
+use crate::object::scheduler::Scheduler;
 
 impl Linux {
     fn task_of(&mut self, id: u64) -> Option<&mut Task> {
@@ -24,27 +26,44 @@ impl Linux {
     }
 
     /// Sends a signal to a process.
-    pub(super) fn send(&mut self, to: u64, info: Info) -> Result<(), Errno> {
+    pub(super) fn send(&mut self, scheduler: &mut Scheduler, to: u64, info: Info) -> Result<(), Errno> {
         let Some(task) = self.task_of(to) else { return Ok(()) };
         task.signals.send(info)?;
         let goes_on = task.is_stopped && matches!(info.signal, SIGCONT | SIGKILL);
         if goes_on {
             task.is_stopped = false;
             task.report = None;
+            scheduler.release(task.thread);
             if info.signal == SIGCONT {
                 task.report = Some(Status::Continued);
                 let (identity, user_ticks) = (task.identity, task.cpu.own_ns / TICK_NS);
-                self.tell_parent(identity, Status::Continued, user_ticks);
+                self.tell_parent(scheduler, identity, Status::Continued, user_ticks);
             }
         }
-        self.events += 1;
+        self.look_up(scheduler, to);
         Ok(())
+    }
+
+    /// Has a process look up that waits and was sent a signal, if its wait gives way to that.
+    fn look_up(&mut self, scheduler: &mut Scheduler, id: u64) {
+        scheduler.wake_all(sent_to(id));
+        let Some(task) = self.task_of(id) else { return };
+        if task.waiting.is_some_and(|waiting| waiting.why.gives_way(&task.signals)) {
+            scheduler.interrupt(task.thread);
+        }
     }
 
     /// Sends SIGCHLD to the parent of a process, if it wants to know; returns whether it
     /// may wait for the status.
-    pub(super) fn tell_parent(&mut self, child: Identity, status: Status, user_ticks: u64) -> bool {
+    pub(super) fn tell_parent(
+        &mut self,
+        scheduler: &mut Scheduler,
+        child: Identity,
+        status: Status,
+        user_ticks: u64,
+    ) -> bool {
         let Some(parent) = self.task_of(child.parent) else { return false };
+        scheduler.wake_all(children_of(child.parent));
         let is_ignored = parent.signals.is_ignored(SIGCHLD);
         let has = |flag| parent.signals.action(SIGCHLD).is_ok_and(|action| action.has(flag));
         let (is_told, is_waited_for) = match status {
@@ -56,13 +75,14 @@ impl Linux {
             let detail = Detail::Child { process: child.id as u32, status, user_ticks };
             // There is such a signal.
             let _ = parent.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
+            self.look_up(scheduler, child.parent);
         }
         is_waited_for
     }
 
     /// Stops the current process; returns whether it is to be stopped: in a group that
     /// nobody outside could continue, all but SIGSTOP are ignored.
-    pub(super) fn stop(&mut self, signal: u32) -> bool {
+    pub(super) fn stop(&mut self, scheduler: &mut Scheduler, signal: u32) -> bool {
         let own = self.task.identity;
         if signal != SIGSTOP && self.is_orphaned(own.group) {
             return false;
@@ -70,19 +90,19 @@ impl Linux {
         let status = Status::Stopped(signal as u8);
         self.task.is_stopped = true;
         self.task.report = Some(status);
-        self.tell_parent(own, status, self.task.cpu.own_ns / TICK_NS);
-        self.events += 1;
+        scheduler.suspend(self.task.thread);
+        self.tell_parent(scheduler, own, status, self.task.cpu.own_ns / TICK_NS);
         true
     }
 
     /// What a signal does to a call that waits where it does not end it. A stop leaves most
     /// calls waiting, and they go on doing so when the process continues.
     #[cold]
-    pub(super) fn stop_in_call(&mut self, space: &mut Space, user: &mut UserRegisters) -> Option<Next> {
+    pub(super) fn stop_in_call(&mut self, view: &mut View, user: &mut UserRegisters) -> Option<Next> {
         if let Some(Why::Vfork { .. }) = self.task.waiting.map(|waiting| waiting.why) {
             // It has been chosen to run since it is to end. Its call has returned long ago.
             self.task.waiting = None;
-            return Some(self.deliver(space, user));
+            return Some(self.deliver(view, user));
         }
         while self.task.signals.due() == Some(Fate::Stop) {
             // What has transferred something returns that, and one call never begins anew
@@ -92,10 +112,10 @@ impl Linux {
             if done > 0 || is_final {
                 user.rax = if done > 0 { done } else { EINTR.in_rax() };
                 self.task.stop_waiting();
-                return Some(self.deliver(space, user));
+                return Some(self.deliver(view, user));
             }
             let (info, _) = self.task.signals.next_due()?;
-            if self.stop(info.signal) {
+            if self.stop(view.scheduler, info.signal) {
                 return Some(Next::Wait);
             }
         }
@@ -114,7 +134,7 @@ impl Linux {
 
     /// The children of a process that has ended are nobody's now. Groups that have lost the
     /// last one who could continue them are told, if somebody is stopped there.
-    pub(super) fn leave_children(&mut self, ended: Identity) {
+    pub(super) fn leave_children(&mut self, scheduler: &mut Scheduler, ended: Identity) {
         let mut groups = [0; MAX_PROCESSES];
         let mut count = 0;
         for task in self.others.iter_mut().chain(core::iter::once(&mut self.task)) {
@@ -145,7 +165,7 @@ impl Linux {
             for signal in [SIGHUP, SIGCONT] {
                 let info = Info { signal, code: BY_KERNEL, detail: Detail::None };
                 // There are such signals.
-                let _ = self.send_to_group(*group, info);
+                let _ = self.send_to_group(scheduler, *group, info);
             }
         }
     }

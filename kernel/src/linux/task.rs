@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! What belongs to one process, and who waits for what.
+//! What belongs to one process.
 
 use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 
 use super::buffers::Buffers;
 use super::clock::CpuTime;
 use super::descriptor::Descriptors;
+use super::errno::Errno;
 use super::fs::InodeId;
 use super::locks::Lock;
 use super::memory::Memory;
@@ -13,6 +14,8 @@ use super::process_calls::{LIMITS, Limit};
 use super::scheduling_calls::Scheduling;
 use super::signal::Signals;
 use crate::mem::fallible::Exhausted;
+use crate::object::queue::Key;
+use crate::object::scheduler::ThreadId;
 
 /// The first process's number.
 pub const FIRST_ID: u64 = 1000;
@@ -71,57 +74,62 @@ impl Status {
     }
 }
 
-/// Where somebody waits in a futex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// In shared memory.
-    Shared {
-        /// Which [`Pages`](super::pages::Pages).
-        object: u64,
-        /// The offset there.
-        offset: u64,
-    },
-    /// In a page of one's own.
-    Own {
-        /// Whose.
-        process: u64,
-        /// The address.
-        address: u64,
-    },
-}
-
 /// Why a process waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// Something another process does may let its system call go on.
-    Event,
-    /// For a wake-up.
-    Futex {
-        /// Where.
-        key: Key,
-        /// Which ones.
-        mask: u32,
-        /// Its place in the queue.
-        turn: u64,
-        /// It has come.
-        woken: bool,
-    },
-    /// For a child to end or to execute another program; the call itself is done.
+    Call,
+    /// A word of memory is to be woken.
+    Futex,
+    /// A child is to end or to execute another program; the call itself is done.
     Vfork {
         /// The child.
         child: u64,
     },
 }
 
-/// A process that waits: its system call is performed again when it may go on.
+impl Why {
+    /// Whether a wait gives way to a signal that is due.
+    pub fn gives_way(self, signals: &Signals) -> bool {
+        match self {
+            Self::Call | Self::Futex => signals.is_due(),
+            // As on Linux, nothing else gets through to it.
+            Self::Vfork { .. } => signals.is_deadly(),
+        }
+    }
+}
+
+/// What a call comes to whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// This value.
+    Value(u64),
+    /// This error.
+    Errno(Errno),
+    /// It has to be performed again to know.
+    Again,
+}
+
+/// A process that waits in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// What for.
     pub why: Why,
+    /// The queue that it stands in.
+    pub key: Key,
+    /// Whoever wakes it names one of these bits.
+    pub mask: u32,
     /// When it goes on in any case, in monotonic time.
     pub deadline_ns: Option<u64>,
-    /// How many events there had been when it tried last.
-    pub seen: u64,
+    /// What the call comes to then.
+    pub late: Late,
+}
+
+impl Waiting {
+    /// To wait until something happens that others make known in a queue.
+    pub fn for_event(key: Key) -> Self {
+        Self { why: Why::Call, key, mask: u32::MAX, deadline_ns: None, late: Late::Again }
+    }
 }
 
 /// Who a process is.
@@ -143,6 +151,8 @@ pub struct Identity {
 pub struct Task {
     /// Who it is.
     pub identity: Identity,
+    /// Its thread.
+    pub thread: ThreadId,
     /// Its memory.
     pub memory: Memory,
     /// Its descriptors.
@@ -185,15 +195,11 @@ impl Task {
         self.identity.id
     }
 
-    /// Its system call does not wait any more.
-    pub fn stop_waiting(&mut self) {
-        (self.waiting, self.wanted, self.transfer) = (None, None, None);
-    }
-
-    /// A child with the same properties and memory.
+    /// A child with the same properties and memory; it has no thread of its own yet.
     pub fn fork(&self, id: u64) -> Result<Self, Exhausted> {
         Ok(Self {
             identity: Identity { id, parent: self.id(), has_executed: false, ..self.identity },
+            thread: self.thread,
             memory: self.memory.fork()?,
             descriptors: self.descriptors.fork()?,
             working_directory: self.working_directory,

@@ -15,13 +15,17 @@ use super::Linux;
 use super::clock::NANOSECONDS;
 use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
+use super::task::Late;
 use crate::mem::space::Space;
+use crate::object::queue::Key;
 
 /// Of a clock number that is negative: what it counts (`CPUCLOCK_MAX` and above is no
 /// processor time), and whether it is a thread's (include/linux/posix-timers.h).
 const CPU_CLOCK_KIND: i32 = 3;
 const CPU_CLOCK_THREAD: i32 = 4;
 
+/// Where those stand who wait for a time and nothing else.
+const SLEEP: Key = Key::Event { name: "a time", number: 0 };
 /// Nanoseconds in a tick of `times` (AT_CLKTCK is 100).
 pub const TICK_NS: u64 = NANOSECONDS / 100;
 
@@ -39,12 +43,6 @@ pub fn rusage(used_ns: u64) -> [u8; 144] {
 }
 
 impl Linux {
-    /// What the time stamp counter shows; `now_ns` is as for [`syscall`](Self::syscall).
-    pub fn time_stamp(&mut self, now_ns: u64) -> u64 {
-        self.clock.now_ns = now_ns;
-        self.clock.monotonic_ns()
-    }
-
     /// Processor time of the current process.
     fn own_cpu_ns(&self) -> u64 {
         self.task.cpu.own_ns.saturating_add(self.clock.turn_ns())
@@ -130,7 +128,7 @@ impl Linux {
     /// `nanosleep`.
     pub(super) fn nanosleep(&mut self, space: &mut Space, request: u64) -> Reply {
         let duration_ns = self.timespec(space, request)?;
-        self.pass(Some(duration_ns))?;
+        self.pass(Some(duration_ns), SLEEP, Late::Value(0))?;
         Ok(0)
     }
 
@@ -148,7 +146,7 @@ impl Linux {
             0 => wanted_ns,
             _ => wanted_ns.saturating_sub(now_ns),
         };
-        self.pass(Some(duration_ns))?;
+        self.pass(Some(duration_ns), SLEEP, Late::Value(0))?;
         Ok(0)
     }
 

@@ -14,10 +14,11 @@ use super::errno::{
     EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, ENOSPC, EOPNOTSUPP, EPIPE, ESPIPE, Errno, Failure, Reply,
 };
 use super::fs::{Device, InodeId, Node};
-use super::pipe::{ATOMIC_LEN, End, PipeId};
+use super::pipe::{ATOMIC_LEN, End, PipeId, notify};
 use super::signal::{Detail, Info};
 use super::signal_calls::BY_KILL;
 use super::user::User;
+use super::view::View;
 use super::{Linux, Next};
 use crate::mem::space::Space;
 
@@ -72,19 +73,19 @@ impl Wanted {
 
 impl Linux {
     /// `read`, `write`, `pread64`, `pwrite64`.
-    pub(super) fn transfer(&mut self, space: &mut Space, wanted: Wanted, address: u64, length: u64) -> Reply {
+    pub(super) fn transfer(&mut self, view: &mut View, wanted: Wanted, address: u64, length: u64) -> Reply {
         let description = self.transferred_through(&wanted)?;
         let buffers = match self.task.transfer.take() {
             Some(begun) => begun,
             None => Buffers::one(address, length)?,
         };
-        self.go_on(space, &wanted, description, buffers)
+        self.go_on(view, &wanted, description, buffers)
     }
 
     /// `readv`, `writev`, `preadv`, `pwritev`, `preadv2`, `pwritev2`.
     pub(super) fn transfer_vector(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         wanted: Wanted,
         vector: u64,
         count: u64,
@@ -93,7 +94,7 @@ impl Linux {
         let description = self.transferred_through(&wanted)?;
         let buffers = match self.task.transfer.take() {
             Some(begun) => begun,
-            None => Buffers::many(&mut self.user(space), vector, count)?,
+            None => Buffers::many(&mut self.user(view.space), vector, count)?,
         };
         if buffers.done() + buffers.left() == 0 {
             return Ok(0);
@@ -101,7 +102,7 @@ impl Linux {
         if wanted.flags & !KNOWN != 0 {
             return Err(EOPNOTSUPP.into());
         }
-        self.go_on(space, &wanted, description, buffers)
+        self.go_on(view, &wanted, description, buffers)
     }
 
     /// The description that a transfer goes through, if it may go there.
@@ -126,7 +127,7 @@ impl Linux {
     /// Transfers what is left, from the beginning or from where the call began to wait.
     fn go_on(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         wanted: &Wanted,
         description: Description,
         mut buffers: Buffers,
@@ -135,20 +136,20 @@ impl Linux {
         let start = self.start_of(wanted, &description);
         let ended = match (description.object, wanted.direction) {
             (Object::Pipe(id, End::Read), Direction::Read) => {
-                self.read_pipe(space, id, nonblocking, &mut buffers)
+                self.read_pipe(view, id, nonblocking, &mut buffers)
             }
             (Object::Pipe(id, End::Write), Direction::Write) => {
-                self.write_pipe(space, id, nonblocking, &mut buffers)
+                self.write_pipe(view, id, nonblocking, &mut buffers)
             }
             (Object::Pipe(..), _) | (Object::Output(_), Direction::Read) => Err(EBADF.into()),
-            (Object::Output(stream), Direction::Write) => self.write_output(space, stream, &mut buffers),
-            (Object::Inode(id), Direction::Read) => self.read_inode(space, id, start, &mut buffers),
-            (Object::Inode(id), Direction::Write) => self.write_inode(space, id, start, &mut buffers),
+            (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, &mut buffers),
+            (Object::Inode(id), Direction::Read) => self.read_inode(view.space, id, start, &mut buffers),
+            (Object::Inode(id), Direction::Write) => self.write_inode(view.space, id, start, &mut buffers),
         };
         match ended {
             Ok(()) => {}
             Err(Failure::Errno(_) | Failure::End(Next::OutOfMemory)) if buffers.done() > 0 => {}
-            Err(wait @ Failure::End(Next::Deadlock | Next::OutOfMemory)) => {
+            Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
                 self.task.transfer = Some(buffers);
                 return Err(wait);
             }
@@ -175,7 +176,7 @@ impl Linux {
     /// Reads what is in a pipe; waits if there is nothing yet.
     fn read_pipe(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         id: PipeId,
         nonblocking: bool,
         buffers: &mut Buffers,
@@ -183,16 +184,16 @@ impl Linux {
         if buffers.left() == 0 {
             return Ok(());
         }
-        let mut user = User::new(space, &mut self.task.memory);
+        let mut user = User::new(view.space, &mut self.task.memory);
         let pipe = self.pipes.get_mut(id)?;
         if pipe.length() == 0 {
             return match pipe.has_writers() {
                 false => Ok(()),
                 true if nonblocking => Err(EAGAIN.into()),
-                true => Err(Self::wait_for_event()),
+                true => Err(Failure::Wait(id.key())),
             };
         }
-        self.events += 1;
+        notify(view.scheduler, id);
         while buffers.left() > 0 && pipe.length() > 0 {
             let front = pipe.front();
             let length = front.len().min(CHUNK_LEN).min(buffers.left() as usize);
@@ -206,7 +207,7 @@ impl Linux {
     /// Writes everything to a pipe; waits for room in between.
     fn write_pipe(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         id: PipeId,
         nonblocking: bool,
         buffers: &mut Buffers,
@@ -226,14 +227,14 @@ impl Linux {
             }
             let room = pipe.room();
             if room < at_once {
-                return if nonblocking { Err(EAGAIN.into()) } else { Err(Self::wait_for_event()) };
+                return if nonblocking { Err(EAGAIN.into()) } else { Err(Failure::Wait(id.key())) };
             }
             let length = room.min(CHUNK_LEN).min(buffers.left() as usize);
             let part = &mut chunk[..length];
-            let mut user = User::new(space, &mut self.task.memory);
+            let mut user = User::new(view.space, &mut self.task.memory);
             buffers.whole(length, |buffers| buffers.gather(&mut user, part))?;
             pipe.push(part);
-            self.events += 1;
+            notify(view.scheduler, id);
         }
         Ok(())
     }

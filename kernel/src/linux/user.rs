@@ -56,7 +56,7 @@ impl<'a> User<'a> {
         while at < end {
             match self.resolve(at, Intent::Write) {
                 Ok(()) | Err(Failure::Errno(_)) => {}
-                Err(failure @ Failure::End(_)) => return Err(failure),
+                Err(failure @ (Failure::End(_) | Failure::Wait(_))) => return Err(failure),
             }
             at = at - at % PAGE_LEN + PAGE_LEN;
         }
@@ -76,7 +76,7 @@ impl<'a> User<'a> {
                 match self.resolve(at, Intent::Read) {
                     Ok(()) => continue,
                     Err(Failure::Errno(_)) => break,
-                    Err(end @ Failure::End(_)) => return Err(end),
+                    Err(end @ (Failure::End(_) | Failure::Wait(_))) => return Err(end),
                 }
             }
             done += length;
@@ -95,7 +95,7 @@ impl<'a> User<'a> {
                 match self.resolve(at, Intent::Write) {
                     Ok(()) => continue,
                     Err(Failure::Errno(_)) => break,
-                    Err(end @ Failure::End(_)) => return Err(end),
+                    Err(end @ (Failure::End(_) | Failure::Wait(_))) => return Err(end),
                 }
             }
             done += length;

@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::task::{Identity, Status};
 use super::time_calls::rusage;
 use crate::mem::space::Space;
+use crate::object::queue::Key;
 
 /// Options of the wait family that Linux knows but threads alone have a use for.
 const WAIT_THREADS: u32 = 0xe000_0000;
@@ -31,6 +32,11 @@ impl Wanted {
             Self::Group(group) => child.group == group,
         }
     }
+}
+
+/// Where a process waits for something to become of its children.
+pub fn children_of(parent: u64) -> Key {
+    Key::Event { name: "a child of process", number: parent }
 }
 
 /// What has become of a child.
@@ -62,7 +68,7 @@ impl Linux {
     /// Waits for an event; `None` if there is none and WNOHANG says not to wait for it.
     fn wait_for_child(&self, wanted: Wanted, options: u32) -> Result<Option<Event>, Failure> {
         match self.child_event(wanted, options)? {
-            None if options & WNOHANG == 0 => Err(Self::wait_for_event()),
+            None if options & WNOHANG == 0 => Err(Failure::Wait(children_of(self.task.id()))),
             event => Ok(event),
         }
     }

@@ -5,33 +5,47 @@
 //! when nothing may be allocated. The frame is a page's home, wherever the tracker
 //! has it mapped to now.
 //!
-//! All pages of one frame are watched, or none is, and the list knows which: so what
-//! is done to each of n pages of one frame does not look at all n each time.
+//! All pages of one frame are watched, or none is, and the list knows which: whoever does
+//! something to each of n pages of one frame does not look at all n each time.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::frame::{Frame, OutOfFrames};
+use super::frame::{self, Frame, OutOfFrames};
+use super::phys::Slot;
 use super::sorted::{Place, Sorted};
-use super::space::Slot;
 
 /// The most pages of shared frames that a space has mapped.
 const MAX_ALIASES: usize = 1 << 18;
 
-/// A page of a shared frame.
+/// The bit of a page's address that tells whether the page is watched.
+const WATCHED: u64 = 1;
+
+/// A page of a shared frame. There may be many, and the list moves them: so none takes much room.
 #[derive(Clone, Copy)]
 pub struct Alias {
     home: Frame,
-    /// Its address.
-    pub page: u64,
-    /// Where its table entry lies.
-    pub slot: Slot,
-    /// Whether the tracker keeps copies of the frame; all its pages have the same here.
-    is_watched: bool,
-    /// Of the frame's first page: whether the kernel has written the frame since.
-    is_stale: bool,
+    /// The number of the slot in which the page's table entry lies.
+    slot: u32,
+    /// The page's address, and in a bit of it whether the tracker has mapped the frame's pages writable; all
+    /// have the same there.
+    page: u64,
+    /// Of the frame's first page: the generation of the frame that the tracker has copies of.
+    generation: u64,
 }
 
-/// All of them.
+impl Alias {
+    /// The page's address.
+    pub fn page(&self) -> u64 {
+        self.page & !WATCHED
+    }
+
+    /// Where the page's table entry lies.
+    pub fn slot(&self) -> Slot {
+        Slot::numbered(self.slot)
+    }
+}
+
+/// All pages of shared frames that a space has.
 #[derive(Default)]
 pub struct Aliases {
     list: Sorted<Alias>,
@@ -39,7 +53,7 @@ pub struct Aliases {
 
 impl Aliases {
     fn place(&self, home: Frame, page: u64) -> Place {
-        self.list.place(|alias| (alias.home, alias.page) < (home, page))
+        self.list.place(|alias| (alias.home, alias.page()) < (home, page))
     }
 
     /// The pages of one frame.
@@ -51,43 +65,34 @@ impl Aliases {
     #[cold]
     #[inline(never)]
     pub fn any(&self, home: Frame, flag: Flags) -> bool {
-        self.of(home).any(|alias| alias.slot.entry().flags().contains(flag))
+        self.of(home).any(|alias| alias.slot().entry().has(flag))
     }
 
     /// Whether the pages of a frame are watched.
     #[cold]
     #[inline(never)]
     pub fn are_watched(&self, home: Frame) -> bool {
-        self.of(home).next().is_some_and(|alias| alias.is_watched)
+        self.of(home).next().is_some_and(|alias| alias.page & WATCHED != 0)
     }
 
-    /// The pages of a frame, which are watched from now on, or not any more; none is stale.
+    /// The pages of a frame, which are watched from now on, or not any more: of the frame as it is now.
     pub fn watch(&mut self, home: Frame, is_watched: bool) -> impl Iterator<Item = Alias> {
-        let place = self.place(home, 0);
+        let (place, generation) = (self.place(home, 0), frame::generation(home));
+        let watched = if is_watched { WATCHED } else { 0 };
         self.list.onward_mut(place).take_while(move |alias| alias.home == home).map(move |alias| {
-            (alias.is_watched, alias.is_stale) = (is_watched, false);
+            (alias.page, alias.generation) = (alias.page() | watched, generation);
             *alias
         })
     }
 
-    /// The kernel has written a frame: its pages are stale if they are watched. Returns
-    /// whether they are.
-    #[cold]
-    #[inline(never)]
-    pub fn note_write(&mut self, home: Frame) -> bool {
-        let place = self.place(home, 0);
-        let first = self.list.get_mut(place).filter(|alias| alias.home == home && alias.is_watched);
-        first.map(|alias| alias.is_stale = true).is_some()
-    }
-
-    /// Whether the kernel has written a frame since its pages were watched, or since this
+    /// Whether somebody has changed a frame since its pages were watched, or since this
     /// was asked last.
     #[cold]
     #[inline(never)]
-    pub fn take_stale(&mut self, home: Frame) -> bool {
-        let place = self.place(home, 0);
+    pub fn take_change(&mut self, home: Frame) -> bool {
+        let (place, generation) = (self.place(home, 0), frame::generation(home));
         let first = self.list.get_mut(place).filter(|alias| alias.home == home);
-        first.is_some_and(|alias| core::mem::take(&mut alias.is_stale))
+        first.is_some_and(|alias| core::mem::replace(&mut alias.generation, generation) != generation)
     }
 
     /// Adds a page of a frame whose pages are not watched.
@@ -97,7 +102,7 @@ impl Aliases {
         if self.list.len() >= MAX_ALIASES {
             return Err(OutOfFrames);
         }
-        let alias = Alias { home, page, slot, is_watched: false, is_stale: false };
+        let alias = Alias { home, page, slot: slot.number(), generation: 0 };
         self.list.insert(self.place(home, page), alias).map_err(|_| OutOfFrames)
     }
 
@@ -106,7 +111,7 @@ impl Aliases {
     #[inline(never)]
     pub fn remove(&mut self, home: Frame, page: u64) {
         let place = self.place(home, page);
-        if self.list.get(place).is_some_and(|alias| (alias.home, alias.page) == (home, page)) {
+        if self.list.get(place).is_some_and(|alias| (alias.home, alias.page()) == (home, page)) {
             self.list.remove(place);
         }
     }

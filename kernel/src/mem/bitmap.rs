@@ -24,7 +24,7 @@ impl<const WORDS: usize> Bitmap<WORDS> {
     /// A set without any number.
     pub const EMPTY: Self = Self([0; WORDS]);
 
-    /// Puts a number in; returns whether it was not there.
+    /// Puts a number in; returns whether the set did not have it.
     pub fn insert(&mut self, number: usize) -> bool {
         let (word, bit) = (&mut self.0[number / BITS], 1 << (number % BITS));
         let is_new = *word & bit == 0;
@@ -32,7 +32,7 @@ impl<const WORDS: usize> Bitmap<WORDS> {
         is_new
     }
 
-    /// Puts all numbers of a range in; returns how many were not there.
+    /// Puts all numbers of a range in; returns how many of them the set did not have.
     pub fn insert_all(&mut self, range: Range<usize>) -> u64 {
         let change = |(index, bits): (usize, u64)| {
             let word: &mut u64 = &mut self.0[index];
@@ -43,7 +43,7 @@ impl<const WORDS: usize> Bitmap<WORDS> {
         words(range).map(change).sum()
     }
 
-    /// Takes all numbers of a range out; returns how many were there.
+    /// Takes all numbers of a range out; returns how many of them the set had.
     pub fn remove_all(&mut self, range: Range<usize>) -> u64 {
         let change = |(index, bits): (usize, u64)| {
             let word: &mut u64 = &mut self.0[index];

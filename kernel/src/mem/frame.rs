@@ -1,31 +1,61 @@
 // SPDX-License-Identifier: MIT
-//! Page frames, in a bitmap, and how often each is in use.
-//!
-//! Some of the free frames may be promised: whoever was promised them gets them whenever he wants, and nobody
-//! else does. So what must not run out need not be taken beforehand.
+//! Page frames, and the [database](super::frames) of them that this kernel has.
 
-use spin::Mutex;
-
-use super::bitmap::Bitmap;
+use super::frames::{Frames, MAX_FRAMES, Memory, Record};
+use super::local::local;
+use super::{layout, phys};
 use crate::arch::boot::Region;
 
+/// Bytes in a frame.
 const FRAME_LEN: u64 = 4096;
-/// Frames that the bitmap has room for: memory above 4 GiB is not used.
-const MAX_FRAMES: usize = 1 << 20;
 
-/// A page frame, by its number.
+/// The name of a page frame, by its number; whoever has it has no access to what lies there by that alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Frame(u32);
 
 impl Frame {
+    /// The first frame, which is nobody's.
+    pub const FIRST: Self = Self(0);
+
     /// The frame at a physical address.
-    pub fn at(address: u64) -> Self {
+    #[inline]
+    pub(super) fn at(address: u64) -> Self {
         Self((address / FRAME_LEN) as u32)
     }
 
-    /// Its physical address.
-    pub fn address(self) -> u64 {
+    /// The frame with this number.
+    pub(super) fn numbered(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The frame's number.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The frame's physical address.
+    #[inline]
+    pub(super) fn address(self) -> u64 {
         u64::from(self.0) * FRAME_LEN
+    }
+}
+
+/// Neighbouring frames that belong to whoever has this value; they are never given back.
+#[derive(Debug)]
+pub struct Run {
+    first: Frame,
+    length: u64,
+}
+
+impl Run {
+    pub(super) fn new(first: Frame, length: u64) -> Self {
+        Self { first, length }
+    }
+
+    /// The first frame, and how many there are.
+    pub(super) fn into_parts(self) -> (Frame, u64) {
+        (self.first, self.length)
     }
 }
 
@@ -33,98 +63,59 @@ impl Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfFrames;
 
-struct Allocator {
-    free: Bitmap<{ MAX_FRAMES / 64 }>,
-    /// Who uses a frame beside its first user.
-    sharers: [u16; MAX_FRAMES],
-    /// How many are free and not promised.
-    count: u64,
-    /// How many are free and promised.
-    promised: u64,
-    /// Below it nothing is free.
-    hint: usize,
-    /// From it on nothing is free.
-    end: usize,
+local! {
+    static FRAMES: Frames = Frames::none();
 }
 
-/// All of it is zero at first, so that it takes no room in the kernel's file.
-static FRAMES: Mutex<Allocator> = Mutex::new(Allocator {
-    free: Bitmap::EMPTY,
-    sharers: [0; MAX_FRAMES],
-    count: 0,
-    promised: 0,
-    hint: 0,
-    end: 0,
-});
-
-impl Allocator {
-    /// Takes the first free frame, whoever it is for.
-    fn take(&mut self) -> Result<Frame, OutOfFrames> {
-        let index = self.free.take_least(self.hint).ok_or(OutOfFrames)?;
-        self.hint = index + 1;
-        Ok(Frame(index as u32))
-    }
-}
-
-/// Adds the whole frames of a region. Returns the bytes that lie too high to be used.
-pub fn add(region: Region) -> u64 {
-    let mut frames = FRAMES.lock();
-    let end = region.end.min(MAX_FRAMES as u64 * FRAME_LEN);
-    let first = region.start.div_ceil(FRAME_LEN) as usize;
-    let last = (end / FRAME_LEN) as usize;
-    frames.count += frames.free.insert_all(first..last);
-    frames.hint = frames.hint.min(first);
-    frames.end = frames.end.max(last);
-    region.end.saturating_sub(end.max(region.start))
-}
-
-/// Takes every frame that a region touches out of use.
-pub fn reserve(region: Region) {
-    let mut frames = FRAMES.lock();
-    let last = region.end.div_ceil(FRAME_LEN).min(MAX_FRAMES as u64);
-    frames.count -= frames.free.remove_all((region.start / FRAME_LEN) as usize..last as usize);
+/// Hands out the whole frames of `memory` from now on, but for those of the kernel's image and of what is
+/// [claimed](phys::claim). Returns the bytes that lie too high to be used.
+pub fn init(memory: &[Region]) -> Result<u64, OutOfFrames> {
+    let claims = phys::close_claims();
+    let reserved = || [layout::image()].into_iter().chain(claims.iter().copied());
+    let most = MAX_FRAMES as u64 * FRAME_LEN;
+    let whole = |region: &Region| {
+        let first = region.start.div_ceil(FRAME_LEN) as usize;
+        first..first.max((region.end.min(most) / FRAME_LEN) as usize)
+    };
+    let touched = |region: &Region| {
+        (region.start / FRAME_LEN) as usize..region.end.min(most).div_ceil(FRAME_LEN) as usize
+    };
+    FRAMES.with_borrow_mut(|frames| {
+        memory.iter().for_each(|region| frames.add(whole(region)));
+        reserved().for_each(|region| frames.reserve(touched(&region)));
+        let count = memory.iter().map(|region| whole(region).end).max().unwrap_or(0);
+        let room = (count * size_of::<Record>()).div_ceil(FRAME_LEN as usize);
+        let run = frames.allocate_run(room as u64)?;
+        let own = run.first.index()..run.first.index() + room;
+        frames.keep_records(&mut run.into_records()[..count]);
+        memory.iter().for_each(|region| frames.note_memory(whole(region), Memory::Ram));
+        for range in reserved().map(|region| touched(&region)).chain([own]) {
+            frames.note_memory(range, Memory::Reserved);
+        }
+        Ok(())
+    })?;
+    let unused = |region: &Region| region.end.saturating_sub(region.start.max(most));
+    Ok(memory.iter().map(unused).sum())
 }
 
 /// Takes a free frame; its content is arbitrary.
 pub fn allocate() -> Result<Frame, OutOfFrames> {
-    let mut frames = FRAMES.lock();
-    frames.count = frames.count.checked_sub(1).ok_or(OutOfFrames)?;
-    frames.take()
+    FRAMES.with_borrow_mut(Frames::allocate)
 }
 
-/// Takes neighbouring frames, from the highest addresses down.
-pub fn allocate_run(length: u64) -> Result<Frame, OutOfFrames> {
-    let mut frames = FRAMES.lock();
-    let left = frames.count.checked_sub(length).ok_or(OutOfFrames)?;
-    let length = length as usize;
-    let mut end = frames.free.last_in(0..frames.end).ok_or(OutOfFrames)? + 1;
-    loop {
-        let start = end.checked_sub(length).ok_or(OutOfFrames)?;
-        match frames.free.last_not_in(start..end) {
-            None => {
-                frames.free.remove_all(start..end);
-                frames.count = left;
-                return Ok(Frame(start as u32));
-            }
-            // Below the taken frame; what is taken below that is skipped at once.
-            Some(taken) => end = frames.free.last_in(0..taken).ok_or(OutOfFrames)? + 1,
-        }
-    }
+/// Takes neighbouring frames for good, from the highest addresses down.
+pub fn allocate_run(length: u64) -> Result<Run, OutOfFrames> {
+    FRAMES.with_borrow_mut(|frames| frames.allocate_run(length))
 }
 
 /// Promises free frames to the caller, who takes each by [`take_promised`] or [withdraws](withdraw) the promise.
 pub fn promise(length: u64) -> Result<(), OutOfFrames> {
-    let mut frames = FRAMES.lock();
-    frames.count = frames.count.checked_sub(length).ok_or(OutOfFrames)?;
-    frames.promised += length;
-    Ok(())
+    FRAMES.with_borrow_mut(|frames| frames.promise(length))
 }
 
 /// Ends a promise as far as it was not used.
 pub fn withdraw(length: u64) {
-    let mut frames = FRAMES.lock();
-    frames.promised -= length;
-    frames.count += length;
+    FRAMES.with_borrow_mut(|frames| frames.withdraw(length));
 }
 
 /// Takes one of the frames that were promised; its content is arbitrary.
@@ -132,44 +123,53 @@ pub fn withdraw(length: u64) {
 /// # Panics
 /// If none was.
 pub fn take_promised() -> Frame {
-    let mut frames = FRAMES.lock();
-    frames.promised -= 1;
-    match frames.take() {
-        Ok(frame) => frame,
-        Err(OutOfFrames) => panic!("more frames were promised than are free"),
-    }
+    FRAMES.with_borrow_mut(Frames::take_promised)
 }
 
-/// Adds a user to a frame that is in use: it has to be given back once more.
+/// Adds an owner to a frame that is in use: it has to be released once more.
 pub fn share(frame: Frame) -> Result<(), OutOfFrames> {
-    let mut frames = FRAMES.lock();
-    let sharers = &mut frames.sharers[frame.0 as usize];
-    *sharers = sharers.checked_add(1).ok_or(OutOfFrames)?;
-    Ok(())
+    FRAMES.with_borrow_mut(|frames| frames.share(frame))
 }
 
-/// Whether a frame has more than one user.
+/// Whether a frame has more than one owner.
 pub fn is_shared(frame: Frame) -> bool {
-    FRAMES.lock().sharers[frame.0 as usize] > 0
+    FRAMES.with_borrow_mut(|frames| frames.owners(frame)) > 1
 }
 
-/// Gives a frame back; it is free when its last user does.
+/// Releases a frame; it is free when its last owner does.
 ///
 /// # Panics
 /// If it is free already.
 pub fn release(frame: Frame) {
-    let mut frames = FRAMES.lock();
-    let index = frame.0 as usize;
-    if let Some(left) = frames.sharers[index].checked_sub(1) {
-        frames.sharers[index] = left;
-        return;
-    }
-    assert!(frames.free.insert(index), "{frame:?} was given back twice");
-    frames.count += 1;
-    frames.hint = frames.hint.min(index);
+    FRAMES.with_borrow_mut(|frames| frames.release(frame));
+}
+
+/// A tracker has a place in a page table from now on: the table stays where it is.
+pub(super) fn hold(table: Frame) {
+    FRAMES.with_borrow_mut(|frames| frames.hold(table));
+}
+
+/// A tracker has a place in a page table no more.
+pub(super) fn let_go(table: Frame) {
+    FRAMES.with_borrow_mut(|frames| frames.let_go(table));
+}
+
+/// What kind of memory a frame is.
+pub fn memory(frame: Frame) -> Memory {
+    FRAMES.with_borrow_mut(|frames| frames.memory(frame))
+}
+
+/// What tells whether somebody has changed a shared frame since: it moves with each [`touch`].
+pub fn generation(frame: Frame) -> u64 {
+    FRAMES.with_borrow_mut(|frames| frames.generation(frame))
+}
+
+/// Notes that a frame was changed by a commit, by the kernel or by a device, for all who share it.
+pub fn touch(frame: Frame) {
+    FRAMES.with_borrow_mut(|frames| frames.touch(frame));
 }
 
 /// How many frames are free, those that are promised apart.
 pub fn free_count() -> u64 {
-    FRAMES.lock().count
+    FRAMES.with_borrow_mut(|frames| frames.free_count())
 }

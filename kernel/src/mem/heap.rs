@@ -5,15 +5,14 @@
 //! are and however many holes between them: a program decides about both.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
+use core::ptr::{NonNull, null_mut};
 
 use rlsf::Tlsf;
 use spin::Mutex;
 
 use super::frame::{self, OutOfFrames};
-use super::phys;
 
-/// Blocks by size: 26 powers of two, the largest 2 GiB, each in 32 steps.
+/// The heap sorts its blocks by size: 26 powers of two, the largest 2 GiB, each in 32 steps.
 type Heap = Tlsf<'static, u32, u32, 26, 32>;
 
 struct KernelHeap(Mutex<Heap>);
@@ -45,11 +44,9 @@ static HEAP: KernelHeap = KernelHeap(Mutex::new(Heap::new()));
 
 /// Gives the heap its memory, once.
 pub fn init(length: u64) -> Result<(), OutOfFrames> {
-    let start = frame::allocate_run(length / 4096)?;
-    let memory = slice_from_raw_parts_mut(phys::pointer(start.address()), (length / 4096 * 4096) as usize);
-    let memory = NonNull::new(memory).ok_or(OutOfFrames)?;
-    // SAFETY: the frames were just taken, lie side by side in the direct map, and
-    // belong to the heap from now on.
+    let memory = NonNull::from(frame::allocate_run(length / 4096)?.into_memory());
+    let memory = NonNull::slice_from_raw_parts(memory.cast(), memory.len());
+    // SAFETY: the memory was handed out for good, and belongs to the heap from now on.
     unsafe { HEAP.0.lock().insert_free_block_ptr(memory) };
     Ok(())
 }

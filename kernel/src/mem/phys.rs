@@ -1,68 +1,239 @@
 // SPDX-License-Identifier: MIT
 //! The direct map: all physical memory at one constant distance.
+//!
+//! A [`Frame`] is a name. What lies in a frame is copied in and out by the functions here, and each of
+//! them makes its references for itself: none leaves it, and none calls anything that could come back
+//! while it holds one. So no two references to one frame ever exist, whoever calls what (decision 0017).
+//! Memory that is to be a Rust object for good is handed out once, as a value: a [claim](claim) before
+//! there are frames, or a [`Run`] of them.
 
-use pages::{PAGE_LEN, Page};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::frame::Frame;
+use arrayvec::ArrayVec;
+use pages::{PAGE_LEN, Page, Primitives};
+use spin::Mutex;
+
+use super::entry::Entry;
+use super::frame::{Frame, Run};
+use super::frames::Record;
+use super::layout;
 use crate::arch::boot::Region;
+use crate::arch::cache;
 
-pub use crate::arch::map::{DIRECT_MAP, pointer};
+pub use crate::arch::map::DIRECT_MAP;
+use crate::arch::map::pointer;
 
-/// A piece of physical memory as a slice.
+/// Pieces of memory that are claimed: the boot archive and the channel.
+const CLAIMS: usize = 2;
+
+/// The content of a frame.
 ///
 /// # Safety
-/// It must be memory that the direct map covers, initialised as far as anyone
-/// cares, and nobody else may use it while the slice lives.
-unsafe fn slice_mut(start: u64, length: u64) -> &'static mut [u8] {
-    // SAFETY: passed on to the caller; bytes have no alignment and no invalid values.
-    unsafe { core::slice::from_raw_parts_mut(pointer(start), length as usize) }
+/// No other reference to the frame's content may exist as long as this one does.
+#[inline(always)]
+unsafe fn page<'a>(frame: Frame) -> &'a mut Page {
+    // SAFETY: frames are whole pages inside the direct map, and bytes have no invalid values. That
+    // the reference is the only one is passed on to the caller.
+    unsafe { &mut *pointer::<Page>(frame.address()) }
 }
 
-/// Works on the content of a frame.
+/// The contents of two different frames.
 ///
-/// # Panics
-/// Never; but `with` must not be nested for the same frame.
-pub fn with<R>(frame: Frame, work: impl FnOnce(&mut Page) -> R) -> R {
-    // SAFETY: frames are whole pages inside the direct map (the allocator hands out
-    // nothing else), the kernel has one thread, and user code does not run now.
-    // Nested use of one frame is ruled out by the callers: `with2` asserts it.
-    work(unsafe { &mut *pointer::<Page>(frame.address()) })
-}
-
-/// Works on the contents of two different frames.
-///
-/// # Panics
-/// If they are the same.
-pub fn with2<R>(a: Frame, b: Frame, work: impl FnOnce(&mut Page, &mut Page) -> R) -> R {
+/// # Safety
+/// As for [`page`], for both frames.
+#[inline(always)]
+unsafe fn two<'a>(a: Frame, b: Frame) -> (&'a mut Page, &'a mut Page) {
     assert!(a != b, "two different frames are needed");
-    // SAFETY: as in `with`; the frames differ, so the references do not overlap.
-    work(unsafe { &mut *pointer::<Page>(a.address()) }, unsafe { &mut *pointer::<Page>(b.address()) })
+    // SAFETY: passed on to the caller; the frames differ, so the references do not overlap.
+    unsafe { (page(a), page(b)) }
 }
 
-/// Works on the contents of three different frames.
-///
-/// # Panics
-/// If two of them are the same.
-pub fn with3<R>(a: Frame, b: Frame, c: Frame, work: impl FnOnce(&mut Page, &mut Page, &mut Page) -> R) -> R {
-    assert!(a != c && b != c, "three different frames are needed");
-    // SAFETY: as in `with`; the third frame differs from those that `with2` takes.
-    with2(a, b, |a, b| work(a, b, unsafe { &mut *pointer::<Page>(c.address()) }))
+/// Copies what is at `offset`; all of it has to lie in the page.
+#[inline]
+pub fn read(frame: Frame, offset: usize, into: &mut [u8]) {
+    // SAFETY: the reference ends here; `into` lies in no frame, as there are no references into frames.
+    into.copy_from_slice(unsafe { &page(frame)[offset..offset + into.len()] });
+}
+
+/// Writes at `offset`; all of it has to lie in the page.
+#[inline]
+pub fn write(frame: Frame, offset: usize, from: &[u8]) {
+    // SAFETY: the reference ends here; `from` lies in no frame, as there are no references into frames.
+    unsafe { page(frame)[offset..offset + from.len()].copy_from_slice(from) };
+}
+
+/// Changes a byte by exclusive or.
+pub fn flip(frame: Frame, offset: usize, mask: u8) {
+    // SAFETY: the reference ends here.
+    unsafe { page(frame)[offset] ^= mask };
 }
 
 /// Fills a frame with zeros.
 pub fn clear(frame: Frame) {
-    with(frame, |page| *page = [0; PAGE_LEN]);
+    // SAFETY: the reference ends here.
+    unsafe { *page(frame) = [0; PAGE_LEN] };
 }
 
-/// The boot archive, for good.
-pub fn archive(region: Region) -> &'static [u8] {
-    // SAFETY: the boot loader put it there; `main` reserves its frames before any
-    // frame is handed out, so nobody else uses it.
-    unsafe { slice_mut(region.start, region.end - region.start) }
+/// Copies a frame to another one.
+pub fn copy(from: Frame, to: Frame) {
+    // SAFETY: both references end here.
+    let (from, to) = unsafe { two(from, to) };
+    *to = *from;
 }
 
-/// The channel's memory, for good.
-pub fn channel(region: Region) -> &'static mut [u8] {
-    // SAFETY: `main` has reserved its frames and calls this once.
-    unsafe { slice_mut(region.start, region.end - region.start) }
+/// Copies a frame to another one as the engine does.
+#[inline(always)]
+pub fn copy_by(by: &Primitives, from: Frame, to: Frame) {
+    // SAFETY: both references end here; the primitives work on what they are given, and on nothing else.
+    let (from, to) = unsafe { two(from, to) };
+    by.copy(from, to);
+}
+
+/// Copies `a` to `to` and returns whether `a` and `b` are equal.
+#[inline(always)]
+pub fn compare_and_copy(by: &Primitives, a: Frame, b: Frame, to: Frame) -> bool {
+    assert!(a != to && b != to, "three different frames are needed");
+    // SAFETY: all three references end here, and the frames differ: `two` looks at the first pair.
+    let ((a, b), to) = unsafe { (two(a, b), page(to)) };
+    by.compare_and_copy(a, b, to)
+}
+
+/// Whether two frames are equal.
+#[inline(always)]
+pub fn equal(by: &Primitives, a: Frame, b: Frame) -> bool {
+    // SAFETY: both references end here.
+    let (a, b) = unsafe { two(a, b) };
+    by.equal(a, b)
+}
+
+/// The hash of a frame.
+pub fn hash(by: &Primitives, frame: Frame) -> u128 {
+    // SAFETY: the reference ends here.
+    by.hash(unsafe { page(frame) })
+}
+
+/// Where two frames differ first.
+pub fn first_difference(by: &Primitives, a: Frame, b: Frame) -> Option<u16> {
+    // SAFETY: both references end here.
+    let (a, b) = unsafe { two(a, b) };
+    by.first_difference(a, b)
+}
+
+/// Flushes a frame's lines out of all caches; returns how many.
+pub fn flush_lines(frame: Frame) -> u64 {
+    // SAFETY: the reference ends here; a flush changes nothing.
+    cache::flush_page(unsafe { page(frame) })
+}
+
+/// Where an entry of a page table lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    /// Where the direct map has the entry.
+    place: u64,
+}
+
+impl Slot {
+    /// The slot of entry `index`, of 512, in a table.
+    #[inline]
+    pub(super) fn new(table: Frame, index: u16) -> Self {
+        Self { place: DIRECT_MAP + table.address() + u64::from(index % 512) * 8 }
+    }
+
+    /// The slot's number among all of memory, which takes less room.
+    pub(super) fn number(self) -> u32 {
+        ((self.place - DIRECT_MAP) / 8) as u32
+    }
+
+    /// A slot in which nothing is ever sought.
+    pub fn nowhere() -> Self {
+        Self::numbered(0)
+    }
+
+    /// The slot with this [number](Self::number).
+    pub(super) fn numbered(number: u32) -> Self {
+        Self { place: DIRECT_MAP + u64::from(number) * 8 }
+    }
+
+    /// The table.
+    pub(super) fn table(self) -> Frame {
+        Frame::at(self.place - DIRECT_MAP)
+    }
+
+    /// The entry, as it is now.
+    #[inline(always)]
+    pub(super) fn entry(self) -> Entry {
+        // SAFETY: the slot lies in a frame, aligned, and there are no references into frames. The
+        // processor sets bits in tables by itself: so entries are read as they are in memory.
+        Entry::from_bits(unsafe { (self.place as *const u64).read_volatile() })
+    }
+
+    /// Replaces the entry; whoever makes a used one of an unused one, or the other way round, counts that.
+    #[inline(always)]
+    pub(super) fn set(self, entry: Entry) {
+        // SAFETY: as for `entry`. What the processor makes of a user's half is that space's own matter;
+        // the kernel's half is written while it is made only, in `layout`.
+        unsafe { (self.place as *mut u64).write_volatile(entry.bits()) };
+    }
+}
+
+/// The pieces of memory that have been claimed.
+static CLAIMED: Mutex<ArrayVec<Region, CLAIMS>> = Mutex::new(ArrayVec::new_const());
+/// Whether frames are handed out: nothing can be claimed any more then.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+fn overlap(a: Region, b: Region) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// Takes a piece of memory for good, before frames are handed out.
+///
+/// # Panics
+/// If the piece is the kernel's code and data or claimed already, in part at least, or if it is too late.
+pub fn claim(region: Region) -> &'static mut [u8] {
+    assert!(!CLOSED.load(Ordering::Relaxed), "memory is claimed that may be somebody's frame");
+    let mut claimed = CLAIMED.lock();
+    let is_used = claimed.iter().chain([&layout::code_and_data()]).any(|other| overlap(region, *other));
+    assert!(region.start <= region.end && !is_used, "the memory at {:#x} is in use", region.start);
+    claimed.push(region);
+    // SAFETY: the direct map covers it, and it is nobody else's: no other claim has any of it, and no
+    // frame of it will be handed out, since whoever closes the claims sets them aside.
+    unsafe { core::slice::from_raw_parts_mut(pointer(region.start), (region.end - region.start) as usize) }
+}
+
+/// Ends the time of claims; returns them.
+pub fn close_claims() -> ArrayVec<Region, CLAIMS> {
+    CLOSED.store(true, Ordering::Relaxed);
+    CLAIMED.lock().clone()
+}
+
+/// The memory of a run of frames, for good.
+///
+/// # Safety
+/// What the memory holds must be a valid `T`, over and over.
+unsafe fn forever<T>(run: Run) -> &'static mut [T] {
+    let (first, count) = run.into_parts();
+    let length = count as usize * PAGE_LEN / size_of::<T>();
+    // SAFETY: the frames lie side by side in the direct map, page-aligned, and belonged to the run alone;
+    // they are never given back, as the run is gone. That the values are valid is passed on to the caller.
+    unsafe { core::slice::from_raw_parts_mut(pointer(first.address()), length) }
+}
+
+impl Run {
+    /// The run's memory, for good.
+    pub fn into_memory(self) -> &'static mut [MaybeUninit<u8>] {
+        // SAFETY: no byte has to hold anything.
+        unsafe { forever(self) }
+    }
+
+    /// The run's memory as records of frames of which nothing is known, for good.
+    pub fn into_records(self) -> &'static mut [Record] {
+        // SAFETY: no record has to hold anything before it is written.
+        let memory = unsafe { forever::<MaybeUninit<Record>>(self) };
+        for record in &mut *memory {
+            record.write(Record::UNKNOWN);
+        }
+        // SAFETY: all of it has just been written.
+        unsafe { memory.assume_init_mut() }
+    }
 }

@@ -2,8 +2,9 @@
 //! What compiled code refers to and no library here provides: memcpy and its kin,
 //! and the personality of unwinding, which never happens.
 //!
-//! The former in assembly, because a compiled loop may be turned into a call of itself.
-//! SSE2, 16 bytes a step: REP MOVSB counts every byte under an emulator.
+//! memcpy and its kin are written in assembly, because a compiler may turn a loop of theirs
+//! into a call of itself. They use SSE2, 16 bytes a step: an emulator counts every byte of
+//! REP MOVSB.
 
 use core::arch::naked_asm;
 
@@ -199,11 +200,11 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, length: usize) -> i32 {
     naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
 }
 
-/// Referred to by the precompiled `alloc`; panics abort, so nobody calls it.
+/// The precompiled `alloc` refers to this function; panics abort, so nobody calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
-/// Referred to by landing pads in the precompiled `alloc`, likewise.
+/// Landing pads in the precompiled `alloc` refer to this function; nobody calls it, either.
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() -> ! {
     panic!("nothing unwinds in the kernel")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! A frame that an object of the kernel's (a file, a piece of shared memory)
-//! owns, whoever maps it.
+//! owns, whoever else maps it.
 
 use super::frame::{self, Frame, OutOfFrames};
 use super::phys;
 
-/// One use of a frame, given back with the value.
+/// An ownership of a frame, released with the value.
 #[derive(Debug)]
 pub struct SharedFrame(Frame);
 
@@ -17,20 +17,27 @@ impl SharedFrame {
         Ok(Self(new))
     }
 
-    /// The frame.
+    /// Another ownership of a frame that somebody has.
+    pub(super) fn of(frame: Frame) -> Result<Self, OutOfFrames> {
+        frame::share(frame)?;
+        Ok(Self(frame))
+    }
+
+    /// The frame's name.
     pub(super) fn frame(&self) -> Frame {
         self.0
     }
 
     /// Copies what is at `offset`; all of it has to lie in the page.
     pub fn read(&self, offset: usize, into: &mut [u8]) {
-        phys::with(self.0, |page| into.copy_from_slice(&page[offset..offset + into.len()]));
+        phys::read(self.0, offset, into);
     }
 
     /// Writes at `offset`; all of it has to lie in the page. Who has the frame mapped
     /// is to be [told](super::space::Space::note_write).
     pub fn write(&self, offset: usize, from: &[u8]) {
-        phys::with(self.0, |page| page[offset..offset + from.len()].copy_from_slice(from));
+        phys::write(self.0, offset, from);
+        frame::touch(self.0);
     }
 }
 

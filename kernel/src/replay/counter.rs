@@ -3,6 +3,8 @@
 
 mod bench;
 mod choose;
+#[cfg_attr(not(feature = "emulated"), path = "counter/no_software.rs")]
+mod software;
 
 use pe_replay::stop::{Cause, vector};
 use pmu::{Calibration, Fault, StopKind};

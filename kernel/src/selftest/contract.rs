@@ -3,16 +3,16 @@
 //! the host's stand-in, which the personality's host tests rely on.
 //!
 //! The kernel runs the list as self-tests, with tracking and without; `kernel-host` runs it
-//! over its stand-in. A case gets an empty space; when that is gone, all frames have to be
-//! back.
+//! over the kernel's own code with memory of the host's, and over the stand-in. A case gets
+//! an empty space; when that is gone, all frames have to be back.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::mem::frame;
-use crate::mem::shared::SharedFrame;
-use crate::mem::space::{Access, BadAddress, OutOfFrames, PAGE_LEN, Space, USER_END};
+use super::super::mem::frame;
+use super::super::mem::shared::SharedFrame;
+use super::super::mem::space::{Access, BadAddress, OutOfFrames, PAGE_LEN, Space, USER_END};
 
 /// What a case found: what was wrong, if anything was.
 pub type Found = Result<(), String>;
@@ -28,7 +28,9 @@ pub const CASES: &[Case] = &[
     ("addresses outside user space are bad", outside),
     ("an unmapped page is gone, with its frame", unmapping),
     ("a moved page is the page it was", moving),
+    ("where nothing is mapped any more, nothing is kept", giving_back),
     ("shared pages show each other's writes", sharing),
+    ("a page can be shared later, and is like others then", sharing_later),
     ("a shared frame lives as long as somebody has it", shared_lives),
     ("a fork's pages are its own once they are written", forking),
     ("who is left of a fork needs no frame", left_alone),
@@ -180,6 +182,40 @@ fn unmapping(space: &mut Space) -> Found {
     same("free frames", frame::free_count(), free)
 }
 
+fn giving_back(space: &mut Space) -> Found {
+    let free = frame::free_count();
+    let back = |what| same(what, frame::free_count(), free);
+    for page in FAR {
+        zeroed(space, page, BOTH)?;
+        zeroed(space, page - PAGE_LEN, BOTH)?;
+        same("unmapping", space.unmap(page), true)?;
+        same("its neighbour", ends(space, page - PAGE_LEN), Ok([0, 0]))?;
+        same("unmapping", space.unmap(page - PAGE_LEN), true)?;
+        back("free frames")?;
+        same("what is no more", space.read(page, &mut [0]), Err(BadAddress(page)))?;
+        zeroed(space, page, BOTH)?;
+        same("unmapping", space.unmap(page), true)?;
+        back("free frames after the second time")?;
+    }
+    zeroed(space, FAR[0], BOTH)?;
+    for pair in FAR.windows(2) {
+        same("moving", space.relocate(pair[0], pair[1]), Ok(true))?;
+    }
+    same("unmapping", space.unmap(FAR[2]), true)?;
+    back("free frames after all moves")?;
+    let object = new_shared()?;
+    for page in FAR {
+        shared(space, page, &object, BOTH)?;
+    }
+    let mut child = forked(space)?;
+    for page in FAR {
+        same("unmapping", space.unmap(page) && child.unmap(page), true)?;
+    }
+    child.destroy();
+    drop(object);
+    back("free frames after a fork")
+}
+
 fn moving(space: &mut Space) -> Found {
     same("moving nothing", space.relocate(PAGE, FAR[0]), Ok(false))?;
     for (index, access) in [BOTH, READ, NONE].into_iter().enumerate() {
@@ -246,14 +282,49 @@ fn sharing(space: &mut Space) -> Found {
     same("all pages", all, (Ok(*b"dz"), Ok(*b"dz"), Ok(*b"dz")))?;
     same("unmapping", space.unmap(other), true)?;
     same("the page that is left", ends(space, FAR[1]), Ok(*b"dz"))?;
-    child.discard();
+    child.destroy();
+    Ok(())
+}
+
+fn share(space: &mut Space, page: u64) -> Result<SharedFrame, String> {
+    match space.share(page) {
+        Ok(Some(frame)) => Ok(frame),
+        Ok(None) => Err("the page cannot be shared".into()),
+        Err(OutOfFrames) => Err("there is no memory to share a page".into()),
+    }
+}
+
+fn sharing_later(space: &mut Space) -> Found {
+    same("sharing nothing", space.share(PAGE).map(|shared| shared.is_some()), Ok(false))?;
+    filled(space, PAGE, BOTH, 1)?;
+    let free = frame::free_count();
+    let object = share(space, PAGE)?;
+    // To share a page that is shared is to have it once more.
+    let again = share(space, PAGE)?;
+    shared(space, PAGE + PAGE_LEN, &object, READ)?;
+    same("free frames", frame::free_count(), free)?;
+    same("writing", space.write(PAGE, b"a"), Ok(()))?;
+    same("the other page", ends(space, PAGE + PAGE_LEN), Ok([b'a', 1]))?;
+    again.write(PAGE_LEN as usize - 1, b"b");
+    space.note_write(&again);
+    same("both pages", (ends(space, PAGE), ends(space, PAGE + PAGE_LEN)), (Ok(*b"ab"), Ok(*b"ab")))?;
+    let mut child = forked(space)?;
+    same("the child's write", child.write(PAGE, b"c"), Ok(()))?;
+    drop((object, again));
+    same("unmapping", space.unmap(PAGE), true)?;
+    same("the page that is left", ends(space, PAGE + PAGE_LEN), Ok(*b"cb"))?;
+    child.destroy();
+    filled(space, PAGE, BOTH, 2)?;
+    let child = forked(space)?;
+    same("sharing a copy", space.share(PAGE).map(|shared| shared.is_some()), Ok(false))?;
+    child.destroy();
     Ok(())
 }
 
 fn shared_lives(space: &mut Space) -> Found {
+    // Their neighbours keep the tables in use.
     for page in [PAGE, FAR[0]] {
-        zeroed(space, page, READ)?;
-        same("unmapping", space.unmap(page), true)?;
+        zeroed(space, page + PAGE_LEN, READ)?;
     }
     let free = frame::free_count();
     let object = new_shared()?;
@@ -298,14 +369,14 @@ fn forking(space: &mut Space) -> Found {
     same("loading", child.load(FAR[1], b"y"), Ok(()))?;
     same("unmapping", grandchild.unmap(FAR[1]), true)?;
     same("the parent's", ends(space, FAR[1]), Ok([2, 2]))?;
-    grandchild.discard();
-    child.discard();
+    grandchild.destroy();
+    child.destroy();
     Ok(())
 }
 
 fn left_alone(space: &mut Space) -> Found {
     filled(space, PAGE, BOTH, 1)?;
-    forked(space)?.discard();
+    forked(space)?.destroy();
     let free = frame::free_count();
     same("writing", space.write(PAGE, b"x"), Err(BadAddress(PAGE)))?;
     same("owning", space.own(PAGE, BOTH), Ok(true))?;
@@ -327,7 +398,7 @@ fn copies_stay(space: &mut Space) -> Found {
     allows(space, FAR[0], BOTH)?;
     same("writing", space.write(FAR[0], b"x"), Ok(()))?;
     same("the child's", ends(&child, PAGE), Ok([1, 1]))?;
-    child.discard();
+    child.destroy();
     Ok(())
 }
 
@@ -352,7 +423,7 @@ fn exhaustion(space: &mut Space) -> Found {
         same("owning", space.own(PAGE, BOTH), Err(OutOfFrames))?;
         same("what was to be owned", ends(space, PAGE), Ok([1, 1]))?;
         same("writing it", space.write(PAGE, b"x"), Err(BadAddress(PAGE)))?;
-        same("forking", space.fork().map(Space::discard), Err(OutOfFrames))?;
+        same("forking", space.fork().map(Space::destroy), Err(OutOfFrames))?;
         // What needs no frame can be done.
         same("sharing", space.map_shared(PAGE + PAGE_LEN, &object, BOTH), Ok(()))?;
         same("writing", space.write(PAGE + PAGE_LEN, b"y"), Ok(()))?;
@@ -364,6 +435,6 @@ fn exhaustion(space: &mut Space) -> Found {
     same("owning", space.own(PAGE, BOTH), Ok(true))?;
     same("writing", space.write(PAGE, b"x"), Ok(()))?;
     same("the child's", ends(&child, PAGE), Ok([1, 1]))?;
-    child.discard();
+    child.destroy();
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
 use crate::mem::frame::Frame;
+use crate::mem::layout::KernelHalf;
 use crate::mem::space::{Access, PAGE_LEN, Slot, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
@@ -30,8 +31,9 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The platform that it is made of.
-    pub platform: Platform,
+    /// The kernel's half of every space.
+    pub kernel_root: KernelHalf,
+    mxcsr_mask: u32,
 }
 
 /// A thread and its space on the processor, as the executive has them.
@@ -97,10 +99,13 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        match KernelMachine::new(space, platform, &Policy::DEFAULT) {
-            Ok(machine) => Self { machine, platform: *platform },
-            Err(_) => panic!("there is no memory for self-tests"),
+        let Ok(mut machine) = KernelMachine::new(space, platform) else {
+            panic!("there is no memory for self-tests")
+        };
+        if machine.reserve(&Policy::DEFAULT).is_err() {
+            panic!("there is no memory for self-tests");
         }
+        Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.
@@ -123,7 +128,7 @@ impl Fixture {
     /// One stretch, below the engine.
     pub fn stretch(&mut self, state: &mut UserRegisters, start: Start) -> Stretch {
         watchdog::wind(machine::now());
-        context::enter(None, state, start, self.platform.mxcsr_mask)
+        context::enter(None, state, start, self.mxcsr_mask)
     }
 
     /// One stretch, as the engine enters it.
@@ -137,7 +142,7 @@ impl Fixture {
 
     /// Does something with the blocks on which counters prove themselves.
     pub fn on_bench<T>(&mut self, work: impl FnOnce(&mut dyn Workbench) -> T) -> T {
-        match counter::on_bench(&mut self.machine.space, self.platform.mxcsr_mask, work) {
+        match counter::on_bench(&mut self.machine.space, self.mxcsr_mask, work) {
             Ok(done) => done,
             Err(_) => panic!("there is no memory for self-tests"),
         }
@@ -150,9 +155,7 @@ impl Fixture {
 
     /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
-        let mut platform = self.platform;
-        platform.counting.margin = margin;
-        let made = replay::executor(&platform, &policy, None);
+        let made = replay::executor(&policy, margin, None);
         let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS));
         let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
         let replay = Replay::new(1, policy);

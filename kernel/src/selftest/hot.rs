@@ -7,6 +7,7 @@ use pe_replay::{Delimiter, End, Injection, Run, Target};
 use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture};
 use super::replaying::{POLICY, TOUCH, committed};
 use super::{Found, Test, check};
+use crate::mem::frame;
 use crate::mem::space::{Access, PAGE_LEN};
 
 pub const TESTS: &[Test] = &[
@@ -14,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("hot: a page that is not written for long is closed", idle),
     ("hot: what the kernel writes is there after a restart", kernel_writes),
     ("hot: a page that is mapped anew is a new page", mapped_anew),
+    ("hot: a page that is gone leaves its table when the tracker has looked", gone_with_its_table),
     ("hot: a page that is closed stays closed", closed),
     ("hot: a page that is moved is not where it was", moved),
     ("hot: a store into an open and a closed page faults alike", two_pages),
@@ -123,6 +125,31 @@ fn mapped_anew(fixture: &mut Fixture) -> Found {
     check!(course.faults() == 1 && course.divergences() == 0, "{:?}", course.engine.account());
     let words = [0, 1, 2].map(|page| course.fixture.word(DATA + page * PAGE_LEN));
     check!(words == [2, 1, 2], "the pages hold {words:?}");
+    Ok(())
+}
+
+fn gone_with_its_table(fixture: &mut Fixture) -> Found {
+    /// A page that has two tables to itself.
+    const FAR: u64 = 0x50_0000_0000;
+    let mut course = Course::new(fixture, &TOUCH, &[]);
+    course.touch(1)?;
+    let before = frame::free_count();
+    for round in 0..3 {
+        let mapped = course.fixture.machine.space.map_zeroed(FAR, READ_WRITE);
+        check!(mapped.is_ok(), "no memory");
+        course.execute(|state| (state.rsi, state.rdx, state.r8) = (FAR, PAGE_LEN, 1))?;
+        let space = &mut course.fixture.machine.space;
+        check!(space.processor_may_write(FAR), "round {round}: it is not hot");
+        check!(space.unmap(FAR), "round {round}: it is not mapped");
+        let kept = before - frame::free_count();
+        check!(kept == 1, "round {round}: {kept} frames are kept for the tracker");
+        course.touch(1)?;
+        check!(
+            frame::free_count() == before,
+            "round {round}: {} frames free of {before}",
+            frame::free_count()
+        );
+    }
     Ok(())
 }
 

@@ -245,7 +245,7 @@ fn copied_on_write(fixture: &mut Fixture) -> Found {
         check!(child.own(DATA, READ_WRITE) == Ok(true), "it is the child's own already");
         check!(child.write(DATA, &9_u64.to_le_bytes()).is_ok(), "the child may not write its own");
         check!(course.fixture.word(DATA) == 2, "the child has written what is not its own");
-        child.discard();
+        child.destroy();
     }
     own_all(fixture);
     check!(frame::free_count() == before, "{} frames free of {before}", frame::free_count());
@@ -279,7 +279,7 @@ fn never_open(fixture: &mut Fixture) -> Found {
         check!(space.write(away, b"x").is_err(), "moved, it is writable");
         check!(space.load(away, b"x").is_err(), "the loader may write it");
         check!(space.relocate(away, DATA) == Ok(true), "it was not moved back");
-        child.discard();
+        child.destroy();
     }
     own_all(fixture);
     Ok(())
@@ -304,7 +304,7 @@ fn so_many(fixture: &mut Fixture) -> Found {
             break;
         }
     }
-    child.discard();
+    child.destroy();
     drop(frames);
     own_all(fixture);
     check!(mapped == MOST, "{mapped} pages were mapped");

@@ -15,11 +15,11 @@ pub const TESTS: &[Test] = &[
 fn contract(fixture: &mut Fixture, tracking: bool) -> Found {
     for (name, case) in CASES {
         let free = frame::free_count();
-        let Ok(mut space) = Space::new(fixture.platform.kernel_root, tracking) else {
+        let Ok(mut space) = Space::new(fixture.kernel_root, tracking) else {
             return Err("there is no memory for a space".into());
         };
         let found = case(&mut space);
-        space.dismantle();
+        space.destroy();
         fixture.machine.space.activate();
         let left = frame::free_count();
         found.map_err(|reason| alloc::format!("{name}: {reason}"))?;

@@ -33,8 +33,10 @@ pub mod entry {
     pub const FILES: &str = "files/";
 }
 
+/// The largest encoded flip, in bytes: three numbers of ten, and a byte each for run, target, part of it and bit.
+pub(super) const MAX_INJECTION_LEN: usize = 34;
 /// The largest encoded configuration, in bytes.
-pub const MAX_CONFIG_LEN: usize = 1024;
+pub const MAX_CONFIG_LEN: usize = 512 + MAX_INJECTIONS * MAX_INJECTION_LEN;
 
 /// What the kernel is booted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -51,3 +51,10 @@ pub enum CounterChoice {
     /// None: single steps.
     Stepping,
 }
+
+impl CounterChoice {
+    /// Whether the counter is one in software, which kernels have that are built with the feature `emulated`.
+    pub fn is_emulated(self) -> bool {
+        matches!(self, Self::IntelEmulated | Self::AmdEmulated)
+    }
+}

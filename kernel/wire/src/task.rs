@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::WireError;
-use super::config::{Config, Recording};
+use super::config::{Config, MAX_INJECTION_LEN, Recording};
 use pe_replay::inject::{Injection, MAX_INJECTIONS};
 use pe_replay::policy::Policy;
 
@@ -23,7 +23,7 @@ pub struct Task {
 }
 
 /// The largest encoded task, in bytes.
-pub const MAX_TASK_LEN: usize = 1024;
+pub const MAX_TASK_LEN: usize = 512 + MAX_INJECTIONS * MAX_INJECTION_LEN;
 
 impl Task {
     /// What the configuration says of all programs.

@@ -27,6 +27,7 @@ pub struct Bytes;
 impl Placement for Bytes {
     const FRAMES: usize = 3;
     const WITNESSES: bool = true;
+    const IS_READY: bool = true;
 
     fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
         counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);

@@ -17,6 +17,7 @@ pub struct Private;
 impl Placement for Private {
     const FRAMES: usize = 3;
     const AT_ONCE: bool = true;
+    const IS_READY: bool = true;
 
     fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
         entry.frames.iter().for_each(|frame| counted.copy(entry.page.frame, *frame));

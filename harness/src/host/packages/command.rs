@@ -5,7 +5,11 @@
 pub const QEMU: &str = "qemu-system-x86_64";
 /// The second emulator.
 pub const BOCHS: &str = "bochs";
-/// The maker of boot images.
-pub const MKRESCUE: &str = "grub-mkrescue";
+/// What makes the core of the boot loader for Bochs.
+pub const MKIMAGE: &str = "grub-mkimage";
+/// The module of GRUB that starts the kernel.
+pub const MULTIBOOT: &str = "/usr/lib/grub/i386-pc/multiboot2.mod";
+/// What makes boot images.
+pub const XORRISO: &str = "xorriso";
 /// The debugger that counts instructions by stepping.
 pub const GDB: &str = "gdb";

@@ -31,11 +31,6 @@ pub const BOCHS: &[Package] = &[
         sign: Sign::File(&["/usr/share/bochs/BIOS-bochs-latest"]),
     },
     Package {
-        name: "vgabios",
-        purpose: "its display's firmware",
-        sign: Sign::File(&["/usr/share/vgabios/vgabios.bin", "/usr/share/bochs/VGABIOS-lgpl-latest"]),
-    },
-    Package {
         name: "bochs-term",
         purpose: "its display without a screen",
         sign: Sign::File(&[
@@ -43,14 +38,13 @@ pub const BOCHS: &[Package] = &[
             "/usr/lib/bochs/plugins/libbx_term_gui.so",
         ]),
     },
-    Package { name: "grub-common", purpose: "makes boot images", sign: Sign::Command(command::MKRESCUE) },
     Package {
-        name: "grub-pc-bin",
-        purpose: "the boot loader in them",
-        sign: Sign::File(&["/usr/lib/grub/i386-pc/multiboot2.mod"]),
+        name: "grub-common",
+        purpose: "makes the boot loader for images",
+        sign: Sign::Command(command::MKIMAGE),
     },
-    Package { name: "xorriso", purpose: "writes them", sign: Sign::Command("xorriso") },
-    Package { name: "mtools", purpose: "puts files into them", sign: Sign::Command("mformat") },
+    Package { name: "grub-pc-bin", purpose: "its modules", sign: Sign::File(&[command::MULTIBOOT]) },
+    Package { name: "xorriso", purpose: "writes the images", sign: Sign::Command(command::XORRISO) },
 ];
 
 /// For the programs of `user/c`.
@@ -70,6 +64,7 @@ pub const TESTS: &[Package] = &[
         purpose: "programs that are not ours",
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
+    Package { name: "g++", purpose: "compiles a C++ program of the book", sign: Sign::Command("g++") },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
     Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
     Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },

@@ -55,11 +55,11 @@ pub(super) struct Weight {
 /// Where memory is when it is worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// In the first-level cache, more or less.
+    /// It is in the first-level cache, more or less.
     Hot,
-    /// In a cache farther away.
+    /// It is in a cache farther away.
     Cold,
-    /// In no cache.
+    /// It is in no cache.
     Dram,
 }
 

@@ -36,7 +36,7 @@ fn flip(run: Run, at: u64, target: Target, bit: u8) -> Injection {
     Injection { pe: PE, run, at, target, bit }
 }
 
-/// In either run, in a PE that the limit ends.
+/// A flip in either run is undone, in a PE that the limit ends.
 pub(super) fn undone(context: &Context) -> Result<()> {
     let (request, expected) = subject(context)?;
     for ((counter, kind), skid) in late() {
@@ -58,7 +58,7 @@ pub(super) fn undone(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// In any of three runs, up to the last instruction before the end: one of them is outvoted; if
+/// A flip in any of three runs is outvoted, up to the last instruction before the end; if
 /// two are hit in two ways, the PE starts over.
 pub(super) fn outvoted(context: &Context) -> Result<()> {
     let (request, expected) = subject(context)?;

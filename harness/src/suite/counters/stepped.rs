@@ -2,11 +2,12 @@
 //! Without a counter: single steps are slow and right; nobody sees their trap flag.
 
 use anyhow::{Context as _, Result, ensure};
+use pe_replay::Policy;
 use wire::counter::{CounterChoice, CounterKind};
 
 use super::super::Context;
-use super::{request, run, undisturbed};
-use crate::workload::request::Request;
+use super::super::batch::{self, Case, Setting};
+use super::{LIMIT, same, setting};
 
 /// Programs of less than 400,000 instructions; `trap` looks at its own trap flag.
 const SHORT: &[&str] = &[
@@ -28,15 +29,25 @@ const SHORT: &[&str] = &[
 
 /// All short programs.
 pub(super) fn short(context: &Context) -> Result<()> {
-    SHORT.iter().try_for_each(|name| one(context, name).with_context(|| (*name).to_owned()))
+    step(context, SHORT)
 }
 
-/// One program, a few microseconds a step.
+/// Runs one program by single steps, of a few microseconds each.
 pub(super) fn one(context: &Context, name: &str) -> Result<()> {
-    let request = request(context, name)?;
-    let expected = run(context, &request, CounterKind::VirtualTime)?;
-    let request = Request { counter: CounterChoice::Stepping, ..request };
-    let ran = run(context, &request, CounterKind::Stepping)?;
-    ensure!(ran.totals.debug_exceptions > 0, "no step was counted");
-    undisturbed(context, &ran, &expected)
+    step(context, &[name])
+}
+
+fn step(context: &Context, names: &[&str]) -> Result<()> {
+    let policy = Policy { limit: LIMIT, ..Policy::default() };
+    let cases = names.iter().map(|name| Case::new(context, name, &[], policy)).collect::<Result<Vec<_>>>()?;
+    let [expected, ended] = [CounterChoice::VirtualTime, CounterChoice::Stepping]
+        .map(|counter| batch::run(context, &Setting { counter, ..setting() }, &cases));
+    for ((case, ended), expected) in cases.iter().zip(ended?).zip(expected?) {
+        (|| {
+            ensure!(ended.record.totals.debug_exceptions > 0, "no step was counted");
+            same(context, CounterKind::Stepping, &ended, &expected)
+        })()
+        .with_context(|| case.name())?;
+    }
+    Ok(())
 }

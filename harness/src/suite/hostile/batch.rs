@@ -11,7 +11,7 @@ use wire::end::End;
 
 use super::super::programs::Shown;
 use super::Context;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::workload::request::{self, Request};
@@ -26,44 +26,45 @@ const TIMEOUT: Duration = Duration::from_secs(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The emulator.
-    pub machine: Machine,
-    /// Once or twice.
+    pub machine: Emulator,
+    /// How often each PE is run.
     pub mode: Mode,
 }
 
 /// One program of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run<'a> {
+pub struct Entry<'a> {
     /// The program.
     pub program: &'a str,
-    /// Its only argument.
+    /// The program's only argument.
     pub case: &'a str,
 }
 
 /// Runs them all in one boot, and the well-behaved program behind them; fails if that one
 /// is disturbed, or the kernel did not get there.
-pub fn run(context: &Context, setting: Setting, runs: &[Run]) -> Result<Vec<Ended>> {
+pub fn run(context: &Context, setting: Setting, entries: &[Entry]) -> Result<Vec<Ended>> {
     let mut request = Request { machine: setting.machine, ..Request::job(Job::Batch) };
     request.timeout = TIMEOUT;
     request.policy = Policy { mode: setting.mode, ..Policy::default() };
-    let names: BTreeSet<&str> = runs.iter().map(|run| run.program).chain([WELL_BEHAVED]).collect();
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.program).chain([WELL_BEHAVED]).collect();
     for name in names {
         let program = request::read_program(&context.executable(name)?)?;
         request.contents.programs.push((name.to_owned(), program));
     }
     let word = |word: &str| word.as_bytes().to_vec();
-    request.contents.batch = runs.iter().map(|run| vec![word(run.program), word(run.case)]).collect();
+    request.contents.batch =
+        entries.iter().map(|entry| vec![word(entry.program), word(entry.case)]).collect();
     request.contents.batch.push(vec![word(WELL_BEHAVED)]);
 
     let outcome = context.boot(&request)?;
     let mut ended = batch::ended(&outcome.finished.streams)?;
     // Bochs sends nothing before the end.
-    let next = || match (setting.machine, runs.get(ended.len())) {
-        (Machine::Qemu, Some(run)) => format!("in {} {}", run.program, run.case),
-        (Machine::Qemu, None) => format!("in or after {WELL_BEHAVED}"),
-        (Machine::Bochs, _) => format!("in one of {} attacks", runs.len()),
+    let next = || match (setting.machine, entries.get(ended.len())) {
+        (Emulator::Qemu, Some(entry)) => format!("in {} {}", entry.program, entry.case),
+        (Emulator::Qemu, None) => format!("in or after {WELL_BEHAVED}"),
+        (Emulator::Bochs, _) => format!("in one of {} attacks", entries.len()),
     };
-    let expected = runs.len() + 1;
+    let expected = entries.len() + 1;
     let end = outcome.end().with_context(next)?;
     ensure!(*end == End::Batch { programs: expected as u32 }, "{end:?} instead of {expected} programs");
     ensure!(ended.len() == expected, "{} records of {expected} programs", ended.len());

@@ -8,18 +8,18 @@ use std::fs;
 use anyhow::{Context as _, Result, bail, ensure};
 use wire::end::End;
 
-use super::batch::Run;
+use super::batch::Entry;
 use crate::workload::artifacts;
 
-/// By program: by something, the names of cases.
+/// The names of cases, by what they have in common, by their program.
 type Table = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 /// One way for a case to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By itself, with a status.
+    /// The case ends by itself, with a status.
     Exit(u8),
-    /// By a signal.
+    /// A signal ends the case.
     Signal(u8),
 }
 
@@ -68,9 +68,9 @@ pub struct Case {
 }
 
 impl Case {
-    /// It, in a batch.
-    pub fn run(&self) -> Run<'_> {
-        Run { program: &self.program, case: &self.name }
+    /// The case as a program of a batch.
+    pub fn entry(&self) -> Entry<'_> {
+        Entry { program: &self.program, case: &self.name }
     }
 
     /// How it may end, in words.
@@ -87,7 +87,7 @@ impl fmt::Display for Case {
 
 /// All cases.
 pub struct Expectations {
-    /// By program.
+    /// The cases, in the order of their programs.
     cases: Vec<Case>,
 }
 

@@ -13,9 +13,9 @@ use super::super::batch::{self, Case, Setting};
 use super::kept::Found;
 use super::origin::Makers;
 use super::{alike, lists, seen};
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 
-/// It does not use R15, so that nothing but a digest can tell that one was hit.
+/// The program, which does not use R15, so that nothing but a digest can tell that one was hit.
 const PROGRAM: &str = "heapsort";
 const UNUSED: Target = Target::Gpr(15);
 const PE: u64 = 7;
@@ -26,7 +26,7 @@ pub fn is_told(context: &Context) -> Result<()> {
     let policy = Policy { limit: 1_000, ..Policy::DEFAULT };
     let whole = Case { trace: Recording::Digests, ..Case::new(context, PROGRAM, &[], policy)? };
     let flip = Injection { pe: PE, run: Run::First, at: 500, target: UNUSED, bit: 1 };
-    let plain = Setting::on(Machine::Qemu);
+    let plain = Setting::on(Emulator::Qemu);
     let mutant = Setting { mutation: Some(Mutation::SkipSecondRun), ..plain.clone() };
 
     let cases = slice::from_ref(&whole);

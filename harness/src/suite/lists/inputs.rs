@@ -9,7 +9,7 @@ use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;
 use super::super::{Context, bochs, programs};
 use super::BUSYBOX;
-use crate::emulator::Machine;
+use crate::emulator::Emulator;
 use crate::workload::artifacts;
 
 /// Programs that share a boot.
@@ -36,11 +36,11 @@ pub const MODES: [(&str, Mode, Comparison); 4] = [
     ("hash", Mode::Dual, Comparison::Hash),
 ];
 
-/// So short that most programs have hundreds of PEs, and most PEs end in the middle of something.
+/// The usual limit, so short that most programs have hundreds of PEs, and most PEs end in the middle of something.
 const LIMIT: u64 = 997;
-/// For programs of more than a few million instructions.
+/// The limit for programs of more than a few million instructions.
 const LONG_LIMIT: u64 = 9_973;
-/// These.
+/// The programs of more than a few million instructions.
 const LONG: &[&str] = &[
     "alloc",
     "avx",
@@ -62,7 +62,7 @@ const INPUT: usize = 1 << 16;
 
 /// What the programs of a group find.
 pub fn setting(group: Group) -> Result<Setting> {
-    let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Machine::Qemu) };
+    let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Qemu) };
     if group == Group::Busybox {
         let input = programs::input()[..INPUT].to_vec();
         setting.files.push((format!("/{}", programs::INPUT_NAME), input));

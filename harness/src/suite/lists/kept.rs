@@ -28,14 +28,14 @@ pub struct Found {
     pub input: String,
     /// Processes.
     pub processes: u32,
-    /// Its lines.
+    /// The lines.
     pub lines: Vec<Line>,
 }
 
 /// What became of a list that was held against the one that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// They are the same.
+    /// The two lists are the same.
     Same,
     /// Another compiler made another executable, of which nothing is kept.
     Foreign,

@@ -108,19 +108,19 @@ fn policy(mode: Mode, limit: u64) -> Policy {
     Policy { mode, limit, ..Policy::default() }
 }
 
-/// In `off` and in `dual`, at both limits.
+/// The policies: `off` and `dual`, at both limits.
 fn policies() -> Vec<Policy> {
     let modes = [Mode::Off, Mode::Dual];
     modes.into_iter().flat_map(|mode| [SHORT, LONG].map(|limit| policy(mode, limit))).collect()
 }
 
-/// Without a C library.
+/// The counts are right for a program without a C library.
 pub fn tiny(context: &Context) -> Result<()> {
     let wanted = [DelimiterKind::Syscall, DelimiterKind::Limit];
     all_ends(context, &context.program("tiny", &[])?, &policies(), &wanted)
 }
 
-/// With one, and pages that are not there yet; and a program that writes more pages than it may in a PE.
+/// The counts are right for a program with a C library and pages that are not there yet, and for one that writes more pages than it may in a PE.
 pub fn words(context: &Context) -> Result<()> {
     all_ends(context, &context.program("words", &[])?, &policies(), &[DelimiterKind::PageFault])?;
     let few = Policy { max_dirty: FEW_PAGES, ..policy(Mode::Dual, LONG) };
@@ -179,8 +179,8 @@ type Change = (&'static str, fn(&mut PeRecord));
 pub fn finds_out(context: &Context) -> Result<()> {
     let mut request = context.program("tiny", &[])?;
     request.policy = policy(Mode::Dual, SHORT);
-    let boot = |request: &Request| context.boot_mutant(request);
-    let mut whole = watch(&context.mutants, &request, boot)?;
+    let boot = |request: &Request| context.boot_for_tests(request);
+    let mut whole = watch(&context.for_tests, &request, boot)?;
     let tally = whole.compare(Mode::Dual).context("nothing skipped yet")?;
     ensure!(whole.compare(Mode::Off).is_err(), "second runs were not missed in dual");
     for index in 0..whole.records.len() {
@@ -202,7 +202,7 @@ pub fn finds_out(context: &Context) -> Result<()> {
         }
     }
     request.mutation = Some(Mutation::SkipSecondRun);
-    let mutant = watch(&context.mutants, &request, boot)?;
+    let mutant = watch(&context.for_tests, &request, boot)?;
     ensure!(mutant.records.len() == whole.records.len(), "the mutant runs other PEs");
     match mutant.compare(Mode::Dual) {
         Ok(_) => bail!("a kernel without second runs was not found out"),

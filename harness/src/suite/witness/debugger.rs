@@ -141,7 +141,7 @@ fn step(script: &str, directory: &Path) -> Result<Vec<Stepped>> {
     std::fs::write(&path, script).context("cannot write gdb's script")?;
     let mut command = Command::new(GDB);
     command.args(["-nx", "-quiet", "-batch", "-x"]).arg(path).current_dir(directory);
-    let exit = process::watch(&mut command, DEADLINE, || Ok(()))?;
+    let exit = process::watch(&mut command, DEADLINE, |_| Ok(()))?;
     let (text, errors) = (String::from_utf8_lossy(&exit.stdout), String::from_utf8_lossy(&exit.stderr));
     match exit.status {
         Some(status) if status.success() => {}

@@ -21,9 +21,9 @@ pub struct Executed(BTreeMap<u64, u64>);
 /// An interrupt or exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interrupt {
-    /// Its vector.
+    /// The vector.
     pub vector: u8,
-    /// Its error code; zero if it has none.
+    /// The error code; zero if it has none.
     pub error: u32,
     /// An instruction asked for it: INT3 and the like.
     pub asked: bool,

@@ -32,9 +32,9 @@ pub fn entry(elf: &[u8], name: &str) -> Result<Range<u64>> {
 /// Why user mode was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// By SYSCALL.
+    /// SYSCALL left it.
     Syscall,
-    /// By this.
+    /// An interrupt or exception did.
     Interrupted(Interrupt),
 }
 

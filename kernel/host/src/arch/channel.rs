@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! Stands in for `kernel/src/arch/channel.rs`: keeps the output.
+//! Stands in for `kernel/src/arch/channel.rs`: keeps output and records.
 
 use std::cell::RefCell;
 
-use wire::channel::Full;
+use pe_replay::Digest;
+use wire::brief::Recorded;
+use wire::channel::{Full, Progress};
+use wire::record::{PeRecord, Record};
 
 use crate::heap;
 
@@ -12,6 +15,7 @@ pub const CAPACITY: usize = 1 << 20;
 
 thread_local! {
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static RECORDS: RefCell<Vec<Record>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Appends program output.
@@ -28,4 +32,32 @@ pub fn output(_descriptor: u8, bytes: &[u8]) -> Result<(), Full> {
 /// What has been written since the last call.
 pub fn take() -> Vec<u8> {
     OUTPUT.take()
+}
+
+/// Keeps a record.
+pub fn record(record: &Record) {
+    RECORDS.with_borrow_mut(|records| heap::outside(|| records.push(record.clone())));
+}
+
+/// Keeps the record of a PE.
+pub fn pe_record(pe: &Recorded) {
+    record(&Record::Pe(pe.into()));
+}
+
+/// Keeps the record of a PE with its digest.
+pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
+    record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
+}
+
+/// No record is lost.
+pub fn lost_records() -> u64 {
+    0
+}
+
+/// Nobody watches.
+pub fn progress(_progress: Progress) {}
+
+/// The records since the last call.
+pub fn take_records() -> Vec<Record> {
+    RECORDS.take()
 }

@@ -99,6 +99,16 @@ impl Space {
         Ok(())
     }
 
+    /// Makes the frame of a page one that others can map as well.
+    pub fn share(&mut self, page: u64) -> Result<Option<SharedFrame>, OutOfFrames> {
+        Self::check(page);
+        let own = |page: &&mut Page| page.sharing != Sharing::CopyOnWrite;
+        let Some(page) = self.pages.get_mut(&page).filter(own) else { return Ok(None) };
+        Self::note_down()?;
+        page.sharing = Sharing::Shared;
+        Ok(Some(page.frame.clone()))
+    }
+
     /// A second space with the same pages.
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
         let root = Some(SharedFrame::zeroed()?);
@@ -112,7 +122,7 @@ impl Space {
     }
 
     /// Gives everything back.
-    pub fn discard(self) {}
+    pub fn destroy(self) {}
 
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
@@ -161,6 +171,15 @@ impl Space {
         for (page, within, done, length) in parts(address, into.len()) {
             let found = self.pages.get(&page).filter(|page| page.access.read);
             let found = found.ok_or(BadAddress(address + done as u64))?;
+            found.frame.read(within, &mut into[done..done + length]);
+        }
+        Ok(())
+    }
+
+    /// Reads whatever is mapped.
+    pub fn peek(&self, address: u64, into: &mut [u8]) -> Result<(), BadAddress> {
+        for (page, within, done, length) in parts(address, into.len()) {
+            let found = self.pages.get(&page).ok_or(BadAddress(address + done as u64))?;
             found.frame.read(within, &mut into[done..done + length]);
         }
         Ok(())

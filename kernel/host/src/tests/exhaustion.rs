@@ -220,7 +220,7 @@ fn a_program_is_loaded_or_refused() {
                 (standard(), Space::default(), UserRegisters::new(0x33, 0x2b));
             frame::set_free(FRAMES);
             heap::fail(Failing::From(number));
-            let loaded = Linux::load(&archive, &config(), &mut space, &mut user);
+            let loaded = Linux::load(&archive, &config(), ThreadId::at(0), &mut space, &mut user);
             let failed = heap::recover();
             (failed, loaded.is_ok())
         };

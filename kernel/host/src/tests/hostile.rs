@@ -110,17 +110,12 @@ fn no_call_panics_or_hangs() {
                 Next::Fork => {
                     let newborn = process.linux.take_newborn().unwrap();
                     if noise.next().is_multiple_of(2) {
-                        process.linux.refuse_newborn(newborn.id, &mut process.user);
+                        process.refuse(newborn);
                     } else {
                         children.push(newborn);
                     }
                 }
-                Next::Continue
-                | Next::Yield
-                | Next::Wait
-                | Next::Kill { .. }
-                | Next::Deadlock
-                | Next::OutputFull { .. } => {}
+                Next::Continue | Next::Yield | Next::Wait | Next::Kill { .. } | Next::OutputFull { .. } => {}
             }
             values.drain(..values.len().saturating_sub(60));
             let address = noise.one_of(&values).wrapping_add(noise.next() % 0x4000);

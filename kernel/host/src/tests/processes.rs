@@ -7,7 +7,7 @@ use linux_raw_sys::general::{
 };
 
 use super::*;
-use crate::linux::{Status, Turn};
+use crate::linux::{Newborn, Status};
 
 const SIGKILL: u64 = 9;
 const SIGPIPE: u8 = 13;
@@ -22,13 +22,15 @@ impl Process {
         let left = (std::mem::replace(&mut self.space, space), self.user.clone());
         self.user = user;
         self.others.insert(std::mem::replace(&mut self.id, id), left);
-        self.linux.switch_to(id);
+        let thread = self.threads[&id];
+        self.scheduler.begin(thread);
+        self.linux.switch_to(thread);
         assert!(self.linux.catch_up(&mut self.space));
     }
 
     /// Whose turn it is; goes on as that process.
     pub fn turn(&mut self) -> u64 {
-        let Turn::Of(id) = self.linux.turn(self.id, self.now) else { panic!("nobody can run") };
+        let Some(id) = self.next_after(self.id, self.now) else { panic!("nobody can run") };
         self.switch_to(id);
         id
     }
@@ -36,7 +38,15 @@ impl Process {
     pub fn take_newborn(&mut self) -> u64 {
         let newborn = self.linux.take_newborn().unwrap();
         self.others.insert(newborn.id, (newborn.space, newborn.state));
+        self.admit(newborn.id);
         newborn.id
+    }
+
+    /// There is no room for a process that was just made.
+    pub fn refuse(&mut self, newborn: Newborn) {
+        newborn.space.destroy();
+        self.linux.refuse_newborn(newborn.id, &mut self.user);
+        self.scheduler.end_wait(self.threads[&self.id]);
     }
 
     pub fn fork(&mut self) -> u64 {
@@ -55,7 +65,8 @@ impl Process {
     /// Performs the call that the process waits in again.
     pub fn again(&mut self) -> Next {
         assert!(self.linux.is_waiting());
-        self.linux.syscall(&mut self.space, &mut self.user, self.now)
+        let (now, woken) = (self.moment(), self.scheduler.take_woken(self.threads[&self.id]));
+        self.served(|linux, view, user| linux.syscall_again(view, user, now, woken))
     }
 
     /// Performs the call that the process waits in again; it has to return.
@@ -69,10 +80,20 @@ impl Process {
 
     /// Ends the current process and goes on as another one.
     pub fn end(&mut self, status: Status, next: u64) {
-        self.linux.end(status, self.now);
+        self.finish(status);
         let (space, user) = self.others.remove(&next).unwrap();
         (self.space, self.user, self.id) = (space, user, next);
-        self.linux.switch_to(next);
+        self.scheduler.begin(self.threads[&next]);
+        self.linux.switch_to(self.threads[&next]);
+    }
+
+    /// Ends the current process; nobody has the processor then.
+    pub fn finish(&mut self, status: Status) {
+        let now = self.moment();
+        self.linux.end(&mut self.scheduler, status, now);
+        if let Some(thread) = self.threads.remove(&self.id) {
+            self.scheduler.remove_thread(thread);
+        }
     }
 
     pub fn pipe(&mut self, flags: u32) -> (u64, u64) {
@@ -141,7 +162,7 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(process.words(DATA), 11);
     assert_eq!(process.step(57, &[]), Next::Fork);
     let newborn = process.linux.take_newborn().unwrap();
-    process.linux.refuse_newborn(newborn.id, &mut process.user);
+    process.refuse(newborn);
     assert_eq!(process.user.rax as i64, -i64::from(errno::ENOMEM));
     process.fork();
 }
@@ -177,7 +198,7 @@ fn a_pipe_carries_bytes_and_its_ends() {
     process.switch_to(FIRST_ID);
     process.call(Sysno::close, &[from]).unwrap();
     // Nothing has happened for the child so far.
-    assert_eq!(process.linux.turn(FIRST_ID, 0), Turn::Of(FIRST_ID));
+    assert_eq!(process.next_after(FIRST_ID, 0), Some(FIRST_ID));
     let text = process.string("through the pipe");
     assert_eq!(process.call(Sysno::write, &[to, text, 16]), Ok(16));
     assert_eq!(process.turn(), child);
@@ -303,7 +324,7 @@ fn time_passes_while_all_wait_and_for_nobody_else() {
     assert_eq!(process.returns(), Ok(0));
     assert_eq!(process.call(Sysno::time, &[0]), Ok(1_735_689_605));
     process.waits(Sysno::pause, &[]);
-    assert_eq!(process.linux.turn(FIRST_ID, 20), Turn::Nobody);
+    assert_eq!(process.next_after(FIRST_ID, 20), None);
 }
 
 #[test]
@@ -385,7 +406,7 @@ fn vfork_waits_for_the_childs_end_or_program() {
         assert_eq!(process.user.rax, child);
         assert!(process.linux.is_waiting());
         assert_eq!(process.turn(), child);
-        assert_eq!(process.linux.turn(child, 0), Turn::Of(child));
+        assert_eq!(process.next_after(child, 0), Some(child));
         if executes {
             let path = process.string("/bin/other");
             process.call(Sysno::execve, &[path, 0, 0]).unwrap();

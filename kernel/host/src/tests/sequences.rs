@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
 use crate::heap::{self, Failing};
-use crate::linux::{Status, Turn};
+use crate::linux::Status;
 
 /// Strings, a page that every process has from its program.
 const PATHS: u64 = DATA;
@@ -236,8 +236,7 @@ impl Process {
                 Next::Continue => return Life::GoesOn,
                 Next::Fork if refuses => {
                     let newborn = self.linux.take_newborn().unwrap();
-                    newborn.space.discard();
-                    self.linux.refuse_newborn(newborn.id, &mut self.user);
+                    self.refuse(newborn);
                     return Life::GoesOn;
                 }
                 Next::Fork => {
@@ -256,19 +255,19 @@ impl Process {
                         _ => Status::Signaled(9),
                     };
                     let ended = self.id;
-                    self.linux.end(status, self.now);
-                    let Turn::Of(id) = self.linux.turn(ended, self.now) else { return Life::Over };
-                    self.linux.switch_to(id);
+                    self.finish(status);
+                    let Some(id) = self.next_after(ended, self.now) else { return Life::Over };
+                    self.linux.switch_to(self.threads[&id]);
                     (self.space, self.user) = self.others.remove(&id).unwrap();
                     self.id = id;
                     self.audit();
                     next = self.come_back();
                     continue;
                 }
-                Next::Deadlock | Next::OutputFull { .. } => return Life::Over,
+                Next::OutputFull { .. } => return Life::Over,
             }
             self.audit();
-            let Turn::Of(id) = self.linux.turn(self.id, self.now) else {
+            let Some(id) = self.next_after(self.id, self.now) else {
                 self.check_that_nobody_can_go_on();
                 return Life::Over;
             };
@@ -281,7 +280,7 @@ impl Process {
     fn come_back(&mut self) -> Next {
         match self.linux.is_waiting() {
             true => self.again(),
-            false => self.linux.deliver(&mut self.space, &mut self.user),
+            false => self.deliver(),
         }
     }
 
@@ -291,12 +290,14 @@ impl Process {
         for id in all {
             self.switch_to(id);
             if self.linux.waits_for_event() {
-                let number = self.user.rax;
-                let waits = matches!(self.again(), Next::Wait | Next::Deadlock);
+                let (number, fd) = (self.user.rax, self.user.rdi);
+                let waits = matches!(self.again(), Next::Wait);
                 // As on Linux, what is not to be waited for any more wakes nobody: a pipe has become
                 // non-blocking, a child has left its group.
                 let refusals = [errno::EAGAIN, errno::ECHILD].map(|errno| -i64::from(errno));
-                let refuses = refusals.contains(&(self.user.rax as i64));
+                let transfers = [Sysno::write, Sysno::writev].map(|call| call.id() as u64);
+                let is_cut = transfers.contains(&number) && self.linux.is_nonblocking(fd);
+                let refuses = is_cut || refusals.contains(&(self.user.rax as i64));
                 assert!(waits || refuses, "process {id} waited in call {number} and need not have");
             }
         }

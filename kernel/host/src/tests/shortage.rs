@@ -2,7 +2,7 @@
 //! Who ends when there is no page left.
 
 use super::*;
-use crate::linux::{Status, Turn};
+use crate::linux::Status;
 
 #[test]
 fn who_has_most_pages_ends_and_who_needed_one_goes_on() {
@@ -25,13 +25,13 @@ fn who_has_most_pages_ends_and_who_needed_one_goes_on() {
         } else {
             assert_eq!(process.linux.page_fault(&mut process.space, FRESH, 6), Err(9));
             let fault = (FRESH, 6);
-            let next = process.linux.bad_page(&mut process.space, &mut process.user, fault, 9);
+            let next = process.bad_page(fault, 9);
             assert_eq!((next, process.user.rip), (Next::Yield, rip));
         }
         assert_eq!(process.turn(), large);
         assert_eq!(process.again(), Next::Kill { signal: 9 });
         process.end(Status::Signaled(9), small);
-        assert_eq!(process.linux.turn(small, 0), Turn::Of(FIRST_ID));
+        assert_eq!(process.next_after(small, 0), Some(FIRST_ID));
         frame::set_free(50);
         assert_eq!(process.call(Sysno::uname, &[FRESH]), Ok(0));
     }

@@ -145,14 +145,14 @@ fn an_exception_reaches_its_handler_or_kills() {
             assert_eq!(process.call(Sysno::rt_sigprocmask, &[0, DATA, 0, 8]), Ok(0));
         }
         let rip = process.user.rip;
-        assert_eq!(process.linux.exception(&mut process.space, &mut process.user, UD), next);
+        assert_eq!(process.exception(UD), next);
         if !blocked {
             assert_eq!((process.user.rip, word(&process, process.user.rsi + 16)), (HANDLER, rip));
         }
     }
     let mut process = handling(&[5], FLAGS);
     let step = Exception { vector: 1, error: DEBUG_STEP };
-    assert_eq!(process.linux.exception(&mut process.space, &mut process.user, step), Next::Continue);
+    assert_eq!(process.exception(step), Next::Continue);
     assert_eq!(process.peek(process.user.rsi + 8, 1), [2]);
 }
 

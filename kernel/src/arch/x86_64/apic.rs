@@ -30,7 +30,8 @@ const LVT_LINT1: u64 = 0x360;
 const LVT_ERROR: u64 = 0x370;
 const TIMER_DIVIDE: u64 = 0x3e0;
 
-const MASKED: u32 = 1 << 16;
+/// An input, or a source of the local APIC, is masked.
+pub const MASKED: u32 = 1 << 16;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_1: u32 = 0b1011;
 
@@ -106,6 +107,28 @@ fn mask_io() {
     for input in 0..=last_input.min(119) as u8 {
         write_io(0x10 + 2 * input, MASKED);
     }
+}
+
+/// Routes an IO-APIC input to this processor.
+pub fn route_line(pin: u8, vector: u8, is_level: bool) {
+    const LEVEL: u32 = 1 << 15;
+    write_io(0x10 + 2 * pin + 1, 0);
+    write_io(0x10 + 2 * pin, u32::from(vector) | if is_level { LEVEL } else { 0 });
+}
+
+/// Masks an IO-APIC input.
+pub fn mask_line(pin: u8) {
+    write_io(0x10 + 2 * pin, MASKED);
+}
+
+/// Lets lines interrupt where interrupts are on, or holds them back.
+pub fn admit_lines(admits: bool) {
+    write(TASK_PRIORITY_REGISTER, if admits { 0 } else { TASK_PRIORITY });
+}
+
+/// Arms the timer, or disarms it with zero.
+pub fn arm(ticks: u32) {
+    write(TIMER_INITIAL, ticks);
 }
 
 /// Routes an IO-APIC input to this processor as a non-maskable interrupt, edge-triggered.

@@ -171,6 +171,15 @@ struct PvhMapEntry {
 /// The kind of memory map entries that may be used (E820).
 const USABLE: u32 = 1;
 
+/// What a PVH loader left: no loader promises to align it, and QEMU's smallest firmware does not.
+///
+/// # Safety
+/// So many of these lie at this physical address, which is mapped, and one more.
+unsafe fn left_at<T>(address: u64, index: u64) -> T {
+    // SAFETY: the caller's.
+    unsafe { map::pointer::<T>(address + index * size_of::<T>() as u64).read_unaligned() }
+}
+
 impl BootInfo {
     /// Reads what the loader left. `magic` and `address` are what it passed.
     ///
@@ -184,24 +193,18 @@ impl BootInfo {
     fn pvh(address: u32) -> Self {
         // SAFETY: a PVH loader leaves its start info at this physical address below
         // 4 GiB, which the boot page tables map; the magic is checked next.
-        let info = unsafe { &*map::pointer::<PvhStartInfo>(u64::from(address)) };
+        let info: PvhStartInfo = unsafe { left_at(address.into(), 0) };
         assert_eq!(info.magic, PVH_MAGIC, "neither Multiboot2 nor PVH started this kernel");
-        // SAFETY: the start info names an array of that many entries (version 1 and up).
-        let map = unsafe {
-            core::slice::from_raw_parts(
-                map::pointer::<PvhMapEntry>(info.map_address),
-                info.map_entries as usize,
-            )
-        };
-        let memory = map
-            .iter()
+        let memory = (0..info.map_entries.into())
+            // SAFETY: the start info names an array of that many entries (version 1 and up).
+            .map(|index| unsafe { left_at::<PvhMapEntry>(info.map_address, index) })
             .filter(|entry| entry.kind == USABLE)
             .map(|entry| Region { start: entry.address, end: entry.address + entry.length });
         #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
         let memory = memory.collect();
         let archive = (info.modules > 0).then(|| {
             // SAFETY: the start info names an array of that many modules.
-            let module = unsafe { &*map::pointer::<PvhModule>(info.modules_address) };
+            let module: PvhModule = unsafe { left_at(info.modules_address, 0) };
             Region { start: module.address, end: module.address + module.length }
         });
         Self { memory, archive }

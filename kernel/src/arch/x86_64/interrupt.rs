@@ -8,8 +8,8 @@ use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::apic::{COUNTER_VECTOR, SPURIOUS_VECTOR};
-use super::entry;
 use super::segment::Ist;
+use super::{entry, line};
 
 struct Idt(UnsafeCell<InterruptDescriptorTable>);
 
@@ -45,6 +45,13 @@ pub extern "C" fn kernel_fault(frame: &KernelFrame) -> ! {
         frame.rflags,
         frame.ss,
     );
+}
+
+/// Gives each line its entry.
+macro_rules! lines {
+    ($idt:ident, $address:ident, $($line:literal)*) => {
+        $($idt[line::FIRST_VECTOR + $line].set_handler_addr($address(line::line_entry::<$line>));)*
+    };
 }
 
 /// Fills and loads the table. All gates are interrupt gates. User code may use
@@ -84,6 +91,7 @@ pub fn init() {
         idt.cp_protection_exception.set_handler_addr(address(entry::error_entry::<21>));
         idt[COUNTER_VECTOR].set_handler_addr(address(entry::counter_entry));
         idt[SPURIOUS_VECTOR].set_handler_addr(address(entry::plain_entry::<{ SPURIOUS_VECTOR as u64 }>));
+        lines!(idt, address, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
         idt.load_unsafe();
     }
 }

@@ -46,9 +46,22 @@ fn remaining() -> u16 {
     }
 }
 
+/// Ticks of the PIT, and how many microseconds so many last: it runs at 105/88 MHz.
+const TICKS: u64 = 105;
+const TICKS_US: u64 = 88;
+
+/// The PIT measured against the time stamp counter.
+pub struct Measured {
+    /// The watchdog's period in ticks of the time stamp counter.
+    pub period: u64,
+    /// Ticks of the time stamp counter while it was measured.
+    pub ticks: u64,
+    /// How long that was.
+    pub duration_ns: u64,
+}
+
 /// Measures the PIT against the time stamp counter and winds the watchdog up.
-/// Returns its period in ticks of the latter.
-pub fn init() -> u64 {
+pub fn init() -> Measured {
     // A hundredth is more than exact enough, and each tick is some eight hundred emulated instructions of waiting.
     const SAMPLE: u16 = 100;
     start(LONGEST);
@@ -56,11 +69,12 @@ pub fn init() -> u64 {
     while first.wrapping_sub(remaining()) < SAMPLE {}
     let (end, last) = (machine::now(), remaining());
     let elapsed = u64::from(first.wrapping_sub(last)).max(1);
-    let period = (end - begin) * u64::from(LONGEST) / elapsed;
+    let ticks = end - begin;
+    let period = ticks * u64::from(LONGEST) / elapsed;
     QUARTER.store(period / 4, Ordering::Relaxed);
     wind_up(machine::now());
     apic::route_as_nmi(PIN);
-    period
+    Measured { period, ticks, duration_ns: elapsed * TICKS_US * 1000 / TICKS }
 }
 
 /// Winds the watchdog up if a quarter of its period is over. Called before every

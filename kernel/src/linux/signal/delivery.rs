@@ -14,6 +14,7 @@ use super::exception::{BadPage, Exception};
 use super::frame::{self, BadFrame, Content};
 use super::{Detail, Fate, Info, Stack, bit};
 use crate::linux::errno::{Failure, Reply};
+use crate::linux::view::View;
 use crate::linux::{Linux, Next, SIGBUS, SIGKILL};
 use crate::mem::space::Space;
 
@@ -22,47 +23,47 @@ const BAD_FRAME: Info = Info { signal: SIGSEGV, code: SI_KERNEL as i32, detail: 
 
 impl Linux {
     /// A committed exception that is the program's own: its handler is entered, or it ends.
-    pub fn exception(&mut self, space: &mut Space, state: &mut UserRegisters, exception: Exception) -> Next {
+    pub fn exception(&mut self, view: &mut View, state: &mut UserRegisters, exception: Exception) -> Next {
         let trap = &mut self.task.signals.trap;
         (trap.number, trap.error) = (exception.vector.into(), exception.visible_error().into());
         self.task.signals.force(exception.signal(state));
-        self.deliver(space, state)
+        self.deliver(view, state)
     }
 
     /// A committed page fault that [`page_fault`](Self::page_fault) did not resolve, and
     /// the signal that it gave.
     pub fn bad_page(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         state: &mut UserRegisters,
         (address, error): (u64, u32),
         signal: u8,
     ) -> Next {
         if signal == SIGKILL {
             // With room made, the instruction is executed again.
-            return if self.makes_room() { Next::Yield } else { Next::OutOfMemory };
+            return if self.makes_room(view.scheduler) { Next::Yield } else { Next::OutOfMemory };
         }
         let trap = &mut self.task.signals.trap;
         (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
         let is_mapped = self.task.memory.areas().find(address).is_some();
         let is_past_end = signal == SIGBUS;
         self.task.signals.force(BadPage { address, error, is_mapped, is_past_end }.signal());
-        self.deliver(space, state)
+        self.deliver(view, state)
     }
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
     #[inline]
-    pub fn deliver(&mut self, space: &mut Space, state: &mut UserRegisters) -> Next {
-        if self.task.signals.is_none_due() { Next::Continue } else { self.deliver_due(space, state) }
+    pub fn deliver(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
+        if self.task.signals.is_none_due() { Next::Continue } else { self.deliver_due(view, state) }
     }
 
     #[cold]
     #[inline(never)]
-    fn deliver_due(&mut self, space: &mut Space, state: &mut UserRegisters) -> Next {
+    fn deliver_due(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
         while let Some((info, fate)) = self.task.signals.next_due() {
             match fate {
                 Fate::Ignore => {}
-                Fate::Stop if self.stop(info.signal) => return Next::Wait,
+                Fate::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
                 Fate::Stop => {}
                 Fate::Kill => return Next::Kill { signal: info.signal as u8 },
                 Fate::Handle(action) => {
@@ -73,9 +74,10 @@ impl Linux {
                         stack: self.task.signals.stack,
                         trap: self.task.signals.trap,
                     };
-                    match self.enter_handler(space, state, &content) {
+                    match self.enter_handler(view.space, state, &content) {
                         Ok(()) => {}
                         Err(Failure::End(next)) => return next,
+                        Err(Failure::Wait(_)) => unreachable!("to write a frame waits for nobody"),
                         Err(Failure::Errno(_)) if info.signal == SIGSEGV => {
                             self.task.signals.force_fatal(BAD_FRAME);
                         }
@@ -114,7 +116,7 @@ impl Linux {
                 self.task.signals.force(BAD_FRAME);
                 Ok(0)
             }
-            Err(end @ Failure::End(_)) => Err(end),
+            Err(end @ (Failure::End(_) | Failure::Wait(_))) => Err(end),
         }
     }
 

@@ -6,19 +6,16 @@ use alloc::string::ToString;
 use core::fmt;
 
 use arrayvec::ArrayString;
-use pmu::amd::Amd;
-use pmu::check::{self, Report};
+use pmu::check::Report;
 use pmu::detect::{Chosen, Detection, Refusal};
-use pmu::intel::Intel;
 use pmu::stepping::Stepping;
 use pmu::{BackEnd, Clock, Counter, Margin, Repeats, VirtualTime, Workbench};
-use pmu_emulated::{AmdModel, AmdUnit, Driver, Emulated, IntelModel, IntelUnit};
 use spin::Mutex;
 use wire::counter::{CounterChoice, CounterFaults, CounterKind};
 use wire::end::CounterFault;
 use wire::record::Unit;
 
-use super::CounterError;
+use super::{CounterError, software};
 use crate::arch::apic::COUNTER_VECTOR;
 use crate::arch::counters::Hardware;
 
@@ -71,7 +68,7 @@ impl Counting {
 
     /// The counter lives as long as the kernel.
     #[expect(clippy::disallowed_methods, reason = "the counter is chosen before there is a program")]
-    fn other(kind: CounterKind, unit: Unit, counter: Counter<impl BackEnd + 'static>) -> Self {
+    pub(super) fn other(kind: CounterKind, unit: Unit, counter: Counter<impl BackEnd + 'static>) -> Self {
         Self {
             kind,
             unit,
@@ -92,16 +89,8 @@ pub fn choose(
     match choice {
         CounterChoice::Detect => Ok(detect(bench)),
         CounterChoice::VirtualTime => Ok(unexamined(Counting::timed(VirtualTime::calibrate(bench)?))),
-        CounterChoice::IntelEmulated => {
-            let unit = IntelUnit::new(IntelModel::default(), faults.steady());
-            let driver = Intel::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
-            emulated(CounterKind::IntelEmulated, driver, faults, bench)
-        }
-        CounterChoice::AmdEmulated => {
-            let unit = AmdUnit::new(AmdModel::default(), faults.steady());
-            let driver = Amd::new(unit, COUNTER_VECTOR).map_err(|(_, absent)| refused(absent))?;
-            emulated(CounterKind::AmdEmulated, driver, faults, bench)
-        }
+        CounterChoice::IntelEmulated => software::intel(faults, bench),
+        CounterChoice::AmdEmulated => software::amd(faults, bench),
         CounterChoice::Stepping => {
             let unit = match VirtualTime::calibrate(bench) {
                 Ok(_) => Unit::Instructions,
@@ -127,27 +116,8 @@ fn detect(bench: &mut dyn Workbench) -> Selection {
     Selection { counting, report, refusals }
 }
 
-/// Examines an emulated counter; what the checks rightly refuse, but whoever uses it
-/// survives, begins when they are over.
-fn emulated(
-    kind: CounterKind,
-    driver: impl Driver + 'static,
-    faults: CounterFaults,
-    bench: &mut dyn Workbench,
-) -> Result<Selection, CounterError> {
-    let clock = VirtualTime::calibrate(bench)?;
-    let mut counter = Emulated::counter(driver, clock);
-    let report = check::run(&mut counter, bench);
-    if let Some(row) = report.refusal() {
-        return Err(refused(format_args!("{}: {}: {}", kind.name(), row.check.name(), row.measured)));
-    }
-    counter.back_end.unit().misbehave(faults);
-    let counting = Counting::other(kind, Unit::Instructions, counter);
-    Ok(Selection { counting, report, refusals: [None; 3] })
-}
-
 #[expect(clippy::disallowed_methods, reason = "the counter is chosen before there is a program")]
-fn refused(why: impl fmt::Display) -> CounterError {
+pub(super) fn refused(why: impl fmt::Display) -> CounterError {
     let mut text = ArrayString::new();
     for character in why.to_string().chars() {
         if text.try_push(character).is_err() {

@@ -187,7 +187,9 @@ impl Tally {
         }
         for step in STEPS {
             let taken = self.steps.get(&step).copied().unwrap_or_default();
-            assert!(taken >= LEAST, "{step:?} was taken {taken} times only");
+            // A third of a third of the scenes has runs at once, and few of these a late counter as well.
+            let least = if step.0 == Phase::RunningAll { LEAST / 10 } else { LEAST };
+            assert!(taken >= least, "{step:?} was taken {taken} times only");
         }
         let unknown = self.steps.keys().find(|step| !STEPS.contains(step));
         assert_eq!(unknown, None, "a step that is not known to be possible");

@@ -363,7 +363,7 @@ pub const PREPARED: &[(&str, Prepare)] = &[
             let next = process.step(Sysno::fork.id() as u64, &[]);
             if next == Next::Fork {
                 let newborn = process.linux.take_newborn().unwrap();
-                process.linux.refuse_newborn(newborn.id, &mut process.user);
+                process.refuse(newborn);
             }
             Next::Yield
         })
@@ -381,13 +381,13 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         far_stack(process);
         Box::new(|process| {
             let undefined = crate::linux::signal::exception::Exception { vector: 6, error: 0 };
-            process.linux.exception(&mut process.space, &mut process.user, undefined)
+            process.exception(undefined)
         })
     }),
     ("a bad page with a handler", |process| {
         process.call(Sysno::rt_sigaction, &[11, ACTION, 0, 8]).unwrap();
         far_stack(process);
-        Box::new(|process| process.linux.bad_page(&mut process.space, &mut process.user, (NOTHING, 6), 11))
+        Box::new(|process| process.bad_page((NOTHING, 6), 11))
     }),
     ("a switch to who has to look what was cut", |process| {
         let (child, own) = (process.fork(), process.id);
@@ -395,8 +395,8 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         process.switch_to(child);
         (0..4).for_each(|page| process.poke(MAPPED + page * PAGE, b"x"));
         process.call(Sysno::ftruncate, &[SHARED_FILE, PAGE]).unwrap();
-        process.linux.switch_to(own);
-        process.linux.switch_to(child);
+        process.linux.switch_to(process.threads[&own]);
+        process.linux.switch_to(process.threads[&child]);
         Box::new(|process| match process.linux.catch_up(&mut process.space) {
             true => Next::Continue,
             false => Next::OutOfMemory,

@@ -17,15 +17,15 @@ const SIGXCPU: u8 = 24;
 /// What a flip does to a program without replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing that shows.
+    /// The flip does nothing that shows.
     None,
-    /// Its output is not what it should be.
+    /// The program's output is not what it should be.
     WrongOutput,
-    /// Its exit status is not what it should be.
+    /// The program's exit status is not what it should be.
     WrongStatus,
-    /// It was ended: by a signal, or by a verdict because a PE had no end.
+    /// The program was ended: by a signal, or by a verdict because a PE had no end.
     Ended,
-    /// It goes on for ever, or waits for ever.
+    /// The program goes on for ever, or waits for ever.
     Hung,
 }
 
@@ -53,7 +53,7 @@ pub fn effect(trial: &Trial, outcome: &Outcome) -> Result<Effect> {
 /// What replay did about a flip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reaction {
-    /// There was something to be hit.
+    /// Whether there was something to be hit.
     pub hit: bool,
     /// PEs that were started again.
     pub restarts: u64,

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Counts primes: a program to try the commands of docs/src/own-program.md on.
+#include <stdio.h>
+
+static char composite[20000];
+
+int main(void)
+{
+    int found = 0;
+    for (int number = 2; number < 20000; number++) {
+        if (composite[number])
+            continue;
+        found++;
+        for (int multiple = 2 * number; multiple < 20000; multiple += number)
+            composite[multiple] = 1;
+    }
+    printf("%d primes below 20000\n", found);
+    return 0;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//! The table: the rooms of each crate, from the bottom to the top.
+
+/// The room that a crate's root file stands in.
+pub const ROOT: &str = "(root)";
+
+/// Which files may stand in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circles {
+    /// Files of one room.
+    InARoom,
+    /// None.
+    Nowhere,
+}
+
+/// A crate, and the order that it keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The root file, from the project's folder.
+    pub root: &'static str,
+    /// The rooms, a row for each storey from the lowest one; empty if the crate has no rooms.
+    pub storeys: &'static [&'static [&'static str]],
+    /// Which circles there may be.
+    pub circles: Circles,
+    /// Arrows that are against the order and still there, from file to file. One that is gone has to leave this list.
+    pub open: &'static [(&'static str, &'static str)],
+}
+
+/// All crates that keep an order.
+pub const PLANS: &[Plan] = &[
+    Plan {
+        root: "pe-replay/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[
+            ("compare.rs", "inject.rs"),
+            ("machine.rs", "inside.rs"),
+            ("written.rs", "inside.rs"),
+            ("written/bytes.rs", "written.rs"),
+            ("written/hash.rs", "written.rs"),
+            ("drive/diagnose.rs", "drive.rs"),
+        ],
+    },
+    Plan {
+        root: "pmu/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[("exact/piece.rs", "exact.rs")],
+    },
+    Plan {
+        root: "pmu/emulated/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[("faults/text.rs", "faults.rs"), ("software.rs", "lib.rs")],
+    },
+    Plan {
+        root: "kernel/wire/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[("brief.rs", "record.rs"), ("end.rs", "record.rs")],
+    },
+    Plan {
+        root: "kernel/src/lib.rs",
+        storeys: &[
+            &["arch"],
+            &["mem"],
+            &["object"],
+            &["trap", "replay"],
+            &["personality"],
+            &["executive"],
+            &["linux"],
+            &["run", "batch", "selftest", "panic"],
+            &[ROOT],
+        ],
+        circles: Circles::InARoom,
+        open: &[("arch/x86_64/boot.rs", "lib.rs"), ("batch.rs", "lib.rs")],
+    },
+    Plan {
+        root: "harness/src/main.rs",
+        storeys: &[
+            &["host"],
+            &["emulator"],
+            &["workload"],
+            &["outcome"],
+            &["native"],
+            &["run"],
+            &["report", "inject", "profile", "bench", "demo", "doctor", "build"],
+            &["cli"],
+            &["suite"],
+            &[ROOT],
+        ],
+        circles: Circles::InARoom,
+        open: &[],
+    },
+];

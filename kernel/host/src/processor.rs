@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+//! Stands in for the machine with replay: user code is a script.
+//!
+//! What is at an address of a program's text is one [`Op`], sixteen bytes long. A PE does one
+//! of them and is committed.
+
+use std::collections::BTreeMap;
+
+use pe_replay::diagnose::Culprit;
+use pe_replay::phases::{Phase, Stopwatch};
+use pe_replay::{Account, Delimiter, Difference, Digest, End, Outcome, UserRegisters};
+use wire::end::Totals;
+
+use crate::mem::fallible::Exhausted;
+use crate::mem::space::Space;
+use crate::object::processor::{Processor, Trigger, Width};
+
+/// Bytes that an operation takes.
+pub const OP_LEN: u64 = 16;
+
+/// What a PE does.
+#[derive(Clone, Copy)]
+pub enum Op {
+    /// It computes for so many instructions, up to the limit.
+    Spin(u64),
+    /// It makes a system call: RAX, and the arguments in RDI, RSI, RDX.
+    Call(u64, [u64; 3]),
+    /// It calls with the last result as the first argument.
+    CallWithResult(u64),
+    /// It executes an instruction that the processor refuses.
+    Refused(&'static [u8]),
+    /// It touches a page.
+    Touch(u64),
+    /// It goes elsewhere.
+    Jump(u64),
+    /// It needs more frames than there are.
+    Starve,
+}
+
+/// What is kept of a thread.
+pub struct Kept {
+    registers: UserRegisters,
+    limit: u64,
+}
+
+/// A processor that follows scripts.
+pub struct Scripted {
+    account: Account,
+    watch: Stopwatch,
+    space: Space,
+    ops: BTreeMap<u64, Op>,
+    /// Each PE that was run: the address where it began, and RAX.
+    pub seen: Vec<(u64, u64)>,
+    /// What was written to ports; what is read from a port is what was written there last.
+    pub ports: Vec<(u16, u32)>,
+    /// Lines that interrupt at a time, in order.
+    pub due_lines: Vec<(u64, u8)>,
+    enabled: u32,
+    /// Until when it was idle, each time.
+    pub idled: Vec<Option<u64>>,
+    /// How often a space was made the one in which user code runs.
+    pub activations: u32,
+    ticks: std::cell::Cell<u64>,
+}
+
+impl Scripted {
+    /// A processor with these programs, each a list of operations from an address on.
+    pub fn new(programs: &[(u64, &[Op])]) -> Self {
+        let ops = programs.iter().flat_map(|(start, ops)| {
+            ops.iter().enumerate().map(move |(index, op)| (start + OP_LEN * index as u64, *op))
+        });
+        Self {
+            account: Account::default(),
+            watch: Stopwatch::start(0),
+            space: Space::default(),
+            ops: ops.collect(),
+            seen: Vec::new(),
+            ports: Vec::new(),
+            due_lines: Vec::new(),
+            enabled: 0,
+            idled: Vec::new(),
+            activations: 0,
+            ticks: std::cell::Cell::new(0),
+        }
+    }
+}
+
+impl Processor for Scripted {
+    type Kept = Kept;
+
+    fn registers(kept: &Kept) -> &UserRegisters {
+        &kept.registers
+    }
+
+    fn registers_mut(kept: &mut Kept) -> &mut UserRegisters {
+        &mut kept.registers
+    }
+
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn watch(&mut self) -> &mut Stopwatch {
+        &mut self.watch
+    }
+
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn space_mut(&mut self) -> &mut Space {
+        &mut self.space
+    }
+
+    fn exchange(&mut self, space: Space) -> Space {
+        std::mem::replace(&mut self.space, space)
+    }
+
+    fn activate(&mut self) {
+        self.activations += 1;
+    }
+
+    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Kept>, Exhausted> {
+        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX }))
+    }
+
+    fn prepare(&mut self, kept: &mut Kept, _sequence: u64, since: u64, limit: u64) {
+        self.watch = Stopwatch::start(since);
+        kept.limit = limit;
+    }
+
+    fn execute(&mut self, kept: &mut Kept) -> Outcome {
+        let registers = &mut kept.registers;
+        self.seen.push((registers.rip, registers.rax));
+        let op = self.ops.get(&registers.rip).copied().unwrap_or(Op::Refused(&[0x0f, 0x0b]));
+        let next = registers.rip + OP_LEN;
+        let (delimiter, count) = match op {
+            Op::Spin(instructions) => {
+                registers.rip = next;
+                (Delimiter::Limit, instructions.min(kept.limit))
+            }
+            Op::Call(number, arguments) => {
+                registers.rax = number;
+                [registers.rdi, registers.rsi, registers.rdx] = arguments;
+                registers.rip = next;
+                (Delimiter::Syscall, 10)
+            }
+            Op::CallWithResult(number) => {
+                registers.rdi = std::mem::replace(&mut registers.rax, number);
+                registers.rip = next;
+                (Delimiter::Syscall, 10)
+            }
+            Op::Refused(code) => {
+                // Behind it the next operation stands in.
+                let (here, length) = (registers.rip, code.len() as u64);
+                if self.space.load(here, code).is_err() {
+                    let access = crate::mem::space::Access { read: true, write: false, execute: true };
+                    self.space.map_zeroed(here & !0xfff, access).unwrap();
+                    self.space.load(here, code).unwrap();
+                }
+                self.ops.insert(here + length, Op::Jump(next));
+                (Delimiter::Exception { vector: 13, error: 0 }, 1)
+            }
+            Op::Touch(address) => {
+                registers.rip = next;
+                (Delimiter::PageFault { address, error: 6 }, 1)
+            }
+            Op::Jump(target) => {
+                registers.rip = target;
+                (Delimiter::Limit, 1)
+            }
+            Op::Starve => {
+                self.ops.insert(registers.rip, Op::Jump(next));
+                return Outcome::OutOfFrames;
+            }
+        };
+        let now = self.now();
+        self.watch.lap(Phase::FirstRun, now);
+        Outcome::Committed(End { delimiter, count })
+    }
+
+    fn digest(&mut self, kept: &Kept, committed: End) -> Digest {
+        Digest::new(&kept.registers, committed, std::iter::empty())
+    }
+
+    fn diagnose(&mut self, _kept: &mut Kept, _seen: Difference) -> Option<Culprit> {
+        None
+    }
+
+    fn leave(&mut self, _kept: &mut Kept) {}
+
+    fn release(&mut self, _kept: &mut Kept) {}
+
+    fn dismiss(&mut self, _kept: &Kept) {}
+
+    fn pooled(&self) -> u64 {
+        0
+    }
+
+    fn now(&self) -> u64 {
+        self.ticks.set(self.ticks.get() + 1);
+        self.ticks.get()
+    }
+
+    fn count_time_stamps(&mut self, _more: u64) {}
+
+    fn begin_counting(&mut self) {}
+
+    fn end_counting(&mut self) {}
+
+    fn complete(&self, _totals: &mut Totals) {}
+
+    fn enable_line(&mut self, line: u8, _trigger: Trigger) {
+        self.enabled |= 1 << line;
+    }
+
+    fn disable_line(&mut self, line: u8) {
+        self.enabled &= !(1 << line);
+    }
+
+    fn take_lines(&mut self) -> u32 {
+        let now = self.ticks.get();
+        let is_due = |(at, line): &(u64, u8)| *at <= now && self.enabled & 1 << line != 0;
+        let due = self.due_lines.iter().filter(|it| is_due(it)).fold(0, |bits, (_, line)| bits | 1 << line);
+        self.due_lines.retain(|(at, line)| *at > now || due & 1 << line == 0);
+        self.enabled &= !due;
+        due
+    }
+
+    fn idle(&mut self, until: Option<u64>) {
+        self.idled.push(until);
+        let lines =
+            self.due_lines.iter().filter(|(_, line)| self.enabled & 1 << line != 0).map(|(at, _)| *at);
+        let Some(end) = lines.chain(until).min() else { panic!("nothing ends this idle time") };
+        self.ticks.set(self.ticks.get().max(end));
+    }
+
+    fn input(&mut self, port: u16, _width: Width) -> u32 {
+        let last = self.ports.iter().rev().find(|(written, _)| *written == port);
+        last.map_or(u32::MAX, |(_, value)| *value)
+    }
+
+    fn output(&mut self, port: u16, _width: Width, value: u32) {
+        self.ports.push((port, value));
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//! Turns: from one thread to the next.
+
+use wire::end::{End, Service};
+
+use super::{Executive, Step};
+use crate::object::processor::Processor;
+use crate::object::scheduler::ThreadId;
+use crate::personality::Personality;
+
+impl<P: Processor, L: Personality> Executive<P, L> {
+    /// Begins with the first thread.
+    pub(super) fn begin(&mut self) {
+        let first = self.objects.current();
+        self.objects.scheduler.begin(first);
+        let now = self.time_stamp();
+        self.prepare(now);
+        // Not before: to move the run here is to copy lines.
+        self.objects.processor.begin_counting();
+    }
+
+    /// The time, where nothing tells from other numbers that it was read.
+    pub(super) fn time_stamp(&mut self) -> u64 {
+        self.objects.processor.count_time_stamps(1);
+        self.objects.processor.now()
+    }
+
+    /// Prepares the next PE of the current thread, which is charged for the time since `since`.
+    pub(super) fn prepare(&mut self, since: u64) {
+        let scheduler = &self.objects.scheduler;
+        let limit = if scheduler.is_alone() { u64::MAX } else { scheduler.left(self.objects.current()) };
+        let sequence = self.sequence;
+        let (processor, kept) = self.objects.running();
+        processor.prepare(kept, sequence, since, limit);
+    }
+
+    /// Gives the processor to whoever is next, after a PE of `count` instructions; `false` if the
+    /// run has ended.
+    #[cold]
+    pub(super) fn next(&mut self, mut step: Step, count: u64) -> bool {
+        let mut mark = self.objects.processor.watch().mark();
+        let current = self.objects.current();
+        if self.was_alone {
+            // Its turn begins here.
+            self.objects.scheduler.refill(current, count);
+        }
+        let mut goes_on =
+            self.objects.scheduler.charge(current, count) && !self.objects.scheduler.is_outranked(current);
+        while !(step == Step::GoOn && goes_on) {
+            if step == Step::Over {
+                return false;
+            }
+            let mut begun = self.time_stamp();
+            let idle_before = self.idle;
+            let ended = matches!(step, Step::EndThread | Step::EndGroup);
+            let Some(next) = self.give_way(step) else {
+                self.report_deadlock();
+                return false;
+            };
+            // What was idle is nobody's time.
+            let idle = self.idle - idle_before;
+            (mark, begun) = (mark.wrapping_add(idle), begun.wrapping_add(idle));
+            // To give back all that a thread had is a part of what ended it.
+            let service = if ended { self.service } else { Service::Switch };
+            let changed = self.time_stamp();
+            self.note_longest(service, changed.wrapping_sub(begun));
+            self.objects.scheduler.refill(next, 0);
+            goes_on = true;
+            let woken = self.objects.scheduler.take_woken(next);
+            self.service = match woken {
+                Some(_) => Service::Syscall(self.objects.registers().rax as u32),
+                None => Service::Switch,
+            };
+            step = self.come_back(woken);
+            let done = self.time_stamp();
+            self.note_longest(self.service, done.wrapping_sub(changed));
+        }
+        self.was_alone = self.objects.scheduler.is_alone();
+        self.prepare(mark);
+        true
+    }
+
+    /// Nobody can run, and nothing will change that.
+    #[cold]
+    fn report_deadlock(&mut self) {
+        self.end = End::Deadlock;
+        for blocked in self.objects.blocked() {
+            defmt::warn!("deadlock: {}", defmt::Display2Format(&blocked));
+        }
+    }
+
+    /// Chooses the next thread and makes it the current one; destroys the one before if it has ended.
+    fn give_way(&mut self, step: Step) -> Option<ThreadId> {
+        let last = self.objects.current();
+        if step == Step::EndGroup {
+            let process = self.objects.thread(last).process;
+            self.objects.destroy_process(process);
+        }
+        let ended = matches!(step, Step::EndThread | Step::EndGroup);
+        if ended {
+            self.objects.scheduler.remove_thread(last);
+            let (processor, kept) = self.objects.running();
+            processor.release(kept);
+        }
+        let next = match step {
+            Step::Switch(to) => to,
+            _ => self.choose()?,
+        };
+        if next != last {
+            self.objects.switch_to(next);
+            self.numbers = self.objects.numbers(next);
+            if ended {
+                self.objects.destroy_thread(last);
+            }
+        }
+        Some(next)
+    }
+
+    /// Chooses the next thread; if all wait, time passes until one need not.
+    fn choose(&mut self) -> Option<ThreadId> {
+        loop {
+            let now_ns = self.objects.note_moment().monotonic_ns();
+            self.objects.scheduler.expire(now_ns);
+            if let Some(next) = self.objects.scheduler.choose() {
+                return Some(next);
+            }
+            let deadline_ns = self.objects.scheduler.next_deadline();
+            match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
+                Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
+                None if !self.objects.awaits_lines() => return None,
+                left_ns => self.be_idle(left_ns),
+            }
+        }
+    }
+
+    /// Halts for so long at most, or until a line interrupts.
+    #[cold]
+    fn be_idle(&mut self, left_ns: Option<u64>) {
+        let begun = self.time_stamp();
+        let left = left_ns.map(|left_ns| self.objects.clock.rate().to_ticks(left_ns));
+        self.objects.processor.idle(left.map(|left| begun.saturating_add(left)));
+        self.idle += self.time_stamp().wrapping_sub(begun);
+        self.take_interrupts();
+    }
+
+    /// Tells the personality of the lines that have interrupted.
+    #[cold]
+    pub(super) fn take_interrupts(&mut self) {
+        for line in self.objects.take_lines() {
+            self.personality.interrupt(&mut self.objects, line);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+//! Linux as the executive's personality: from traps to calls, from what they come to to effects.
+
+use pe_replay::UserRegisters;
+use pe_replay::stop::vector;
+use wire::config::Config;
+use wire::end::{Death, End, Refusal, Registers};
+use wire::record::UnsupportedCall;
+
+use super::signal::exception::Exception;
+use super::view::View;
+use super::{FIRST_ID, Linux, Newborn, Next, SIGKILL, SIGXCPU, Status};
+use crate::arch::segment::{USER_CS, USER_SS};
+use crate::object::Objects;
+use crate::object::archive::Archive;
+use crate::object::processor::Processor;
+use crate::object::scheduler::{ThreadId, Woken};
+use crate::personality::{Effect, Personality};
+use crate::trap::Trap;
+
+/// All budgets have one priority.
+const PRIORITY: u8 = 0;
+/// Instructions after which another process has its turn. They are the user's, so
+/// turns do not depend on the mode or on where PEs end.
+const TIME_SLICE: u64 = 50_000;
+
+/// Where a process was that is ended: the vector and the address of an exception, or none and
+/// that of its instruction.
+type Place = (Option<u8>, u64);
+
+impl Linux {
+    /// What the word of a call means for the current process, which was at `place`.
+    fn effect<P: Processor>(&mut self, objects: &mut Objects<P>, next: Next, place: Place) -> Effect {
+        match next {
+            Next::Continue => Effect::Continue,
+            Next::Yield => Effect::Yield,
+            Next::Wait => self.wait(&objects.scheduler).map_or(Effect::Yield, Effect::Block),
+            Next::Fork => self.bear(objects),
+            Next::Exit { status } if self.task.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
+            Next::Exit { status } => self.ends(objects, Status::Exited(status)),
+            Next::Kill { signal } => self.kills(objects, signal, place),
+            Next::OutOfMemory => self.kills(objects, SIGKILL, place),
+            Next::OutputFull { limit } => Effect::Halt(End::OutputFull { limit }),
+        }
+    }
+
+    /// Ends the current process, which is not the first one.
+    #[cold]
+    fn ends<P: Processor>(&mut self, objects: &mut Objects<P>, status: Status) -> Effect {
+        let now = objects.moment();
+        self.end(&mut objects.scheduler, status, now);
+        Effect::EndGroup
+    }
+
+    #[cold]
+    fn kills<P: Processor>(&mut self, objects: &mut Objects<P>, signal: u8, place: Place) -> Effect {
+        if self.task.id() == FIRST_ID {
+            return Effect::Halt(death(objects.registers(), signal, place));
+        }
+        defmt::info!("process {=u64} was ended by signal {=u8}", self.task.id(), signal);
+        self.ends(objects, Status::Signaled(signal))
+    }
+
+    /// Gives the process that was just made a thread and a budget.
+    #[cold]
+    fn bear<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
+        if let Some(Newborn { id, space, state }) = self.take_newborn() {
+            match objects.add_process(space, &state) {
+                Ok(thread) => {
+                    self.adopt(id, thread);
+                    objects.scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
+                }
+                Err(_) => self.refuse_newborn(id, objects.parts().1),
+            }
+        }
+        self.wait(&objects.scheduler).map_or(Effect::Continue, Effect::Block)
+    }
+}
+
+fn death(registers: &UserRegisters, signal: u8, (vector, address): Place) -> End {
+    let registers = Registers { gpr: registers.gprs(), rip: registers.rip, rflags: registers.rflags };
+    End::Killed(Death { signal, vector, address, registers })
+}
+
+impl Personality for Linux {
+    fn start<P: Processor>(
+        config: &Config,
+        archive: &Archive<'static>,
+        objects: &mut Objects<P>,
+    ) -> Result<Self, Refusal> {
+        let thread = objects.current();
+        let (space, registers, scheduler) = objects.parts();
+        let linux = Self::load(archive, config, thread, space, registers)?;
+        scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
+        Ok(linux)
+    }
+
+    fn registers() -> UserRegisters {
+        UserRegisters::new(USER_CS, USER_SS)
+    }
+
+    #[inline]
+    fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
+        match trap {
+            Trap::Syscall => {
+                let now = objects.moment();
+                let (space, registers, scheduler) = objects.parts();
+                let rip = registers.rip;
+                let next = self.syscall(&mut View { space, scheduler }, registers, now);
+                if next == Next::Continue {
+                    Effect::Continue
+                } else {
+                    self.effect(objects, next, (None, rip))
+                }
+            }
+            Trap::PageFault { address, error } => {
+                let (space, registers, scheduler) = objects.parts();
+                match self.page_fault(space, address, error) {
+                    Ok(()) => Effect::Continue,
+                    Err(signal) => {
+                        let fault = (address, error);
+                        let next = self.bad_page(&mut View { space, scheduler }, registers, fault, signal);
+                        self.effect(objects, next, (Some(vector::PAGE_FAULT), address))
+                    }
+                }
+            }
+            Trap::Time(reading) => {
+                let now = objects.moment();
+                reading.answer(objects.parts().1, now.monotonic_ns());
+                Effect::Continue
+            }
+            // Nobody has a port.
+            Trap::Port(_) | Trap::PortString => self.serve(objects, thread, Trap::PROTECTION),
+            Trap::Exception { vector, error } => {
+                let (space, registers, scheduler) = objects.parts();
+                let rip = registers.rip;
+                let exception = Exception { vector, error };
+                let next = self.exception(&mut View { space, scheduler }, registers, exception);
+                self.effect(objects, next, (Some(vector), rip))
+            }
+            Trap::Limit | Trap::DirtyLimit => Effect::Continue,
+        }
+    }
+
+    fn resume<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        woken: Option<Woken>,
+    ) -> Effect {
+        self.clock.set(objects.last_moment());
+        self.switch_to(thread);
+        let now = if self.is_waiting() { objects.moment() } else { objects.last_moment() };
+        let (space, registers, scheduler) = objects.parts();
+        let rip = registers.rip;
+        if !self.catch_up(space) {
+            return self.kills(objects, SIGKILL, (None, rip));
+        }
+        let mut view = View { space, scheduler };
+        let next = match self.is_waiting() {
+            true => self.syscall_again(&mut view, registers, now, woken),
+            false => self.deliver(&mut view, registers),
+        };
+        self.effect(objects, next, (None, rip))
+    }
+
+    fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> Effect {
+        let rip = objects.registers().rip;
+        self.kills(objects, SIGKILL, (None, rip))
+    }
+
+    fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> End {
+        let registers = objects.registers();
+        death(registers, SIGXCPU, (None, registers.rip))
+    }
+
+    fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {
+        unreachable!("line {line} has interrupted, and Linux enables none")
+    }
+
+    fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
+        self.unsupported()
+    }
+}

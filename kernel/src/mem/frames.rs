@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+//! The frame database: of every frame, whether it is free, how many own it, what kind of memory it is,
+//! and its generation.
+//!
+//! Some of the free frames may be promised: whoever was promised them gets them whenever he wants, and
+//! nobody else does. So what must not run out need not be taken beforehand.
+//!
+//! The *generation* of a frame moves whenever somebody changes what others see in it: a commit, a write
+//! of the kernel's, a device. Who keeps a copy of a shared frame remembers the generation; the copy holds
+//! as long as it is the same. A frame that has one owner keeps its generation: nobody asks for it.
+//!
+//! A frame may hold a page table. The tree that it stands in is its owner; trackers may [hold](Frames::hold)
+//! it as well, as long as they have places in it. It is free when neither does.
+
+use core::ops::Range;
+
+use super::bitmap::Bitmap;
+use super::frame::{Frame, OutOfFrames, Run};
+
+/// Frames that there is room for: memory above 4 GiB is not used.
+pub const MAX_FRAMES: usize = 1 << 20;
+/// Owners that a frame can have.
+const MOST_OWNERS: u32 = 1 << 16;
+
+/// What kind of memory a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Memory {
+    /// No memory that the boot loader told of: registers of devices, or nothing.
+    Device,
+    /// Memory for everybody.
+    Ram,
+    /// Memory that the kernel has set aside for good.
+    Reserved,
+}
+
+/// What is known of one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    generation: u64,
+    /// Who has to release it before it is free.
+    owners: u32,
+    /// How many places in it trackers have, if it is a page table.
+    held: u16,
+    memory: Memory,
+}
+
+impl Record {
+    /// The record of a frame of which nothing is known.
+    pub const UNKNOWN: Self = Self { generation: 0, owners: 0, held: 0, memory: Memory::Device };
+}
+
+/// All frames.
+pub struct Frames {
+    free: Bitmap<{ MAX_FRAMES / 64 }>,
+    /// What is known of each; nothing before there is room. So all of this is zero at first, and takes no room in the
+    /// kernel's file.
+    records: Option<&'static mut [Record]>,
+    /// How many are free and not promised.
+    count: u64,
+    /// How many are free and promised.
+    promised: u64,
+    /// Below it nothing is free.
+    hint: usize,
+    /// From it on nothing is free.
+    end: usize,
+}
+
+impl Frames {
+    /// No frame at all.
+    pub const fn none() -> Self {
+        Self { free: Bitmap::EMPTY, records: None, count: 0, promised: 0, hint: 0, end: 0 }
+    }
+
+    /// Adds frames that are free.
+    pub fn add(&mut self, frames: Range<usize>) {
+        self.hint = self.hint.min(frames.start);
+        self.end = self.end.max(frames.end);
+        self.count += self.free.insert_all(frames);
+    }
+
+    /// Takes frames out of use.
+    pub fn reserve(&mut self, frames: Range<usize>) {
+        self.count -= self.free.remove_all(frames);
+    }
+
+    /// Gets room for what is known of frames, a record each.
+    pub fn keep_records(&mut self, records: &'static mut [Record]) {
+        assert!(records.len() >= self.end, "there are {} records for {} frames", records.len(), self.end);
+        self.records = Some(records);
+    }
+
+    /// Notes what kind of memory some frames are, as far as there are records of them.
+    pub fn note_memory(&mut self, frames: Range<usize>, memory: Memory) {
+        let records = self.records.as_deref_mut().unwrap_or_default();
+        let end = frames.end.min(records.len());
+        let known = records.get_mut(frames.start..end).unwrap_or_default();
+        known.iter_mut().for_each(|record| record.memory = memory);
+    }
+
+    #[inline]
+    fn record(&mut self, frame: Frame) -> &mut Record {
+        let known = self.records.as_deref_mut().and_then(|records| records.get_mut(frame.index()));
+        let Some(record) = known else { panic!("{frame:?} is no frame that was handed out") };
+        record
+    }
+
+    /// Takes the first free frame, whoever it is for.
+    fn take(&mut self) -> Result<Frame, OutOfFrames> {
+        let index = self.free.take_least(self.hint).ok_or(OutOfFrames)?;
+        self.hint = index + 1;
+        let frame = Frame::numbered(index);
+        self.record(frame).owners = 1;
+        Ok(frame)
+    }
+
+    /// Takes a free frame; its content is arbitrary.
+    pub fn allocate(&mut self) -> Result<Frame, OutOfFrames> {
+        self.count = self.count.checked_sub(1).ok_or(OutOfFrames)?;
+        self.take()
+    }
+
+    /// Takes neighbouring frames for good, from the highest addresses down.
+    pub fn allocate_run(&mut self, length: u64) -> Result<Run, OutOfFrames> {
+        let left = self.count.checked_sub(length).ok_or(OutOfFrames)?;
+        let mut end = self.free.last_in(0..self.end).ok_or(OutOfFrames)? + 1;
+        loop {
+            let start = end.checked_sub(length as usize).ok_or(OutOfFrames)?;
+            match self.free.last_not_in(start..end) {
+                None => {
+                    self.free.remove_all(start..end);
+                    self.count = left;
+                    self.note_memory(start..end, Memory::Reserved);
+                    return Ok(Run::new(Frame::numbered(start), length));
+                }
+                // Below the taken frame; what is taken below that is skipped at once.
+                Some(taken) => end = self.free.last_in(0..taken).ok_or(OutOfFrames)? + 1,
+            }
+        }
+    }
+
+    /// Promises free frames to the caller, who takes each by [`take_promised`](Self::take_promised) or
+    /// [withdraws](Self::withdraw) the promise.
+    pub fn promise(&mut self, length: u64) -> Result<(), OutOfFrames> {
+        self.count = self.count.checked_sub(length).ok_or(OutOfFrames)?;
+        self.promised += length;
+        Ok(())
+    }
+
+    /// Ends a promise as far as it was not used.
+    pub fn withdraw(&mut self, length: u64) {
+        self.promised -= length;
+        self.count += length;
+    }
+
+    /// Takes one of the frames that were promised; its content is arbitrary.
+    ///
+    /// # Panics
+    /// If none was.
+    pub fn take_promised(&mut self) -> Frame {
+        self.promised -= 1;
+        match self.take() {
+            Ok(frame) => frame,
+            Err(OutOfFrames) => panic!("more frames were promised than are free"),
+        }
+    }
+
+    /// Adds an owner to a frame that is in use: it has to be released once more.
+    pub fn share(&mut self, frame: Frame) -> Result<(), OutOfFrames> {
+        let owners = &mut self.record(frame).owners;
+        assert!(*owners > 0, "{frame:?} is shared and is nobody's");
+        if *owners >= MOST_OWNERS {
+            return Err(OutOfFrames);
+        }
+        *owners += 1;
+        Ok(())
+    }
+
+    /// Releases a frame; it is free when its last owner does.
+    ///
+    /// # Panics
+    /// If it is free already.
+    #[inline]
+    pub fn release(&mut self, frame: Frame) {
+        let record = self.record(frame);
+        let Some(left) = record.owners.checked_sub(1) else { panic!("{frame:?} was given back twice") };
+        record.owners = left;
+        if record.owners == 0 && record.held == 0 {
+            self.free(frame);
+        }
+    }
+
+    fn free(&mut self, frame: Frame) {
+        let index = frame.index();
+        assert!(self.free.insert(index), "{frame:?} was given back twice");
+        self.count += 1;
+        self.hint = self.hint.min(index);
+    }
+
+    /// A tracker has a place in a page table from now on.
+    pub fn hold(&mut self, table: Frame) {
+        let record = self.record(table);
+        assert!(record.owners > 0, "{table:?} is no table");
+        record.held += 1;
+    }
+
+    /// A tracker has a place in a page table no more; the table is free if it stands in no tree either.
+    pub fn let_go(&mut self, table: Frame) {
+        let record = self.record(table);
+        let Some(left) = record.held.checked_sub(1) else { panic!("{table:?} is held by no tracker") };
+        record.held = left;
+        if record.owners == 0 && left == 0 {
+            self.free(table);
+        }
+    }
+
+    /// How many own a frame.
+    pub fn owners(&mut self, frame: Frame) -> u32 {
+        self.record(frame).owners
+    }
+
+    /// What kind of memory a frame is.
+    pub fn memory(&self, frame: Frame) -> Memory {
+        let known = self.records.as_deref().and_then(|records| records.get(frame.index()));
+        known.map_or(Memory::Device, |record| record.memory)
+    }
+
+    /// What tells whether somebody has changed a shared frame since.
+    pub fn generation(&mut self, frame: Frame) -> u64 {
+        self.record(frame).generation
+    }
+
+    /// Notes that a frame was changed: who shares it sees another generation.
+    #[inline]
+    pub fn touch(&mut self, frame: Frame) {
+        let record = self.record(frame);
+        if record.owners > 1 {
+            record.generation += 1;
+        }
+    }
+
+    /// How many frames are free, those that are promised apart.
+    pub fn free_count(&self) -> u64 {
+        self.count
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+//! What the tracker of first writes does to a space, and what it is told.
+
+use pe_replay::{Access, Change};
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
+use super::super::frame::{self, Frame};
+use super::super::shared::SharedFrame;
+use super::super::{tables, translations};
+use super::{Slot, Space, flush};
+use crate::arch::tally;
+
+/// Switches one page; returns its entry before and after.
+#[inline(always)]
+fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
+    let before = slot.entry();
+    assert!(before.has(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
+    let mut flags = before.flags();
+    flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
+    if access != Access::Released {
+        flags.insert(WATCHED);
+    }
+    if access == Access::Open && flags.contains(TRULY_WRITABLE) {
+        flags.insert(Flags::WRITABLE);
+    }
+    let after = Entry::new(frame, flags);
+    slot.set(after);
+    translations::flush(page);
+    (before, after)
+}
+
+/// The tracker watches a page from now on, or does not any more.
+#[cold]
+#[inline(never)]
+fn note_watched(slot: Slot, is_watched: bool) {
+    if is_watched { slot.hold() } else { slot.let_go() }
+}
+
+impl Space {
+    /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
+    /// is `home`, to `frame`, for that access, and not written so
+    /// far; with it all other pages of that home. What a page truly allows stays, and
+    /// bounds it.
+    #[inline(always)]
+    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Access) {
+        let (before, after) = switch_one(page, slot, frame, access);
+        if before.has(WATCHED) != after.has(WATCHED) {
+            note_watched(slot, after.has(WATCHED));
+        }
+        if after.has(SHARED) {
+            self.switch_aliases(home, frame, access);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
+        for alias in self.aliases.watch(home, access != Access::Released) {
+            tally::PAGES_INVALIDATED.add(1);
+            switch_one(alias.page(), alias.slot(), frame, access);
+        }
+    }
+
+    /// Takes all pages of a shared frame away from the tracker.
+    pub(super) fn disturb_all(&mut self, home: Frame) {
+        if !self.aliases.are_watched(home) {
+            return;
+        }
+        for alias in self.aliases.watch(home, false) {
+            let entry = alias.slot().entry();
+            if entry.has(WATCHED) {
+                alias.slot().set(entry.without(WATCHED | STALE | Flags::WRITABLE));
+                flush(alias.page());
+                self.disturbed = true;
+            }
+        }
+    }
+
+    /// Calls `each` for the frame of every page that user mode accessed since the
+    /// last time, and forgets that they were; flushes all translations, since the
+    /// processor notes an access only when it fills one.
+    pub fn take_accessed(&mut self, mut each: impl FnMut(Frame)) {
+        tables::take_accessed(self.tables.root(), &mut each);
+        translations::flush_all();
+    }
+
+    /// Whether the processor has written through `slot`, or another page with that
+    /// home, since it was switched.
+    #[inline]
+    pub fn is_written(&self, slot: Slot, home: Frame) -> bool {
+        let entry = slot.entry();
+        entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(home, Flags::DIRTY)
+    }
+
+    /// Whether others have the frame of the page in `slot` as well, and see what is written there.
+    pub fn is_shared(&self, slot: Slot) -> bool {
+        let entry = slot.entry();
+        entry.has(SHARED) && frame::is_shared(entry.frame())
+    }
+
+    /// The kernel has written a shared frame other than through this space: the tracker has to look.
+    pub fn note_write(&mut self, written: &SharedFrame) {
+        self.disturbed |= self.aliases.are_watched(written.frame());
+    }
+
+    /// Whether anything was done to a watched page since this was asked last.
+    #[inline]
+    pub fn disturbed(&mut self) -> bool {
+        core::mem::take(&mut self.disturbed)
+    }
+
+    /// What was done to a watched page, or another one with its home, since it was
+    /// switched or this was asked last. A page that is lost is no longer the tracker's.
+    pub fn change(&mut self, slot: Slot, home: Frame) -> Change {
+        let entry = slot.entry();
+        if !entry.has(WATCHED) {
+            slot.let_go();
+            return Change::Mapping;
+        }
+        let is_changed = entry.has(SHARED) && self.aliases.take_change(home);
+        if !is_changed && !entry.has(STALE) {
+            return Change::None;
+        }
+        slot.set(entry.without(STALE));
+        Change::Content
+    }
+}

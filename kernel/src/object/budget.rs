@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+//! The right to use the processor.
+
+use super::scheduler::ThreadId;
+use super::table::name;
+
+name! {
+    /// Names a budget.
+    BudgetId
+}
+
+/// The right to use the processor: it drives one thread, which a call moves and a reply returns.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Its place in the ring: budgets get ascending numbers.
+    pub number: u64,
+    /// Higher ones come first.
+    pub priority: u8,
+    /// Instructions after which others of its priority have their turn.
+    pub slice: u64,
+    /// Instructions that are left of that.
+    pub left: u64,
+    /// The thread that it was made for.
+    pub owner: ThreadId,
+    /// The thread that it drives.
+    pub thread: ThreadId,
+}

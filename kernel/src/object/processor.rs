@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//! What runs user code, seen from the objects: the machine with replay, or a stand-in in host tests.
+//!
+//! It holds one space, that of the current thread. Of each thread it keeps the committed
+//! registers, and whatever else it needs to run it.
+
+use alloc::boxed::Box;
+
+use pe_replay::diagnose::Culprit;
+use pe_replay::phases::Stopwatch;
+use pe_replay::{Account, Difference, Digest, End, Outcome, UserRegisters};
+use wire::end::Totals;
+
+use crate::mem::fallible::Exhausted;
+use crate::mem::space::Space;
+
+/// How many bytes a port is read or written by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// One.
+    Byte,
+    /// Two.
+    Word,
+    /// Four.
+    Double,
+}
+
+/// How a device says that it interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// By an edge.
+    Edge,
+    /// By a level, as long as it wants something.
+    Level,
+}
+
+/// What runs user code.
+pub trait Processor {
+    /// What it keeps of a thread.
+    type Kept;
+
+    /// The committed registers of a thread.
+    fn registers(kept: &Self::Kept) -> &UserRegisters;
+    /// The committed registers of a thread, to be changed between PEs.
+    fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters;
+    /// What is recorded about the last PE.
+    fn account(&self) -> &Account;
+    /// Where time goes.
+    fn watch(&mut self) -> &mut Stopwatch;
+
+    /// The space that it holds.
+    fn space(&self) -> &Space;
+    /// The space that it holds, to be changed between PEs.
+    fn space_mut(&mut self) -> &mut Space;
+    /// Takes another space in place of the one that it holds, for work on the copies of a thread.
+    fn exchange(&mut self, space: Space) -> Space;
+    /// Makes the space that it holds the one in which user code runs.
+    fn activate(&mut self);
+
+    /// Takes in a thread that begins with these registers.
+    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Self::Kept>, Exhausted>;
+    /// Says what the next PE of a thread begins with: its number in the run, the time from which on
+    /// it is charged, and how many instructions it may have if that is less than usual.
+    fn prepare(&mut self, kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64);
+    /// Runs a PE of a thread whose space it holds.
+    fn execute(&mut self, kept: &mut Self::Kept) -> Outcome;
+    /// The digest of what the last PE of a thread, which was committed so, has left behind.
+    fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
+    /// Looks for the instruction behind a persistent divergence.
+    fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
+    /// Gives up the copies of a thread's pages that others may write while it does not run.
+    fn leave(&mut self, kept: &mut Self::Kept);
+    /// Gives up all copies of a thread's pages.
+    fn release(&mut self, kept: &mut Self::Kept);
+    /// Lets a thread go whose copies have been given up.
+    fn dismiss(&mut self, kept: &Self::Kept);
+    /// Frames that it can still use for copies.
+    fn pooled(&self) -> u64;
+
+    /// The time stamp counter.
+    fn now(&self) -> u64;
+    /// Counts time stamps that were read where no PE passes.
+    fn count_time_stamps(&mut self, more: u64);
+    /// Begins to count what the machine is made to do.
+    fn begin_counting(&mut self);
+    /// Ends that count.
+    fn end_counting(&mut self);
+    /// Adds what was counted, when all threads have been dismissed.
+    fn complete(&self, totals: &mut Totals);
+
+    /// Has a line interrupt, once.
+    fn enable_line(&mut self, line: u8, trigger: Trigger);
+    /// Keeps a line from interrupting.
+    fn disable_line(&mut self, line: u8);
+    /// Takes the lines that have interrupted, by their bits; each is masked.
+    fn take_lines(&mut self) -> u32;
+    /// Lets time pass until a line has interrupted, or until this time stamp.
+    fn idle(&mut self, until: Option<u64>);
+
+    /// Reads a port.
+    fn input(&mut self, port: u16, width: Width) -> u32;
+    /// Writes a port.
+    fn output(&mut self, port: u16, width: Width, value: u32);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//! What programs see, as the executive knows it.
+//!
+//! A personality decides; it runs nothing. The executive calls it between two PEs, with the
+//! objects, and does what it answers. It wakes others by the objects' own means.
+
+use pe_replay::UserRegisters;
+use wire::config::Config;
+use wire::end::{End, Refusal};
+use wire::record::UnsupportedCall;
+
+use crate::object::Objects;
+use crate::object::archive::Archive;
+use crate::object::processor::Processor;
+use crate::object::scheduler::{ThreadId, Wait, Woken};
+use crate::trap::Trap;
+use crate::trap::port::Access;
+
+/// How a thread goes on that a personality has served.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// The thread goes on with its next instruction.
+    Continue,
+    /// Others have their turn first.
+    Yield,
+    /// The thread waits. When that is over, it [resumes](Personality::resume).
+    Block(Wait),
+    /// The thread is done with.
+    EndThread,
+    /// All threads of its process are.
+    EndGroup,
+    /// Another thread goes on with this one's budget; this one waits, if it is told to.
+    Switch {
+        /// The other one.
+        to: ThreadId,
+        /// What this one waits for.
+        wait: Option<Wait>,
+    },
+    /// An access to a port is performed, and the thread goes on behind it.
+    Perform(Access),
+    /// The service is not finished: when interrupts and others have had their turn, the thread
+    /// [resumes](Personality::resume).
+    Unfinished,
+    /// The run is over.
+    Halt(End),
+}
+
+/// What programs see.
+pub trait Personality: Sized {
+    /// Puts the first program into the first space, and gives its thread, which is the current one,
+    /// registers and a budget.
+    fn start<P: Processor>(
+        config: &Config,
+        archive: &Archive<'static>,
+        objects: &mut Objects<P>,
+    ) -> Result<Self, Refusal>;
+
+    /// The registers of a first thread before [`start`](Self::start).
+    fn registers() -> UserRegisters;
+
+    /// Serves what the current thread asks for.
+    fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect;
+
+    /// Has the current thread go on after others have had the processor; `woken` says how its
+    /// wait has ended, if it waited.
+    fn resume<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        woken: Option<Woken>,
+    ) -> Effect;
+
+    /// The current thread needs more frames for its next instruction than there are.
+    fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect;
+
+    /// How the run ends whose programs have had all the instructions that they may have.
+    fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
+
+    /// A line that somebody enabled has interrupted; it is masked.
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8);
+
+    /// Calls that were made and are not supported.
+    fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+}

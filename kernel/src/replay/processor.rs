@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+//! The machine with replay as what runs user code: a run calls the engine here and nowhere else.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use arrayvec::ArrayVec;
+use pe_replay::diagnose::{Culprit, MAX_STEPS};
+use pe_replay::phases::Stopwatch;
+use pe_replay::{
+    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    ThreadOf, UserRegisters,
+};
+use wire::config::Config;
+use wire::end::{End, EndRecord, Totals};
+use wire::events::Events;
+
+use super::counter::Counting;
+use super::{KernelMachine, Platform, executor, thread, upkeep};
+use crate::arch::tally::{self, Reading};
+use crate::arch::{context, line, machine, port};
+use crate::mem::fallible::{self, Exhausted};
+use crate::mem::frame::OutOfFrames;
+use crate::mem::space::Space;
+use crate::object::processor::{Processor, Trigger, Width};
+
+/// The machine, which runs every PE as the configuration says.
+pub struct Replayed<'a> {
+    machine: KernelMachine,
+    config: &'a Config,
+    executor: ExecutorOf<KernelMachine>,
+    injections: Injections,
+    /// The number of the next PE.
+    sequence: u64,
+    /// Instructions that it may have, if that is less than usual.
+    limit: u64,
+    /// Threads that were admitted.
+    admitted: u32,
+    /// What was counted before the first PE; behind the last one, since then.
+    counted: Reading,
+    /// Overflows that were dropped before the first PE; behind the last one, since then.
+    drained: u64,
+    /// Interrupts of the timer that ended idle time.
+    expired: u64,
+}
+
+impl<'a> Replayed<'a> {
+    /// The machine with a space in it. Before it runs anything, frames have to be
+    /// [reserved](Self::reserve).
+    pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
+        let machine = KernelMachine::new(space, platform)?;
+        let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
+            machine.destroy();
+            return Err(OutOfFrames);
+        };
+        Ok(Self {
+            machine,
+            config,
+            executor,
+            injections: Injections::new(&config.injections),
+            sequence: 0,
+            limit: u64::MAX,
+            admitted: 0,
+            counted: Reading::default(),
+            drained: 0,
+            expired: 0,
+        })
+    }
+
+    /// Has the frames promised that copies can need.
+    pub fn reserve(&mut self) -> Result<(), OutOfFrames> {
+        self.machine.reserve(&self.config.policy)
+    }
+
+    /// Gives space and frames back.
+    pub fn destroy(self) {
+        self.machine.destroy();
+    }
+
+    /// Gives space and frames back after a run that ended so.
+    pub fn end_record(self, end: End, totals: Totals) -> EndRecord {
+        let Counting { unit, kind: counter, .. } = self.machine.counting;
+        self.destroy();
+        EndRecord { end, unit, counter, totals }
+    }
+}
+
+/// What is kept of a thread, and of its space.
+pub struct Kept {
+    thread: ThreadOf<KernelMachine>,
+    replay: Replay,
+}
+
+/// The injections that are asked for, by the number of the PE that they hit.
+struct Injections {
+    /// All of them, sorted by PE.
+    list: ArrayVec<Injection, MAX_INJECTIONS>,
+    /// The PE that is hit next.
+    next: u64,
+}
+
+impl Injections {
+    fn new(list: &[Injection]) -> Self {
+        let mut list: ArrayVec<_, _> = list.iter().copied().collect();
+        list.sort_unstable_by_key(|flip: &Injection| flip.pe);
+        let next = list.first().map_or(u64::MAX, |flip| flip.pe);
+        Self { list, next }
+    }
+
+    /// Those of a PE, mostly none.
+    #[inline]
+    fn of(&mut self, pe: u64) -> &[Injection] {
+        if pe < self.next { &[] } else { self.hits(pe) }
+    }
+
+    #[cold]
+    fn hits(&mut self, pe: u64) -> &[Injection] {
+        let begin = self.list.partition_point(|flip| flip.pe < pe);
+        let end = self.list.partition_point(|flip| flip.pe <= pe);
+        if begin == end {
+            self.next = self.list.get(end).map_or(u64::MAX, |flip| flip.pe);
+        }
+        &self.list[begin..end]
+    }
+}
+
+impl Processor for Replayed<'_> {
+    type Kept = Kept;
+
+    #[inline]
+    fn registers(kept: &Self::Kept) -> &UserRegisters {
+        kept.thread.registers()
+    }
+
+    #[inline]
+    fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters {
+        kept.thread.registers_mut()
+    }
+
+    #[inline]
+    fn account(&self) -> &Account {
+        self.executor.account()
+    }
+
+    #[inline]
+    fn watch(&mut self) -> &mut Stopwatch {
+        &mut self.executor.watch
+    }
+
+    #[inline]
+    fn space(&self) -> &Space {
+        &self.machine.space
+    }
+
+    #[inline]
+    fn space_mut(&mut self) -> &mut Space {
+        &mut self.machine.space
+    }
+
+    fn exchange(&mut self, space: Space) -> Space {
+        core::mem::replace(&mut self.machine.space, space)
+    }
+
+    fn activate(&mut self) {
+        self.machine.space.activate();
+    }
+
+    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Self::Kept>, Exhausted> {
+        self.admitted = self.admitted.wrapping_add(1);
+        let replay = Replay::new(self.admitted, self.config.policy);
+        fallible::boxed(Kept { thread: thread(registers)?, replay })
+    }
+
+    fn prepare(&mut self, _kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
+        (self.sequence, self.limit) = (sequence, limit);
+        self.executor.watch = Stopwatch::start(since);
+    }
+
+    #[inline]
+    fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
+        let Kept { thread, replay } = kept;
+        let injections = self.injections.of(self.sequence);
+        let outcome =
+            self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ());
+        self.sequence += 1;
+        outcome
+    }
+
+    fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
+        self.executor.digest(&mut self.machine, &kept.thread, &kept.replay, committed)
+    }
+
+    fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {
+        let mut log = Vec::new();
+        if fallible::resize(&mut log, MAX_STEPS, || 0).is_err() {
+            defmt::warn!("there is no memory to look for the instruction that diverges");
+            return None;
+        }
+        let Kept { thread, replay } = kept;
+        self.executor.diagnose(&mut self.machine, thread, replay, seen, &mut log)
+    }
+
+    fn leave(&mut self, kept: &mut Self::Kept) {
+        let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
+        self.executor.give_up(&mut self.machine, &mut kept.replay, is_shared);
+    }
+
+    fn release(&mut self, kept: &mut Self::Kept) {
+        self.executor.give_up(&mut self.machine, &mut kept.replay, |_, _| true);
+    }
+
+    fn dismiss(&mut self, _kept: &Self::Kept) {}
+
+    fn pooled(&self) -> u64 {
+        self.machine.pooled()
+    }
+
+    #[inline]
+    fn now(&self) -> u64 {
+        machine::now()
+    }
+
+    fn count_time_stamps(&mut self, more: u64) {
+        tally::TIME_STAMPS.add(more);
+    }
+
+    fn begin_counting(&mut self) {
+        (self.counted, self.drained) = (Reading::now(), context::drained());
+    }
+
+    fn end_counting(&mut self) {
+        self.counted = Reading::now().since(self.counted);
+        self.drained = context::drained() - self.drained;
+        match context::kernel_nmis() {
+            0 => {}
+            count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
+        }
+    }
+
+    fn complete(&self, totals: &mut Totals) {
+        totals.drained_overflows += self.drained - self.expired;
+        totals.events = Events::default();
+        totals.events.add(&self.executor.work);
+        upkeep::complete(totals, self.counted, self.drained);
+    }
+
+    fn enable_line(&mut self, line: u8, trigger: Trigger) {
+        line::enable(line, trigger == Trigger::Level);
+    }
+
+    fn disable_line(&mut self, line: u8) {
+        line::disable(line);
+    }
+
+    fn take_lines(&mut self) -> u32 {
+        line::take()
+    }
+
+    fn idle(&mut self, until: Option<u64>) {
+        let before = context::drained();
+        line::idle(until);
+        // The timer's interrupt is the one that was waited for, and no overflow that came too late.
+        self.expired += context::drained() - before;
+    }
+
+    fn input(&mut self, port: u16, width: Width) -> u32 {
+        match width {
+            Width::Byte => port::read_byte(port).into(),
+            Width::Word => port::read_word(port).into(),
+            Width::Double => port::read_double(port),
+        }
+    }
+
+    fn output(&mut self, port: u16, width: Width, value: u32) {
+        match width {
+            Width::Byte => port::write_byte(port, value as u8),
+            Width::Word => port::write_word(port, value as u16),
+            Width::Double => port::write_double(port, value),
+        }
+    }
+}

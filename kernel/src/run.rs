@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//! One run: the machine with replay, the executive, and the personality.
+
+use pe_replay::Mode;
+use wire::config::{Config, Recording};
+use wire::end::{EndRecord, Refusal};
+use wire::record::{Record, TraceHeader};
+
+use crate::arch::channel;
+use crate::executive::Executive;
+use crate::linux::Linux;
+use crate::mem::frame::{self, OutOfFrames};
+use crate::mem::space::Space;
+use crate::object::archive::Archive;
+use crate::object::clock::Clock;
+use crate::replay::processor::Replayed;
+use crate::replay::{self, Platform};
+
+/// Loads the archive's program and runs it to its end.
+pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
+    channel::record(&Record::Header(TraceHeader {
+        version: wire::VERSION,
+        unit: platform.counting.unit,
+        counter: platform.counting.kind,
+        clock: config.clock.kind,
+        policy: config.policy,
+        margin_far: platform.counting.margin.far,
+        margin_near: platform.counting.margin.near,
+    }));
+    execute(config, archive, platform, config.trace, config.max_instructions)
+}
+
+/// Loads the archive's program, runs it to its end, and gives back all it had. After
+/// `most` user instructions it is ended, at the end of a PE.
+pub fn execute(
+    config: &Config,
+    archive: &Archive<'static>,
+    platform: &Platform,
+    trace: Recording,
+    most: u64,
+) -> Result<EndRecord, Refusal> {
+    let out_of_memory = |needed_pages| {
+        move |OutOfFrames: OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
+    };
+    let tracking = config.policy.mode != Mode::Off;
+    let space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
+    let processor = Replayed::new(space, platform, config).map_err(out_of_memory(1))?;
+    let clock = Clock::new(config.clock.kind, platform.rate);
+    let mut executive = match Executive::<_, Linux>::new(config, archive, processor, clock) {
+        Ok(executive) => executive,
+        Err((processor, refusal)) => {
+            processor.destroy();
+            return Err(refusal);
+        }
+    };
+    if let Err(failed) = executive.processor_mut().reserve() {
+        executive.cancel().destroy();
+        return Err(out_of_memory(replay::reserve(&config.policy) as u64)(failed));
+    }
+    let (end, totals, processor) = executive.until_end(trace, most);
+    Ok(processor.end_record(end, totals))
+}
