@@ -11,7 +11,6 @@ mod account;
 mod turns;
 
 use pe_replay::diagnose::Culprit;
-use pe_replay::phases::Phase;
 use pe_replay::{Difference, Digest, End as PeEnd, Outcome};
 use wire::DelimiterKind;
 use wire::config::{Config, Recording};
@@ -154,9 +153,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 }
             };
             let processor = &mut self.objects.processor;
-            let now = processor.now();
+            let served = processor.charge();
             let watch = processor.watch();
-            let served = watch.lap(Phase::Other, now);
             let phases = watch.take();
             if served > self.longest
                 && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =
@@ -175,12 +173,15 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             }
             let goes_on = step == Step::GoOn && self.objects.scheduler.is_alone();
             if !goes_on && !self.next(step, count) {
+                // Not later: to move the run from here is to copy lines.
+                self.objects.processor.end_counting();
                 return self.finish();
             }
         }
     }
 
     /// Serves what a committed delimiter asks for.
+    #[inline(always)]
     fn serve(&mut self, committed: PeEnd) -> (DelimiterKind, Step) {
         let registers = self.objects.registers();
         let trap = Trap::new(committed.delimiter, registers, self.objects.processor.space());
@@ -265,9 +266,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let before = self.objects.processor.pooled();
         self.objects.release_copies();
         let processor = &mut self.objects.processor;
-        let now = processor.now();
+        processor.charge();
         let watch = processor.watch();
-        watch.lap(Phase::Other, now);
         self.totals.phases.add_all(&watch.take());
         let mark = watch.mark();
         self.prepare(mark);

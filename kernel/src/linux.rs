@@ -41,6 +41,7 @@ mod pages;
 mod path_calls;
 mod pipe;
 mod pipe_calls;
+mod process;
 mod process_calls;
 mod random;
 mod ranges;
@@ -55,7 +56,6 @@ mod signal_calls;
 mod stack;
 mod stat;
 mod stopping;
-mod task;
 mod time_calls;
 mod transfer;
 mod user;
@@ -71,8 +71,8 @@ use syscalls::Sysno;
 use wire::config::Config;
 use wire::record::UnsupportedCall;
 
-pub use self::fork_calls::Newborn;
-pub use self::task::{FIRST_ID, Status};
+pub use self::fork_calls::Child;
+pub use self::process::{FIRST_ID, Status};
 
 use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::clock::{Clock, CpuTime};
@@ -82,11 +82,11 @@ use self::fs::{Fs, InodeId};
 use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
+use self::process::{Identity, OUTSIDE_ID, Process, Waiting, Why, Zombie};
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
 use self::scheduling_calls::Scheduling;
-use self::signal::{Fate, Signals};
-use self::task::{Identity, OUTSIDE_ID, Task, Waiting, Why, Zombie};
+use self::signal::{Disposition, Signals};
 use self::view::View;
 use crate::mem::fallible;
 use crate::mem::space::Space;
@@ -117,7 +117,7 @@ pub enum Next {
     Continue,
     /// Others come first.
     Yield,
-    /// The process goes on, and a [new one](Linux::take_newborn) was made.
+    /// The process goes on, and a [new one](Linux::take_child) was made.
     Fork,
     /// The process [waits](Linux::wait), or is stopped.
     Wait,
@@ -152,13 +152,13 @@ pub struct Linux {
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
     refused: [u32; LOGGED_CALLS + 1],
     /// The process that makes system calls.
-    task: Box<Task>,
+    process: Box<Process>,
     /// All others that have not ended.
-    others: Vec<Box<Task>>,
+    others: Vec<Box<Process>>,
     /// Those that have.
     zombies: Vec<Zombie>,
     /// A process that was just made.
-    newborn: Option<Newborn>,
+    child: Option<Child>,
     next_id: u64,
     /// Counts pages that are shared by mappings.
     objects: u64,
@@ -178,7 +178,7 @@ impl Linux {
     ) -> Result<Self, Errno> {
         let clock = Clock::new(config.clock);
         let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
-        let task = fallible::boxed(Task {
+        let process = fallible::boxed(Process {
             identity: Identity {
                 id: FIRST_ID,
                 parent: OUTSIDE_ID,
@@ -213,10 +213,10 @@ impl Linux {
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],
-            task,
+            process,
             others: Vec::new(),
             zombies: Vec::new(),
-            newborn: None,
+            child: None,
             next_id: FIRST_ID + 1,
             objects: 0,
             yields: false,
@@ -253,7 +253,7 @@ impl Linux {
         if let Some(reply) = self.outcome(woken) {
             return self.conclude(view, user, reply);
         }
-        if !self.task.signals.is_none_due()
+        if !self.process.signals.is_none_due()
             && let Some(next) = self.stop_in_call(view, user)
         {
             return next;
@@ -276,7 +276,7 @@ impl Linux {
     /// Writes the result of a call where the program finds it.
     #[inline]
     fn conclude(&mut self, view: &mut View, user: &mut UserRegisters, reply: Reply) -> Next {
-        if self.task.memory.is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
+        if self.process.memory.is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
             self.log_shortage();
             return Next::OutOfMemory;
         }
@@ -286,7 +286,7 @@ impl Linux {
             Err(Failure::Wait(key)) => return self.settle(key),
             Err(Failure::End(next)) => return self.break_off(view, user, next),
         }
-        let plain = self.task.waiting.is_none() && self.newborn.is_none() && !self.yields;
+        let plain = self.process.waiting.is_none() && self.child.is_none() && !self.yields;
         match if plain { Next::Continue } else { self.returned() } {
             Next::Continue => self.deliver(view, user),
             next => next,
@@ -300,16 +300,16 @@ impl Linux {
         if next != Next::OutOfMemory || !self.makes_room(view.scheduler) {
             return next;
         }
-        if self.task.waiting.is_none() {
-            self.task.stop_waiting();
+        if self.process.waiting.is_none() {
+            self.process.stop_waiting();
             user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
         }
         Next::Yield
     }
 
     /// All processes that have not ended.
-    fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.others.iter().chain(core::iter::once(&self.task)).map(|task| &**task)
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.others.iter().chain(core::iter::once(&self.process)).map(|process| &**process)
     }
 
     /// What a program may take for its memory in bytes, whatever is free.
@@ -319,25 +319,25 @@ impl Linux {
 
     /// Whether the call that the process waits in is cut short by a signal.
     fn is_interrupted(&self) -> bool {
-        self.task.waiting.is_some() && self.task.signals.is_due()
+        self.process.waiting.is_some() && self.process.signals.is_due()
     }
 
     /// What becomes of a call that a signal cuts short; `None` if it begins anew.
     #[cold]
     fn interrupt(&mut self, space: &mut Space, number: u32, arguments: [u64; 6]) -> Option<Reply> {
         let call = Sysno::new(number as usize);
-        let due = self.task.signals.due();
+        let due = self.process.signals.due();
         let restarts = match due {
             // What waits for a time would wait longer.
-            Some(Fate::Handle(action)) => {
-                let is_timed = self.task.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
+            Some(Disposition::Handle(action)) => {
+                let is_timed = self.process.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
                 action.has(SA_RESTART) && is_restartable(call) && !is_timed
             }
             Some(_) | None => false,
         };
-        match (self.task.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
+        match (self.process.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
             (0, true) => None,
-            (0, false) if matches!(due, Some(Fate::Handle(_))) => {
+            (0, false) if matches!(due, Some(Disposition::Handle(_))) => {
                 Some(self.cut_sleep(space, call, arguments))
             }
             (0, false) => Some(Err(EINTR.into())),
@@ -349,10 +349,10 @@ impl Linux {
     #[cold]
     fn returned(&mut self) -> Next {
         // A parent that waits after vfork has its result already.
-        if !matches!(self.task.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
-            self.task.stop_waiting();
+        if !matches!(self.process.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
+            self.process.stop_waiting();
         }
-        if self.newborn.is_some() {
+        if self.child.is_some() {
             Next::Fork
         } else if core::mem::take(&mut self.yields) {
             Next::Yield
@@ -364,7 +364,7 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.task.memory.catch_up(space, self.fs.cuts()).is_ok()
+        self.process.memory.catch_up(space, self.fs.cuts()).is_ok()
     }
 
     /// Refuses a call that is not supported; the log names it once.
@@ -394,7 +394,7 @@ impl Linux {
     /// Resolves a committed page fault: maps promised memory, or returns the signal
     /// that ends the program.
     pub fn page_fault(&mut self, space: &mut Space, address: u64, error: u32) -> Result<(), u8> {
-        match self.task.memory.resolve(space, address, Intent::from(error)) {
+        match self.process.memory.resolve(space, address, Intent::from(error)) {
             Ok(Resolved::Mapped) => Ok(()),
             // An access that faults on a page that permits it would fault for ever: it was
             // made with other rights than a program's.

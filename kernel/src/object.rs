@@ -239,10 +239,10 @@ impl<P: Processor> Objects<P> {
     /// Now, as programs see it.
     #[inline]
     pub fn moment(&mut self) -> Moment {
-        if !self.clock.is_virtual() {
+        self.clock.now(|| {
             self.processor.count_time_stamps(1);
-        }
-        self.clock.now(|| self.processor.now())
+            self.processor.now()
+        })
     }
 
     /// Now, as programs see it; it is [kept](Self::last_moment).
@@ -419,8 +419,9 @@ impl<P: Processor> Objects<P> {
                 self.destroy_thread(id);
             }
         }
-        self.processor.release(&mut self.kept);
+        // Counting has ended: what release does to the last thread's pages is in no figure.
         self.processor.dismiss(&self.kept);
+        self.processor.release(&mut self.kept);
         self.processor
     }
 }

@@ -16,7 +16,7 @@ use pe_replay::{
 use pmu::exact::Instruction;
 use pmu::{Margin, Repeats, StopKind};
 
-use crate::arch::context::{self, Glance, Stamps, Start, Stretch};
+use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{Frame, OutOfFrames};
@@ -54,7 +54,7 @@ pub fn executor(
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
-    let pool = pe_replay::Pool::new(entries.into_boxed_slice());
+    let pool = pe_replay::Pool::new(entries);
     Ok(Executor::new(results, pool, margin, mutation, machine::now()))
 }
 
@@ -163,9 +163,9 @@ impl Processor for KernelMachine {
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {
-            Glance::Syscall(seen) => FirstExit::Syscall(span(StopKind::Syscall, seen)),
-            Glance::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
-            Glance::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
+            UserExit::Syscall(seen) => FirstExit::Syscall(span(StopKind::Syscall, seen)),
+            UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
+            UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! A list is walked by its length and has to end there: a link or a length that is not
 //! what it was stops the kernel, and passes over no page.
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use crate::events::{Counted, Pages};
 use crate::life::Run;
@@ -172,7 +172,7 @@ impl<F, S> Entry<F, S> {
 /// A processor's entries.
 pub struct Pool<F, S> {
     /// All of them.
-    pub entries: Box<[Entry<F, S>]>,
+    pub entries: Vec<Entry<F, S>>,
     free: List,
     /// The tracker that had a PE last, and its thread, in one number: should another one come, what it keeps
     /// may be out of date.
@@ -184,7 +184,7 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     ///
     /// # Panics
     /// If their number is no power of two below 2^16.
-    pub fn new(entries: Box<[Entry<F, S>]>) -> Self {
+    pub fn new(entries: Vec<Entry<F, S>>) -> Self {
         assert!(entries.len().is_power_of_two() && entries.len() < usize::from(NONE));
         let mut pool = Self { entries, free: List::EMPTY, running: u64::MAX };
         for index in 0..pool.entries.len() {

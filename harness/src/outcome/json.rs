@@ -68,6 +68,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "flips": totals.flips,
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
+        "idle": totals.idle,
         "longest_call": totals.longest_call.map(|longest| json!({
             "duration": longest.ticks,
             "name": service_name(longest.service),

@@ -2,7 +2,7 @@
 //! The kernel's Linux personality on the host, over a model of memory.
 //!
 //! Compiles `kernel/src/linux.rs` as it is, with stand-ins for what it uses of
-//! the rest of the kernel, and runs its unit tests and scenarios; likewise what
+//! the rest of the kernel, and runs its unit tests and scenarios, and what
 //! decodes instructions. Nothing here is part of the kernel.
 
 #![cfg(test)]

@@ -104,6 +104,11 @@ impl Processor for Scripted {
         &mut self.watch
     }
 
+    fn charge(&mut self) -> u64 {
+        let now = self.now();
+        self.watch.lap(Phase::Other, now)
+    }
+
     fn space(&self) -> &Space {
         &self.space
     }

@@ -31,7 +31,7 @@ pub mod call {
     pub const WAKE: u64 = 2;
     /// A thread of the same process that begins at RDI, with priority RSI; returns its name.
     pub const THREAD: u64 = 3;
-    /// The same in a process of its own, with the same space.
+    /// A thread in a process of its own, with the same space, that begins at RDI with priority RSI; returns its name.
     pub const PROCESS: u64 = 4;
     pub const END: u64 = 5;
     pub const END_GROUP: u64 = 6;

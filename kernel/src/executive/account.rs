@@ -104,9 +104,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
-        let Self { mut objects, personality, end, mut totals, .. } = self;
-        objects.processor.end_counting();
+        let Self { objects, personality, end, mut totals, idle, .. } = self;
         totals.total = totals.phases.total();
+        totals.idle = idle;
         totals.user_instructions = objects.clock.instructions();
         totals.lost_records = channel::lost_records();
         // Behind the count of those that were lost: these belong to no PE.

@@ -55,7 +55,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// The same area at another address.
+    /// This area, moved to another address.
     pub fn moved_to(self, start: u64) -> Self {
         let kind = match self.kind {
             Kind::Shared { object, delta, may_write } => {

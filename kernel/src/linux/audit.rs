@@ -12,26 +12,26 @@ use super::fs::InodeId;
 use super::lock_calls::file as locked_file;
 use super::locks::Owner;
 use super::pipe::{End, PipeId};
-use super::task::{Waiting, Why};
+use super::process::{Waiting, Why};
 use crate::mem::space::Space;
 
 impl Linux {
     /// Whether the current process waits for something that others do, and is not stopped.
     pub fn waits_for_event(&self) -> bool {
-        let waiting = self.task.waiting.filter(|_| !self.task.is_stopped);
+        let waiting = self.process.waiting.filter(|_| !self.process.is_stopped);
         matches!(waiting, Some(Waiting { why: Why::Call, .. }))
     }
 
     /// Whether a transfer of the current process through a descriptor waits for nobody.
     pub fn is_nonblocking(&self, fd: u64) -> bool {
-        self.task.descriptors.get(fd as i32).is_ok_and(|description| description.flags & O_NONBLOCK != 0)
+        self.process.descriptors.get(fd as i32).is_ok_and(|description| description.flags & O_NONBLOCK != 0)
     }
 
     /// Leaves so much room in each list: what comes next has to make more.
     pub fn tighten(&mut self, room: usize) {
-        for task in self.others.iter_mut().chain(std::iter::once(&mut self.task)) {
-            task.memory.tighten(room);
-            task.descriptors.tighten(room);
+        for process in self.others.iter_mut().chain(std::iter::once(&mut self.process)) {
+            process.memory.tighten(room);
+            process.descriptors.tighten(room);
         }
         self.others.shrink_to(self.others.len() + room);
         self.fs.tighten(room);
@@ -40,12 +40,13 @@ impl Linux {
     /// What a call that fails must not have changed: the files, and of the process its areas,
     /// its descriptors, and how it is called.
     pub fn snapshot(&self) -> [String; 3] {
-        let open = self.task.descriptors.open_ones().map(|(_, object)| object).collect::<Vec<_>>();
-        let rest = (open, self.task.working_directory, self.task.umask, self.task.name, self.next_id);
+        let open = self.process.descriptors.open_ones().map(|(_, object)| object).collect::<Vec<_>>();
+        let rest =
+            (open, self.process.working_directory, self.process.umask, self.process.name, self.next_id);
         [
             self.fs.snapshot(),
-            std::format!("{:x?}", self.task.memory.areas().all()),
-            std::format!("{rest:?} {:?}", self.task.signals.blocked()),
+            std::format!("{:x?}", self.process.memory.areas().all()),
+            std::format!("{rest:?} {:?}", self.process.signals.blocked()),
         ]
     }
 
@@ -54,16 +55,17 @@ impl Linux {
     pub fn audit<'a>(&self, space: impl Fn(u64) -> &'a Space) {
         let mut descriptions = BTreeSet::new();
         let mut held = Vec::new();
-        for task in self.tasks() {
-            task.memory.audit(space(task.id()));
-            let is_idle = task.wanted.is_none() && task.transfer.is_none();
-            assert!(task.waiting.is_some() || is_idle, "process {} is in no call", task.id());
-            if let Some(Waiting { why: Why::Vfork { child }, .. }) = task.waiting {
-                let is_there = self.tasks().any(|other| other.id() == child && !other.identity.has_executed);
-                assert!(is_there, "process {} waits for {child}", task.id());
+        for process in self.processes() {
+            process.memory.audit(space(process.id()));
+            let is_idle = process.wanted.is_none() && process.transfer.is_none();
+            assert!(process.waiting.is_some() || is_idle, "process {} is in no call", process.id());
+            if let Some(Waiting { why: Why::Vfork { child }, .. }) = process.waiting {
+                let is_there =
+                    self.processes().any(|other| other.id() == child && !other.identity.has_executed);
+                assert!(is_there, "process {} waits for {child}", process.id());
             }
-            held.push(Object::Inode(task.working_directory));
-            for (description, object) in task.descriptors.open_ones() {
+            held.push(Object::Inode(process.working_directory));
+            for (description, object) in process.descriptors.open_ones() {
                 if descriptions.insert(description) {
                     held.push(object);
                 }
@@ -74,8 +76,10 @@ impl Linux {
         self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
         self.locks.audit(|file, owner| match owner {
             Owner::Process(id) => {
-                let mut tasks = self.tasks().filter(|task| task.id() == id);
-                tasks.any(|task| task.descriptors.open_ones().any(|(_, object)| locked_file(object) == file))
+                let mut processes = self.processes().filter(|process| process.id() == id);
+                processes.any(|process| {
+                    process.descriptors.open_ones().any(|(_, object)| locked_file(object) == file)
+                })
             }
             Owner::Description(it) | Owner::Whole(it) => {
                 descriptions.iter().any(|open| open.addr() as u64 == it)

@@ -103,7 +103,7 @@ impl Descriptors {
         Self { table: Vec::new(), limit }
     }
 
-    /// The same descriptors for another process.
+    /// The descriptors of another process, made from these.
     pub fn fork(&self) -> Result<Self, Exhausted> {
         Ok(Self { table: fallible::copy(&self.table)?, limit: self.limit })
     }

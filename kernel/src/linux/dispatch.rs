@@ -63,7 +63,7 @@ impl Linux {
             Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
             Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
             Sysno::flock => self.flock(view.scheduler, fd(a), b as u32),
-            Sysno::syncfs => self.task.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::syncfs => self.process.descriptors.get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
@@ -72,8 +72,8 @@ impl Linux {
             Sysno::memfd_create => self.memfd_create(view.space, a, b as u32),
             Sysno::close => self.close(view.scheduler, fd(a)),
             Sysno::close_range => self.close_range(view.scheduler, a as u32, b as u32, c as u32),
-            Sysno::dup => Ok(self.task.descriptors.duplicate(fd(a), 0, false)? as u64),
-            Sysno::dup2 if fd(a) == fd(b) => self.task.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
+            Sysno::dup => Ok(self.process.descriptors.duplicate(fd(a), 0, false)? as u64),
+            Sysno::dup2 if fd(a) == fd(b) => self.process.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
             Sysno::dup2 => self.duplicate_to(view.scheduler, fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
             Sysno::dup3 => self.duplicate_to(view.scheduler, fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
@@ -101,7 +101,7 @@ impl Linux {
             Sysno::lstat => self.stat_path(view.space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
             Sysno::newfstatat => self.stat_path(view.space, at(a, b), c, d as u32),
             Sysno::fstat => {
-                let object = self.task.descriptors.get(fd(a))?.object;
+                let object = self.process.descriptors.get(fd(a))?.object;
                 self.stat(view.space, object, b)
             }
             Sysno::statx => self.statx(view.space, at(a, b), c as u32, d as u32, e),
@@ -110,7 +110,7 @@ impl Linux {
                 self.statfs(view.space, b)
             }
             Sysno::fstatfs => {
-                self.task.descriptors.get(fd(a))?;
+                self.process.descriptors.get(fd(a))?;
                 self.statfs(view.space, b)
             }
             Sysno::access => self.access(view.space, P::here(a), b as u32, 0),
@@ -143,7 +143,7 @@ impl Linux {
                 self.chmod(object, c as u32)
             }
             Sysno::fchmod => {
-                let object = self.task.descriptors.get(fd(a))?.object;
+                let object = self.process.descriptors.get(fd(a))?.object;
                 self.chmod(object, b as u32)
             }
             Sysno::chown | Sysno::lchown => {
@@ -156,11 +156,11 @@ impl Linux {
                 self.chown(object, c as u32, d as u32)
             }
             Sysno::fchown => {
-                let object = self.task.descriptors.get(fd(a))?.object;
+                let object = self.process.descriptors.get(fd(a))?.object;
                 self.chown(object, b as u32, c as u32)
             }
             Sysno::utimensat => self.utimensat(view.space, at(a, b), c, d as u32),
-            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.task.umask, a as u32 & 0o777))),
+            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.process.umask, a as u32 & 0o777))),
 
             // Memory.
             Sysno::mmap => self.mmap(view.space, arguments),
@@ -168,7 +168,7 @@ impl Linux {
             Sysno::mprotect => self.mprotect(view.space, a, b, c as u32),
             Sysno::mremap => self.mremap(view.space, arguments),
             Sysno::madvise => self.madvise(view.space, a, b, c as u32),
-            Sysno::brk => Ok(self.task.memory.set_break(view.space, a)),
+            Sysno::brk => Ok(self.process.memory.set_break(view.space, a)),
             Sysno::mlock => self.mlock(view.space, a, b, 0),
             Sysno::mlock2 => self.mlock(view.space, a, b, c as u32),
             Sysno::mlockall => self.mlockall(view.space, a as u32),
@@ -210,9 +210,9 @@ impl Linux {
 
             // The process.
             Sysno::exit | Sysno::exit_group => self.exit(a),
-            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.task.id()),
-            Sysno::getppid => Ok(self.task.identity.parent),
-            Sysno::getpgrp => Ok(self.task.identity.group),
+            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.process.id()),
+            Sysno::getppid => Ok(self.process.identity.parent),
+            Sysno::getpgrp => Ok(self.process.identity.group),
             Sysno::getpgid => Ok(self.identity_of(a as i32)?.group),
             Sysno::getsid => Ok(self.identity_of(a as i32)?.session),
             Sysno::setpgid => self.setpgid(a as i32, b as i32),

@@ -51,18 +51,18 @@ impl Linux {
 
         // From here on the old program is gone.
         let lost = Failure::End(Next::Kill { signal: SIGKILL });
-        self.task.memory.unmap(view.space, 0, USER_END).map_err(|_| lost)?;
+        self.process.memory.unmap(view.space, 0, USER_END).map_err(|_| lost)?;
         let (memory, stack) =
             super::loader::load(view.space, &image, self.promised_len(), &arguments, &environment, random)
                 .map_err(|_| lost)?;
-        self.task.memory = memory;
+        self.process.memory = memory;
         self.close_all(view.scheduler, true);
-        self.task.signals.reset();
-        self.task.name = short_name(arguments.first().copied().unwrap_or_default());
+        self.process.signals.reset();
+        self.process.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(user, image.entry, stack);
-        self.task.identity.has_executed = true;
-        self.task.is_dumpable = true;
-        let own = self.task.id();
+        self.process.identity.has_executed = true;
+        self.process.is_dumpable = true;
+        let own = self.process.id();
         self.release_vfork(view.scheduler, own);
         Ok(0)
     }
@@ -117,7 +117,7 @@ impl Linux {
         let now_ns = self.clock.realtime_ns();
         let id = self.fs.create_nameless(Node::File(Content::default()), 0o777, now_ns)?;
         let description = Description { object: Object::Inode(id), offset: 0, flags: O_RDWR };
-        match self.task.descriptors.open(description, flags & MFD_CLOEXEC != 0) {
+        match self.process.descriptors.open(description, flags & MFD_CLOEXEC != 0) {
             Ok(fd) => Ok(fd as u64),
             Err(errno) => {
                 self.fs.release(id);

@@ -9,7 +9,7 @@ use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
-use super::task::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
+use super::process::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
 use super::time_calls::TICK_NS;
 use super::user::User;
 use crate::mem::fallible;
@@ -18,7 +18,7 @@ use crate::object::clock::Moment;
 use crate::object::scheduler::{Scheduler, ThreadId};
 
 /// A process that was just made, and is to be given a processor.
-pub struct Newborn {
+pub struct Child {
     /// Its number.
     pub id: u64,
     /// Its memory.
@@ -64,17 +64,17 @@ impl Linux {
         // So that its end can be noted down without fail.
         fallible::reserve(&mut self.zombies, self.others.len() + 1)?;
         let id = self.next_id;
-        let mut task = fallible::boxed(self.task.fork(id)?)?;
+        let mut process = fallible::boxed(self.process.fork(id)?)?;
         // It keeps what the process has, so it is there.
-        self.fs.hold(task.working_directory)?;
+        self.fs.hold(process.working_directory)?;
         let mut child = space.fork().map_err(|OutOfFrames| {
-            self.fs.release(task.working_directory);
+            self.fs.release(process.working_directory);
             ENOMEM
         })?;
         // With CLONE_VM the child has the same memory, advice or not.
-        if flags & CLONE_VM == 0 && task.memory.begin(&mut child).is_err() {
+        if flags & CLONE_VM == 0 && process.memory.begin(&mut child).is_err() {
             child.destroy();
-            self.fs.release(task.working_directory);
+            self.fs.release(process.working_directory);
             return Err(ENOMEM.into());
         }
         let mut state = user.clone();
@@ -85,39 +85,39 @@ impl Linux {
         let word = (id as u32).to_le_bytes();
         // As on Linux, a bad address is nobody's fault.
         if flags & CLONE_CHILD_SETTID != 0 {
-            let _ = User::new(&mut child, &mut task.memory).write(child_id, &word);
+            let _ = User::new(&mut child, &mut process.memory).write(child_id, &word);
         }
         if flags & CLONE_PARENT_SETTID != 0 {
             let _ = self.user(space).write(parent_id, &word);
         }
         self.next_id += 1;
-        fallible::push_reserved(&mut self.others, task);
-        self.newborn = Some(Newborn { id, space: child, state });
+        fallible::push_reserved(&mut self.others, process);
+        self.child = Some(Child { id, space: child, state });
         if is_vfork {
             let why = Why::Vfork { child: id };
-            self.task.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
+            self.process.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
         }
         Ok(id)
     }
 
     /// Gives the process that was just made its thread.
     pub fn adopt(&mut self, id: u64, thread: ThreadId) {
-        if let Some(task) = self.others.iter_mut().find(|task| task.id() == id) {
-            task.thread = thread;
+        if let Some(process) = self.others.iter_mut().find(|process| process.id() == id) {
+            process.thread = thread;
         }
     }
 
     /// The process that the last call has made.
-    pub fn take_newborn(&mut self) -> Option<Newborn> {
-        self.newborn.take()
+    pub fn take_child(&mut self) -> Option<Child> {
+        self.child.take()
     }
 
     /// There is no room for the process that the last call has made: the call fails.
-    pub fn refuse_newborn(&mut self, id: u64, user: &mut UserRegisters) {
-        self.task.waiting = None;
-        if let Some(index) = self.others.iter().position(|task| task.id() == id) {
-            let task = self.others.swap_remove(index);
-            self.fs.release(task.working_directory);
+    pub fn refuse_child(&mut self, id: u64, user: &mut UserRegisters) {
+        self.process.waiting = None;
+        if let Some(index) = self.others.iter().position(|process| process.id() == id) {
+            let process = self.others.swap_remove(index);
+            self.fs.release(process.working_directory);
         }
         user.rax = ENOMEM.in_rax();
     }
@@ -129,11 +129,11 @@ impl Linux {
     /// If there is no other process.
     pub fn end(&mut self, scheduler: &mut Scheduler, status: Status, now: Moment) {
         self.clock.set(now);
-        self.task.cpu.own_ns = self.task.cpu.own_ns.saturating_add(self.clock.end_turn());
+        self.process.cpu.own_ns = self.process.cpu.own_ns.saturating_add(self.clock.end_turn());
         self.close_all(scheduler, false);
-        self.fs.release(self.task.working_directory);
+        self.fs.release(self.process.working_directory);
         let Some(next) = self.others.pop() else { panic!("the first process is still there") };
-        let ended = core::mem::replace(&mut self.task, next);
+        let ended = core::mem::replace(&mut self.process, next);
         let (cpu_ns, user_ticks) = (ended.cpu.total_ns(), ended.cpu.own_ns / TICK_NS);
         let ended = ended.identity;
         self.release_vfork(scheduler, ended.id);

@@ -10,7 +10,7 @@ use syscalls::Sysno;
 use super::Linux;
 use super::area::Kind;
 use super::errno::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Reply};
-use super::task::{Late, Waiting, Why};
+use super::process::{Late, Waiting, Why};
 use super::view::View;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
@@ -79,12 +79,12 @@ impl Linux {
         mask: u32,
         timeout_ns: Option<u64>,
     ) -> Reply {
-        if self.task.waiting.is_none() {
+        if self.process.waiting.is_none() {
             if self.user(space).u32(address)? != value {
                 return Err(EAGAIN.into());
             }
             let key = self.futex_key(address, is_private);
-            self.task.waiting = Some(Waiting { why: Why::Futex, mask, ..Waiting::for_event(key) });
+            self.process.waiting = Some(Waiting { why: Why::Futex, mask, ..Waiting::for_event(key) });
         }
         let key = self.futex_key(address, is_private);
         self.pass(timeout_ns, key, Late::Errno(ETIMEDOUT))?;
@@ -94,11 +94,11 @@ impl Linux {
     /// Where a futex is. What lies in shared memory is known by its place there, whatever
     /// frame it has and whoever else has mapped it.
     fn futex_key(&self, address: u64, is_private: bool) -> Key {
-        match self.task.memory.areas().find(address).map(|area| area.kind) {
+        match self.process.memory.areas().find(address).map(|area| area.kind) {
             Some(Kind::Shared { object, delta, .. }) if !is_private => {
                 Key::Shared { object, offset: address.wrapping_add(delta) }
             }
-            _ => Key::Private { space: self.task.id(), address },
+            _ => Key::Private { space: self.process.id(), address },
         }
     }
 }

@@ -3,21 +3,21 @@
 
 use super::Linux;
 use super::errno::{EACCES, EINVAL, EPERM, ESRCH, Errno, Reply};
+use super::process::Identity;
 use super::signal::{Detail, Info, SIGNALS};
-use super::task::Identity;
 use crate::object::scheduler::Scheduler;
 
 impl Linux {
     /// All processes, those included that have ended and were not waited for.
     pub(super) fn identities(&self) -> impl Iterator<Item = Identity> {
         let ended = self.zombies.iter().map(|zombie| zombie.identity);
-        self.tasks().map(|task| task.identity).chain(ended)
+        self.processes().map(|process| process.identity).chain(ended)
     }
 
     /// Who the process of this number is; 0 is the current one.
     pub(super) fn identity_of(&self, id: i32) -> Result<Identity, Errno> {
         let id = match u64::try_from(id).map_err(|_| ESRCH)? {
-            0 => self.task.id(),
+            0 => self.process.id(),
             id => id,
         };
         self.identities().find(|identity| identity.id == id).ok_or(ESRCH)
@@ -25,13 +25,14 @@ impl Linux {
 
     /// The running process with the lowest number above `last` that is one of those wanted.
     pub(super) fn next_member(&self, last: u64, is_wanted: impl Fn(Identity) -> bool) -> Option<u64> {
-        let members = self.tasks().map(|task| task.identity).filter(|it| it.id > last && is_wanted(*it));
+        let members =
+            self.processes().map(|process| process.identity).filter(|it| it.id > last && is_wanted(*it));
         members.map(|identity| identity.id).min()
     }
 
     /// `setpgid`: of the process itself, or of a child that has not executed a program yet.
     pub(super) fn setpgid(&mut self, id: i32, group: i32) -> Reply {
-        let own = self.task.identity;
+        let own = self.process.identity;
         let id = if id == 0 { own.id as i32 } else { id };
         let group = u64::try_from(if group == 0 { id } else { group }).map_err(|_| EINVAL)?;
         let identity = self.identity_of(id)?;
@@ -53,8 +54,8 @@ impl Linux {
         if group != identity.id && !exists {
             return Err(EPERM.into());
         }
-        let all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
-        let all = all.map(|task| &mut task.identity);
+        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
+        let all = all.map(|process| &mut process.identity);
         for one in all.chain(self.zombies.iter_mut().map(|zombie| &mut zombie.identity)) {
             if one.id == identity.id {
                 one.group = group;
@@ -65,12 +66,12 @@ impl Linux {
 
     /// `setsid`: a group and a session of one's own.
     pub(super) fn setsid(&mut self) -> Reply {
-        let id = self.task.id();
+        let id = self.process.id();
         if self.identities().any(|member| member.group == id) {
             return Err(EPERM.into());
         }
-        self.task.identity.group = id;
-        self.task.identity.session = id;
+        self.process.identity.group = id;
+        self.process.identity.session = id;
         Ok(id)
     }
 
@@ -103,7 +104,7 @@ impl Linux {
         if signal > SIGNALS as u32 {
             return Err(EINVAL.into());
         }
-        let own = self.task.identity;
+        let own = self.process.identity;
         let is_wanted = |member: Identity| match target {
             0 => member.group == own.group,
             // A process does not get what it sends to everybody.

@@ -13,7 +13,7 @@ use super::errno::{EAGAIN, EBADF, EDEADLK, EINVAL, EOVERFLOW, Errno, Failure, Re
 use super::layout::{Layout, get_u32, get_u64};
 use super::locks::{Lock, Mode, Owner};
 use super::pipe::End;
-use super::task::MAX_PROCESSES;
+use super::process::MAX_PROCESSES;
 use super::view::View;
 use crate::object::queue::Key;
 use crate::object::scheduler::Scheduler;
@@ -53,7 +53,7 @@ fn part(base: u64, start: i64, length: i64) -> Result<(u64, u64), Errno> {
 impl Linux {
     /// `flock`.
     pub(super) fn flock(&mut self, scheduler: &mut Scheduler, fd: i32, operation: u32) -> Reply {
-        let description = self.task.descriptors.get(fd)?;
+        let description = self.process.descriptors.get(fd)?;
         let mode = match operation & !LOCK_NB {
             LOCK_SH => Some(Mode::Shared),
             LOCK_EX => Some(Mode::Exclusive),
@@ -64,7 +64,7 @@ impl Linux {
             return Err(EBADF.into());
         }
         let file = file(description.object);
-        let owner = Owner::Whole(self.task.descriptors.identity(fd)?);
+        let owner = Owner::Whole(self.process.descriptors.identity(fd)?);
         let before = self.locks.mode_of(file, owner);
         if before == mode {
             return Ok(0);
@@ -85,7 +85,7 @@ impl Linux {
 
     /// The commands of `fcntl` on record locks.
     pub(super) fn record_lock(&mut self, view: &mut View, fd: i32, command: u32, address: u64) -> Reply {
-        let description = self.task.descriptors.get(fd)?;
+        let description = self.process.descriptors.get(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
@@ -111,8 +111,8 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let owner = match is_description {
-            true => Owner::Description(self.task.descriptors.identity(fd)?),
-            false => Owner::Process(self.task.id()),
+            true => Owner::Description(self.process.descriptors.identity(fd)?),
+            false => Owner::Process(self.process.id()),
         };
         let file = file(description.object);
         let wanted = mode.map(|mode| Lock { file, owner, mode, start, end });
@@ -128,7 +128,7 @@ impl Linux {
             None => {}
         }
         let waits = matches!(command, F_SETLKW | F_OFD_SETLKW);
-        self.task.wanted = None;
+        self.process.wanted = None;
         if let Some(wanted) = wanted
             && self.locks.conflicts(wanted).next().is_some()
         {
@@ -138,7 +138,7 @@ impl Linux {
             if self.closes_circle(wanted) {
                 return Err(EDEADLK.into());
             }
-            self.task.wanted = Some(wanted);
+            self.process.wanted = Some(wanted);
             return Err(Failure::Wait(LOCKS));
         }
         self.locks.set(file, owner, start..end, mode)?;
@@ -195,8 +195,8 @@ impl Linux {
             if looked_at == count {
                 return false;
             }
-            let next = self.others.iter().find(|task| task.id() == reached[looked_at]);
-            lock = next.filter(|task| task.waiting.is_some()).and_then(|task| task.wanted);
+            let next = self.others.iter().find(|process| process.id() == reached[looked_at]);
+            lock = next.filter(|process| process.waiting.is_some()).and_then(|process| process.wanted);
             looked_at += 1;
         }
     }
@@ -205,7 +205,7 @@ impl Linux {
     /// process's record locks on it go; with the last of a description, those of that.
     pub(super) fn after_close(&mut self, scheduler: &mut Scheduler, closed: Closed) {
         if !self.locks.is_empty() {
-            let process = Owner::Process(self.task.id());
+            let process = Owner::Process(self.process.id());
             let of = file(closed.object);
             let gone = self.locks.release(|file, owner| match owner {
                 Owner::Process(_) => closed.is_open && owner == process && file == of,

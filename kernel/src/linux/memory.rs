@@ -146,7 +146,7 @@ impl Memory {
         }
     }
 
-    /// The same memory for another process, whose space is a fork of this one's.
+    /// The memory of another process, whose space is a fork of this one's.
     pub fn fork(&self) -> Result<Self, Exhausted> {
         let copies = self.objects.iter().map(|it| Attached { object: it.object.clone(), ..*it });
         let objects = fallible::collect(copies)?;

@@ -11,7 +11,7 @@ use super::buffers::Buffers;
 use super::errno::{EFAULT, EINVAL, EPERM, ESRCH, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use super::memory::STACK_LEN;
-use super::task::MAX_PROCESSES;
+use super::process::MAX_PROCESSES;
 use super::user::User;
 use super::{Linux, NAME_LEN, Next};
 use crate::mem::space::{Space, USER_END};
@@ -104,7 +104,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let mut buffers = Buffers::one(buffer, length)?;
-        let mut user = User::new(space, &mut self.task.memory);
+        let mut user = User::new(space, &mut self.process.memory);
         let mut chunk = [0; 256];
         while buffers.left() > 0 {
             let part = &mut chunk[..buffers.left().min(256) as usize];
@@ -127,10 +127,10 @@ impl Linux {
     ) -> Reply {
         // A process's number is an `int`.
         let process = u64::from(process as u32);
-        if process != 0 && process != self.task.id() {
+        if process != 0 && process != self.process.id() {
             return Err(ESRCH.into());
         }
-        let before = *self.task.limits.get(resource as usize).ok_or(EINVAL)?;
+        let before = *self.process.limits.get(resource as usize).ok_or(EINVAL)?;
         self.user(space).prepare(old, 16)?;
         if new != 0 {
             let limit: [u8; 16] = self.user(space).structure(new)?;
@@ -142,9 +142,9 @@ impl Linux {
                 return Err(EPERM.into());
             }
             if resource == RLIMIT_NOFILE {
-                self.task.descriptors.limit = limit.soft;
+                self.process.descriptors.limit = limit.soft;
             }
-            self.task.limits[resource as usize] = limit;
+            self.process.limits[resource as usize] = limit;
         }
         if old != 0 {
             let limit = Layout::<16>::new().u64(0, before.soft).u64(8, before.hard);
@@ -176,17 +176,19 @@ impl Linux {
                     return Err(EFAULT.into());
                 }
                 name[end..].fill(0);
-                self.task.name = name;
+                self.process.name = name;
             }
             PR_GET_NAME => {
-                let name = self.task.name;
+                let name = self.process.name;
                 self.user(space).write(argument, &name)?;
             }
-            PR_GET_DUMPABLE => return Ok(self.task.is_dumpable.into()),
-            PR_SET_DUMPABLE if argument <= 1 => self.task.is_dumpable = argument == 1,
-            PR_SET_NO_NEW_PRIVS if (argument, rest) == (1, [0; 3]) => self.task.has_no_new_privileges = true,
+            PR_GET_DUMPABLE => return Ok(self.process.is_dumpable.into()),
+            PR_SET_DUMPABLE if argument <= 1 => self.process.is_dumpable = argument == 1,
+            PR_SET_NO_NEW_PRIVS if (argument, rest) == (1, [0; 3]) => {
+                self.process.has_no_new_privileges = true
+            }
             PR_GET_NO_NEW_PRIVS if (argument, rest) == (0, [0; 3]) => {
-                return Ok(self.task.has_no_new_privileges.into());
+                return Ok(self.process.has_no_new_privileges.into());
             }
             _ => return Err(EINVAL.into()),
         }
@@ -195,10 +197,10 @@ impl Linux {
 
     /// `personality`: addresses are never random; nothing else can be had.
     pub(super) fn personality(&mut self, wanted: u32) -> Reply {
-        let before = u64::from(self.task.personality);
+        let before = u64::from(self.process.personality);
         match wanted {
             u32::MAX => {}
-            0 | ADDR_NO_RANDOMIZE => self.task.personality = wanted,
+            0 | ADDR_NO_RANDOMIZE => self.process.personality = wanted,
             _ => return Err(EINVAL.into()),
         }
         Ok(before)

@@ -11,7 +11,7 @@ use linux_raw_sys::general::{
 
 use super::Linux;
 use super::errno::{EINVAL, EPERM, ESRCH, Errno, Failure, Reply};
-use super::task::{Identity, Task};
+use super::process::{Identity, Process};
 use crate::mem::space::Space;
 
 /// What a process has wished for.
@@ -35,7 +35,7 @@ impl Scheduling {
 impl Linux {
     /// Those processes that `which` and `who` mean, as `getpriority` takes them.
     fn meant(&self, which: u32, who: i32) -> Result<impl Fn(Identity) -> bool + use<>, Errno> {
-        let own = self.task.identity;
+        let own = self.process.identity;
         let number = u64::try_from(who).ok();
         Ok(move |it: Identity| match (which, number) {
             (PRIO_PROCESS, Some(0)) => it.id == own.id,
@@ -51,31 +51,31 @@ impl Linux {
     /// `getpriority`: the kernel's own encoding, 20 less the lowest nice value.
     pub(super) fn getpriority(&self, which: u32, who: i32) -> Reply {
         let meant = self.meant(which, who)?;
-        let all = self.tasks().filter(|task| meant(task.identity));
-        let lowest = all.map(|task| task.scheduling.nice).min().ok_or(ESRCH)?;
+        let all = self.processes().filter(|process| meant(process.identity));
+        let lowest = all.map(|process| process.scheduling.nice).min().ok_or(ESRCH)?;
         Ok((20 - i64::from(lowest)) as u64)
     }
 
     /// `setpriority`.
     pub(super) fn setpriority(&mut self, which: u32, who: i32, nice: i32) -> Reply {
         let meant = self.meant(which, who)?;
-        let all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
+        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
         let mut found = false;
-        for task in all.filter(|task| meant(task.identity)) {
+        for process in all.filter(|process| meant(process.identity)) {
             found = true;
-            task.scheduling.nice = nice.clamp(-20, 19) as i8;
+            process.scheduling.nice = nice.clamp(-20, 19) as i8;
         }
         if found { Ok(0) } else { Err(ESRCH.into()) }
     }
 
     /// The running process of this number; 0 is the current one.
-    fn scheduled(&mut self, id: i32) -> Result<&mut Task, Errno> {
+    fn scheduled(&mut self, id: i32) -> Result<&mut Process, Errno> {
         let id = match u64::try_from(id).map_err(|_| EINVAL)? {
-            0 => self.task.id(),
+            0 => self.process.id(),
             id => id,
         };
-        let mut all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
-        all.find(|task| task.id() == id).map(|task| &mut **task).ok_or(ESRCH)
+        let mut all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
+        all.find(|process| process.id() == id).map(|process| &mut **process).ok_or(ESRCH)
     }
 
     /// A `struct sched_param`: the priority.

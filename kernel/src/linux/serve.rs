@@ -9,7 +9,7 @@ use wire::record::UnsupportedCall;
 
 use super::signal::exception::Exception;
 use super::view::View;
-use super::{FIRST_ID, Linux, Newborn, Next, SIGKILL, SIGXCPU, Status};
+use super::{Child, FIRST_ID, Linux, Next, SIGKILL, SIGXCPU, Status};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::object::Objects;
 use crate::object::archive::Archive;
@@ -29,14 +29,59 @@ const TIME_SLICE: u64 = 50_000;
 type Place = (Option<u8>, u64);
 
 impl Linux {
+    /// Performs the system call that the current process asks for.
+    #[inline(always)]
+    fn call<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
+        let now = objects.moment();
+        let (space, registers, scheduler) = objects.parts();
+        let rip = registers.rip;
+        let next = self.syscall(&mut View { space, scheduler }, registers, now);
+        if next == Next::Continue { Effect::Continue } else { self.effect(objects, next, (None, rip)) }
+    }
+
+    /// Serves what is no system call.
+    #[inline(never)]
+    fn serve_other<P: Processor>(&mut self, objects: &mut Objects<P>, trap: Trap) -> Effect {
+        match trap {
+            Trap::Syscall => self.call(objects),
+            Trap::PageFault { address, error } => {
+                let (space, registers, scheduler) = objects.parts();
+                match self.page_fault(space, address, error) {
+                    Ok(()) => Effect::Continue,
+                    Err(signal) => {
+                        let fault = (address, error);
+                        let next = self.bad_page(&mut View { space, scheduler }, registers, fault, signal);
+                        self.effect(objects, next, (Some(vector::PAGE_FAULT), address))
+                    }
+                }
+            }
+            Trap::Time(reading) => {
+                let now = objects.moment();
+                reading.answer(objects.parts().1, now.monotonic_ns());
+                Effect::Continue
+            }
+            // Nobody has a port.
+            Trap::Port(_) | Trap::PortString => self.serve_other(objects, Trap::PROTECTION),
+            Trap::Exception { vector, error } => {
+                let (space, registers, scheduler) = objects.parts();
+                let rip = registers.rip;
+                let exception = Exception { vector, error };
+                let next = self.exception(&mut View { space, scheduler }, registers, exception);
+                self.effect(objects, next, (Some(vector), rip))
+            }
+            Trap::Limit | Trap::DirtyLimit => Effect::Continue,
+        }
+    }
+
     /// What the word of a call means for the current process, which was at `place`.
+    #[cold]
     fn effect<P: Processor>(&mut self, objects: &mut Objects<P>, next: Next, place: Place) -> Effect {
         match next {
             Next::Continue => Effect::Continue,
             Next::Yield => Effect::Yield,
             Next::Wait => self.wait(&objects.scheduler).map_or(Effect::Yield, Effect::Block),
             Next::Fork => self.bear(objects),
-            Next::Exit { status } if self.task.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
+            Next::Exit { status } if self.process.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
             Next::Exit { status } => self.ends(objects, Status::Exited(status)),
             Next::Kill { signal } => self.kills(objects, signal, place),
             Next::OutOfMemory => self.kills(objects, SIGKILL, place),
@@ -54,23 +99,23 @@ impl Linux {
 
     #[cold]
     fn kills<P: Processor>(&mut self, objects: &mut Objects<P>, signal: u8, place: Place) -> Effect {
-        if self.task.id() == FIRST_ID {
+        if self.process.id() == FIRST_ID {
             return Effect::Halt(death(objects.registers(), signal, place));
         }
-        defmt::info!("process {=u64} was ended by signal {=u8}", self.task.id(), signal);
+        defmt::info!("process {=u64} was ended by signal {=u8}", self.process.id(), signal);
         self.ends(objects, Status::Signaled(signal))
     }
 
     /// Gives the process that was just made a thread and a budget.
     #[cold]
     fn bear<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
-        if let Some(Newborn { id, space, state }) = self.take_newborn() {
+        if let Some(Child { id, space, state }) = self.take_child() {
             match objects.add_process(space, &state) {
                 Ok(thread) => {
                     self.adopt(id, thread);
                     objects.scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
                 }
-                Err(_) => self.refuse_newborn(id, objects.parts().1),
+                Err(_) => self.refuse_child(id, objects.parts().1),
             }
         }
         self.wait(&objects.scheduler).map_or(Effect::Continue, Effect::Block)
@@ -99,47 +144,9 @@ impl Personality for Linux {
         UserRegisters::new(USER_CS, USER_SS)
     }
 
-    #[inline]
-    fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
-        match trap {
-            Trap::Syscall => {
-                let now = objects.moment();
-                let (space, registers, scheduler) = objects.parts();
-                let rip = registers.rip;
-                let next = self.syscall(&mut View { space, scheduler }, registers, now);
-                if next == Next::Continue {
-                    Effect::Continue
-                } else {
-                    self.effect(objects, next, (None, rip))
-                }
-            }
-            Trap::PageFault { address, error } => {
-                let (space, registers, scheduler) = objects.parts();
-                match self.page_fault(space, address, error) {
-                    Ok(()) => Effect::Continue,
-                    Err(signal) => {
-                        let fault = (address, error);
-                        let next = self.bad_page(&mut View { space, scheduler }, registers, fault, signal);
-                        self.effect(objects, next, (Some(vector::PAGE_FAULT), address))
-                    }
-                }
-            }
-            Trap::Time(reading) => {
-                let now = objects.moment();
-                reading.answer(objects.parts().1, now.monotonic_ns());
-                Effect::Continue
-            }
-            // Nobody has a port.
-            Trap::Port(_) | Trap::PortString => self.serve(objects, thread, Trap::PROTECTION),
-            Trap::Exception { vector, error } => {
-                let (space, registers, scheduler) = objects.parts();
-                let rip = registers.rip;
-                let exception = Exception { vector, error };
-                let next = self.exception(&mut View { space, scheduler }, registers, exception);
-                self.effect(objects, next, (Some(vector), rip))
-            }
-            Trap::Limit | Trap::DirtyLimit => Effect::Continue,
-        }
+    #[inline(always)]
+    fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId, trap: Trap) -> Effect {
+        if trap == Trap::Syscall { self.call(objects) } else { self.serve_other(objects, trap) }
     }
 
     fn resume<P: Processor>(

@@ -15,7 +15,7 @@ impl Linux {
         let free = frame::free_count();
         defmt::error!(
             "out of memory: process {=u64} needs one more page, {=u64} are free",
-            self.task.id(),
+            self.process.id(),
             free
         );
     }
@@ -26,11 +26,11 @@ impl Linux {
     pub(super) fn makes_room(&mut self, scheduler: &mut Scheduler) -> bool {
         self.log_shortage();
         // One that is to end gives back what it has soon.
-        if self.others.iter().any(|task| task.signals.is_doomed()) {
+        if self.others.iter().any(|process| process.signals.is_doomed()) {
             return true;
         }
-        let most = self.tasks().max_by_key(|task| (task.memory.resident_pages(), task.id()));
-        let Some(victim) = most.map(|task| task.id()).filter(|id| *id != self.task.id()) else {
+        let most = self.processes().max_by_key(|process| (process.memory.resident_pages(), process.id()));
+        let Some(victim) = most.map(|process| process.id()).filter(|id| *id != self.process.id()) else {
             return false;
         };
         defmt::error!("out of memory: process {=u64} has most pages and is ended", victim);

@@ -147,7 +147,7 @@ impl Info {
 
 /// What is to be done with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// Nothing.
     Ignore,
     /// The program stops.
@@ -237,7 +237,7 @@ impl Default for Signals {
 }
 
 impl Signals {
-    /// The same for a child: nothing is pending there.
+    /// What a child begins with: nothing is pending there.
     pub fn fork(&self) -> Self {
         Self {
             actions: self.actions,
@@ -264,11 +264,11 @@ impl Signals {
     }
 
     /// What is to be done with the next signal that is due, without taking it.
-    pub fn due(&self) -> Option<Fate> {
+    pub fn due(&self) -> Option<Disposition> {
         let mut due = self.pending & !self.blocked;
         while let Some(signal) = first_of(due) {
             match self.fate(signal) {
-                Fate::Ignore => due &= !bit(signal),
+                Disposition::Ignore => due &= !bit(signal),
                 fate => return Some(fate),
             }
         }
@@ -279,7 +279,7 @@ impl Signals {
     pub fn is_deadly(&self) -> bool {
         let mut due = self.pending & !self.blocked & !DUMPS;
         while let Some(signal) = first_of(due) {
-            if self.fate(signal) == Fate::Kill {
+            if self.fate(signal) == Disposition::Kill {
                 return true;
             }
             due &= !bit(signal);
@@ -305,20 +305,20 @@ impl Signals {
             return Err(EINVAL);
         }
         self.actions[index] = Action { mask: action.mask & !UNBLOCKABLE, ..action };
-        if self.fate(signal) == Fate::Ignore {
+        if self.fate(signal) == Disposition::Ignore {
             self.pending &= !bit(signal);
         }
         Ok(())
     }
 
     /// What would be done with a signal now.
-    fn fate(&self, signal: u32) -> Fate {
-        let Ok(action) = self.action(signal) else { return Fate::Ignore };
+    fn fate(&self, signal: u32) -> Disposition {
+        let Ok(action) = self.action(signal) else { return Disposition::Ignore };
         match (action.handler, signal) {
-            (IGNORE, _) | (DEFAULT, SIGCHLD | SIGCONT | SIGURG | SIGWINCH) => Fate::Ignore,
-            (DEFAULT, SIGSTOP | SIGTSTP | SIGTTIN | SIGTTOU) => Fate::Stop,
-            (DEFAULT, _) => Fate::Kill,
-            (_, _) => Fate::Handle(action),
+            (IGNORE, _) | (DEFAULT, SIGCHLD | SIGCONT | SIGURG | SIGWINCH) => Disposition::Ignore,
+            (DEFAULT, SIGSTOP | SIGTSTP | SIGTTIN | SIGTTOU) => Disposition::Stop,
+            (DEFAULT, _) => Disposition::Kill,
+            (_, _) => Disposition::Handle(action),
         }
     }
 
@@ -359,7 +359,9 @@ impl Signals {
             self.pending &= !bit(SIGCONT);
         }
         let is_blocked = self.blocked & bit(info.signal) != 0;
-        if (is_blocked || self.fate(info.signal) != Fate::Ignore) && self.pending & bit(info.signal) == 0 {
+        if (is_blocked || self.fate(info.signal) != Disposition::Ignore)
+            && self.pending & bit(info.signal) == 0
+        {
             self.pending |= bit(info.signal);
             self.infos[index] = info;
         }
@@ -394,17 +396,17 @@ impl Signals {
     }
 
     /// Takes the next signal that something is to be done about, and what.
-    pub fn next_due(&mut self) -> Option<(Info, Fate)> {
+    pub fn next_due(&mut self) -> Option<(Info, Disposition)> {
         loop {
             let info = self.take(!self.blocked)?;
             let fate = self.fate(info.signal);
-            if let Fate::Handle(action) = fate
+            if let Disposition::Handle(action) = fate
                 && action.has(SA_RESETHAND)
                 && let Ok(index) = Self::index(info.signal)
             {
                 self.actions[index].handler = DEFAULT;
             }
-            if fate != Fate::Ignore {
+            if fate != Disposition::Ignore {
                 return Some((info, fate));
             }
         }
@@ -446,10 +448,10 @@ mod tests {
         assert_eq!(signals.send(info(SIGABRT)), Ok(()));
         assert_eq!(signals.next_due(), None);
         signals.set_blocked(0);
-        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Disposition::Kill)));
         signals.set_blocked(u64::MAX);
         assert_eq!(signals.send(info(SIGKILL)), Ok(()));
-        assert_eq!(signals.next_due(), Some((info(SIGKILL), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGKILL), Disposition::Kill)));
     }
 
     #[test]
@@ -461,7 +463,7 @@ mod tests {
         }
         assert_eq!((signals.pending(), signals.next_due()), (0, None));
         signals.send(info(SIGTSTP)).unwrap();
-        assert_eq!(signals.next_due(), Some((info(SIGTSTP), Fate::Stop)));
+        assert_eq!(signals.next_due(), Some((info(SIGTSTP), Disposition::Stop)));
         for signal in [0, 65, u32::MAX] {
             assert_eq!(signals.send(info(signal)), Err(EINVAL));
         }
@@ -470,10 +472,10 @@ mod tests {
     #[test]
     fn a_forced_signal_kills_where_it_cannot_be_handled() {
         for (blocked, handler, fate) in [
-            (0, HANDLER.handler, Fate::Handle(HANDLER)),
-            (bit(SIGSEGV), HANDLER.handler, Fate::Kill),
-            (0, IGNORE, Fate::Kill),
-            (0, DEFAULT, Fate::Kill),
+            (0, HANDLER.handler, Disposition::Handle(HANDLER)),
+            (bit(SIGSEGV), HANDLER.handler, Disposition::Kill),
+            (0, IGNORE, Disposition::Kill),
+            (0, DEFAULT, Disposition::Kill),
         ] {
             let mut signals = Signals::default();
             signals.set_action(SIGSEGV, Action { handler, ..HANDLER }).unwrap();
@@ -500,9 +502,9 @@ mod tests {
         let once = Action { flags: SA_RESETHAND.into(), ..HANDLER };
         signals.set_action(SIGABRT, once).unwrap();
         signals.send(info(SIGABRT)).unwrap();
-        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Handle(once))));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Disposition::Handle(once))));
         signals.send(info(SIGABRT)).unwrap();
-        assert_eq!(signals.next_due(), Some((info(SIGABRT), Fate::Kill)));
+        assert_eq!(signals.next_due(), Some((info(SIGABRT), Disposition::Kill)));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use pe_replay::UserRegisters;
 use super::Linux;
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::signal::{Action, Fate, Info, Stack};
-use super::task::Late;
+use super::process::Late;
+use super::signal::{Action, Disposition, Info, Stack};
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -38,11 +38,11 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.task.signals.action(signal)?;
+        let before = self.process.signals.action(signal)?;
         self.user(space).prepare(old, 32)?;
         if new != 0 {
             let action: [u8; 32] = self.user(space).structure(new)?;
-            self.task.signals.set_action(signal, Action::read(&action))?;
+            self.process.signals.set_action(signal, Action::read(&action))?;
         }
         if old != 0 {
             self.user(space).write(old, &before.bytes())?;
@@ -62,7 +62,7 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.task.signals.blocked();
+        let before = self.process.signals.blocked();
         let mut after = before;
         if set != 0 {
             let set = self.user(space).u64(set)?;
@@ -76,7 +76,7 @@ impl Linux {
         if old != 0 {
             self.user(space).write(old, &before.to_le_bytes())?;
         }
-        self.task.signals.set_blocked(after);
+        self.process.signals.set_blocked(after);
         Ok(0)
     }
 
@@ -85,7 +85,7 @@ impl Linux {
         if set_length > SET_LEN {
             return Err(EINVAL.into());
         }
-        let pending = self.task.signals.pending().to_le_bytes();
+        let pending = self.process.signals.pending().to_le_bytes();
         self.user(space).write(set, &pending[..set_length as usize])?;
         Ok(0)
     }
@@ -97,12 +97,12 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let set = self.user(space).u64(set)?;
-        if self.task.waiting.is_none() {
-            self.task.signals.set_blocked_meanwhile(set);
+        if self.process.waiting.is_none() {
+            self.process.signals.set_blocked_meanwhile(set);
         }
-        match self.task.signals.due() {
-            Some(Fate::Handle(_) | Fate::Kill) => Err(EINTR.into()),
-            Some(Fate::Stop | Fate::Ignore) | None => Err(Failure::Wait(SIGNAL)),
+        match self.process.signals.due() {
+            Some(Disposition::Handle(_) | Disposition::Kill) => Err(EINTR.into()),
+            Some(Disposition::Stop | Disposition::Ignore) | None => Err(Failure::Wait(SIGNAL)),
         }
     }
 
@@ -118,13 +118,13 @@ impl Linux {
         let timeout_ns = self.optional_timespec(space, timeout)?;
         let set = self.user(space).u64(set)?;
         self.user(space).prepare(info, Info::LEN as u64)?;
-        if let Some(taken) = self.task.signals.take(set) {
+        if let Some(taken) = self.process.signals.take(set) {
             if info != 0 {
                 self.user(space).write(info, &taken.bytes())?;
             }
             return Ok(u64::from(taken.signal));
         }
-        self.pass(timeout_ns, sent_to(self.task.id()), Late::Errno(EAGAIN))?;
+        self.pass(timeout_ns, sent_to(self.process.id()), Late::Errno(EAGAIN))?;
         Err(EAGAIN.into())
     }
 
@@ -136,7 +136,7 @@ impl Linux {
         new: u64,
         old: u64,
     ) -> Reply {
-        let before = self.task.signals.stack;
+        let before = self.process.signals.stack;
         self.user(space).prepare(old, 24)?;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
@@ -152,10 +152,10 @@ impl Linux {
     pub(super) fn set_stack(&mut self, stack: &[u8; 24], sp: u64) -> Result<(), Errno> {
         let (base, flags, size) = (get_u64(stack, 0), get_u32(stack, 8), get_u64(stack, 16));
         let autodisarm = flags & SS_AUTODISARM != 0;
-        if self.task.signals.stack.size != 0 && self.task.signals.stack.is_in_use(sp) {
+        if self.process.signals.stack.size != 0 && self.process.signals.stack.is_in_use(sp) {
             return Err(EPERM);
         }
-        self.task.signals.stack = match flags & !SS_AUTODISARM {
+        self.process.signals.stack = match flags & !SS_AUTODISARM {
             SS_DISABLE => Stack { autodisarm, ..Stack::default() },
             0 | SS_ONSTACK if size < u64::from(MINSIGSTKSZ) => return Err(ENOMEM),
             0 | SS_ONSTACK => Stack { base, size, autodisarm },

@@ -10,9 +10,9 @@ use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::errno::{EINTR, Errno};
-use super::signal::{Detail, Fate, Info};
+use super::process::{Identity, MAX_PROCESSES, OUTSIDE_ID, Process, Status, Why};
+use super::signal::{Detail, Disposition, Info};
 use super::signal_calls::{BY_KERNEL, sent_to};
-use super::task::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status, Task, Why};
 use super::time_calls::TICK_NS;
 use super::view::View;
 use super::wait_calls::children_of;
@@ -20,23 +20,23 @@ use super::{Linux, Next};
 use crate::object::scheduler::Scheduler;
 
 impl Linux {
-    fn task_of(&mut self, id: u64) -> Option<&mut Task> {
-        let all = self.others.iter_mut().chain(core::iter::once(&mut self.task));
-        all.map(|task| &mut **task).find(|task| task.id() == id)
+    fn process_of(&mut self, id: u64) -> Option<&mut Process> {
+        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
+        all.map(|process| &mut **process).find(|process| process.id() == id)
     }
 
     /// Sends a signal to a process.
     pub(super) fn send(&mut self, scheduler: &mut Scheduler, to: u64, info: Info) -> Result<(), Errno> {
-        let Some(task) = self.task_of(to) else { return Ok(()) };
-        task.signals.send(info)?;
-        let goes_on = task.is_stopped && matches!(info.signal, SIGCONT | SIGKILL);
+        let Some(process) = self.process_of(to) else { return Ok(()) };
+        process.signals.send(info)?;
+        let goes_on = process.is_stopped && matches!(info.signal, SIGCONT | SIGKILL);
         if goes_on {
-            task.is_stopped = false;
-            task.report = None;
-            scheduler.release(task.thread);
+            process.is_stopped = false;
+            process.report = None;
+            scheduler.release(process.thread);
             if info.signal == SIGCONT {
-                task.report = Some(Status::Continued);
-                let (identity, user_ticks) = (task.identity, task.cpu.own_ns / TICK_NS);
+                process.report = Some(Status::Continued);
+                let (identity, user_ticks) = (process.identity, process.cpu.own_ns / TICK_NS);
                 self.tell_parent(scheduler, identity, Status::Continued, user_ticks);
             }
         }
@@ -47,9 +47,9 @@ impl Linux {
     /// Has a process look up that waits and was sent a signal, if its wait gives way to that.
     fn look_up(&mut self, scheduler: &mut Scheduler, id: u64) {
         scheduler.wake_all(sent_to(id));
-        let Some(task) = self.task_of(id) else { return };
-        if task.waiting.is_some_and(|waiting| waiting.why.gives_way(&task.signals)) {
-            scheduler.interrupt(task.thread);
+        let Some(process) = self.process_of(id) else { return };
+        if process.waiting.is_some_and(|waiting| waiting.why.gives_way(&process.signals)) {
+            scheduler.interrupt(process.thread);
         }
     }
 
@@ -62,7 +62,7 @@ impl Linux {
         status: Status,
         user_ticks: u64,
     ) -> bool {
-        let Some(parent) = self.task_of(child.parent) else { return false };
+        let Some(parent) = self.process_of(child.parent) else { return false };
         scheduler.wake_all(children_of(child.parent));
         let is_ignored = parent.signals.is_ignored(SIGCHLD);
         let has = |flag| parent.signals.action(SIGCHLD).is_ok_and(|action| action.has(flag));
@@ -83,15 +83,15 @@ impl Linux {
     /// Stops the current process; returns whether it is to be stopped: in a group that
     /// nobody outside could continue, all but SIGSTOP are ignored.
     pub(super) fn stop(&mut self, scheduler: &mut Scheduler, signal: u32) -> bool {
-        let own = self.task.identity;
+        let own = self.process.identity;
         if signal != SIGSTOP && self.is_orphaned(own.group) {
             return false;
         }
         let status = Status::Stopped(signal as u8);
-        self.task.is_stopped = true;
-        self.task.report = Some(status);
-        scheduler.suspend(self.task.thread);
-        self.tell_parent(scheduler, own, status, self.task.cpu.own_ns / TICK_NS);
+        self.process.is_stopped = true;
+        self.process.report = Some(status);
+        scheduler.suspend(self.process.thread);
+        self.tell_parent(scheduler, own, status, self.process.cpu.own_ns / TICK_NS);
         true
     }
 
@@ -99,22 +99,22 @@ impl Linux {
     /// calls waiting, and they go on doing so when the process continues.
     #[cold]
     pub(super) fn stop_in_call(&mut self, view: &mut View, user: &mut UserRegisters) -> Option<Next> {
-        if let Some(Why::Vfork { .. }) = self.task.waiting.map(|waiting| waiting.why) {
+        if let Some(Why::Vfork { .. }) = self.process.waiting.map(|waiting| waiting.why) {
             // It has been chosen to run since it is to end. Its call has returned long ago.
-            self.task.waiting = None;
+            self.process.waiting = None;
             return Some(self.deliver(view, user));
         }
-        while self.task.signals.due() == Some(Fate::Stop) {
+        while self.process.signals.due() == Some(Disposition::Stop) {
             // What has transferred something returns that, and one call never begins anew
             // (signal(7)).
-            let done = self.task.transfer.as_ref().map_or(0, |transfer| transfer.done());
+            let done = self.process.transfer.as_ref().map_or(0, |transfer| transfer.done());
             let is_final = Sysno::new(user.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
             if done > 0 || is_final {
                 user.rax = if done > 0 { done } else { EINTR.in_rax() };
-                self.task.stop_waiting();
+                self.process.stop_waiting();
                 return Some(self.deliver(view, user));
             }
-            let (info, _) = self.task.signals.next_due()?;
+            let (info, _) = self.process.signals.next_due()?;
             if self.stop(view.scheduler, info.signal) {
                 return Some(Next::Wait);
             }
@@ -125,9 +125,10 @@ impl Linux {
     /// Whether nobody of a process group has a parent outside of it, in the same session,
     /// who could look after it.
     fn is_orphaned(&self, group: u64) -> bool {
-        let members = self.tasks().map(|task| task.identity).filter(|member| member.group == group);
+        let members = self.processes().map(|process| process.identity).filter(|member| member.group == group);
         !members.into_iter().any(|member| {
-            let mut parents = self.tasks().map(|task| task.identity).filter(|it| it.id == member.parent);
+            let mut parents =
+                self.processes().map(|process| process.identity).filter(|it| it.id == member.parent);
             parents.any(|parent| parent.group != group && parent.session == member.session)
         })
     }
@@ -137,8 +138,8 @@ impl Linux {
     pub(super) fn leave_children(&mut self, scheduler: &mut Scheduler, ended: Identity) {
         let mut groups = [0; MAX_PROCESSES];
         let mut count = 0;
-        for task in self.others.iter_mut().chain(core::iter::once(&mut self.task)) {
-            let identity = &mut task.identity;
+        for process in self.others.iter_mut().chain(core::iter::once(&mut self.process)) {
+            let identity = &mut process.identity;
             if identity.parent == ended.id {
                 identity.parent = OUTSIDE_ID;
                 if identity.group != ended.group && identity.session == ended.session {
@@ -148,17 +149,18 @@ impl Linux {
             }
         }
         // Its own group was looked after by its parent, if that is in another one.
-        let looked_after = self.tasks().any(|task| {
-            task.id() == ended.parent
-                && task.identity.group != ended.group
-                && task.identity.session == ended.session
+        let looked_after = self.processes().any(|process| {
+            process.id() == ended.parent
+                && process.identity.group != ended.group
+                && process.identity.session == ended.session
         });
         if looked_after {
             groups[count] = ended.group;
             count += 1;
         }
         for (index, group) in groups.iter().enumerate().take(count) {
-            let stopped = self.tasks().any(|task| task.identity.group == *group && task.is_stopped);
+            let stopped =
+                self.processes().any(|process| process.identity.group == *group && process.is_stopped);
             if groups[..index].contains(group) || !stopped || !self.is_orphaned(*group) {
                 continue;
             }

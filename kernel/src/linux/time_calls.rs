@@ -15,7 +15,7 @@ use super::Linux;
 use super::clock::NANOSECONDS;
 use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
-use super::task::Late;
+use super::process::Late;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -45,7 +45,7 @@ pub fn rusage(used_ns: u64) -> [u8; 144] {
 impl Linux {
     /// Processor time of the current process.
     fn own_cpu_ns(&self) -> u64 {
-        self.task.cpu.own_ns.saturating_add(self.clock.turn_ns())
+        self.process.cpu.own_ns.saturating_add(self.clock.turn_ns())
     }
 
     /// Reads a clock by its number.
@@ -66,11 +66,11 @@ impl Linux {
             return Err(EINVAL);
         }
         let id = !(clock >> 3) as u64;
-        if id == 0 || id == self.task.id() {
+        if id == 0 || id == self.process.id() {
             return Ok(self.own_cpu_ns());
         }
         // Another process's threads cannot be asked.
-        let other = self.others.iter().find(|task| task.id() == id && clock & CPU_CLOCK_THREAD == 0);
+        let other = self.others.iter().find(|process| process.id() == id && clock & CPU_CLOCK_THREAD == 0);
         Ok(other.ok_or(EINVAL)?.cpu.own_ns)
     }
 
@@ -158,7 +158,7 @@ impl Linux {
             Some(Sysno::clock_nanosleep) if second as u32 & TIMER_ABSTIME == 0 => fourth,
             _ => 0,
         };
-        let deadline_ns = self.task.waiting.and_then(|waiting| waiting.deadline_ns);
+        let deadline_ns = self.process.waiting.and_then(|waiting| waiting.deadline_ns);
         if let Some(deadline_ns) = deadline_ns.filter(|_| left != 0) {
             self.write_timespec(space, left, deadline_ns.saturating_sub(self.clock.monotonic_ns()))?;
         }
@@ -168,7 +168,7 @@ impl Linux {
     /// `times`.
     pub(super) fn times(&mut self, space: &mut Space, address: u64) -> Reply {
         if address != 0 {
-            let (own_ns, children_ns) = (self.own_cpu_ns(), self.task.cpu.children_ns);
+            let (own_ns, children_ns) = (self.own_cpu_ns(), self.process.cpu.children_ns);
             let tms = Layout::<32>::new().u64(0, own_ns / TICK_NS).u64(16, children_ns / TICK_NS);
             self.user(space).write(address, &tms.0)?;
         }
@@ -181,7 +181,7 @@ impl Linux {
         const OWN: i32 = RUSAGE_SELF as i32;
         let used_ns = match who {
             OWN | THREAD => self.own_cpu_ns(),
-            RUSAGE_CHILDREN => self.task.cpu.children_ns,
+            RUSAGE_CHILDREN => self.process.cpu.children_ns,
             _ => return Err(EINVAL.into()),
         };
         self.user(space).write(address, &rusage(used_ns))?;

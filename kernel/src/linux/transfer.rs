@@ -75,7 +75,7 @@ impl Linux {
     /// `read`, `write`, `pread64`, `pwrite64`.
     pub(super) fn transfer(&mut self, view: &mut View, wanted: Wanted, address: u64, length: u64) -> Reply {
         let description = self.transferred_through(&wanted)?;
-        let buffers = match self.task.transfer.take() {
+        let buffers = match self.process.transfer.take() {
             Some(begun) => begun,
             None => Buffers::one(address, length)?,
         };
@@ -92,7 +92,7 @@ impl Linux {
     ) -> Reply {
         const KNOWN: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
         let description = self.transferred_through(&wanted)?;
-        let buffers = match self.task.transfer.take() {
+        let buffers = match self.process.transfer.take() {
             Some(begun) => begun,
             None => Buffers::many(&mut self.user(view.space), vector, count)?,
         };
@@ -110,7 +110,7 @@ impl Linux {
         if matches!(wanted.position, Position::At(offset) if offset > MAX_LEN) {
             return Err(EINVAL);
         }
-        let description = self.task.descriptors.get(wanted.fd)?;
+        let description = self.process.descriptors.get(wanted.fd)?;
         match description.object {
             // Where there are no offsets comes before what the descriptor is open for.
             Object::Output(_) | Object::Pipe(..) if wanted.position != Position::Current => Err(ESPIPE),
@@ -150,14 +150,14 @@ impl Linux {
             Ok(()) => {}
             Err(Failure::Errno(_) | Failure::End(Next::OutOfMemory)) if buffers.done() > 0 => {}
             Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
-                self.task.transfer = Some(buffers);
+                self.process.transfer = Some(buffers);
                 return Err(wait);
             }
             Err(failure) => return Err(failure),
         }
         if wanted.position == Position::Current {
             let end = start.saturating_add(buffers.done());
-            self.task.descriptors.update(wanted.fd, |description| description.offset = end)?;
+            self.process.descriptors.update(wanted.fd, |description| description.offset = end)?;
         }
         Ok(buffers.done())
     }
@@ -184,7 +184,7 @@ impl Linux {
         if buffers.left() == 0 {
             return Ok(());
         }
-        let mut user = User::new(view.space, &mut self.task.memory);
+        let mut user = User::new(view.space, &mut self.process.memory);
         let pipe = self.pipes.get_mut(id)?;
         if pipe.length() == 0 {
             return match pipe.has_writers() {
@@ -222,7 +222,7 @@ impl Linux {
             let pipe = self.pipes.get_mut(id)?;
             if !pipe.has_readers() {
                 let info = Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None };
-                self.task.signals.send(info)?;
+                self.process.signals.send(info)?;
                 return Err(EPIPE.into());
             }
             let room = pipe.room();
@@ -231,7 +231,7 @@ impl Linux {
             }
             let length = room.min(CHUNK_LEN).min(buffers.left() as usize);
             let part = &mut chunk[..length];
-            let mut user = User::new(view.space, &mut self.task.memory);
+            let mut user = User::new(view.space, &mut self.process.memory);
             buffers.whole(length, |buffers| buffers.gather(&mut user, part))?;
             pipe.push(part);
             notify(view.scheduler, id);
@@ -246,7 +246,7 @@ impl Linux {
         start: u64,
         buffers: &mut Buffers,
     ) -> Result<(), Failure> {
-        let mut user = User::new(space, &mut self.task.memory);
+        let mut user = User::new(space, &mut self.process.memory);
         let mut buffer = [0; 256];
         let node = &self.fs.inode(id)?.node;
         if let Node::Directory(_) | Node::Link(_) | Node::Device(Device::Descriptor(_)) = node {
@@ -295,7 +295,7 @@ impl Linux {
             Node::File(_) => {}
         }
         let now_ns = self.clock.realtime_ns();
-        let mut user = User::new(space, &mut self.task.memory);
+        let mut user = User::new(space, &mut self.process.memory);
         let mut chunk = [0; CHUNK_LEN];
         while buffers.left() > 0 {
             let at = start.saturating_add(buffers.done());

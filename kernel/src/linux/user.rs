@@ -84,7 +84,7 @@ impl<'a> User<'a> {
         Ok(done)
     }
 
-    /// Writes as much as can be written, likewise.
+    /// Writes as much as can be written.
     pub fn write_some(&mut self, address: u64, from: &[u8]) -> Result<usize, Failure> {
         check_range(address, from.len() as u64)?;
         let mut done = 0;
@@ -189,6 +189,6 @@ impl<'a> User<'a> {
 impl Linux {
     /// The program's memory.
     pub(super) fn user<'a>(&'a mut self, space: &'a mut Space) -> User<'a> {
-        User::new(space, &mut self.task.memory)
+        User::new(space, &mut self.process.memory)
     }
 }

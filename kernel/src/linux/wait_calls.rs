@@ -8,7 +8,7 @@ use linux_raw_sys::general::{
 use super::Linux;
 use super::errno::{ECHILD, EINVAL, ESRCH, Failure, Reply};
 use super::layout::Layout;
-use super::task::{Identity, Status};
+use super::process::{Identity, Status};
 use super::time_calls::rusage;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
@@ -52,10 +52,11 @@ impl Linux {
     /// The first child, in the order of their numbers, of which something is to be told
     /// that `options` ask for; `None` if nothing is so far.
     fn child_event(&self, wanted: Wanted, options: u32) -> Result<Option<Event>, Failure> {
-        let own = self.task.id();
+        let own = self.process.id();
         let is_wanted = |child: Identity| child.parent == own && wanted.is(child);
         let ended = self.zombies.iter().map(|it| (it.identity, Some(it.status), it.cpu_ns));
-        let alive = self.others.iter().map(|task| (task.identity, task.report, task.cpu.total_ns()));
+        let alive =
+            self.others.iter().map(|process| (process.identity, process.report, process.cpu.total_ns()));
         let children = ended.chain(alive).filter(|(child, _, _)| is_wanted(*child));
         if children.clone().next().is_none() {
             return Err(ECHILD.into());
@@ -68,7 +69,7 @@ impl Linux {
     /// Waits for an event; `None` if there is none and WNOHANG says not to wait for it.
     fn wait_for_child(&self, wanted: Wanted, options: u32) -> Result<Option<Event>, Failure> {
         match self.child_event(wanted, options)? {
-            None if options & WNOHANG == 0 => Err(Failure::Wait(children_of(self.task.id()))),
+            None if options & WNOHANG == 0 => Err(Failure::Wait(children_of(self.process.id()))),
             event => Ok(event),
         }
     }
@@ -78,11 +79,11 @@ impl Linux {
         let before = self.zombies.len();
         self.zombies.retain(|zombie| zombie.identity.id != event.child);
         if self.zombies.len() < before {
-            let children_ns = &mut self.task.cpu.children_ns;
+            let children_ns = &mut self.process.cpu.children_ns;
             *children_ns = children_ns.saturating_add(event.cpu_ns);
         }
-        for task in self.others.iter_mut().filter(|task| task.id() == event.child) {
-            task.report = None;
+        for process in self.others.iter_mut().filter(|process| process.id() == event.child) {
+            process.report = None;
         }
     }
 
@@ -100,7 +101,7 @@ impl Linux {
         }
         let wanted = match id {
             -1 => Wanted::Any,
-            0 => Wanted::Group(self.task.identity.group),
+            0 => Wanted::Group(self.process.identity.group),
             1.. => Wanted::One(id as u64),
             i32::MIN => return Err(ESRCH.into()),
             _ => Wanted::Group(u64::from(id.unsigned_abs())),
@@ -134,7 +135,7 @@ impl Linux {
         let wanted = match (kind, u64::try_from(id)) {
             (P_ALL, _) => Wanted::Any,
             (P_PID, Ok(id @ 1..)) => Wanted::One(id),
-            (P_PGID, Ok(0)) => Wanted::Group(self.task.identity.group),
+            (P_PGID, Ok(0)) => Wanted::Group(self.process.identity.group),
             (P_PGID, Ok(group)) => Wanted::Group(group),
             _ => return Err(EINVAL.into()),
         };

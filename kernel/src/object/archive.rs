@@ -38,7 +38,7 @@ impl<'a> Archive<'a> {
         Self { bytes, list: None, stand_in: None }
     }
 
-    /// The same archive with its entries listed: to walk it costs a look at every
+    /// This archive with its entries listed: to walk it costs a look at every
     /// byte, because the reader adds all of them up. Stays as it is if the heap is
     /// too small for the list.
     pub fn listed(&self) -> Self {
@@ -54,7 +54,7 @@ impl<'a> Archive<'a> {
         listed.chain(walked.into_iter().flatten())
     }
 
-    /// The same archive with another program and other arguments.
+    /// This archive with another program and other arguments.
     pub fn with_program(&self, program: &'a [u8], arguments: &'a [u8]) -> Self {
         Self { bytes: self.bytes, list: self.list.clone(), stand_in: Some((program, arguments)) }
     }

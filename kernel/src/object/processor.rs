@@ -47,6 +47,8 @@ pub trait Processor {
     fn account(&self) -> &Account;
     /// Where time goes.
     fn watch(&mut self) -> &mut Stopwatch;
+    /// Charges the time since the last mark to what is done between PEs; returns how long that was.
+    fn charge(&mut self) -> u64;
 
     /// The space that it holds.
     fn space(&self) -> &Space;

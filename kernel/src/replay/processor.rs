@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
-use pe_replay::phases::Stopwatch;
+use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
     Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
-    ThreadOf, UserRegisters,
+    ThreadOf, UserRegisters, Work,
 };
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
@@ -36,6 +36,8 @@ pub struct Replayed<'a> {
     limit: u64,
     /// Threads that were admitted.
     admitted: u32,
+    /// What the machine was made to do until a thread was dismissed last.
+    work: Work,
     /// What was counted before the first PE; behind the last one, since then.
     counted: Reading,
     /// Overflows that were dropped before the first PE; behind the last one, since then.
@@ -57,10 +59,11 @@ impl<'a> Replayed<'a> {
             machine,
             config,
             executor,
-            injections: Injections::new(&config.injections),
+            injections: Injections::new(config.injections.clone()),
             sequence: 0,
             limit: u64::MAX,
             admitted: 0,
+            work: Work::default(),
             counted: Reading::default(),
             drained: 0,
             expired: 0,
@@ -100,9 +103,8 @@ struct Injections {
 }
 
 impl Injections {
-    fn new(list: &[Injection]) -> Self {
-        let mut list: ArrayVec<_, _> = list.iter().copied().collect();
-        list.sort_unstable_by_key(|flip: &Injection| flip.pe);
+    fn new(mut list: ArrayVec<Injection, MAX_INJECTIONS>) -> Self {
+        list.sort_unstable_by_key(|flip| flip.pe);
         let next = list.first().map_or(u64::MAX, |flip| flip.pe);
         Self { list, next }
     }
@@ -145,6 +147,11 @@ impl Processor for Replayed<'_> {
     #[inline]
     fn watch(&mut self) -> &mut Stopwatch {
         &mut self.executor.watch
+    }
+
+    #[inline(always)]
+    fn charge(&mut self) -> u64 {
+        self.executor.watch.lap(Phase::Other, machine::now())
     }
 
     #[inline]
@@ -209,7 +216,9 @@ impl Processor for Replayed<'_> {
         self.executor.give_up(&mut self.machine, &mut kept.replay, |_, _| true);
     }
 
-    fn dismiss(&mut self, _kept: &Self::Kept) {}
+    fn dismiss(&mut self, _kept: &Self::Kept) {
+        self.work = self.executor.work;
+    }
 
     fn pooled(&self) -> u64 {
         self.machine.pooled()
@@ -240,7 +249,7 @@ impl Processor for Replayed<'_> {
     fn complete(&self, totals: &mut Totals) {
         totals.drained_overflows += self.drained - self.expired;
         totals.events = Events::default();
-        totals.events.add(&self.executor.work);
+        totals.events.add(&self.work);
         upkeep::complete(totals, self.counted, self.drained);
     }
 

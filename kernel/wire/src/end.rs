@@ -287,6 +287,9 @@ pub struct Totals {
     pub debug_exceptions: u64,
     /// The longest service, if there was any.
     pub longest_call: Option<LongestCall>,
+    /// How long the processor was halted since nobody could run, which is in no phase and not in
+    /// `total`.
+    pub idle: u64,
 }
 
 /// The last record of a boot.

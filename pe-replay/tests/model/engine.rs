@@ -59,7 +59,7 @@ impl Engine {
             false => Placed::InPlace(Replay::new(1, policy)),
         };
         Self {
-            executor: Executor::new(results, Pool::new(entries.into_boxed_slice()), margin, mutation, now),
+            executor: Executor::new(results, Pool::new(entries), margin, mutation, now),
             thread: Thread::new(place(), place(), 0),
             placed,
             injections,

@@ -73,6 +73,9 @@ impl fmt::Display for Summary {
             writeln!(f, "{:<NAME$}{ticks:>NUMBER$}  {}", "longest call", service_name(service))?;
         }
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
+        if totals.idle > 0 {
+            line("idle", totals.idle)?;
+        }
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
         for (pe, difference) in &self.differences {

@@ -254,6 +254,7 @@ fn a_line_interrupts_between_pes_and_ends_idle_time() {
     assert_eq!(ran.order(), [CODE, OTHER, CODE, OTHER, CODE]);
     assert_eq!((ran.end, ran.processor.idled), (End::Deadlock, vec![None]));
     assert!(ran.totals.total < 50_000, "idle time was counted: {}", ran.totals.total);
+    assert!((99_000..100_100).contains(&ran.totals.idle), "{}", ran.totals.idle);
 }
 
 #[test]

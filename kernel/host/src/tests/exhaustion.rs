@@ -67,7 +67,7 @@ impl Process {
 
     fn outcome(&mut self, next: Next) -> Outcome {
         if next == Next::Fork {
-            self.take_newborn();
+            self.take_child();
         }
         // Whoever was killed does not go on: the parent does.
         if matches!(next, Next::OutOfMemory | Next::Kill { .. } | Next::Exit { .. }) {

@@ -108,11 +108,11 @@ fn no_call_panics_or_hangs() {
                 Next::Continue if process.user.rax < 0xffff_ffff_ffff_f000 => values.push(process.user.rax),
                 Next::Exit { .. } | Next::OutOfMemory => break,
                 Next::Fork => {
-                    let newborn = process.linux.take_newborn().unwrap();
+                    let child = process.linux.take_child().unwrap();
                     if noise.next().is_multiple_of(2) {
-                        process.refuse(newborn);
+                        process.refuse(child);
                     } else {
-                        children.push(newborn);
+                        children.push(child);
                     }
                 }
                 Next::Continue | Next::Yield | Next::Wait | Next::Kill { .. } | Next::OutputFull { .. } => {}

@@ -140,7 +140,7 @@ fn a_child_gets_what_it_is_to_get() {
     assert_eq!((process.peek(at, 1), process.peek(at + PAGE_LEN, 1)), (vec![b'x'], vec![b'x']));
     // After vfork it is the same memory.
     assert_eq!(process.step(Sysno::vfork.id() as u64, &[]), Next::Fork);
-    let child = process.take_newborn();
+    let child = process.take_child();
     process.switch_to(child);
     assert_eq!((process.peek(at, 1), process.peek(at + PAGE_LEN, 1)), (vec![b'x'], vec![b'x']));
 }

@@ -7,7 +7,7 @@ use linux_raw_sys::general::{
 };
 
 use super::*;
-use crate::linux::{Newborn, Status};
+use crate::linux::{Child, Status};
 
 const SIGKILL: u64 = 9;
 const SIGPIPE: u8 = 13;
@@ -35,23 +35,23 @@ impl Process {
         id
     }
 
-    pub fn take_newborn(&mut self) -> u64 {
-        let newborn = self.linux.take_newborn().unwrap();
-        self.others.insert(newborn.id, (newborn.space, newborn.state));
-        self.admit(newborn.id);
-        newborn.id
+    pub fn take_child(&mut self) -> u64 {
+        let child = self.linux.take_child().unwrap();
+        self.others.insert(child.id, (child.space, child.state));
+        self.admit(child.id);
+        child.id
     }
 
     /// There is no room for a process that was just made.
-    pub fn refuse(&mut self, newborn: Newborn) {
-        newborn.space.destroy();
-        self.linux.refuse_newborn(newborn.id, &mut self.user);
+    pub fn refuse(&mut self, child: Child) {
+        child.space.destroy();
+        self.linux.refuse_child(child.id, &mut self.user);
         self.scheduler.end_wait(self.threads[&self.id]);
     }
 
     pub fn fork(&mut self) -> u64 {
         assert_eq!(self.step(Sysno::fork.id() as u64, &[]), Next::Fork);
-        let child = self.take_newborn();
+        let child = self.take_child();
         assert_eq!(self.user.rax, child);
         child
     }
@@ -147,7 +147,7 @@ fn what_cannot_be_cloned_is_refused() {
     let flags = u64::from(CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD);
     let stack = DATA + 2 * PAGE_LEN;
     assert_eq!(process.step(56, &[flags, stack, DATA, DATA + 8]), Next::Fork);
-    let first = process.take_newborn();
+    let first = process.take_child();
     assert_eq!(u64::from(process.words(DATA)), first);
     assert_ne!(u64::from(process.words(DATA + 8)), first);
     process.switch_to(first);
@@ -161,8 +161,8 @@ fn what_cannot_be_cloned_is_refused() {
     assert_eq!(process.call(Sysno::wait4, &[u64::MAX, DATA, 0, 0]), Ok(first));
     assert_eq!(process.words(DATA), 11);
     assert_eq!(process.step(57, &[]), Next::Fork);
-    let newborn = process.linux.take_newborn().unwrap();
-    process.refuse(newborn);
+    let child = process.linux.take_child().unwrap();
+    process.refuse(child);
     assert_eq!(process.user.rax as i64, -i64::from(errno::ENOMEM));
     process.fork();
 }
@@ -402,7 +402,7 @@ fn vfork_waits_for_the_childs_end_or_program() {
         let mut process = Process::new();
         let flags = u64::from(CLONE_VM | CLONE_VFORK | SIGCHLD);
         assert_eq!(process.step(56, &[flags]), Next::Fork);
-        let child = process.take_newborn();
+        let child = process.take_child();
         assert_eq!(process.user.rax, child);
         assert!(process.linux.is_waiting());
         assert_eq!(process.turn(), child);

@@ -235,12 +235,12 @@ impl Process {
             match next {
                 Next::Continue => return Life::GoesOn,
                 Next::Fork if refuses => {
-                    let newborn = self.linux.take_newborn().unwrap();
-                    self.refuse(newborn);
+                    let child = self.linux.take_child().unwrap();
+                    self.refuse(child);
                     return Life::GoesOn;
                 }
                 Next::Fork => {
-                    self.take_newborn();
+                    self.take_child();
                     if !self.linux.is_waiting() {
                         return Life::GoesOn;
                     }

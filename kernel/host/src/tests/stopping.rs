@@ -178,7 +178,7 @@ fn a_parent_after_vfork_can_be_killed_and_nothing_else() {
     let parent = process.fork();
     process.switch_to(parent);
     assert_eq!(process.step(Sysno::clone.id() as u64, &[flags]), Next::Fork);
-    let child = process.take_newborn();
+    let child = process.take_child();
     process.switch_to(child);
     process.waits(Sysno::pause, &[]);
     process.switch_to(FIRST_ID);
@@ -200,7 +200,7 @@ fn a_parent_after_vfork_can_be_killed_and_nothing_else() {
     let parent = process.fork();
     process.switch_to(parent);
     assert_eq!(process.step(Sysno::clone.id() as u64, &[flags]), Next::Fork);
-    let child = process.take_newborn();
+    let child = process.take_child();
     process.switch_to(FIRST_ID);
     process.signal(parent, SIGSTOP);
     process.switch_to(child);

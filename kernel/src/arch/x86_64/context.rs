@@ -37,7 +37,7 @@ pub struct Stamps {
 
 /// How a stretch of user code ended, as far as that is seen at a glance.
 #[derive(Clone, Copy, Debug)]
-pub enum Glance {
+pub enum UserExit {
     /// By a system call.
     Syscall(Stamps),
     /// By the counter.
@@ -152,7 +152,7 @@ fn bytes(state: &UserRegisters) -> &Registers {
     unsafe { &*core::ptr::from_ref(state).cast() }
 }
 
-/// Likewise, to be changed.
+/// All bytes of a state, to be changed.
 #[inline]
 fn bytes_mut(state: &mut UserRegisters) -> &mut Registers {
     // SAFETY: as above; any bytes make the fields, too.
@@ -198,22 +198,22 @@ pub fn enter(
     }
 }
 
-/// Likewise from `source`, and looks no closer than needed at how it ended.
+/// Executes user code from `source` until something stops it, and looks no closer than needed at what that was.
 #[inline(always)]
-pub fn begin(source: &UserRegisters, state: &mut UserRegisters, start: Start, mxcsr_mask: u32) -> Glance {
+pub fn begin(source: &UserRegisters, state: &mut UserRegisters, start: Start, mxcsr_mask: u32) -> UserExit {
     let Some(stamps) = execute(Some(source), state, start, mxcsr_mask) else {
-        return Glance::Otherwise(refuse());
+        return UserExit::Otherwise(refuse());
     };
     match state.entry_vector {
         SYSCALL_ENTRY => {
             drop_late_overflow(stamps, start.timer);
-            Glance::Syscall(stamps)
+            UserExit::Syscall(stamps)
         }
         COUNTER_ENTRY => {
             apic::end_of_interrupt();
-            Glance::Counter(stamps)
+            UserExit::Counter(stamps)
         }
-        _ => Glance::Otherwise(finish(state, stamps, start.timer)),
+        _ => UserExit::Otherwise(finish(state, stamps, start.timer)),
     }
 }
 

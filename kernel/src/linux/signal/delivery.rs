@@ -12,7 +12,7 @@ use pe_replay::user::{Extended, xsave};
 
 use super::exception::{BadPage, Exception};
 use super::frame::{self, BadFrame, Content};
-use super::{Detail, Fate, Info, Stack, bit};
+use super::{Detail, Disposition, Info, Stack, bit};
 use crate::linux::errno::{Failure, Reply};
 use crate::linux::view::View;
 use crate::linux::{Linux, Next, SIGBUS, SIGKILL};
@@ -24,9 +24,9 @@ const BAD_FRAME: Info = Info { signal: SIGSEGV, code: SI_KERNEL as i32, detail: 
 impl Linux {
     /// A committed exception that is the program's own: its handler is entered, or it ends.
     pub fn exception(&mut self, view: &mut View, state: &mut UserRegisters, exception: Exception) -> Next {
-        let trap = &mut self.task.signals.trap;
+        let trap = &mut self.process.signals.trap;
         (trap.number, trap.error) = (exception.vector.into(), exception.visible_error().into());
-        self.task.signals.force(exception.signal(state));
+        self.process.signals.force(exception.signal(state));
         self.deliver(view, state)
     }
 
@@ -43,45 +43,45 @@ impl Linux {
             // With room made, the instruction is executed again.
             return if self.makes_room(view.scheduler) { Next::Yield } else { Next::OutOfMemory };
         }
-        let trap = &mut self.task.signals.trap;
+        let trap = &mut self.process.signals.trap;
         (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
-        let is_mapped = self.task.memory.areas().find(address).is_some();
+        let is_mapped = self.process.memory.areas().find(address).is_some();
         let is_past_end = signal == SIGBUS;
-        self.task.signals.force(BadPage { address, error, is_mapped, is_past_end }.signal());
+        self.process.signals.force(BadPage { address, error, is_mapped, is_past_end }.signal());
         self.deliver(view, state)
     }
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
     #[inline]
     pub fn deliver(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
-        if self.task.signals.is_none_due() { Next::Continue } else { self.deliver_due(view, state) }
+        if self.process.signals.is_none_due() { Next::Continue } else { self.deliver_due(view, state) }
     }
 
     #[cold]
     #[inline(never)]
     fn deliver_due(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
-        while let Some((info, fate)) = self.task.signals.next_due() {
+        while let Some((info, fate)) = self.process.signals.next_due() {
             match fate {
-                Fate::Ignore => {}
-                Fate::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
-                Fate::Stop => {}
-                Fate::Kill => return Next::Kill { signal: info.signal as u8 },
-                Fate::Handle(action) => {
+                Disposition::Ignore => {}
+                Disposition::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
+                Disposition::Stop => {}
+                Disposition::Kill => return Next::Kill { signal: info.signal as u8 },
+                Disposition::Handle(action) => {
                     let content = Content {
                         info,
                         action,
-                        mask: self.task.signals.take_saved(),
-                        stack: self.task.signals.stack,
-                        trap: self.task.signals.trap,
+                        mask: self.process.signals.take_saved(),
+                        stack: self.process.signals.stack,
+                        trap: self.process.signals.trap,
                     };
                     match self.enter_handler(view.space, state, &content) {
                         Ok(()) => {}
                         Err(Failure::End(next)) => return next,
                         Err(Failure::Wait(_)) => unreachable!("to write a frame waits for nobody"),
                         Err(Failure::Errno(_)) if info.signal == SIGSEGV => {
-                            self.task.signals.force_fatal(BAD_FRAME);
+                            self.process.signals.force_fatal(BAD_FRAME);
                         }
-                        Err(Failure::Errno(_)) => self.task.signals.force(BAD_FRAME),
+                        Err(Failure::Errno(_)) => self.process.signals.force(BAD_FRAME),
                     }
                 }
             }
@@ -100,10 +100,10 @@ impl Linux {
         user.write(place.extended, &frame::extended_bytes(&state.extended))?;
         user.write(place.frame, &frame::bytes(state, place, content))?;
         if content.stack.autodisarm {
-            self.task.signals.stack = Stack::default();
+            self.process.signals.stack = Stack::default();
         }
         let own = if content.action.has(SA_NODEFER) { 0 } else { bit(content.info.signal) };
-        self.task.signals.set_blocked(self.task.signals.blocked() | content.action.mask | own);
+        self.process.signals.set_blocked(self.process.signals.blocked() | content.action.mask | own);
         frame::enter_handler(state, place, content);
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Linux {
         match self.leave_handler(space, state) {
             Ok(()) => Ok(state.rax),
             Err(Failure::Errno(_)) => {
-                self.task.signals.force(BAD_FRAME);
+                self.process.signals.force(BAD_FRAME);
                 Ok(0)
             }
             Err(end @ (Failure::End(_) | Failure::Wait(_))) => Err(end),
@@ -125,7 +125,7 @@ impl Linux {
         let bytes = self.user(space).structure(state.rsp.wrapping_sub(8))?;
         let mut restored = frame::restore(&bytes, state)?;
         restored.state.extended = self.read_extended(space, restored.extended)?;
-        self.task.signals.set_blocked(restored.mask);
+        self.process.signals.set_blocked(restored.mask);
         // A stack that cannot be is not set, as on Linux.
         let _ = self.set_stack(&restored.stack, restored.state.rsp);
         state.clone_from(&restored.state);

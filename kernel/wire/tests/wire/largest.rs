@@ -130,6 +130,7 @@ fn the_largest_values_fit() {
         longest_hold: u64::MAX,
         debug_exceptions: u64::MAX,
         longest_call: Some(LongestCall { ticks: u64::MAX, service: Service::Syscall(u32::MAX) }),
+        idle: u64::MAX,
     };
     let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
     let ends = [

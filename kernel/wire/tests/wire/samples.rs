@@ -149,6 +149,7 @@ pub fn totals() -> Totals {
         longest_hold: 32,
         debug_exceptions: 49,
         longest_call: Some(LongestCall { ticks: 50, service: Service::Syscall(11) }),
+        idle: 63,
     }
 }
 
@@ -226,7 +227,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f";
 
 /// Choice of the counter and its faults; then the clock, the date and the memory.
 pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb068080808001";

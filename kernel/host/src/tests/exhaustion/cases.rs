@@ -362,8 +362,8 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         Box::new(|process| {
             let next = process.step(Sysno::fork.id() as u64, &[]);
             if next == Next::Fork {
-                let newborn = process.linux.take_newborn().unwrap();
-                process.refuse(newborn);
+                let child = process.linux.take_child().unwrap();
+                process.refuse(child);
             }
             Next::Yield
         })

@@ -148,7 +148,7 @@ pub struct Identity {
 }
 
 /// A process.
-pub struct Task {
+pub struct Process {
     /// Who it is.
     pub identity: Identity,
     /// Its thread.
@@ -189,7 +189,7 @@ pub struct Task {
     pub cpu: CpuTime,
 }
 
-impl Task {
+impl Process {
     /// Its number.
     pub fn id(&self) -> u64 {
         self.identity.id
