@@ -10,9 +10,8 @@
 mod account;
 mod turns;
 
-use pe_replay::drive::{Committed, Culprit};
-use pe_replay::phases::Phase;
-use pe_replay::{Difference, Digest, Outcome};
+use pe_replay::diagnose::Culprit;
+use pe_replay::{Difference, Digest, End as PeEnd, Outcome};
 use wire::DelimiterKind;
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
@@ -135,8 +134,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 Outcome::Committed(committed) => {
                     self.totals.committed += 1;
                     self.objects.clock.count(committed.count);
-                    self.totals.frames_written += u64::from(P::account(self.objects.kept()).frames_written);
-                    let (kind, step) = self.serve(&committed);
+                    self.totals.frames_written += u64::from(self.objects.processor.account().frames_written);
+                    let (kind, step) = self.serve(committed);
                     self.totals.ends[kind as usize] += 1;
                     (Some(kind), committed.count, step)
                 }
@@ -153,9 +152,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                     (None, 0, self.step(effect))
                 }
             };
-            let (processor, kept) = self.objects.running();
-            let watch = P::watch(kept);
-            let served = watch.lap(Phase::Other, processor.now());
+            let processor = &mut self.objects.processor;
+            let served = processor.charge();
+            let watch = processor.watch();
             let phases = watch.take();
             if served > self.longest
                 && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =
@@ -183,7 +182,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Serves what a committed delimiter asks for.
     #[inline(always)]
-    fn serve(&mut self, committed: &Committed) -> (DelimiterKind, Step) {
+    fn serve(&mut self, committed: PeEnd) -> (DelimiterKind, Step) {
         let registers = self.objects.registers();
         let trap = Trap::new(committed.delimiter, registers, self.objects.processor.space());
         match trap {
@@ -252,7 +251,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             start_rip: P::registers(kept).rip,
             end_rip,
             difference,
-            attempts: P::account(kept).divergences.len() as u8,
+            attempts: processor.account().divergences.len() as u8,
             culprit: culprit.map(suspect),
             code: code::at(space, end_rip),
         }
@@ -266,9 +265,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.objects.processor.count_time_stamps(2);
         let before = self.objects.processor.pooled();
         self.objects.release_copies();
-        let (processor, kept) = self.objects.running();
-        let watch = P::watch(kept);
-        watch.lap(Phase::Other, processor.now());
+        let processor = &mut self.objects.processor;
+        processor.charge();
+        let watch = processor.watch();
         self.totals.phases.add_all(&watch.take());
         let mark = watch.mark();
         self.prepare(mark);
@@ -282,12 +281,12 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     fn attend(&mut self, outcome: &Outcome, trace: Recording) {
         let (processor, kept) = self.objects.running();
         if self.sequence == 0 {
-            let watch = P::watch(kept);
+            let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }
         self.attends = trace == Recording::Digests;
         self.digest = match outcome {
-            Outcome::Committed(committed) if self.attends => Some(processor.digest(kept, committed)),
+            Outcome::Committed(committed) if self.attends => Some(processor.digest(kept, *committed)),
             _ => None,
         };
     }

@@ -9,9 +9,12 @@ mod upkeep;
 use alloc::boxed::Box;
 
 use pages::Primitives;
-use pe_replay::{Begun, Kept, Machine, MappedPage, Order, Policy, STATES, Span, Stop, UserRegisters};
+use pe_replay::{
+    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
+    Processor, Span, Thread, ThreadOf, UserRegisters, View,
+};
 use pmu::exact::Instruction;
-use pmu::{Repeats, StopKind};
+use pmu::{Margin, Repeats, StopKind};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
@@ -30,10 +33,29 @@ pub fn reserve(policy: &Policy) -> usize {
     usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
 }
 
-/// Places for an engine's states.
-pub fn states() -> Result<[Box<UserRegisters>; STATES], Exhausted> {
-    let place = || fallible::boxed(UserRegisters::new(0, 0));
-    Ok([place()?, place()?, place()?, place()?, place()?])
+/// A place for registers.
+fn place() -> Result<Box<UserRegisters>, Exhausted> {
+    fallible::boxed(UserRegisters::new(0, 0))
+}
+
+/// A thread before its first instruction.
+pub fn thread(registers: &UserRegisters) -> Result<ThreadOf<KernelMachine>, Exhausted> {
+    let mut start = place()?;
+    (*start).clone_from(registers);
+    Ok(Thread::new(start, place()?, 0))
+}
+
+/// What this processor needs to execute PEs by a policy, with a counter that needs `margin`.
+pub fn executor(
+    policy: &Policy,
+    margin: Margin,
+    mutation: Option<Mutation>,
+) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+    let count = usize::from(policy.max_dirty).next_power_of_two();
+    let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
+    let results = [place()?, place()?, place()?];
+    let pool = pe_replay::Pool::new(entries);
+    Ok(Executor::new(results, pool, margin, mutation, machine::now()))
 }
 
 /// What stays the same from program to program.
@@ -83,19 +105,12 @@ impl KernelMachine {
 
     /// What a stretch under virtual time comes to.
     #[inline(never)]
-    fn stop(&self, stretch: Stretch) -> Stop {
+    fn exit(&self, stretch: Stretch) -> Exit {
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let clock = &self.counting.clock;
         let instructions =
             if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
-        Stop {
-            cause: stretch.cause,
-            instructions,
-            entered: stretch.entered,
-            ticks: instructions,
-            debug_exceptions: 0,
-            strays: 0,
-        }
+        Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
     /// Frames that the written set can still get.
@@ -110,16 +125,15 @@ impl KernelMachine {
     }
 }
 
-impl Machine for KernelMachine {
-    type Frame = Frame;
-    type Entry = Slot;
-    type State = Box<UserRegisters>;
+impl Processor for KernelMachine {
+    type Registers = UserRegisters;
+    type Place = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         machine::now()
     }
 
-    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
@@ -132,13 +146,13 @@ impl Machine for KernelMachine {
             interrupts_off: order.interrupts_off,
             fresh: order.fresh,
         };
-        self.stop(context::enter(source, state, start, self.mxcsr_mask))
+        self.exit(context::enter(source, state, start, self.mxcsr_mask))
     }
 
     #[inline(always)]
-    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> FirstExit {
         if self.counting.other.is_some() {
-            return Begun::Otherwise(self.enter_otherwise(Some(source), state, Order::begin(budget)));
+            return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
         let clock = &self.counting.clock;
         watchdog::wind(machine::now());
@@ -149,9 +163,9 @@ impl Machine for KernelMachine {
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {
-            UserExit::Syscall(seen) => Begun::Syscall(span(StopKind::Syscall, seen)),
-            UserExit::Counter(seen) => Begun::Counter(span(StopKind::Counter, seen)),
-            UserExit::Otherwise(stretch) => Begun::Otherwise(self.stop(stretch)),
+            UserExit::Syscall(seen) => FirstExit::Syscall(span(StopKind::Syscall, seen)),
+            UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
+            UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
     }
 
@@ -164,7 +178,7 @@ impl Machine for KernelMachine {
     }
 
     #[inline]
-    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
+    fn copy_registers(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
         context::copy(from, to, &self.primitives);
     }
 
@@ -173,11 +187,34 @@ impl Machine for KernelMachine {
         context::is_same(a, b, &self.primitives)
     }
 
-    fn page(&mut self, address: u64) -> Option<MappedPage<Frame, Slot>> {
+    fn flush_lines(&mut self) -> u64 {
+        let mut lines = 0;
+        self.space.take_accessed(|frame| lines += phys::flush_lines(frame));
+        cache::fence();
+        lines
+    }
+
+    fn flush_caches(&mut self) {
+        cache::flush_all();
+    }
+}
+
+/// All runs see one view, and [`Space::switch`] flushes the translation that it makes stale.
+impl Memory for KernelMachine {
+    type Frame = Frame;
+    type Slot = Slot;
+
+    #[inline]
+    fn number(frame: Frame) -> usize {
+        frame.index()
+    }
+
+    fn page(&mut self, address: u64) -> Option<Page<Frame, Slot>> {
         let address = address & !(PAGE_LEN - 1);
-        let (mapping, entry) = self.space.find(address)?;
+        let (mapping, slot) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        Some(MappedPage { address, frame: mapping.frame, entry, writable, open: mapping.open })
+        // What a switch of threads may leave out of date is given up there.
+        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared: false })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -219,30 +256,20 @@ impl Machine for KernelMachine {
     }
 
     #[inline(always)]
-    fn map(&mut self, page: MappedPage<Frame, Slot>, frame: Frame, writable: bool) {
-        self.space.switch(page.address, page.entry, page.frame, frame, writable);
+    fn map(&mut self, _view: View, page: Page<Frame, Slot>, frame: Frame, access: Access) {
+        self.space.switch(page.address, page.slot, page.frame, frame, access);
     }
 
-    fn is_written(&mut self, page: MappedPage<Frame, Slot>) -> bool {
-        self.space.is_written(page.entry, page.frame)
+    #[inline(always)]
+    fn is_written(&mut self, _view: View, page: Page<Frame, Slot>) -> bool {
+        self.space.is_written(page.slot, page.frame)
     }
 
     fn disturbed(&mut self) -> bool {
         self.space.disturbed()
     }
 
-    fn kept(&mut self, page: MappedPage<Frame, Slot>) -> Kept {
-        self.space.kept(page.entry, page.frame)
-    }
-
-    fn flush_lines(&mut self) -> u64 {
-        let mut lines = 0;
-        self.space.take_accessed(|frame| lines += phys::flush_lines(frame));
-        cache::fence();
-        lines
-    }
-
-    fn flush_caches(&mut self) {
-        cache::flush_all();
+    fn change(&mut self, page: Page<Frame, Slot>) -> Change {
+        self.space.change(page.slot, page.frame)
     }
 }

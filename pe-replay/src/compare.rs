@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The closed list of what two runs must agree on.
 //!
-//! Both sides are in the normal form ([`UserRegisters::normalize`]). Each entry of the
+//! Both sides are in the normal form ([`RegisterSet::normalize`]). Each entry of the
 //! list has a test of its own below, which fails when the entry is left out.
 
 use core::fmt;
@@ -9,8 +9,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::inject::GPR_NAMES;
-use crate::stop::Delimiter;
-use crate::user::{UserRegisters, xsave};
+use crate::registers::RegisterSet;
+use crate::stop::End;
 
 /// One compared field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +72,8 @@ pub enum Field {
     Constant,
     /// The hash of a written page.
     PageHash,
-    /// The hash over all page hashes and the registers.
-    Summary,
+    /// The number of pages that were compared, which has to be that of the pages written.
+    Compared,
 }
 
 impl Field {
@@ -123,7 +123,7 @@ impl fmt::Display for Field {
             Self::Count => "instruction count",
             Self::Memory => "memory",
             Self::PageHash => "page hash",
-            Self::Summary => "summary hash",
+            Self::Compared => "pages written and compared",
             Self::Constant => "constant part of the saved state",
         };
         f.write_str(name)
@@ -137,7 +137,7 @@ pub struct Difference {
     pub field: Field,
     /// Its value after run 1, or its low 64 bits.
     pub first: u64,
-    /// Its value after run 2, likewise.
+    /// Its value after run 2, or its low 64 bits.
     pub second: u64,
     /// For memory, the byte's address.
     pub address: u64,
@@ -159,96 +159,57 @@ impl fmt::Display for Difference {
 }
 
 /// What one run left behind, memory apart.
-#[derive(Clone, Copy, Debug)]
-pub struct RunResult<'a> {
+#[derive(Debug)]
+pub struct RunResult<'a, R> {
     /// The registers, in the normal form.
-    pub user: &'a UserRegisters,
-    /// What ended the run.
-    pub delimiter: Delimiter,
-    /// Its instructions.
-    pub count: u64,
-}
-
-/// Discriminant, error code and address of a delimiter, zero where there are none.
-pub(crate) fn details(delimiter: Delimiter) -> (u64, u64, u64) {
-    match delimiter {
-        Delimiter::Syscall => (0x100, 0, 0),
-        Delimiter::Limit => (0x101, 0, 0),
-        Delimiter::Watchdog => (0x102, 0, 0),
-        Delimiter::DirtyLimit { address } => (0x103, 0, address),
-        Delimiter::PageFault { address, error } => (14, u64::from(error), address),
-        Delimiter::Exception { vector, error } => (u64::from(vector), u64::from(error), 0),
-    }
+    pub registers: &'a R,
+    /// How the run ended.
+    pub end: End,
 }
 
 /// The first field on which two runs differ, memory apart; fields that `skip`
 /// names are passed over, which only tests and mutants ask for.
-pub fn first_difference(a: RunResult, b: RunResult, skip: Option<Field>) -> Option<Difference> {
-    if a.user == b.user && a.delimiter == b.delimiter && a.count == b.count {
+pub fn first_difference<R: RegisterSet>(
+    a: &RunResult<'_, R>,
+    b: &RunResult<'_, R>,
+    skip: Option<Field>,
+) -> Option<Difference> {
+    if a.registers == b.registers && a.end == b.end {
         return None;
     }
-    let mut found = None;
-    let mut check = |field: Field, first: u64, second: u64| {
-        if found.is_none() && first != second && skip != Some(field) {
-            found = Some(Difference { field, first, second, address: 0 });
-        }
-    };
+    let mut first = First { found: None, skip };
     let ((x_kind, x_error, x_address), (y_kind, y_error, y_address)) =
-        (details(a.delimiter), details(b.delimiter));
-    check(Field::Delimiter, x_kind, y_kind);
-    check(Field::ErrorCode, x_error, y_error);
-    check(Field::FaultAddress, x_address, y_address);
-    let (x, y) = (a.user, b.user);
-    check(Field::Rip, x.rip, y.rip);
-    check(Field::Count, a.count, b.count);
-    for (index, (first, second)) in x.gprs().into_iter().zip(y.gprs()).enumerate() {
-        check(Field::Gpr(index as u8), first, second);
-    }
-    check(Field::Rflags, x.rflags, y.rflags);
-    check(Field::Cs, x.cs, y.cs);
-    check(Field::Ss, x.ss, y.ss);
-    check(Field::Ds, x.ds.into(), y.ds.into());
-    check(Field::Es, x.es.into(), y.es.into());
-    check(Field::Fs, x.fs.into(), y.fs.into());
-    check(Field::Gs, x.gs.into(), y.gs.into());
-    check(Field::FsBase, x.fs_base, y.fs_base);
-    check(Field::GsBase, x.gs_base, y.gs_base);
+        (a.end.delimiter.details(), b.end.delimiter.details());
+    first.check(Field::Delimiter, x_kind, y_kind);
+    first.check(Field::ErrorCode, x_error, y_error);
+    first.check(Field::FaultAddress, x_address, y_address);
+    first.check(Field::Rip, a.registers.position().0, b.registers.position().0);
+    first.check(Field::Count, a.end.count, b.end.count);
+    a.registers.compare(b.registers, &mut |field, x, y| first.check(field, x, y));
+    first.found
+}
 
-    let word = |area: &[u8; xsave::LEN], at: usize, length: usize| {
-        let mut bytes = [0; 8];
-        bytes[..length].copy_from_slice(&area[at..at + length]);
-        u64::from_le_bytes(bytes)
-    };
-    let (x_area, y_area) = (&x.extended.0, &y.extended.0);
-    let mut part = |field: Field, at: usize, length: usize| {
-        // Longer parts go by words, so that the values reported are those that differ.
-        for at in (at..at + length).step_by(8) {
-            let length = length.min(8);
-            check(field, word(x_area, at, length), word(y_area, at, length));
+/// The first field on which two register sets differ.
+pub fn registers<R: RegisterSet>(a: &R, b: &R, skip: Option<Field>) -> Option<Difference> {
+    let mut first = First { found: None, skip };
+    if a != b {
+        a.compare(b, &mut |field, x, y| first.check(field, x, y));
+    }
+    first.found
+}
+
+/// The first difference so far.
+struct First {
+    found: Option<Difference>,
+    skip: Option<Field>,
+}
+
+impl First {
+    fn check(&mut self, field: Field, first: u64, second: u64) {
+        if self.found.is_none() && first != second && self.skip != Some(field) {
+            self.found = Some(Difference { field, first, second, address: 0 });
         }
-    };
-    part(Field::Fcw, xsave::FCW, 2);
-    part(Field::Fsw, xsave::FSW, 2);
-    part(Field::Ftw, xsave::FTW, 1);
-    part(Field::Fop, xsave::FOP, 2);
-    part(Field::Fip, xsave::FIP, 8);
-    part(Field::Fdp, xsave::FDP, 8);
-    part(Field::Mxcsr, xsave::MXCSR, 4);
-    for index in 0..8 {
-        // Ten bytes of value and six that the normal form makes zero.
-        part(Field::St(index), xsave::ST + 16 * usize::from(index), 16);
     }
-    for index in 0..16 {
-        part(Field::Xmm(index), xsave::XMM + 16 * usize::from(index), 16);
-        part(Field::YmmHigh(index), xsave::YMM + 16 * usize::from(index), 16);
-    }
-    part(Field::Constant, xsave::FTW + 1, 1);
-    part(Field::Constant, xsave::MXCSR_MASK, 4);
-    part(Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
-    check(Field::Constant, x.padding, y.padding);
-    check(Field::Constant, x.entry_vector, y.entry_vector);
-    check(Field::Constant, x.entry_error, y.entry_error);
-    found
 }
 
 #[cfg(test)]

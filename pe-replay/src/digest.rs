@@ -9,11 +9,10 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::compare;
-use crate::stop::Delimiter;
-use crate::user::{UserRegisters, xsave};
+use crate::registers::RegisterSet;
+use crate::stop::End;
 
 /// What a PE left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,24 +41,19 @@ impl From<Encoded> for Digest {
     }
 }
 
-/// Words in front of the extended state: four of the end, the rest registers.
-const WORDS: usize = 4 + 26;
-const STATE_LEN: usize = 8 * WORDS + xsave::LEN;
-
 impl Digest {
     /// Length of the encoded form, in bytes.
     pub const LEN: usize = 32;
 
     /// The digest of an end and what is there then. `registers` are in the normal form; of
     /// each page written there are its address and the XXH3 of its content.
-    pub fn new(
-        registers: &UserRegisters,
-        delimiter: Delimiter,
-        count: u64,
-        pages: impl Iterator<Item = (u64, u128)>,
-    ) -> Self {
+    pub fn new(registers: &impl RegisterSet, end: End, pages: impl Iterator<Item = (u64, u128)>) -> Self {
+        let (kind, error, address) = end.delimiter.details();
+        let mut state = Xxh3::new();
+        [kind, error, address, end.count].iter().for_each(|word| state.update(&word.to_le_bytes()));
+        registers.bytes(&mut |bytes| state.update(bytes));
         let pages = pages.map(|(address, content)| page(address, content));
-        Self { state: state(registers, delimiter, count), pages: pages.fold(0, u128::wrapping_add) }
+        Self { state: state.digest128(), pages: pages.fold(0, u128::wrapping_add) }
     }
 
     /// The encoded form.
@@ -76,18 +70,6 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}-{:032x}", self.state, self.pages)
     }
-}
-
-fn state(registers: &UserRegisters, delimiter: Delimiter, count: u64) -> u128 {
-    let (kind, error, address) = compare::details(delimiter);
-    let mut bytes = [0; STATE_LEN];
-    let (words, extended) = bytes.split_at_mut(8 * WORDS);
-    let values = [kind, error, address, count].into_iter().chain(registers.words());
-    for (place, value) in words.as_chunks_mut::<8>().0.iter_mut().zip(values) {
-        *place = value.to_le_bytes();
-    }
-    extended.copy_from_slice(&registers.extended.0);
-    xxh3_128(&bytes)
 }
 
 /// One page's part. They are added up, so that their order does not matter.

@@ -5,7 +5,8 @@
 //! on a processor: WBINVD counts one, an exception nothing. So they are counted,
 //! and a model gives each its weight.
 
-use crate::machine::{Machine, PageOf};
+use crate::machine::{Access, Machine, Memory, PageOf, View};
+use crate::pool::Pool;
 
 /// Numbers of what the engine asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,53 +41,47 @@ pub(crate) fn one_more(number: &mut u64) {
 }
 
 /// A machine whose work on pages is counted.
-pub(crate) struct Counted<'a, M: Machine> {
-    /// The machine.
-    pub machine: &'a mut M,
-    /// The count.
-    pub events: &'a mut Work,
+pub struct Counted<'a, M> {
+    pub(crate) machine: &'a mut M,
+    pub(crate) work: &'a mut Work,
+}
+
+/// A machine whose work is counted, and the pool of a processor.
+pub struct Pages<'a, M: Memory> {
+    pub(crate) counted: Counted<'a, M>,
+    pub(crate) pool: &'a mut Pool<M::Frame, M::Slot>,
 }
 
 impl<M: Machine> Counted<'_, M> {
     #[inline]
-    pub fn copy(&mut self, from: M::Frame, to: M::Frame) {
-        one_more(&mut self.events.copied);
+    pub(crate) fn copy(&mut self, from: M::Frame, to: M::Frame) {
+        one_more(&mut self.work.copied);
         self.machine.copy(from, to);
     }
 
+    /// No frame is equal to itself here: it holds one result, not two.
+    #[inline(always)]
+    pub(crate) fn compare_and_copy(&mut self, a: M::Frame, b: M::Frame, to: M::Frame) -> bool {
+        one_more(&mut self.work.compared_and_copied);
+        a != b && self.machine.compare_and_copy(a, b, to)
+    }
+
+    /// No frame is equal to itself here: it holds one result, not two.
     #[inline]
-    pub fn compare_and_copy(&mut self, a: M::Frame, b: M::Frame, to: M::Frame) -> bool {
-        one_more(&mut self.events.compared_and_copied);
-        self.machine.compare_and_copy(a, b, to)
+    pub(crate) fn equal(&mut self, a: M::Frame, b: M::Frame) -> bool {
+        one_more(&mut self.work.compared);
+        a != b && self.machine.equal(a, b)
     }
 
     #[inline]
-    pub fn equal(&mut self, a: M::Frame, b: M::Frame) -> bool {
-        one_more(&mut self.events.compared);
-        self.machine.equal(a, b)
-    }
-
-    #[inline]
-    pub fn hash(&mut self, frame: M::Frame) -> u128 {
-        one_more(&mut self.events.hashed);
+    pub(crate) fn hash(&mut self, frame: M::Frame) -> u128 {
+        one_more(&mut self.work.hashed);
         self.machine.hash(frame)
     }
 
-    #[inline]
-    pub fn map(&mut self, page: PageOf<M>, frame: M::Frame, writable: bool) {
-        one_more(&mut self.events.mapped);
-        self.machine.map(page, frame, writable);
-    }
-
-    /// Flushes the lines of what user code accessed.
-    pub fn flush_lines(&mut self) {
-        self.events.lines_flushed += self.machine.flush_lines();
-        self.events.translation_flushes += 1;
-    }
-
-    /// Flushes all caches.
-    pub fn flush_caches(&mut self) {
-        self.events.cache_flushes += 1;
-        self.machine.flush_caches();
+    #[inline(always)]
+    pub(crate) fn map(&mut self, view: View, page: PageOf<M>, frame: M::Frame, access: Access) {
+        one_more(&mut self.work.mapped);
+        self.machine.map(view, page, frame, access);
     }
 }

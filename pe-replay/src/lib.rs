@@ -7,8 +7,97 @@
 //! what both runs left behind, and commits the result or starts the PE again.
 //!
 //! The crate is pure: it has no `unsafe`, allocates nothing and reaches hardware
-//! only through the [`Machine`] trait. The kernel and the host tests drive the
+//! only through the [`Machine`] traits. The kernel and the host tests drive the
 //! same code.
+//!
+//! # An example
+//!
+//! A machine with one page, and a program that adds RAX to its first byte. A bit of RAX flips in
+//! run 2 of the first PE: the runs differ, the PE is started again, and the result is right.
+//!
+//! ```
+//! use pe_replay::*;
+//! use pmu::exact::Instruction;
+//!
+//! /// Frame 0 is the home of the page at 0x1000; the others are for the engine.
+//! struct Toy { frames: Vec<[u8; 4096]>, free: Vec<usize>, mapped: usize, open: bool, written: bool, clock: u64 }
+//!
+//! impl Processor for Toy {
+//!     type Registers = UserRegisters;
+//!     type Place = Box<UserRegisters>;
+//!     fn now(&mut self) -> u64 { self.clock += 1; self.clock }
+//!     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, _: Order) -> Exit {
+//!         if let Some(source) = source { state.clone_from(source) }
+//!         let span = Span { instructions: u64::from(self.open), entered: self.now(), ticks: 1 };
+//!         if !self.open { return Exit::plain(Cause::Exception { vector: 14, error: 7, address: 0x1000 }, span) }
+//!         self.frames[self.mapped][0] += state.rax as u8;
+//!         (self.written, state.rip) = (true, state.rip + 2);
+//!         Exit::plain(Cause::Syscall, span)
+//!     }
+//!     fn decode(&mut self, rip: u64) -> Instruction { Instruction::plain(rip + 2) }
+//!     fn flush_lines(&mut self) -> u64 { 0 }
+//!     fn flush_caches(&mut self) {}
+//! }
+//!
+//! impl Memory for Toy {
+//!     type Frame = usize;
+//!     type Slot = ();
+//!     fn number(frame: usize) -> usize { frame }
+//!     fn page(&mut self, address: u64) -> Option<Page<usize, ()>> {
+//!         let page = Page { address: 0x1000, frame: self.mapped, slot: (), writable: true, open: self.open, shared: false };
+//!         (address & !0xfff == 0x1000).then_some(page)
+//!     }
+//!     fn allocate(&mut self) -> Option<usize> { self.free.pop() }
+//!     fn release(&mut self, frame: usize) { self.free.push(frame) }
+//!     fn copy(&mut self, from: usize, to: usize) { self.frames[to] = self.frames[from] }
+//!     fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool { self.copy(a, to); self.equal(a, b) }
+//!     fn equal(&mut self, a: usize, b: usize) -> bool { self.frames[a] == self.frames[b] }
+//!     fn hash(&mut self, _: usize) -> u128 { unimplemented!("pages are compared byte by byte") }
+//!     fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
+//!         (0..4096).find(|at| self.frames[a][usize::from(*at)] != self.frames[b][usize::from(*at)])
+//!     }
+//!     fn byte(&mut self, frame: usize, offset: u16) -> u8 { self.frames[frame][usize::from(offset)] }
+//!     fn flip(&mut self, frame: usize, offset: u16, mask: u8) { self.frames[frame][usize::from(offset)] ^= mask }
+//!     fn map(&mut self, _: View, _: Page<usize, ()>, frame: usize, access: Access) {
+//!         (self.mapped, self.open, self.written) = (frame, access == Access::Open, false);
+//!     }
+//!     fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool { self.written }
+//!     fn disturbed(&mut self) -> bool { false }
+//!     fn change(&mut self, _: Page<usize, ()>) -> Change { Change::None }
+//! }
+//!
+//! let place = || Box::new(UserRegisters::new(0x33, 0x2b));
+//! let mut toy = Toy { frames: vec![[0; 4096]; 4], free: vec![1, 2, 3], mapped: 0, open: false, written: false, clock: 0 };
+//! let pool = Pool::new((0..8).map(|_| Entry::vacant(0, ())).collect());
+//! let mut executor: ExecutorOf<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
+//! let mut thread = Thread::new(place(), place(), 0);
+//! let mut replay = Replay::new(1, Policy { max_dirty: 8, ..Policy::DEFAULT });
+//! thread.registers_mut().rax = 5;
+//!
+//! let flip = Injection { pe: 0, run: Run::Second, at: 0, target: Target::Gpr(0), bit: 3 };
+//! let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &[flip], &mut ());
+//! assert_eq!(outcome, Outcome::Committed(End { delimiter: Delimiter::Syscall, count: 1 }));
+//! assert_eq!(executor.account().divergences[0].field, Field::Gpr(0));
+//! assert_eq!((toy.frames[0][0], thread.registers().rip), (5, 2));
+//! ```
+//!
+//! # What the engine relies on
+//!
+//! A machine that does not keep one of these is found out by [`check()`], as far as that can be tried:
+//!
+//! 1. a page that user code can write is reported as open, and none is open before the engine opened it:
+//!    what is written elsewhere is not compared;
+//! 2. a write to a page that is not open stops with a write fault at its address, before the instruction;
+//! 3. after [`Memory::map`], a page shows that frame and no other, with that access, and is not written;
+//! 4. what user code writes goes to the frame that is mapped, and is told by [`Memory::is_written`];
+//! 5. a run depends on nothing but the registers and frames that it is given: begun from the same ones,
+//!    it ends in the same ones, after the same number of instructions, however often it is interrupted;
+//! 6. a budget of one instruction stops user code after one, unless the counter is late;
+//! 7. frames from the pool differ from each other and from all homes;
+//! 8. copies, comparisons and hashes see every byte of a page.
+//!
+//! What can not be tried from inside: that aliases of a frame are switched together, that what the
+//! kernel does to a watched page is told, and that no stale translation outlives [`Memory::settle`].
 //!
 //! # What is undone
 //!
@@ -30,49 +119,66 @@
 //!
 //! # Where to find what
 //!
-//! - [`user`]: the registers of a process and their normal form
+//! - [`machine`]: the hardware, as the kernel or a model provides it
+//! - [`registers`]: what is asked of a register set; [`user`]: that of user mode, with its normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on
+//! - [`check`](mod@check): what a machine does wrong
 //! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - [`machine`]: the hardware, as the kernel or a model provides it
-//! - [`drive`]: the loop that carries out what the state machine asks for
+//! - [`executor`]: what a processor needs to carry out what the state machine asks for
+//! - [`thread`]: what is kept of a thread
+//! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
+//! - [`diagnose`]: the instruction behind a persistent divergence
 //! - [`digest`]: what a PE left behind, in two numbers
-//! - [`events`]: what the machine was made to do, counted
+//! - [`events`], [`phases`]: what the machine was made to do, and where time goes
 //! - [`inject`]: bit flips, on purpose
-//! - [`inside`]: what the engine keeps, opened to tests
+//! - [`observer`]: what the engine keeps, opened to tests
 //! - [`mutation`]: parts left out, for tests that show they are needed
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+pub mod check;
 pub mod compare;
+pub mod diagnose;
 pub mod digest;
-pub mod drive;
 pub mod events;
+pub mod executor;
+mod flip;
 pub mod inject;
-pub mod inside;
 pub mod life;
 pub mod machine;
 pub mod mutation;
+pub mod observer;
 pub mod phases;
+pub mod placement;
 pub mod policy;
-mod registers;
+pub mod pool;
+pub mod registers;
+mod run;
 pub mod stop;
+pub mod thread;
+pub mod tracker;
 pub mod user;
+mod verify;
 
-mod written;
-
+pub use check::check;
 pub use compare::{Difference, Field};
 pub use digest::Digest;
-pub use drive::{Engine, Outcome};
 pub use events::Work;
+pub use executor::{Account, Executor, ExecutorOf, Outcome, Replay, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
-pub use inside::{Inside, Stored};
 pub use life::Run;
-pub use machine::{Breakpoint, Kept, Machine, MappedPage, Order};
+pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
 pub use mutation::Mutation;
+pub use observer::{Inside, Observer, Stored, Tracked};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
-pub use registers::STATES;
-pub use stop::{Begun, Cause, Delimiter, Span, Stop};
+pub use pool::{Entry, Pool};
+pub use registers::RegisterSet;
+pub use stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
+pub use thread::Thread;
+pub use tracker::Tracker;
 pub use user::UserRegisters;

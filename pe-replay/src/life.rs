@@ -2,7 +2,7 @@
 //! The life of a PE as a sans-I/O state machine.
 //!
 //! [`Life::step`] takes what happened and says what to do next; it does nothing
-//! itself. [`crate::drive`] carries the actions out.
+//! itself. [`crate::executor`] carries the actions out.
 //!
 //! ```text
 //! Prepare ─> Run 1 ─> Turn ─> Run 2 ─> Verify ─> Commit
@@ -13,13 +13,17 @@
 //!    └──────── RollBack <────────────────┴──> (third time) Verdict
 //! ```
 //! In triple mode run 3 follows run 2 in any case, and one verification all three.
+//!
+//! Runs are handed out one after the other, as above, or at once: then all begin from the
+//! same state, Turn is left out, and only a run that missed run 1's end is turned to and
+//! repeated alone.
 
 use pmu::Margin;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Difference, Field};
-use crate::policy::{MAX_DIVERGENCES, Mode, Policy, Recovery};
-use crate::stop::Delimiter;
+use crate::policy::{MAX_DIVERGENCES, Recovery};
+use crate::stop::{Delimiter, End};
 
 /// Which execution of a PE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,19 +66,6 @@ pub enum Approach {
     },
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunEnd {
-    /// What ended it.
-    pub delimiter: Delimiter,
-    /// Its instructions.
-    pub count: u64,
-}
-
-impl RunEnd {
-    const NONE: Self = Self { delimiter: Delimiter::Limit, count: 0 };
-}
-
 /// Where in its life a PE is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -82,11 +73,13 @@ pub enum Phase {
     Preparing,
     /// A run is being executed.
     Running(Run),
-    /// PM0 and UPRR0 are being put in place for run 2 or 3.
+    /// All runs are being executed.
+    RunningAll,
+    /// PM0 and the start state are being put in place for run 2 or 3.
     Turning(Run),
     /// The results are being compared, after the run named.
     Verifying(Run),
-    /// PM0 and UPRR0 are being put back.
+    /// PM0 and the start state are being put back.
     RollingBack,
     /// The PE is over.
     Over,
@@ -97,11 +90,13 @@ pub enum Phase {
 pub enum Event {
     /// The last action, which cannot fail, is done.
     Done,
-    /// A run ended.
-    Ended(RunEnd),
-    /// A run went past the place where it was to stop exactly, because the counter's
-    /// interrupt came late.
-    Overshot(RunEnd),
+    /// A run ended, as [`Life::ends`] says: what is in an event has to be kept in memory.
+    Ended,
+    /// All runs ended, as [`Life::end_all`] was told.
+    AllEnded,
+    /// A run, which ended as [`Life::ends`] says, went past the place where it was to stop exactly, because the
+    /// counter's interrupt came late.
+    Overshot,
     /// All results agree.
     Agreed,
     /// Two of three agree, and this run's result is another one.
@@ -113,9 +108,9 @@ pub enum Event {
     Damaged(Difference),
 }
 
-/// Why a PE is given up.
+/// Why a PE is given up: a detected unrecoverable error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub enum Verdict {
     /// It diverged [`MAX_DIVERGENCES`] times in a row.
     Persistent,
     /// Its start state is lost.
@@ -125,12 +120,17 @@ pub enum Ground {
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Save UPRR0; start with an empty written set. Then [`Event::Done`].
+    /// Save the start state; begin with nothing written. Then [`Event::Done`].
     Prepare,
     /// Execute a run to its end; in run 1 treat first writes. Then [`Event::Ended`],
     /// or [`Event::Overshot`] if it was to stop exactly where [`Life::target`] did.
     Execute(Run, Approach),
-    /// Put UPRR0 and copies of PM0 in place for this run. Then [`Event::Done`] or
+    /// Execute all runs to their ends, each in its own frames. Then [`Event::AllEnded`].
+    ExecuteAll {
+        /// The bound of each, in instructions.
+        limit: u64,
+    },
+    /// Put the start state and copies of PM0 in place for this run. Then [`Event::Done`] or
     /// [`Event::Damaged`].
     Turn(Run),
     /// Compare the results up to this run's. Then [`Event::Agreed`],
@@ -141,17 +141,17 @@ pub enum Action {
         /// The run whose result it is not.
         outvoted: Option<Run>,
     },
-    /// Put UPRR0 and PM0 back. Then [`Event::Done`] or [`Event::Damaged`].
+    /// Put the start state and PM0 back. Then [`Event::Done`] or [`Event::Damaged`].
     RollBack,
     /// Give up. The PE is over.
-    Verdict(Ground),
+    GiveUp(Verdict),
 }
 
 /// What the state machine needs to know to decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// How often each PE is executed.
-    pub mode: Mode,
+    /// Whether each PE is executed three times, and not twice.
+    pub triple: bool,
     /// What follows a difference.
     pub recovery: Recovery,
     /// The instruction limit.
@@ -159,45 +159,64 @@ pub struct Rules {
     /// The counter's margin: how much earlier than its target it is armed, because
     /// its interrupt may come late.
     pub margin: Margin,
-}
-
-impl Rules {
-    /// What `policy` asks for, with a counter that needs `margin`.
-    pub fn new(policy: &Policy, margin: Margin) -> Self {
-        Self { mode: policy.mode, recovery: policy.recovery, limit: policy.limit, margin }
-    }
+    /// Whether all runs go on at once.
+    pub at_once: bool,
 }
 
 /// How the runs of an attempt ended. No array: what is indexed by the run has to be kept in
 /// memory, and here is where each PE passes.
 #[derive(Clone, Copy, Debug)]
-struct Ends {
-    first: RunEnd,
-    second: RunEnd,
-    third: RunEnd,
+pub struct Ends {
+    /// Run 1.
+    pub first: End,
+    /// Run 2.
+    pub second: End,
+    /// Run 3.
+    pub third: End,
+}
+
+impl Ends {
+    /// How a run ended.
+    #[inline(always)]
+    pub fn of(&self, run: Run) -> End {
+        match run {
+            Run::First => self.first,
+            Run::Second => self.second,
+            Run::Third => self.third,
+        }
+    }
 }
 
 /// A PE from Prepare to Commit or Verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Life {
-    rules: Rules,
-    phase: Phase,
+    /// What it is lived by.
+    pub rules: Rules,
+    /// Where it is.
+    pub phase: Phase,
     /// Divergences so far.
-    failed: u8,
+    pub failed: u8,
     /// How much earlier than its target the counter is armed in this attempt.
-    margin: Margin,
+    pub margin: Margin,
     /// The counter overshot in this attempt.
-    missed: bool,
+    pub missed: bool,
     /// Runs repeated because the counter overshot.
-    misses: u16,
-    ends: Ends,
-    difference: Option<Difference>,
+    pub misses: u16,
+    /// How the runs ended.
+    pub ends: Ends,
+    /// Run 2 went on at once with the first one, and has ended for good.
+    pub second_done: bool,
+    /// Run 3 went on at once with the first one, and has ended for good.
+    pub third_done: bool,
+    /// The last difference found.
+    pub difference: Option<Difference>,
 }
 
 impl Life {
     /// A PE before its first phase, and the first action.
-    #[inline]
+    #[inline(always)]
     pub fn begin(rules: Rules) -> (Self, Action) {
+        const NONE: End = End { delimiter: Delimiter::Limit, count: 0 };
         let life = Self {
             rules,
             phase: Phase::Preparing,
@@ -205,60 +224,32 @@ impl Life {
             margin: rules.margin,
             missed: false,
             misses: 0,
-            ends: Ends { first: RunEnd::NONE, second: RunEnd::NONE, third: RunEnd::NONE },
+            ends: Ends { first: NONE, second: NONE, third: NONE },
+            second_done: false,
+            third_done: false,
             difference: None,
         };
         (life, Action::Prepare)
     }
 
-    /// Where the PE is.
-    pub fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// How a run of this attempt ended.
+    /// The run whose end, set by the counter, this run is to reach exactly, and that end.
     #[inline(always)]
-    pub fn end(&self, run: Run) -> RunEnd {
+    pub fn target(&self, run: Run) -> Option<(Run, End)> {
+        let Ends { first, second, .. } = self.ends;
         match run {
-            Run::First => self.ends.first,
-            Run::Second => self.ends.second,
-            Run::Third => self.ends.third,
-        }
-    }
-
-    /// The run whose end, set by the counter, this run is to reach exactly.
-    #[inline(always)]
-    pub fn target(&self, run: Run) -> Option<Run> {
-        let at_limit = |run: Run| matches!(self.end(run).delimiter, Delimiter::Limit).then_some(run);
-        match run {
-            Run::First => None,
-            Run::Second => at_limit(Run::First),
+            Run::Second | Run::Third if first.delimiter == Delimiter::Limit => Some((Run::First, first)),
             // Run 1 may have ended otherwise because of a fault.
-            Run::Third => at_limit(Run::First).or_else(|| at_limit(Run::Second)),
+            Run::Third if second.delimiter == Delimiter::Limit => Some((Run::Second, second)),
+            Run::First | Run::Second | Run::Third => None,
         }
-    }
-
-    /// Where `run` is to stop exactly, in instructions; 0 if nowhere.
-    #[inline(always)]
-    fn goal(&self, run: Run) -> u64 {
-        self.target(run).map_or(0, |target| self.end(target).count)
     }
 
     /// Whether `run` is stepped all the way: the counter has overshot, and the margin
     /// is as long as the way by now.
     #[inline(always)]
     fn is_stepped(&self, run: Run) -> bool {
-        self.missed && self.margin.near >= self.goal(run)
-    }
-
-    /// Runs repeated because the counter overshot, in all attempts.
-    pub fn misses(&self) -> u16 {
-        self.misses
-    }
-
-    /// The last difference found.
-    pub fn difference(&self) -> Option<Difference> {
-        self.difference
+        // Where nothing is to be reached, the way is none.
+        self.missed && self.margin.near >= self.target(run).map_or(0, |(_, goal)| goal.count)
     }
 
     /// Goes on after `event`.
@@ -269,43 +260,31 @@ impl Life {
     #[inline(always)]
     pub fn step(&mut self, event: Event) -> Action {
         match (self.phase, event) {
+            (Phase::Preparing, Event::Done) if self.rules.at_once => {
+                self.phase = Phase::RunningAll;
+                Action::ExecuteAll { limit: self.rules.limit }
+            }
             (Phase::Preparing, Event::Done) => {
                 self.execute(Run::First, Approach::Free { limit: self.rules.limit })
             }
-            (Phase::Running(Run::First), Event::Ended(end)) => {
-                self.ends.first = end;
-                match (end.delimiter, self.rules.mode) {
-                    (Delimiter::Watchdog, Mode::Dual | Mode::Triple) => self.fail(endless(end)),
-                    // Without checkpoints there is nothing to start again from.
-                    (Delimiter::Watchdog, Mode::Off) => {
-                        self.failed = MAX_DIVERGENCES - 1;
-                        self.fail(endless(end))
-                    }
-                    (_, Mode::Off) => self.commit(None),
-                    (_, Mode::Dual | Mode::Triple) => self.turn(Run::Second),
-                }
-            }
+            (Phase::RunningAll, Event::AllEnded) => match self.ends.first.delimiter {
+                Delimiter::Watchdog => self.fail(endless(self.ends.first)),
+                _ if !self.second_done => self.miss(Run::Second),
+                _ => self.go_on(),
+            },
+            (Phase::Running(Run::First), Event::Ended) => match self.ends.first.delimiter {
+                Delimiter::Watchdog => self.fail(endless(self.ends.first)),
+                _ => self.turn(Run::Second),
+            },
             (Phase::Turning(run), Event::Done) => {
                 let approach = self.approach(run);
                 self.execute(run, approach)
             }
-            (Phase::Running(run), Event::Overshot(_)) if run != Run::First && !self.is_stepped(run) => {
-                self.misses = self.misses.saturating_add(1);
-                self.missed = true;
-                self.margin = self.margin.doubled();
-                self.turn(run)
+            (Phase::Running(run), Event::Overshot) if run != Run::First && !self.is_stepped(run) => {
+                self.miss(run)
             }
-            (Phase::Running(Run::Second), Event::Ended(end) | Event::Overshot(end)) => {
-                self.ends.second = end;
-                match self.rules.mode {
-                    Mode::Triple => self.turn(Run::Third),
-                    Mode::Off | Mode::Dual => self.verify(Run::Second),
-                }
-            }
-            (Phase::Running(Run::Third), Event::Ended(end) | Event::Overshot(end)) => {
-                self.ends.third = end;
-                self.verify(Run::Third)
-            }
+            (Phase::Running(Run::Second), Event::Ended | Event::Overshot) => self.go_on(),
+            (Phase::Running(Run::Third), Event::Ended | Event::Overshot) => self.verify(Run::Third),
             (Phase::Verifying(_), Event::Agreed) => self.commit(None),
             (Phase::Verifying(Run::Third), Event::Outvoted(run, difference)) => {
                 self.difference = Some(difference);
@@ -323,18 +302,52 @@ impl Life {
                 if self.failed < MAX_DIVERGENCES {
                     self.margin = self.rules.margin;
                     self.missed = false;
+                    (self.second_done, self.third_done) = (false, false);
                     self.phase = Phase::Preparing;
                     Action::Prepare
                 } else {
-                    self.give_up(Ground::Persistent)
+                    self.give_up(Verdict::Persistent)
                 }
             }
             (Phase::Turning(_) | Phase::Verifying(_) | Phase::RollingBack, Event::Damaged(difference)) => {
                 self.difference = Some(difference);
-                self.give_up(Ground::Damaged)
+                self.give_up(Verdict::Damaged)
             }
-            (phase, event) => panic!("{event:?} is no answer in {phase:?}"),
+            (phase, event) => no_answer(phase, event),
         }
+    }
+
+    /// Tells how all runs ended that went on at once, and which of runs 2 and 3 missed the end of
+    /// run 1, since the counter's interrupt did not come where it did in run 1.
+    pub fn end_all(&mut self, ends: Ends, missed: [bool; 2]) {
+        self.ends = ends;
+        [self.second_done, self.third_done] = missed.map(|missed| !missed);
+    }
+
+    /// Goes on after run 2 has ended for good: in triple mode with run 3, unless that has ended for good, too.
+    #[inline(always)]
+    fn go_on(&mut self) -> Action {
+        match (self.rules.triple, self.rules.at_once) {
+            (false, _) => self.verify(Run::Second),
+            (true, false) => self.turn(Run::Third),
+            (true, true) if self.third_done => self.verify(Run::Third),
+            (true, true) => self.miss(Run::Third),
+        }
+    }
+
+    #[inline(always)]
+    fn verify(&mut self, run: Run) -> Action {
+        self.phase = Phase::Verifying(run);
+        Action::Verify(run)
+    }
+
+    /// Repeats a run, with the counter armed earlier.
+    #[inline(always)]
+    fn miss(&mut self, run: Run) -> Action {
+        self.misses = self.misses.saturating_add(1);
+        self.missed = true;
+        self.margin = self.margin.doubled();
+        self.turn(run)
     }
 
     #[inline(always)]
@@ -346,11 +359,9 @@ impl Life {
     #[inline(always)]
     fn approach(&self, run: Run) -> Approach {
         match self.target(run) {
-            Some(target) => Approach::Exact {
-                count: self.end(target).count,
-                margin: self.margin,
-                stepped: self.is_stepped(run),
-            },
+            Some((_, goal)) => {
+                Approach::Exact { count: goal.count, margin: self.margin, stepped: self.is_stepped(run) }
+            }
             None => {
                 let furthest = match run {
                     Run::First => 0,
@@ -369,12 +380,6 @@ impl Life {
     }
 
     #[inline(always)]
-    fn verify(&mut self, run: Run) -> Action {
-        self.phase = Phase::Verifying(run);
-        Action::Verify(run)
-    }
-
-    #[inline(always)]
     fn commit(&mut self, outvoted: Option<Run>) -> Action {
         self.phase = Phase::Over;
         Action::Commit { outvoted }
@@ -389,14 +394,21 @@ impl Life {
     }
 
     #[inline(always)]
-    fn give_up(&mut self, ground: Ground) -> Action {
+    fn give_up(&mut self, verdict: Verdict) -> Action {
         self.phase = Phase::Over;
-        Action::Verdict(ground)
+        Action::GiveUp(verdict)
     }
 }
 
+/// Apart, so that nobody needs a life in memory to print it.
+#[cold]
+#[inline(never)]
+fn no_answer(phase: Phase, event: Event) -> ! {
+    panic!("{event:?} is no answer in {phase:?}")
+}
+
 /// The difference to report for a run 1 that only the watchdog could end.
-fn endless(end: RunEnd) -> Difference {
+pub(crate) fn endless(end: End) -> Difference {
     Difference { field: Field::Delimiter, first: end.count, second: 0, address: 0 }
 }
 

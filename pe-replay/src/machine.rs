@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-//! The hardware that the engine works on, as the kernel or a test's model provides it.
+//! The hardware that the engine works on, as the kernel or a test's model provides it:
+//! a [`Processor`] and its [`Memory`].
+//!
+//! The crate's front page lists what the engine relies on; [`check`](crate::check) tries it.
 
 use core::ops::DerefMut;
 
 use pmu::Repeats;
 use pmu::exact::{Decoder, Instruction};
 
-use crate::inside::Inside;
-use crate::life::{Event, Phase};
-use crate::stop::{Begun, Stop};
-use crate::user::UserRegisters;
+use crate::life::Run;
+use crate::registers::RegisterSet;
+use crate::stop::{Exit, FirstExit};
 
 /// How user mode is to be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// To begin a run that only the counter has to stop.
+    /// The order to begin a run that only the counter has to stop.
     pub fn begin(budget: u64) -> Self {
         Self { budget, step: false, breakpoint: None, interrupts_off: false, fresh: true }
     }
@@ -46,55 +48,26 @@ pub struct Breakpoint {
     pub resume: bool,
 }
 
-/// A user page, as the tracker sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MappedPage<F, E> {
-    /// Its address, a multiple of the page length.
-    pub address: u64,
-    /// The frame that it is mapped to: its home, unless the engine has mapped it
-    /// to another one.
-    pub frame: F,
-    /// Where the machine keeps that.
-    pub entry: E,
-    /// Whether the process may truly write it.
-    pub writable: bool,
-    /// Whether the processor lets it, too.
-    pub open: bool,
-}
+/// The registers of a machine.
+pub type RegistersOf<M> = <M as Processor>::Registers;
 
-/// A page of a machine.
-pub type PageOf<M> = MappedPage<<M as Machine>::Frame, <M as Machine>::Entry>;
-
-/// What became of a hot page between two PEs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Nothing.
-    Intact,
-    /// Its content was changed.
-    Stale,
-    /// Something else, or nothing, is mapped there now, or with other permissions.
-    Lost,
-}
-
-/// The hardware that the engine works on.
-pub trait Machine {
-    /// Names a page frame.
-    type Frame: Copy + Eq;
-    /// Names the place of a page in the machine's tables.
-    type Entry: Copy;
-    /// Where a saved state lives. States change roles all the time; so that none is copied for
-    /// that, the places do.
-    type State: DerefMut<Target = UserRegisters>;
+/// What executes user code.
+pub trait Processor {
+    /// The registers of user code.
+    type Registers: RegisterSet;
+    /// Where saved registers live. They change roles all the time; so that none are copied
+    /// for that, the places do.
+    type Place: DerefMut<Target = Self::Registers>;
 
     /// The time, in the counter's unit.
     fn now(&mut self) -> u64;
     /// Executes user code from `source`, or else from `state`, until it stops;
     /// `state` is then the state at the stop, not yet in the normal form.
-    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop;
+    fn enter(&mut self, source: Option<&Self::Registers>, state: &mut Self::Registers, order: Order) -> Exit;
     /// [Enters](Self::enter) with [`Order::begin`]. Nearly all entries are such.
     #[inline]
-    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
-        Begun::Otherwise(self.enter(Some(source), state, Order::begin(budget)))
+    fn begin(&mut self, source: &Self::Registers, state: &mut Self::Registers, budget: u64) -> FirstExit {
+        FirstExit::Other(self.enter(Some(source), state, Order::begin(budget)))
     }
     /// The instruction at `rip`; one that cannot be read is nothing special. Of those
     /// that are not, `next` need not be true.
@@ -103,21 +76,90 @@ pub trait Machine {
     fn repeats(&self) -> Repeats {
         Repeats::PerIteration
     }
-    /// The page mapped at `address`, if there is one.
+    /// Copies registers.
+    fn copy_registers(&mut self, from: &Self::Registers, to: &mut Self::Registers) {
+        to.clone_from(from);
+    }
+    /// Whether two register sets are the same in every byte, also in those that do not
+    /// count; to say no where only such bytes differ is allowed, and costs time.
+    fn is_same(&mut self, a: &Self::Registers, b: &Self::Registers) -> bool {
+        a == b
+    }
+    /// Flushes the cache lines of all pages that user code accessed since the last
+    /// call, and all translations; returns the number of lines.
+    fn flush_lines(&mut self) -> u64;
+    /// Flushes all caches.
+    fn flush_caches(&mut self);
+}
+
+/// A user page, as the tracker sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<F, S> {
+    /// Its address, a multiple of the page length.
+    pub address: u64,
+    /// The frame that it is mapped to: its home, unless the engine has mapped it
+    /// to another one.
+    pub frame: F,
+    /// Where the machine keeps that.
+    pub slot: S,
+    /// Whether the process may truly write it.
+    pub writable: bool,
+    /// Whether the processor lets it, too.
+    pub open: bool,
+    /// Whether somebody else than this space's user code and kernel may write the home: its
+    /// [generation](Memory::generation) tells.
+    pub shared: bool,
+}
+
+/// A page of a machine.
+pub type PageOf<M> = Page<<M as Memory>::Frame, <M as Memory>::Slot>;
+
+/// What a page is to be mapped for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// User code may write it, if the process truly may; the page is watched.
+    Open,
+    /// User code may read it; the page is watched.
+    Closed,
+    /// User code may read it, and the engine has forgotten it.
+    Released,
+}
+
+/// Which runs see a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// All of them.
+    Every,
+    /// One run: each has page tables of its own.
+    Of(Run),
+}
+
+/// What became of a watched page between two PEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// Its content was changed.
+    Content,
+    /// Something else, or nothing, is mapped there now, or with other permissions.
+    Mapping,
+}
+
+/// The memory of user code: pages of one space, and frames.
+pub trait Memory {
+    /// Names a page frame.
+    type Frame: Copy + Eq;
+    /// Names the place of a page in the machine's tables.
+    type Slot: Copy;
+
+    /// A number for a frame; numbers that follow each other are best.
+    fn number(frame: Self::Frame) -> usize;
+    /// The page mapped at `address`, if there is one, in the view that was settled last.
     fn page(&mut self, address: u64) -> Option<PageOf<Self>>;
     /// Takes a frame from the pool.
     fn allocate(&mut self) -> Option<Self::Frame>;
     /// Gives a frame back to the pool.
     fn release(&mut self, frame: Self::Frame);
-    /// Copies a state.
-    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
-        to.clone_from(from);
-    }
-    /// Whether two states are the same in every byte, also in those that do not
-    /// count; to say no where only such bytes differ is allowed, and costs time.
-    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
-        a == b
-    }
     /// Copies a frame.
     fn copy(&mut self, from: Self::Frame, to: Self::Frame);
     /// Copies `a` to `to` and returns whether `a` and `b` are equal; if not, `to`
@@ -134,42 +176,41 @@ pub trait Machine {
     fn byte(&mut self, frame: Self::Frame, offset: u16) -> u8;
     /// Changes a byte of a frame by exclusive or.
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
-    /// Maps `page`, and every other page with the same home, to `frame`: writable
-    /// if `writable` and the process may truly write there, else read-only, and
-    /// not written so far. No stale translation is left behind; all other
-    /// permissions stay. A page that is writable between PEs is watched.
-    fn map(&mut self, page: PageOf<Self>, frame: Self::Frame, writable: bool);
+    /// Maps `page`, and every other page with the same home, to `frame` in a view: for that
+    /// access, and not written so far. All other permissions stay. What is done to a watched
+    /// page between PEs, [`change`](Self::change) tells.
+    fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
+    /// Makes `view` the one that the next entries see, and leaves no translation behind that
+    /// [`map`](Self::map) has made stale. Called before each entry into user mode.
+    #[inline]
+    fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,
-    /// since it was mapped.
-    fn is_written(&mut self, page: PageOf<Self>) -> bool;
+    /// since it was mapped in the view.
+    fn is_written(&mut self, view: View, page: PageOf<Self>) -> bool;
     /// Whether anything was done to a watched page since the last call.
     fn disturbed(&mut self) -> bool;
     /// What was done to a watched page since it was mapped or this was asked last.
-    fn kept(&mut self, page: PageOf<Self>) -> Kept;
-    /// Flushes the cache lines of all pages that user code accessed since the last
-    /// call, and all translations; returns the number of lines.
-    fn flush_lines(&mut self) -> u64;
-    /// Flushes all caches.
-    fn flush_caches(&mut self);
-    /// Told of each step in the life of a PE, for tests that count them; elsewhere
-    /// nothing comes of it.
+    fn change(&mut self, page: PageOf<Self>) -> Change;
+    /// Says that a commit has written a [shared](Page::shared) frame, and moves its generation.
     #[inline]
-    fn stepped(&mut self, _from: Phase, _event: Event, _to: Phase) {}
-    /// Called before each phase and each comparison, but the one of runs 1 and 2 by bytes,
-    /// and after a page joined the set, for tests that damage what the engine keeps; elsewhere nothing
-    /// comes of it.
+    fn publish(&mut self, _frame: Self::Frame) {}
+    /// The generation of a frame, which each write by somebody else and each
+    /// [`publish`](Self::publish) moves.
     #[inline]
-    fn visit(&mut self, _inside: Inside<'_, Self>)
-    where
-        Self: Sized,
-    {
+    fn generation(&mut self, _frame: Self::Frame) -> u64 {
+        0
     }
 }
+
+/// The hardware that the engine works on.
+pub trait Machine: Processor + Memory {}
+
+impl<M: Processor + Memory> Machine for M {}
 
 /// A machine that reads instructions.
 pub(crate) struct Decoding<'a, M>(pub &'a mut M);
 
-impl<M: Machine> Decoder for Decoding<'_, M> {
+impl<M: Processor> Decoder for Decoding<'_, M> {
     fn decode(&mut self, rip: u64) -> Instruction {
         self.0.decode(rip)
     }

@@ -18,7 +18,7 @@ pub enum Phase {
     Flush,
     /// Run 2, from user entry to stop, bias removed.
     SecondRun,
-    /// Run 3, likewise.
+    /// Run 3, from user entry to stop, bias removed.
     ThirdRun,
     /// Comparison and commit.
     VerifyCommit,

@@ -57,30 +57,15 @@ impl Cause {
         const WRITE: u32 = FAULT_PRESENT | FAULT_WRITE | FAULT_USER;
         match self {
             Cause::Exception { vector: vector::PAGE_FAULT, error: WRITE, address } => Some(address),
-            Cause::Exception { .. }
-            | Cause::Syscall
-            | Cause::Counter
-            | Cause::Breakpoint
-            | Cause::Watchdog => None,
+            _ => None,
         }
     }
-}
 
-/// One return from user mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// Why user code stopped.
-    pub cause: Cause,
-    /// User instructions since the entry, bias removed.
-    pub instructions: u64,
-    /// When user mode was entered, in the counter's unit.
-    pub entered: u64,
-    /// How long user mode lasted in the counter's unit, bias removed.
-    pub ticks: u64,
-    /// Debug exceptions that the counter itself took for this, beside the last stop.
-    pub debug_exceptions: u32,
-    /// Counter interrupts that came when user mode had been left already.
-    pub strays: u16,
+    /// Whether it is a debug exception that is not the engine's breakpoint.
+    #[inline]
+    pub fn is_debug(self) -> bool {
+        matches!(self, Cause::Exception { vector: vector::DEBUG, .. })
+    }
 }
 
 /// A stretch of user code.
@@ -94,16 +79,37 @@ pub struct Span {
     pub ticks: u64,
 }
 
-/// How the first stretch of a run ended: for the commonest causes there is nothing more
-/// to tell than when.
+/// One return from user mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// [`Cause::Syscall`].
+pub struct Exit {
+    /// Why user code stopped.
+    pub cause: Cause,
+    /// What it had done since the entry.
+    pub span: Span,
+    /// Debug exceptions that the counter itself took for this, beside the last stop.
+    pub debug_exceptions: u32,
+    /// Counter interrupts that came when user mode had been left already.
+    pub strays: u16,
+}
+
+impl Exit {
+    /// An exit of which there is no more to tell.
+    #[inline]
+    pub fn plain(cause: Cause, span: Span) -> Self {
+        Self { cause, span, debug_exceptions: 0, strays: 0 }
+    }
+}
+
+/// The exit that ended the first stretch of a run: for the commonest causes there is
+/// nothing more to tell than when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstExit {
+    /// A plain exit by [`Cause::Syscall`].
     Syscall(Span),
-    /// [`Cause::Counter`].
+    /// A plain exit by [`Cause::Counter`].
     Counter(Span),
-    /// In any way.
-    Otherwise(Stop),
+    /// Any exit.
+    Other(Exit),
 }
 
 /// What ended a processing element, with the details both runs must agree on.
@@ -154,4 +160,25 @@ impl Delimiter {
             Cause::Watchdog => Self::Watchdog,
         }
     }
+
+    /// Discriminant, error code and address, zero where there are none.
+    pub(crate) fn details(self) -> (u64, u64, u64) {
+        match self {
+            Self::Syscall => (0x100, 0, 0),
+            Self::Limit => (0x101, 0, 0),
+            Self::Watchdog => (0x102, 0, 0),
+            Self::DirtyLimit { address } => (0x103, 0, address),
+            Self::PageFault { address, error } => (14, u64::from(error), address),
+            Self::Exception { vector, error } => (u64::from(vector), u64::from(error), 0),
+        }
+    }
+}
+
+/// How a run ended, which both runs must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What ended it.
+    pub delimiter: Delimiter,
+    /// Its instructions.
+    pub count: u64,
 }

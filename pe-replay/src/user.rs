@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-//! The user-process related registers (UPRR) and their normal form.
+//! The registers of user mode, and their normal form.
 //!
 //! [`UserRegisters`] is laid out for the kernel's entry code: the extended state first
 //! (XSAVE wants 64-byte alignment), then what is saved by hand, last the frame
 //! that the processor itself pushes. Decision 0001 holds the table of what the
 //! normal form changes; this file is that table's only implementation.
+
+use crate::compare::Field;
+use crate::inject::Target;
+use crate::registers::RegisterSet;
 
 /// XSAVE components that are switched: x87, SSE, AVX (Intel SDM vol. 1, 13.1).
 pub const XCR0: u64 = X87 | SSE | AVX;
@@ -90,11 +94,8 @@ impl Extended {
         let mut area = [0; xsave::LEN];
         area[xsave::FCW] = INITIAL_FCW[0];
         area[xsave::FCW + 1] = INITIAL_FCW[1];
-        let mut at = 0;
-        while at < INITIAL_MXCSR.len() {
-            area[xsave::MXCSR + at] = INITIAL_MXCSR[at];
-            at += 1;
-        }
+        area[xsave::MXCSR] = INITIAL_MXCSR[0];
+        area[xsave::MXCSR + 1] = INITIAL_MXCSR[1];
         area[xsave::HEADER] = XCR0 as u8;
         Self(area)
     }
@@ -200,7 +201,7 @@ pub struct UserRegisters {
     pub rax: u64,
     /// What the entry code pushed: which entry it was. Not state; zero in the normal form.
     pub entry_vector: u64,
-    /// Likewise, the error code.
+    /// The error code that the entry code pushed, or zero. Not state; zero in the normal form.
     pub entry_error: u64,
     pub rip: u64,
     pub cs: u64,
@@ -282,36 +283,13 @@ impl UserRegisters {
 
     /// All that is not extended state, as words.
     pub fn words(&self) -> [u64; 26] {
-        let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = self.gprs();
         let Self { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *self;
-        [
-            rax,
-            rcx,
-            rdx,
-            rbx,
-            rsp,
-            rbp,
-            rsi,
-            rdi,
-            r8,
-            r9,
-            r10,
-            r11,
-            r12,
-            r13,
-            r14,
-            r15,
-            self.selectors(),
-            fs_base,
-            gs_base,
-            padding,
-            entry_vector,
-            entry_error,
-            rip,
-            cs,
-            rflags,
-            ss,
-        ]
+        let rest =
+            [self.selectors(), fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss];
+        let mut words = [0; 26];
+        words[..16].copy_from_slice(&self.gprs());
+        words[16..].copy_from_slice(&rest);
+        words
     }
 
     /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
@@ -319,27 +297,6 @@ impl UserRegisters {
     pub fn selectors(&self) -> u64 {
         // Written so that it is one load.
         u64::from(self.ds) | u64::from(self.es) << 16 | u64::from(self.fs) << 32 | u64::from(self.gs) << 48
-    }
-
-    /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
-    /// the entry code pushed := 0, and the extended state by component value.
-    ///
-    /// There are four null selectors, and the IRET to user mode makes any of them 0
-    /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
-    #[inline]
-    pub fn normalize(&mut self) {
-        self.normalize_words();
-        self.extended.normalize();
-    }
-
-    /// Brings what was in the normal form back to it after changes: any to the words, and
-    /// to the extended state those that XSTATE_BV tells of.
-    #[inline]
-    pub fn renormalize(&mut self) {
-        self.normalize_words();
-        if self.extended.components() != XCR0 {
-            self.extended.normalize();
-        }
     }
 
     #[inline]
@@ -355,6 +312,133 @@ impl UserRegisters {
         self.entry_vector = 0;
         self.entry_error = 0;
         self.padding = 0;
+    }
+}
+
+impl RegisterSet for UserRegisters {
+    /// Brings the registers to the normal form: RF := 0, null selectors := 0, what
+    /// the entry code pushed := 0, and the extended state by component value.
+    ///
+    /// There are four null selectors, and the IRET to user mode makes any of them 0
+    /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
+    #[inline]
+    fn normalize(&mut self) {
+        self.normalize_words();
+        self.extended.normalize();
+    }
+
+    /// Of changes to the extended state, only those count that XSTATE_BV tells of.
+    #[inline]
+    fn renormalize(&mut self) {
+        self.normalize_words();
+        if self.extended.components() != XCR0 {
+            self.extended.normalize();
+        }
+    }
+
+    fn compare(&self, other: &Self, check: &mut impl FnMut(Field, u64, u64)) {
+        let (x, y) = (self, other);
+        check(Field::Rip, x.rip, y.rip);
+        for (index, (first, second)) in x.gprs().into_iter().zip(y.gprs()).enumerate() {
+            check(Field::Gpr(index as u8), first, second);
+        }
+        for (field, first, second) in [
+            (Field::Rflags, x.rflags, y.rflags),
+            (Field::Cs, x.cs, y.cs),
+            (Field::Ss, x.ss, y.ss),
+            (Field::Ds, x.ds.into(), y.ds.into()),
+            (Field::Es, x.es.into(), y.es.into()),
+            (Field::Fs, x.fs.into(), y.fs.into()),
+            (Field::Gs, x.gs.into(), y.gs.into()),
+            (Field::FsBase, x.fs_base, y.fs_base),
+            (Field::GsBase, x.gs_base, y.gs_base),
+        ] {
+            check(field, first, second);
+        }
+        let word = |area: &[u8; xsave::LEN], at: usize, length: usize| {
+            let mut bytes = [0; 8];
+            bytes[..length].copy_from_slice(&area[at..at + length]);
+            u64::from_le_bytes(bytes)
+        };
+        let mut part = |field: Field, at: usize, length: usize| {
+            // Longer parts go by words, so that the values reported are those that differ.
+            for at in (at..at + length).step_by(8) {
+                let length = length.min(8);
+                check(field, word(&x.extended.0, at, length), word(&y.extended.0, at, length));
+            }
+        };
+        for (field, at, length) in [
+            (Field::Fcw, xsave::FCW, 2),
+            (Field::Fsw, xsave::FSW, 2),
+            (Field::Ftw, xsave::FTW, 1),
+            (Field::Fop, xsave::FOP, 2),
+            (Field::Fip, xsave::FIP, 8),
+            (Field::Fdp, xsave::FDP, 8),
+            (Field::Mxcsr, xsave::MXCSR, 4),
+        ] {
+            part(field, at, length);
+        }
+        for index in 0..8 {
+            // Ten bytes of value and six that the normal form makes zero.
+            part(Field::St(index), xsave::ST + 16 * usize::from(index), 16);
+        }
+        for index in 0..16 {
+            part(Field::Xmm(index), xsave::XMM + 16 * usize::from(index), 16);
+            part(Field::YmmHigh(index), xsave::YMM + 16 * usize::from(index), 16);
+        }
+        part(Field::Constant, xsave::FTW + 1, 1);
+        part(Field::Constant, xsave::MXCSR_MASK, 4);
+        part(Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
+        check(Field::Constant, x.padding, y.padding);
+        check(Field::Constant, x.entry_vector, y.entry_vector);
+        check(Field::Constant, x.entry_error, y.entry_error);
+    }
+
+    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
+        self.words().iter().for_each(|word| each(&word.to_le_bytes()));
+        each(&self.extended.0);
+    }
+
+    #[inline]
+    fn position(&self) -> (u64, u64) {
+        (self.rip, self.rcx)
+    }
+
+    fn set_position(&mut self, rip: u64, rcx: u64) {
+        (self.rip, self.rcx) = (rip, rcx);
+    }
+
+    #[inline]
+    fn is_trapping(&self) -> bool {
+        self.rflags & TRAP_FLAG != 0
+    }
+
+    fn clear_trap(&mut self) {
+        self.rflags &= !TRAP_FLAG;
+    }
+
+    fn is_zero(&self) -> bool {
+        self.rflags & ZERO_FLAG != 0
+    }
+
+    fn is_interruptible(&self) -> bool {
+        self.rflags & INTERRUPT_FLAG != 0
+    }
+
+    fn flip(&mut self, target: Target, bit: u8) {
+        let mask = 1u64 << (bit % 64);
+        match target {
+            Target::Gpr(index) | Target::Saved(_, index) => *self.gpr_mut(index) ^= mask,
+            Target::Rip => self.rip ^= mask,
+            Target::Rflags => self.rflags ^= mask,
+            Target::Xmm(index) => {
+                // XRSTOR loads what the component holds, so it must be there first.
+                self.extended.normalize();
+                self.extended.0[xsave::XMM + 16 * usize::from(index) + usize::from(bit / 8)] ^=
+                    1 << (bit % 8);
+            }
+            Target::Memory(_) | Target::Copy(..) => {}
+        }
     }
 }
 

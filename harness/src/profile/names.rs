@@ -3,7 +3,7 @@
 //!
 //! Of the functions that were compiled into one another, the innermost one of this project is taken: what it has of
 //! `core` or `alloc` counts as its own. Line tables know inlined functions by their last name only, so all are named by
-//! their file and that: `pe_replay::drive::run::go_on`. Code without line tables has the name of its symbol.
+//! their file and that: `pe_replay::run::go_on`. Code without line tables has the name of its symbol.
 
 use std::path::Path;
 
@@ -131,14 +131,14 @@ mod tests {
         for (name, last) in [
             ("turn<kernel::replay::KernelMachine>", "turn"),
             ("<kernel::replay::KernelMachine as pe_replay::machine::Machine>::enter", "enter"),
-            ("pe_replay::drive::run::<impl pe_replay::drive::Engine<M>>::go_on", "go_on"),
+            ("pe_replay::run::<impl pe_replay::executor::Course<M,T,O>>::go_on", "go_on"),
             ("kernel::executive::Run::next::{closure#0}", "next"),
             ("kernel::arch::channel::record::h0123456789abcdef", "record"),
             ("memcpy", "memcpy"),
         ] {
             assert_eq!(last_name(name), last, "{name}");
         }
-        assert_eq!(module("pe-replay/src/drive/run.rs"), "pe_replay::drive::run");
+        assert_eq!(module("pe-replay/src/placement/bytes.rs"), "pe_replay::placement::bytes");
         assert_eq!(module("kernel/src/arch/x86_64/apic.rs"), "kernel::arch::apic");
         assert_eq!(module("pe-replay/pages/src/lib.rs"), "pe_replay::pages");
         assert_eq!(

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::drive::{Account, Committed, Culprit};
+use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Delimiter, Difference, Digest, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, Digest, End, Outcome, UserRegisters};
 use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;
@@ -40,13 +40,13 @@ pub enum Op {
 /// What is kept of a thread.
 pub struct Kept {
     registers: UserRegisters,
-    account: Account,
-    watch: Stopwatch,
     limit: u64,
 }
 
 /// A processor that follows scripts.
 pub struct Scripted {
+    account: Account,
+    watch: Stopwatch,
     space: Space,
     ops: BTreeMap<u64, Op>,
     /// Each PE that was run: the address where it began, and RAX.
@@ -70,6 +70,8 @@ impl Scripted {
             ops.iter().enumerate().map(move |(index, op)| (start + OP_LEN * index as u64, *op))
         });
         Self {
+            account: Account::default(),
+            watch: Stopwatch::start(0),
             space: Space::default(),
             ops: ops.collect(),
             seen: Vec::new(),
@@ -94,12 +96,17 @@ impl Processor for Scripted {
         &mut kept.registers
     }
 
-    fn account(kept: &Kept) -> &Account {
-        &kept.account
+    fn account(&self) -> &Account {
+        &self.account
     }
 
-    fn watch(kept: &mut Kept) -> &mut Stopwatch {
-        &mut kept.watch
+    fn watch(&mut self) -> &mut Stopwatch {
+        &mut self.watch
+    }
+
+    fn charge(&mut self) -> u64 {
+        let now = self.now();
+        self.watch.lap(Phase::Other, now)
     }
 
     fn space(&self) -> &Space {
@@ -119,16 +126,11 @@ impl Processor for Scripted {
     }
 
     fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Kept>, Exhausted> {
-        Ok(Box::new(Kept {
-            registers: registers.clone(),
-            account: Account::default(),
-            watch: Stopwatch::start(self.now()),
-            limit: u64::MAX,
-        }))
+        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX }))
     }
 
     fn prepare(&mut self, kept: &mut Kept, _sequence: u64, since: u64, limit: u64) {
-        kept.watch = Stopwatch::start(since);
+        self.watch = Stopwatch::start(since);
         kept.limit = limit;
     }
 
@@ -177,13 +179,13 @@ impl Processor for Scripted {
                 return Outcome::OutOfFrames;
             }
         };
-        kept.watch.lap(Phase::FirstRun, self.now());
-        Outcome::Committed(Committed { delimiter, count })
+        let now = self.now();
+        self.watch.lap(Phase::FirstRun, now);
+        Outcome::Committed(End { delimiter, count })
     }
 
-    fn digest(&mut self, kept: &Kept, committed: &Committed) -> Digest {
-        let Committed { delimiter, count } = *committed;
-        Digest::new(&kept.registers, delimiter, count, std::iter::empty())
+    fn digest(&mut self, kept: &Kept, committed: End) -> Digest {
+        Digest::new(&kept.registers, committed, std::iter::empty())
     }
 
     fn diagnose(&mut self, _kept: &mut Kept, _seen: Difference) -> Option<Culprit> {

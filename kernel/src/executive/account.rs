@@ -21,7 +21,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Adds what the last PE came to.
     #[inline]
     pub(super) fn count(&mut self) {
-        let (totals, account) = (&mut self.totals, P::account(self.objects.kept()));
+        let (totals, account) = (&mut self.totals, self.objects.processor.account());
         totals.write_faults += u64::from(account.write_faults);
         totals.longest_hold = totals.longest_hold.max(account.longest_hold);
         if account.is_quiet() {
@@ -59,7 +59,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             rip: P::registers(kept).rip,
             instructions: count,
             phases,
-            account: P::account(kept),
+            account: self.objects.processor.account(),
         }
     }
 
@@ -94,8 +94,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Says how far the programs have come, now and then.
     #[inline]
     pub(super) fn publish(&mut self) {
-        let (_, kept) = self.objects.running();
-        let now = P::watch(kept).mark();
+        let now = self.objects.processor.watch().mark();
         if now.wrapping_sub(self.published) >= PUBLISH_EVERY {
             self.published = now;
             let (pes, instructions) = (self.totals.committed, self.objects.clock.instructions());
@@ -105,7 +104,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
-        let Self { mut objects, personality, end, mut totals, idle, .. } = self;
+        let Self { objects, personality, end, mut totals, idle, .. } = self;
         totals.total = totals.phases.total();
         totals.idle = idle;
         totals.user_instructions = objects.clock.instructions();

@@ -38,8 +38,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// run has ended.
     #[cold]
     pub(super) fn next(&mut self, mut step: Step, count: u64) -> bool {
-        let (_, kept) = self.objects.running();
-        let mut mark = P::watch(kept).mark();
+        let mut mark = self.objects.processor.watch().mark();
         let current = self.objects.current();
         if self.was_alone {
             // Its turn begins here.

@@ -14,6 +14,9 @@ const FRAME_LEN: u64 = 4096;
 pub struct Frame(u32);
 
 impl Frame {
+    /// The first frame, which is nobody's.
+    pub const FIRST: Self = Self(0);
+
     /// The frame at a physical address.
     #[inline]
     pub(super) fn at(address: u64) -> Self {
@@ -27,7 +30,7 @@ impl Frame {
 
     /// The frame's number.
     #[inline]
-    pub(super) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 

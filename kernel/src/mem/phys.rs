@@ -145,6 +145,11 @@ impl Slot {
         ((self.place - DIRECT_MAP) / 8) as u32
     }
 
+    /// A slot in which nothing is ever sought.
+    pub fn nowhere() -> Self {
+        Self::numbered(0)
+    }
+
     /// The slot with this [number](Self::number).
     pub(super) fn numbered(number: u32) -> Self {
         Self { place: DIRECT_MAP + u64::from(number) * 8 }

@@ -8,7 +8,7 @@
 //!
 //! A page that the tracker maps writable is *watched*: another software bit says
 //! so. Whatever the kernel does to a page takes that bit away or sets a third one
-//! ([`Kept`](pe_replay::Kept)), so that the engine's copies never stand for what is
+//! ([`Change`](pe_replay::Change)), so that the engine's copies never stand for what is
 //! no longer there. The tracker holds the table of a page that it watches: the table
 //! is not released before the tracker knows that the page is gone.
 //!

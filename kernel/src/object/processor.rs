@@ -6,9 +6,9 @@
 
 use alloc::boxed::Box;
 
-use pe_replay::drive::{Account, Committed, Culprit};
+use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::{Difference, Digest, Outcome, UserRegisters};
+use pe_replay::{Account, Difference, Digest, End, Outcome, UserRegisters};
 use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;
@@ -43,10 +43,12 @@ pub trait Processor {
     fn registers(kept: &Self::Kept) -> &UserRegisters;
     /// The committed registers of a thread, to be changed between PEs.
     fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters;
-    /// What is recorded about a thread's last PE.
-    fn account(kept: &Self::Kept) -> &Account;
-    /// Where the time of a thread's PE goes.
-    fn watch(kept: &mut Self::Kept) -> &mut Stopwatch;
+    /// What is recorded about the last PE.
+    fn account(&self) -> &Account;
+    /// Where time goes.
+    fn watch(&mut self) -> &mut Stopwatch;
+    /// Charges the time since the last mark to what is done between PEs; returns how long that was.
+    fn charge(&mut self) -> u64;
 
     /// The space that it holds.
     fn space(&self) -> &Space;
@@ -65,7 +67,7 @@ pub trait Processor {
     /// Runs a PE of a thread whose space it holds.
     fn execute(&mut self, kept: &mut Self::Kept) -> Outcome;
     /// The digest of what the last PE of a thread, which was committed so, has left behind.
-    fn digest(&mut self, kept: &Self::Kept, committed: &Committed) -> Digest;
+    fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
     /// Gives up the copies of a thread's pages that others may write while it does not run.

@@ -4,15 +4,19 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use pe_replay::drive::{Account, Committed, Culprit, MAX_STEPS};
-use pe_replay::phases::Stopwatch;
-use pe_replay::{Difference, Digest, Engine, Outcome, UserRegisters};
+use arrayvec::ArrayVec;
+use pe_replay::diagnose::{Culprit, MAX_STEPS};
+use pe_replay::phases::{Phase, Stopwatch};
+use pe_replay::{
+    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    ThreadOf, UserRegisters, Work,
+};
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
 
 use super::counter::Counting;
-use super::{KernelMachine, Platform, states, upkeep};
+use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, line, machine, port};
 use crate::mem::fallible::{self, Exhausted};
@@ -24,8 +28,16 @@ use crate::object::processor::{Processor, Trigger, Width};
 pub struct Replayed<'a> {
     machine: KernelMachine,
     config: &'a Config,
-    /// What the machine was made to do for threads that are gone.
-    events: Events,
+    executor: ExecutorOf<KernelMachine>,
+    injections: Injections,
+    /// The number of the next PE.
+    sequence: u64,
+    /// Instructions that it may have, if that is less than usual.
+    limit: u64,
+    /// Threads that were admitted.
+    admitted: u32,
+    /// What the machine was made to do until a thread was dismissed last.
+    work: Work,
     /// What was counted before the first PE; behind the last one, since then.
     counted: Reading,
     /// Overflows that were dropped before the first PE; behind the last one, since then.
@@ -39,10 +51,19 @@ impl<'a> Replayed<'a> {
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
         let machine = KernelMachine::new(space, platform)?;
+        let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
+            machine.destroy();
+            return Err(OutOfFrames);
+        };
         Ok(Self {
             machine,
             config,
-            events: Events::default(),
+            executor,
+            injections: Injections::new(config.injections.clone()),
+            sequence: 0,
+            limit: u64::MAX,
+            admitted: 0,
+            work: Work::default(),
             counted: Reading::default(),
             drained: 0,
             expired: 0,
@@ -67,27 +88,70 @@ impl<'a> Replayed<'a> {
     }
 }
 
+/// What is kept of a thread, and of its space.
+pub struct Kept {
+    thread: ThreadOf<KernelMachine>,
+    replay: Replay,
+}
+
+/// The injections that are asked for, by the number of the PE that they hit.
+struct Injections {
+    /// All of them, sorted by PE.
+    list: ArrayVec<Injection, MAX_INJECTIONS>,
+    /// The PE that is hit next.
+    next: u64,
+}
+
+impl Injections {
+    fn new(mut list: ArrayVec<Injection, MAX_INJECTIONS>) -> Self {
+        list.sort_unstable_by_key(|flip| flip.pe);
+        let next = list.first().map_or(u64::MAX, |flip| flip.pe);
+        Self { list, next }
+    }
+
+    /// Those of a PE, mostly none.
+    #[inline]
+    fn of(&mut self, pe: u64) -> &[Injection] {
+        if pe < self.next { &[] } else { self.hits(pe) }
+    }
+
+    #[cold]
+    fn hits(&mut self, pe: u64) -> &[Injection] {
+        let begin = self.list.partition_point(|flip| flip.pe < pe);
+        let end = self.list.partition_point(|flip| flip.pe <= pe);
+        if begin == end {
+            self.next = self.list.get(end).map_or(u64::MAX, |flip| flip.pe);
+        }
+        &self.list[begin..end]
+    }
+}
+
 impl Processor for Replayed<'_> {
-    type Kept = Engine<KernelMachine>;
+    type Kept = Kept;
 
     #[inline]
     fn registers(kept: &Self::Kept) -> &UserRegisters {
-        kept.state()
+        kept.thread.registers()
     }
 
     #[inline]
     fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters {
-        kept.state_mut()
+        kept.thread.registers_mut()
     }
 
     #[inline]
-    fn account(kept: &Self::Kept) -> &Account {
-        kept.account()
+    fn account(&self) -> &Account {
+        self.executor.account()
     }
 
     #[inline]
-    fn watch(kept: &mut Self::Kept) -> &mut Stopwatch {
-        &mut kept.watch
+    fn watch(&mut self) -> &mut Stopwatch {
+        &mut self.executor.watch
+    }
+
+    #[inline(always)]
+    fn charge(&mut self) -> u64 {
+        self.executor.watch.lap(Phase::Other, machine::now())
     }
 
     #[inline]
@@ -108,29 +172,29 @@ impl Processor for Replayed<'_> {
         self.machine.space.activate();
     }
 
-    /// An engine takes a good part of the kernel's stack: it is there only while it is made.
-    #[inline(never)]
     fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Self::Kept>, Exhausted> {
-        tally::TIME_STAMPS.add(1);
-        let Config { policy, injections, mutation, .. } = self.config;
-        let margin = self.machine.counting.margin;
-        let engine = Engine::new(*policy, margin, injections.clone(), *mutation, states()?, machine::now());
-        let mut kept = fallible::boxed(engine)?;
-        kept.state_mut().clone_from(registers);
-        Ok(kept)
+        self.admitted = self.admitted.wrapping_add(1);
+        let replay = Replay::new(self.admitted, self.config.policy);
+        fallible::boxed(Kept { thread: thread(registers)?, replay })
     }
 
-    fn prepare(&mut self, kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
-        kept.resume(sequence, since, limit);
+    fn prepare(&mut self, _kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
+        (self.sequence, self.limit) = (sequence, limit);
+        self.executor.watch = Stopwatch::start(since);
     }
 
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
-        kept.execute(&mut self.machine)
+        let Kept { thread, replay } = kept;
+        let injections = self.injections.of(self.sequence);
+        let outcome =
+            self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ());
+        self.sequence += 1;
+        outcome
     }
 
-    fn digest(&mut self, kept: &Self::Kept, committed: &Committed) -> Digest {
-        kept.digest(&mut self.machine, committed)
+    fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
+        self.executor.digest(&mut self.machine, &kept.thread, &kept.replay, committed)
     }
 
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {
@@ -139,19 +203,21 @@ impl Processor for Replayed<'_> {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        kept.diagnose(&mut self.machine, seen, &mut log)
+        let Kept { thread, replay } = kept;
+        self.executor.diagnose(&mut self.machine, thread, replay, seen, &mut log)
     }
 
     fn leave(&mut self, kept: &mut Self::Kept) {
-        kept.let_go(&mut self.machine, |machine, page| machine.space.is_shared(page.entry));
+        let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
+        self.executor.give_up(&mut self.machine, &mut kept.replay, is_shared);
     }
 
     fn release(&mut self, kept: &mut Self::Kept) {
-        kept.retire(&mut self.machine);
+        self.executor.give_up(&mut self.machine, &mut kept.replay, |_, _| true);
     }
 
-    fn dismiss(&mut self, kept: &Self::Kept) {
-        self.events.add(&kept.events);
+    fn dismiss(&mut self, _kept: &Self::Kept) {
+        self.work = self.executor.work;
     }
 
     fn pooled(&self) -> u64 {
@@ -182,7 +248,8 @@ impl Processor for Replayed<'_> {
 
     fn complete(&self, totals: &mut Totals) {
         totals.drained_overflows += self.drained - self.expired;
-        totals.events = self.events;
+        totals.events = Events::default();
+        totals.events.add(&self.work);
         upkeep::complete(totals, self.counted, self.drained);
     }
 

@@ -4,7 +4,7 @@
 
 use pe_replay::stop::vector;
 use pe_replay::user::TRAP_FLAG;
-use pe_replay::{Cause, Order, Stop, UserRegisters};
+use pe_replay::{Cause, Exit, Order, Span, UserRegisters};
 use pmu::exact::{Decoder, Instruction, Single, single};
 use pmu::{Entry, Reading, Stopped};
 use wire::record::Unit;
@@ -34,7 +34,7 @@ struct Debug {
 }
 
 impl KernelMachine {
-    /// As [`enter`](pe_replay::Machine::enter), in any way.
+    /// As [`enter`](pe_replay::Processor::enter), in any way.
     #[cold]
     #[inline(never)]
     pub(super) fn enter_otherwise(
@@ -42,7 +42,7 @@ impl KernelMachine {
         source: Option<&UserRegisters>,
         state: &mut UserRegisters,
         order: Order,
-    ) -> Stop {
+    ) -> Exit {
         if self.counting.kind == wire::counter::CounterKind::Stepping {
             self.step_through(source, state, order)
         } else {
@@ -77,7 +77,7 @@ impl KernelMachine {
     }
 
     /// With a counter.
-    fn count(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
+    fn count(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         let (rip, user_trap) = source.map_or((state.rip, state.rflags), |from| (from.rip, from.rflags));
         let user_trap = user_trap & TRAP_FLAG != 0;
         let shadow = order
@@ -114,11 +114,10 @@ impl KernelMachine {
         let Reading { instructions, own, strays } = reading;
         let instructions = if stretch.refused { 0 } else { instructions };
         let told = stretch.cause == Cause::Counter && !own;
-        Stop {
+        let ticks = if self.counting.unit == Unit::Instructions { instructions } else { elapsed };
+        Exit {
             cause: stretch.cause,
-            instructions,
-            entered: stretch.entered,
-            ticks: if self.counting.unit == Unit::Instructions { instructions } else { elapsed },
+            span: Span { instructions, entered: stretch.entered, ticks },
             debug_exceptions: 0,
             strays: (strays - u32::from(told && strays > 0)) as u16,
         }
@@ -130,7 +129,7 @@ impl KernelMachine {
         source: Option<&UserRegisters>,
         state: &mut UserRegisters,
         order: Order,
-    ) -> Stop {
+    ) -> Exit {
         let mut source = source;
         let mut order = order;
         let mut first = None;
@@ -188,11 +187,9 @@ impl KernelMachine {
                 break if order.step { stretch.cause } else { Cause::Breakpoint };
             }
         };
-        Stop {
+        Exit {
             cause,
-            instructions: executed,
-            entered: first.unwrap_or_else(machine::now),
-            ticks,
+            span: Span { instructions: executed, entered: first.unwrap_or_else(machine::now), ticks },
             debug_exceptions: exceptions,
             strays: 0,
         }

@@ -29,7 +29,7 @@ fn exact(fixture: &mut Fixture) -> Found {
         let executed = if position == 7 { executed - 1 } else { executed };
         check!(stop.cause == Cause::Counter, "{budget}: {:?}", stop.cause);
         check!(executed == budget, "asked for {budget}, executed {executed}");
-        check!(stop.instructions == budget, "asked for {budget}, counted {}", stop.instructions);
+        check!(stop.span.instructions == budget, "asked for {budget}, counted {}", stop.span.instructions);
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn up_to_events(fixture: &mut Fixture) -> Found {
             state.rcx = 0x7000_0000;
             let stop = fixture.enter(&mut state, 10_000);
             check!(expected(stop.cause), "{event:x?} gave {:?}", stop.cause);
-            let counted = stop.instructions;
+            let counted = stop.span.instructions;
             check!(counted == count as u64 + own, "{event:x?} after {count}: counted {counted}");
         }
     }
@@ -71,12 +71,12 @@ fn stale(fixture: &mut Fixture) -> Found {
         let stop = fixture.enter(&mut state, budget);
         let (cause, count) = if budget <= 30 { (Cause::Counter, budget) } else { (Cause::Syscall, 31) };
         // With both due at the same instruction either may win, the same one every time.
-        let tie = budget == 31 && stop.instructions == 31;
-        check!(tie || (stop.cause == cause && stop.instructions == count), "{budget}: {stop:?}");
+        let tie = budget == 31 && stop.span.instructions == 31;
+        check!(tie || (stop.cause == cause && stop.span.instructions == count), "{budget}: {stop:?}");
         let mut next = fixture.start(&LOOP);
         next.rsi = DATA;
         let stop = fixture.enter(&mut next, 1000);
-        check!(stop.instructions == 1000, "after {budget}, the next stretch: {stop:?}");
+        check!(stop.span.instructions == 1000, "after {budget}, the next stretch: {stop:?}");
     }
     let drained = context::drained() - before;
     check!(drained > 0, "no overflow was stale");

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! A place to execute small blocks of user code.
 
-use arrayvec::ArrayVec;
-use pe_replay::MAX_INJECTIONS;
-use pe_replay::{Engine, Injection, Machine, Order, Outcome, Policy, Stop, UserRegisters, drive::Account};
+use alloc::vec::Vec;
+
+use pe_replay::{
+    Account, ExecutorOf, Exit, Injection, Order, Outcome, Page, Policy, Processor, Replay, ThreadOf,
+    UserRegisters,
+};
 use pmu::{Margin, Workbench};
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
+use crate::mem::frame::Frame;
 use crate::mem::layout::KernelHalf;
-use crate::mem::space::{Access, PAGE_LEN, Space};
+use crate::mem::space::{Access, PAGE_LEN, Slot, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
 
@@ -30,6 +34,54 @@ pub struct Fixture {
     /// The kernel's half of every space.
     pub kernel_root: KernelHalf,
     mxcsr_mask: u32,
+}
+
+/// A thread and its space on the processor, as the executive has them.
+pub struct Engine {
+    executor: ExecutorOf<KernelMachine>,
+    thread: ThreadOf<KernelMachine>,
+    replay: Replay,
+    injections: Vec<Injection>,
+    sequence: u64,
+}
+
+impl Engine {
+    /// One PE.
+    pub fn execute(&mut self, machine: &mut KernelMachine) -> Outcome {
+        let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
+        self.sequence += 1;
+        let Self { executor, thread, replay, .. } = self;
+        executor.execute(machine, thread, replay, u64::MAX, &due, &mut ())
+    }
+
+    /// The committed registers.
+    pub fn state(&self) -> &UserRegisters {
+        self.thread.registers()
+    }
+
+    /// The committed registers, to be changed between PEs.
+    pub fn state_mut(&mut self) -> &mut UserRegisters {
+        self.thread.registers_mut()
+    }
+
+    /// What is recorded about the last PE.
+    pub fn account(&self) -> &Account {
+        self.executor.account()
+    }
+
+    /// Gives up the pages for which `which` holds.
+    pub fn give_up(
+        &mut self,
+        machine: &mut KernelMachine,
+        which: impl FnMut(&mut KernelMachine, &Page<Frame, Slot>) -> bool,
+    ) {
+        self.executor.give_up(machine, &mut self.replay, which);
+    }
+
+    /// Gives up all pages.
+    pub fn retire(&mut self, machine: &mut KernelMachine) {
+        self.give_up(machine, |_, _| true);
+    }
 }
 
 impl Fixture {
@@ -80,7 +132,7 @@ impl Fixture {
     }
 
     /// One stretch, as the engine enters it.
-    pub fn enter(&mut self, state: &mut UserRegisters, budget: u64) -> Stop {
+    pub fn enter(&mut self, state: &mut UserRegisters, budget: u64) -> Exit {
         self.machine.enter(
             None,
             state,
@@ -97,19 +149,17 @@ impl Fixture {
     }
 
     /// An engine that has executed nothing.
-    pub fn engine(policy: Policy, injections: &[Injection]) -> Engine<KernelMachine> {
-        let injections: ArrayVec<_, _> = injections.iter().copied().collect();
-        Self::engine_with(policy, Margin::default(), injections)
+    pub fn engine(&self, policy: Policy, injections: &[Injection]) -> Engine {
+        self.engine_with(policy, Margin::default(), injections)
     }
 
     /// An engine that has executed nothing, for a counter that needs `margin`.
-    pub fn engine_with(
-        policy: Policy,
-        margin: Margin,
-        injections: ArrayVec<Injection, MAX_INJECTIONS>,
-    ) -> Engine<KernelMachine> {
-        let Ok(states) = replay::states() else { panic!("there is no memory for self-tests") };
-        Engine::new(policy, margin, injections, None, states, machine::now())
+    pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
+        let made = replay::executor(&policy, margin, None);
+        let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS));
+        let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
+        let replay = Replay::new(1, policy);
+        Engine { executor, thread, replay, injections: injections.to_vec(), sequence: 0 }
     }
 
     /// One PE, and nothing kept for the next one.
@@ -119,7 +169,7 @@ impl Fixture {
         policy: Policy,
         injections: &[Injection],
     ) -> (Outcome, Account) {
-        let mut engine = Self::engine(policy, injections);
+        let mut engine = self.engine(policy, injections);
         engine.state_mut().clone_from(state);
         let outcome = engine.execute(&mut self.machine);
         engine.retire(&mut self.machine);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! Pages that stay writable from PE to PE, and what the kernel does to them.
 
-use pe_replay::drive::Committed;
 use pe_replay::user::UserRegisters;
-use pe_replay::{Delimiter, Engine, Injection, Run, Target};
+use pe_replay::{Delimiter, End, Injection, Run, Target};
 
-use super::fixture::{CODE, DATA, DATA_PAGES, Fixture};
+use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture};
 use super::replaying::{POLICY, TOUCH, committed};
 use super::{Found, Test, check};
 use crate::mem::frame;
 use crate::mem::space::{Access, PAGE_LEN};
-use crate::replay::KernelMachine;
 
 pub const TESTS: &[Test] = &[
     ("hot: a page that was written is written again without a fault", no_faults),
@@ -30,22 +28,19 @@ const READ: Access = Access { read: true, write: false, execute: false };
 /// A program of the code `TOUCH`, one call a PE.
 struct Course<'a> {
     fixture: &'a mut Fixture,
-    engine: Engine<KernelMachine>,
+    engine: Engine,
 }
 
 impl<'a> Course<'a> {
     fn new(fixture: &'a mut Fixture, code: &[u8], injections: &[Injection]) -> Self {
         let state = fixture.start(code);
-        let mut engine = Fixture::engine(POLICY, injections);
+        let mut engine = fixture.engine(POLICY, injections);
         engine.state_mut().clone_from(&state);
         Self { fixture, engine }
     }
 
     /// One PE from the start of the code; `prepare` sets its registers.
-    fn execute(
-        &mut self,
-        prepare: impl FnOnce(&mut UserRegisters),
-    ) -> Result<Committed, alloc::string::String> {
+    fn execute(&mut self, prepare: impl FnOnce(&mut UserRegisters)) -> Result<End, alloc::string::String> {
         let state = self.engine.state_mut();
         state.rip = CODE;
         prepare(state);
@@ -53,7 +48,7 @@ impl<'a> Course<'a> {
     }
 
     /// Adds 1 to a word of each of the first `pages` pages of data.
-    fn touch(&mut self, pages: u64) -> Result<Committed, alloc::string::String> {
+    fn touch(&mut self, pages: u64) -> Result<End, alloc::string::String> {
         self.execute(|state| (state.rsi, state.rdx, state.r8) = (DATA, PAGE_LEN, pages))
     }
 

@@ -108,7 +108,7 @@ fn tracking_never_widens(fixture: &mut Fixture) -> Found {
     let space = &mut fixture.machine.space;
     for page in [CODE, READ_ONLY] {
         let Some((before, slot)) = space.find(page) else { return Err("not mapped".into()) };
-        space.switch(page, slot, before.frame, before.frame, true);
+        space.switch(page, slot, before.frame, before.frame, pe_replay::Access::Open);
         check!(space.lookup(page) == Some(before), "{page:#x} changed what it allows");
         check!(!space.processor_may_write(page), "{page:#x} became writable");
     }

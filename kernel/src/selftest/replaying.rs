@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Whole PEs on the real machine: undisturbed, and with flips.
 
-use pe_replay::drive::Committed;
-use pe_replay::{Delimiter, Field, Injection, Outcome, Policy, Run, Target, UserRegisters};
+use pe_replay::{Delimiter, End, Field, Injection, Outcome, Policy, Run, Target, UserRegisters};
 
 use super::fixture::{CODE, DATA, Fixture, READ_ONLY};
 use super::{Found, Test, check};
@@ -33,7 +32,7 @@ fn touch(fixture: &mut Fixture, pages: u64) -> UserRegisters {
     state
 }
 
-pub fn committed(outcome: Outcome) -> Result<Committed, alloc::string::String> {
+pub fn committed(outcome: Outcome) -> Result<End, alloc::string::String> {
     match outcome {
         Outcome::Committed(committed) => Ok(committed),
         other => Err(alloc::format!("the PE ended with {other:?}")),

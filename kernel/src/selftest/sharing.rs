@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! One frame at several pages, and in several spaces.
 
-use alloc::boxed::Box;
+use pe_replay::{Delimiter, End, Injection, Run, Target};
 
-use pe_replay::drive::Committed;
-use pe_replay::{Delimiter, Engine, Injection, Run, Target};
-
-use super::fixture::{CODE, DATA, DATA_PAGES, Fixture, READ_ONLY};
+use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture, READ_ONLY};
 use super::replaying::{POLICY, committed};
 use super::{Found, Test, check};
 use crate::mem::frame;
 use crate::mem::shared::SharedFrame;
 use crate::mem::space::{Access, PAGE_LEN};
-use crate::replay::KernelMachine;
 
 pub const TESTS: &[Test] = &[
     ("sharing: both runs see through one alias what they write through another", weave),
@@ -44,20 +40,14 @@ type Result<T> = core::result::Result<T, alloc::string::String>;
 /// A shared frame, an engine, and code to run.
 struct Course<'a> {
     fixture: &'a mut Fixture,
-    engine: Box<Engine<KernelMachine>>,
+    engine: Engine,
     frame: SharedFrame,
-}
-
-/// An engine takes a good part of the kernel's stack: it is there only while it is made.
-#[inline(never)]
-fn engine(injections: &[Injection]) -> Box<Engine<KernelMachine>> {
-    Box::new(Fixture::engine(POLICY, injections))
 }
 
 impl<'a> Course<'a> {
     fn new(fixture: &'a mut Fixture, code: &[u8], injections: &[Injection]) -> Result<Self> {
         let state = fixture.start(code);
-        let mut engine = engine(injections);
+        let mut engine = fixture.engine(POLICY, injections);
         engine.state_mut().clone_from(&state);
         let Ok(frame) = SharedFrame::zeroed() else { return Err("no memory".into()) };
         let mut course = Self { fixture, engine, frame };
@@ -72,7 +62,7 @@ impl<'a> Course<'a> {
     }
 
     /// One PE from the start of the code.
-    fn execute(&mut self, rsi: u64, rdi: u64, rdx: u64) -> Result<Committed> {
+    fn execute(&mut self, rsi: u64, rdi: u64, rdx: u64) -> Result<End> {
         let state = self.engine.state_mut();
         (state.rip, state.rsi, state.rdi, state.rdx) = (CODE, rsi, rdi, rdx);
         committed(self.engine.execute(&mut self.fixture.machine))
@@ -164,7 +154,7 @@ fn read_only(fixture: &mut Fixture) -> Found {
     check!(refused.delimiter == expected, "it ended with {:?}", refused.delimiter);
     check!(course.engine.state().rax == 5 && course.word() == 5, "it saw {}", course.engine.state().rax);
     check!(!course.is_open(THIRD), "it is open");
-    course.engine.let_go(&mut course.fixture.machine, |_, _| true);
+    course.engine.retire(&mut course.fixture.machine);
     course.execute(FIRST, SECOND, 1)?;
     check!(course.divergences() == 1, "{:?}", course.engine.account());
     check!(course.word() == 12, "the frame holds {}", course.word());
@@ -221,10 +211,7 @@ fn given_up(fixture: &mut Fixture) -> Found {
     let flip = Injection { pe: 1, run: Run::Second, at: 0, target: Target::Gpr(2), bit: 3 };
     let mut course = Course::new(fixture, &ADD, &[flip])?;
     course.execute(FIRST, 0, 1)?;
-    let shared = |machine: &KernelMachine, page: &pe_replay::machine::PageOf<KernelMachine>| {
-        machine.space.is_shared(page.entry)
-    };
-    course.engine.let_go(&mut course.fixture.machine, shared);
+    course.engine.give_up(&mut course.fixture.machine, |machine, page| machine.space.is_shared(page.slot));
     check!(!course.is_open(FIRST) && !course.is_open(SECOND), "it is still open");
     course.frame.write(0, &50_u64.to_le_bytes());
     course.execute(SECOND, 0, 1)?;
@@ -285,7 +272,7 @@ fn never_open(fixture: &mut Fixture) -> Found {
         space.protect(DATA, READ);
         space.protect(DATA, READ_WRITE);
         let Some((mapping, slot)) = space.find(DATA) else { return Err("not mapped".into()) };
-        space.switch(DATA, slot, mapping.frame, mapping.frame, true);
+        space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
         check!(!space.processor_may_write(DATA), "it was opened");
         let away = DATA + 0x100_0000;
         check!(space.relocate(DATA, away) == Ok(true), "it was not moved");

@@ -39,7 +39,7 @@ fn late(fixture: &mut Fixture, code: &[u8], length: u64, skid: u32, pes: u32) ->
     let margin = selection.counting.margin;
     let state = fixture.start(code);
     let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
-    let mut engine = Fixture::engine_with(policy, margin, Default::default());
+    let mut engine = fixture.engine_with(policy, margin, &[]);
     engine.state_mut().clone_from(&state);
     for pe in 0..pes {
         let outcome = engine.execute(&mut fixture.machine);

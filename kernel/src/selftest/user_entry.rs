@@ -3,7 +3,7 @@
 
 use pe_replay::stop::DEBUG_STEP;
 use pe_replay::user::{TRAP_FLAG, xsave};
-use pe_replay::{Cause, UserRegisters};
+use pe_replay::{Cause, RegisterSet, UserRegisters};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Fixture};
 use super::{Found, Test, check};
@@ -104,7 +104,7 @@ fn no_ldt(fixture: &mut Fixture) -> Found {
     let access = Access { read: true, write: true, execute: false };
     check!(fixture.machine.space.map_zeroed(TABLE, access).is_ok(), "no memory");
     if let Some((mapping, slot)) = fixture.machine.space.find(TABLE) {
-        fixture.machine.space.switch(TABLE, slot, mapping.frame, mapping.frame, true);
+        fixture.machine.space.switch(TABLE, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
     }
     for (index, word) in [DATA_DESCRIPTOR, 0, CALL_GATE[0], CALL_GATE[1]].into_iter().enumerate() {
         let loaded = fixture.machine.space.load(TABLE + 8 * index as u64, &word.to_le_bytes());
@@ -137,13 +137,25 @@ fn flags(fixture: &mut Fixture) -> Found {
         let stack = fixture.machine.space.find(STACK_PAGE);
         check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && stack.is_some(), "a write to {address:#x}");
         if let Some((mapping, slot)) = stack {
-            fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, mapping.frame, true);
+            fixture.machine.space.switch(
+                STACK_PAGE,
+                slot,
+                mapping.frame,
+                mapping.frame,
+                pe_replay::Access::Open,
+            );
         }
         stretch = fixture.stretch(&mut state, FREE);
     }
     let stack = fixture.machine.space.find(STACK_PAGE);
     if let Some((mapping, slot)) = stack {
-        fixture.machine.space.switch(STACK_PAGE, slot, mapping.frame, mapping.frame, false);
+        fixture.machine.space.switch(
+            STACK_PAGE,
+            slot,
+            mapping.frame,
+            mapping.frame,
+            pe_replay::Access::Released,
+        );
     }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);
     // Everything but VM, IOPL, VIF, VIP, RF, TF and the bits that do not exist; IF set.
@@ -170,6 +182,6 @@ fn watchdog(fixture: &mut Fixture) -> Found {
     // The counter's interrupt, which could not come, is dropped; the next stretch is whole.
     let mut state = fixture.start(&[0xeb, 0xfe]);
     let stop = fixture.enter(&mut state, 5000);
-    check!(stop.cause == Cause::Counter && stop.instructions == 5000, "then came {stop:?}");
+    check!(stop.cause == Cause::Counter && stop.span.instructions == 5000, "then came {stop:?}");
     Ok(())
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::record::PeRecord;
 use crate::DelimiterKind;
+use pe_replay::Account;
 use pe_replay::digest::Digest;
-use pe_replay::drive::Account;
 use pe_replay::phases::{Phase, Phases};
 
 const PHASES: usize = Phase::ALL.len();

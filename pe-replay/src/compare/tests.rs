@@ -14,12 +14,15 @@ use pmu::exact::Instruction;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::events::{Counted, Work};
+use crate::events::{Counted, Pages, Work};
 use crate::life::Run;
-use crate::machine::{Kept, Machine, MappedPage, Order};
-use crate::policy::Comparison;
-use crate::stop::Stop;
-use crate::written::{PAGE_LEN, WrittenSet};
+use crate::machine::{Access, Change, Memory, Order, Page, Processor, View};
+use crate::placement::{Bytes, Hash, Placement, Private};
+use crate::policy::Policy;
+use crate::pool::{Entry, Pool};
+use crate::stop::{Delimiter, Exit};
+use crate::tracker::{PAGE_LEN, Tracker};
+use crate::user::{UserRegisters, xsave};
 
 /// Of bits and bytes that are all alike Miri, a thousand times slower, tries some.
 const STRIDE: usize = if cfg!(miri) { 509 } else { 1 };
@@ -44,6 +47,10 @@ fn state() -> UserRegisters {
 
 const FAULT: Delimiter = Delimiter::PageFault { address: 0x5000, error: 6 };
 
+fn result(registers: &UserRegisters, delimiter: Delimiter) -> RunResult<'_, UserRegisters> {
+    RunResult { registers, end: End { delimiter, count: 500 } }
+}
+
 /// Compares an undisturbed result with a changed one, either way round.
 fn compared(
     change: &dyn Fn(&mut UserRegisters, &mut Delimiter, &mut u64),
@@ -53,10 +60,10 @@ fn compared(
     let mut changed = original.clone();
     let (mut delimiter, mut count) = (FAULT, 500);
     change(&mut changed, &mut delimiter, &mut count);
-    let a = RunResult { user: &original, delimiter: FAULT, count: 500 };
-    let b = RunResult { user: &changed, delimiter, count };
-    let found = first_difference(a, b, skip);
-    let swapped = first_difference(b, a, skip);
+    let a = result(&original, FAULT);
+    let b = RunResult { registers: &changed, end: End { delimiter, count } };
+    let found = first_difference(&a, &b, skip);
+    let swapped = first_difference(&b, &a, skip);
     assert_eq!(found.map(|it| (it.first, it.second)), swapped.map(|it| (it.second, it.first)));
     assert!(found.is_none_or(|it| it.first != it.second));
     found.map(|it| it.field)
@@ -94,19 +101,19 @@ fn delimiter() {
     let original = state();
     for one in others {
         for other in others {
-            let a = RunResult { user: &original, delimiter: one, count: 500 };
-            let b = RunResult { user: &original, delimiter: other, count: 500 };
-            let found = first_difference(a, b, None).map(|it| it.field);
+            let a = result(&original, one);
+            let b = result(&original, other);
+            let found = first_difference(&a, &b, None).map(|it| it.field);
             assert_eq!(found, (one != other).then_some(Field::Delimiter));
-            assert_eq!(first_difference(a, b, Some(Field::Delimiter)), None);
+            assert_eq!(first_difference(&a, &b, Some(Field::Delimiter)), None);
         }
     }
     for vector in 0..32 {
         let original = Delimiter::Exception { vector: 32, error: 0 };
         let user = state();
-        let a = RunResult { user: &user, delimiter: original, count: 500 };
-        let b = RunResult { delimiter: Delimiter::Exception { vector, error: 0 }, ..a };
-        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::Delimiter));
+        let a = result(&user, original);
+        let b = result(&user, Delimiter::Exception { vector, error: 0 });
+        assert_eq!(first_difference(&a, &b, None).map(|it| it.field), Some(Field::Delimiter));
     }
 }
 
@@ -117,10 +124,10 @@ fn error_code() {
         });
         let user = state();
         let general = |error| Delimiter::Exception { vector: 13, error };
-        let a = RunResult { user: &user, delimiter: general(0x18), count: 500 };
-        let b = RunResult { delimiter: general(0x18 ^ 1 << bit), ..a };
-        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::ErrorCode));
-        assert_eq!(first_difference(a, b, Some(Field::ErrorCode)), None);
+        let a = result(&user, general(0x18));
+        let b = result(&user, general(0x18 ^ 1 << bit));
+        assert_eq!(first_difference(&a, &b, None).map(|it| it.field), Some(Field::ErrorCode));
+        assert_eq!(first_difference(&a, &b, Some(Field::ErrorCode)), None);
     }
 }
 
@@ -131,10 +138,10 @@ fn fault_address() {
         });
         let user = state();
         let limit = |address| Delimiter::DirtyLimit { address };
-        let a = RunResult { user: &user, delimiter: limit(0x5000), count: 500 };
-        let b = RunResult { delimiter: limit(0x5000 ^ 1 << bit), ..a };
-        assert_eq!(first_difference(a, b, None).map(|it| it.field), Some(Field::FaultAddress));
-        assert_eq!(first_difference(a, b, Some(Field::FaultAddress)), None);
+        let a = result(&user, limit(0x5000));
+        let b = result(&user, limit(0x5000 ^ 1 << bit));
+        assert_eq!(first_difference(&a, &b, None).map(|it| it.field), Some(Field::FaultAddress));
+        assert_eq!(first_difference(&a, &b, Some(Field::FaultAddress)), None);
     }
 }
 
@@ -157,21 +164,33 @@ fn constant() {
 /// Page frames and nothing else.
 struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
 
-impl Machine for Frames {
-    type Frame = usize;
-    type Entry = ();
-    type State = Box<UserRegisters>;
+impl Processor for Frames {
+    type Registers = UserRegisters;
+    type Place = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         0
     }
-    fn enter(&mut self, _: Option<&UserRegisters>, _: &mut UserRegisters, _: Order) -> Stop {
+    fn enter(&mut self, _: Option<&UserRegisters>, _: &mut UserRegisters, _: Order) -> Exit {
         unreachable!("there is no user code")
     }
     fn decode(&mut self, _: u64) -> Instruction {
         unreachable!("there is no user code")
     }
-    fn page(&mut self, _: u64) -> Option<MappedPage<usize, ()>> {
+    fn flush_lines(&mut self) -> u64 {
+        0
+    }
+    fn flush_caches(&mut self) {}
+}
+
+impl Memory for Frames {
+    type Frame = usize;
+    type Slot = ();
+
+    fn number(frame: usize) -> usize {
+        frame
+    }
+    fn page(&mut self, _: u64) -> Option<Page<usize, ()>> {
         None
     }
     fn allocate(&mut self) -> Option<usize> {
@@ -202,68 +221,67 @@ impl Machine for Frames {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.0[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: MappedPage<usize, ()>, _: usize, _: bool) {}
-    fn is_written(&mut self, _: MappedPage<usize, ()>) -> bool {
+    fn map(&mut self, _: View, _: Page<usize, ()>, _: usize, _: Access) {}
+    fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool {
         true
     }
     fn disturbed(&mut self) -> bool {
         false
     }
-    fn kept(&mut self, _: MappedPage<usize, ()>) -> Kept {
-        Kept::Intact
+    fn change(&mut self, _: Page<usize, ()>) -> Change {
+        Change::None
     }
-    fn flush_lines(&mut self) -> u64 {
-        0
-    }
-    fn flush_caches(&mut self) {}
 }
 
 /// A set of two pages.
-struct Written {
+struct Written<P> {
     frames: Frames,
-    events: Work,
-    set: WrittenSet<Frames>,
+    work: Work,
+    pool: Pool<usize, ()>,
+    set: Tracker<P>,
 }
 
 const HOMES: [usize; 2] = [0, 1];
 
-fn page(home: usize) -> MappedPage<usize, ()> {
+fn page(home: usize) -> Page<usize, ()> {
     let address = 0x7000 + PAGE_LEN * home as u64;
-    MappedPage { address, frame: home, entry: (), writable: true, open: false }
+    Page { address, frame: home, slot: (), writable: true, open: false, shared: false }
 }
 
-impl Written {
-    fn new(comparison: Comparison) -> Self {
+impl<P: Placement> Written<P> {
+    fn new() -> Self {
         let mut frames = Frames(Vec::new());
         let _ = HOMES.map(|_| frames.allocate());
-        let mut it = Self { frames, events: Work::default(), set: WrittenSet::new(8, comparison) };
+        let entries = (0..8).map(|_| Entry::vacant(0, ())).collect();
+        let set = Tracker::new(1, Policy { max_dirty: 8, ..Policy::DEFAULT });
+        let mut it = Self { frames, work: Work::default(), pool: Pool::new(entries), set };
         for home in HOMES {
-            it.set.open(&mut counted(&mut it.frames, &mut it.events), page(home)).unwrap();
+            it.pages(|set, pages| set.write_fault(pages, Run::First, page(home)).unwrap());
         }
         it
     }
 
+    fn pages<T>(&mut self, work: impl FnOnce(&mut Tracker<P>, &mut Pages<Frames>) -> T) -> T {
+        let counted = Counted { machine: &mut self.frames, work: &mut self.work };
+        work(&mut self.set, &mut Pages { counted, pool: &mut self.pool })
+    }
+
     fn turn(&mut self, run: Run) {
-        self.set.turn(&mut counted(&mut self.frames, &mut self.events), run, false).unwrap();
+        self.pages(|set, pages| set.turn(pages, run, false).unwrap());
     }
 
     fn flip(&mut self, run: Run, home: usize, offset: u16, mask: u8) {
-        let machine = &mut counted(&mut self.frames, &mut self.events);
-        let frame = self.set.expose(machine, run, page(home)).unwrap();
+        let frame = self.pages(|set, pages| set.expose(pages, run, page(home)).unwrap());
         self.frames.flip(frame, offset, mask);
     }
 
     fn verify(&mut self) -> Option<Difference> {
-        self.set.verify(&mut counted(&mut self.frames, &mut self.events))
+        self.pages(|set, pages| set.difference(pages, Run::First, Run::Second, true))
     }
 
     fn difference(&mut self, a: Run, b: Run) -> Option<Difference> {
-        self.set.difference(&mut counted(&mut self.frames, &mut self.events), a, b)
+        self.pages(|set, pages| set.difference(pages, a, b, false))
     }
-}
-
-fn counted<'a>(machine: &'a mut Frames, events: &'a mut Work) -> Counted<'a, Frames> {
-    Counted { machine, events }
 }
 
 /// Home and offset of all bytes.
@@ -276,7 +294,11 @@ fn bytes() -> impl Iterator<Item = (usize, u16)> {
 /// is reported with the field left out is shown through the engine, with the
 /// feature `mutants`.
 fn memory() {
-    let mut written = Written::new(Comparison::Bytes);
+    every_byte_is_compared(Written::<Bytes>::new());
+    every_byte_is_compared(Written::<Private>::new());
+}
+
+fn every_byte_is_compared<P: Placement>(mut written: Written<P>) {
     written.turn(Run::Second);
     written.turn(Run::Third);
     let pairs = [(Run::First, Run::Second), (Run::First, Run::Third), (Run::Second, Run::Third)];
@@ -314,7 +336,7 @@ fn memory() {
 fn every_byte_of_a_page_is_in_its_hash() {
     for (home, offset) in bytes() {
         let run = Run::ALL[usize::from(offset) % 3];
-        let mut written = Written::new(Comparison::Hash);
+        let mut written = Written::<Hash>::new();
         for each in Run::ALL {
             if each != Run::First {
                 written.turn(each);
@@ -323,7 +345,7 @@ fn every_byte_of_a_page_is_in_its_hash() {
                 written.flip(run, home, offset, 1 << (offset % 8));
             }
         }
-        written.set.finish(&mut counted(&mut written.frames, &mut written.events), Run::Third);
+        written.pages(|set, pages| set.finish(pages, Run::Third));
         for (a, b) in [(Run::First, Run::Second), (Run::First, Run::Third), (Run::Second, Run::Third)] {
             let found = written.difference(a, b).map(|found| (found.field, found.address));
             let expected = (a == run || b == run).then_some((Field::PageHash, page(home).address));

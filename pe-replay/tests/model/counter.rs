@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use pe_replay::drive::Committed;
+use pe_replay::End;
 use pe_replay::{Delimiter, Injection, Outcome, Run, Target};
 
 use crate::cpu::{Alu, Condition, Op};
@@ -155,7 +155,7 @@ fn a_fault_met_right_at_the_limit_is_a_counter_miss() {
         if entries == 2 { order.budget + 1 } else { order.budget }
     });
     let (outcome, account) = session.execute();
-    let limit = Committed { delimiter: Delimiter::Limit, count: 50 };
+    let limit = End { delimiter: Delimiter::Limit, count: 50 };
     assert_eq!(outcome, Outcome::Committed(limit));
     assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
 }

@@ -30,7 +30,7 @@ fn digest(policy: Policy, injections: Vec<Injection>, lockstep: bool) -> (Digest
     let mut session = Session::new(&PROGRAM, Setup { policy, injections, lockstep, ..Setup::default() });
     let (outcome, account) = session.execute();
     let Outcome::Committed(committed) = outcome else { panic!("{policy:?}: {outcome:?}") };
-    (session.engine.digest(&mut session.machine, &committed), account.divergences.len())
+    (session.engine.digest(&mut session.machine, committed), account.divergences.len())
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn only_what_the_last_pe_wrote_is_in_the_digest() {
         for _ in 0..3 {
             let (outcome, account) = session.execute();
             let Outcome::Committed(committed) = outcome else { panic!("{policy:?}: {outcome:?}") };
-            let digest = session.engine.digest(&mut session.machine, &committed);
+            let digest = session.engine.digest(&mut session.machine, committed);
             assert_eq!(digest.pages == 0, account.frames_written == 0, "{policy:?}");
             pages.push(digest.pages);
             assert!(session.serve(committed.delimiter));

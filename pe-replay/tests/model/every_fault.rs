@@ -108,9 +108,10 @@ fn expected(scene: &Scene, flip: Injection, missed: bool) -> Vec<Course> {
     }
     let mut expected = Vec::from([if votes { Course::Outvoted } else { Course::Restarted }]);
     let in_copies = matches!(flip.target, Target::Copy(..));
-    if missed && !by_hash && (scene.margin == 0 || in_copies) {
+    if missed && !by_hash && (scene.private || scene.margin == 0 || in_copies) {
         // Run 2 started from checkpoints once more. Without a witness nothing tells
-        // whether these are why the runs differ; with one, that may be what was hit.
+        // whether these are why the runs differ; with one, that may be what was hit. Private
+        // frames have none.
         expected.push(Course::Damaged);
     }
     let in_result = matches!(flip.target, Target::Saved(Saved::Result, _));
@@ -123,9 +124,9 @@ fn expected(scene: &Scene, flip: Injection, missed: bool) -> Vec<Course> {
         // The memory of the other two is gone.
         expected.push(Course::Restarted);
     }
-    if scene.skid > 0 && (flip.run == Run::First || in_result) {
-        // Where run 1 ended is not on the others' way: how late the interrupt comes
-        // decides where each of them is found to have missed it.
+    if (scene.skid > 0 || scene.margin > 0) && (flip.run == Run::First || in_result) {
+        // Where run 1 ended is not on the others' way: how late the interrupt comes, or a
+        // write fault in one of them alone, decides where each of them is found to have missed it.
         expected.push(Course::Restarted);
     }
     if scene.skid > scene.margin {

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 use proptest::test_runner::TestRunner;
 
-use pe_replay::drive::Committed;
+use pe_replay::End;
 use pe_replay::{Delimiter, Outcome, Stored};
 
 use crate::every_fault::scene::{Scene, scenes};
@@ -55,7 +55,7 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
     let mut unused = false;
     let course = loop {
         let (outcome, _) = session.execute_alone();
-        let window = || Window::of(&session.machine.moments, scene.policy.comparison);
+        let window = || Window::of(&session.machine.moments, scene.policy.comparison, scene.private);
         let Outcome::Committed(committed) = outcome else {
             break match outcome {
                 // Pages that count as written without being so leave no room for others.
@@ -68,11 +68,11 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
                 _ => panic!("{aim:?}: {outcome:?} without a fault"),
             };
         };
-        let Committed { delimiter, .. } = committed;
+        let End { delimiter, .. } = committed;
         if let Some(difference) = session.lost(committed) {
             let moments = &session.machine.moments;
             let struck = moments.struck;
-            let Some(window) = Window::of(moments, scene.policy.comparison) else {
+            let Some(window) = Window::of(moments, scene.policy.comparison, scene.private) else {
                 panic!("{aim:?}, {struck:?}: {difference} was committed in silence");
             };
             let untouched = matches!(delimiter, Delimiter::Limit | Delimiter::DirtyLimit { .. });

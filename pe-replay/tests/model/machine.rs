@@ -12,10 +12,12 @@ use pe_replay::life::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
-    Begun, Cause, Comparison, Inside, Kept, Machine, MappedPage, Mode, Order, Policy, Run, Span, Stop,
+    Access, Cause, Change, Comparison, Exit, FirstExit, Inside, Memory, Mode, Order, Page as Mapped, Policy,
+    Processor, Run, Span, View,
 };
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
+use crate::damage::Damage;
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};
 
 mod check;
@@ -38,29 +40,50 @@ enum Use {
     Taken,
 }
 
+/// What the tables of a view say of a page.
+#[derive(Clone, Copy)]
+struct Mapping {
+    frame: usize,
+    open: bool,
+    /// User mode has written here since it was mapped.
+    dirty: bool,
+}
+
 struct Entry {
     home: usize,
     /// What the process may truly do.
     writable: bool,
-    frame: usize,
-    /// What the tables say.
-    open: bool,
-    /// User mode has written here since it was mapped.
-    dirty: bool,
+    /// One for each run; where runs share a view, it is the first.
+    views: [Mapping; 3],
+    /// The engine wants to be told what the kernel does to it.
+    watched: bool,
     /// The kernel has written here since it was mapped.
     stale: bool,
 }
 
 impl Entry {
     fn new(home: usize, writable: bool, open: bool) -> Self {
-        Self { home, writable, frame: home, open, dirty: false, stale: false }
+        let mapping = Mapping { frame: home, open, dirty: false };
+        Self { home, writable, views: [mapping; 3], watched: false, stale: false }
+    }
+
+    fn is_open(&self) -> bool {
+        self.views.iter().any(|view| view.open)
+    }
+}
+
+/// Which views a mapping is for.
+fn views(view: View) -> std::ops::Range<usize> {
+    match view {
+        View::Every => 0..3,
+        View::Of(run) => run as usize..run as usize + 1,
     }
 }
 
 /// When the counter's interrupt comes, in instructions after the entry.
 pub type Counter = Box<dyn FnMut(Order) -> u64>;
 /// Changes what a stop looks like; the number counts entries from 0.
-pub type Glitch = Box<dyn FnMut(u64, &mut UserRegisters, &mut Stop)>;
+pub type Glitch = Box<dyn FnMut(u64, &mut UserRegisters, &mut Exit)>;
 
 pub struct Model {
     program: Vec<Op>,
@@ -69,6 +92,11 @@ pub struct Model {
     pool: usize,
     tracking: bool,
     comparison: Comparison,
+    private: bool,
+    /// The view that user mode sees.
+    view: usize,
+    /// Translations may be out of date.
+    unsettled: bool,
     attempt: Attempt,
     /// Pages that were read or written since the caches were flushed.
     accessed: BTreeSet<u64>,
@@ -98,6 +126,9 @@ pub struct Model {
     pub steps_of_life: BTreeMap<Step, u64>,
     /// Faults between two calls.
     pub moments: Moments,
+    /// Damage to what the engine keeps beside registers and copies.
+    pub damage: Option<Damage>,
+    visits: u64,
 }
 
 /// 1, 2, 3 ...
@@ -115,8 +146,9 @@ pub type Step = (Phase, &'static str, Phase);
 fn kind(event: Event) -> &'static str {
     match event {
         Event::Done => "done",
-        Event::Ended(_) => "ended",
-        Event::Overshot(_) => "overshot",
+        Event::Ended => "ended",
+        Event::AllEnded => "all ended",
+        Event::Overshot => "overshot",
         Event::Agreed => "agreed",
         Event::Outvoted(Run::First, _) => "run 1 outvoted",
         Event::Outvoted(Run::Second, _) => "run 2 outvoted",
@@ -129,7 +161,7 @@ fn kind(event: Event) -> &'static str {
 impl Model {
     /// A machine with `pool` frames to spare. In mode `off` pages are mapped as the
     /// process may truly use them.
-    pub fn new(program: Vec<Op>, pool: usize, policy: Policy) -> Self {
+    pub fn new(program: Vec<Op>, pool: usize, policy: Policy, private: bool) -> Self {
         let tracking = policy.mode != Mode::Off;
         let homes = (0..space::HOMES).map(|home| (space::first_content(home), Use::Home));
         let spare = (0..pool).map(|_| ([POISON; PAGE_LEN as usize], Use::Free));
@@ -144,6 +176,9 @@ impl Model {
             pool,
             tracking,
             comparison: policy.comparison,
+            private,
+            view: 0,
+            unsettled: false,
             attempt: Attempt::default(),
             accessed: BTreeSet::new(),
             disturbed: false,
@@ -160,6 +195,8 @@ impl Model {
             quiet: false,
             steps_of_life: BTreeMap::new(),
             moments: Moments::default(),
+            damage: None,
+            visits: 0,
         }
     }
 
@@ -170,15 +207,38 @@ impl Model {
 
     /// The pages that are hot, between PEs.
     pub fn hot(&self) -> impl Iterator<Item = u64> {
-        self.entries.iter().filter(|(_, entry)| entry.open).map(|(address, _)| *address)
+        self.entries.iter().filter(|(_, entry)| entry.is_open()).map(|(address, _)| *address)
     }
 
     /// Closes all pages with this home: something was done to one of them.
     fn cool(&mut self, home: usize) {
         for entry in self.entries.values_mut().filter(|entry| entry.home == home) {
-            self.disturbed |= entry.open && self.tracking;
-            entry.open = entry.writable && !self.tracking;
+            self.disturbed |= entry.watched;
+            *entry = Entry::new(home, entry.writable, entry.writable && !self.tracking);
         }
+    }
+
+    /// Shown what the engine keeps.
+    pub fn visit(&mut self, mut inside: Inside<'_, Self>) {
+        let visit = self.visits;
+        self.visits += 1;
+        if self.damage.is_some_and(|damage| visit >= damage.visit && damage.strike(&mut inside)) {
+            self.damage = None;
+        }
+        self.show(inside);
+    }
+
+    fn begin_attempt(&mut self) {
+        self.drawn.clear();
+        let open = self.entries.values().filter(|entry| entry.is_open());
+        self.attempt = Attempt { hot: open.map(|entry| entry.home).collect(), ..Attempt::default() };
+    }
+
+    /// Told of each step in the life of a PE.
+    pub fn stepped(&mut self, from: Phase, event: Event, to: Phase) {
+        self.tick(Call::Other);
+        self.moments.enter(to);
+        *self.steps_of_life.entry((from, kind(event), to)).or_default() += 1;
     }
 
     fn live(&mut self, frame: usize) -> &mut Page {
@@ -200,7 +260,7 @@ impl Bus for Model {
             let entry = entry.ok_or_else(|| Self::fault(address, None, false))?;
             self.accessed.insert(page_of(address));
             let at = (address % PAGE_LEN) as usize;
-            let content = &self.frames[entry.frame].0[at..at + part.len()];
+            let content = &self.frames[entry.views[self.view].frame].0[at..at + part.len()];
             bytes[part].copy_from_slice(content);
         }
         Ok(())
@@ -209,7 +269,7 @@ impl Bus for Model {
     fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
         for (address, _) in parts(address, bytes.len()) {
             let entry = self.entries.get(&page_of(address));
-            if !entry.is_some_and(|entry| entry.open) {
+            if !entry.is_some_and(|entry| entry.views[self.view].open) {
                 let Attempt { runs, touched, refused, .. } = &mut self.attempt;
                 let met = if *runs > 1 { refused } else { touched };
                 met.extend(entry.map(|entry| entry.home));
@@ -218,11 +278,11 @@ impl Bus for Model {
         }
         for (address, part) in parts(address, bytes.len()) {
             let Some(entry) = self.entries.get_mut(&page_of(address)) else { unreachable!() };
-            entry.dirty = true;
+            entry.views[self.view].dirty = true;
             self.attempt.touched.insert(entry.home);
             self.accessed.insert(page_of(address));
             let at = (address % PAGE_LEN) as usize;
-            self.frames[entry.frame].0[at..at + part.len()].copy_from_slice(&bytes[part]);
+            self.frames[entry.views[self.view].frame].0[at..at + part.len()].copy_from_slice(&bytes[part]);
         }
         Ok(())
     }
@@ -267,16 +327,15 @@ impl World for Model {
         self.frames[home].0[(address % PAGE_LEN) as usize] = byte;
         for entry in self.entries.values_mut().filter(|entry| entry.home == home) {
             entry.stale = true;
-            self.disturbed |= entry.open && self.tracking;
+            self.disturbed |= entry.watched;
         }
         true
     }
 }
 
-impl Machine for Model {
-    type Frame = usize;
-    type Entry = u64;
-    type State = Box<UserRegisters>;
+impl Processor for Model {
+    type Registers = UserRegisters;
+    type Place = Box<UserRegisters>;
 
     fn now(&mut self) -> u64 {
         self.tick(Call::Other);
@@ -284,11 +343,15 @@ impl Machine for Model {
         self.clock
     }
 
-    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Stop {
+    fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         self.tick(Call::Other);
         assert!(order.budget > 0, "an order for nothing");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
+        assert!(!self.unsettled, "a translation is out of date");
         if order.fresh {
+            if !self.tracking {
+                self.begin_attempt();
+            }
             self.attempt.runs += 1;
             self.drawn.push(Vec::new());
         }
@@ -340,8 +403,7 @@ impl Machine for Model {
             self.steps += 1;
         }
         save(state, if self.quiet { 1 } else { self.entered });
-        let mut stop =
-            Stop { cause, instructions: done, entered, ticks: done, debug_exceptions: 0, strays: 0 };
+        let mut stop = Exit::plain(cause, Span { instructions: done, entered, ticks: done });
         (self.glitch)(self.entered, state, &mut stop);
         self.entered += 1;
         self.executed += done;
@@ -350,15 +412,14 @@ impl Machine for Model {
     }
 
     /// In the short forms where that is possible, as the kernel does it.
-    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> Begun {
+    fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> FirstExit {
         let stop = self.enter(Some(source), state, Order::begin(budget));
-        let Stop { instructions, entered, ticks, .. } = stop;
-        let span = Span { instructions, entered, ticks };
+        let span = stop.span;
         let plain = stop.debug_exceptions == 0 && stop.strays == 0;
         match stop.cause {
-            Cause::Syscall if plain => Begun::Syscall(span),
-            Cause::Counter if plain => Begun::Counter(span),
-            _ => Begun::Otherwise(stop),
+            Cause::Syscall if plain => FirstExit::Syscall(span),
+            Cause::Counter if plain => FirstExit::Counter(span),
+            _ => FirstExit::Other(stop),
         }
     }
 
@@ -373,17 +434,45 @@ impl Machine for Model {
         }
     }
 
-    fn page(&mut self, address: u64) -> Option<MappedPage<usize, u64>> {
+    fn copy_registers(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
+        self.tick(Call::Other);
+        self.moments.state_copied();
+        to.clone_from(from);
+    }
+
+    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
+        let misjudged = self.goes_wrong(Call::Comparison);
+        a == b && !misjudged
+    }
+
+    fn flush_lines(&mut self) -> u64 {
+        self.tick(Call::Other);
+        self.clock += 5;
+        core::mem::take(&mut self.accessed).len() as u64 * PAGE_LEN / 64
+    }
+
+    fn flush_caches(&mut self) {
+        self.tick(Call::Other);
+        self.clock += 100;
+        self.accessed.clear();
+    }
+}
+
+impl Memory for Model {
+    type Frame = usize;
+    type Slot = u64;
+
+    fn number(frame: usize) -> usize {
+        frame
+    }
+
+    fn page(&mut self, address: u64) -> Option<Mapped<usize, u64>> {
         self.tick(Call::Other);
         let address = address & !(PAGE_LEN - 1);
         let entry = self.entries.get(&address)?;
-        Some(MappedPage {
-            address,
-            frame: entry.frame,
-            entry: address,
-            writable: entry.writable,
-            open: entry.open,
-        })
+        let Mapping { frame, open, .. } = entry.views[self.view];
+        let (writable, shared) = (entry.writable, false);
+        Some(Mapped { address, frame, slot: address, writable, open, shared })
     }
 
     fn allocate(&mut self) -> Option<usize> {
@@ -396,22 +485,11 @@ impl Machine for Model {
     fn release(&mut self, frame: usize) {
         self.tick(Call::Other);
         self.moments.forget(frame);
-        let mapped = self.entries.values().any(|entry| entry.frame == frame);
+        let mapped = self.entries.values().any(|entry| entry.views.iter().any(|view| view.frame == frame));
         assert!(!mapped, "frame {frame} is given back and still mapped");
         let (page, kind) = &mut self.frames[frame];
         assert!(*kind == Use::Taken, "frame {frame} was not taken");
         (*page, *kind) = ([POISON; PAGE_LEN as usize], Use::Free);
-    }
-
-    fn copy_state(&mut self, from: &UserRegisters, to: &mut UserRegisters) {
-        self.tick(Call::Other);
-        self.moments.state_copied();
-        to.clone_from(from);
-    }
-
-    fn is_same(&mut self, a: &UserRegisters, b: &UserRegisters) -> bool {
-        let misjudged = self.goes_wrong(Call::Comparison);
-        a == b && !misjudged
     }
 
     fn copy(&mut self, from: usize, to: usize) {
@@ -469,77 +547,60 @@ impl Machine for Model {
     }
 
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
-        let homes = self.entries.values().filter(|entry| entry.frame == frame).map(|entry| entry.home);
+        let homes = self.entries.values().filter(|entry| entry.views.iter().any(|view| view.frame == frame));
+        let homes = homes.map(|entry| entry.home);
         self.attempt.touched.extend(homes);
         self.live(frame)[usize::from(offset)] ^= mask;
     }
 
-    fn map(&mut self, page: MappedPage<usize, u64>, frame: usize, writable: bool) {
+    fn map(&mut self, view: View, page: Mapped<usize, u64>, frame: usize, access: Access) {
         self.tick(Call::Other);
         self.clock += 3;
         self.live(frame);
-        let entry = &self.entries[&page.entry];
+        let entry = &self.entries[&page.slot];
         assert_eq!(
             (entry.home, entry.writable),
             (page.frame, page.writable),
             "not the page that is mapped there"
         );
-        assert!(page.writable || !writable, "{:#x} would be wider open than it may be", page.address);
+        let open = access == Access::Open;
         for entry in self.entries.values_mut().filter(|entry| entry.home == page.frame) {
-            entry.frame = frame;
-            entry.open = writable && entry.writable;
-            entry.dirty = false;
+            entry.views[views(view)].fill(Mapping { frame, open: open && entry.writable, dirty: false });
+            entry.watched = access != Access::Released;
             entry.stale = false;
         }
+        self.unsettled = true;
     }
 
-    fn is_written(&mut self, page: MappedPage<usize, u64>) -> bool {
+    fn settle(&mut self, view: View) {
+        self.view = views(view).start;
+        self.unsettled = false;
+    }
+
+    fn is_written(&mut self, view: View, page: Mapped<usize, u64>) -> bool {
         self.tick(Call::Other);
-        self.entries.values().any(|entry| entry.home == page.frame && entry.dirty)
+        let dirty = |entry: &Entry| entry.views[views(view)].iter().any(|view| view.dirty);
+        self.entries.values().any(|entry| entry.home == page.frame && dirty(entry))
     }
 
     /// Asked for at the beginning of each attempt.
     fn disturbed(&mut self) -> bool {
         self.tick(Call::Other);
-        self.drawn.clear();
-        let open = self.entries.values().filter(|entry| entry.open);
-        self.attempt = Attempt { hot: open.map(|entry| entry.home).collect(), ..Attempt::default() };
+        self.begin_attempt();
         core::mem::take(&mut self.disturbed)
     }
 
-    fn kept(&mut self, page: MappedPage<usize, u64>) -> Kept {
+    fn change(&mut self, page: Mapped<usize, u64>) -> Change {
         self.tick(Call::Other);
-        match self.entries.get_mut(&page.entry) {
-            Some(entry) if entry.home == page.frame && entry.open => {
+        match self.entries.get_mut(&page.slot) {
+            Some(entry) if entry.home == page.frame && entry.watched => {
                 if core::mem::take(&mut entry.stale) {
-                    Kept::Stale
+                    Change::Content
                 } else {
-                    Kept::Intact
+                    Change::None
                 }
             }
-            Some(_) | None => Kept::Lost,
+            Some(_) | None => Change::Mapping,
         }
-    }
-
-    fn flush_lines(&mut self) -> u64 {
-        self.tick(Call::Other);
-        self.clock += 5;
-        core::mem::take(&mut self.accessed).len() as u64 * PAGE_LEN / 64
-    }
-
-    fn flush_caches(&mut self) {
-        self.tick(Call::Other);
-        self.clock += 100;
-        self.accessed.clear();
-    }
-
-    fn stepped(&mut self, from: Phase, event: Event, to: Phase) {
-        self.tick(Call::Other);
-        self.moments.enter(to);
-        *self.steps_of_life.entry((from, kind(event), to)).or_default() += 1;
-    }
-
-    fn visit(&mut self, inside: Inside<'_, Self>) {
-        self.show(inside);
     }
 }

@@ -5,6 +5,7 @@
 //! `PROPTEST_RNG_SEED` other ones.
 
 mod cpu;
+mod engine;
 mod generate;
 mod machine;
 mod reference;
@@ -12,6 +13,7 @@ mod session;
 mod space;
 
 mod counter;
+mod damage;
 mod digests;
 mod every_fault;
 mod every_moment;

@@ -4,13 +4,13 @@
 
 use proptest::prelude::*;
 
-use pe_replay::{Machine, Mode, Outcome, Policy, TimedPhase};
+use pe_replay::{Mode, Outcome, Policy, Processor, TimedPhase};
 
 use crate::generate::{config, flip, program};
 use crate::session::{Session, Setup};
 
 fn get(session: &Session, phase: TimedPhase) -> u64 {
-    session.engine.watch.phases.get(phase)
+    session.engine.executor.watch.phases.get(phase)
 }
 
 proptest! {
@@ -24,20 +24,20 @@ proptest! {
         let setup = Setup { policy, injections, lockstep: false, ..Setup::default() };
         let mut session = Session::new(&program, setup);
         for _ in 0..30 {
-            let before = session.engine.watch.phases.total();
+            let before = session.engine.executor.watch.phases.total();
             let (outcome, account) = session.execute();
-            let spent = session.engine.watch.phases.total() - before;
+            let spent = session.engine.executor.watch.phases.total() - before;
             prop_assert!(account.longest_hold > 0 && account.longest_hold <= spent);
             let Outcome::Committed(committed) = outcome else { break };
             let goes_on = session.serve(committed.delimiter);
             let now = session.machine.now();
-            session.engine.watch.lap(TimedPhase::Other, now);
+            session.engine.executor.watch.lap(TimedPhase::Other, now);
             if !goes_on {
                 break;
             }
         }
-        let elapsed = session.engine.watch.mark() - session.machine.first_entered;
-        prop_assert_eq!(session.engine.watch.phases.total(), elapsed);
+        let elapsed = session.engine.executor.watch.mark() - session.machine.first_entered;
+        prop_assert_eq!(session.engine.executor.watch.phases.total(), elapsed);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 use pmu::Margin;
 
 use pe_replay::Mutation;
-use pe_replay::compare::{self, RunResult};
-use pe_replay::drive::{Account, Committed};
-use pe_replay::{Delimiter, Engine, Injection, Mode, Outcome, Policy, Target, UserRegisters};
+use pe_replay::compare;
+use pe_replay::{Account, End};
+use pe_replay::{Delimiter, Injection, Mode, Outcome, Policy, RegisterSet, Target, UserRegisters};
 
 use crate::cpu::Op;
+use crate::damage::Damage;
+use crate::engine::Engine;
 use crate::machine::Model;
 use crate::machine::moments::{Provoked, Upset};
 use crate::reference::Reference;
@@ -19,6 +21,8 @@ use crate::space::{self, Kernel};
 #[derive(Clone)]
 pub struct Setup {
     pub policy: Policy,
+    /// Runs go on at once, in frames of their own.
+    pub private: bool,
     pub margin: u64,
     pub pool: usize,
     pub injections: Vec<Injection>,
@@ -30,7 +34,15 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let policy = Policy { mode: Mode::Dual, limit: 50, max_dirty: 64, ..Policy::DEFAULT };
-        Self { policy, margin: 0, pool: 40, injections: Vec::new(), mutation: None, lockstep: true }
+        Self {
+            policy,
+            private: false,
+            margin: 0,
+            pool: 40,
+            injections: Vec::new(),
+            mutation: None,
+            lockstep: true,
+        }
     }
 }
 
@@ -49,7 +61,7 @@ pub struct Sums {
 
 pub struct Session {
     pub machine: Model,
-    pub engine: Engine<Model>,
+    pub engine: Engine,
     pub reference: Reference,
     pub sums: Sums,
     /// Whether the reference follows.
@@ -65,13 +77,12 @@ pub struct Session {
 
 impl Session {
     pub fn new(program: &[Op], setup: Setup) -> Self {
-        let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy);
-        let now = pe_replay::Machine::now(&mut machine);
+        let mut machine = Model::new(program.to_vec(), setup.pool, setup.policy, setup.private);
+        let now = pe_replay::Processor::now(&mut machine);
         let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
-        let injections = setup.injections.into_iter().collect();
-        let states = std::array::from_fn(|_| Box::new(UserRegisters::new(0, 0)));
         let margin = Margin { far: setup.margin, near: setup.margin };
-        let mut engine = Engine::new(setup.policy, margin, injections, setup.mutation, states, now);
+        let Setup { policy, private, injections, mutation, .. } = setup;
+        let mut engine = Engine::new(policy, private, margin, injections, mutation, now);
         engine.state_mut().clone_from(&space::first_state());
         Self {
             machine,
@@ -93,6 +104,12 @@ impl Session {
         (self.machine.moments.upset, self.machine.moments.provoked) = (upset, provoked);
     }
 
+    /// What the engine keeps is to be damaged.
+    pub fn damage(&mut self, damage: Damage) {
+        self.whole = false;
+        self.machine.damage = Some(damage);
+    }
+
     /// The committed registers.
     pub fn state(&self) -> &UserRegisters {
         self.engine.state()
@@ -101,7 +118,7 @@ impl Session {
     /// One PE, checked. The effect of its delimiter is not served yet.
     pub fn execute(&mut self) -> (Outcome, Account) {
         let (outcome, account) = self.execute_alone();
-        if let Outcome::Committed(Committed { delimiter, count }) = outcome
+        if let Outcome::Committed(End { delimiter, count }) = outcome
             && self.lockstep
         {
             self.follow(delimiter, count);
@@ -125,14 +142,14 @@ impl Session {
         self.sums.flips += u64::from(account.flips);
         self.sums.frames_written += u64::from(account.frames_written);
         self.sums.write_faults += u64::from(account.write_faults);
-        if let Outcome::Committed(Committed { count, .. }) = outcome {
+        if let Outcome::Committed(End { count, .. }) = outcome {
             self.sums.instructions += count;
         }
         (outcome, account)
     }
 
     /// Lets the reference do what was committed; what is not as it has it.
-    pub fn lost(&mut self, Committed { delimiter, count }: Committed) -> Option<String> {
+    pub fn lost(&mut self, End { delimiter, count }: End) -> Option<String> {
         let (ended, expected) = followed(&mut self.reference, &self.program, delimiter, count);
         if ended != expected {
             return Some(format!("the PE ended with {expected:?}, not with {ended:?}"));
@@ -179,10 +196,9 @@ impl Session {
 
     /// The first thing that is not as the reference has it.
     fn difference(&self, reference: &Reference) -> Option<String> {
-        let plain = |user| RunResult { user, delimiter: Delimiter::Limit, count: 0 };
         let mut expected = reference.state.clone();
         expected.normalize();
-        if let Some(found) = compare::first_difference(plain(self.state()), plain(&expected), None) {
+        if let Some(found) = compare::registers(self.state(), &expected, None) {
             return Some(found.to_string());
         }
         let (ours, theirs) = (self.machine.pages(), reference.memory.pages());
@@ -216,7 +232,7 @@ impl Session {
         loop {
             let (outcome, _) = self.execute();
             match &outcome {
-                Outcome::Committed(Committed { delimiter, .. }) => {
+                Outcome::Committed(End { delimiter, .. }) => {
                     if !self.serve(*delimiter) || self.sums.pes == pes {
                         return outcome;
                     }

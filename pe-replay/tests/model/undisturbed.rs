@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use pe_replay::drive::Committed;
+use pe_replay::End;
 use pe_replay::{Delimiter, Mode, Outcome, Policy};
 
 use crate::cpu::{Alu, Condition, Op};
@@ -61,7 +61,7 @@ proptest! {
         let course = || {
             let mut session = Session::new(&program, Setup::default());
             session.run(60);
-            (session.engine.watch.phases, session.sums)
+            (session.engine.executor.watch.phases, session.sums)
         };
         prop_assert_eq!(course(), course());
     }
@@ -125,7 +125,7 @@ fn a_writable_page_does_not_open_its_read_only_alias() {
     let (outcome, account) = session.execute();
     assert_eq!((account.frames_written, account.write_faults), (1, 1));
     let refused = Delimiter::PageFault { address: ALIAS + PAGE_LEN, error: 7 };
-    assert_eq!(outcome, Outcome::Committed(Committed { delimiter: refused, count: 3 }));
+    assert_eq!(outcome, Outcome::Committed(End { delimiter: refused, count: 3 }));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_write_that_is_refused_is_not_tracked() {
     let mut session = Session::new(&program, Setup::default());
     let (outcome, account) = session.execute();
     let refused = Delimiter::PageFault { address: CONSTANT + 8, error: 7 };
-    assert_eq!(outcome, Outcome::Committed(Committed { delimiter: refused, count: 1 }));
+    assert_eq!(outcome, Outcome::Committed(End { delimiter: refused, count: 1 }));
     assert_eq!((account.frames_written, account.write_faults), (0, 0));
 }
 

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pe_replay::Kept;
+use pe_replay::Change;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -101,12 +101,12 @@ impl World {
             assert!(tracked.iter().all(|it| !it.stale), "a write of the kernel's disturbed nobody");
             return;
         }
-        tracked.retain_mut(|it| match space.kept(it.slot, it.home) {
-            Kept::Lost => false,
+        tracked.retain_mut(|it| match space.change(it.slot, it.home) {
+            Change::Mapping => false,
             kept => {
                 let page = pages[&it.page];
-                assert!(it.stale == (kept == Kept::Stale) || page.sharing == Sharing::Shared);
-                assert!(!it.stale || kept == Kept::Stale, "{:#x} is stale", it.page);
+                assert!(it.stale == (kept == Change::Content) || page.sharing == Sharing::Shared);
+                assert!(!it.stale || kept == Change::Content, "{:#x} is stale", it.page);
                 let mut byte = [0];
                 phys::read(it.home, 0, &mut byte);
                 assert_eq!(byte[0], bytes[page.frame]);
@@ -258,7 +258,7 @@ impl World {
             tracked.iter().all(|it| it.home != mapping.frame),
             "{page:#x} is one of a frame that is open"
         );
-        space.switch(page, slot, mapping.frame, mapping.frame, true);
+        space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
         tracked.push(Tracked { page, slot, home: mapping.frame, written: false, stale: false });
     }
 
@@ -270,14 +270,14 @@ impl World {
             assert_eq!(space.is_written(it.slot, it.home), it.written, "{:#x}", it.page);
             let copy = frame::allocate().unwrap();
             phys::copy(it.home, copy);
-            space.switch(it.page, it.slot, it.home, copy, true);
+            space.switch(it.page, it.slot, it.home, copy, pe_replay::Access::Open);
             for (page, model) in pages.iter().filter(|(_, model)| model.frame == pages[&it.page].frame) {
                 assert_eq!(space.lookup(*page).unwrap().frame, copy, "{page:#x} does not show the copy");
                 translations::access(space, *page, model.access.write.then_some(byte));
             }
-            space.switch(it.page, it.slot, it.home, it.home, false);
+            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
             assert!(!translations::access(space, it.page, Some(1)), "what was closed can be written");
-            space.switch(it.page, it.slot, it.home, it.home, true);
+            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Open);
             frame::release(copy);
             it.written = false;
         }
@@ -307,7 +307,7 @@ impl World {
         self.catch_up();
         let Side { space, tracked, .. } = self.side();
         for it in tracked.drain(..) {
-            space.switch(it.page, it.slot, it.home, it.home, false);
+            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
         }
     }
 
@@ -400,13 +400,13 @@ fn a_table_waits_for_the_tracker() {
     let both = Access { read: true, write: true, execute: false };
     space.map_zeroed(page, both).unwrap();
     let (mapping, slot) = space.find(page).unwrap();
-    space.switch(page, slot, mapping.frame, mapping.frame, true);
+    space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
     assert!(space.unmap(page));
     // The page and two tables are back; the tracker still has a place in the third.
     assert_eq!(frame::free_count(), free - 1);
     space.map_zeroed(page, both).unwrap();
     assert!(space.disturbed());
-    assert_eq!(space.kept(slot, mapping.frame), Kept::Lost);
+    assert_eq!(space.change(slot, mapping.frame), Change::Mapping);
     assert!(space.unmap(page));
     assert_eq!(frame::free_count(), free);
     space.destroy();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What the tracker of first writes does to a space, and what it is told.
 
-use pe_replay::Kept;
+use pe_replay::{Access, Change};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
@@ -13,13 +13,16 @@ use crate::arch::tally;
 
 /// Switches one page; returns its entry before and after.
 #[inline(always)]
-fn switch_one(page: u64, slot: Slot, frame: Frame, writable: bool) -> (Entry, Entry) {
+fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
     let before = slot.entry();
     assert!(before.has(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
     let mut flags = before.flags();
     flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
-    if writable && flags.contains(TRULY_WRITABLE) {
-        flags.insert(Flags::WRITABLE | WATCHED);
+    if access != Access::Released {
+        flags.insert(WATCHED);
+    }
+    if access == Access::Open && flags.contains(TRULY_WRITABLE) {
+        flags.insert(Flags::WRITABLE);
     }
     let after = Entry::new(frame, flags);
     slot.set(after);
@@ -36,26 +39,26 @@ fn note_watched(slot: Slot, is_watched: bool) {
 
 impl Space {
     /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
-    /// is `home`, to `frame`, writable for the processor or not, and not written so
+    /// is `home`, to `frame`, for that access, and not written so
     /// far; with it all other pages of that home. What a page truly allows stays, and
     /// bounds it.
     #[inline(always)]
-    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, writable: bool) {
-        let (before, after) = switch_one(page, slot, frame, writable);
+    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Access) {
+        let (before, after) = switch_one(page, slot, frame, access);
         if before.has(WATCHED) != after.has(WATCHED) {
             note_watched(slot, after.has(WATCHED));
         }
         if after.has(SHARED) {
-            self.switch_aliases(home, frame, writable);
+            self.switch_aliases(home, frame, access);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn switch_aliases(&mut self, home: Frame, frame: Frame, writable: bool) {
-        for alias in self.aliases.watch(home, writable) {
+    fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
+        for alias in self.aliases.watch(home, access != Access::Released) {
             tally::PAGES_INVALIDATED.add(1);
-            switch_one(alias.page(), alias.slot(), frame, writable);
+            switch_one(alias.page(), alias.slot(), frame, access);
         }
     }
 
@@ -109,17 +112,17 @@ impl Space {
 
     /// What was done to a watched page, or another one with its home, since it was
     /// switched or this was asked last. A page that is lost is no longer the tracker's.
-    pub fn kept(&mut self, slot: Slot, home: Frame) -> Kept {
+    pub fn change(&mut self, slot: Slot, home: Frame) -> Change {
         let entry = slot.entry();
         if !entry.has(WATCHED) {
             slot.let_go();
-            return Kept::Lost;
+            return Change::Mapping;
         }
         let is_changed = entry.has(SHARED) && self.aliases.take_change(home);
         if !is_changed && !entry.has(STALE) {
-            return Kept::Intact;
+            return Change::None;
         }
         slot.set(entry.without(STALE));
-        Kept::Stale
+        Change::Content
     }
 }

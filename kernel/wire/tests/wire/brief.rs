@@ -2,8 +2,8 @@
 //! The brief form of a record.
 
 use arrayvec::ArrayVec;
+use pe_replay::Account;
 use pe_replay::Phases;
-use pe_replay::drive::Account;
 use wire::DelimiterKind;
 use wire::WireError;
 use wire::brief::{BriefRecord, Recorded};

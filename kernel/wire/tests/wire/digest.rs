@@ -4,7 +4,7 @@
 
 use pe_replay::stop::DEBUG_STEP;
 use pe_replay::user::{Extended, xsave};
-use pe_replay::{Delimiter, Digest, UserRegisters};
+use pe_replay::{Delimiter, Digest, End, RegisterSet, UserRegisters};
 use wire::DelimiterKind;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -42,7 +42,7 @@ fn hashed([kind, error, address, count]: [u64; 4], user: &UserRegisters) -> Vec<
 }
 
 fn state(delimiter: Delimiter, count: u64) -> u128 {
-    Digest::new(&registers(), delimiter, count, core::iter::empty()).state
+    Digest::new(&registers(), End { delimiter, count }, core::iter::empty()).state
 }
 
 #[test]
@@ -78,8 +78,9 @@ fn every_word_and_byte_has_its_place() {
 #[test]
 fn pages_are_added_up_in_any_order() {
     let pages = [(0x40_1000, DIGEST_OF_A_PAGE), (0x7fff_ffff_e000, !DIGEST_OF_A_PAGE)];
-    let of =
-        |pages: &[(u64, u128)]| Digest::new(&registers(), Delimiter::Limit, 1, pages.iter().copied()).pages;
+    let of = |pages: &[(u64, u128)]| {
+        Digest::new(&registers(), End { delimiter: Delimiter::Limit, count: 1 }, pages.iter().copied()).pages
+    };
     let part = |(address, content): (u64, u128)| {
         xxh3_128(&[&address.to_le_bytes()[..], &content.to_le_bytes()].concat())
     };

@@ -45,7 +45,7 @@ fn config_with_a_mutation_has_its_bytes() {
             "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701011b",
         ),
         (
-            Mutation::Drop(Field::Summary),
+            Mutation::Drop(Field::Compared),
             "0101000000a08d068008078080808001808080080101ffffffffffffffffff01020300f40300043f0401000480a0b0020701011c",
         ),
     ] {

@@ -24,6 +24,8 @@ const PES: u64 = 8;
 pub struct Scene {
     pub program: Vec<Op>,
     pub policy: Policy,
+    /// Runs go on at once, in frames of their own.
+    pub private: bool,
     pub margin: u64,
     /// How late the counter's interrupt may come.
     pub skid: u64,
@@ -36,9 +38,12 @@ pub struct Scene {
 impl fmt::Debug for Scene {
     /// On few lines, however it is asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, policy, margin, skid, noise, pool, aims } = self;
+        let Self { program, policy, private, margin, skid, noise, pool, aims } = self;
         writeln!(f, "{}", format_args!("{program:?}"))?;
-        writeln!(f, "{policy:?}, margin {margin}, skid {skid}, noise {noise}, pool {pool}, aims {aims:?}")
+        writeln!(
+            f,
+            "{policy:?}, private {private}, margin {margin}, skid {skid}, noise {noise}, pool {pool}, aims {aims:?}"
+        )
     }
 }
 
@@ -74,13 +79,16 @@ fn counter() -> impl Strategy<Value = (u64, u64)> {
 }
 
 pub fn scenes(faults: usize) -> impl Strategy<Value = Scene> {
-    let bounds = (policy(), counter(), any::<u64>(), select(&[2, 3, 5, 40, 40, 40, 40][..]));
-    bounds.prop_flat_map(move |(policy, (margin, skid), noise, pages)| {
+    let placed = (policy(), select(&[false, false, true][..]));
+    let bounds = (placed, counter(), any::<u64>(), select(&[2, 3, 5, 40, 40, 40, 40][..]));
+    bounds.prop_flat_map(move |((policy, private), (margin, skid), noise, pages)| {
+        let (policy, private) = placement(policy, private);
         let pool = pages * usize::from(policy.frames_per_page());
         let aims = vec(any::<u64>(), faults);
         (busy(margin + skid > 0), aims).prop_map(move |(program, aims)| Scene {
             program,
             policy,
+            private,
             margin,
             skid,
             noise,
@@ -92,16 +100,21 @@ pub fn scenes(faults: usize) -> impl Strategy<Value = Scene> {
 
 /// Scenes whose runs differ by nature. Their counter is exact.
 pub fn restless_scenes() -> impl Strategy<Value = Scene> {
-    (policy(), restless(), any::<u64>()).prop_map(|(policy, program, noise)| {
-        let policy = Policy { max_dirty: 64, ..policy };
-        Scene { program, policy, margin: 0, skid: 0, noise, pool: 120, aims: Vec::new() }
+    (policy(), any::<bool>(), restless(), any::<u64>()).prop_map(|(policy, private, program, noise)| {
+        let (policy, private) = placement(Policy { max_dirty: 64, ..policy }, private);
+        Scene { program, policy, private, margin: 0, skid: 0, noise, pool: 120, aims: Vec::new() }
     })
+}
+
+/// By hash all runs share a frame.
+fn placement(policy: Policy, private: bool) -> (Policy, bool) {
+    (policy, private && policy.comparison == Comparison::Bytes)
 }
 
 impl Scene {
     pub fn session(&self, injections: Vec<Injection>) -> Session {
-        let (policy, margin, pool) = (self.policy, self.margin, self.pool);
-        let setup = Setup { policy, margin, pool, injections, ..Setup::default() };
+        let Self { policy, private, margin, pool, .. } = *self;
+        let setup = Setup { policy, private, margin, pool, injections, ..Setup::default() };
         let mut session = Session::new(&self.program, setup);
         session.machine.quiet = self.noise.is_multiple_of(2);
         if self.skid > 0 {
@@ -118,7 +131,7 @@ impl Scene {
     /// Runs without a fault, which goes without a divergence; and in mode `off`.
     pub fn undisturbed(&self, tally: &mut Tally) -> Course {
         let policy = Policy { mode: Mode::Off, ..self.policy };
-        let mut off = Self { policy, ..self.clone() }.session(Vec::new());
+        let mut off = Self { policy, private: false, ..self.clone() }.session(Vec::new());
         assert!(matches!(off.run(PES), Outcome::Committed(_)));
         tally.add_steps(&off);
         let mut session = self.session(Vec::new());

@@ -31,8 +31,9 @@ const LEAST: u64 = 100;
 const LONG: u64 = 200_000;
 
 /// The phases, as people name them.
-pub const PHASES: [(Phase, &str); 10] = [
+pub const PHASES: [(Phase, &str); 11] = [
     (Phase::Preparing, "prepare"),
+    (Phase::RunningAll, "all runs"),
     (Phase::Running(Run::First), "run 1"),
     (Phase::Turning(Run::Second), "turn to 2"),
     (Phase::Running(Run::Second), "run 2"),
@@ -66,7 +67,9 @@ pub const SPOTS: [(Spot, &str); 13] = [
 pub fn exists(spot: Spot, phase: Phase) -> bool {
     match spot {
         // Taken of what a run left, of PM0 where it is saved, and of a checkpoint.
-        Spot::Hash => !matches!(phase, Phase::Running(Run::Second | Run::Third) | Phase::Over),
+        Spot::Hash => {
+            !matches!(phase, Phase::Running(Run::Second | Run::Third) | Phase::RunningAll | Phase::Over)
+        }
         // Of results, and of two copies of PM0 before run 2 is repeated.
         Spot::Comparison => matches!(phase, Phase::Verifying(_) | Phase::Turning(Run::Second)),
         _ => true,

@@ -32,13 +32,15 @@ impl Window {
     pub const ALL: [Self; 5] = [Self::Untracked, Self::Home, Self::Result, Self::Recovery, Self::Tables];
 
     /// The window that the fault which struck lies in.
-    pub fn of(moments: &Moments, comparison: Comparison) -> Option<Self> {
+    pub fn of(moments: &Moments, comparison: Comparison, private: bool) -> Option<Self> {
         let (upset, strike) = (moments.upset?, moments.struck?);
         let when = |holds: bool, window| holds.then_some(window);
         match upset.spot {
             Spot::Memory => Some(Self::Untracked),
             Spot::Home => when(!matches!(strike.next, Next::Compared | Next::Overwritten), Self::Home),
             Spot::Second => when(strike.next == Next::CopiedHome, Self::Home),
+            // Run 1's own frame, which is copied home where it was compared.
+            Spot::Checkpoint if private => when(strike.next == Next::CopiedHome, Self::Home),
             Spot::Checkpoint => {
                 let copied = matches!(strike.next, Next::Copied | Next::CopiedHome);
                 when(copied && moments.has_provoked && comparison == Comparison::Bytes, Self::Recovery)

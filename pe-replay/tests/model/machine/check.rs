@@ -33,19 +33,29 @@ impl Model {
     /// engine's copies may stay there unseen: then these are not `whole`.
     pub fn check_between_pes(&self, whole: bool) {
         let mut hot = BTreeSet::new();
+        let mut own = BTreeSet::new();
         for (address, entry) in &self.entries {
-            assert_eq!(entry.frame, entry.home, "{address:#x} is not mapped to its home");
-            if !self.tracking {
-                assert_eq!(entry.open, entry.writable, "{address:#x} is not mapped as it may be used");
-            } else if entry.open {
-                assert!(entry.writable, "{address:#x} is wider open than the process may use it");
-                assert!(!entry.dirty || !whole, "{address:#x} is hot and already written");
-                hot.insert(entry.home);
+            for view in &entry.views {
+                // An alias that may only be read shows what is written through the others.
+                if self.private && view.frame != entry.home {
+                    own.insert(view.frame);
+                } else {
+                    assert_eq!(view.frame, entry.home, "{address:#x} is not mapped to its home");
+                }
+                if !self.tracking {
+                    assert_eq!(view.open, entry.writable, "{address:#x} is not mapped as it may be used");
+                } else if view.open {
+                    assert!(entry.writable, "{address:#x} is wider open than the process may use it");
+                    assert!(!view.dirty || !whole, "{address:#x} is hot and already written");
+                    hot.insert(entry.home);
+                }
             }
         }
+        assert_eq!(own.len(), if self.private { 3 * hot.len() } else { 0 }, "runs share frames");
         let held = |kind| self.frames.iter().filter(move |(_, it)| *it == kind);
         // By bytes checkpoint and second, by hash the checkpoint.
         let (frames, copies) = match self.comparison {
+            _ if self.private => (3, 3),
             Comparison::Bytes => (3, 2),
             Comparison::Hash => (1, 1),
         };
@@ -63,12 +73,14 @@ impl Model {
     pub fn check_entry(&self) {
         let Attempt { runs, hot, touched, refused } = &self.attempt;
         for (address, entry) in &self.entries {
-            assert!(entry.writable || !entry.open, "{address:#x} is wider open than the process may use it");
-            assert!(
-                *runs > 1 || entry.frame == entry.home,
-                "{address:#x} is not mapped to its home in run 1"
-            );
-            if *runs < 2 || !entry.open || entry.frame != entry.home {
+            let view = entry.views[self.view];
+            assert!(entry.writable || !view.open, "{address:#x} is wider open than the process may use it");
+            if self.private {
+                assert!(!view.open || view.frame != entry.home, "{address:#x} maps its home writable");
+                continue;
+            }
+            assert!(*runs > 1 || view.frame == entry.home, "{address:#x} is not mapped to its home in run 1");
+            if *runs < 2 || !view.open || view.frame != entry.home {
                 continue;
             }
             assert!(
@@ -82,7 +94,8 @@ impl Model {
         }
         let mut seen = BTreeMap::new();
         for entry in self.entries.values() {
-            assert_eq!(*seen.entry(entry.home).or_insert(entry.frame), entry.frame, "aliases part");
+            let frame = entry.views[self.view].frame;
+            assert_eq!(*seen.entry(entry.home).or_insert(frame), frame, "aliases part");
         }
     }
 }

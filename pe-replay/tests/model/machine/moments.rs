@@ -6,7 +6,7 @@
 //! whether the fault can be found.
 
 use pe_replay::life::Phase;
-use pe_replay::{Inside, Run, Stored};
+use pe_replay::{Inside, Run, Stored, Tracked};
 
 use super::{Model, Use};
 use crate::space::PAGE_LEN;
@@ -102,7 +102,7 @@ pub struct Moments {
     pe: u64,
     phase: Option<Phase>,
     call: usize,
-    tracked: Vec<pe_replay::inside::Tracked<usize>>,
+    tracked: Vec<Tracked<usize>>,
     is_due: bool,
     /// The home whose note was changed.
     noted: Option<usize>,
@@ -124,7 +124,7 @@ impl Moments {
     }
 
     pub fn forget(&mut self, frame: usize) {
-        self.tracked.retain(|it| it.checkpoint != frame && it.others.is_none_or(|two| !two.contains(&frame)));
+        self.tracked.retain(|it| !it.copies.contains(&Some(frame)));
     }
 
     /// Notes what is done with a frame.
@@ -191,18 +191,18 @@ impl Model {
         let mut tracked = moments.tracked.clone();
         if spot == Spot::Written {
             // Sooner a note that is there than one that is made up.
-            let noted = |home| self.entries.values().any(|entry| entry.home == home && entry.dirty);
+            let noted = |home| self.entries.values().any(|entry| entry.home == home && entry.views[0].dirty);
             tracked.sort_by_key(|page| !noted(page.home));
             let count = tracked.iter().filter(|page| noted(page.home)).count();
             tracked.truncate(if count > 0 { count } else { tracked.len() });
         }
         let page = pick(&tracked, choice);
-        let others = page.and_then(|page| page.others);
+        let copy = |at: usize| page.and_then(|page| page.copies[at]);
         let frame = match spot {
             Spot::Home => page.map(|page| page.home),
-            Spot::Checkpoint => page.map(|page| page.checkpoint),
-            Spot::Second => others.map(|[second, _]| second),
-            Spot::Spare => others.map(|[_, spare]| spare),
+            Spot::Checkpoint => copy(0),
+            Spot::Second => copy(1),
+            Spot::Spare => copy(2),
             Spot::Memory => {
                 let tracked = |home| moments.tracked.iter().any(|page| page.home == home);
                 let homes = self.entries.values().map(|entry| entry.home);
@@ -232,9 +232,9 @@ impl Model {
         let Some(home) = home else { return };
         let aliases = self.entries.values_mut().filter(|entry| entry.home == home);
         // The one that has it, if one has.
-        let Some(entry) = aliases.max_by_key(|entry| entry.dirty) else { return };
-        entry.dirty = !entry.dirty;
-        let cleared = !entry.dirty;
+        let Some(entry) = aliases.max_by_key(|entry| entry.views[0].dirty) else { return };
+        entry.views[0].dirty = !entry.views[0].dirty;
+        let cleared = !entry.views[0].dirty;
         self.moments.noted = Some(home);
         self.moments.strike(None);
         self.moments.struck.iter_mut().for_each(|strike| strike.cleared = cleared);
@@ -250,7 +250,7 @@ impl Model {
         wrong
     }
 
-    pub(super) fn show(&mut self, mut inside: Inside<'_, Self>) {
+    pub fn show(&mut self, mut inside: Inside<'_, Self>) {
         if !self.moments.is_active() {
             return;
         }

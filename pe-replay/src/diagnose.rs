@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+//! Finds the instruction that makes a PE diverge for ever.
+//!
+//! The PE is executed again by single instructions, and what each leaves behind is
+//! noted; then again, until an instruction leaves something else behind. Looked at
+//! are all registers and, where the runs differed in memory, the byte there. Nothing
+//! of this is committed.
+
+use core::ops::DerefMut;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::compare::{Difference, Field};
+use crate::executor::{Course, Executor, Replay, ThreadOf, pages};
+use crate::life::Run;
+use crate::machine::{Machine, Order};
+use crate::observer::Observer;
+use crate::placement::Placement;
+use crate::registers::RegisterSet;
+use crate::run::Tracking;
+use crate::stop::{Cause, Delimiter};
+use crate::tracker::{PAGE_LEN, Tracker};
+
+/// Instructions of a PE that are looked at, as far as the caller has room to note
+/// them: beyond, the diagnosis ends without a result.
+pub const MAX_STEPS: usize = 100_000;
+/// Comparisons with the first execution: two results may be alike by chance.
+const COMPARISONS: u8 = 4;
+
+/// An instruction that did not do the same twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// Its address.
+    pub rip: u64,
+    /// Instructions of the PE before it.
+    pub after: u64,
+}
+
+impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P, F, S> {
+    /// After [`Persistent`](crate::Outcome::Persistent) with this difference: the
+    /// first instruction after which two executions differ. `log` has room for what
+    /// is noted, a word an instruction. The state stays what it is.
+    ///
+    /// Without replay there is no PM0 to go back to, and so no result.
+    #[cold]
+    pub fn diagnose<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        replay: &mut Replay,
+        seen: Difference,
+        log: &mut [u64],
+    ) -> Option<Culprit> {
+        match replay {
+            Replay::Off(_) => None,
+            Replay::Bytes(it) => self.diagnose_replayed(machine, thread, it, seen, log),
+            Replay::Hash(it) => self.diagnose_replayed(machine, thread, it, seen, log),
+        }
+    }
+
+    /// [Diagnoses](Self::diagnose) with any placement.
+    pub fn diagnose_replayed<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>, T: Placement>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        tracker: &mut Tracker<T>,
+        seen: Difference,
+        log: &mut [u64],
+    ) -> Option<Culprit> {
+        let account = self.account.clone();
+        let mut course =
+            Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
+        let culprit = course.diagnose(seen, log);
+        self.account = account;
+        culprit
+    }
+}
+
+impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
+    fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
+        let watched = (seen.field == Field::Memory).then_some(seen.address);
+        let mut steps = 0;
+        self.trace(watched, log.len().min(MAX_STEPS), |_, digest| {
+            log[steps] = digest;
+            steps += 1;
+            true
+        })?;
+        let mut culprit = None;
+        for _ in 0..COMPARISONS {
+            let mut step = 0;
+            let intact = self.trace(watched, steps, |rip, digest| {
+                let alike = log[step] == digest;
+                if !alike {
+                    culprit = Some(Culprit { rip, after: step as u64 });
+                }
+                step += 1;
+                alike
+            });
+            if culprit.is_some() || intact.is_none() {
+                break;
+            }
+        }
+        culprit
+    }
+
+    /// Executes up to `most` instructions from the start state, one by one; after each,
+    /// `visit` gets its address and a digest of what there is then, and says whether
+    /// to go on. Goes back to the start; `None` if that fails.
+    fn trace(
+        &mut self,
+        watched: Option<u64>,
+        most: usize,
+        mut visit: impl FnMut(u64, u64) -> bool,
+    ) -> Option<()> {
+        const RUN: Run = Run::First;
+        // Every attempt begins so.
+        self.tracker.prepare(pages!(self), self.thread.number);
+        self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
+        let mut fresh = true;
+        // A counter that may be late does not stop after one instruction; the trap flag does.
+        let step = self.executor.margin.far > 0;
+        let mut left = most;
+        while left > 0 {
+            let state = &mut self.executor.results[RUN as usize];
+            let (rip, is_trapping) = (state.position().0, state.is_trapping());
+            self.machine.settle(<Tracker<T> as Tracking<M>>::view(RUN));
+            let exit = self.machine.enter(None, state, Order { step, fresh, ..Order::begin(1) });
+            fresh = false;
+            if step && !is_trapping && !self.machine.decode(rip).loads_flags {
+                state.clear_trap();
+            }
+            let end = match exit.cause {
+                Cause::Counter => None,
+                cause if cause.is_debug() && step && !is_trapping => None,
+                cause => match self.treat(RUN, cause) {
+                    // The same instruction once more.
+                    None if exit.span.instructions == 0 => continue,
+                    end => end,
+                },
+            };
+            let digest = self.fingerprint(watched, end);
+            left -= 1;
+            if !visit(rip, digest) || end.is_some() {
+                break;
+            }
+        }
+        self.tracker.roll_back(pages!(self), None).ok()
+    }
+
+    /// All registers, the watched byte, and what ended the run, in a word.
+    fn fingerprint(&mut self, watched: Option<u64>, end: Option<Delimiter>) -> u64 {
+        let mut state = (*self.executor.results[Run::First as usize]).clone();
+        state.normalize();
+        let byte = watched.and_then(|address| {
+            let page = self.machine.page(address)?;
+            Some(self.machine.byte(page.frame, (address % PAGE_LEN) as u16))
+        });
+        let (kind, error, address) = end.map_or((0, 0, 0), Delimiter::details);
+        let mut digest = Xxh3::new();
+        for word in [kind, error, address, byte.map_or(0, u64::from)] {
+            digest.update(&word.to_le_bytes());
+        }
+        state.bytes(&mut |bytes| digest.update(bytes));
+        digest.digest()
+    }
+}

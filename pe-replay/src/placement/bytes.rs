@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//! In place, compared byte by byte: run 1 works in the home, run 2 in the *second*, run 3 in
+//! the *spare*.
+//!
+//! Between PEs the second holds what the home holds, so run 2 starts at once. While
+//! home and second are compared, the spare is filled with home; when all pages
+//! agree, spare and checkpoint change roles, and every copy is up to date again:
+//! nothing is copied for its own sake.
+//!
+//! No single damaged copy can make both runs agree on something wrong: what run 2
+//! starts from is never made from the checkpoint, which is what a roll-back trusts.
+
+use super::{EntryOf, Placement, compared, found};
+use crate::compare::Difference;
+use crate::events::Counted;
+use crate::life::Run;
+use crate::machine::Machine;
+
+const CHECKPOINT: usize = 0;
+const SECOND: usize = 1;
+const SPARE: usize = 2;
+
+/// Each later run has a frame of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes;
+
+impl Placement for Bytes {
+    const FRAMES: usize = 3;
+    const WITNESSES: bool = true;
+    const IS_READY: bool = true;
+
+    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
+        counted.copy(entry.page.frame, entry.frames[SECOND]);
+    }
+
+    #[inline(always)]
+    fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame {
+        match run {
+            Run::First => entry.page.frame,
+            Run::Second => entry.frames[SECOND],
+            Run::Third => entry.frames[SPARE],
+        }
+    }
+
+    /// Run 2 finds PM0 in the second. If that may have to be done again, after a
+    /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
+    /// be damaged unnoticed.
+    #[inline(always)]
+    fn turn<M: Machine>(
+        entry: &mut EntryOf<M>,
+        counted: &mut Counted<M>,
+        run: Run,
+        again: bool,
+        witnessed: bool,
+    ) -> Result<(), Difference> {
+        let [checkpoint, second, spare] = entry.frames;
+        match (run, again, witnessed) {
+            (Run::First, ..) | (Run::Second, false, false) => {}
+            (Run::Second, false, true) => counted.copy(second, spare),
+            (Run::Second, true, false) => counted.copy(checkpoint, second),
+            (Run::Second, true, true) => {
+                if !counted.compare_and_copy(checkpoint, spare, second) {
+                    return Err(found(counted.machine, entry.page.address, checkpoint, spare));
+                }
+            }
+            (Run::Third, ..) => counted.copy(checkpoint, spare),
+        }
+        Self::show(entry, counted, run);
+        Ok(())
+    }
+
+    /// Home and second hold PM0.
+    fn late<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run, witnessed: bool) {
+        if run == Run::Third || witnessed {
+            counted.copy(entry.page.frame, entry.frames[SPARE]);
+        }
+        Self::show(entry, counted, run);
+    }
+
+    /// Where both agree, the spare holds what the home does.
+    #[inline(always)]
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
+        let (home, second) = (entry.page.frame, entry.frames[SECOND]);
+        let agree = counted.compare_and_copy(home, second, entry.frames[SPARE]);
+        if agree { None } else { Some(found(counted.machine, entry.page.address, home, second)) }
+    }
+
+    fn difference<M: Machine>(
+        entry: &EntryOf<M>,
+        counted: &mut Counted<M>,
+        a: Run,
+        b: Run,
+    ) -> Option<Difference> {
+        compared(counted, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
+    }
+
+    /// The spare holds what is committed, unless run 3, whose frame it is, was
+    /// outvoted.
+    #[inline(always)]
+    fn commit<M: Machine>(
+        entry: &mut EntryOf<M>,
+        counted: &mut Counted<M>,
+        outvoted: Option<Run>,
+        _last: Option<Run>,
+    ) {
+        let (home, [checkpoint, second, spare]) = (entry.page.frame, entry.frames);
+        match outvoted {
+            None => {}
+            Some(Run::First) => counted.copy(second, home),
+            Some(Run::Second) => counted.copy(home, second),
+            Some(Run::Third) => counted.copy(home, spare),
+        }
+        entry.frames = [spare, second, checkpoint];
+    }
+
+    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
+        counted.copy(entry.frames[CHECKPOINT], entry.frames[SECOND]);
+    }
+
+    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        counted.copy(entry.page.frame, entry.frames[SPARE]);
+        counted.copy(entry.page.frame, entry.frames[SECOND]);
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//! In place, compared by hash, after Quest-V: all runs work in the home, one after the other,
+//! and what is kept of each is a 128-bit hash a page.
+//!
+//! So a page needs two frames instead of four, and the result of the last run is
+//! the only one that can be committed. The checkpoint, which every later run
+//! starts from, is checked against the hash of PM0 before a roll-back trusts it.
+
+use super::{EntryOf, Placement};
+use crate::compare::{Difference, Field};
+use crate::events::Counted;
+use crate::life::Run;
+use crate::machine::Machine;
+
+const CHECKPOINT: usize = 0;
+
+/// All runs share the home.
+#[derive(Clone, Copy, Debug)]
+pub struct Hash;
+
+fn differing(address: u64, first: u128, second: u128) -> Option<Difference> {
+    (first != second).then_some(Difference {
+        field: Field::PageHash,
+        first: first as u64,
+        second: second as u64,
+        address,
+    })
+}
+
+impl Placement for Hash {
+    const FRAMES: usize = 1;
+    const CHECKED: bool = true;
+    const LAST_ONLY: bool = true;
+
+    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
+        entry.hash = counted.hash(entry.page.frame);
+    }
+
+    fn frame<M: Machine>(entry: &EntryOf<M>, _run: Run) -> M::Frame {
+        entry.page.frame
+    }
+
+    /// Puts PM0 in place, after the hash of what the run before left.
+    fn turn<M: Machine>(
+        entry: &mut EntryOf<M>,
+        counted: &mut Counted<M>,
+        run: Run,
+        again: bool,
+        _witnessed: bool,
+    ) -> Result<(), Difference> {
+        match run {
+            Run::First => {}
+            Run::Second | Run::Third if again => {}
+            Run::Second => Self::finish(entry, counted, Run::First),
+            Run::Third => Self::finish(entry, counted, Run::Second),
+        }
+        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
+        Self::show(entry, counted, run);
+        Ok(())
+    }
+
+    fn late<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run, _witnessed: bool) {
+        entry.hashes = [entry.hash; Run::ALL.len()];
+        Self::show(entry, counted, run);
+    }
+
+    fn finish<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run) {
+        entry.hashes[run as usize] = counted.hash(entry.page.frame);
+    }
+
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
+        Self::finish(entry, counted, Run::Second);
+        Self::difference(entry, counted, Run::First, Run::Second)
+    }
+
+    fn difference<M: Machine>(
+        entry: &EntryOf<M>,
+        _counted: &mut Counted<M>,
+        a: Run,
+        b: Run,
+    ) -> Option<Difference> {
+        differing(entry.page.address, entry.hashes[a as usize], entry.hashes[b as usize])
+    }
+
+    fn commit<M: Machine>(
+        entry: &mut EntryOf<M>,
+        counted: &mut Counted<M>,
+        _outvoted: Option<Run>,
+        last: Option<Run>,
+    ) {
+        if let Some(last) = last {
+            entry.hash = entry.hashes[last as usize];
+        }
+        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
+    }
+
+    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
+    }
+
+    fn check<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) -> Result<(), Difference> {
+        let now = counted.hash(entry.frames[CHECKPOINT]);
+        differing(entry.page.address, entry.hash, now).map_or(Ok(()), Err)
+    }
+
+    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        entry.hash = counted.hash(entry.page.frame);
+    }
+}

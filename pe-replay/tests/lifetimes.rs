@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MIT
+//! Threads, spaces and processes on one engine: a toy machine with a register set of its own, several spaces, and
+//! frames that more than one of them has mapped.
+
+use std::collections::BTreeMap;
+
+use pe_replay::check::Point;
+use pe_replay::{
+    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, ExecutorOf, Exit, Field, Injection,
+    Memory, Order, Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread,
+    ThreadOf, Tracker, UserRegisters, View, check,
+};
+use pmu::exact::Instruction;
+
+const PAGE: u64 = 0x1000;
+/// Homes, of which each space maps some at any address.
+const HOMES: usize = 8;
+
+/// A register set with next to nothing in it: no code of the engine knows more of one than this.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Little {
+    at: u64,
+    sum: u64,
+}
+
+impl RegisterSet for Little {
+    fn normalize(&mut self) {}
+    fn compare(&self, other: &Self, check: &mut impl FnMut(Field, u64, u64)) {
+        check(Field::Rip, self.at, other.at);
+        check(Field::Gpr(0), self.sum, other.sum);
+    }
+    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
+        [self.at, self.sum].iter().for_each(|word| each(&word.to_le_bytes()));
+    }
+    fn position(&self) -> (u64, u64) {
+        (self.at, 0)
+    }
+    fn set_position(&mut self, rip: u64, _rcx: u64) {
+        self.at = rip;
+    }
+    fn is_trapping(&self) -> bool {
+        false
+    }
+    fn clear_trap(&mut self) {}
+    fn is_zero(&self) -> bool {
+        false
+    }
+    fn is_interruptible(&self) -> bool {
+        true
+    }
+    fn flip(&mut self, target: Target, bit: u8) {
+        if target == Target::Gpr(0) {
+            self.sum ^= 1 << bit;
+        }
+    }
+}
+
+struct Mapped {
+    home: usize,
+    frame: usize,
+    open: bool,
+    dirty: bool,
+    watched: bool,
+}
+
+/// A machine that does one thing wrong, or none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    Nothing,
+    LeavesOpen,
+    NeverFaults,
+    MapsElsewhere,
+    ForgetsWrites,
+    DrawsAtRandom,
+    StopsLate,
+    GivesTwice,
+    OverlooksAByte,
+}
+
+/// Code adds to the first word of one page after the other, as its registers say.
+struct Toy {
+    frames: Vec<[u8; PAGE as usize]>,
+    free: Vec<usize>,
+    generations: BTreeMap<usize, u64>,
+    spaces: Vec<BTreeMap<u64, Mapped>>,
+    space: usize,
+    /// The pages that each instruction adds to.
+    code: Vec<u64>,
+    clock: u64,
+    faults: u64,
+    wrong: Wrong,
+}
+
+impl Toy {
+    fn new(spaces: &[&[(u64, usize)]], code: &[u64]) -> Self {
+        let map =
+            |home: &usize| Mapped { home: *home, frame: *home, open: false, dirty: false, watched: false };
+        let space = |pages: &&[(u64, usize)]| pages.iter().map(|(at, home)| (*at, map(home))).collect();
+        Self {
+            frames: vec![[0; PAGE as usize]; 100],
+            free: (HOMES..100).collect(),
+            generations: BTreeMap::new(),
+            spaces: spaces.iter().map(space).collect(),
+            space: 0,
+            code: code.to_vec(),
+            clock: 0,
+            faults: 0,
+            wrong: Wrong::Nothing,
+        }
+    }
+
+    fn mapped(&mut self, address: u64) -> Option<&mut Mapped> {
+        self.spaces[self.space].get_mut(&(address & !(PAGE - 1)))
+    }
+
+    fn word(&self, home: usize) -> u64 {
+        u64::from_le_bytes(*self.frames[home].first_chunk().unwrap())
+    }
+
+    fn open_pages(&self) -> Vec<u64> {
+        let open = self.spaces[self.space].iter().filter(|(_, it)| it.open);
+        open.map(|(address, _)| *address).collect()
+    }
+
+    /// Somebody else writes a home.
+    fn write(&mut self, home: usize, word: u64) {
+        self.frames[home][..8].copy_from_slice(&word.to_le_bytes());
+        *self.generations.entry(home).or_default() += 1;
+    }
+}
+
+impl Processor for Toy {
+    type Registers = Little;
+    type Place = Box<Little>;
+
+    fn now(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn enter(&mut self, source: Option<&Little>, state: &mut Little, order: Order) -> Exit {
+        if let Some(source) = source {
+            state.clone_from(source);
+        }
+        let entered = self.now();
+        let mut done = 0;
+        let cause = loop {
+            let late = u64::from(self.wrong == Wrong::StopsLate);
+            if done >= order.budget + late {
+                break Cause::Counter;
+            }
+            let Some(address) = self.code.get(state.at as usize).copied() else { break Cause::Syscall };
+            let (forgets, never) = (self.wrong == Wrong::ForgetsWrites, self.wrong == Wrong::NeverFaults);
+            let page = self.mapped(address).unwrap();
+            if !page.open && !never {
+                self.faults += 1;
+                break Cause::Exception { vector: 14, error: 7, address };
+            }
+            page.dirty = !forgets;
+            let frame = page.frame;
+            let random = if self.wrong == Wrong::DrawsAtRandom { self.clock } else { 0 };
+            state.sum += self.word(frame) + random;
+            let word = self.word(frame) + state.sum + 1;
+            self.frames[frame][..8].copy_from_slice(&word.to_le_bytes());
+            state.at += 1;
+            done += 1;
+            self.clock += 1;
+        };
+        Exit::plain(cause, Span { instructions: done, entered, ticks: done })
+    }
+
+    fn decode(&mut self, rip: u64) -> Instruction {
+        Instruction::plain(rip + 1)
+    }
+    fn flush_lines(&mut self) -> u64 {
+        0
+    }
+    fn flush_caches(&mut self) {}
+}
+
+impl Memory for Toy {
+    type Frame = usize;
+    type Slot = ();
+
+    fn number(frame: usize) -> usize {
+        frame
+    }
+    fn page(&mut self, address: u64) -> Option<Page<usize, ()>> {
+        let left_open = self.wrong == Wrong::LeavesOpen;
+        let Mapped { frame, open, .. } = *self.mapped(address)?;
+        let (address, open) = (address & !(PAGE - 1), open || left_open);
+        Some(Page { address, frame, slot: (), writable: true, open, shared: true })
+    }
+    fn allocate(&mut self) -> Option<usize> {
+        if self.wrong == Wrong::GivesTwice { self.free.last().copied() } else { self.free.pop() }
+    }
+    fn release(&mut self, frame: usize) {
+        self.free.push(frame);
+    }
+    fn copy(&mut self, from: usize, to: usize) {
+        self.frames[to] = self.frames[from];
+    }
+    fn compare_and_copy(&mut self, a: usize, b: usize, to: usize) -> bool {
+        self.copy(a, to);
+        self.equal(a, b)
+    }
+    fn equal(&mut self, a: usize, b: usize) -> bool {
+        let last = if self.wrong == Wrong::OverlooksAByte { 4095 } else { 4096 };
+        self.frames[a][..last] == self.frames[b][..last]
+    }
+    fn hash(&mut self, frame: usize) -> u128 {
+        xxhash_rust::xxh3::xxh3_128(&self.frames[frame])
+    }
+    fn first_difference(&mut self, a: usize, b: usize) -> Option<u16> {
+        (0..PAGE as u16).find(|at| self.frames[a][usize::from(*at)] != self.frames[b][usize::from(*at)])
+    }
+    fn byte(&mut self, frame: usize, offset: u16) -> u8 {
+        self.frames[frame][usize::from(offset)]
+    }
+    fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
+        self.frames[frame][usize::from(offset)] ^= mask;
+    }
+    fn map(&mut self, _: View, page: Page<usize, ()>, frame: usize, access: Access) {
+        let elsewhere = self.wrong == Wrong::MapsElsewhere;
+        let page = self.mapped(page.address).unwrap();
+        page.frame = if elsewhere { page.home } else { frame };
+        (page.open, page.dirty, page.watched) = (access == Access::Open, false, access != Access::Released);
+    }
+    fn is_written(&mut self, _: View, page: Page<usize, ()>) -> bool {
+        self.mapped(page.address).unwrap().dirty
+    }
+    fn disturbed(&mut self) -> bool {
+        false
+    }
+    fn change(&mut self, _: Page<usize, ()>) -> Change {
+        Change::None
+    }
+    fn publish(&mut self, frame: usize) {
+        *self.generations.entry(frame).or_default() += 1;
+    }
+    fn generation(&mut self, frame: usize) -> u64 {
+        self.generations.get(&frame).copied().unwrap_or_default()
+    }
+}
+
+const POLICY: Policy = Policy { max_dirty: 16, limit: 1000, ..Policy::DEFAULT };
+
+fn executor() -> ExecutorOf<Toy> {
+    let entries = (0..64).map(|_| Entry::vacant(0, ())).collect();
+    let place = || Box::<Little>::default();
+    Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), None, 0)
+}
+
+fn thread(number: u8) -> ThreadOf<Toy> {
+    Thread::new(Box::default(), Box::default(), number)
+}
+
+/// One PE that runs the code from `at` on.
+fn pe(
+    toy: &mut Toy,
+    executor: &mut ExecutorOf<Toy>,
+    thread: &mut ThreadOf<Toy>,
+    replay: &mut Replay,
+    code: &[u64],
+    flips: &[Injection],
+) -> Account {
+    toy.code = code.to_vec();
+    thread.registers_mut().at = 0;
+    let outcome = executor.execute(toy, thread, replay, u64::MAX, flips, &mut ());
+    let end = End { delimiter: Delimiter::Syscall, count: code.len() as u64 };
+    assert_eq!(outcome, Outcome::Committed(end));
+    executor.account().clone()
+}
+
+#[test]
+fn threads_of_a_space_have_predictions_of_their_own() {
+    for comparison in [pe_replay::Comparison::Bytes, pe_replay::Comparison::Hash] {
+        let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+        let mut toy = Toy::new(&[&pages], &[]);
+        let (mut executor, mut replay) = (executor(), Replay::new(1, Policy { comparison, ..POLICY }));
+        let mut threads = [thread(0), thread(1)];
+        let codes = [&[PAGE, 2 * PAGE][..], &[3 * PAGE]];
+        for round in 0..10 {
+            for (thread, code) in threads.iter_mut().zip(codes) {
+                let account = pe(&mut toy, &mut executor, thread, &mut replay, code, &[]);
+                let faults = if round == 0 { code.len() as u16 } else { 0 };
+                assert_eq!((account.write_faults, account.frames_written), (faults, code.len() as u16));
+                assert_eq!(account.divergences.len(), 0);
+                // What the other thread writes rests, read-only.
+                assert_eq!(toy.open_pages(), code);
+            }
+        }
+        // A page that rests is woken by a write without being copied anew.
+        let copied = executor.work.copied;
+        let account = pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[3 * PAGE], &[]);
+        assert_eq!((account.write_faults, account.frames_written, account.divergences.len()), (1, 1, 0));
+        assert!(executor.work.copied <= copied + 2);
+        executor.give_up(&mut toy, &mut replay, |_, _| true);
+        assert_eq!((toy.open_pages(), toy.free.len()), (Vec::new(), 100 - HOMES));
+    }
+}
+
+/// What threads do in turn is what they would do with a set of their own each, under flips in every run.
+#[test]
+fn what_rests_is_as_well_kept_as_what_is_open() {
+    for run in [Run::First, Run::Second] {
+        let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+        let (mut toy, mut plain) = (Toy::new(&[&pages], &[]), Toy::new(&[&pages], &[]));
+        let (mut engine, mut other) = (executor(), executor());
+        let (mut replay, mut off) =
+            (Replay::new(1, POLICY), [Replay::new(1, POLICY), Replay::new(2, POLICY)]);
+        let (mut threads, mut alone) = ([thread(0), thread(1)], [thread(0), thread(1)]);
+        for round in 0..12_u64 {
+            let at = (round % 2) as usize;
+            let code = [PAGE * (1 + round % 3), PAGE * (1 + round % 4), PAGE];
+            let flip = Injection { pe: round, run, at: 0, target: Target::Gpr(0), bit: 5 };
+            let account = pe(&mut toy, &mut engine, &mut threads[at], &mut replay, &code, &[flip]);
+            assert_eq!((account.flips, account.divergences.len()), (1, 1));
+            pe(&mut plain, &mut other, &mut alone[at], &mut off[at], &code, &[]);
+            other.give_up(&mut plain, &mut off[at], |_, _| true);
+            assert_eq!(threads[at].registers(), alone[at].registers());
+            assert!((0..4).all(|home| toy.word(home) == plain.word(home)), "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_space_is_shared_by_two_processes() {
+    // As after vfork: one space, one tracker, two threads of two processes.
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+    let (mut executor, mut replay) = (executor(), Replay::new(1, POLICY));
+    let (mut parent, mut child) = (thread(0), thread(1));
+    let mut expected = 0;
+    for round in 0..6 {
+        let who = if round % 2 == 0 { &mut parent } else { &mut child };
+        let sum = who.registers().sum + expected;
+        pe(&mut toy, &mut executor, who, &mut replay, &[PAGE], &[]);
+        expected += sum + 1;
+        assert_eq!((who.registers().sum, toy.word(0)), (sum, expected));
+    }
+    assert_eq!(toy.faults, 2, "each process predicts for itself");
+}
+
+#[test]
+fn a_shared_frame_is_written_by_turns_by_two_spaces() {
+    let flips =
+        [Run::First, Run::Second].map(|run| Injection { pe: 0, run, at: 0, target: Target::Gpr(0), bit: 7 });
+    for flip in flips {
+        let mut toy = Toy::new(&[&[(PAGE, 0)], &[(5 * PAGE, 0)]], &[]);
+        let mut executor = executor();
+        let mut replays = [Replay::new(1, POLICY), Replay::new(2, POLICY)];
+        let mut threads = [thread(0), thread(0)];
+        let mut expected = 0;
+        for round in 0..12 {
+            let (at, address) = [(0, PAGE), (1, 5 * PAGE)][round % 2];
+            toy.space = at;
+            let sum = threads[at].registers().sum + expected;
+            let flips = if round % 3 == 0 { &[flip][..] } else { &[] };
+            let account = pe(&mut toy, &mut executor, &mut threads[at], &mut replays[at], &[address], flips);
+            expected += sum + 1;
+            // A restart puts back what the other space has written, not what this one had before.
+            assert_eq!((threads[at].registers().sum, toy.word(0)), (sum, expected), "round {round}");
+            assert_eq!(account.divergences.len(), flips.len());
+            // The switch gives nothing up.
+            assert_eq!(account.write_faults, u16::from(round < 2));
+            if round == 7 {
+                // The kernel, or a device.
+                expected = 1000;
+                toy.write(0, expected);
+                executor.give_up(&mut toy, &mut replays[at], |_, _| true);
+            }
+            if round == 8 || round == 9 {
+                threads[at].registers_mut().sum = 0;
+            }
+            if round >= 7 {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thread_and_a_space_cost_little() {
+    let thread = size_of::<Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
+    assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
+    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::Private>>());
+    assert!(space <= 256, "a space takes {space} bytes beside the pool of the processor");
+}
+
+#[test]
+fn a_machine_is_told_what_it_does_wrong() {
+    for (wrong, point) in [
+        (Wrong::LeavesOpen, Point::StartsClosed),
+        (Wrong::NeverFaults, Point::FaultsOnWrites),
+        (Wrong::MapsElsewhere, Point::MapsAsTold),
+        (Wrong::ForgetsWrites, Point::TellsOfWrites),
+        (Wrong::DrawsAtRandom, Point::RepeatsItself),
+        (Wrong::StopsLate, Point::StopsInTime),
+        (Wrong::GivesTwice, Point::GivesFramesApart),
+        (Wrong::OverlooksAByte, Point::SeesEveryByte),
+    ] {
+        let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE + 8, PAGE, PAGE]);
+        toy.wrong = wrong;
+        let report = check(&mut toy, &Little::default(), PAGE);
+        assert!(report.contains(&(point, false)), "{wrong:?}: {report:?}");
+        toy.wrong = Wrong::Nothing;
+        let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE + 8, PAGE, PAGE]);
+        let report = check(&mut toy, &Little::default(), PAGE);
+        assert!(report.is_full() && report.iter().all(|(_, holds)| *holds), "{report:?}");
+        assert_eq!((toy.word(0), toy.free.len()), (0, 100 - HOMES));
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//! A thread and its space on one processor, as an executive would hold them.
+
+use pe_replay::diagnose::Culprit;
+use pe_replay::life::{Event, Phase};
+use pe_replay::placement::Private;
+use pe_replay::{
+    Account, Difference, Digest, End, Entry, Executor, ExecutorOf, Injection, Inside, Mutation, Observer,
+    Outcome, Policy, Pool, Replay, Thread, ThreadOf, Tracker, UserRegisters,
+};
+use pmu::Margin;
+
+use crate::machine::Model;
+
+/// Entries of the pool.
+const ENTRIES: usize = 128;
+
+/// How pages are placed.
+enum Placed {
+    InPlace(Replay),
+    Private(Tracker<Private>),
+}
+
+pub struct Engine {
+    pub executor: ExecutorOf<Model>,
+    thread: ThreadOf<Model>,
+    placed: Placed,
+    injections: Vec<Injection>,
+    sequence: u64,
+}
+
+/// The model watches.
+struct Eyes;
+
+impl Observer<Model> for Eyes {
+    fn stepped(&mut self, machine: &mut Model, from: Phase, event: Event, to: Phase) {
+        machine.stepped(from, event, to);
+    }
+
+    fn visit(&mut self, machine: &mut Model, inside: Inside<'_, Model>) {
+        machine.visit(inside);
+    }
+}
+
+impl Engine {
+    pub fn new(
+        policy: Policy,
+        private: bool,
+        margin: Margin,
+        injections: Vec<Injection>,
+        mutation: Option<Mutation>,
+        now: u64,
+    ) -> Self {
+        let place = || Box::new(UserRegisters::new(0, 0));
+        let entries: Vec<_> = (0..ENTRIES).map(|_| Entry::vacant(0, 0)).collect();
+        let results = std::array::from_fn(|_| place());
+        let placed = match private {
+            true => Placed::Private(Tracker::new(1, policy)),
+            false => Placed::InPlace(Replay::new(1, policy)),
+        };
+        Self {
+            executor: Executor::new(results, Pool::new(entries), margin, mutation, now),
+            thread: Thread::new(place(), place(), 0),
+            placed,
+            injections,
+            sequence: 0,
+        }
+    }
+
+    /// One PE.
+    pub fn execute(&mut self, machine: &mut Model) -> Outcome {
+        let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
+        let Self { executor, thread, placed, .. } = self;
+        self.sequence += 1;
+        match placed {
+            Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, &due, &mut Eyes),
+            Placed::Private(it) => executor.execute_replayed(machine, thread, it, u64::MAX, &due, &mut Eyes),
+        }
+    }
+
+    /// The number of the next PE.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub fn state(&self) -> &UserRegisters {
+        self.thread.registers()
+    }
+
+    pub fn state_mut(&mut self) -> &mut UserRegisters {
+        self.thread.registers_mut()
+    }
+
+    pub fn account(&self) -> &Account {
+        self.executor.account()
+    }
+
+    pub fn digest(&self, machine: &mut Model, end: End) -> Digest {
+        match &self.placed {
+            Placed::InPlace(it) => self.executor.digest(machine, &self.thread, it, end),
+            Placed::Private(_) => panic!("private digests are not asked for"),
+        }
+    }
+
+    pub fn diagnose(&mut self, machine: &mut Model, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
+        let Self { executor, thread, placed, .. } = self;
+        match placed {
+            Placed::InPlace(it) => executor.diagnose(machine, thread, it, seen, log),
+            Placed::Private(it) => executor.diagnose_replayed(machine, thread, it, seen, log),
+        }
+    }
+}
