@@ -105,7 +105,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
-        let Self { mut objects, personality, end, mut totals, idle, .. } = self;
+        let Self { objects, personality, end, mut totals, idle, .. } = self;
         totals.total = totals.phases.total();
         totals.idle = idle;
         totals.user_instructions = objects.clock.instructions();
