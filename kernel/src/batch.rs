@@ -28,7 +28,7 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         };
         let end = match one(config, archive, platform, arguments, task) {
             Ok(end) => end,
-            Err(refusal) => crate::ended(End::Refused(refusal)),
+            Err(refusal) => run::ended(End::Refused(refusal)),
         };
         programs += 1;
         channel::record(&Record::Program(ProgramRecord { end, output_end: channel::output_len() }));

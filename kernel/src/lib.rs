@@ -31,8 +31,7 @@ pub mod trap;
 
 use pages::Primitives;
 use wire::config::{Config, Job, entry};
-use wire::end::{End, EndRecord, Refusal, Totals};
-use wire::record::{CounterKind, Unit};
+use wire::end::{End, EndRecord, Refusal};
 
 use arch::boot::{BootInfo, Region};
 use arch::{channel, machine, processor, watchdog};
@@ -75,14 +74,9 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     }
     let end = match start(&config, &archive, root) {
         Ok(end) => end,
-        Err(refusal) => ended(End::Refused(refusal)),
+        Err(refusal) => run::ended(End::Refused(refusal)),
     };
     channel::finish(&end)
-}
-
-/// An end without a program behind it.
-fn ended(end: End) -> EndRecord {
-    EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: Totals::default() }
 }
 
 fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
@@ -122,15 +116,15 @@ fn start(
         Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect(), rate };
     match config.job {
         Job::Run => run::run(config, archive, &platform),
-        Job::Batch => Ok(ended(batch::run(config, archive, &platform))),
-        Job::SelfTest => Ok(ended(selftest::run(&platform))),
+        Job::Batch => Ok(run::ended(batch::run(config, archive, &platform))),
+        Job::SelfTest => Ok(run::ended(selftest::run(&platform))),
         Job::Calibrate => {
             #[expect(clippy::disallowed_macros, reason = "there is no program")]
             let table = alloc::format!("{}{selection}\n", selection.report);
             if let Err(full) = channel::output(1, table.as_bytes()) {
-                return Ok(ended(End::OutputFull { limit: full.capacity }));
+                return Ok(run::ended(End::OutputFull { limit: full.capacity }));
             }
-            Ok(ended(End::Calibrated(counter::report(&counting))))
+            Ok(run::ended(End::Calibrated(counter::report(&counting))))
         }
         Job::Panic => panic!("as asked for"),
         Job::TripleFault => machine::triple_fault(),

@@ -3,8 +3,8 @@
 
 use pe_replay::Mode;
 use wire::config::{Config, Recording};
-use wire::end::{EndRecord, Refusal};
-use wire::record::{Record, TraceHeader};
+use wire::end::{End, EndRecord, Refusal, Totals};
+use wire::record::{CounterKind, Record, TraceHeader, Unit};
 
 use crate::arch::channel;
 use crate::executive::Executive;
@@ -59,4 +59,9 @@ pub fn execute(
     }
     let (end, totals, processor) = executive.until_end(trace, most);
     Ok(processor.end_record(end, totals))
+}
+
+/// An end without a program behind it.
+pub fn ended(end: End) -> EndRecord {
+    EndRecord { end, unit: Unit::Instructions, counter: CounterKind::VirtualTime, totals: Totals::default() }
 }
