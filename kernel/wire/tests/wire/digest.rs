@@ -4,7 +4,7 @@
 
 use pe_replay::stop::DEBUG_STEP;
 use pe_replay::user::{Extended, xsave};
-use pe_replay::{Delimiter, Digest, End, RegisterSet, UserRegisters};
+use pe_replay::{Delimiter, Digest, End, UserRegisters};
 use wire::DelimiterKind;
 use xxhash_rust::xxh3::xxh3_128;
 
