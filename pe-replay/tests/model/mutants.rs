@@ -29,7 +29,7 @@ fn a_plain_build_has_no_mutants() {
 mod built {
     use pe_replay::stop::{FAULT_WRITE, vector};
     use pe_replay::user::{UserRegisters, xsave};
-    use pe_replay::{Cause, Comparison, Exit, RegisterSet};
+    use pe_replay::{Cause, Comparison, Exit};
 
     use super::*;
 
