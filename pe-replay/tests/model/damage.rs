@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pe_replay::life::Phase;
-use pe_replay::{Comparison, Injection, Inside, Mode, Outcome, Policy, Run, Target};
+use pe_replay::{Comparison, Inside, Mode, Outcome, Policy, Run};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::machine::Model;
