@@ -29,14 +29,14 @@ fn a_plain_build_has_no_mutants() {
 mod built {
     use pe_replay::stop::{FAULT_WRITE, vector};
     use pe_replay::user::{UserRegisters, xsave};
-    use pe_replay::{Cause, Comparison, Stop};
+    use pe_replay::{Cause, Comparison, Exit, RegisterSet};
 
     use super::*;
 
     const BYTES: Comparison = Comparison::Bytes;
 
     /// Makes the end of run 2 differ from run 1's in `field` alone.
-    fn disturb(field: Field, user: &mut UserRegisters, stop: &mut Stop) {
+    fn disturb(field: Field, user: &mut UserRegisters, stop: &mut Exit) {
         // XSAVE left components out; put them in before a bit is flipped.
         user.extended.normalize();
         let area = &mut user.extended.0;
@@ -64,13 +64,13 @@ mod built {
             Field::YmmHigh(index) => area[xsave::YMM + 16 * usize::from(index) + 15] ^= 8,
             Field::Delimiter => stop.cause = Cause::Exception { vector: 6, error: 0, address: 0 },
             Field::ErrorCode | Field::FaultAddress => {}
-            Field::Count => stop.instructions += 1,
-            Field::Memory | Field::PageHash | Field::Summary | Field::Constant => {}
+            Field::Count => stop.span.instructions += 1,
+            Field::Memory | Field::PageHash | Field::Compared | Field::Constant => {}
         }
     }
 
     /// A program that ends in a page fault, disturbed where run 2's end shows it.
-    fn fault(field: Field, stop: &mut Stop) {
+    fn fault(field: Field, stop: &mut Exit) {
         let Cause::Exception { vector: vector::PAGE_FAULT, error, address } = &mut stop.cause else {
             panic!("{stop:?}")
         };
