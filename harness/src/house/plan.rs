@@ -34,11 +34,12 @@ pub const PLANS: &[Plan] = &[
         circles: Circles::Nowhere,
         open: &[
             ("compare.rs", "inject.rs"),
-            ("machine.rs", "inside.rs"),
-            ("written.rs", "inside.rs"),
-            ("written/bytes.rs", "written.rs"),
-            ("written/hash.rs", "written.rs"),
-            ("drive/diagnose.rs", "drive.rs"),
+            ("compare.rs", "registers.rs"),
+            ("events.rs", "pool.rs"),
+            ("executor.rs", "run.rs"),
+            ("placement/bytes.rs", "placement.rs"),
+            ("placement/hash.rs", "placement.rs"),
+            ("placement/private.rs", "placement.rs"),
         ],
     },
     Plan {
