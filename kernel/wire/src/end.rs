@@ -105,13 +105,13 @@ pub struct CounterReport {
     pub kind: CounterKind,
     /// Ticks between arming and the first user instruction.
     pub arm_lead: i64,
-    /// Ticks counted beyond the user instructions, counter interrupt.
+    /// Ticks counted beyond the user instructions where the counter's interrupt ends them.
     pub bias_counter: i64,
-    /// Likewise, tracking fault.
+    /// Ticks counted beyond the user instructions where a fault ends them.
     pub bias_page_fault: i64,
-    /// Likewise, #DB.
+    /// Ticks counted beyond the user instructions where #DB ends them.
     pub bias_debug: i64,
-    /// Likewise, system call.
+    /// Ticks counted beyond the user instructions where a system call ends them.
     pub bias_syscall: i64,
     /// Comparisons of a count with a known one that stand behind this.
     pub comparisons: u32,

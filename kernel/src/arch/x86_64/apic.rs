@@ -78,7 +78,7 @@ pub fn counter_entry() -> u32 {
     read(LVT_COUNTER)
 }
 
-/// Writes it.
+/// Writes the local vector table's entry of the performance counters.
 pub fn set_counter_entry(entry: u32) {
     write(LVT_COUNTER, entry);
 }
