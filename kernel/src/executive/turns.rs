@@ -139,7 +139,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let begun = self.time_stamp();
         let left = left_ns.map(|left_ns| self.objects.clock.rate().to_ticks(left_ns));
         self.objects.processor.idle(left.map(|left| begun.saturating_add(left)));
-        self.idle += self.time_stamp().wrapping_sub(begun);
+        let idle = self.time_stamp().wrapping_sub(begun);
+        self.idle += idle;
+        self.objects.clock.note_idle(idle);
         self.take_interrupts();
     }
 

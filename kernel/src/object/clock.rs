@@ -74,12 +74,14 @@ pub struct Clock {
     /// Committed instructions of all programs.
     instructions: u64,
     slept_ns: u64,
+    /// How long the processor was halted since nobody could run.
+    idle_ticks: u64,
 }
 
 impl Clock {
     /// A clock at the start.
     pub fn new(kind: ClockKind, rate: Rate) -> Self {
-        Self { kind, rate, instructions: 0, slept_ns: 0 }
+        Self { kind, rate, instructions: 0, slept_ns: 0, idle_ticks: 0 }
     }
 
     /// Whether time passes only by what programs do and sleep.
@@ -107,15 +109,40 @@ impl Clock {
     /// Now; `ticks` reads the machine's counter, where that is the time.
     #[inline]
     pub fn now(&self, ticks: impl FnOnce() -> u64) -> Moment {
-        let passed_ns = match self.kind {
-            ClockKind::User => self.instructions,
-            ClockKind::Machine => self.rate.to_ns(ticks()),
-        };
-        Moment { passed_ns, slept_ns: self.slept_ns }
+        match self.kind {
+            ClockKind::User => Moment { passed_ns: self.instructions, slept_ns: self.slept_ns },
+            ClockKind::Machine => {
+                let now_ns = self.rate.to_ns(ticks());
+                // Idle time has passed, too, but it is nobody's processor time.
+                let idle_ns = self.rate.to_ns(self.idle_ticks);
+                let slept_ns = self.slept_ns.saturating_add(idle_ns);
+                Moment { passed_ns: now_ns.saturating_sub(idle_ns), slept_ns }
+            }
+        }
+    }
+
+    /// The processor was halted for so many ticks, since nobody could run.
+    pub fn note_idle(&mut self, ticks: u64) {
+        self.idle_ticks = self.idle_ticks.saturating_add(ticks);
     }
 
     /// Lets time pass while nothing runs.
     pub fn sleep(&mut self, duration_ns: u64) {
         self.slept_ns = self.slept_ns.saturating_add(duration_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_time_passes_and_is_nobodys_processor_time() {
+        let mut clock = Clock::new(ClockKind::Machine, Rate::measured(3 * SECOND_NS, SECOND_NS));
+        clock.note_idle(600);
+        let now = clock.now(|| 900);
+        assert_eq!(now, Moment { passed_ns: 100, slept_ns: 200 });
+        clock.sleep(50);
+        assert_eq!(clock.now(|| 900).monotonic_ns(), 350);
     }
 }
