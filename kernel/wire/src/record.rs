@@ -44,8 +44,8 @@ pub struct TraceHeader {
     pub policy: Policy,
     /// How much earlier than a target the counter was armed, from afar.
     pub margin_far: u64,
-    /// Likewise in tight loops; this [bounds](Self::most_debug_exceptions) the debug
-    /// exceptions of a PE.
+    /// How much earlier than a target the counter was armed in tight loops; this
+    /// [bounds](Self::most_debug_exceptions) the debug exceptions of a PE.
     pub margin_near: u64,
 }
 
