@@ -38,9 +38,9 @@
 //! target, and in loops of uneven lengths some more (29 were seen). In longer loops the breakpoint
 //! divides all of that by L.
 //!
-//! With the attempts that missed, whose share is [`PATIENCE`] each, and `near`
-//! doubled by each of them, that is [`bound`]: what a whole PE can take. A test
-//! holds every PE of three loops to it, in the kernel, under every skid.
+//! Attempts that missed add [`PATIENCE`] each, and each of them doubles `near`: what
+//! a whole PE can take. A test holds every PE of three loops to that, in the kernel,
+//! under every skid.
 //!
 //! # Overshoot
 //!
@@ -58,39 +58,19 @@
 
 mod decode;
 mod piece;
+mod position;
 #[cfg(test)]
 mod tests;
 
 pub use decode::{Decoder, Instruction, Single, single};
 pub use piece::{LONGEST_PIECE, Piece, run_on};
+pub use position::Position;
 
 use crate::back_end::{Repeats, StopKind};
 use crate::skid::Margin;
 
 /// Breakpoint hits in a row before the counter is tried once more.
 pub const PATIENCE: u64 = 4;
-
-/// The most debug exceptions that a run can take to its target, `count` instructions
-/// away, after so many `misses`, with [`Margin::near`] at first `near`; where the
-/// target's address is arrived at every `length` instructions or less often. See the
-/// module's text.
-pub fn bound(near: u64, misses: u64, count: u64, length: u64) -> u64 {
-    let margin = (0..misses.min(64)).fold(Margin { far: near, near }, |margin, _| margin.doubled());
-    let last =
-        if misses > 0 && margin.near >= count { count } else { margin.near.min(count) / length.max(1) };
-    misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
-}
-
-/// A place in an execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Instructions before it.
-    pub count: u64,
-    /// The next instruction.
-    pub rip: u64,
-    /// RCX, which matters inside REP string instructions.
-    pub rcx: u64,
-}
 
 /// How to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,8 +21,9 @@
 //! | the way to exactly one place, with a bound on debug exceptions | [`exact`] |
 //! | counters in software that misbehave as told, and a processor for host tests | crate `pmu-emulated` |
 //!
-//! The crate has no `unsafe` code, no allocator and no dependencies, and knows nothing
-//! of the kernel that uses it. All counts are of instructions.
+//! The crate has no `unsafe` code, no allocator and no text, and knows nothing of the
+//! kernel that uses it: what it finds out are values, and whoever prints them has the
+//! words. All counts are of instructions.
 //!
 //! # A counter proves itself
 //!
@@ -32,20 +33,22 @@
 //! ```
 //! use pmu::check::{self, Check};
 //! use pmu_emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
-//! use pmu::intel::Intel;
-//! use pmu::VirtualTime;
+//! use pmu::{Overflow, VirtualTime, intel};
 //!
 //! // The processor's time counts instructions, as that of QEMU does; it drives the
 //! // emulated counter, whose interrupts are up to 1,000 instructions late.
 //! let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! let clock = VirtualTime::calibrate(&mut bench).unwrap();
 //! let faults = Faults { skid: SkidModel::Random(1_000), per_fault: 1, ..Faults::default() };
-//! let unit = IntelUnit::new(IntelModel::default(), faults);
-//! let driver = Intel::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! let mut unit = IntelUnit::new(IntelModel::default(), faults);
+//! let found = intel::find(&mut unit).unwrap();
+//! let driver = Overflow::new(unit, found, 0xfe);
 //! let mut counter = Emulated::counter(driver, clock);
 //!
 //! let report = check::run(&mut counter, &mut bench);
-//! println!("{report}");
+//! for row in report.rows() {
+//!     println!("{row:?}");
+//! }
 //! assert!(report.passed());
 //! // What it counts too much is a constant, and taken off from now on.
 //! assert_eq!(counter.calibration.biases.fault, 1);
@@ -65,15 +68,15 @@
 //! ```
 //! # use pmu::check;
 //! # use pmu_emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
-//! # use pmu::amd::Amd;
-//! # use pmu::VirtualTime;
+//! # use pmu::{Overflow, VirtualTime, amd};
 //! use pmu_emulated::{Processor, Program, Rules, replay};
 //!
 //! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
 //! # let faults = Faults { skid: SkidModel::Random(1_000), ..Faults::default() };
 //! # let unit = AmdUnit::new(AmdModel::default(), faults);
-//! # let driver = Amd::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! # let found = amd::find(&unit).unwrap();
+//! # let driver = Overflow::new(unit, found, 0xfe);
 //! # let mut counter = Emulated::counter(driver, clock);
 //! # assert!(check::run(&mut counter, &mut bench).passed());
 //! let processor = Processor::new(Program::loop_of(7));
@@ -122,7 +125,7 @@
 //! #     fn with<T>(work: impl FnOnce(&mut IntelUnit) -> T) -> T {
 //! #         UNIT.with_borrow_mut(work)
 //! #     }
-//! #     pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] { with(|unit| unit.cpuid(leaf, subleaf)) }
+//! #     pub fn cpuid(leaf: u32, subleaf: u32) -> CpuIdResult { with(|unit| unit.cpuid(leaf, subleaf)) }
 //! #     pub fn rdmsr(msr: u32) -> u64 { with(|unit| unit.read_msr(msr)) }
 //! #     pub fn wrmsr(msr: u32, value: u64) { with(|unit| unit.write_msr(msr, value)) }
 //! #     pub fn rdpmc(index: u32) -> u64 { with(|unit| unit.read_counter(index)) }
@@ -168,12 +171,13 @@
 //! # }
 //! use machine::UserMode;
 //! use pmu_emulated::Debug;
-//! use pmu::{ExactStop, Move, Registers};
+//! use pmu::detect::Chosen;
+//! use pmu::{CpuIdResult, ExactStop, Move, Registers};
 //!
 //! struct Hardware;
 //!
 //! impl Registers for Hardware {
-//!     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+//!     fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
 //!         machine::cpuid(leaf, subleaf)
 //!     }
 //!     fn read_msr(&mut self, msr: u32) -> u64 {
@@ -201,9 +205,9 @@
 //!
 //! let mut user = UserMode::new(); // It is a Workbench and a Decoder.
 //! let mut found = pmu::detect(Hardware, 0xfe, &mut user);
-//! print!("{}", found.report);
+//! println!("{:?}, {:?}", found.report, found.refusals);
+//! assert!(matches!(found.chosen, Chosen::Overflow(_)));
 //! let counter = found.chosen.counter();
-//! assert_eq!(counter.back_end.name(), "Intel fixed counter 0");
 //!
 //! // Run 1 goes on until the counter's interrupt has come, however late.
 //! user.start_over();
@@ -263,7 +267,6 @@
 pub mod amd;
 pub mod back_end;
 pub mod check;
-mod constant;
 pub mod counter;
 pub mod detect;
 pub mod exact;
@@ -275,11 +278,13 @@ pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use back_end::{BackEnd, Entry, Freezing, Reading, Repeats, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Reading, Repeats, Smm, StopKind, Stopped};
 pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};
+pub use overflow::Overflow;
+pub use raw_cpuid::CpuIdResult;
 pub use registers::Registers;
 pub use skid::{Margin, Skid};
-pub use virtual_time::{Clock, Fault, VirtualTime};
+pub use virtual_time::{Clock, VirtualTime};
 pub use workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};

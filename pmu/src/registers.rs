@@ -8,10 +8,12 @@
 //! returns an error. That none *would* fault is a test: the
 //! emulated units count every access that a processor would answer with #GP.
 
+use raw_cpuid::CpuIdResult;
+
 /// The registers of one logical processor that performance counting needs.
 pub trait Registers {
-    /// CPUID: EAX, EBX, ECX, EDX.
-    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4];
+    /// CPUID.
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult;
     /// RDMSR.
     fn read_msr(&mut self, msr: u32) -> u64;
     /// WRMSR.
@@ -67,7 +69,9 @@ pub mod intel {
     pub const GLOBAL_FIXED0: u64 = 1 << 32;
     /// What RDPMC calls fixed counter 0 (vol. 2B, RDPMC).
     pub const RDPMC_FIXED0: u32 = 1 << 30;
-    /// IA32_ARCH_CAPABILITIES, where CPUID.(7,0):EDX\[29\] says so.
+    /// CPUID.(7,0):EDX: there is IA32_ARCH_CAPABILITIES.
+    pub const CPUID_ARCH_CAPABILITIES: u32 = 1 << 29;
+    /// IA32_ARCH_CAPABILITIES.
     pub const ARCH_CAPABILITIES: u32 = 0x10a;
     /// There is IA32_TSX_CTRL.
     pub const ARCH_CAPABILITY_TSX_CTRL: u64 = 1 << 7;

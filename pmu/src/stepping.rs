@@ -5,21 +5,13 @@
 //! whoever wants the budget goes on. A REP string instruction traps after every
 //! iteration and counts each.
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped};
 
 /// Counts by single steps; there is nothing to calibrate about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stepping;
 
 impl BackEnd for Stepping {
-    fn name(&self) -> &'static str {
-        "single steps"
-    }
-
-    fn probe(&mut self) -> Result<(), Unkept> {
-        Ok(())
-    }
-
     fn longest(&self) -> u64 {
         1
     }
@@ -46,9 +38,5 @@ impl BackEnd for Stepping {
             own: stopped.kind == StopKind::Debug,
             strays: u32::from(stopped.kind == StopKind::Counter),
         }
-    }
-
-    fn is_clear(&mut self) -> bool {
-        true
     }
 }

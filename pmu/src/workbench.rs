@@ -3,7 +3,6 @@
 //!
 //! The crate has no user mode: whoever calibrates a counter executes the blocks.
 
-use displaydoc::Display;
 use strum::VariantArray;
 
 use crate::back_end::{Entry, StopKind};
@@ -13,24 +12,17 @@ pub const MAX_AFTER: u8 = 16;
 /// Instructions of a [`Block::Trapped`] behind its first one, SYSCALL apart.
 pub const TRAILING: u8 = 3;
 
-/// An instruction to be executed under the trap flag. As text: the first line of its description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, VariantArray)]
-#[ignore_extra_doc_attributes]
+/// An instruction to be executed under the trap flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Trapped {
-    /// plain
+    /// Nothing special.
     Plain,
-    /// MOV SS
-    ///
-    /// It holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
+    /// MOV SS, which holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
     /// In 64-bit mode there is no POP SS.
     Shadow,
-    /// PAUSE
-    ///
-    /// Under QEMU it holds #DB back, too.
+    /// PAUSE, which under QEMU holds #DB back, too.
     Pause,
-    /// PUSHF
-    ///
-    /// The instruction behind it pops what it stored into a register.
+    /// PUSHF; the instruction behind it pops what it stored into a register.
     Flags,
 }
 
@@ -58,11 +50,6 @@ pub enum Block {
         /// Instructions before the breakpoint.
         after: u8,
     },
-    /// So many instructions, then SYSCALL.
-    Syscall {
-        /// Instructions before the SYSCALL.
-        after: u8,
-    },
     /// So many times round a loop of two instructions, then SYSCALL.
     Long {
         /// Iterations; at least one.
@@ -86,9 +73,7 @@ impl Block {
             Self::Loop => StopKind::Counter,
             Self::Fault { .. } => StopKind::Fault,
             Self::Step | Self::Breakpoint { .. } => StopKind::Debug,
-            Self::Syscall { .. } | Self::Long { .. } | Self::Locked { .. } | Self::Trapped(_) => {
-                StopKind::Syscall
-            }
+            Self::Long { .. } | Self::Locked { .. } | Self::Trapped(_) => StopKind::Syscall,
         }
     }
 }

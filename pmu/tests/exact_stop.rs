@@ -26,7 +26,7 @@ const SKIDS: [SkidModel; 7] = [
 static CALIBRATIONS: LazyLock<Vec<Vec<Calibration>>> = LazyLock::new(|| {
     let calibrate = |make, skid| {
         let (mut counter, report) = checked(make, Faults { skid, ..Faults::default() });
-        assert!(report.passed(), "{report}");
+        assert!(report.passed(), "{report:?}");
         counter.counter().calibration
     };
     MAKES.iter().map(|&make| SKIDS.iter().map(|&skid| calibrate(make, skid)).collect()).collect()

@@ -330,7 +330,6 @@ impl Workbench for Processor {
                 debug.breakpoint = Some(BASE + u64::from(after) * LENGTH);
                 (after, Op::Plain)
             }
-            Block::Syscall { after } => (after, Op::Syscall),
             Block::Long { .. } => (2, Op::Syscall),
             Block::Locked { .. } => (3, Op::Syscall),
             Block::Trapped(_) => (1 + TRAILING, Op::Syscall),

@@ -46,18 +46,6 @@ fn far_away_the_counter_is_armed_then_the_breakpoint() {
 }
 
 #[test]
-fn the_bound_follows_loop_and_misses() {
-    assert_eq!(bound(0, 0, 50_000, 1), PATIENCE + 1);
-    assert_eq!(bound(100, 0, 50_000, 1), PATIENCE + 101);
-    assert_eq!(bound(100, 0, 50_000, 7), PATIENCE + 15);
-    assert_eq!(bound(100, 2, 50_000, 2), 3 * PATIENCE + 201);
-    assert_eq!(bound(10_000, 0, 900, 2), PATIENCE + 451);
-    // The margin is longer than the way, which is stepped.
-    assert_eq!(bound(10_000, 1, 9_973, 7), 2 * PATIENCE + 9_974);
-    assert_eq!(bound(u64::MAX, u64::MAX, u64::MAX, 1), u64::MAX);
-}
-
-#[test]
 fn hits_that_are_not_worth_it_arm_the_counter_again_once() {
     let mut way = way(Repeats::PerIteration);
     let mut counts = 0;

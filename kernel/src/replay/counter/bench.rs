@@ -25,7 +25,6 @@ const INCREMENTS_PER_LOOP: u64 = 7;
 /// Offsets of the blocks in their page.
 const LOOP_AT: u64 = 0;
 const FAULT_AT: u64 = 0x100;
-const SYSCALL_AT: u64 = 0x200;
 const LONG_AT: u64 = 0x300;
 const LOCKED_AT: u64 = 0x340;
 const TRAPPED_AT: u64 = 0x380;
@@ -84,11 +83,9 @@ pub fn on_bench<T>(
 fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
     let jump_back = [0xeb, (-(INCREMENTS_PER_LOOP as i8 * 3 + 2)) as u8];
     let store = [0x48, 0x89, 0x03];
-    for (at, increments, last) in [
-        (LOOP_AT, INCREMENTS_PER_LOOP, &jump_back[..]),
-        (FAULT_AT, MAX_AFTER.into(), &store),
-        (SYSCALL_AT, MAX_AFTER.into(), SYSCALL),
-    ] {
+    for (at, increments, last) in
+        [(LOOP_AT, INCREMENTS_PER_LOOP, &jump_back[..]), (FAULT_AT, MAX_AFTER.into(), &store)]
+    {
         for index in 0..increments {
             space.load(CODE + at + index * INC_RAX.len() as u64, INC_RAX)?;
         }
@@ -133,9 +130,7 @@ impl UserBlocks {
             (Block::Step, _) => is_debug,
             (Block::Breakpoint { .. }, cause) => cause == Cause::Breakpoint,
             (Block::Trapped(_), cause) => cause == Cause::Syscall || step && is_debug,
-            (Block::Syscall { .. } | Block::Long { .. } | Block::Locked { .. }, cause) => {
-                cause == Cause::Syscall
-            }
+            (Block::Long { .. } | Block::Locked { .. }, cause) => cause == Cause::Syscall,
             (Block::Loop, _) => false,
         };
         let so_far = self.executed_by(stretch.cause);
@@ -169,9 +164,7 @@ impl UserBlocks {
                 });
                 ends.take_while(|&end| end <= at).count() as u64
             }
-            Block::Fault { .. } | Block::Step | Block::Breakpoint { .. } | Block::Syscall { .. } => {
-                self.state.rax + own
-            }
+            Block::Fault { .. } | Block::Step | Block::Breakpoint { .. } => self.state.rax,
         }
     }
 }
@@ -184,7 +177,6 @@ impl Workbench for UserBlocks {
             Block::Loop | Block::Step => (LOOP_AT, None),
             Block::Fault { after } => (FAULT_AT + skipped(after), None),
             Block::Breakpoint { after } => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
-            Block::Syscall { after } => (SYSCALL_AT + skipped(after), None),
             Block::Long { .. } => (LONG_AT, None),
             Block::Locked { .. } => (LOCKED_AT, None),
             Block::Trapped(trapped) => (trapped_at(trapped), None),
