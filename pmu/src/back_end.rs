@@ -102,14 +102,14 @@ pub struct Smm {
 
 /// A way of counting user instructions and of stopping user code by them.
 pub trait BackEnd {
-    /// The largest budget; a larger one is cut to it, and the stretch ends early.
+    /// The most that can be counted in a stretch; one that is to be longer ends early.
     fn longest(&self) -> u64;
     /// How it counts REP string instructions.
     fn repeats(&self) -> Repeats;
     /// How late its interrupt may be.
     fn lateness(&self) -> Lateness;
-    /// Prepares for a stretch that is to end when so much has been counted, not
-    /// earlier.
+    /// Prepares for a stretch that is to end when so much has been counted, or the
+    /// [longest](Self::longest) is over, and not earlier.
     fn arm(&mut self, budget: u64) -> Entry;
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     fn stop(&mut self, stopped: Stopped) -> Reading;

@@ -43,7 +43,7 @@ impl Biases {
 pub struct Calibration {
     /// Counted between arming and the first user instruction: a budget is armed
     /// as so many more.
-    pub lead: i64,
+    pub lead: u64,
     /// Counted beyond the user's instructions.
     pub biases: Biases,
     /// How late the interrupt is.
@@ -67,12 +67,11 @@ impl<B> Counter<B> {
 }
 
 impl<B: BackEnd + ?Sized> Counter<B> {
-    /// Prepares for a stretch that is to end after `budget` instructions, not
-    /// earlier. One beyond [`BackEnd::longest`] is cut to that.
+    /// Prepares for a stretch that is to end after `budget` instructions, one at
+    /// least, and not earlier.
     #[inline]
     pub fn arm(&mut self, budget: u64) -> Entry {
-        let budget = budget.min(self.back_end.longest()) as i64;
-        self.back_end.arm((budget + self.calibration.lead).max(1) as u64)
+        self.back_end.arm(budget.max(1).saturating_add(self.calibration.lead))
     }
 
     /// Disarms it, reads it, and takes or acknowledges its interrupt.

@@ -41,9 +41,9 @@ impl VirtualTime {
         let mut clock = Counter::new(Self::default());
         let mut trial = Trial { counter: &mut clock, workbench };
         let [asked, ..] = BUDGETS;
-        let first = trial.execute(Block::Loop, asked)?;
+        let seen = trial.execute(Block::Loop, asked)?.executed;
         // What the first stretch says is held against all others.
-        trial.counter.calibration.lead = asked as i64 - first.executed as i64;
+        trial.counter.calibration.lead = asked.checked_sub(seen).ok_or(Measured::Stop { asked, seen })?;
         clock.back_end.comparisons = trial.biases(REPEATS, &BUDGETS)?;
         Ok(clock)
     }
@@ -64,7 +64,7 @@ impl BackEnd for VirtualTime {
 
     #[inline]
     fn arm(&mut self, budget: u64) -> Entry {
-        Entry { timer: budget.min(u32::MAX.into()) as u32, step: false }
+        Entry { timer: budget.min(LONGEST) as u32, step: false }
     }
 
     #[inline]

@@ -64,7 +64,7 @@ pub fn report(counting: &Counting) -> CounterReport {
     let Calibration { lead, biases, skid: _ } = calibration;
     CounterReport {
         kind: counting.kind,
-        arm_lead: lead,
+        arm_lead: lead as i64,
         bias_counter: biases.counter,
         bias_page_fault: biases.fault,
         bias_debug: biases.debug,

@@ -95,7 +95,7 @@ impl Trial<'_> {
         if self.counter.back_end.lateness() != Lateness::Never {
             // Whatever an entry adds is in this bias, too: armed for so much more, the
             // counter does not overflow before its budget is used up.
-            calibration.lead = calibration.biases.counter.max(0);
+            calibration.lead = calibration.biases.counter.max(0) as u64;
         }
         Ok(Measured::Biases(calibration.biases))
     }
