@@ -10,7 +10,7 @@
 //! Events are the families' own; one that is not known is refused.
 
 use crate::back_end::Lateness;
-use crate::overflow::{Absent, Edit, Global, Layout, Vendor, cpuid, is_from};
+use crate::overflow::{Absent, Edit, Layout, Status, Switch, Vendor, cpuid, is_from};
 use crate::registers::Registers;
 use crate::registers::amd::*;
 
@@ -39,6 +39,9 @@ pub fn find(registers: &impl Registers) -> Result<Layout, Absent> {
     let monitoring = cpu.get_extended_performance_monitoring_and_debug();
     let has_version2 = monitoring.is_some_and(|monitoring| monitoring.has_perf_mon_v2());
     let lent = features.has_hypervisor();
+    let own = Switch { msr: PERF_CTL0, on: CTL_RETIRED_USER, off: CTL_RETIRED_USER & !CTL_ENABLE };
+    let global = Switch { msr: GLOBAL_CTL, on: GLOBAL_COUNTER0, off: 0 };
+    let status = Status { msr: GLOBAL_STATUS, clear: GLOBAL_STATUS_CLEAR, bit: GLOBAL_COUNTER0 };
     let no_map = Edit { msr: LS_CFG, clear: 0, set: LS_CFG_NO_SPEC_LOCK_MAP };
     Ok(Layout {
         vendor: Vendor::Amd,
@@ -48,14 +51,9 @@ pub fn find(registers: &impl Registers) -> Result<Layout, Absent> {
         width: WIDTH,
         full_width: true,
         control: PERF_CTL0,
-        counting: CTL_RETIRED_USER,
-        held: if has_version2 { CTL_RETIRED_USER } else { CTL_RETIRED_USER & !CTL_ENABLE },
-        global: has_version2.then_some(Global {
-            control: GLOBAL_CTL,
-            status: GLOBAL_STATUS,
-            clear: GLOBAL_STATUS_CLEAR,
-            bit: GLOBAL_COUNTER0,
-        }),
+        held: if has_version2 { CTL_RETIRED_USER } else { own.off },
+        switch: if has_version2 { global } else { own },
+        status: has_version2.then_some(status),
         masks_itself: false,
         // Linux waits for such an interrupt (amd_pmu_wait_on_overflow); here it is the
         // next stretch that meets it, if it is later than the stop.

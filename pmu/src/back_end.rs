@@ -78,6 +78,17 @@ pub enum Lateness {
     AtLeast(u64),
 }
 
+/// What a way of counting is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    /// The most that can be counted in a stretch; one that is to be longer ends early.
+    pub longest: u64,
+    /// How it counts REP string instructions.
+    pub repeats: Repeats,
+    /// How late its interrupt may be.
+    pub lateness: Lateness,
+}
+
 /// A register that does not keep what is written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unkept {
@@ -102,14 +113,10 @@ pub struct Smm {
 
 /// A way of counting user instructions and of stopping user code by them.
 pub trait BackEnd {
-    /// The most that can be counted in a stretch; one that is to be longer ends early.
-    fn longest(&self) -> u64;
-    /// How it counts REP string instructions.
-    fn repeats(&self) -> Repeats;
-    /// How late its interrupt may be.
-    fn lateness(&self) -> Lateness;
-    /// Prepares for a stretch that is to end when so much has been counted, or the
-    /// [longest](Self::longest) is over, and not earlier.
+    /// What it is like, which does not change.
+    fn nature(&self) -> Nature;
+    /// Prepares for a stretch that is to end when so much has been counted, or
+    /// [`Nature::longest`], and not earlier.
     fn arm(&mut self, budget: u64) -> Entry;
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     fn stop(&mut self, stopped: Stopped) -> Reading;

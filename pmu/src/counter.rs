@@ -84,6 +84,6 @@ impl<B: BackEnd + ?Sized> Counter<B> {
 
     /// How far from a target it may be armed.
     pub fn margin(&self) -> Margin {
-        self.calibration.skid.margin(self.back_end.lateness())
+        self.calibration.skid.margin(self.back_end.nature().lateness)
     }
 }

@@ -9,7 +9,7 @@
 //! ones only (MSR_SMI_COUNT).
 
 use crate::back_end::Lateness;
-use crate::overflow::{Absent, Edit, Global, Layout, Vendor, cpuid, is_from};
+use crate::overflow::{Absent, Edit, Layout, Status, Switch, Vendor, cpuid, is_from};
 use crate::registers::Registers;
 use crate::registers::intel::*;
 
@@ -58,14 +58,9 @@ pub fn find(registers: &mut impl Registers) -> Result<Layout, Absent> {
         width,
         full_width: capabilities & CAPABILITY_FULL_WIDTH != 0,
         control: FIXED_CTR_CTRL,
-        counting: FIXED_USER | FIXED_INTERRUPT,
         held: FIXED_USER | FIXED_INTERRUPT,
-        global: Some(Global {
-            control: GLOBAL_CTRL,
-            status: GLOBAL_STATUS,
-            clear: GLOBAL_OVF_CTRL,
-            bit: GLOBAL_FIXED0,
-        }),
+        switch: Switch { msr: GLOBAL_CTRL, on: GLOBAL_FIXED0, off: 0 },
+        status: Some(Status { msr: GLOBAL_STATUS, clear: GLOBAL_OVF_CTRL, bit: GLOBAL_FIXED0 }),
         masks_itself: true,
         status_is_late: false,
         lateness: Lateness::AtLeast(LEAST_MARGIN),

@@ -12,8 +12,8 @@
 //! | a counter: armed for a budget before user mode, read after it | [`Counter`] |
 //! | what counts, uncalibrated | [`BackEnd`] |
 //! | how it reaches the hardware: a handful of register accesses, in software if need be | [`Registers`] |
-//! | the back ends: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
-//! | what the counters of processors have in common | [`overflow`] |
+//! | what there is to count with: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
+//! | the one driver of the counters of processors, which follows a description of the registers | [`overflow`] |
 //! | the best one that is there, and why not a better one | [`detect()`] |
 //! | calibration and self-checks, as rows of a table; which pitfall is looked after where | [`check`] |
 //! | blocks of user code on which they are made; whoever has a user mode executes them | [`Workbench`] |
@@ -86,7 +86,7 @@
 //! assert!(replayed.debug_exceptions <= 4 + 1_000 / 7 + 1);
 //! ```
 //!
-//! `cargo run -p pmu --example self_checks` prints the table of checks for
+//! `cargo run -p wire --example self_checks` prints the table of checks for
 //! counters that behave and for some that do not; `--example debug_exceptions`
 //! prints what stopping exactly costs in tight loops.
 //!
@@ -220,12 +220,12 @@
 //! let target = user.position(count);
 //!
 //! // Run 2 ends at the same place.
-//! let mut way = ExactStop::new(target, counter.margin(), counter.back_end.repeats());
+//! let mut way = ExactStop::new(target, counter.margin(), counter.back_end.nature().repeats);
 //! 'attempt: loop {
 //!     user.start_over();
 //!     let (mut count, mut stopped) = (0, None);
 //!     loop {
-//!         let far = counter.back_end.longest();
+//!         let far = counter.back_end.nature().longest;
 //!         let (budget, debug) = match way.next(user.position(count), stopped, &mut user) {
 //!             Move::Arrived => break 'attempt,
 //!             Move::Missed => break,
@@ -278,7 +278,7 @@ pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use back_end::{BackEnd, Entry, Reading, Repeats, Smm, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Nature, Reading, Repeats, Smm, StopKind, Stopped};
 pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};

@@ -10,7 +10,7 @@
 
 use raw_cpuid::{CpuId, CpuIdReader};
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
+use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
 use crate::registers::{LVT_MASKED, Registers};
 
 /// Values written where only 32 bits can be are sign-extended from bit 31 (Intel
@@ -59,16 +59,25 @@ pub struct Edit {
     pub set: u64,
 }
 
-/// The registers that hold several counters at once, and tell of their overflows.
+/// The register that holds a counter, and lets it count.
 #[derive(Clone, Copy, Debug)]
-pub struct Global {
-    /// The register that lets the counters count.
-    pub control: u32,
+pub struct Switch {
+    /// The register.
+    pub msr: u32,
+    /// Its value while the counter counts.
+    pub on: u64,
+    /// Its value while the counter is held.
+    pub off: u64,
+}
+
+/// The registers that tell of overflows.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
     /// The register that tells of overflows.
-    pub status: u32,
+    pub msr: u32,
     /// The register that makes it forget them.
     pub clear: u32,
-    /// The counter's bit in all three.
+    /// The counter's bit in both.
     pub bit: u64,
 }
 
@@ -89,13 +98,12 @@ pub struct Layout {
     pub full_width: bool,
     /// The register that says what the counter counts.
     pub control: u32,
-    /// The control register's value while the counter counts.
-    pub counting: u64,
-    /// The control register's value while the counter is held.
+    /// The control register's value, with the counter held.
     pub held: u64,
-    /// The global registers, where there are any. Without them, the control register
-    /// holds the counter, and its top bit tells of an overflow.
-    pub global: Option<Global>,
+    /// The register that holds the counter, which may be the control register.
+    pub switch: Switch,
+    /// Where overflows are told; if nowhere, the counter's top bit tells.
+    pub status: Option<Status>,
     /// Whether the APIC masks its entry when it delivers.
     pub masks_itself: bool,
     /// Whether an interrupt may wait while the status shows no overflow.
@@ -149,7 +157,7 @@ impl<R: Registers> Overflow<R> {
             counter.registers.write_msr(msr, value & !clear | set);
         }
         counter.registers.write_msr(layout.control, layout.held);
-        if let Some(Global { clear, bit, .. }) = layout.global {
+        if let Some(Status { clear, bit, .. }) = layout.status {
             counter.registers.write_msr(clear, bit);
         }
         counter.registers.set_local_vector(vector.into());
@@ -178,21 +186,17 @@ impl<R: Registers> Overflow<R> {
         (1 << self.layout.width) - 1
     }
 
-    /// Stops the counter, which keeps its value.
-    fn hold(&mut self) {
-        match self.layout.global {
-            Some(global) => self.registers.write_msr(global.control, 0),
-            None => self.registers.write_msr(self.layout.control, self.layout.held),
-        }
+    fn longest(&self) -> u64 {
+        if self.layout.full_width { self.mask() / 2 } else { NARROW_LONGEST }
     }
 
-    /// Lets the counter count what `control` says, which the control register holds
-    /// already where there are global registers.
-    fn go(&mut self, control: u64) {
-        match self.layout.global {
-            Some(global) => self.registers.write_msr(global.control, global.bit),
-            None => self.registers.write_msr(self.layout.control, control),
-        }
+    /// Stops the counter, which keeps its value.
+    fn hold(&mut self) {
+        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.off);
+    }
+
+    fn go(&mut self) {
+        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.on);
     }
 
     fn hold_and_read(&mut self) -> u64 {
@@ -203,12 +207,9 @@ impl<R: Registers> Overflow<R> {
     }
 
     fn probe_held(&mut self) -> Result<(), Unkept> {
-        let Layout { counter, control, held, global, .. } = self.layout;
-        let longest = self.longest();
-        let own =
-            [(counter, PATTERN & longest), (counter, !PATTERN & longest), (control, 0), (control, held)];
-        let global = global.map(|Global { control, bit, .. }| [(control, bit), (control, 0)]);
-        for (msr, wrote) in own.into_iter().chain(global.into_iter().flatten()) {
+        let Layout { counter, control, held, switch: Switch { msr, on, off }, .. } = self.layout;
+        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & self.longest()));
+        for (msr, wrote) in [one, other, (control, 0), (control, held), (msr, on), (msr, off)] {
             self.registers.write_msr(msr, wrote);
             let read = self.registers.read_msr(msr);
             if read != wrote {
@@ -220,7 +221,7 @@ impl<R: Registers> Overflow<R> {
 
     /// Whether the counter has overflowed on its way to `value`; clears the status.
     fn take_overflow(&mut self, value: u64) -> bool {
-        let Some(Global { clear, bit, .. }) = self.layout.global else {
+        let Some(Status { clear, bit, .. }) = self.layout.status else {
             let top = self.mask() / 2 + 1;
             return self.preset & !value & top != 0;
         };
@@ -240,16 +241,9 @@ impl<R: Registers> BackEnd for Overflow<R> {
         kept
     }
 
-    fn longest(&self) -> u64 {
-        if self.layout.full_width { self.mask() / 2 } else { NARROW_LONGEST }
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::PerInstruction
-    }
-
-    fn lateness(&self) -> Lateness {
-        self.layout.lateness
+    fn nature(&self) -> Nature {
+        let Layout { lateness, .. } = self.layout;
+        Nature { longest: self.longest(), repeats: Repeats::PerInstruction, lateness }
     }
 
     fn arm(&mut self, budget: u64) -> Entry {
@@ -259,7 +253,7 @@ impl<R: Registers> BackEnd for Overflow<R> {
             self.unmask = false;
         }
         self.registers.write_msr(self.layout.counter, self.preset);
-        self.go(self.layout.counting);
+        self.go();
         Entry::PLAIN
     }
 
@@ -278,7 +272,7 @@ impl<R: Registers> BackEnd for Overflow<R> {
     }
 
     fn is_clear(&mut self) -> bool {
-        self.layout.global.is_none_or(|global| self.registers.read_msr(global.status) & global.bit == 0)
+        self.layout.status.is_none_or(|Status { msr, bit, .. }| self.registers.read_msr(msr) & bit == 0)
     }
 
     fn is_lent(&self) -> bool {
@@ -295,8 +289,8 @@ impl<R: Registers> BackEnd for Overflow<R> {
         let Some(event) = self.layout.speculative_locks else { return false };
         self.hold();
         self.registers.write_msr(self.layout.counter, 0);
+        self.go();
         self.registers.write_msr(self.layout.control, event);
-        self.go(event);
         true
     }
 

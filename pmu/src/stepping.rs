@@ -5,23 +5,15 @@
 //! whoever wants the budget goes on. A REP string instruction traps after every
 //! iteration and counts each.
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped};
+use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, StopKind, Stopped};
 
 /// Counts by single steps; there is nothing to calibrate about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stepping;
 
 impl BackEnd for Stepping {
-    fn longest(&self) -> u64 {
-        1
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::PerIteration
-    }
-
-    fn lateness(&self) -> Lateness {
-        Lateness::Never
+    fn nature(&self) -> Nature {
+        Nature { longest: 1, repeats: Repeats::PerIteration, lateness: Lateness::Never }
     }
 
     fn arm(&mut self, _budget: u64) -> Entry {

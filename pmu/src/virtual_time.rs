@@ -7,7 +7,7 @@
 //! count the kernel's own instructions; those between the time stamps and user
 //! mode are the bias.
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped};
+use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, StopKind, Stopped};
 use crate::check::report::Measured;
 use crate::check::trial::Trial;
 use crate::counter::Counter;
@@ -50,16 +50,8 @@ impl VirtualTime {
 }
 
 impl BackEnd for VirtualTime {
-    fn longest(&self) -> u64 {
-        LONGEST
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::PerIteration
-    }
-
-    fn lateness(&self) -> Lateness {
-        Lateness::Never
+    fn nature(&self) -> Nature {
+        Nature { longest: LONGEST, repeats: Repeats::PerIteration, lateness: Lateness::Never }
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use strum::VariantArray;
 
 use crate::back_end::{Entry, StopKind};
 
-/// The largest `after` of a [`Block`].
+/// The most instructions before a fault or a breakpoint.
 pub const MAX_AFTER: u8 = 16;
 /// Instructions of a [`Block::Trapped`] behind its first one, SYSCALL apart.
 pub const TRAILING: u8 = 3;
@@ -39,28 +39,16 @@ pub enum Block {
     /// An endless loop, which only the counter can stop.
     Loop,
     /// So many instructions, then a write to a read-only page.
-    Fault {
-        /// Instructions before the faulting one.
-        after: u8,
-    },
+    Fault(u8),
     /// One instruction under TF.
     Step,
     /// So many instructions up to a breakpoint (DR0).
-    Breakpoint {
-        /// Instructions before the breakpoint.
-        after: u8,
-    },
-    /// So many times round a loop of two instructions, then SYSCALL.
-    Long {
-        /// Iterations; at least one.
-        loops: u32,
-    },
-    /// So many times round a loop of three instructions, the first of which is LOCK
-    /// ADD to memory, then SYSCALL.
-    Locked {
-        /// Iterations; at least one.
-        loops: u32,
-    },
+    Breakpoint(u8),
+    /// So many times, at least once, round a loop of two instructions, then SYSCALL.
+    Long(u32),
+    /// So many times, at least once, round a loop of three instructions, the first of
+    /// which is LOCK ADD to memory, then SYSCALL.
+    Locked(u32),
     /// This instruction, [`TRAILING`] others, SYSCALL. Each stretch of it is a single
     /// step if [`Entry::step`] says so.
     Trapped(Trapped),
@@ -71,9 +59,9 @@ impl Block {
     pub fn end(self) -> StopKind {
         match self {
             Self::Loop => StopKind::Counter,
-            Self::Fault { .. } => StopKind::Fault,
-            Self::Step | Self::Breakpoint { .. } => StopKind::Debug,
-            Self::Long { .. } | Self::Locked { .. } | Self::Trapped(_) => StopKind::Syscall,
+            Self::Fault(_) => StopKind::Fault,
+            Self::Step | Self::Breakpoint(_) => StopKind::Debug,
+            Self::Long(_) | Self::Locked(_) | Self::Trapped(_) => StopKind::Syscall,
         }
     }
 }

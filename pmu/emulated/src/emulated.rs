@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A back end on registers in software, for whose counter somebody has to count.
 
-use pmu::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, Stopped, Unkept};
+use pmu::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, Stopped, Unkept};
 use pmu::counter::Counter;
 use pmu::overflow::Overflow;
 use pmu::virtual_time::Clock;
@@ -32,7 +32,7 @@ pub struct Emulated<D> {
 impl<D: Driver> Emulated<D> {
     /// A counter that has not been checked; `clock` is calibrated.
     pub fn counter(driver: D, clock: Clock) -> Counter<Self> {
-        Counter::new(Self { driver, clock, repeats: clock.back_end.repeats() })
+        Counter::new(Self { driver, clock, repeats: clock.back_end.nature().repeats })
     }
 
     /// For a processor whose time takes REP string instructions for one, as no
@@ -60,17 +60,9 @@ impl<D: Driver> BackEnd for Emulated<D> {
         self.driver.probe()
     }
 
-    fn longest(&self) -> u64 {
-        self.driver.longest()
-    }
-
-    fn repeats(&self) -> Repeats {
-        self.repeats
-    }
-
-    fn lateness(&self) -> Lateness {
+    fn nature(&self) -> Nature {
         // The vendor's history is not this unit's.
-        Lateness::AtLeast(0)
+        Nature { repeats: self.repeats, lateness: Lateness::AtLeast(0), ..self.driver.nature() }
     }
 
     fn arm(&mut self, budget: u64) -> Entry {

@@ -18,7 +18,7 @@ impl Trial<'_> {
     /// A locked instruction that is executed on speculation and then once more is
     /// counted twice.
     pub(super) fn locks(&mut self) -> Result<Measured, Measured> {
-        let block = Block::Locked { loops: LOCK_LOOPS };
+        let block = Block::Locked(LOCK_LOOPS);
         for _ in 0..LOCK_BLOCKS {
             self.exactly(block, self.longest())?;
         }

@@ -26,8 +26,8 @@ impl Trial<'_> {
     }
 
     pub(super) fn moves(&mut self) -> Result<Measured, Measured> {
-        let (short, few, _) = self.through(Block::Long { loops: 5 }, self.longest())?;
-        let (long, many, _) = self.through(Block::Long { loops: 5_000 }, self.longest())?;
+        let (short, few, _) = self.through(Block::Long(5), self.longest())?;
+        let (long, many, _) = self.through(Block::Long(5_000), self.longest())?;
         let moved = Measured::Counted { executed: long - short, counted: many.saturating_sub(few) };
         if many > few { Ok(moved) } else { Err(moved) }
     }
@@ -37,7 +37,7 @@ impl Trial<'_> {
         let mut instructions = 0;
         for (loops, repeats) in SIZES {
             for _ in 0..repeats {
-                let stretch = self.whole(Block::Long { loops })?;
+                let stretch = self.whole(Block::Long(loops))?;
                 instructions += stretch.executed;
                 bias.add(stretch.surplus);
             }
@@ -53,7 +53,7 @@ impl Trial<'_> {
         let longest = self.longest();
         let powers = (12..63).map(|bit| 1 << bit).take_while(|&budget| budget < longest);
         for budget in powers.chain([longest]) {
-            let stretch = self.execute(Block::Long { loops: 100 }, budget)?;
+            let stretch = self.execute(Block::Long(100), budget)?;
             if stretch.kind != StopKind::Syscall || stretch.counted != stretch.executed {
                 return Err(Measured::Budget(budget));
             }
@@ -64,14 +64,14 @@ impl Trial<'_> {
     /// Measures what each kind of stop adds to a count, which has to be the same every
     /// time, with these budgets for the endless loop; says how often it has compared.
     pub(crate) fn biases(&mut self, repeats: u32, budgets: &[u64]) -> Result<u32, Measured> {
-        let never_late = self.counter.back_end.lateness() == Lateness::Never;
+        let never_late = self.counter.back_end.nature().lateness == Lateness::Never;
         let [mut counter, mut fault, mut debug, mut syscall] = [(); 4].map(|()| Constant::default());
         for _ in 0..repeats {
             for after in 0..=MAX_AFTER {
-                fault.add(self.whole(Block::Fault { after })?.surplus);
+                fault.add(self.whole(Block::Fault(after))?.surplus);
                 debug.add(self.whole(Block::Step)?.surplus);
-                debug.add(self.whole(Block::Breakpoint { after })?.surplus);
-                syscall.add(self.whole(Block::Long { loops: 1 + u32::from(after) })?.surplus);
+                debug.add(self.whole(Block::Breakpoint(after))?.surplus);
+                syscall.add(self.whole(Block::Long(1 + u32::from(after)))?.surplus);
             }
             for &asked in budgets {
                 let stretch = self.execute(Block::Loop, asked)?;
@@ -92,7 +92,7 @@ impl Trial<'_> {
     pub(super) fn bias(&mut self) -> Result<Measured, Measured> {
         self.biases(STOPS, &BUDGETS)?;
         let calibration = &mut self.counter.calibration;
-        if self.counter.back_end.lateness() != Lateness::Never {
+        if self.counter.back_end.nature().lateness != Lateness::Never {
             // Whatever an entry adds is in this bias, too: armed for so much more, the
             // counter does not overflow before its budget is used up.
             calibration.lead = calibration.biases.counter.max(0) as u64;
@@ -105,7 +105,7 @@ impl Trial<'_> {
         let loops = CUT_LOOPS + self.counter.calibration.skid.largest as u32;
         let mut blocks = 0;
         for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS as usize) {
-            let interrupts = self.exactly(Block::Long { loops }, cut)?;
+            let interrupts = self.exactly(Block::Long(loops), cut)?;
             blocks += u32::from(interrupts > 0);
         }
         if blocks > 0 { Ok(Measured::Blocks(blocks)) } else { Err(Measured::NoInterrupt(1)) }

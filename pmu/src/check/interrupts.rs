@@ -23,7 +23,7 @@ impl Trial<'_> {
                 return Err(Measured::Uncalled);
             }
             // A second interrupt for the same overflow would come now.
-            if self.whole(Block::Long { loops: 500 })?.strays > 0 {
+            if self.whole(Block::Long(500))?.strays > 0 {
                 return Err(Measured::Late);
             }
         }
@@ -36,7 +36,7 @@ impl Trial<'_> {
     }
 
     pub(super) fn skid(&mut self) -> Result<Measured, Measured> {
-        let most = match self.counter.back_end.lateness() {
+        let most = match self.counter.back_end.nature().lateness {
             Lateness::Never => 0,
             Lateness::AtLeast(_) => LATEST,
         };

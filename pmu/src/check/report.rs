@@ -142,22 +142,13 @@ pub struct Row {
 /// All results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    rows: [Option<Row>; Check::VARIANTS.len()],
+    pub(super) rows: [Option<Row>; Check::VARIANTS.len()],
 }
 
 impl Report {
-    pub(super) fn add(&mut self, row: Row) {
-        self.rows[row.check as usize] = Some(row);
-    }
-
     /// The checks that were made.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().flatten()
-    }
-
-    /// The result of one, if it was made.
-    pub fn row(&self, check: Check) -> Option<&Row> {
-        self.rows[check as usize].as_ref()
     }
 
     /// The first check that was not passed.

@@ -97,6 +97,6 @@ impl Trial<'_> {
 
     /// The largest budget.
     pub(super) fn longest(&self) -> u64 {
-        self.counter.back_end.longest()
+        self.counter.back_end.nature().longest
     }
 }

@@ -28,11 +28,11 @@ impl Workbench for Model {
         let extra = (self.extra)(self.executions);
         let (executed, bias) = match block {
             Block::Loop => (u64::from(entry.timer) - 22 + (self.late)(self.executions), 40),
-            Block::Fault { after } => (after.into(), 41),
+            Block::Fault(after) => (after.into(), 41),
             Block::Step => (1, 44),
-            Block::Breakpoint { after } => (after.into(), 44),
-            Block::Long { loops } => (2 * u64::from(loops) + 1, 46),
-            Block::Locked { .. } | Block::Trapped(_) => return None,
+            Block::Breakpoint(after) => (after.into(), 44),
+            Block::Long(loops) => (2 * u64::from(loops) + 1, 46),
+            Block::Locked(_) | Block::Trapped(_) => return None,
         };
         Some(Sample { kind: block.end(), elapsed: executed + bias + extra, executed, trap_shown: false })
     }

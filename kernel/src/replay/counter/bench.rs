@@ -126,11 +126,11 @@ impl UserBlocks {
         let is_debug = matches!(stretch.cause, Cause::Exception { vector: vector::DEBUG, .. });
         let ended = match (self.block, stretch.cause) {
             (_, Cause::Counter) => true,
-            (Block::Fault { .. }, cause) => cause.write_fault() == Some(READ_ONLY),
+            (Block::Fault(_), cause) => cause.write_fault() == Some(READ_ONLY),
             (Block::Step, _) => is_debug,
-            (Block::Breakpoint { .. }, cause) => cause == Cause::Breakpoint,
+            (Block::Breakpoint(_), cause) => cause == Cause::Breakpoint,
             (Block::Trapped(_), cause) => cause == Cause::Syscall || step && is_debug,
-            (Block::Long { .. } | Block::Locked { .. }, cause) => cause == Cause::Syscall,
+            (Block::Long(_) | Block::Locked(_), cause) => cause == Cause::Syscall,
             (Block::Loop, _) => false,
         };
         let so_far = self.executed_by(stretch.cause);
@@ -150,10 +150,8 @@ impl UserBlocks {
                 let jump_is_next = self.state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && at != LOOP_AT;
                 self.state.rax + jumps - u64::from(jump_is_next)
             }
-            Block::Long { loops } => {
-                2 * (u64::from(loops) - self.state.rax) - u64::from(at == LONG_JUMP) + own
-            }
-            Block::Locked { loops } => {
+            Block::Long(loops) => 2 * (u64::from(loops) - self.state.rax) - u64::from(at == LONG_JUMP) + own,
+            Block::Locked(loops) => {
                 let rounds = 3 * (u64::from(loops) - self.state.rax);
                 rounds + u64::from(at == LOCKED_DECREMENT) - u64::from(at == LOCKED_JUMP) + own
             }
@@ -164,7 +162,7 @@ impl UserBlocks {
                 });
                 ends.take_while(|&end| end <= at).count() as u64
             }
-            Block::Fault { .. } | Block::Step | Block::Breakpoint { .. } => self.state.rax,
+            Block::Fault(_) | Block::Step | Block::Breakpoint(_) => self.state.rax,
         }
     }
 }
@@ -175,10 +173,10 @@ impl Workbench for UserBlocks {
         let skipped = |after: u8| u64::from(MAX_AFTER - after) * len;
         let (start, breakpoint) = match block {
             Block::Loop | Block::Step => (LOOP_AT, None),
-            Block::Fault { after } => (FAULT_AT + skipped(after), None),
-            Block::Breakpoint { after } => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
-            Block::Long { .. } => (LONG_AT, None),
-            Block::Locked { .. } => (LOCKED_AT, None),
+            Block::Fault(after) => (FAULT_AT + skipped(after), None),
+            Block::Breakpoint(after) => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
+            Block::Long(_) => (LONG_AT, None),
+            Block::Locked(_) => (LOCKED_AT, None),
             Block::Trapped(trapped) => (trapped_at(trapped), None),
         };
         self.block = block;
@@ -189,7 +187,7 @@ impl Workbench for UserBlocks {
         self.state.rdi = DATA;
         self.state.rsp = DATA + PAGE_LEN;
         match block {
-            Block::Long { loops } | Block::Locked { loops } => self.state.rax = loops.into(),
+            Block::Long(loops) | Block::Locked(loops) => self.state.rax = loops.into(),
             Block::Trapped(Trapped::Shadow) => self.state.rax = USER_SS.into(),
             _ => {}
         }

@@ -62,7 +62,7 @@ impl Counting {
             kind: CounterKind::VirtualTime,
             unit: Unit::Instructions,
             margin: clock.margin(),
-            repeats: clock.back_end.repeats(),
+            repeats: clock.back_end.nature().repeats,
             clock,
             other: None,
         }
@@ -75,7 +75,7 @@ impl Counting {
             kind,
             unit,
             margin: counter.margin(),
-            repeats: counter.back_end.repeats(),
+            repeats: counter.back_end.nature().repeats,
             clock: Clock::default(),
             other: Some(Box::leak(Box::new(Mutex::new(counter)))),
         }

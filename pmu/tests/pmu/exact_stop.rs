@@ -2,11 +2,9 @@
 //! Two executions stop at exactly the same place, whatever the counter does, and
 //! the debug exceptions stay below the bound.
 
-mod bench;
-
 use std::sync::LazyLock;
 
-use bench::{Any, MAKES, checked};
+use super::bench::{Any, MAKES, checked};
 use pmu::exact::PATIENCE;
 use pmu::{Calibration, Repeats};
 use pmu_emulated::{Faults, Op, Processor, Program, Replayed, Rules, SkidModel, replay};
@@ -50,7 +48,7 @@ fn play_repeats(
     rules: Rules,
     repeats: Repeats,
 ) -> Replayed {
-    let mut counter = bench::counter(MAKES[make], Faults::default());
+    let mut counter = super::bench::counter(MAKES[make], Faults::default());
     match &mut counter {
         Any::Intel(counter) => counter.back_end.count_repeats(repeats),
         Any::Amd(counter) => counter.back_end.count_repeats(repeats),
