@@ -59,9 +59,15 @@ fn play_repeats(
     replay(&processor, counter.counter(), rules).expect("the place is reached")
 }
 
+/// 2,000 cases, or as many as PROPTEST_CASES says. Miri is a thousand times slower.
+fn cases() -> ProptestConfig {
+    let usual = if cfg!(miri) { 4 } else { 2_000 };
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { ProptestConfig::default() } else { ProptestConfig::with_cases(usual) }
+}
+
 proptest! {
-    // Miri is a thousand times slower.
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
+    #![proptest_config(cases())]
 
     #[test]
     fn loops_of_any_length_stop_exactly(
