@@ -110,8 +110,6 @@ pub struct ExactStop {
     repeats: Repeats,
     /// The whole way is stepped.
     stepping: bool,
-    /// Breakpoint hits that were not worth it.
-    hits: u64,
     last: Option<Move>,
     debug_exceptions: u64,
 }
@@ -119,7 +117,7 @@ pub struct ExactStop {
 impl ExactStop {
     /// The first attempt to get to `target`, from any place before it.
     pub fn new(target: Position, margin: Margin, repeats: Repeats) -> Self {
-        Self { target, margin, repeats, stepping: false, hits: 0, last: None, debug_exceptions: 0 }
+        Self { target, margin, repeats, stepping: false, last: None, debug_exceptions: 0 }
     }
 
     /// An attempt that steps the whole way.
@@ -149,20 +147,19 @@ impl ExactStop {
     /// Says what to do, being at `at`; `stopped` is how the last move ended, none at
     /// the start.
     pub fn next(&mut self, at: Position, stopped: Option<StopKind>, decoder: &mut dyn Decoder) -> Move {
-        let debugged = stopped == Some(StopKind::Debug);
-        self.debug_exceptions += u64::from(debugged);
+        self.debug_exceptions += u64::from(stopped == Some(StopKind::Debug));
         let next = match self.target.count.checked_sub(at.count) {
             None => match self.last {
                 Some(Move::Count { .. }) => Move::Missed,
                 _ => Move::Strayed,
             },
-            Some(left) => self.advance(at, left, debugged, decoder),
+            Some(left) => self.advance(at, left, decoder),
         };
         self.last = Some(next);
         next
     }
 
-    fn advance(&mut self, at: Position, left: u64, debugged: bool, decoder: &mut dyn Decoder) -> Move {
+    fn advance(&self, at: Position, left: u64, decoder: &mut dyn Decoder) -> Move {
         if at.rip == self.target.rip
             && let Some(iterations) = at.rcx.checked_sub(self.target.rcx).filter(|&it| it > 0)
             && iterations == self.iterations_in(left, iterations)
@@ -180,9 +177,8 @@ impl ExactStop {
         if self.stepping {
             return self.step(at, left, decoder);
         }
-        let tight = debugged && left > self.margin.near;
-        self.hits += u64::from(tight);
-        let margin = if self.hits >= PATIENCE { self.margin.near } else { self.margin.far };
+        let is_tight = self.debug_exceptions >= PATIENCE;
+        let margin = if is_tight { self.margin.near } else { self.margin.far };
         if left > margin {
             return Move::Count { budget: left - margin };
         }

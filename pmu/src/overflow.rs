@@ -49,7 +49,7 @@ pub enum Vendor {
 }
 
 /// A register around the counter, and what has to be changed in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// The register.
     pub msr: u32,
@@ -60,7 +60,7 @@ pub struct Edit {
 }
 
 /// The register that holds a counter, and lets it count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
     /// The register.
     pub msr: u32,
@@ -71,7 +71,7 @@ pub struct Switch {
 }
 
 /// The registers that tell of overflows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The register that tells of overflows.
     pub msr: u32,
@@ -82,7 +82,7 @@ pub struct Status {
 }
 
 /// A counter's registers, as its vendor's manual has them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Whose counter it is.
     pub vendor: Vendor,

@@ -104,6 +104,21 @@ fn a_margin_as_long_as_the_way_means_steps_but_not_over_what_swallows_them() {
 }
 
 #[test]
+fn a_way_that_is_to_be_stepped_is_stepped_from_its_start() {
+    let mut way = way(Repeats::PerIteration).stepped();
+    assert_eq!(way.bound(), TARGET.count + 1);
+    assert_eq!(way.next(at(0, 0x1002), None, &mut Code), Move::Step);
+    assert_eq!(way.next(at(1, 0x1004), Some(StopKind::Debug), &mut Code), Move::Step);
+}
+
+#[test]
+fn a_way_is_bounded_by_patience_and_the_near_margin() {
+    let way = way(Repeats::PerIteration);
+    assert_eq!(way.bound(), 4 + 100 + 1);
+    assert_eq!(way.again().bound(), 4 + 200 + 1);
+}
+
+#[test]
 fn inside_a_repeated_instruction_the_iterations_are_counted_out() {
     let start = |count| Position { count, rip: TARGET.rip, rcx: 1007 };
     // Counted each: this is the right execution of it, if the count fits RCX.

@@ -9,7 +9,7 @@ use pmu::check::{Check, Measured, Row};
 use pmu::detect::{Chosen, Refusal};
 use pmu::overflow::{Absent, Vendor};
 use pmu::registers::intel::FIXED_CTR0;
-use pmu::{Block, CpuIdResult, Detection, Entry, Registers, Sample, StopKind, Workbench, detect};
+use pmu::{Block, CpuIdResult, Detection, Entry, Registers, Sample, Smm, StopKind, Workbench, detect};
 use pmu_emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit, Op, Processor, Program};
 
 const VECTOR: u8 = 0xfe;
@@ -148,6 +148,11 @@ fn an_emulator_without_counters_has_virtual_time() {
         find(intel(IntelModel { version: 0, ..IntelModel::default() }, Faults::default()), false);
     assert!(matches!(found.chosen, Chosen::VirtualTime(_)) && found.report.passed(), "{:?}", found.report);
     assert_eq!(refusals, [NO_LEAF, Refusal::Absent(Vendor::Amd, Absent::Vendor)]);
+    // Nobody lends it, it watches no locks, and it knows nothing of System Management Mode.
+    let found: Vec<_> = found.report.rows().map(|row| row.outcome).collect();
+    assert_eq!(found[Check::Trials as usize], Ok(Measured::AsAsked));
+    assert_eq!(found[Check::Locks as usize], Ok(Measured::Blocks(16)));
+    assert_eq!(found[Check::Managed as usize], Ok(Measured::Managed(Smm::default())));
 }
 
 #[test]

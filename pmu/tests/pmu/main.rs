@@ -5,6 +5,8 @@
 mod bench;
 
 mod detection;
+mod driving;
 mod exact_stop;
+mod layouts;
 mod registers;
 mod self_checks;
