@@ -130,7 +130,6 @@
 //! #     pub fn wrmsr(msr: u32, value: u64) { with(|unit| unit.write_msr(msr, value)) }
 //! #     pub fn rdpmc(index: u32) -> u64 { with(|unit| unit.read_counter(index)) }
 //! #     pub fn lfence() {}
-//! #     pub fn apic_read(_register: u32) -> u32 { with(|unit| unit.local_vector()) }
 //! #     pub fn apic_write(_register: u32, value: u32) { with(|unit| unit.set_local_vector(value)) }
 //! #     pub fn drain_counter_vector() -> bool { with(|unit| unit.take_pending()) }
 //! #     pub const LVT_PERFORMANCE: u32 = 0x340;
@@ -191,9 +190,6 @@
 //!     }
 //!     fn serialize(&mut self) {
 //!         machine::lfence();
-//!     }
-//!     fn local_vector(&mut self) -> u32 {
-//!         machine::apic_read(machine::LVT_PERFORMANCE)
 //!     }
 //!     fn set_local_vector(&mut self, entry: u32) {
 //!         machine::apic_write(machine::LVT_PERFORMANCE, entry);

@@ -23,9 +23,7 @@ pub trait Registers {
     /// Waits until everything before has been executed (LFENCE), so that a counter
     /// that is read next has counted it.
     fn serialize(&mut self);
-    /// The local APIC's performance-counter entry (offset 340h, MSR 834h).
-    fn local_vector(&mut self) -> u32;
-    /// Writes that entry.
+    /// Writes the local APIC's performance-counter entry (offset 340h, MSR 834h).
     fn set_local_vector(&mut self, entry: u32);
     /// Takes and drops a counter interrupt that waits in the APIC's request
     /// register; whether there was one.

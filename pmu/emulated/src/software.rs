@@ -43,6 +43,11 @@ impl<F: Face> Software<F> {
         software.face.update(&mut software.unit);
         software
     }
+
+    /// The local APIC's performance-counter entry.
+    pub fn local_vector(&self) -> u32 {
+        self.unit.local_vector()
+    }
 }
 
 impl<F: Face> Registers for Software<F> {
@@ -75,10 +80,6 @@ impl<F: Face> Registers for Software<F> {
     }
 
     fn serialize(&mut self) {}
-
-    fn local_vector(&mut self) -> u32 {
-        self.unit.local_vector()
-    }
 
     fn set_local_vector(&mut self, entry: u32) {
         self.unit.set_local_vector(entry);

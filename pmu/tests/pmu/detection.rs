@@ -36,10 +36,6 @@ impl<R: Registers> Registers for Shared<R> {
 
     fn serialize(&mut self) {}
 
-    fn local_vector(&mut self) -> u32 {
-        self.0.borrow_mut().local_vector()
-    }
-
     fn set_local_vector(&mut self, entry: u32) {
         self.0.borrow_mut().set_local_vector(entry);
     }
@@ -203,10 +199,6 @@ fn another_vendor_s_counter_is_not_counted_with() {
         }
 
         fn serialize(&mut self) {}
-
-        fn local_vector(&mut self) -> u32 {
-            self.0.local_vector()
-        }
 
         fn set_local_vector(&mut self, entry: u32) {
             self.0.set_local_vector(entry);

@@ -55,10 +55,6 @@ impl Registers for Bank {
         self.log.push(Serialize);
     }
 
-    fn local_vector(&mut self) -> u32 {
-        0
-    }
-
     fn set_local_vector(&mut self, entry: u32) {
         self.log.push(Vector(entry));
     }

@@ -49,10 +49,6 @@ impl Registers for Told {
 
     fn serialize(&mut self) {}
 
-    fn local_vector(&mut self) -> u32 {
-        0
-    }
-
     fn set_local_vector(&mut self, _: u32) {}
 
     fn take_pending(&mut self) -> bool {

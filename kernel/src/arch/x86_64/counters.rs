@@ -47,10 +47,6 @@ impl Registers for Hardware {
         unsafe { _mm_lfence() };
     }
 
-    fn local_vector(&mut self) -> u32 {
-        apic::counter_entry()
-    }
-
     fn set_local_vector(&mut self, entry: u32) {
         apic::set_counter_entry(entry);
     }
