@@ -32,3 +32,24 @@ impl BackEnd for Stepping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_counts_what_it_took_and_is_its_own() {
+        for (kind, swallowed, instructions, own, strays) in [
+            (StopKind::Debug, false, 1, true, 0),
+            (StopKind::Debug, true, 2, true, 0),
+            (StopKind::Syscall, false, 1, false, 0),
+            (StopKind::Syscall, true, 2, false, 0),
+            (StopKind::Fault, false, 0, false, 0),
+            (StopKind::Counter, false, 0, false, 1),
+        ] {
+            let reading = Stepping.stop(Stopped { kind, elapsed: 99, swallowed });
+            assert_eq!(reading, Reading { instructions, own, strays }, "{kind:?}, {swallowed}");
+        }
+        assert_eq!(Stepping.arm(1_000), Entry { timer: 0, step: true });
+    }
+}
