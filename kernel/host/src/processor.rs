@@ -100,8 +100,8 @@ impl Processor for Scripted {
         &self.account
     }
 
-    fn watch(&mut self) -> &mut Stopwatch {
-        &mut self.watch
+    fn watch(&self) -> &Stopwatch {
+        &self.watch
     }
 
     fn charge(&mut self) -> u64 {
@@ -129,12 +129,13 @@ impl Processor for Scripted {
         Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX }))
     }
 
-    fn prepare(&mut self, kept: &mut Kept, _sequence: u64, since: u64, limit: u64) {
-        self.watch = Stopwatch::start(since);
+    fn prepare(&mut self, kept: &mut Kept, since: u64, limit: u64) {
+        let before = std::mem::replace(&mut self.watch, Stopwatch::start(since));
+        self.watch.phases = before.phases;
         kept.limit = limit;
     }
 
-    fn execute(&mut self, kept: &mut Kept) -> Outcome {
+    fn execute(&mut self, kept: &mut Kept, _sequence: u64) -> Outcome {
         let registers = &mut kept.registers;
         self.seen.push((registers.rip, registers.rax));
         let op = self.ops.get(&registers.rip).copied().unwrap_or(Op::Refused(&[0x0f, 0x0b]));

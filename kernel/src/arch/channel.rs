@@ -63,7 +63,7 @@ pub fn record(record: &Record) {
 
 /// Sends the record of a PE, or counts it as lost.
 #[inline]
-pub fn pe_record(pe: &Recorded) {
+pub fn pe_record(pe: Recorded) {
     if pe.is_brief() {
         with(|channel| {
             channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place)))
@@ -74,13 +74,13 @@ pub fn pe_record(pe: &Recorded) {
 }
 
 #[cold]
-fn unusual_pe_record(pe: &Recorded) {
+fn unusual_pe_record(pe: Recorded) {
     record(&Record::Pe(pe.into()));
 }
 
 /// Sends the record of a PE with its digest.
 #[cold]
-pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
+pub fn digested_pe_record(pe: Recorded, digest: Digest) {
     if pe.is_brief() {
         let write = |place: &mut _| pe.encode_digested(digest, place);
         with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));

@@ -30,9 +30,7 @@ pub struct Replayed<'a> {
     config: &'a Config,
     executor: ExecutorOf<KernelMachine>,
     injections: Injections,
-    /// The number of the next PE.
-    sequence: u64,
-    /// Instructions that it may have, if that is less than usual.
+    /// Instructions that the next PE may have, if that is less than usual.
     limit: u64,
     /// Threads that were admitted.
     admitted: u32,
@@ -60,7 +58,6 @@ impl<'a> Replayed<'a> {
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
-            sequence: 0,
             limit: u64::MAX,
             admitted: 0,
             work: Work::default(),
@@ -145,8 +142,8 @@ impl Processor for Replayed<'_> {
     }
 
     #[inline]
-    fn watch(&mut self) -> &mut Stopwatch {
-        &mut self.executor.watch
+    fn watch(&self) -> &Stopwatch {
+        &self.executor.watch
     }
 
     #[inline(always)]
@@ -178,19 +175,17 @@ impl Processor for Replayed<'_> {
         fallible::boxed(Kept { thread: thread(registers)?, replay })
     }
 
-    fn prepare(&mut self, _kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
-        (self.sequence, self.limit) = (sequence, limit);
-        self.executor.watch = Stopwatch::start(since);
+    fn prepare(&mut self, _kept: &mut Self::Kept, since: u64, limit: u64) {
+        self.limit = limit;
+        let before = core::mem::replace(&mut self.executor.watch, Stopwatch::start(since));
+        self.executor.watch.phases = before.phases;
     }
 
     #[inline]
-    fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
+    fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
         let Kept { thread, replay } = kept;
-        let injections = self.injections.of(self.sequence);
-        let outcome =
-            self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ());
-        self.sequence += 1;
-        outcome
+        let injections = self.injections.of(sequence);
+        self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ())
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {

@@ -40,12 +40,12 @@ pub fn record(record: &Record) {
 }
 
 /// Keeps the record of a PE.
-pub fn pe_record(pe: &Recorded) {
+pub fn pe_record(pe: Recorded) {
     record(&Record::Pe(pe.into()));
 }
 
 /// Keeps the record of a PE with its digest.
-pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
+pub fn digested_pe_record(pe: Recorded, digest: Digest) {
     record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
 }
 
