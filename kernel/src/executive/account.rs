@@ -61,20 +61,29 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[inline]
     pub(super) fn record(&mut self, trace: Recording, delimiter: DelimiterKind, count: u64) {
         add(&mut self.totals.ends[delimiter as usize], 1);
-        // To record a PE is a part of what each one costs, and each branch more would be felt.
         match trace {
             Recording::Nothing => return,
-            Recording::Pes => channel::pe_record(self.recorded(delimiter, count)),
+            Recording::Pes => {
+                let pe = self.recorded(delimiter, count);
+                if pe.is_brief() { channel::brief_pe_record(&pe) } else { self.record_long(delimiter, count) }
+            }
             Recording::Digests => self.record_digested(delimiter, count),
         }
         self.told = *self.objects.processor.watch();
+    }
+
+    // What is lent to code that is called has to lie in memory, in every PE: so not what is recorded above.
+    #[cold]
+    #[inline(never)]
+    fn record_long(&self, delimiter: DelimiterKind, count: u64) {
+        channel::long_pe_record(&self.recorded(delimiter, count));
     }
 
     #[cold]
     #[inline(never)]
     fn record_digested(&self, delimiter: DelimiterKind, count: u64) {
         let Some(digest) = self.digest else { return };
-        channel::digested_pe_record(self.recorded(delimiter, count), digest);
+        channel::digested_pe_record(&self.recorded(delimiter, count), digest);
     }
 
     #[inline(always)]

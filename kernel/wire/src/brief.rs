@@ -140,9 +140,9 @@ impl Recorded<'_> {
     }
 }
 
-impl From<Recorded<'_>> for PeRecord {
-    fn from(recorded: Recorded<'_>) -> Self {
-        let Recorded { process, thread, sequence, delimiter, rip, instructions, account, .. } = recorded;
+impl From<&Recorded<'_>> for PeRecord {
+    fn from(recorded: &Recorded<'_>) -> Self {
+        let Recorded { process, thread, sequence, delimiter, rip, instructions, account, .. } = *recorded;
         Self {
             process,
             thread,

@@ -39,13 +39,18 @@ pub fn record(record: &Record) {
     RECORDS.with_borrow_mut(|records| heap::outside(|| records.push(record.clone())));
 }
 
-/// Keeps the record of a PE.
-pub fn pe_record(pe: Recorded) {
+/// Keeps the record of a PE in the brief form.
+pub fn brief_pe_record(pe: &Recorded) {
+    long_pe_record(pe);
+}
+
+/// Keeps the record of a PE in the long form.
+pub fn long_pe_record(pe: &Recorded) {
     record(&Record::Pe(pe.into()));
 }
 
 /// Keeps the record of a PE with its digest.
-pub fn digested_pe_record(pe: Recorded, digest: Digest) {
+pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
     record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
 }
 

@@ -118,6 +118,6 @@ fn what_the_brief_form_has_no_room_for_is_not_brief() {
         change(&mut record);
         let (account, watches) = (account(&record), watches(&record));
         assert!(!recorded(&record, &account, &watches).is_brief(), "{record:?}");
-        assert_eq!(PeRecord::from(recorded(&record, &account, &watches)), record);
+        assert_eq!(PeRecord::from(&recorded(&record, &account, &watches)), record);
     }
 }
