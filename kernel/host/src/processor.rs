@@ -203,7 +203,7 @@ impl Processor for Scripted {
         0
     }
 
-    fn now(&self) -> u64 {
+    fn now(&mut self) -> u64 {
         self.ticks.set(self.ticks.get() + 1);
         self.ticks.get()
     }

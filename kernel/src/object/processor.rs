@@ -80,7 +80,7 @@ pub trait Processor {
     fn pooled(&self) -> u64;
 
     /// The time stamp counter.
-    fn now(&self) -> u64;
+    fn now(&mut self) -> u64;
     /// Counts time stamps that were read where no PE passes.
     fn count_time_stamps(&mut self, more: u64);
     /// Begins to count what the machine is made to do.

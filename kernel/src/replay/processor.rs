@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
+use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
@@ -18,7 +19,7 @@ use wire::events::Events;
 use super::counter::Counting;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, line, machine, port};
+use crate::arch::{context, line, port};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
@@ -148,7 +149,7 @@ impl Processor for Replayed<'_> {
 
     #[inline(always)]
     fn charge(&mut self) -> u64 {
-        self.executor.watch.lap(Phase::Other, machine::now())
+        self.executor.watch.lap(Phase::Other, self.machine.now())
     }
 
     #[inline]
@@ -220,8 +221,8 @@ impl Processor for Replayed<'_> {
     }
 
     #[inline]
-    fn now(&self) -> u64 {
-        machine::now()
+    fn now(&mut self) -> u64 {
+        self.machine.now()
     }
 
     fn count_time_stamps(&mut self, more: u64) {

@@ -17,15 +17,15 @@ pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
     let events = &mut totals.events;
     let begun = events.entries.saturating_sub(events.resumed);
     events.states = events.entries;
-    events.selectors = SELECTORS * events.entries;
-    events.bases_written = BASES * events.entries;
+    events.selectors = SELECTORS * counted.segment_loads;
+    events.bases_written = BASES * counted.segment_loads;
     events.bases_read = BASES * events.entries;
     events.x87_resets = begun;
     events.x87_clears = events.entries;
     events.apic_writes = APIC_WRITES * events.entries + counted.apic_writes + drained;
-    // The watchdog looks at the time before each entry. The stopwatch does at the end of a PE and of
-    // what is done for it, when a PE is run again, after each write fault, around each flush.
-    let at_entries = (TIME_STAMPS + 1) * events.entries;
+    // The stopwatch looks at the time at the end of a PE and of what is done for it, when a PE is run
+    // again, after each write fault, around each flush.
+    let at_entries = TIME_STAMPS * events.entries;
     let laps = 2 * totals.pes + begun.saturating_sub(totals.pes) + totals.write_faults;
     let flushes = 2 * (events.cache_flushes + events.translation_flushes);
     events.time_stamps = at_entries + laps + flushes + counted.time_stamps;

@@ -342,3 +342,9 @@ pub fn drained() -> u64 {
     // SAFETY: user mode is not running; a plain copy.
     unsafe { (*ENTRIES.0.get()).drained }
 }
+
+/// How often selectors and bases had to be loaded.
+pub fn segment_loads() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).segment_loads }
+}

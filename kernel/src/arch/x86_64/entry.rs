@@ -40,6 +40,12 @@ pub struct EntryState {
     pub drained: u64,
     /// NMIs that came in the kernel.
     pub kernel_nmis: u64,
+    /// The bases of FS and GS as user mode left them, and as they still are.
+    bases: [u64; 2],
+    /// The data segment selectors as user mode left them, as in `UserRegisters`.
+    selectors: u64,
+    /// How often other ones had to be loaded.
+    pub segment_loads: u64,
     mxcsr: u32,
     fcw: u16,
 }
@@ -59,6 +65,10 @@ pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     left: 0,
     drained: 0,
     kernel_nmis: 0,
+    bases: [0; 2],
+    // None that a program can have: before the first entry all are loaded.
+    selectors: u64::MAX,
+    segment_loads: 0,
     mxcsr: 0x1f80,
     fcw: 0x37f,
 }));
@@ -70,10 +80,12 @@ const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_TOP && FRAME_TO
 const _: () = assert!(offset_of!(UserRegisters, rax) == offset_of!(UserRegisters, r15) + 14 * 8);
 const _: () = assert!(offset_of!(UserRegisters, entry_vector) == offset_of!(UserRegisters, rax) + 8);
 const _: () = assert!(offset_of!(UserRegisters, rip) == offset_of!(UserRegisters, rax) + 24);
+const _: () = assert!(offset_of!(UserRegisters, gs_base) == offset_of!(UserRegisters, fs_base) + 8);
+const _: () = assert!(offset_of!(UserRegisters, gs) == offset_of!(UserRegisters, ds) + 6);
 
-/// Segment registers that [`enter_user`] loads.
+/// Segment registers that [`enter_user`] loads, where one selector or base is not as it is to be.
 pub const SELECTORS: u64 = 4;
-/// Bases of FS and GS that [`enter_user`] writes, and [`leave_user`] reads.
+/// Bases of FS and GS that [`enter_user`] writes then, and that [`leave_user`] always reads.
 pub const BASES: u64 = 2;
 /// Time stamps that both read.
 pub const TIME_STAMPS: u64 = 2;
@@ -103,6 +115,10 @@ const fn displacement(offset: u64) -> i32 {
 /// then in `state`, which may be the same; `timer` is what the APIC timer is
 /// armed with.
 ///
+/// Selectors and bases are loaded unless all of them are as [`leave_user`] read them from the
+/// processor: nothing in the kernel changes them. What a fault has changed in a run was read so, and is
+/// loaded anew.
+///
 /// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
 /// the timer disarmed, and the kernel's own extended state, RFLAGS
 /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
@@ -122,6 +138,27 @@ pub unsafe extern "C" fn enter_user(source: *const UserRegisters, state: *mut Us
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xrstor64 [rdi]",
+        "mov rax, [rdi + {ds}]",
+        "xor rax, [rip + {entries} + {selectors}]",
+        "mov rcx, [rdi + {fs_base}]",
+        "xor rcx, [rip + {entries} + {bases}]",
+        "or rax, rcx",
+        "mov rcx, [rdi + {gs_base}]",
+        "xor rcx, [rip + {entries} + {bases} + 8]",
+        "or rax, rcx",
+        "jnz 3f",
+        "2:",
+        "mov ds:[{timer}], r8d",
+        "rdtsc",
+        "mov [rip + {entries} + {entered}], eax",
+        "mov [rip + {entries} + {entered} + 4], edx",
+        "lea rsp, [rdi + {r15}]",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx", "pop rax",
+        "add rsp, 16",
+        "iretq",
+        "3:",
+        // The bases behind the selectors, whose loads may change them.
         "mov ds, word ptr [rdi + {ds}]",
         "mov es, word ptr [rdi + {es}]",
         "mov fs, word ptr [rdi + {fs}]",
@@ -134,18 +171,14 @@ pub unsafe extern "C" fn enter_user(source: *const UserRegisters, state: *mut Us
         "mov eax, [rdi + {gs_base}]",
         "mov edx, [rdi + {gs_base} + 4]",
         "wrmsr",
-        "mov ds:[{timer}], r8d",
-        "rdtsc",
-        "mov [rip + {entries} + {entered}], eax",
-        "mov [rip + {entries} + {entered} + 4], edx",
-        "lea rsp, [rdi + {r15}]",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
-        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx", "pop rax",
-        "add rsp, 16",
-        "iretq",
+        "inc qword ptr [rip + {entries} + {segment_loads}]",
+        "jmp 2b",
         entries = sym ENTRIES,
         task = sym TASK,
         kernel_rsp = const offset_of!(EntryState, kernel_rsp),
+        bases = const offset_of!(EntryState, bases),
+        selectors = const offset_of!(EntryState, selectors),
+        segment_loads = const offset_of!(EntryState, segment_loads),
         rsp0 = const RSP0,
         entered = const offset_of!(EntryState, entered),
         frame_top = const FRAME_TOP,
@@ -198,6 +231,11 @@ unsafe extern "C" fn leave_user() {
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xsave64 [r8]",
+        // For the next entry, which loads only what is to be another.
+        "movups xmm0, [r8 + {fs_base}]",
+        "movups [rip + {entries} + {bases}], xmm0",
+        "mov rax, [r8 + {ds}]",
+        "mov [rip + {entries} + {selectors}], rax",
         // Not FNINIT: within a run the x87 instruction and data pointers have to
         // survive, also where XSAVE does not carry them.
         "fnclex",
@@ -207,6 +245,8 @@ unsafe extern "C" fn leave_user() {
         "ret",
         entries = sym ENTRIES,
         kernel_rsp = const offset_of!(EntryState, kernel_rsp),
+        bases = const offset_of!(EntryState, bases),
+        selectors = const offset_of!(EntryState, selectors),
         left = const offset_of!(EntryState, left),
         mxcsr = const offset_of!(EntryState, mxcsr),
         fcw = const offset_of!(EntryState, fcw),
