@@ -63,6 +63,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
         "the channel does not lie in memory"
     );
     let channel_memory = phys::claim(channel);
+    layout::clear_low(&boot.memory);
     let unused = match frame::init(&boot.memory) {
         Ok(unused) => unused,
         Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),

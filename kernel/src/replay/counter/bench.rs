@@ -154,7 +154,9 @@ impl UserBlocks {
                 let jump_is_next = self.state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && at != LOOP_AT;
                 self.state.rax + jumps - u64::from(jump_is_next)
             }
-            Block::Long { loops } => long::executed(2 * u64::from(loops), self.state.rax, at.wrapping_sub(LONG_AT)) + own,
+            Block::Long { loops } => {
+                long::executed(2 * u64::from(loops), self.state.rax, at.wrapping_sub(LONG_AT)) + own
+            }
             Block::Locked { loops } => {
                 let rounds = 3 * (u64::from(loops) - self.state.rax);
                 rounds + u64::from(at == LOCKED_DECREMENT) - u64::from(at == LOCKED_JUMP) + own
