@@ -99,7 +99,6 @@ fn start(
     let period = measured.period;
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
-    let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let selection = counter::select(config, &mut space, mxcsr_mask).map_err(|error| match error {
