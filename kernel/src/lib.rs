@@ -65,6 +65,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
         "the channel does not lie in memory"
     );
     let channel_memory = phys::claim(channel);
+    layout::clear_low(&boot.memory);
     let unused = match frame::init(&boot.memory) {
         Ok(unused) => unused,
         Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),
@@ -100,7 +101,6 @@ fn start(
     let period = measured.period;
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
-    let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let examined = reach::examine(&mut space, mxcsr_mask).map_err(out_of_memory(4));

@@ -84,6 +84,8 @@ pub struct KernelMachine {
     primitives: Primitives,
     /// The frames of the written set.
     pool: Pool,
+    /// The time when it was looked at last: right before an entry, for the watchdog's sake.
+    seen: u64,
 }
 
 impl KernelMachine {
@@ -91,7 +93,7 @@ impl KernelMachine {
     pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
         match Pool::new(0) {
-            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
+            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool, seen: machine::now() }),
             Err(OutOfFrames) => {
                 space.destroy();
                 Err(OutOfFrames)
@@ -106,7 +108,8 @@ impl KernelMachine {
 
     /// What a stretch under virtual time comes to.
     #[inline(never)]
-    fn exit(&self, stretch: Stretch) -> Exit {
+    fn exit(&mut self, stretch: Stretch) -> Exit {
+        self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let clock = &self.counting.clock;
         let instructions =
@@ -130,8 +133,10 @@ impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
 
+    #[inline]
     fn now(&mut self) -> u64 {
-        machine::now()
+        self.seen = machine::now();
+        self.seen
     }
 
     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
@@ -139,7 +144,7 @@ impl Processor for KernelMachine {
             return self.enter_otherwise(source, state, order);
         }
         let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
+        watchdog::wind(self.seen);
         let start = Start {
             timer: clock.timer(order.budget),
             step: false,
@@ -156,7 +161,7 @@ impl Processor for KernelMachine {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
         let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
+        watchdog::wind(self.seen);
         let timer = clock.timer(budget);
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
         let span = |kind, Stamps { entered, left }: Stamps| {

@@ -47,7 +47,7 @@ pub struct Reading {
     pub spaces_loaded: u64,
     pub pages_invalidated: u64,
     pub time_stamps: u64,
-    /// Times that selectors and bases were loaded.
+    /// Entries at which selectors and bases were loaded; counted by the entry code.
     pub segment_loads: u64,
 }
 

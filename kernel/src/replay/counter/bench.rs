@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Blocks of user code of known length, on which counters prove themselves.
 
+mod long;
+
 use pe_replay::UserRegisters;
 use pe_replay::stop::{Cause, vector};
 use pe_replay::user::TRAP_FLAG;
@@ -26,13 +28,10 @@ const INCREMENTS_PER_LOOP: u64 = 7;
 const LOOP_AT: u64 = 0;
 const FAULT_AT: u64 = 0x100;
 const SYSCALL_AT: u64 = 0x200;
-const LONG_AT: u64 = 0x300;
 const LOCKED_AT: u64 = 0x340;
 const TRAPPED_AT: u64 = 0x380;
 const TRAPPED_LEN: u64 = 0x20;
-/// DEC RAX, JNZ back to it, SYSCALL.
-const LONG: [u8; 7] = [0x48, 0xff, 0xc8, 0x75, 0xfb, 0x0f, 0x05];
-const LONG_JUMP: u64 = LONG_AT + 3;
+const LONG_AT: u64 = 0x400;
 /// LOCK ADD [RDI], RAX; DEC RAX; JNZ back; SYSCALL.
 const LOCKED: [u8; 11] = [0xf0, 0x48, 0x01, 0x07, 0x48, 0xff, 0xc8, 0x75, 0xf7, 0x0f, 0x05];
 const LOCKED_DECREMENT: u64 = LOCKED_AT + 4;
@@ -101,7 +100,7 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
             at += instruction.len() as u64;
         }
     }
-    space.load(CODE + LONG_AT, &LONG)?;
+    space.load(CODE + LONG_AT, &long::code())?;
     space.load(CODE + LOCKED_AT, &LOCKED)
 }
 
@@ -156,7 +155,7 @@ impl UserBlocks {
                 self.state.rax + jumps - u64::from(jump_is_next)
             }
             Block::Long { loops } => {
-                2 * (u64::from(loops) - self.state.rax) - u64::from(at == LONG_JUMP) + own
+                long::executed(2 * u64::from(loops), self.state.rax, at.wrapping_sub(LONG_AT)) + own
             }
             Block::Locked { loops } => {
                 let rounds = 3 * (u64::from(loops) - self.state.rax);
@@ -185,7 +184,7 @@ impl Workbench for UserBlocks {
             Block::Fault { after } => (FAULT_AT + skipped(after), None),
             Block::Breakpoint { after } => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
             Block::Syscall { after } => (SYSCALL_AT + skipped(after), None),
-            Block::Long { .. } => (LONG_AT, None),
+            Block::Long { loops } => (LONG_AT + long::start(2 * u64::from(loops)).1, None),
             Block::Locked { .. } => (LOCKED_AT, None),
             Block::Trapped(trapped) => (trapped_at(trapped), None),
         };
@@ -197,7 +196,8 @@ impl Workbench for UserBlocks {
         self.state.rdi = DATA;
         self.state.rsp = DATA + PAGE_LEN;
         match block {
-            Block::Long { loops } | Block::Locked { loops } => self.state.rax = loops.into(),
+            Block::Long { loops } => self.state.rax = long::start(2 * u64::from(loops)).0,
+            Block::Locked { loops } => self.state.rax = loops.into(),
             Block::Trapped(Trapped::Shadow) => self.state.rax = USER_SS.into(),
             _ => {}
         }
