@@ -30,6 +30,7 @@ mod selftest;
 pub mod trap;
 
 use pages::Primitives;
+use wire::checks::Text;
 use wire::config::{Config, Job, entry};
 use wire::end::{End, EndRecord, Refusal};
 use wire::isolation::Isolate;
@@ -48,9 +49,10 @@ use replay::reach::{self, Liberties};
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
 
+arch::boot::entry_point!(kernel_main);
+
 /// Called by the boot code, on the kernel's stack, with the boot page tables.
-extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
-    let boot = BootInfo::read(magic, info);
+fn kernel_main(boot: &BootInfo) -> ! {
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
     let archive = Archive::new(phys::claim(region));
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
@@ -136,7 +138,7 @@ fn start(
             #[expect(clippy::disallowed_macros, reason = "there is no program")]
             let table = alloc::format!(
                 "{}{selection}\n{reach}; it is {isolation} the user's page tables\n",
-                selection.report
+                Text(&selection.report)
             );
             if let Err(full) = channel::output(1, table.as_bytes()) {
                 return Ok(run::ended(End::OutputFull { limit: full.capacity }));

@@ -15,7 +15,7 @@ use pe_replay::{
     Processor, Span, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::Instruction;
-use pmu::{Margin, Repeats, StopKind};
+use pmu::{Margin, Repeats, StopKind, Stopped};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
@@ -111,9 +111,8 @@ impl KernelMachine {
     fn exit(&mut self, stretch: Stretch) -> Exit {
         self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let clock = &self.counting.clock;
-        let instructions =
-            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
+        let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
@@ -143,10 +142,9 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
-        let clock = &self.counting.clock;
         watchdog::wind(self.seen);
         let start = Start {
-            timer: clock.timer(order.budget),
+            timer: self.counting.clock.arm(order.budget).timer,
             step: false,
             resume: false,
             interrupts_off: order.interrupts_off,
@@ -160,12 +158,13 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
-        let clock = &self.counting.clock;
         watchdog::wind(self.seen);
-        let timer = clock.timer(budget);
+        let clock = &mut self.counting.clock;
+        let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
-        let span = |kind, Stamps { entered, left }: Stamps| {
-            let instructions = clock.instructions(kind, left.wrapping_sub(entered));
+        let mut span = |kind, Stamps { entered, left }: Stamps| {
+            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false };
+            let instructions = clock.stop(stopped).instructions;
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {

@@ -13,6 +13,7 @@
 
 pub mod brief;
 pub mod channel;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
