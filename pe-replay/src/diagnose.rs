@@ -10,9 +10,9 @@ use core::ops::DerefMut;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::compare::{Difference, Field};
+use crate::difference::{Difference, Field};
+use crate::execution::Run;
 use crate::executor::{Course, Executor, Replay, ThreadOf, pages};
-use crate::life::Run;
 use crate::machine::{Machine, Order};
 use crate::observer::Observer;
 use crate::placement::Placement;
@@ -20,6 +20,7 @@ use crate::registers::RegisterSet;
 use crate::run::Tracking;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::{PAGE_LEN, Tracker};
+use crate::user::TRAP_FLAG;
 
 /// Instructions of a PE that are looked at, as far as the caller has room to note
 /// them: beyond, the diagnosis ends without a result.
@@ -122,7 +123,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         let mut left = most;
         while left > 0 {
             let state = &mut self.executor.results[RUN as usize];
-            let (rip, is_trapping) = (state.position().0, state.is_trapping());
+            let (rip, is_trapping) = (state.position().0, state.flags() & TRAP_FLAG != 0);
             self.machine.settle(<Tracker<T> as Tracking<M>>::view(RUN));
             let exit = self.machine.enter(None, state, Order { step, fresh, ..Order::begin(1) });
             fresh = false;
@@ -155,7 +156,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             let page = self.machine.page(address)?;
             Some(self.machine.byte(page.frame, (address % PAGE_LEN) as u16))
         });
-        let (kind, error, address) = end.map_or((0, 0, 0), Delimiter::details);
+        let [kind, error, address] = end.map_or([0; 3], Delimiter::words);
         let mut digest = Xxh3::new();
         for word in [kind, error, address, byte.map_or(0, u64::from)] {
             digest.update(&word.to_le_bytes());

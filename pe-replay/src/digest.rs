@@ -48,7 +48,7 @@ impl Digest {
     /// The digest of an end and what is there then. `registers` are in the normal form; of
     /// each page written there are its address and the XXH3 of its content.
     pub fn new(registers: &impl RegisterSet, end: End, pages: impl Iterator<Item = (u64, u128)>) -> Self {
-        let (kind, error, address) = end.delimiter.details();
+        let [kind, error, address] = end.delimiter.words();
         let mut state = Xxh3::new();
         [kind, error, address, end.count].iter().for_each(|word| state.update(&word.to_le_bytes()));
         registers.bytes(&mut |bytes| state.update(bytes));

@@ -10,11 +10,12 @@ use core::ops::DerefMut;
 use arrayvec::ArrayVec;
 use pmu::{Margin, Repeats};
 
-use crate::compare::Difference;
+use crate::difference::Difference;
 use crate::digest::Digest;
 use crate::events::{Counted, Pages, Work};
+use crate::execution::Run;
 use crate::inject::Injection;
-use crate::life::{Action, Ends, Event, Life, Rules, Run, Verdict};
+use crate::life::{Action, Ends, Event, Life, Rules, Verdict};
 use crate::machine::{Machine, Memory, Page, Processor};
 use crate::mutation::Mutation;
 use crate::observer::{Inside, Observer};

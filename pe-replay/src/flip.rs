@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Applies the flips that were asked for: each is a stop on a run's way.
 
+use crate::difference::Field;
+use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::inject::{Injection, MAX_INJECTIONS, Saved, Target};
-use crate::life::Run;
 use crate::machine::Machine;
 use crate::observer::Observer;
 use crate::registers::RegisterSet;
@@ -51,9 +52,10 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         let state = &mut self.executor.results[run as usize];
         match flip.target {
             Target::Rflags if 1 << flip.bit == INTERRUPT_FLAG => self.executor.interrupts_off = true,
-            Target::Gpr(_) | Target::Rip | Target::Rflags | Target::Xmm(_) => {
-                state.flip(flip.target, flip.bit)
-            }
+            Target::Gpr(index) => state.flip(Field::Gpr(index), flip.bit),
+            Target::Rip => state.flip(Field::Rip, flip.bit),
+            Target::Rflags => state.flip(Field::Rflags, flip.bit),
+            Target::Xmm(index) => state.flip(Field::Xmm(index), flip.bit),
             Target::Memory(address) => return self.flip_memory(run, address, 1 << (flip.bit % 8)),
             Target::Copy(copy, address) => {
                 let Some(frame) = self.tracker.copy_of(&self.executor.pool, address, copy) else {
@@ -61,13 +63,13 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 };
                 self.machine.flip(frame, (address % PAGE_LEN) as u16, 1 << (flip.bit % 8));
             }
-            Target::Saved(saved, _) => {
+            Target::Saved(saved, index) => {
                 let saved = match saved {
                     Saved::Start => &mut self.thread.start,
                     Saved::Shadow => &mut self.thread.shadow,
                     Saved::Result => &mut self.executor.results[Run::First as usize],
                 };
-                saved.flip(flip.target, flip.bit);
+                saved.flip(Field::Gpr(index), flip.bit);
             }
         }
         true

@@ -19,32 +19,11 @@
 //! repeated alone.
 
 use pmu::Margin;
-use serde::{Deserialize, Serialize};
 
-use crate::compare::{Difference, Field};
+use crate::difference::{Difference, Field};
+use crate::execution::Run;
 use crate::policy::{MAX_DIVERGENCES, Recovery};
 use crate::stop::{Delimiter, End};
-
-/// Which execution of a PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Run {
-    /// The first, which defines the PE.
-    First,
-    /// The second, which must agree with it.
-    Second,
-    /// The third, of a vote or in triple mode.
-    Third,
-}
-
-impl Run {
-    /// All runs, in their order.
-    pub const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
-
-    /// 1, 2 or 3, as people count.
-    pub fn number(self) -> u8 {
-        self as u8 + 1
-    }
-}
 
 /// How a run is to be brought to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use core::ops::DerefMut;
 use pmu::Repeats;
 use pmu::exact::{Decoder, Instruction};
 
-use crate::life::Run;
+use crate::execution::Run;
 use crate::registers::RegisterSet;
 use crate::stop::{Exit, FirstExit};
 

@@ -7,7 +7,8 @@
 
 use core::ops::DerefMut;
 
-use crate::life::{Event, Life, Phase, Run};
+use crate::execution::Run;
+use crate::life::{Event, Life, Phase};
 use crate::machine::{Machine, Processor, RegistersOf};
 use crate::pool::{List, Pool};
 use crate::thread::Thread;

@@ -8,9 +8,10 @@ use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
 use pmu::{Repeats, StopKind};
 
 use crate::events::{Pages, one_more};
+use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::inject::Copy;
-use crate::life::{Approach, Event, Life, Run};
+use crate::life::{Approach, Event, Life};
 use crate::machine::{Breakpoint, Decoding, Machine, Order, PageOf, View};
 use crate::observer::{Counts, Observer};
 use crate::phases::{Phase as Timed, Stopwatch};
@@ -19,6 +20,7 @@ use crate::pool::Pool;
 use crate::registers::RegisterSet;
 use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
 use crate::tracker::{SetFull, Tracker};
+use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
 /// What keeps track of the pages that a run writes, or does not.
 pub(crate) trait Tracking<M: Machine> {
@@ -314,7 +316,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         let source = if path.begun { None } else { Some(self.thread.source(path.run)) };
         let state = &mut self.executor.results[path.run as usize];
         let at = source.unwrap_or(state);
-        path.trapping = at.is_trapping();
+        path.trapping = at.flags() & TRAP_FLAG != 0;
         let loads_flags = order.step && self.machine.decode(at.position().0).loads_flags;
         self.machine.settle(T::view(path.run));
         let exit = self.machine.enter(source, state, order);
@@ -483,7 +485,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         let Repeating { piece, since } = repeating;
         let state = &mut self.executor.results[path.run as usize];
         let (at, left) = state.position();
-        let ended_by_flag = piece.ends_on == Some(state.is_zero());
+        let ended_by_flag = piece.ends_on == Some(state.flags() & ZERO_FLAG != 0);
         let (rip, rcx) = piece.settle(at, left, ended_by_flag);
         state.set_position(rip, rcx);
         if at == piece.next && rip == piece.rip {
@@ -509,7 +511,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             Ordering::Equal => inside || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
             Ordering::Greater => true,
         };
-        is_late && self.executor.results[run as usize].is_interruptible()
+        is_late && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0
     }
 
     /// Whether two runs' registers are equal.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Compares the results of the runs and says which of them agree.
 
-use crate::compare::{self, Difference, Field, RunResult};
+use crate::compare;
+use crate::difference::{Difference, Field};
+use crate::execution::Run;
 use crate::executor::{Course, pages};
-use crate::life::{Ends, Event, Run};
+use crate::life::{Ends, Event};
 use crate::machine::Machine;
 use crate::mutation::Mutation;
 use crate::observer::Observer;
@@ -104,8 +106,8 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[inline(never)]
     fn first_difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         [a, b].into_iter().for_each(|run| self.executor.results[run as usize].normalize());
-        let result = |run| RunResult { registers: &*self.executor.results[run as usize], end: ends.of(run) };
-        compare::first_difference(&result(a), &result(b), self.skipped())
+        let result = |run| (&*self.executor.results[run as usize], ends.of(run));
+        compare::first_difference(result(a), result(b), self.skipped())
     }
 
     /// The first thing on which two runs differ.

@@ -33,8 +33,6 @@ pub const PLANS: &[Plan] = &[
         storeys: &[],
         circles: Circles::Nowhere,
         open: &[
-            ("compare.rs", "inject.rs"),
-            ("compare.rs", "registers.rs"),
             ("events.rs", "pool.rs"),
             ("executor.rs", "run.rs"),
             ("placement/bytes.rs", "placement.rs"),

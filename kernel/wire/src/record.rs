@@ -15,7 +15,7 @@ pub use super::counter::CounterKind;
 use super::end::EndRecord;
 use super::{VERSION, WireError};
 use crate::DelimiterKind;
-use pe_replay::compare::Difference;
+use pe_replay::Difference;
 use pe_replay::digest::Digest;
 use pe_replay::phases::Phases;
 use pe_replay::policy::{MAX_DIVERGENCES, Policy};
