@@ -10,8 +10,8 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
-    Processor, Span, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
+    Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::Instruction;
 use pmu::{Margin, Repeats, StopKind};
@@ -50,7 +50,7 @@ pub fn executor(
     policy: &Policy,
     margin: Margin,
     mutation: Option<Mutation>,
-) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];

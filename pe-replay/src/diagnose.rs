@@ -6,20 +6,19 @@
 //! are all registers and, where the runs differed in memory, the byte there. Nothing
 //! of this is committed.
 
-use core::ops::DerefMut;
-
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
-use crate::executor::{Course, Executor, Replay, ThreadOf, pages};
+use crate::executor::{Course, Executor, ThreadOf, pages};
 use crate::machine::{Machine, Order};
 use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
-use crate::run::Tracking;
+use crate::replay::Replay;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::{PAGE_LEN, Tracker};
+use crate::tracking::Tracking;
 use crate::user::TRAP_FLAG;
 
 /// Instructions of a PE that are looked at, as far as the caller has room to note
@@ -37,14 +36,14 @@ pub struct Culprit {
     pub after: u64,
 }
 
-impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P, F, S> {
+impl<M: Machine> Executor<M> {
     /// After [`Persistent`](crate::Outcome::Persistent) with this difference: the
     /// first instruction after which two executions differ. `log` has room for what
     /// is noted, a word an instruction. The state stays what it is.
     ///
     /// Without replay there is no PM0 to go back to, and so no result.
     #[cold]
-    pub fn diagnose<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>>(
+    pub fn diagnose(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
@@ -54,17 +53,17 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
     ) -> Option<Culprit> {
         match replay {
             Replay::Off(_) => None,
-            Replay::Bytes(it) => self.diagnose_replayed(machine, thread, it, seen, log),
-            Replay::Hash(it) => self.diagnose_replayed(machine, thread, it, seen, log),
+            Replay::Bytes(it) => self.diagnose_by(machine, thread, it, seen, log),
+            Replay::Hash(it) => self.diagnose_by(machine, thread, it, seen, log),
         }
     }
 
     /// [Diagnoses](Self::diagnose) with any placement.
-    pub fn diagnose_replayed<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>, T: Placement>(
+    pub fn diagnose_by(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<T>,
+        tracker: &mut Tracker<impl Placement>,
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {

@@ -8,8 +8,9 @@ use crate::inject::{Injection, MAX_INJECTIONS, Saved, Target};
 use crate::machine::Machine;
 use crate::observer::Observer;
 use crate::registers::RegisterSet;
-use crate::run::{Path, Tracking};
+use crate::run::Path;
 use crate::tracker::{PAGE_LEN, SetFull};
+use crate::tracking::Tracking;
 use crate::user::INTERRUPT_FLAG;
 
 impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {

@@ -69,7 +69,7 @@
 //! let place = || Box::new(UserRegisters::new(0x33, 0x2b));
 //! let mut toy = Toy { frames: vec![[0; 4096]; 4], free: vec![1, 2, 3], mapped: 0, open: false, written: false, clock: 0 };
 //! let pool = Pool::new((0..8).map(|_| Entry::vacant(0, ())).collect());
-//! let mut executor: ExecutorOf<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
+//! let mut executor: Executor<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
 //! let mut thread = Thread::new(place(), place(), 0);
 //! let mut replay = Replay::new(1, Policy { max_dirty: 8, ..Policy::DEFAULT });
 //! thread.registers_mut().rax = 5;
@@ -122,10 +122,10 @@
 //! - [`machine`]: the hardware, as the kernel or a model provides it
 //! - [`registers`]: what is asked of a register set; [`user`]: that of user mode, with its normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
-//! - [`compare`]: the closed list of what two runs must agree on
+//! - [`compare`]: the closed list of what two runs must agree on; [`difference`]: in what they can differ
 //! - [`check`](mod@check): what a machine does wrong
-//! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - [`executor`]: what a processor needs to carry out what the state machine asks for
+//! - [`lifecycle`]: the life cycle of a PE as a sans-I/O state machine
+//! - [`replay`]: the way of a PE, as the state machine has it, by [`executor`], which a processor has
 //! - [`thread`]: what is kept of a thread
 //! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
 //! - [`diagnose`]: the instruction behind a persistent divergence
@@ -150,7 +150,7 @@ pub mod execution;
 pub mod executor;
 mod flip;
 pub mod inject;
-pub mod life;
+pub mod lifecycle;
 pub mod machine;
 pub mod mutation;
 pub mod observer;
@@ -159,10 +159,12 @@ pub mod placement;
 pub mod policy;
 pub mod pool;
 pub mod registers;
+pub mod replay;
 mod run;
 pub mod stop;
 pub mod thread;
 pub mod tracker;
+mod tracking;
 pub mod user;
 mod verify;
 
@@ -171,15 +173,16 @@ pub use difference::{Difference, Field, GPR_NAMES};
 pub use digest::Digest;
 pub use events::Work;
 pub use execution::Run;
-pub use executor::{Account, Executor, ExecutorOf, Outcome, Replay, ThreadOf};
+pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
 pub use mutation::Mutation;
-pub use observer::{Inside, Observer, Stored, Tracked};
+pub use observer::{Internals, Observer, Stored, Tracked};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use pool::{Entry, Pool};
 pub use registers::RegisterSet;
+pub use replay::Replay;
 pub use stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
 pub use thread::Thread;
 pub use tracker::Tracker;

@@ -5,98 +5,28 @@
 use core::cmp::Ordering;
 
 use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
-use pmu::{Repeats, StopKind};
+use pmu::{Margin, Repeats, StopKind};
 
-use crate::events::{Pages, one_more};
+use crate::events::one_more;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
-use crate::inject::Copy;
-use crate::life::{Approach, Event, Life};
-use crate::machine::{Breakpoint, Decoding, Machine, Order, PageOf, View};
-use crate::observer::{Counts, Observer};
+use crate::lifecycle::{Approach, Ends, Event, Lifecycle};
+use crate::machine::{Breakpoint, Decoding, Machine, Order};
+use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
-use crate::placement::Placement;
-use crate::pool::Pool;
 use crate::registers::RegisterSet;
 use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
-use crate::tracker::{SetFull, Tracker};
+use crate::tracker::SetFull;
+use crate::tracking::Tracking;
 use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
-/// What keeps track of the pages that a run writes, or does not.
-pub(crate) trait Tracking<M: Machine> {
-    /// Frames that a page has beside its home; without any, nothing is tracked.
-    const FRAMES: usize;
-    /// What a run sees.
-    fn view(run: Run) -> View;
-    /// Lets a run that met a write fault write the page.
-    fn write_fault(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<(), SetFull>;
-    /// The frame that a flip of the page is to hit, as the run sees it and no other run does.
-    fn expose(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<M::Frame, SetFull>;
-    /// The frame of one of the engine's own copies of the page at `address`.
-    fn copy_of(&self, pool: &Pool<M::Frame, M::Slot>, address: u64, copy: Copy) -> Option<M::Frame>;
-    /// What it keeps beside its pages.
-    fn counts(&mut self) -> Option<Counts<'_>>;
-}
-
-impl<M: Machine, P: Placement> Tracking<M> for Tracker<P> {
-    const FRAMES: usize = P::FRAMES;
-
-    #[inline(always)]
-    fn view(run: Run) -> View {
-        if P::AT_ONCE { View::Of(run) } else { View::Every }
-    }
-
-    fn write_fault(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<(), SetFull> {
-        self.write_fault(pages, run, page)
-    }
-
-    fn expose(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<M::Frame, SetFull> {
-        self.expose(pages, run, page)
-    }
-
-    fn copy_of(&self, pool: &Pool<M::Frame, M::Slot>, address: u64, copy: Copy) -> Option<M::Frame> {
-        self.copy_of(pool, address, copy)
-    }
-
-    #[inline(always)]
-    fn counts(&mut self) -> Option<Counts<'_>> {
-        let Self { open, opened, found, compared, turned, witnessed, unwitnessed, .. } = self;
-        Some(Counts { open, opened, found, compared, turned, witnessed, unwitnessed })
-    }
-}
-
-/// Nothing is tracked.
-impl<M: Machine> Tracking<M> for () {
-    const FRAMES: usize = 0;
-
-    fn view(_run: Run) -> View {
-        View::Every
-    }
-
-    fn write_fault(&mut self, _: &mut Pages<M>, _: Run, _: PageOf<M>) -> Result<(), SetFull> {
-        Err(SetFull)
-    }
-
-    fn expose(&mut self, _: &mut Pages<M>, _: Run, page: PageOf<M>) -> Result<M::Frame, SetFull> {
-        Ok(page.frame)
-    }
-
-    fn copy_of(&self, _: &Pool<M::Frame, M::Slot>, _: u64, _: Copy) -> Option<M::Frame> {
-        None
-    }
-
-    fn counts(&mut self) -> Option<Counts<'_>> {
-        None
-    }
-}
-
-/// Where a run landed.
+/// Where a run has come to.
 pub(crate) struct Arrival {
     pub end: End,
     /// It was the counter that was to stop the last stretch, not a debug exception.
     counted: bool,
     /// The last stretch ended inside an instruction.
-    inside: bool,
+    is_torn: bool,
 }
 
 /// A REP string instruction of which so many iterations are being executed.
@@ -125,7 +55,7 @@ pub(crate) struct Path {
     debugged: bool,
     /// The last stretch ended inside an instruction: a write fault may leave a part of its store behind. A run must
     /// not end there, since another one cannot be stopped there.
-    inside: bool,
+    is_torn: bool,
     /// The instruction that the limit fell into has been finished.
     ran_on: bool,
     /// The user's own trap flag at the last entry.
@@ -148,14 +78,16 @@ const NET: u64 = 1 << 30;
 impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// Executes a run to its end; its registers are not in the normal form then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, run: Run, approach: Approach, target: Option<(Run, End)>) -> (End, Event) {
+    pub(crate) fn run(&mut self, run: Run, approach: Approach, ends: &Ends) -> (End, Event) {
         if run == Run::Third {
             self.executor.account.third_runs += 1;
         }
-        let arrival = self.execute_until(run, approach, target.map(|(target, _)| target));
-        let event = match target {
-            Some((target, goal)) if self.is_overshot(run, &arrival, target, goal) => Event::Overshot,
-            Some(_) | None => Event::Ended,
+        let arrival = self.execute_until(run, approach);
+        let event = match approach {
+            Approach::Exact { target, .. } if self.is_overshot(run, &arrival, target, ends) => {
+                Event::Overshot
+            }
+            Approach::Exact { .. } | Approach::Free { .. } => Event::Ended,
         };
         (arrival.end, event)
     }
@@ -163,48 +95,40 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// Executes all runs, each in frames of its own. On one processor that is one after the other.
     #[cold]
     #[inline(never)]
-    pub(crate) fn run_all(&mut self, limit: u64, life: &mut Life) -> Event {
-        let mut ends = life.ends;
-        let mut missed = [false; 2];
+    pub(crate) fn run_all(&mut self, life: &mut Lifecycle) -> Event {
+        let approach = Approach::Free { limit: life.rules.limit };
         for run in Run::ALL.into_iter().take(if life.rules.triple { 3 } else { 2 }) {
-            let arrival = self.execute_until(run, Approach::Free { limit }, None);
-            match run {
-                Run::First => ends.first = arrival.end,
-                Run::Second => ends.second = arrival.end,
-                Run::Third => ends.third = arrival.end,
-            }
-            if run != Run::First {
-                let Arrival { end, .. } = arrival;
-                // The interrupt came earlier than in run 1, whatever ended that then.
-                let is_short = end.delimiter == Delimiter::Limit && end.count < ends.first.count;
-                let at_limit = ends.first.delimiter == Delimiter::Limit;
-                missed[run as usize - 1] =
-                    is_short || at_limit && self.is_overshot(run, &arrival, Run::First, ends.first);
-            }
+            let arrival = self.execute_until(run, approach);
+            let Arrival { end, .. } = arrival;
+            life.ends[run as usize] = end;
+            let [first, ..] = life.ends;
+            // The interrupt came earlier than in run 1, whatever ended that then.
+            let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
+            let at_limit = first.delimiter == Delimiter::Limit;
+            life.done[run as usize] =
+                !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, &life.ends));
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);
-        life.end_all(ends, missed);
-        Event::AllEnded
+        Event::Ended
     }
 
-    /// The run of a PE that is run once.
+    /// Executes a run until something happens.
     #[inline(always)]
-    pub(crate) fn run_once(&mut self, limit: u64) -> End {
-        self.execute_until(Run::First, Approach::Free { limit }, None).end
+    pub(crate) fn run_freely(&mut self, run: Run, limit: u64) -> Arrival {
+        self.execute_until(run, Approach::Free { limit })
     }
 
-    /// Executes a run up to its end or that of `target`. Most runs only the counter has to stop, and they take
-    /// one entry.
+    /// Executes a run to its end. Most runs only the counter has to stop, and they take one entry.
     #[inline(always)]
-    fn execute_until(&mut self, run: Run, approach: Approach, target: Option<Run>) -> Arrival {
+    fn execute_until(&mut self, run: Run, approach: Approach) -> Arrival {
         let (limit, is_straight) = match approach {
             Approach::Free { limit } => (limit, true),
-            Approach::Exact { count, margin, stepped } => (count, margin.far == 0 && !stepped),
+            Approach::Exact { count, margin, stepped, .. } => (count, margin.far == 0 && !stepped),
         };
         self.executor.interrupts_off = false;
         let is_plain = is_straight && limit > 0 && self.machine.repeats() == Repeats::PerIteration;
         if !is_plain || !self.injections.is_empty() && self.is_hit(run) {
-            return self.go_on(run, approach, target, None);
+            return self.go_on(run, approach, None);
         }
         self.machine.settle(T::view(run));
         let state = &mut self.executor.results[run as usize];
@@ -212,38 +136,18 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             FirstExit::Syscall(span) => (span, Delimiter::Syscall),
             FirstExit::Counter(span) if span.instructions >= limit => (span, Delimiter::Limit),
             FirstExit::Counter(span) => {
-                return self.go_on(run, approach, target, Some(Exit::plain(Cause::Counter, span)));
+                return self.go_on(run, approach, Some(Exit::plain(Cause::Counter, span)));
             }
-            FirstExit::Other(exit) => return self.go_on(run, approach, target, Some(exit)),
+            FirstExit::Other(exit) => return self.go_on(run, approach, Some(exit)),
         };
         self.entered(span, self.first_gap(run), timed(run).0);
-        Arrival { end: End { delimiter, count: span.instructions }, counted: true, inside: false }
+        Arrival { end: End { delimiter, count: span.instructions }, counted: true, is_torn: false }
     }
 
     /// A run, or the rest of one whose first stretch has ended with `first`.
     #[inline(never)]
-    fn go_on(&mut self, run: Run, approach: Approach, target: Option<Run>, first: Option<Exit>) -> Arrival {
-        let mut path = Path {
-            run,
-            count: 0,
-            limit: 0,
-            way: None,
-            far: self.executor.margin.far,
-            repeating: None,
-            begun: first.is_some(),
-            fresh: first.is_none(),
-            debugged: false,
-            inside: false,
-            ran_on: false,
-            trapping: false,
-        };
-        match approach {
-            Approach::Free { limit } => path.limit = limit,
-            Approach::Exact { count, .. } => {
-                path.limit = count;
-                self.find_way(&mut path, approach, target);
-            }
-        }
+    fn go_on(&mut self, run: Run, approach: Approach, first: Option<Exit>) -> Arrival {
+        let mut path = self.path(run, approach, first.is_some());
         let (in_run, after) = timed(run);
         let mut gap = self.first_gap(run);
         let mut order = Order::begin(path.limit);
@@ -262,7 +166,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             self.book(&exit, gap, in_run);
             gap = after;
             path.count += exit.span.instructions;
-            (path.debugged, path.inside) = (false, false);
+            (path.debugged, path.is_torn) = (false, false);
             match exit.cause {
                 Cause::Counter => {
                     if exit.span.instructions < order.budget {
@@ -281,18 +185,47 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 cause => match self.treat(run, cause) {
                     Some(delimiter) => break delimiter,
                     None => {
-                        path.inside = true;
+                        path.is_torn = true;
                         self.executor.watch.lap(Timed::Treatment, self.machine.now());
                     }
                 },
             }
         };
-        if !path.begun {
-            self.begin(&mut path);
-        }
+        self.begin(&mut path);
         self.finish_piece(&mut path);
         let counted = !order.step && order.breakpoint.is_none();
-        Arrival { end: End { delimiter, count: path.count }, counted, inside: path.inside }
+        Arrival { end: End { delimiter, count: path.count }, counted, is_torn: path.is_torn }
+    }
+
+    /// A run before its way, or behind its first stretch.
+    fn path(&self, run: Run, approach: Approach, begun: bool) -> Path {
+        let far = self.executor.margin.far;
+        let (limit, way, far) = match approach {
+            Approach::Free { limit } => (limit, None, far),
+            Approach::Exact { count, margin: Margin { far: 0, .. }, stepped: false, .. } => {
+                (count, None, far)
+            }
+            Approach::Exact { count, margin, stepped, target } => {
+                let (rip, rcx) = self.executor.results[target as usize].position();
+                let way = ExactStop::new(Position { count, rip, rcx }, margin, self.machine.repeats());
+                let (way, far) = if stepped { (way.stepped(), u64::MAX) } else { (way, margin.far) };
+                (count, Some(way), far)
+            }
+        };
+        Path {
+            run,
+            count: 0,
+            limit,
+            way,
+            far,
+            repeating: None,
+            begun,
+            fresh: !begun,
+            debugged: false,
+            is_torn: false,
+            ran_on: false,
+            trapping: false,
+        }
     }
 
     /// How to go on; `None` if the run ends here.
@@ -300,7 +233,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     fn order(&mut self, path: &mut Path) -> Option<Order> {
         let left = path.limit.saturating_sub(path.count);
         let is_plain = path.way.is_none() && path.repeating.is_none();
-        if left == 0 && is_plain && !path.inside && !self.runs_on(path) {
+        if left == 0 && is_plain && !path.is_torn && !self.runs_on(path) {
             return None;
         }
         let mut order = Order { fresh: path.fresh, ..Order::begin(left.max(1)) };
@@ -373,20 +306,6 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         let account = &mut self.executor.account;
         account.debug_exceptions = account.debug_exceptions.saturating_add(debug_exceptions);
         account.early_overflows = account.early_overflows.saturating_add(strays);
-    }
-
-    /// Finds the way to where `target` ended.
-    #[cold]
-    #[inline(never)]
-    fn find_way(&mut self, path: &mut Path, approach: Approach, target: Option<Run>) {
-        let (Approach::Exact { count, margin, stepped }, Some(target)) = (approach, target) else { return };
-        if margin.far == 0 && !stepped {
-            return;
-        }
-        let (rip, rcx) = self.executor.results[target as usize].position();
-        let way = ExactStop::new(Position { count, rip, rcx }, margin, self.machine.repeats());
-        path.way = Some(if stepped { way.stepped() } else { way });
-        path.far = if stepped { u64::MAX } else { margin.far };
     }
 
     /// Whether run 1, stopped at its limit, has to go on: out of a REP string
@@ -501,14 +420,15 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// before an instruction that faults: the counter's interrupt was late, and by
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
-    fn is_overshot(&mut self, run: Run, arrival: &Arrival, target: Run, goal: End) -> bool {
-        let Arrival { end, counted, inside } = *arrival;
+    fn is_overshot(&mut self, run: Run, arrival: &Arrival, target: Run, ends: &Ends) -> bool {
+        let Arrival { end, counted, is_torn } = *arrival;
+        let goal = ends[target as usize];
         if end.delimiter == Delimiter::Watchdog || !counted {
             return false;
         }
         let is_late = match end.count.cmp(&goal.count) {
             Ordering::Less => false,
-            Ordering::Equal => inside || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
+            Ordering::Equal => is_torn || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
             Ordering::Greater => true,
         };
         is_late && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use pe_replay::check::Point;
 use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{
-    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, ExecutorOf, Exit, Field, Injection,
-    Memory, Order, Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread,
-    ThreadOf, Tracker, UserRegisters, View, check,
+    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, Exit, Field, Injection, Memory, Order,
+    Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread, ThreadOf,
+    Tracker, UserRegisters, View, check,
 };
 use pmu::exact::Instruction;
 use zerocopy::IntoBytes;
@@ -236,7 +236,7 @@ impl Memory for Toy {
 
 const POLICY: Policy = Policy { max_dirty: 16, limit: 1000, ..Policy::DEFAULT };
 
-fn executor() -> ExecutorOf<Toy> {
+fn executor() -> Executor<Toy> {
     let entries = (0..64).map(|_| Entry::vacant(0, ())).collect();
     let place = || Box::<Little>::default();
     Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), None, 0)
@@ -249,7 +249,7 @@ fn thread(number: u8) -> ThreadOf<Toy> {
 /// One PE that runs the code from `at` on.
 fn pe(
     toy: &mut Toy,
-    executor: &mut ExecutorOf<Toy>,
+    executor: &mut Executor<Toy>,
     thread: &mut ThreadOf<Toy>,
     replay: &mut Replay,
     code: &[u64],

@@ -34,7 +34,6 @@ pub const PLANS: &[Plan] = &[
         circles: Circles::Nowhere,
         open: &[
             ("events.rs", "pool.rs"),
-            ("executor.rs", "run.rs"),
             ("placement/bytes.rs", "placement.rs"),
             ("placement/hash.rs", "placement.rs"),
             ("placement/private.rs", "placement.rs"),

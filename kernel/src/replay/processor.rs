@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
     ThreadOf, UserRegisters, Work,
 };
 use wire::config::Config;
@@ -28,7 +28,7 @@ use crate::object::processor::{Processor, Trigger, Width};
 pub struct Replayed<'a> {
     machine: KernelMachine,
     config: &'a Config,
-    executor: ExecutorOf<KernelMachine>,
+    executor: Executor<KernelMachine>,
     injections: Injections,
     /// The number of the next PE.
     sequence: u64,

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmu::exact::Instruction;
 use xxhash_rust::xxh3::xxh3_128;
 
-use pe_replay::life::{Event, Phase};
+use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
-    Access, Cause, Change, Comparison, Exit, FirstExit, Inside, Memory, Mode, Order, Page as Mapped, Policy,
-    Processor, Run, Span, View,
+    Access, Cause, Change, Comparison, Exit, FirstExit, Internals, Memory, Mode, Order, Page as Mapped,
+    Policy, Processor, Run, Span, View,
 };
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
@@ -147,7 +147,6 @@ fn kind(event: Event) -> &'static str {
     match event {
         Event::Done => "done",
         Event::Ended => "ended",
-        Event::AllEnded => "all ended",
         Event::Overshot => "overshot",
         Event::Agreed => "agreed",
         Event::Outvoted(Run::First, _) => "run 1 outvoted",
@@ -219,7 +218,7 @@ impl Model {
     }
 
     /// Shown what the engine keeps.
-    pub fn visit(&mut self, mut inside: Inside<'_, Self>) {
+    pub fn visit(&mut self, mut inside: Internals<'_, Self>) {
         let visit = self.visits;
         self.visits += 1;
         if self.damage.is_some_and(|damage| visit >= damage.visit && damage.strike(&mut inside)) {
