@@ -7,7 +7,7 @@ use pmu::Margin;
 use crate::difference::Difference;
 use crate::events::Work;
 use crate::execution::Run;
-use crate::inject::Injection;
+use crate::inject::{Injection, MAX_INJECTIONS};
 use crate::machine::{Machine, Processor};
 use crate::mutation::Mutation;
 use crate::phases::Stopwatch;
@@ -83,7 +83,7 @@ pub struct Executor<M: Machine> {
     /// A flip cleared RFLAGS.IF in the current run.
     pub(crate) interrupts_off: bool,
     /// Injections of this PE that were applied, a bit each.
-    pub(crate) applied: u32,
+    pub(crate) applied: u128,
     /// Whether user mode was entered since [`start`](Self::start).
     pub(crate) started: bool,
     /// When user mode was entered first in the current PE.
@@ -96,6 +96,8 @@ pub struct Executor<M: Machine> {
     /// Where time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
+
+const _: () = assert!(MAX_INJECTIONS <= u128::BITS as usize, "each injection has a bit");
 
 /// The thread of a machine.
 pub type ThreadOf<M> = Thread<<M as Processor>::Place>;
