@@ -197,7 +197,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
                 Event::Ended
             }
             Phase::Running(run) => {
-                let (end, event) = self.run(run, life.approach(run), &life.ends);
+                let (end, event) = self.run(run, life.approach(run));
                 life.ends[run as usize] = end;
                 event
             }

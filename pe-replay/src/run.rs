@@ -10,7 +10,7 @@ use pmu::{Margin, Repeats, StopKind};
 use crate::events::one_more;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
-use crate::lifecycle::{Approach, Ends, Event, Lifecycle};
+use crate::lifecycle::{Approach, Event, Lifecycle};
 use crate::machine::{Breakpoint, Decoding, Machine, Order};
 use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
@@ -78,13 +78,13 @@ const NET: u64 = 1 << 30;
 impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// Executes a run to its end; its registers are not in the normal form then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, run: Run, approach: Approach, ends: &Ends) -> (End, Event) {
+    pub(crate) fn run(&mut self, run: Run, approach: Approach) -> (End, Event) {
         if run == Run::Third {
             self.executor.account.third_runs += 1;
         }
         let arrival = self.execute_until(run, approach);
         let event = match approach {
-            Approach::Exact { target, .. } if self.is_overshot(run, &arrival, target, ends) => {
+            Approach::Exact { target, count, .. } if self.is_overshot(run, &arrival, target, count) => {
                 Event::Overshot
             }
             Approach::Exact { .. } | Approach::Free { .. } => Event::Ended,
@@ -106,7 +106,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
             let at_limit = first.delimiter == Delimiter::Limit;
             life.done[run as usize] =
-                !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, &life.ends));
+                !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, first.count));
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);
         Event::Ended
@@ -416,17 +416,16 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         }
     }
 
-    /// Whether a run went past the limit that ended its `target`, or stands there
+    /// Whether a run went past the limit that ended its `target` after `count` instructions, or stands there
     /// before an instruction that faults: the counter's interrupt was late, and by
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
-    fn is_overshot(&mut self, run: Run, arrival: &Arrival, target: Run, ends: &Ends) -> bool {
+    fn is_overshot(&mut self, run: Run, arrival: &Arrival, target: Run, count: u64) -> bool {
         let Arrival { end, counted, is_torn } = *arrival;
-        let goal = ends[target as usize];
         if end.delimiter == Delimiter::Watchdog || !counted {
             return false;
         }
-        let is_late = match end.count.cmp(&goal.count) {
+        let is_late = match end.count.cmp(&count) {
             Ordering::Less => false,
             Ordering::Equal => is_torn || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
             Ordering::Greater => true,
