@@ -87,7 +87,7 @@ pub struct Executor<M: Machine> {
     /// Whether user mode was entered since [`start`](Self::start).
     pub(crate) started: bool,
     /// When user mode was entered first in the current PE.
-    pub(crate) entered: Option<u64>,
+    pub(crate) entered: u64,
     pub(crate) account: Account,
     /// The entries of all written sets.
     pub pool: Pool<M::Frame, M::Slot>,
@@ -119,7 +119,7 @@ impl<M: Machine> Executor<M> {
             interrupts_off: false,
             applied: 0,
             started: false,
-            entered: None,
+            entered: now,
             account: Account::default(),
             pool,
             work: Work::default(),

@@ -46,10 +46,11 @@ impl Phases {
         self.0[phase as usize]
     }
 
-    /// Adds to one phase.
+    /// Adds to one phase. To look whether the sum wraps round would cost three instructions each time.
     #[inline]
     pub fn add(&mut self, phase: Phase, ticks: u64) {
-        self.0[phase as usize] += ticks;
+        let sum = &mut self.0[phase as usize];
+        *sum = sum.wrapping_add(ticks);
     }
 
     /// Adds another breakdown, phase by phase.

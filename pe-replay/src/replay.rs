@@ -13,7 +13,7 @@ use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
-use crate::lifecycle::{Event, Lifecycle, Phase, Rules, Verdict, endless};
+use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
 use crate::machine::{Machine, PageOf};
 use crate::mutation::Mutation;
 use crate::observer::Observer;
@@ -21,6 +21,7 @@ use crate::phases::Phase as Timed;
 use crate::placement::{Bytes, Hash, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::registers::RegisterSet;
+use crate::run::{Arrival, FIRST_GAP, gap};
 use crate::stop::{Delimiter, End};
 use crate::tracker::Tracker;
 use crate::tracking::Tracking;
@@ -76,11 +77,11 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        (self.account, self.entered, self.applied) = (Account::default(), None, 0);
+        (self.account, self.applied) = (Account::default(), 0);
         let outcome =
             T::execute(&mut Course { machine, executor: self, thread, tracker, injections, observer }, limit);
         self.watch.lap(Timed::VerifyCommit, machine.now());
-        self.account.longest_hold = self.entered.map_or(0, |entered| self.watch.mark().wrapping_sub(entered));
+        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
         outcome
     }
 
@@ -117,7 +118,8 @@ impl<M: Machine, O: Observer<M>> Course<'_, M, Policy, O> {
     #[inline(always)]
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
         self.thread.prepare_alone();
-        let end = self.run_freely(Run::First, limit.min(self.tracker.limit)).end;
+        let approach = Approach::Free { limit: limit.min(self.tracker.limit) };
+        let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
         let [result, ..] = &mut self.executor.results;
         if end.delimiter == Delimiter::Watchdog {
             let difference = endless(end);
@@ -197,7 +199,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
                 Event::Ended
             }
             Phase::Running(run) => {
-                let (end, event) = self.run(run, life.approach(run));
+                let (end, event) = self.run(run, life.approach(run), gap(run, life));
                 life.ends[run as usize] = end;
                 event
             }

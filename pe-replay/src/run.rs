@@ -72,17 +72,25 @@ fn timed(run: Run) -> (Timed, Timed) {
     }
 }
 
+/// What passes before the first entry of a PE, and before no other, is booked as this.
+pub(crate) const FIRST_GAP: Timed = Timed::Other;
+/// What passes before a run is booked as this.
+#[inline(always)]
+pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
+    if run == Run::First && life.failed == 0 { FIRST_GAP } else { Timed::Restart }
+}
+
 /// The longest stretch with a breakpoint at its end; the counter is a net.
 const NET: u64 = 1 << 30;
 
 impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// Executes a run to its end; its registers are not in the normal form then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, run: Run, approach: Approach) -> (End, Event) {
+    pub(crate) fn run(&mut self, run: Run, approach: Approach, gap: Timed) -> (End, Event) {
         if run == Run::Third {
             self.executor.account.third_runs += 1;
         }
-        let arrival = self.execute_until(run, approach);
+        let arrival = self.execute_until(run, approach, gap);
         let event = match approach {
             Approach::Exact { target, count, .. } if self.is_overshot(run, &arrival, target, count) => {
                 Event::Overshot
@@ -98,7 +106,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     pub(crate) fn run_all(&mut self, life: &mut Lifecycle) -> Event {
         let approach = Approach::Free { limit: life.rules.limit };
         for run in Run::ALL.into_iter().take(if life.rules.triple { 3 } else { 2 }) {
-            let arrival = self.execute_until(run, approach);
+            let arrival = self.execute_until(run, approach, gap(run, life));
             let Arrival { end, .. } = arrival;
             life.ends[run as usize] = end;
             let [first, ..] = life.ends;
@@ -112,15 +120,10 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         Event::Ended
     }
 
-    /// Executes a run until something happens.
+    /// Executes a run to its end. Most runs only the counter has to stop, and they take one entry. What passes
+    /// before it is booked as `gap`, and what passes between two entries as what the last stop was for.
     #[inline(always)]
-    pub(crate) fn run_freely(&mut self, run: Run, limit: u64) -> Arrival {
-        self.execute_until(run, Approach::Free { limit })
-    }
-
-    /// Executes a run to its end. Most runs only the counter has to stop, and they take one entry.
-    #[inline(always)]
-    fn execute_until(&mut self, run: Run, approach: Approach) -> Arrival {
+    pub(crate) fn execute_until(&mut self, run: Run, approach: Approach, gap: Timed) -> Arrival {
         let (limit, is_straight) = match approach {
             Approach::Free { limit } => (limit, true),
             Approach::Exact { count, margin, stepped, .. } => (count, margin.far == 0 && !stepped),
@@ -128,7 +131,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         self.executor.interrupts_off = false;
         let is_plain = is_straight && limit > 0 && self.machine.repeats() == Repeats::PerIteration;
         if !is_plain || !self.injections.is_empty() && self.is_hit(run) {
-            return self.go_on(run, approach, None);
+            return self.go_on(run, approach, gap, None);
         }
         self.machine.settle(T::view(run));
         let state = &mut self.executor.results[run as usize];
@@ -136,20 +139,19 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             FirstExit::Syscall(span) => (span, Delimiter::Syscall),
             FirstExit::Counter(span) if span.instructions >= limit => (span, Delimiter::Limit),
             FirstExit::Counter(span) => {
-                return self.go_on(run, approach, Some(Exit::plain(Cause::Counter, span)));
+                return self.go_on(run, approach, gap, Some(Exit::plain(Cause::Counter, span)));
             }
-            FirstExit::Other(exit) => return self.go_on(run, approach, Some(exit)),
+            FirstExit::Other(exit) => return self.go_on(run, approach, gap, Some(exit)),
         };
-        self.entered(span, self.first_gap(run), timed(run).0);
+        self.entered(span, gap, timed(run).0);
         Arrival { end: End { delimiter, count: span.instructions }, counted: true, is_torn: false }
     }
 
     /// A run, or the rest of one whose first stretch has ended with `first`.
     #[inline(never)]
-    fn go_on(&mut self, run: Run, approach: Approach, first: Option<Exit>) -> Arrival {
+    fn go_on(&mut self, run: Run, approach: Approach, mut gap: Timed, first: Option<Exit>) -> Arrival {
         let mut path = self.path(run, approach, first.is_some());
         let (in_run, after) = timed(run);
-        let mut gap = self.first_gap(run);
         let mut order = Order::begin(path.limit);
         let mut ended = first;
         let delimiter = loop {
@@ -263,21 +265,13 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         exit
     }
 
-    /// What passes between two entries belongs to what the last stop was for; before
-    /// the first entry, to preparing.
-    #[inline(always)]
-    fn first_gap(&self, run: Run) -> Timed {
-        let is_new = run == Run::First && self.executor.account.divergences.is_empty();
-        if is_new { Timed::Other } else { Timed::Restart }
-    }
-
     /// Books an entry into user mode.
     #[inline(always)]
     fn entered(&mut self, span: Span, gap: Timed, in_run: Timed) {
         let executor = &mut *self.executor;
         one_more(&mut executor.work.entries);
-        if executor.entered.is_none() {
-            executor.entered = Some(span.entered);
+        if gap == FIRST_GAP {
+            executor.entered = span.entered;
             if !executor.started {
                 // All time is counted from the first user entry.
                 executor.started = true;

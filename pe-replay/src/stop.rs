@@ -101,8 +101,9 @@ impl Exit {
 }
 
 /// The exit that ended the first stretch of a run: for the commonest causes there is
-/// nothing more to tell than when.
+/// nothing more to tell than when. A tag of its own makes it one test less to tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum FirstExit {
     /// A plain exit by [`Cause::Syscall`].
     Syscall(Span),
