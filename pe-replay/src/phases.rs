@@ -29,11 +29,6 @@ pub enum Phase {
 impl Phase {
     /// All phases, in the order in which they are printed.
     pub const ALL: [Self; 8] = *Self::VARIANTS.first_chunk().unwrap();
-
-    /// The name used in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// Durations by phase, in the counter's unit.

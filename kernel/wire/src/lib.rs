@@ -20,11 +20,13 @@ pub mod end;
 pub mod events;
 pub mod injection;
 pub mod kind;
+pub mod name;
 pub mod record;
 pub mod task;
 
 pub use events::Events;
 pub use kind::DelimiterKind;
+pub use name::Name;
 
 /// The version of everything in this crate; any change of a type raises it.
 pub const VERSION: u16 = 13;

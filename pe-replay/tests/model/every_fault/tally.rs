@@ -146,8 +146,8 @@ impl Tally {
         self.targets.entry((kind(flip.target), flip.run)).or_default().add(applied, course);
         let policy = scene.policy;
         let late = if scene.skid > 0 { "late" } else { "exact" };
-        let (mode, recovery) = (policy.mode.name(), policy.recovery.name());
-        let placed = if scene.private { "private" } else { policy.comparison.name() };
+        let (mode, recovery): (&str, &str) = (policy.mode.into(), policy.recovery.into());
+        let placed = if scene.private { "private" } else { policy.comparison.into() };
         let name = format!("{mode} {recovery} {placed} {late}");
         self.policies.entry(name).or_default().add(applied, course);
         self.add_steps(session);
