@@ -13,7 +13,7 @@ use pe_replay::{
     Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
     Thread, ThreadOf, UserRegisters, View,
 };
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
@@ -125,6 +125,12 @@ impl KernelMachine {
     }
 }
 
+impl Decoder for KernelMachine {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(&code::at(&self.space, rip), rip)
+    }
+}
+
 impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
@@ -167,10 +173,6 @@ impl Processor for KernelMachine {
             UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
             UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {

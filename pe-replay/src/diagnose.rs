@@ -7,6 +7,7 @@
 //! of this is committed.
 
 use xxhash_rust::xxh3::Xxh3;
+use zerocopy::IntoBytes;
 
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
@@ -155,11 +156,9 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             let page = self.machine.page(address)?;
             Some(self.machine.byte(page.frame, (address % PAGE_LEN) as u16))
         });
-        let [kind, error, address] = end.map_or([0; 3], Delimiter::words);
         let mut digest = Xxh3::new();
-        for word in [kind, error, address, byte.map_or(0, u64::from)] {
-            digest.update(&word.to_le_bytes());
-        }
+        digest.update(end.map_or([0; 3], Delimiter::words).as_bytes());
+        digest.update(&[byte.unwrap_or(0)]);
         state.bytes(&mut |bytes| digest.update(bytes));
         digest.digest()
     }

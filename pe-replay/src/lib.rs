@@ -17,10 +17,14 @@
 //!
 //! ```
 //! use pe_replay::*;
-//! use pmu::exact::Instruction;
+//! use pmu::exact::{Decoder, Instruction};
 //!
 //! /// Frame 0 is the home of the page at 0x1000; the others are for the engine.
 //! struct Toy { frames: Vec<[u8; 4096]>, free: Vec<usize>, mapped: usize, open: bool, written: bool, clock: u64 }
+//!
+//! impl Decoder for Toy {
+//!     fn decode(&mut self, rip: u64) -> Instruction { Instruction::plain(rip + 2) }
+//! }
 //!
 //! impl Processor for Toy {
 //!     type Registers = UserRegisters;
@@ -34,7 +38,6 @@
 //!         (self.written, state.rip) = (true, state.rip + 2);
 //!         Exit::plain(Cause::Syscall, span)
 //!     }
-//!     fn decode(&mut self, rip: u64) -> Instruction { Instruction::plain(rip + 2) }
 //!     fn flush_lines(&mut self) -> u64 { 0 }
 //!     fn flush_caches(&mut self) {}
 //! }

@@ -11,7 +11,7 @@ use crate::events::one_more;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::lifecycle::{Approach, Event, Lifecycle};
-use crate::machine::{Breakpoint, Decoding, Machine, Order};
+use crate::machine::{Breakpoint, Machine, Order};
 use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::registers::RegisterSet;
@@ -345,7 +345,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 order.budget = left - path.far;
             } else {
                 order.budget = NET;
-                match single(at.rip, &mut Decoding(self.machine)) {
+                match single(at.rip, self.machine) {
                     Single::Trap => order.step = true,
                     Single::Around { next } => order.breakpoint = until(next),
                 }
@@ -354,7 +354,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         }
         let Some(way) = &mut path.way else { return true };
         let stopped = path.debugged.then_some(StopKind::Debug);
-        match way.next(at, stopped, &mut Decoding(self.machine)) {
+        match way.next(at, stopped, self.machine) {
             Move::Arrived | Move::Missed | Move::Strayed => return false,
             Move::Count { budget } => order.budget = budget,
             Move::Breakpoint { rip, resume, budget } => {

@@ -11,7 +11,7 @@ use pe_replay::{
     Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread, ThreadOf,
     Tracker, UserRegisters, View, check,
 };
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use zerocopy::IntoBytes;
 
 const PAGE: u64 = 0x1000;
@@ -120,6 +120,12 @@ impl Toy {
     }
 }
 
+impl Decoder for Toy {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        Instruction::plain(rip + 1)
+    }
+}
+
 impl Processor for Toy {
     type Registers = Little;
     type Place = Box<Little>;
@@ -160,9 +166,6 @@ impl Processor for Toy {
         Exit::plain(cause, Span { instructions: done, entered, ticks: done })
     }
 
-    fn decode(&mut self, rip: u64) -> Instruction {
-        Instruction::plain(rip + 1)
-    }
     fn flush_lines(&mut self) -> u64 {
         0
     }

@@ -10,7 +10,7 @@ extern crate std;
 use std::boxed::Box;
 use std::vec::Vec;
 
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
@@ -164,6 +164,12 @@ fn constant() {
 /// Page frames and nothing else.
 struct Frames(Vec<Box<[u8; PAGE_LEN as usize]>>);
 
+impl Decoder for Frames {
+    fn decode(&mut self, _: u64) -> Instruction {
+        unreachable!("there is no user code")
+    }
+}
+
 impl Processor for Frames {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
@@ -172,9 +178,6 @@ impl Processor for Frames {
         0
     }
     fn enter(&mut self, _: Option<&UserRegisters>, _: &mut UserRegisters, _: Order) -> Exit {
-        unreachable!("there is no user code")
-    }
-    fn decode(&mut self, _: u64) -> Instruction {
         unreachable!("there is no user code")
     }
     fn flush_lines(&mut self) -> u64 {

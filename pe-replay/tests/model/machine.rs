@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use xxhash_rust::xxh3::xxh3_128;
 
 use pe_replay::lifecycle::{Event, Phase};
@@ -332,6 +332,19 @@ impl World for Model {
     }
 }
 
+impl Decoder for Model {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        self.tick(Call::Other);
+        let op = cpu::op_at(&self.program, rip);
+        Instruction {
+            repeats: matches!(op, Some(Op::RepStos)),
+            shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
+            loads_flags: matches!(op, Some(Op::Popf)),
+            ..Instruction::plain(rip + cpu::OP_LEN)
+        }
+    }
+}
+
 impl Processor for Model {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
@@ -419,17 +432,6 @@ impl Processor for Model {
             Cause::Syscall if plain => FirstExit::Syscall(span),
             Cause::Counter if plain => FirstExit::Counter(span),
             _ => FirstExit::Other(stop),
-        }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        self.tick(Call::Other);
-        let op = cpu::op_at(&self.program, rip);
-        Instruction {
-            repeats: matches!(op, Some(Op::RepStos)),
-            shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
-            loads_flags: matches!(op, Some(Op::Popf)),
-            ..Instruction::plain(rip + cpu::OP_LEN)
         }
     }
 
