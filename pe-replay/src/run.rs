@@ -47,8 +47,6 @@ pub(crate) struct Path {
     /// How far from a stop the counter may be armed.
     far: u64,
     repeating: Option<Repeating>,
-    /// Whether the run's own registers hold where it is.
-    pub begun: bool,
     /// Whether user mode has not been entered yet.
     fresh: bool,
     /// The last stretch ended with a debug exception of the engine's.
@@ -149,13 +147,16 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
 
     /// A run, or the rest of one whose first stretch has ended with `first`.
     #[inline(never)]
-    fn go_on(&mut self, run: Run, approach: Approach, mut gap: Timed, first: Option<Exit>) -> Arrival {
-        let mut path = self.path(run, approach, first.is_some());
+    fn go_on(&mut self, run: Run, approach: Approach, mut gap: Timed, mut first: Option<Exit>) -> Arrival {
+        let mut path = self.path(run, approach, first.is_none());
         let (in_run, after) = timed(run);
         let mut order = Order::begin(path.limit);
-        let mut ended = first;
+        if path.fresh {
+            self.flip_due(run, 0, true);
+            self.machine.copy_registers(self.thread.source(run), &mut self.executor.results[run as usize]);
+        }
         let delimiter = loop {
-            let exit = match ended.take() {
+            let exit = match first.take() {
                 Some(exit) => exit,
                 None => match self.order(&mut path) {
                     Some(next) => {
@@ -170,15 +171,12 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             path.count += exit.span.instructions;
             (path.debugged, path.is_torn) = (false, false);
             match exit.cause {
-                Cause::Counter => {
-                    if exit.span.instructions < order.budget {
-                        self.note(0, 1);
-                    }
-                }
+                Cause::Counter if exit.span.instructions < order.budget => self.note(0, 1),
+                Cause::Counter => {}
                 Cause::Breakpoint if order.breakpoint.is_some() => {
                     self.note(1, 0);
                     path.debugged = true;
-                    self.finish_piece(&mut path);
+                    self.put_back(&mut path);
                 }
                 cause if cause.is_debug() && order.step && !path.trapping => {
                     self.note(1, 0);
@@ -193,14 +191,13 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 },
             }
         };
-        self.begin(&mut path);
-        self.finish_piece(&mut path);
+        self.put_back(&mut path);
         let counted = !order.step && order.breakpoint.is_none();
         Arrival { end: End { delimiter, count: path.count }, counted, is_torn: path.is_torn }
     }
 
     /// A run before its way, or behind its first stretch.
-    fn path(&self, run: Run, approach: Approach, begun: bool) -> Path {
+    fn path(&self, run: Run, approach: Approach, fresh: bool) -> Path {
         let far = self.executor.margin.far;
         let (limit, way, far) = match approach {
             Approach::Free { limit } => (limit, None, far),
@@ -214,54 +211,69 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
                 (count, Some(way), far)
             }
         };
-        Path {
-            run,
-            count: 0,
-            limit,
-            way,
-            far,
-            repeating: None,
-            begun,
-            fresh: !begun,
-            debugged: false,
-            is_torn: false,
-            ran_on: false,
-            trapping: false,
-        }
+        let (repeating, debugged, is_torn, ran_on, trapping) = (None, false, false, false, false);
+        Path { run, count: 0, limit, way, far, repeating, fresh, debugged, is_torn, ran_on, trapping }
     }
 
-    /// How to go on; `None` if the run ends here.
-    #[inline(always)]
+    /// Applies the flips that are due, and says how to go on to the next flip or to the target; `None` if the
+    /// run ends here, at the target or beyond.
     fn order(&mut self, path: &mut Path) -> Option<Order> {
         let left = path.limit.saturating_sub(path.count);
+        if left > 0 {
+            self.flip_due(path.run, path.count, false);
+        }
+        let (rip, rcx) = self.executor.results[path.run as usize].position();
+        let at = Position { count: path.count, rip, rcx };
         let is_plain = path.way.is_none() && path.repeating.is_none();
-        if left == 0 && is_plain && !path.is_torn && !self.runs_on(path) {
+        if left == 0 && is_plain && !path.is_torn && !self.runs_on(path, at) {
             return None;
         }
-        let mut order = Order { fresh: path.fresh, ..Order::begin(left.max(1)) };
-        let is_directed = left == 0 || !is_plain || !self.injections.is_empty();
-        if is_directed && !self.direct(path, &mut order) {
-            return None;
+        let interrupts_off = self.executor.interrupts_off;
+        let order = Order { fresh: path.fresh, interrupts_off, ..Order::begin(left.max(1)) };
+        let until = |rip| Order { breakpoint: Some(Breakpoint { rip, resume: false }), budget: NET, ..order };
+        if let Some(Repeating { piece, since: _ }) = &path.repeating {
+            return Some(until(piece.next));
         }
-        order.interrupts_off = self.executor.interrupts_off;
-        Some(order)
+        if let Some(flip) = self.next_flip(path).filter(|flip| *flip < path.limit) {
+            let left = flip - path.count;
+            if left > path.far {
+                return Some(Order { budget: left - path.far, ..order });
+            }
+            return Some(match single(rip, self.machine) {
+                Single::Trap => Order { step: true, budget: NET, ..order },
+                Single::Around { next } => until(next),
+            });
+        }
+        let Some(way) = &mut path.way else { return Some(order) };
+        let stopped = path.debugged.then_some(StopKind::Debug);
+        match way.next(at, stopped, self.machine) {
+            Move::Arrived | Move::Missed | Move::Strayed => None,
+            Move::Count { budget } => Some(Order { budget, ..order }),
+            Move::Breakpoint { rip, resume, budget } => {
+                Some(Order { breakpoint: Some(Breakpoint { rip, resume }), budget, ..order })
+            }
+            Move::Step => Some(Order { step: true, budget: NET, ..order }),
+            Move::Repeat(piece) => {
+                let order = until(piece.next);
+                self.repeat(path, piece);
+                Some(order)
+            }
+        }
     }
 
     fn enter(&mut self, path: &mut Path, order: Order) -> Exit {
-        let source = if path.begun { None } else { Some(self.thread.source(path.run)) };
         let state = &mut self.executor.results[path.run as usize];
-        let at = source.unwrap_or(state);
-        path.trapping = at.flags() & TRAP_FLAG != 0;
-        let loads_flags = order.step && self.machine.decode(at.position().0).loads_flags;
+        path.trapping = state.flags() & TRAP_FLAG != 0;
+        let loads_flags = order.step && self.machine.decode(state.position().0).loads_flags;
         self.machine.settle(T::view(path.run));
-        let exit = self.machine.enter(source, state, order);
+        let exit = self.machine.enter(None, state, order);
         // An instruction that loads the flags leaves the user's own trap flag.
         let is_loaded = loads_flags && (exit.cause.is_debug() || exit.cause == Cause::Counter);
         if order.step && !path.trapping && !is_loaded {
             state.clear_trap();
         }
         self.executor.work.resumed += u64::from(!path.fresh);
-        (path.begun, path.fresh) = (true, false);
+        path.fresh = false;
         exit
     }
 
@@ -304,98 +316,26 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
 
     /// Whether run 1, stopped at its limit, has to go on: out of a REP string
     /// instruction inside of which no count tells where it stands.
-    #[cold]
-    fn runs_on(&mut self, path: &mut Path) -> bool {
+    fn runs_on(&mut self, path: &mut Path, at: Position) -> bool {
         let may_be_inside = self.machine.repeats() == Repeats::PerInstruction && path.run == Run::First;
         if !may_be_inside || core::mem::replace(&mut path.ran_on, true) {
             return false;
         }
-        let at = self.position(path);
-        let Some(piece) = run_on(at, self.machine.decode(at.rip)) else { return false };
-        self.repeat(path, piece);
-        true
+        let piece = run_on(at, self.machine.decode(at.rip));
+        piece.map(|piece| self.repeat(path, piece)).is_some()
     }
 
     /// Executes some iterations of the REP string instruction that a run stands at.
     fn repeat(&mut self, path: &mut Path, piece: Piece) {
-        self.begin(path);
         let state = &mut self.executor.results[path.run as usize];
         let (rip, _) = state.position();
         state.set_position(rip, piece.iterations);
         path.repeating = Some(Repeating { piece, since: path.count });
     }
 
-    /// Applies the flips that are due, and makes the order one that leads to the next
-    /// flip or to the target; false if that is here, or missed.
-    #[cold]
-    #[inline(never)]
-    fn direct(&mut self, path: &mut Path, order: &mut Order) -> bool {
-        if path.count < path.limit {
-            self.flip_due(path);
-        }
-        let until = |rip| Some(Breakpoint { rip, resume: false });
-        if let Some(Repeating { piece, since: _ }) = &path.repeating {
-            (order.breakpoint, order.budget) = (until(piece.next), NET);
-            return true;
-        }
-        let at = self.position(path);
-        if let Some(flip) = self.next_flip(path).filter(|flip| *flip < path.limit) {
-            let left = flip - path.count;
-            if left > path.far {
-                order.budget = left - path.far;
-            } else {
-                order.budget = NET;
-                match single(at.rip, self.machine) {
-                    Single::Trap => order.step = true,
-                    Single::Around { next } => order.breakpoint = until(next),
-                }
-            }
-            return true;
-        }
-        let Some(way) = &mut path.way else { return true };
-        let stopped = path.debugged.then_some(StopKind::Debug);
-        match way.next(at, stopped, self.machine) {
-            Move::Arrived | Move::Missed | Move::Strayed => return false,
-            Move::Count { budget } => order.budget = budget,
-            Move::Breakpoint { rip, resume, budget } => {
-                order.breakpoint = Some(Breakpoint { rip, resume });
-                order.budget = budget;
-            }
-            Move::Step => (order.step, order.budget) = (true, NET),
-            Move::Repeat(piece) => {
-                (order.breakpoint, order.budget) = (until(piece.next), NET);
-                self.repeat(path, piece);
-            }
-        }
-        true
-    }
-
-    /// Where a run stands.
-    fn position(&self, path: &Path) -> Position {
-        let state = &*self.executor.results[path.run as usize];
-        let (rip, rcx) = if path.begun { state } else { self.thread.source(path.run) }.position();
-        Position { count: path.count, rip, rcx }
-    }
-
-    /// Puts a run's own registers before its first instruction, if they are not in use yet.
-    pub(crate) fn begin(&mut self, path: &mut Path) {
-        if !core::mem::replace(&mut path.begun, true) {
-            self.executor.results[path.run as usize].clone_from(self.thread.source(path.run));
-        }
-    }
-
     /// Puts back what was taken from RCX, if there is something, and corrects the count.
-    #[inline]
-    fn finish_piece(&mut self, path: &mut Path) {
-        if let Some(repeating) = path.repeating.take() {
-            self.put_back(path, &repeating);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_back(&mut self, path: &mut Path, repeating: &Repeating) {
-        let Repeating { piece, since } = repeating;
+    fn put_back(&mut self, path: &mut Path) {
+        let Some(Repeating { piece, since }) = path.repeating.take() else { return };
         let state = &mut self.executor.results[path.run as usize];
         let (at, left) = state.position();
         let ended_by_flag = piece.ends_on == Some(state.flags() & ZERO_FLAG != 0);
@@ -405,7 +345,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             path.count = match self.machine.repeats() {
                 // Some emulators count once more to find RCX 0.
                 Repeats::PerIteration => since + piece.iterations,
-                Repeats::PerInstruction => *since,
+                Repeats::PerInstruction => since,
             };
         }
     }
