@@ -12,6 +12,7 @@ use zerocopy::IntoBytes;
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
 use crate::executor::{Course, Executor, ThreadOf, pages};
+use crate::lifecycle::Approach;
 use crate::machine::{Machine, Order};
 use crate::observer::Observer;
 use crate::placement::Placement;
@@ -19,8 +20,6 @@ use crate::registers::RegisterSet;
 use crate::replay::Replay;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::{PAGE_LEN, Tracker};
-use crate::tracking::Tracking;
-use crate::user::TRAP_FLAG;
 
 /// Instructions of a PE that are looked at, as far as the caller has room to note
 /// them: beyond, the diagnosis ends without a result.
@@ -68,11 +67,11 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        let account = self.account.clone();
+        let before = (self.account.clone(), self.work);
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
         let culprit = course.diagnose(seen, log);
-        self.account = account;
+        (self.account, self.work) = before;
         culprit
     }
 }
@@ -80,16 +79,13 @@ impl<M: Machine> Executor<M> {
 impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
         let watched = (seen.field == Field::Memory).then_some(seen.address);
-        let mut steps = 0;
-        self.trace(watched, log.len().min(MAX_STEPS), |_, digest| {
-            log[steps] = digest;
-            steps += 1;
-            true
-        })?;
-        let mut culprit = None;
-        for _ in 0..COMPARISONS {
+        let (mut noted, mut culprit) = (0, None);
+        for _ in 0..=COMPARISONS {
             let mut step = 0;
-            let intact = self.trace(watched, steps, |rip, digest| {
+            let intact = self.trace(watched, log.len().min(MAX_STEPS), |rip, digest| {
+                if step == noted {
+                    (log[step], noted) = (digest, noted + 1);
+                }
                 let alike = log[step] == digest;
                 if !alike {
                     culprit = Some(Culprit { rip, after: step as u64 });
@@ -117,30 +113,24 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         // Every attempt begins so.
         self.tracker.prepare(pages!(self), self.thread.number);
         self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
-        let mut fresh = true;
+        let mut path = self.path(RUN, Approach::Free { limit: most as u64 }, true);
         // A counter that may be late does not stop after one instruction; the trap flag does.
         let step = self.executor.margin.far > 0;
-        let mut left = most;
-        while left > 0 {
-            let state = &mut self.executor.results[RUN as usize];
-            let (rip, is_trapping) = (state.position().0, state.flags() & TRAP_FLAG != 0);
-            self.machine.settle(<Tracker<T> as Tracking<M>>::view(RUN));
-            let exit = self.machine.enter(None, state, Order { step, fresh, ..Order::begin(1) });
-            fresh = false;
-            if step && !is_trapping && !self.machine.decode(rip).loads_flags {
-                state.clear_trap();
-            }
+        while path.count < path.limit {
+            let (rip, _) = self.executor.results[RUN as usize].position();
+            let order = Order { step, fresh: path.fresh, ..Order::begin(1) };
+            let exit = self.enter(&mut path, order);
             let end = match exit.cause {
                 Cause::Counter => None,
-                cause if cause.is_debug() && step && !is_trapping => None,
+                cause if cause.is_debug() && step && !path.trapping => None,
                 cause => match self.treat(RUN, cause) {
                     // The same instruction once more.
                     None if exit.span.instructions == 0 => continue,
                     end => end,
                 },
             };
+            path.count += 1;
             let digest = self.fingerprint(watched, end);
-            left -= 1;
             if !visit(rip, digest) || end.is_some() {
                 break;
             }

@@ -191,7 +191,11 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[inline(always)]
     fn pass(&mut self, life: &mut Lifecycle, phase: Phase) -> Phase {
         let event = match phase {
-            Phase::Preparing => self.prepare(),
+            Phase::Preparing => {
+                self.tracker.prepare(pages!(self), self.thread.number);
+                self.thread.prepare(self.machine);
+                Event::Done
+            }
             Phase::Running(Run::Second) if self.executor.mutation() == Some(Mutation::SkipSecondRun) => {
                 let [first, second, _] = &mut self.executor.results;
                 second.clone_from(first);
@@ -219,14 +223,6 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         phase
     }
 
-    /// Brings the written set and the start state up to date.
-    #[inline(always)]
-    fn prepare(&mut self) -> Event {
-        self.tracker.prepare(pages!(self), self.thread.number);
-        self.thread.prepare(self.machine);
-        Event::Done
-    }
-
     /// Puts PM0 and the start state in place for run 2 or 3, and flushes the caches before if
     /// that is asked for.
     #[inline(always)]
@@ -239,10 +235,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         let may_miss = self.executor.margin.far > 0 && life.target(run).is_some();
         let turned = self.tracker.turn(pages!(self), run, may_miss);
         self.executor.watch.lap(Timed::Restart, self.machine.now());
-        match turned {
-            Ok(()) => Event::Done,
-            Err(difference) => Event::Damaged(difference),
-        }
+        turned.map_or_else(Event::Damaged, |()| Event::Done)
     }
 
     #[cold]
@@ -251,16 +244,12 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         // What came before belongs to getting ready.
         self.executor.watch.lap(Timed::Restart, self.machine.now());
         let work = &mut self.executor.work;
-        match self.tracker.policy.flush {
-            Flush::Never => {}
-            Flush::Lines => {
-                work.lines_flushed += self.machine.flush_lines();
-                work.translation_flushes += 1;
-            }
-            Flush::All | Flush::Retry => {
-                self.machine.flush_caches();
-                work.cache_flushes += 1;
-            }
+        if self.tracker.policy.flush == Flush::Lines {
+            work.lines_flushed += self.machine.flush_lines();
+            work.translation_flushes += 1;
+        } else {
+            self.machine.flush_caches();
+            work.cache_flushes += 1;
         }
         self.executor.watch.lap(Timed::Flush, self.machine.now());
     }
@@ -273,10 +262,9 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         let is_blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
         if is_blocked && outvoted.is_none() && self.is_unchanged(result) {
             // Committed, it would only come back to the same write.
-            return match self.tracker.roll_back(pages!(self), None) {
-                Ok(()) => Outcome::OutOfFrames,
-                Err(difference) => Outcome::Damaged { difference },
-            };
+            let put_back = self.tracker.roll_back(pages!(self), None);
+            return put_back
+                .map_or_else(|difference| Outcome::Damaged { difference }, |()| Outcome::OutOfFrames);
         }
         if let (Some(run), Some(difference)) = (outvoted, life.difference) {
             self.executor.account.outvoted = Some(run);
@@ -311,16 +299,13 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         if let Some(difference) = seen {
             self.executor.account.divergences.push(difference);
         }
-        let damage = self.thread.damage();
+        let damage = self.thread.damage().map_or(Ok(()), Err);
         let put_back = self.tracker.roll_back(pages!(self), seen);
         self.executor.watch.lap(Timed::Restart, self.machine.now());
         if self.tracker.policy.flush != Flush::Never {
             self.flush();
         }
-        match (damage, put_back) {
-            (None, Ok(())) => Event::Done,
-            (Some(difference), _) | (None, Err(difference)) => Event::Damaged(difference),
-        }
+        damage.and(put_back).map_or_else(Event::Damaged, |()| Event::Done)
     }
 
     #[cold]

@@ -48,7 +48,7 @@ pub(crate) struct Path {
     far: u64,
     repeating: Option<Repeating>,
     /// Whether user mode has not been entered yet.
-    fresh: bool,
+    pub fresh: bool,
     /// The last stretch ended with a debug exception of the engine's.
     debugged: bool,
     /// The last stretch ended inside an instruction: a write fault may leave a part of its store behind. A run must
@@ -57,7 +57,7 @@ pub(crate) struct Path {
     /// The instruction that the limit fell into has been finished.
     ran_on: bool,
     /// The user's own trap flag at the last entry.
-    trapping: bool,
+    pub trapping: bool,
 }
 
 /// What a run's time counts as, and what passes after its stops.
@@ -197,7 +197,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     }
 
     /// A run before its way, or behind its first stretch.
-    fn path(&self, run: Run, approach: Approach, fresh: bool) -> Path {
+    pub(crate) fn path(&self, run: Run, approach: Approach, fresh: bool) -> Path {
         let far = self.executor.margin.far;
         let (limit, way, far) = match approach {
             Approach::Free { limit } => (limit, None, far),
@@ -261,7 +261,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         }
     }
 
-    fn enter(&mut self, path: &mut Path, order: Order) -> Exit {
+    pub(crate) fn enter(&mut self, path: &mut Path, order: Order) -> Exit {
         let state = &mut self.executor.results[path.run as usize];
         path.trapping = state.flags() & TRAP_FLAG != 0;
         let loads_flags = order.step && self.machine.decode(state.position().0).loads_flags;
