@@ -51,12 +51,7 @@ pub const PLANS: &[Plan] = &[
         circles: Circles::Nowhere,
         open: &[("faults/text.rs", "faults.rs"), ("software.rs", "lib.rs")],
     },
-    Plan {
-        root: "kernel/wire/src/lib.rs",
-        storeys: &[],
-        circles: Circles::Nowhere,
-        open: &[("brief.rs", "record.rs"), ("end.rs", "record.rs")],
-    },
+    Plan { root: "kernel/wire/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan {
         root: "kernel/src/lib.rs",
         storeys: &[

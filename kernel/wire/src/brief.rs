@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
-use super::record::PeRecord;
+use super::pe::PeRecord;
 use crate::DelimiterKind;
 use pe_replay::Account;
 use pe_replay::digest::{Digest, Encoded};

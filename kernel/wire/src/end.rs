@@ -4,7 +4,7 @@
 use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
-use super::record::{CounterKind, Unit};
+use super::counter::{CounterKind, Unit};
 use super::{DelimiterKind, Events, VERSION, WireError};
 use pe_replay::Difference;
 use pe_replay::GPR_NAMES;

@@ -21,6 +21,7 @@ pub mod events;
 pub mod injection;
 pub mod kind;
 pub mod name;
+pub mod pe;
 pub mod record;
 pub mod task;
 
