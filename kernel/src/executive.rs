@@ -257,7 +257,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         }
     }
 
-    /// Takes the frames that threads keep which do not run: the current one cannot do its next
+    /// Takes the frames that spaces keep in which nobody runs: the current thread cannot do its next
     /// instruction without. Returns whether there were any.
     #[cold]
     fn find_frames(&mut self) -> bool {

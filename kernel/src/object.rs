@@ -23,7 +23,7 @@ use pe_replay::UserRegisters;
 
 use self::clock::{Clock, Moment};
 use self::interrupt::Lines;
-use self::processor::{Processor, Trigger};
+use self::processor::{Held, Processor, Trigger};
 use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
 use self::table::{Table, name};
@@ -40,11 +40,20 @@ name! {
 }
 
 /// A user address space among others.
-struct SpaceObject {
-    /// Its pages, unless the processor holds them.
-    pages: Option<Space>,
+struct SpaceObject<T> {
+    /// Its pages with their tracker, unless the processor holds them.
+    held: Option<Held<T>>,
     /// Threads that run in it.
     threads: u32,
+    /// What tells its next thread from the others, as far as that goes.
+    next_thread: u8,
+}
+
+impl<T> SpaceObject<T> {
+    /// A space in which nobody runs.
+    fn new(held: Option<Held<T>>) -> Self {
+        Self { held, threads: 0, next_thread: 0 }
+    }
 }
 
 /// A process: a group of threads.
@@ -104,7 +113,7 @@ pub struct Objects<P: Processor> {
     pub scheduler: Scheduler,
     /// Lines that are to interrupt, once each.
     lines: Lines,
-    spaces: Table<SpaceId, SpaceObject>,
+    spaces: Table<SpaceId, SpaceObject<P::Tracker>>,
     processes: Table<ProcessId, Process>,
     threads: Table<ThreadId, Thread<P::Kept>>,
     /// The thread that runs.
@@ -127,12 +136,13 @@ impl<P: Processor> Objects<P> {
             .and_then(|()| processes.reserve())
             .and_then(|()| threads.reserve())
             .and_then(|()| scheduler.reserve(threads.next()))
-            .and_then(|()| processor.admit(registers));
+            .and_then(|()| processor.admit(registers, 0));
         let kept = match made {
             Ok(kept) => kept,
             Err(exhausted) => return Err((processor, exhausted)),
         };
-        let space = spaces.insert_reserved(SpaceObject { pages: None, threads: 1 });
+        let space = SpaceObject { threads: 1, next_thread: 1, ..SpaceObject::new(None) };
+        let space = spaces.insert_reserved(space);
         let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
         let current = threads.insert_reserved(Thread { number: 1, process, space, kept: None });
         scheduler.add_thread(current);
@@ -259,14 +269,15 @@ impl<P: Processor> Objects<P> {
     /// Makes a process with a thread in a space of its own; the pages are given back where that fails.
     pub fn add_process(&mut self, pages: Space, registers: &UserRegisters) -> Result<ThreadId, Exhausted> {
         let made = self.spaces.reserve().and_then(|()| self.processes.reserve());
-        let kept = match made.and_then(|()| self.make_thread(registers)) {
+        let kept = match made.and_then(|()| self.make_thread(registers, 0)) {
             Ok(kept) => kept,
             Err(exhausted) => {
                 pages.destroy();
                 return Err(exhausted);
             }
         };
-        let space = self.spaces.insert_reserved(SpaceObject { pages: Some(pages), threads: 0 });
+        let held = Held { pages, tracker: self.processor.tracker() };
+        let space = self.spaces.insert_reserved(SpaceObject::new(Some(held)));
         let number = self.next_process;
         self.next_process += 1;
         let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
@@ -280,7 +291,7 @@ impl<P: Processor> Objects<P> {
         registers: &UserRegisters,
     ) -> Result<ThreadId, Exhausted> {
         self.processes.reserve()?;
-        let kept = self.make_thread(registers)?;
+        let kept = self.make_thread(registers, self.spaces[space].next_thread)?;
         let number = self.next_process;
         self.next_process += 1;
         let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
@@ -294,15 +305,15 @@ impl<P: Processor> Objects<P> {
         space: SpaceId,
         registers: &UserRegisters,
     ) -> Result<ThreadId, Exhausted> {
-        let kept = self.make_thread(registers)?;
+        let kept = self.make_thread(registers, self.spaces[space].next_thread)?;
         Ok(self.put_in(process, space, kept))
     }
 
-    /// Makes room for a thread, and what the processor keeps of it.
-    fn make_thread(&mut self, registers: &UserRegisters) -> Result<Box<P::Kept>, Exhausted> {
+    /// Makes room for a thread, and what the processor keeps of it; `number` is that in its space.
+    fn make_thread(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<P::Kept>, Exhausted> {
         self.threads.reserve()?;
         self.scheduler.reserve(self.threads.next())?;
-        self.processor.admit(registers)
+        self.processor.admit(registers, number)
     }
 
     fn put_in(&mut self, process: ProcessId, space: SpaceId, kept: Box<P::Kept>) -> ThreadId {
@@ -310,56 +321,41 @@ impl<P: Processor> Objects<P> {
         let number = group.next_thread;
         group.threads += 1;
         group.next_thread = number.saturating_add(1);
-        self.spaces[space].threads += 1;
+        let room = &mut self.spaces[space];
+        room.threads += 1;
+        room.next_thread = room.next_thread.wrapping_add(1);
         let id = self.threads.insert_reserved(Thread { number, process, space, kept: Some(kept) });
         self.scheduler.add_thread(id);
         id
     }
 
-    /// Makes another thread the current one. Of the pages that it may have in common with others,
-    /// the one before keeps no copies.
+    /// Makes another thread the current one. Of pages that others may have in common with it, a space keeps no
+    /// copies when another one has its turn.
     pub fn switch_to(&mut self, id: ThreadId) {
-        let (processor, kept) = self.running();
-        processor.leave(kept);
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
         if let Some(kept) = self.threads[id].kept.take() {
             self.threads[self.current].kept = Some(core::mem::replace(&mut self.kept, kept));
         }
         self.current = id;
         if from != to {
-            self.exchange(from, to);
+            self.processor.leave();
+            let Some(held) = self.spaces[to].held.take() else { panic!("{to:?} has no pages") };
+            self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();
         }
     }
 
-    /// Has the processor hold the space `to` in place of `from`.
-    fn exchange(&mut self, from: SpaceId, to: SpaceId) {
-        let Some(pages) = self.spaces[to].pages.take() else { panic!("{to:?} has no pages") };
-        self.spaces[from].pages = Some(self.processor.exchange(pages));
+    /// Has a space that the processor does not hold give up its copies of pages.
+    fn release(processor: &mut P, space: Held<P::Tracker>) -> Held<P::Tracker> {
+        let current = processor.exchange(space);
+        processor.release();
+        processor.exchange(current)
     }
 
-    /// Does something with a thread while the processor holds its space.
-    fn with<R>(&mut self, id: ThreadId, work: impl FnOnce(&mut P, &mut P::Kept) -> R) -> R {
-        let (held, needed) = (self.threads[self.current].space, self.threads[id].space);
-        if held != needed {
-            self.exchange(held, needed);
-        }
-        let kept = self.threads[id].kept.as_deref_mut().unwrap_or(&mut self.kept);
-        let done = work(&mut self.processor, kept);
-        if held != needed {
-            self.exchange(needed, held);
-        }
-        done
-    }
-
-    /// Has all threads but the current one give up their copies of pages.
+    /// Has all spaces but the current one give up their copies of pages.
     pub fn release_copies(&mut self) {
-        let mut next = self.threads.first();
-        while let Some(id) = next {
-            next = self.threads.behind(id);
-            if id != self.current {
-                self.with(id, |processor, kept| processor.release(kept));
-            }
+        for space in self.spaces.iter_mut() {
+            space.held = space.held.take().map(|held| Self::release(&mut self.processor, held));
         }
     }
 
@@ -371,10 +367,6 @@ impl<P: Processor> Objects<P> {
     pub fn destroy_thread(&mut self, id: ThreadId) {
         assert!(id != self.current, "the current thread is destroyed");
         self.scheduler.remove_thread(id);
-        self.with(id, |processor, kept| {
-            processor.release(kept);
-            processor.dismiss(kept);
-        });
         let thread = self.threads.remove(id);
         let process = &mut self.processes[thread.process];
         process.threads -= 1;
@@ -384,9 +376,9 @@ impl<P: Processor> Objects<P> {
         let space = &mut self.spaces[thread.space];
         space.threads -= 1;
         if space.threads == 0
-            && let Some(pages) = self.spaces.remove(thread.space).pages
+            && let Some(held) = self.spaces.remove(thread.space).held
         {
-            pages.destroy();
+            Self::release(&mut self.processor, held).pages.destroy();
         }
     }
 
@@ -419,9 +411,7 @@ impl<P: Processor> Objects<P> {
                 self.destroy_thread(id);
             }
         }
-        // Counting has ended: what release does to the last thread's pages is in no figure.
-        self.processor.dismiss(&self.kept);
-        self.processor.release(&mut self.kept);
+        self.processor.release();
         self.processor
     }
 }

@@ -38,11 +38,11 @@ fn place() -> Result<Box<UserRegisters>, Exhausted> {
     fallible::boxed(UserRegisters::new(0, 0))
 }
 
-/// A thread before its first instruction.
-pub fn thread(registers: &UserRegisters) -> Result<ThreadOf<KernelMachine>, Exhausted> {
+/// A thread before its first instruction; `number` tells it from the others of its space.
+pub fn thread(registers: &UserRegisters, number: u8) -> Result<ThreadOf<KernelMachine>, Exhausted> {
     let mut start = place()?;
     (*start).clone_from(registers);
-    Ok(Thread::new(start, place()?, 0))
+    Ok(Thread::new(start, place()?, number))
 }
 
 /// What this processor needs to execute PEs by a policy, with a counter that needs `margin`.

@@ -13,7 +13,7 @@ use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
-use crate::object::processor::{Processor, Trigger, Width};
+use crate::object::processor::{Held, Processor, Trigger, Width};
 
 /// Bytes that an operation takes.
 pub const OP_LEN: u64 = 16;
@@ -41,6 +41,8 @@ pub enum Op {
 pub struct Kept {
     registers: UserRegisters,
     limit: u64,
+    /// Which thread of its space it is.
+    number: u8,
 }
 
 /// A processor that follows scripts.
@@ -48,9 +50,16 @@ pub struct Scripted {
     account: Account,
     watch: Stopwatch,
     space: Space,
+    tracker: u32,
+    /// Trackers that were made.
+    trackers: u32,
     ops: BTreeMap<u64, Op>,
     /// Each PE that was run: the address where it began, and RAX.
     pub seen: Vec<(u64, u64)>,
+    /// Of each PE, the number of its space, and that of its thread in there.
+    pub ran: Vec<(u32, u8)>,
+    /// Spaces that were told to give up their copies.
+    pub released: Vec<u32>,
     /// What was written to ports; what is read from a port is what was written there last.
     pub ports: Vec<(u16, u32)>,
     /// Lines that interrupt at a time, in order.
@@ -73,8 +82,12 @@ impl Scripted {
             account: Account::default(),
             watch: Stopwatch::start(0),
             space: Space::default(),
+            tracker: 0,
+            trackers: 1,
             ops: ops.collect(),
             seen: Vec::new(),
+            ran: Vec::new(),
+            released: Vec::new(),
             ports: Vec::new(),
             due_lines: Vec::new(),
             enabled: 0,
@@ -87,6 +100,8 @@ impl Scripted {
 
 impl Processor for Scripted {
     type Kept = Kept;
+    /// The number of the space.
+    type Tracker = u32;
 
     fn registers(kept: &Kept) -> &UserRegisters {
         &kept.registers
@@ -117,16 +132,24 @@ impl Processor for Scripted {
         &mut self.space
     }
 
-    fn exchange(&mut self, space: Space) -> Space {
-        std::mem::replace(&mut self.space, space)
+    fn exchange(&mut self, held: Held<u32>) -> Held<u32> {
+        Held {
+            pages: std::mem::replace(&mut self.space, held.pages),
+            tracker: std::mem::replace(&mut self.tracker, held.tracker),
+        }
     }
 
     fn activate(&mut self) {
         self.activations += 1;
     }
 
-    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Kept>, Exhausted> {
-        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX }))
+    fn tracker(&mut self) -> u32 {
+        self.trackers += 1;
+        self.trackers - 1
+    }
+
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Kept>, Exhausted> {
+        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX, number }))
     }
 
     fn prepare(&mut self, kept: &mut Kept, _sequence: u64, since: u64, limit: u64) {
@@ -137,6 +160,7 @@ impl Processor for Scripted {
     fn execute(&mut self, kept: &mut Kept) -> Outcome {
         let registers = &mut kept.registers;
         self.seen.push((registers.rip, registers.rax));
+        self.ran.push((self.tracker, kept.number));
         let op = self.ops.get(&registers.rip).copied().unwrap_or(Op::Refused(&[0x0f, 0x0b]));
         let next = registers.rip + OP_LEN;
         let (delimiter, count) = match op {
@@ -192,11 +216,11 @@ impl Processor for Scripted {
         None
     }
 
-    fn leave(&mut self, _kept: &mut Kept) {}
+    fn leave(&mut self) {}
 
-    fn release(&mut self, _kept: &mut Kept) {}
-
-    fn dismiss(&mut self, _kept: &Kept) {}
+    fn release(&mut self) {
+        self.released.push(self.tracker);
+    }
 
     fn pooled(&self) -> u64 {
         0

@@ -99,8 +99,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let ended = matches!(step, Step::EndThread | Step::EndGroup);
         if ended {
             self.objects.scheduler.remove_thread(last);
-            let (processor, kept) = self.objects.running();
-            processor.release(kept);
         }
         let next = match step {
             Step::Switch(to) => to,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! What runs user code, seen from the objects: the machine with replay, or a stand-in in host tests.
 //!
-//! It holds one space, that of the current thread. Of each thread it keeps the committed
-//! registers, and whatever else it needs to run it.
+//! It holds one space, that of the current thread, with a tracker of what its threads write.
+//! Of each thread it keeps the committed registers, and whatever else it needs to run it.
 
 use alloc::boxed::Box;
 
@@ -34,10 +34,20 @@ pub enum Trigger {
     Level,
 }
 
+/// A space as the processor holds it.
+pub struct Held<T> {
+    /// Its pages.
+    pub pages: Space,
+    /// What the processor keeps of the pages, for all threads that run in the space.
+    pub tracker: T,
+}
+
 /// What runs user code.
 pub trait Processor {
     /// What it keeps of a thread.
     type Kept;
+    /// What it keeps of a space's pages.
+    type Tracker;
 
     /// The committed registers of a thread.
     fn registers(kept: &Self::Kept) -> &UserRegisters;
@@ -54,13 +64,15 @@ pub trait Processor {
     fn space(&self) -> &Space;
     /// The space that it holds, to be changed between PEs.
     fn space_mut(&mut self) -> &mut Space;
-    /// Takes another space in place of the one that it holds, for work on the copies of a thread.
-    fn exchange(&mut self, space: Space) -> Space;
+    /// Takes another space in place of the one that it holds.
+    fn exchange(&mut self, held: Held<Self::Tracker>) -> Held<Self::Tracker>;
     /// Makes the space that it holds the one in which user code runs.
     fn activate(&mut self);
 
-    /// Takes in a thread that begins with these registers.
-    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Self::Kept>, Exhausted>;
+    /// The tracker of a space that nobody has run in.
+    fn tracker(&mut self) -> Self::Tracker;
+    /// Takes in a thread that begins with these registers; `number` tells it from the others of its space.
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::Kept>, Exhausted>;
     /// Says what the next PE of a thread begins with: its number in the run, the time from which on
     /// it is charged, and how many instructions it may have if that is less than usual.
     fn prepare(&mut self, kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64);
@@ -70,12 +82,10 @@ pub trait Processor {
     fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
-    /// Gives up the copies of a thread's pages that others may write while it does not run.
-    fn leave(&mut self, kept: &mut Self::Kept);
-    /// Gives up all copies of a thread's pages.
-    fn release(&mut self, kept: &mut Self::Kept);
-    /// Lets a thread go whose copies have been given up.
-    fn dismiss(&mut self, kept: &Self::Kept);
+    /// Gives up the copies of the space's pages that other spaces may write.
+    fn leave(&mut self);
+    /// Gives up all copies of the space's pages.
+    fn release(&mut self);
     /// Frames that it can still use for copies.
     fn pooled(&self) -> u64;
 
@@ -87,7 +97,7 @@ pub trait Processor {
     fn begin_counting(&mut self);
     /// Ends that count.
     fn end_counting(&mut self);
-    /// Adds what was counted, when all threads have been dismissed.
+    /// Adds what was counted.
     fn complete(&self, totals: &mut Totals);
 
     /// Has a line interrupt, once.

@@ -104,6 +104,11 @@ impl<N: Name, T> Table<N, T> {
         all.filter_map(|(place, object)| Some((N::at(place), object.as_ref()?)))
     }
 
+    /// All objects, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().flatten()
+    }
+
     /// How many objects there are.
     #[inline]
     pub fn count(&self) -> usize {

@@ -22,11 +22,13 @@ use crate::arch::{context, line, machine, port};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
-use crate::object::processor::{Processor, Trigger, Width};
+use crate::object::processor::{Held, Processor, Trigger, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
     machine: KernelMachine,
+    /// How PEs in the machine's space are run.
+    replay: Replay,
     config: &'a Config,
     executor: Executor<KernelMachine>,
     injections: Injections,
@@ -34,9 +36,9 @@ pub struct Replayed<'a> {
     sequence: u64,
     /// Instructions that it may have, if that is less than usual.
     limit: u64,
-    /// Threads that were admitted.
-    admitted: u32,
-    /// What the machine was made to do until a thread was dismissed last.
+    /// Trackers that were made.
+    trackers: u32,
+    /// What the machine was made to do, up to the end of the run.
     work: Work,
     /// What was counted before the first PE; behind the last one, since then.
     counted: Reading,
@@ -57,12 +59,13 @@ impl<'a> Replayed<'a> {
         };
         Ok(Self {
             machine,
+            replay: Replay::new(0, config.policy),
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
             sequence: 0,
             limit: u64::MAX,
-            admitted: 0,
+            trackers: 1,
             work: Work::default(),
             counted: Reading::default(),
             drained: 0,
@@ -86,12 +89,6 @@ impl<'a> Replayed<'a> {
         self.destroy();
         EndRecord { end, unit, counter, totals }
     }
-}
-
-/// What is kept of a thread, and of its space.
-pub struct Kept {
-    thread: ThreadOf<KernelMachine>,
-    replay: Replay,
 }
 
 /// The injections that are asked for, by the number of the PE that they hit.
@@ -127,16 +124,17 @@ impl Injections {
 }
 
 impl Processor for Replayed<'_> {
-    type Kept = Kept;
+    type Kept = ThreadOf<KernelMachine>;
+    type Tracker = Replay;
 
     #[inline]
     fn registers(kept: &Self::Kept) -> &UserRegisters {
-        kept.thread.registers()
+        kept.registers()
     }
 
     #[inline]
     fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters {
-        kept.thread.registers_mut()
+        kept.registers_mut()
     }
 
     #[inline]
@@ -164,18 +162,26 @@ impl Processor for Replayed<'_> {
         &mut self.machine.space
     }
 
-    fn exchange(&mut self, space: Space) -> Space {
-        core::mem::replace(&mut self.machine.space, space)
+    fn exchange(&mut self, held: Held<Replay>) -> Held<Replay> {
+        let Held { pages, tracker } = held;
+        Held {
+            pages: core::mem::replace(&mut self.machine.space, pages),
+            tracker: core::mem::replace(&mut self.replay, tracker),
+        }
     }
 
     fn activate(&mut self) {
         self.machine.space.activate();
     }
 
-    fn admit(&mut self, registers: &UserRegisters) -> Result<Box<Self::Kept>, Exhausted> {
-        self.admitted = self.admitted.wrapping_add(1);
-        let replay = Replay::new(self.admitted, self.config.policy);
-        fallible::boxed(Kept { thread: thread(registers)?, replay })
+    fn tracker(&mut self) -> Replay {
+        let number = self.trackers;
+        self.trackers = number.wrapping_add(1);
+        Replay::new(number, self.config.policy)
+    }
+
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::Kept>, Exhausted> {
+        fallible::boxed(thread(registers, number)?)
     }
 
     fn prepare(&mut self, _kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
@@ -185,16 +191,15 @@ impl Processor for Replayed<'_> {
 
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
-        let Kept { thread, replay } = kept;
         let injections = self.injections.of(self.sequence);
-        let outcome =
-            self.executor.execute(&mut self.machine, thread, replay, self.limit, injections, &mut ());
+        let Self { machine, replay, executor, .. } = self;
+        let outcome = executor.execute(machine, kept, replay, self.limit, injections, &mut ());
         self.sequence += 1;
         outcome
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
-        self.executor.digest(&mut self.machine, &kept.thread, &kept.replay, committed)
+        self.executor.digest(&mut self.machine, kept, &self.replay, committed)
     }
 
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {
@@ -203,21 +208,16 @@ impl Processor for Replayed<'_> {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        let Kept { thread, replay } = kept;
-        self.executor.diagnose(&mut self.machine, thread, replay, seen, &mut log)
+        self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log)
     }
 
-    fn leave(&mut self, kept: &mut Self::Kept) {
+    fn leave(&mut self) {
         let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
-        self.executor.give_up(&mut self.machine, &mut kept.replay, is_shared);
+        self.executor.give_up(&mut self.machine, &mut self.replay, is_shared);
     }
 
-    fn release(&mut self, kept: &mut Self::Kept) {
-        self.executor.give_up(&mut self.machine, &mut kept.replay, |_, _| true);
-    }
-
-    fn dismiss(&mut self, _kept: &Self::Kept) {
-        self.work = self.executor.work;
+    fn release(&mut self) {
+        self.executor.give_up(&mut self.machine, &mut self.replay, |_, _| true);
     }
 
     fn pooled(&self) -> u64 {
@@ -238,6 +238,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn end_counting(&mut self) {
+        self.work = self.executor.work;
         self.counted = Reading::now().since(self.counted);
         self.drained = context::drained() - self.drained;
         match context::kernel_nmis() {

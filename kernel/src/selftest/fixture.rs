@@ -64,6 +64,11 @@ impl Engine {
         self.thread.registers_mut()
     }
 
+    /// Has another thread of the space take the place of the one that runs.
+    pub fn exchange(&mut self, thread: &mut ThreadOf<KernelMachine>) {
+        core::mem::swap(&mut self.thread, thread);
+    }
+
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         self.executor.account()
@@ -156,7 +161,7 @@ impl Fixture {
     /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
         let made = replay::executor(&policy, margin, None);
-        let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS));
+        let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS), 0);
         let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
         let replay = Replay::new(1, policy);
         Engine { executor, thread, replay, injections: injections.to_vec(), sequence: 0 }

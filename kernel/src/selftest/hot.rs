@@ -9,6 +9,7 @@ use super::replaying::{POLICY, TOUCH, committed};
 use super::{Found, Test, check};
 use crate::mem::frame;
 use crate::mem::space::{Access, PAGE_LEN};
+use crate::replay;
 
 pub const TESTS: &[Test] = &[
     ("hot: a page that was written is written again without a fault", no_faults),
@@ -19,6 +20,7 @@ pub const TESTS: &[Test] = &[
     ("hot: a page that is closed stays closed", closed),
     ("hot: a page that is moved is not where it was", moved),
     ("hot: a store into an open and a closed page faults alike", two_pages),
+    ("hot: each thread of a space finds the pages open that it writes itself", threads),
     ("hot: a stray store of run 2 is found and undone", stray_store),
 ];
 
@@ -83,6 +85,29 @@ fn no_faults(fixture: &mut Fixture) -> Found {
         for page in 0..4 {
             let word = course.fixture.word(DATA + page * PAGE_LEN);
             check!(word == round, "round {round}: page {page} holds {word}");
+        }
+    }
+    Ok(())
+}
+
+fn threads(fixture: &mut Fixture) -> Found {
+    let mut course = Course::new(fixture, &TOUCH, &[]);
+    let Ok(mut other) = replay::thread(course.engine.state(), 1) else { return Err("no memory".into()) };
+    for round in 1..=6 {
+        for (first, pages) in [(0, 2), (2, 3)] {
+            course.execute(|state| {
+                (state.rsi, state.rdx, state.r8) = (DATA + first * PAGE_LEN, PAGE_LEN, pages);
+            })?;
+            let account = course.engine.account();
+            let faults = if round == 1 { pages as u16 } else { 0 };
+            check!(account.write_faults == faults, "round {round}, {pages} pages: {account:?}");
+            check!(account.divergences.is_empty(), "round {round}, {pages} pages: {account:?}");
+            // What the other one writes rests.
+            let open = course.open_pages();
+            check!(open as u64 == pages, "round {round}: {open} pages are open of {pages}");
+            let words = [first, first + pages - 1].map(|page| course.fixture.word(DATA + page * PAGE_LEN));
+            check!(words == [round; 2], "round {round}: the pages hold {words:?}");
+            course.engine.exchange(&mut other);
         }
     }
     Ok(())

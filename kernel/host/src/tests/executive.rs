@@ -303,6 +303,53 @@ fn linux_runs_in_the_same_executive() {
 }
 
 #[test]
+fn threads_and_processes_of_a_space_have_one_tracker() {
+    let ran = toy(&[
+        (
+            CODE,
+            &[
+                Op::Call(call::THREAD, [OTHER, 1, 0]),
+                Op::Call(call::PROCESS, [THIRD, 1, 0]),
+                Op::Call(call::YIELD, [0; 3]),
+                Op::Call(call::YIELD, [0; 3]),
+                Op::Call(call::END, [0; 3]),
+            ],
+        ),
+        (OTHER, &[Op::Call(call::YIELD, [0; 3]), Op::Call(call::END, [0; 3])]),
+        (THIRD, &[Op::Call(call::YIELD, [0; 3]), Op::Call(call::END, [0; 3])]),
+    ]);
+    assert_eq!(ran.end, End::Deadlock);
+    let processor = &ran.processor;
+    // Each thread is told from the others, and no switch between them is one of spaces.
+    let numbers: Vec<_> = processor.ran.iter().map(|(_, thread)| *thread).collect();
+    assert_eq!(numbers, [0, 0, 0, 1, 2, 0, 1, 2, 0]);
+    assert!(processor.ran.iter().all(|(tracker, _)| *tracker == 0));
+    assert_eq!(processor.activations, 0);
+    // What the space has is given up when its last thread has ended, and not before.
+    assert_eq!(processor.released, [0]);
+}
+
+#[test]
+fn each_space_gives_up_what_its_own_tracker_has() {
+    let clock = Clock::new(config().clock.kind, Rate::NANOSECOND);
+    let registers = UserRegisters::new(0, 0);
+    let mut objects = crate::object::Objects::new(Scripted::new(&[]), clock, &registers).ok().unwrap();
+    let one = objects.add_process(Space::default(), &registers).unwrap();
+    let two = objects.add_process(Space::default(), &registers).unwrap();
+    let beside = objects.add_process_in(objects.thread(two).space, &registers).unwrap();
+    objects.release_copies();
+    assert_eq!(std::mem::take(&mut objects.processor.released), [1, 2]);
+    objects.switch_to(beside);
+    objects.release_copies();
+    assert_eq!(std::mem::take(&mut objects.processor.released), [0, 1]);
+    objects.destroy_thread(two);
+    assert_eq!(objects.processor.released, []);
+    objects.destroy_thread(one);
+    assert_eq!(std::mem::take(&mut objects.processor.released), [1]);
+    assert_eq!(objects.destroy().released, [0, 2]);
+}
+
+#[test]
 fn whoever_waits_for_ever_is_named() {
     let clock = Clock::new(config().clock.kind, Rate::NANOSECOND);
     let mut objects =
