@@ -3,6 +3,7 @@
 
 pub mod counter;
 pub mod processor;
+pub mod reach;
 mod stretch;
 mod upkeep;
 
@@ -10,10 +11,10 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
-    Processor, Span, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
+    Thread, ThreadOf, UserRegisters, View,
 };
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
@@ -50,7 +51,7 @@ pub fn executor(
     policy: &Policy,
     margin: Margin,
     mutation: Option<Mutation>,
-) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
@@ -65,7 +66,7 @@ pub struct Platform {
     pub kernel_root: KernelHalf,
     /// The counter, which has proven itself.
     pub counting: Counting,
-    /// The MXCSR bits that the processor has.
+    /// The MXCSR bits that user mode can set.
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,
@@ -83,6 +84,8 @@ pub struct KernelMachine {
     primitives: Primitives,
     /// The frames of the written set.
     pool: Pool,
+    /// The time when it was looked at last: right before an entry, for the watchdog's sake.
+    seen: u64,
 }
 
 impl KernelMachine {
@@ -90,7 +93,7 @@ impl KernelMachine {
     pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
         match Pool::new(0) {
-            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
+            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool, seen: machine::now() }),
             Err(OutOfFrames) => {
                 space.destroy();
                 Err(OutOfFrames)
@@ -106,6 +109,7 @@ impl KernelMachine {
     /// What a stretch under virtual time comes to.
     #[inline(never)]
     fn exit(&mut self, stretch: Stretch) -> Exit {
+        self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
         let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
         let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
@@ -124,19 +128,27 @@ impl KernelMachine {
     }
 }
 
+impl Decoder for KernelMachine {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(&code::at(&self.space, rip), rip)
+    }
+}
+
 impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
 
+    #[inline]
     fn now(&mut self) -> u64 {
-        machine::now()
+        self.seen = machine::now();
+        self.seen
     }
 
     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
-        watchdog::wind(machine::now());
+        watchdog::wind(self.seen);
         let start = Start {
             timer: self.counting.clock.arm(order.budget).timer,
             step: false,
@@ -152,8 +164,8 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
+        watchdog::wind(self.seen);
         let clock = &mut self.counting.clock;
-        watchdog::wind(machine::now());
         let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
         let mut span = |kind, Stamps { entered, left }: Stamps| {
@@ -166,10 +178,6 @@ impl Processor for KernelMachine {
             UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
             UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {

@@ -9,9 +9,9 @@
 
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
-use wire::DelimiterKind;
 use wire::end::{Damage, Death, End};
 use wire::record::UnsupportedCall;
+use wire::{DelimiterKind, Name};
 
 use super::model::Cycles;
 use super::summary::Summary;
@@ -41,6 +41,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "max_dirty": summary.header.policy.max_dirty,
         "counter": summary.header.counter.name(),
         "clock": summary.header.clock.name(),
+        "isolated": summary.header.is_isolated,
         "margin_far": summary.header.margin_far,
         "margin_near": summary.header.margin_near,
         "unit": unit_name(summary.header.unit),

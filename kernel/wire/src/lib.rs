@@ -20,15 +20,19 @@ pub mod counter;
 pub mod end;
 pub mod events;
 pub mod injection;
+pub mod isolation;
 pub mod kind;
+pub mod name;
+pub mod pe;
 pub mod record;
 pub mod task;
 
 pub use events::Events;
 pub use kind::DelimiterKind;
+pub use name::Name;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 13;
+pub const VERSION: u16 = 14;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Blocks of user code of known length, on which counters prove themselves.
 
+mod long;
+
 use pe_replay::UserRegisters;
 use pe_replay::stop::{Cause, vector};
 use pe_replay::user::TRAP_FLAG;
@@ -25,13 +27,10 @@ const INCREMENTS_PER_LOOP: u64 = 7;
 /// Offsets of the blocks in their page.
 const LOOP_AT: u64 = 0;
 const FAULT_AT: u64 = 0x100;
-const LONG_AT: u64 = 0x300;
 const LOCKED_AT: u64 = 0x340;
 const TRAPPED_AT: u64 = 0x380;
 const TRAPPED_LEN: u64 = 0x20;
-/// DEC RAX, JNZ back to it, SYSCALL.
-const LONG: [u8; 7] = [0x48, 0xff, 0xc8, 0x75, 0xfb, 0x0f, 0x05];
-const LONG_JUMP: u64 = LONG_AT + 3;
+const LONG_AT: u64 = 0x400;
 /// LOCK ADD [RDI], RAX; DEC RAX; JNZ back; SYSCALL.
 const LOCKED: [u8; 11] = [0xf0, 0x48, 0x01, 0x07, 0x48, 0xff, 0xc8, 0x75, 0xf7, 0x0f, 0x05];
 const LOCKED_DECREMENT: u64 = LOCKED_AT + 4;
@@ -98,7 +97,7 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
             at += instruction.len() as u64;
         }
     }
-    space.load(CODE + LONG_AT, &LONG)?;
+    space.load(CODE + LONG_AT, &long::code())?;
     space.load(CODE + LOCKED_AT, &LOCKED)
 }
 
@@ -150,7 +149,9 @@ impl UserBlocks {
                 let jump_is_next = self.state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && at != LOOP_AT;
                 self.state.rax + jumps - u64::from(jump_is_next)
             }
-            Block::Long(loops) => 2 * (u64::from(loops) - self.state.rax) - u64::from(at == LONG_JUMP) + own,
+            Block::Long(loops) => {
+                long::executed(2 * u64::from(loops), self.state.rax, at.wrapping_sub(LONG_AT)) + own
+            }
             Block::Locked(loops) => {
                 let rounds = 3 * (u64::from(loops) - self.state.rax);
                 rounds + u64::from(at == LOCKED_DECREMENT) - u64::from(at == LOCKED_JUMP) + own
@@ -175,7 +176,7 @@ impl Workbench for UserBlocks {
             Block::Loop | Block::Step => (LOOP_AT, None),
             Block::Fault(after) => (FAULT_AT + skipped(after), None),
             Block::Breakpoint(after) => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
-            Block::Long(_) => (LONG_AT, None),
+            Block::Long(loops) => (LONG_AT + long::start(2 * u64::from(loops)).1, None),
             Block::Locked(_) => (LOCKED_AT, None),
             Block::Trapped(trapped) => (trapped_at(trapped), None),
         };
@@ -187,7 +188,8 @@ impl Workbench for UserBlocks {
         self.state.rdi = DATA;
         self.state.rsp = DATA + PAGE_LEN;
         match block {
-            Block::Long(loops) | Block::Locked(loops) => self.state.rax = loops.into(),
+            Block::Long(loops) => self.state.rax = long::start(2 * u64::from(loops)).0,
+            Block::Locked(loops) => self.state.rax = loops.into(),
             Block::Trapped(Trapped::Shadow) => self.state.rax = USER_SS.into(),
             _ => {}
         }
