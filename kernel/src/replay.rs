@@ -19,7 +19,7 @@ use pmu::{Margin, Repeats, StopKind};
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
-use crate::mem::frame::{Frame, OutOfFrames};
+use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::layout::KernelHalf;
 use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
@@ -213,8 +213,8 @@ impl Memory for KernelMachine {
         let address = address & !(PAGE_LEN - 1);
         let (mapping, slot) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        // What a switch of threads may leave out of date is given up there.
-        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared: false })
+        let shared = self.space.is_shared(slot);
+        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -270,6 +270,14 @@ impl Memory for KernelMachine {
     }
 
     fn change(&mut self, page: Page<Frame, Slot>) -> Change {
-        self.space.change(page.slot, page.frame)
+        self.space.change(page.slot)
+    }
+
+    fn publish(&mut self, frame: Frame) -> u64 {
+        frame::touch(frame)
+    }
+
+    fn generation(&mut self, frame: Frame) -> u64 {
+        frame::generation(frame)
     }
 }

@@ -187,14 +187,17 @@ pub trait Memory {
     /// Whether user code has written `page`, or another page with the same home,
     /// since it was mapped in the view.
     fn is_written(&mut self, view: View, page: PageOf<Self>) -> bool;
-    /// Whether anything was done to a watched page since the last call.
+    /// Whether anything was done to a watched page since the last call, or may have been, as other spaces
+    /// have had the processor and [shared](Page::shared) frames are among them.
     fn disturbed(&mut self) -> bool;
     /// What was done to a watched page since it was mapped or this was asked last.
     fn change(&mut self, page: PageOf<Self>) -> Change;
-    /// Says that a commit has written a [shared](Page::shared) frame, and moves its generation.
+    /// Says that a commit has written a [shared](Page::shared) frame: moves its generation, and returns it.
     #[inline]
-    fn publish(&mut self, _frame: Self::Frame) {}
-    /// The generation of a frame, which each write by somebody else and each
+    fn publish(&mut self, _frame: Self::Frame) -> u64 {
+        0
+    }
+    /// The generation of a shared frame, which each write by somebody else and each
     /// [`publish`](Self::publish) moves.
     #[inline]
     fn generation(&mut self, _frame: Self::Frame) -> u64 {

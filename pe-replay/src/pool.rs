@@ -174,9 +174,6 @@ pub struct Pool<F, S> {
     /// All of them.
     pub entries: Vec<Entry<F, S>>,
     free: List,
-    /// The tracker that had a PE last, and its thread, in one number: should another one come, what it keeps
-    /// may be out of date.
-    pub(crate) running: u64,
 }
 
 impl<F: Copy + Eq, S: Copy> Pool<F, S> {
@@ -186,7 +183,7 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     /// If their number is no power of two below 2^16.
     pub fn new(entries: Vec<Entry<F, S>>) -> Self {
         assert!(entries.len().is_power_of_two() && entries.len() < usize::from(NONE));
-        let mut pool = Self { entries, free: List::EMPTY, running: u64::MAX };
+        let mut pool = Self { entries, free: List::EMPTY };
         for index in 0..pool.entries.len() {
             pool.free.push(&mut pool.entries, index as u16);
         }

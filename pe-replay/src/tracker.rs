@@ -137,51 +137,37 @@ impl<P: Placement> Tracker<P> {
         if pages.counted.machine.disturbed() {
             self.refresh(pages);
         }
-        if pages.pool.running != self.running(thread) {
+        if self.thread != thread {
             self.resume(pages, thread);
         }
     }
 
-    #[inline(always)]
-    fn running(&self, thread: u8) -> u64 {
-        u64::from(self.owner) << 8 | u64::from(thread)
-    }
-
-    /// Catches up with what happened to watched pages between two PEs.
+    /// Catches up with what happened to pages between two PEs: each change is told, and what others write
+    /// to a shared frame moves its generation.
     #[cold]
     #[inline(never)]
     fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
         for list in [&mut self.open, &mut self.resting] {
-            let lost = list.split(pages, |counted, entry| match counted.machine.change(entry.page) {
-                Change::None => false,
-                Change::Content => {
-                    P::save(entry, counted);
-                    false
+            let lost = list.split(pages, |counted, entry| {
+                let change = counted.machine.change(entry.page);
+                let before = entry.generation;
+                if entry.page.shared {
+                    entry.generation = counted.machine.generation(entry.page.frame);
                 }
-                Change::Mapping => true,
+                if change == Change::Content || change == Change::None && entry.generation != before {
+                    P::save(entry, counted);
+                }
+                change == Change::Mapping
             });
             release::<M, P>(pages, lost, false);
         }
     }
 
-    /// Catches up with what others did since this tracker had a PE last, and opens the pages
-    /// of a thread.
+    /// Opens the pages of a thread in place of those of the one before.
     #[cold]
     #[inline(never)]
     fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
-        pages.pool.running = self.running(thread);
-        for list in [self.open, self.resting] {
-            each!(list, pages.pool, entry => {
-                let now = pages.counted.machine.generation(entry.page.frame);
-                if core::mem::replace(&mut entry.generation, now) != now {
-                    P::save(entry, &mut pages.counted);
-                }
-            });
-        }
         let before = core::mem::replace(&mut self.thread, thread);
-        if before == thread {
-            return;
-        }
         let rested = self.open.split(pages, |counted, entry| {
             let others = entry.predicted & !bit(before);
             entry.predicted = others | if entry.idle == 0 { bit(before) } else { 0 };
@@ -524,8 +510,7 @@ impl<P: Placement> Tracker<P> {
                 P::commit(entry, &mut pages.counted, outvoted, self.turned);
                 if !entry.plain {
                     spent |= !entry.page.writable;
-                    pages.counted.machine.publish(entry.page.frame);
-                    entry.generation = pages.counted.machine.generation(entry.page.frame);
+                    entry.generation = pages.counted.machine.publish(entry.page.frame);
                 }
             } else {
                 entry.idle += 1;

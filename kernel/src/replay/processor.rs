@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Replay,
     ThreadOf, UserRegisters, Work,
 };
 use wire::config::Config;
@@ -209,11 +209,6 @@ impl Processor for Replayed<'_> {
             return None;
         }
         self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log)
-    }
-
-    fn leave(&mut self) {
-        let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
-        self.executor.give_up(&mut self.machine, &mut self.replay, is_shared);
     }
 
     fn release(&mut self) {

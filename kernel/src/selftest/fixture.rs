@@ -4,17 +4,15 @@
 use alloc::vec::Vec;
 
 use pe_replay::{
-    Account, ExecutorOf, Exit, Injection, Order, Outcome, Page, Policy, Processor, Replay, ThreadOf,
-    UserRegisters,
+    Account, ExecutorOf, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
 };
 use pmu::{Margin, Workbench};
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::mem::frame::Frame;
 use crate::mem::layout::KernelHalf;
-use crate::mem::space::{Access, PAGE_LEN, Slot, Space};
+use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
 
@@ -39,8 +37,10 @@ pub struct Fixture {
 /// A thread and its space on the processor, as the executive has them.
 pub struct Engine {
     executor: ExecutorOf<KernelMachine>,
-    thread: ThreadOf<KernelMachine>,
-    replay: Replay,
+    /// The thread that runs.
+    pub thread: ThreadOf<KernelMachine>,
+    /// How its space's PEs are run.
+    pub replay: Replay,
     injections: Vec<Injection>,
     sequence: u64,
 }
@@ -64,28 +64,14 @@ impl Engine {
         self.thread.registers_mut()
     }
 
-    /// Has another thread of the space take the place of the one that runs.
-    pub fn exchange(&mut self, thread: &mut ThreadOf<KernelMachine>) {
-        core::mem::swap(&mut self.thread, thread);
-    }
-
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         self.executor.account()
     }
 
-    /// Gives up the pages for which `which` holds.
-    pub fn give_up(
-        &mut self,
-        machine: &mut KernelMachine,
-        which: impl FnMut(&mut KernelMachine, &Page<Frame, Slot>) -> bool,
-    ) {
-        self.executor.give_up(machine, &mut self.replay, which);
-    }
-
     /// Gives up all pages.
     pub fn retire(&mut self, machine: &mut KernelMachine) {
-        self.give_up(machine, |_, _| true);
+        self.executor.give_up(machine, &mut self.replay, |_, _| true);
     }
 }
 

@@ -5,7 +5,7 @@ use pe_replay::{Access, Change};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
-use super::super::frame::{self, Frame};
+use super::super::frame::Frame;
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
 use super::{Slot, Space, flush};
@@ -93,10 +93,9 @@ impl Space {
         entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(home, Flags::DIRTY)
     }
 
-    /// Whether others have the frame of the page in `slot` as well, and see what is written there.
+    /// Whether others may have the frame of the page in `slot` as well, and write it: its generation tells.
     pub fn is_shared(&self, slot: Slot) -> bool {
-        let entry = slot.entry();
-        entry.has(SHARED) && frame::is_shared(entry.frame())
+        slot.entry().has(SHARED)
     }
 
     /// The kernel has written a shared frame other than through this space: the tracker has to look.
@@ -110,16 +109,15 @@ impl Space {
         core::mem::take(&mut self.disturbed)
     }
 
-    /// What was done to a watched page, or another one with its home, since it was
-    /// switched or this was asked last. A page that is lost is no longer the tracker's.
-    pub fn change(&mut self, slot: Slot, home: Frame) -> Change {
+    /// What was done to a watched page since it was switched or this was asked last; what was written through
+    /// others with its home, the frame's generation tells. A page that is lost is no longer the tracker's.
+    pub fn change(&mut self, slot: Slot) -> Change {
         let entry = slot.entry();
         if !entry.has(WATCHED) {
             slot.let_go();
             return Change::Mapping;
         }
-        let is_changed = entry.has(SHARED) && self.aliases.take_change(home);
-        if !is_changed && !entry.has(STALE) {
+        if !entry.has(STALE) {
             return Change::None;
         }
         slot.set(entry.without(STALE));
