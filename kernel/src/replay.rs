@@ -87,15 +87,9 @@ pub struct KernelMachine {
 
 impl KernelMachine {
     /// A machine without frames for copies.
-    pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
+    pub fn new(space: Space, platform: &Platform) -> Self {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
-        match Pool::new(0) {
-            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
-            Err(OutOfFrames) => {
-                space.destroy();
-                Err(OutOfFrames)
-            }
-        }
+        Self { space, counting, mxcsr_mask, primitives, pool: Pool::default() }
     }
 
     /// Has room reserved for all frames that the written set can need.
@@ -111,11 +105,6 @@ impl KernelMachine {
         let instructions =
             if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
-    }
-
-    /// Frames that the written set can still get.
-    pub fn pooled(&self) -> u64 {
-        self.pool.left()
     }
 
     /// Gives all frames back.
@@ -199,7 +188,7 @@ impl Processor for KernelMachine {
     }
 }
 
-/// All runs see one view, and [`Space::switch`] flushes the translation that it makes stale.
+/// All runs see one view.
 impl Memory for KernelMachine {
     type Frame = Frame;
     type Slot = Slot;
@@ -261,6 +250,16 @@ impl Memory for KernelMachine {
     }
 
     #[inline(always)]
+    fn flush(&mut self, page: Page<Frame, Slot>) {
+        self.space.flush(page.address);
+    }
+
+    #[inline(always)]
+    fn flush_all(&mut self) {
+        self.space.flush_all();
+    }
+
+    #[inline(always)]
     fn is_written(&mut self, _view: View, page: Page<Frame, Slot>) -> bool {
         self.space.is_written(page.slot, page.frame)
     }
@@ -273,6 +272,8 @@ impl Memory for KernelMachine {
         self.space.change(page.slot)
     }
 
+    #[cold]
+    #[inline(never)]
     fn publish(&mut self, frame: Frame) -> u64 {
         frame::touch(frame)
     }

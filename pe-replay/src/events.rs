@@ -21,8 +21,10 @@ pub struct Work {
     pub compared: u64,
     /// Pages hashed.
     pub hashed: u64,
-    /// Pages mapped otherwise: a table entry changed and its translation flushed.
+    /// Translations flushed, each of a page that was mapped otherwise.
     pub mapped: u64,
+    /// Flushes of all translations, as many pages were mapped otherwise.
+    pub mapped_at_once: u64,
     /// Cache lines flushed.
     pub lines_flushed: u64,
     /// Flushes of all caches.
@@ -81,7 +83,18 @@ impl<M: Machine> Counted<'_, M> {
 
     #[inline(always)]
     pub(crate) fn map(&mut self, view: View, page: PageOf<M>, frame: M::Frame, access: Access) {
-        one_more(&mut self.work.mapped);
         self.machine.map(view, page, frame, access);
+    }
+
+    #[inline(always)]
+    pub(crate) fn flush(&mut self, page: PageOf<M>) {
+        one_more(&mut self.work.mapped);
+        self.machine.flush(page);
+    }
+
+    #[inline(always)]
+    pub(crate) fn flush_all(&mut self) {
+        one_more(&mut self.work.mapped_at_once);
+        self.machine.flush_all();
     }
 }

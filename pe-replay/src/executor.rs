@@ -92,9 +92,9 @@ pub enum Replay {
     /// Every PE is run once.
     Off(Policy),
     /// Pages in place, compared byte by byte.
-    Bytes(Tracker<crate::placement::Bytes>),
+    Bytes(Tracker<crate::placement::bytes::Bytes>),
     /// Pages in place, compared by hash.
-    Hash(Tracker<crate::placement::Hash>),
+    Hash(Tracker<crate::placement::hash::Hash>),
 }
 
 /// What a processor needs while it executes.

@@ -178,10 +178,16 @@ pub trait Memory {
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
     /// Maps `page`, and every other page with the same home, to `frame` in a view: for that
     /// access, and not written so far. All other permissions stay. What is done to a watched
-    /// page between PEs, [`change`](Self::change) tells.
+    /// page between PEs, [`change`](Self::change) tells. Translations are [flushed](Self::flush) apart,
+    /// before the next entry into user mode.
     fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
-    /// Makes `view` the one that the next entries see, and leaves no translation behind that
-    /// [`map`](Self::map) has made stale. Called before each entry into user mode.
+    /// Leaves no translation behind of `page` and of every other page with the same home, in any view.
+    #[inline]
+    fn flush(&mut self, _page: PageOf<Self>) {}
+    /// Leaves no translation behind at all.
+    #[inline]
+    fn flush_all(&mut self) {}
+    /// Makes `view` the one that the next entries see. Called before each entry into user mode.
     #[inline]
     fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,

@@ -9,8 +9,9 @@ use core::ops::DerefMut;
 
 use crate::life::{Event, Life, Phase, Run};
 use crate::machine::{Machine, Processor, RegistersOf};
-use crate::pool::{List, Pool};
+use crate::pool::{Open, Pool};
 use crate::thread::Thread;
+use crate::tracker::Attempt;
 
 /// A saved register set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,19 +27,9 @@ pub enum Stored {
 /// What a tracker keeps beside its pages.
 pub struct Counts<'a> {
     /// The open pages.
-    pub open: &'a mut List,
-    /// Pages that joined the set in this attempt.
-    pub opened: &'a mut u16,
-    /// Pages that were found written.
-    pub found: &'a mut u16,
-    /// Pages that were compared.
-    pub compared: &'a mut Option<u16>,
-    /// The run that was turned to last.
-    pub turned: &'a mut Option<Run>,
-    /// Whether there is a second copy of PM0.
-    pub witnessed: &'a mut bool,
-    /// Whether copies are not to be trusted.
-    pub unwitnessed: &'a mut bool,
+    pub open: &'a mut Open,
+    /// What is known of the attempt.
+    pub attempt: &'a mut Attempt,
 }
 
 /// What the engine keeps during a PE.

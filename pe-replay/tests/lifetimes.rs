@@ -301,6 +301,8 @@ fn threads_of_a_space_have_predictions_of_their_own() {
         assert_eq!((account.write_faults, account.frames_written, account.divergences.len()), (1, 1, 0));
         assert!(executor.work.copied <= copied + 2);
         executor.give_up(&mut toy, &mut replay, |_, _| true);
+        assert_eq!((executor.pool.vacant(), executor.pool.frames() + toy.free.len()), (64, 100 - HOMES));
+        executor.pool.drain(&mut toy);
         assert_eq!((toy.open_pages(), toy.free.len()), (Vec::new(), 100 - HOMES));
     }
 }
@@ -382,7 +384,7 @@ fn a_shared_frame_is_written_by_turns_by_two_spaces() {
 fn a_thread_and_a_space_cost_little() {
     let thread = size_of::<Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
     assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
-    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::Private>>());
+    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::private::Private>>());
     assert!(space <= 256, "a space takes {space} bytes beside the pool of the processor");
 }
 

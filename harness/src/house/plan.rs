@@ -35,11 +35,7 @@ pub const PLANS: &[Plan] = &[
         open: &[
             ("compare.rs", "inject.rs"),
             ("compare.rs", "registers.rs"),
-            ("events.rs", "pool.rs"),
             ("executor.rs", "run.rs"),
-            ("placement/bytes.rs", "placement.rs"),
-            ("placement/hash.rs", "placement.rs"),
-            ("placement/private.rs", "placement.rs"),
         ],
     },
     Plan {

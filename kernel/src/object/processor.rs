@@ -84,7 +84,7 @@ pub trait Processor {
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
-    /// Frames that it can still use for copies.
+    /// Pages whose copies it can still keep.
     fn pooled(&self) -> u64;
 
     /// The time stamp counter.

@@ -52,7 +52,7 @@ impl<'a> Replayed<'a> {
     /// The machine with a space in it. Before it runs anything, frames have to be
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
-        let machine = KernelMachine::new(space, platform)?;
+        let machine = KernelMachine::new(space, platform);
         let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
             machine.destroy();
             return Err(OutOfFrames);
@@ -79,7 +79,8 @@ impl<'a> Replayed<'a> {
     }
 
     /// Gives space and frames back.
-    pub fn destroy(self) {
+    pub fn destroy(mut self) {
+        self.executor.pool.drain(&mut self.machine);
         self.machine.destroy();
     }
 
@@ -216,7 +217,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn pooled(&self) -> u64 {
-        self.machine.pooled()
+        self.executor.pool.vacant() as u64
     }
 
     #[inline]

@@ -69,9 +69,15 @@ impl Engine {
         self.executor.account()
     }
 
-    /// Gives up all pages.
-    pub fn retire(&mut self, machine: &mut KernelMachine) {
+    /// Gives up all pages of the space.
+    pub fn give_up(&mut self, machine: &mut KernelMachine) {
         self.executor.give_up(machine, &mut self.replay, |_, _| true);
+    }
+
+    /// Gives up all pages, of which no other space has any, and their frames.
+    pub fn retire(&mut self, machine: &mut KernelMachine) {
+        self.give_up(machine);
+        self.executor.pool.drain(machine);
     }
 }
 
@@ -90,9 +96,7 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        let Ok(mut machine) = KernelMachine::new(space, platform) else {
-            panic!("there is no memory for self-tests")
-        };
+        let mut machine = KernelMachine::new(space, platform);
         if machine.reserve(&Policy::DEFAULT).is_err() {
             panic!("there is no memory for self-tests");
         }

@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("sharing: an alias that comes or goes between two PEs is like the others", come_and_go),
     ("sharing: what the kernel writes is there after a restart", kernel_writes),
     ("sharing: two spaces write a frame by turns, and neither keeps what is out of date", by_turns),
+    ("sharing: a page that rests is woken through any alias, and leaves its table", woken),
     ("sharing: a copied space is copied on write, and gives all back", copied_on_write),
     ("sharing: no page that is copied on write is ever open", never_open),
     ("sharing: a space has so many pages of shared frames and no more", so_many),
@@ -244,9 +245,26 @@ fn by_turns(fixture: &mut Fixture) -> Found {
         check!(account.write_faults == u16::from(round < 2), "round {round}: {account:?}");
         check!(course.word() == expected, "round {round}: the frame holds {}", course.word());
     }
-    course.engine.retire(&mut course.fixture.machine);
+    course.engine.give_up(&mut course.fixture.machine);
     turn(&mut course);
     space.destroy();
+    Ok(())
+}
+
+fn woken(fixture: &mut Fixture) -> Found {
+    let before = frame::free_count();
+    {
+        let mut course = Course::new(fixture, &ADD, &[])?;
+        let Ok(mut other) = replay::thread(course.engine.state(), 1) else { return Err("no memory".into()) };
+        course.execute(FIRST, 0, 1)?;
+        core::mem::swap(&mut course.engine.thread, &mut other);
+        // The aliases lie in different tables.
+        course.execute(SECOND, 0, 1)?;
+        let account = course.engine.account();
+        check!(account.write_faults == 1 && account.divergences.is_empty(), "{account:?}");
+        check!(course.word() == 2, "the frame holds {}", course.word());
+    }
+    check!(frame::free_count() == before, "{} frames free of {before}", frame::free_count());
     Ok(())
 }
 
@@ -303,6 +321,7 @@ fn never_open(fixture: &mut Fixture) -> Found {
         space.protect(DATA, READ_WRITE);
         let Some((mapping, slot)) = space.find(DATA) else { return Err("not mapped".into()) };
         space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        space.flush(DATA);
         check!(!space.processor_may_write(DATA), "it was opened");
         let away = DATA + 0x100_0000;
         check!(space.relocate(DATA, away) == Ok(true), "it was not moved");

@@ -17,8 +17,10 @@ pub struct Events {
     pub compared: u64,
     /// Pages hashed.
     pub hashed: u64,
-    /// Pages mapped otherwise: a table entry changed and its translation flushed.
+    /// Translations flushed, each of a page that was mapped otherwise.
     pub mapped: u64,
+    /// Flushes of all translations, as many pages were mapped otherwise.
+    pub mapped_at_once: u64,
     /// Cache lines flushed.
     pub lines_flushed: u64,
     /// Flushes of all caches.
@@ -62,6 +64,7 @@ impl Events {
         self.compared += work.compared;
         self.hashed += work.hashed;
         self.mapped += work.mapped;
+        self.mapped_at_once += work.mapped_at_once;
         self.lines_flushed += work.lines_flushed;
         self.cache_flushes += work.cache_flushes;
         self.translation_flushes += work.translation_flushes;

@@ -3,7 +3,7 @@
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::life::{Event, Phase};
-use pe_replay::placement::Private;
+use pe_replay::placement::private::Private;
 use pe_replay::{
     Account, Difference, Digest, End, Entry, Executor, ExecutorOf, Injection, Inside, Mutation, Observer,
     Outcome, Policy, Pool, Replay, Thread, ThreadOf, Tracker, UserRegisters,

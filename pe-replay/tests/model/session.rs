@@ -134,7 +134,7 @@ impl Session {
         self.machine.moments.begin(self.engine.sequence());
         let outcome = self.engine.execute(&mut self.machine);
         let account = self.engine.account().clone();
-        self.machine.check_between_pes(self.whole);
+        self.machine.check_between_pes(self.whole, &self.engine.executor.pool);
         self.sums.pes += 1;
         self.sums.divergences += account.divergences.len();
         self.sums.counter_misses += u64::from(account.counter_misses);

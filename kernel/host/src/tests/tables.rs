@@ -266,6 +266,7 @@ impl World {
             "{page:#x} is one of a frame that is open"
         );
         space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        space.flush(page);
         let (home, generation) = (mapping.frame, frame::generation(mapping.frame));
         tracked.push(Tracked { page, slot, home, written: false, stale: false, generation });
     }
@@ -279,13 +280,16 @@ impl World {
             let copy = frame::allocate().unwrap();
             phys::copy(it.home, copy);
             space.switch(it.page, it.slot, it.home, copy, pe_replay::Access::Open);
+            space.flush(it.page);
             for (page, model) in pages.iter().filter(|(_, model)| model.frame == pages[&it.page].frame) {
                 assert_eq!(space.lookup(*page).unwrap().frame, copy, "{page:#x} does not show the copy");
                 translations::access(space, *page, model.access.write.then_some(byte));
             }
             space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
+            space.flush(it.page);
             assert!(!translations::access(space, it.page, Some(1)), "what was closed can be written");
             space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Open);
+            space.flush(it.page);
             frame::release(copy);
             it.written = false;
         }
@@ -325,6 +329,7 @@ impl World {
         let Side { space, tracked, .. } = &mut self.sides[side];
         for it in tracked.drain(..) {
             space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
+            space.flush(it.page);
         }
     }
 
@@ -404,6 +409,7 @@ fn a_table_waits_for_the_tracker() {
     space.map_zeroed(page, both).unwrap();
     let (mapping, slot) = space.find(page).unwrap();
     space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+    space.flush(page);
     assert!(space.unmap(page));
     // The page and two tables are back; the tracker still has a place in the third.
     assert_eq!(frame::free_count(), free - 1);

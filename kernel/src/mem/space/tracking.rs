@@ -9,7 +9,6 @@ use super::super::frame::Frame;
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
 use super::{Slot, Space, flush};
-use crate::arch::tally;
 
 /// Switches one page; returns its entry before and after.
 #[inline(always)]
@@ -26,7 +25,6 @@ fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, En
     }
     let after = Entry::new(frame, flags);
     slot.set(after);
-    translations::flush(page);
     (before, after)
 }
 
@@ -41,7 +39,7 @@ impl Space {
     /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
     /// is `home`, to `frame`, for that access, and not written so
     /// far; with it all other pages of that home. What a page truly allows stays, and
-    /// bounds it.
+    /// bounds it. The page's translation is to be [flushed](Self::flush).
     #[inline(always)]
     pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Access) {
         let (before, after) = switch_one(page, slot, frame, access);
@@ -57,9 +55,21 @@ impl Space {
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
         for alias in self.aliases.watch(home, access != Access::Released) {
-            tally::PAGES_INVALIDATED.add(1);
             switch_one(alias.page(), alias.slot(), frame, access);
+            flush(alias.page());
         }
+    }
+
+    /// Flushes the translation of a page that was switched.
+    #[inline(always)]
+    pub fn flush(&mut self, page: u64) {
+        translations::flush(page);
+    }
+
+    /// Flushes all translations, as many pages were switched.
+    #[inline(always)]
+    pub fn flush_all(&mut self) {
+        translations::flush_all();
     }
 
     /// Takes all pages of a shared frame away from the tracker.

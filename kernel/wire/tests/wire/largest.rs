@@ -104,6 +104,7 @@ fn the_largest_values_fit() {
             compared: u64::MAX,
             hashed: u64::MAX,
             mapped: u64::MAX,
+            mapped_at_once: u64::MAX,
             lines_flushed: u64::MAX,
             cache_flushes: u64::MAX,
             translation_flushes: u64::MAX,
