@@ -32,11 +32,7 @@ pub const PLANS: &[Plan] = &[
         root: "pe-replay/src/lib.rs",
         storeys: &[],
         circles: Circles::Nowhere,
-        open: &[
-            ("compare.rs", "inject.rs"),
-            ("compare.rs", "registers.rs"),
-            ("executor.rs", "run.rs"),
-        ],
+        open: &[("compare.rs", "inject.rs"), ("compare.rs", "registers.rs"), ("executor.rs", "run.rs")],
     },
     Plan {
         root: "pmu/src/lib.rs",

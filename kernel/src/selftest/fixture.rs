@@ -7,11 +7,11 @@ use pe_replay::{
     Account, ExecutorOf, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
 };
 use pmu::{Margin, Workbench};
+use wire::config::Config;
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::mem::layout::KernelHalf;
 use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
@@ -29,9 +29,10 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The kernel's half of every space.
-    pub kernel_root: KernelHalf,
-    mxcsr_mask: u32,
+    /// What stays the same from program to program.
+    pub platform: Platform,
+    /// What the kernel was booted with.
+    pub config: Config,
 }
 
 /// A thread and its space on the processor, as the executive has them.
@@ -83,7 +84,7 @@ impl Engine {
 
 impl Fixture {
     /// Maps the pages.
-    pub fn new(platform: &Platform) -> Self {
+    pub fn new(config: &Config, platform: &Platform) -> Self {
         let Ok(mut space) = Space::new(platform.kernel_root, true) else {
             panic!("there is no memory for self-tests")
         };
@@ -100,7 +101,7 @@ impl Fixture {
         if machine.reserve(&Policy::DEFAULT).is_err() {
             panic!("there is no memory for self-tests");
         }
-        Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
+        Self { machine, platform: *platform, config: config.clone() }
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.
@@ -114,16 +115,21 @@ impl Fixture {
                 panic!("a page of the fixture is not mapped");
             }
         }
-        let mut state = UserRegisters::new(USER_CS, USER_SS);
+        let mut state = self.registers();
         state.rip = CODE;
         state.rsp = DATA + DATA_PAGES * PAGE_LEN;
         state
     }
 
+    /// The registers of a thread that has not begun.
+    pub fn registers(&self) -> UserRegisters {
+        UserRegisters::new(USER_CS, USER_SS)
+    }
+
     /// One stretch, below the engine.
     pub fn stretch(&mut self, state: &mut UserRegisters, start: Start) -> Stretch {
         watchdog::wind(machine::now());
-        context::enter(None, state, start, self.mxcsr_mask)
+        context::enter(None, state, start, self.platform.mxcsr_mask)
     }
 
     /// One stretch, as the engine enters it.
@@ -137,7 +143,7 @@ impl Fixture {
 
     /// Does something with the blocks on which counters prove themselves.
     pub fn on_bench<T>(&mut self, work: impl FnOnce(&mut dyn Workbench) -> T) -> T {
-        match counter::on_bench(&mut self.machine.space, self.mxcsr_mask, work) {
+        match counter::on_bench(&mut self.machine.space, self.platform.mxcsr_mask, work) {
             Ok(done) => done,
             Err(_) => panic!("there is no memory for self-tests"),
         }
@@ -151,7 +157,7 @@ impl Fixture {
     /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
         let made = replay::executor(&policy, margin, None);
-        let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS), 0);
+        let thread = replay::thread(&self.registers(), 0);
         let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
         let replay = Replay::new(1, policy);
         Engine { executor, thread, replay, injections: injections.to_vec(), sequence: 0 }

@@ -217,7 +217,7 @@ fn by_turns(fixture: &mut Fixture) -> Found {
     });
     let mut course = Course::new(fixture, &ADD, &flips)?;
     let other_thread = replay::thread(course.engine.state(), 0);
-    let other_space = Space::new(course.fixture.kernel_root, true);
+    let other_space = Space::new(course.fixture.platform.kernel_root, true);
     let (Ok(mut thread), Ok(mut space)) = (other_thread, other_space) else { return Err("no memory".into()) };
     let mut tracker = Replay::new(2, POLICY);
     let code = space.map_zeroed(CODE, Access { execute: true, ..READ });
