@@ -32,6 +32,7 @@ pub mod trap;
 use pages::Primitives;
 use wire::config::{Config, Job, entry};
 use wire::end::{End, EndRecord, Refusal};
+use wire::isolation::Isolate;
 
 use arch::boot::{BootInfo, Region};
 use arch::{channel, machine, processor, watchdog};
@@ -42,6 +43,7 @@ use object::archive::Archive;
 use object::clock::Rate;
 use replay::Platform;
 use replay::counter::{self, CounterError};
+use replay::reach::{self, Liberties};
 
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
@@ -101,6 +103,18 @@ fn start(
     let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
+    let examined = reach::examine(&mut space, mxcsr_mask).map_err(out_of_memory(4));
+    space.destroy();
+    let Liberties { reach, mxcsr: mxcsr_mask } = examined?;
+    let is_isolated = match config.isolate {
+        Isolate::Auto => reach.any(),
+        Isolate::Always => true,
+        Isolate::Never => false,
+    };
+    let root = if is_isolated { layout::isolate(root).map_err(out_of_memory(8))? } else { root };
+    let isolation = if is_isolated { "out of" } else { "in" };
+    defmt::info!("{}; it is {=str} the user's page tables", defmt::Display2Format(&reach), isolation);
+    let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let selection = counter::select(config, &mut space, mxcsr_mask).map_err(|error| match error {
         CounterError::Fault(fault) => Refusal::Counter(fault),
         CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
@@ -120,7 +134,10 @@ fn start(
         Job::SelfTest => Ok(run::ended(selftest::run(config, &platform))),
         Job::Calibrate => {
             #[expect(clippy::disallowed_macros, reason = "there is no program")]
-            let table = alloc::format!("{}{selection}\n", selection.report);
+            let table = alloc::format!(
+                "{}{selection}\n{reach}; it is {isolation} the user's page tables\n",
+                selection.report
+            );
             if let Err(full) = channel::output(1, table.as_bytes()) {
                 return Ok(run::ended(End::OutputFull { limit: full.capacity }));
             }

@@ -3,6 +3,7 @@
 
 pub mod counter;
 pub mod processor;
+pub mod reach;
 mod stretch;
 mod upkeep;
 
@@ -65,7 +66,7 @@ pub struct Platform {
     pub kernel_root: KernelHalf,
     /// The counter, which has proven itself.
     pub counting: Counting,
-    /// The MXCSR bits that the processor has.
+    /// The MXCSR bits that user mode can set.
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,

@@ -19,6 +19,7 @@ pub mod counter;
 pub mod end;
 pub mod events;
 pub mod injection;
+pub mod isolation;
 pub mod kind;
 pub mod record;
 pub mod task;

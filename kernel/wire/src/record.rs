@@ -40,6 +40,8 @@ pub struct TraceHeader {
     pub counter: CounterKind,
     /// What the program's time passed by.
     pub clock: ClockKind,
+    /// Whether the kernel was out of the user's page tables.
+    pub is_isolated: bool,
     /// How PEs were run.
     pub policy: Policy,
     /// How much earlier than a target the counter was armed, from afar.
