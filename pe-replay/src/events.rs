@@ -5,7 +5,7 @@
 //! on a processor: WBINVD counts one, an exception nothing. So they are counted,
 //! and a model gives each its weight.
 
-use crate::machine::{Access, Machine, Memory, PageOf, View};
+use crate::machine::{Machine, Memory};
 use crate::pool::Pool;
 
 /// Numbers of what the engine asked for.
@@ -21,10 +21,6 @@ pub struct Work {
     pub compared: u64,
     /// Pages hashed.
     pub hashed: u64,
-    /// Translations flushed, each of a page that was mapped otherwise.
-    pub mapped: u64,
-    /// Flushes of all translations, as many pages were mapped otherwise.
-    pub mapped_at_once: u64,
     /// Cache lines flushed.
     pub lines_flushed: u64,
     /// Flushes of all caches.
@@ -79,22 +75,5 @@ impl<M: Machine> Counted<'_, M> {
     pub(crate) fn hash(&mut self, frame: M::Frame) -> u128 {
         one_more(&mut self.work.hashed);
         self.machine.hash(frame)
-    }
-
-    #[inline(always)]
-    pub(crate) fn map(&mut self, view: View, page: PageOf<M>, frame: M::Frame, access: Access) {
-        self.machine.map(view, page, frame, access);
-    }
-
-    #[inline(always)]
-    pub(crate) fn flush(&mut self, page: PageOf<M>) {
-        one_more(&mut self.work.mapped);
-        self.machine.flush(page);
-    }
-
-    #[inline(always)]
-    pub(crate) fn flush_all(&mut self) {
-        one_more(&mut self.work.mapped_at_once);
-        self.machine.flush_all();
     }
 }

@@ -69,7 +69,7 @@ pub trait Placement {
     #[inline(always)]
     fn show<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>, run: Run) {
         let view = if Self::AT_ONCE { View::Of(run) } else { View::Every };
-        counted.map(view, entry.page, Self::frame::<M>(entry, run), Access::Open);
+        counted.machine.map(view, entry.page, Self::frame::<M>(entry, run), Access::Open);
     }
     /// Maps the page for the next PE.
     #[inline(always)]

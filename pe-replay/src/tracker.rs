@@ -111,9 +111,9 @@ fn uncompared(written: u16, compared: Option<u16>) -> ! {
 #[inline(always)]
 fn flush<M: Machine>(pages: &mut Pages<M>, list: Open) {
     if list.len > FEW {
-        pages.counted.flush_all();
+        pages.counted.machine.flush_all();
     } else if list.len > 0 {
-        each!(list, pages.pool, entry => pages.counted.flush(entry.page));
+        each!(list, pages.pool, entry => pages.counted.machine.flush(entry.page));
     }
 }
 
@@ -166,11 +166,11 @@ impl<P: Placement> Tracker<P> {
             }
             let rests = entry.predicted & bit(thread) == 0;
             if rests && !entry.resting {
-                counted.map(View::Every, entry.page, entry.page.frame, Access::Closed);
-                counted.flush(entry.page);
+                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                counted.machine.flush(entry.page);
             } else if entry.resting && !rests {
                 P::open(entry, counted);
-                counted.flush(entry.page);
+                counted.machine.flush(entry.page);
             }
             entry.resting = rests;
             true
@@ -257,7 +257,7 @@ impl<P: Placement> Tracker<P> {
             }
         }
         P::show(entry, &mut pages.counted, run);
-        pages.counted.flush(entry.page);
+        pages.counted.machine.flush(entry.page);
         Ok(index)
     }
 
@@ -322,7 +322,7 @@ impl<P: Placement> Tracker<P> {
                 }
                 P::show(entry, &mut pages.counted, run);
             } else if !P::AT_ONCE {
-                pages.counted.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                pages.counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
             }
         });
         flush(pages, self.open);
@@ -516,7 +516,7 @@ impl<P: Placement> Tracker<P> {
             result = result.and(check::<M, P>(entry, &mut pages.counted, true));
             entry.written = false;
             P::open(entry, &mut pages.counted);
-            pages.counted.flush(entry.page);
+            pages.counted.machine.flush(entry.page);
         });
         self.demote(pages, |_, entry| !entry.page.writable);
         result
@@ -544,8 +544,8 @@ impl<P: Placement> Tracker<P> {
         self.sift(pages, |counted, entry| {
             let goes = which(counted, entry);
             if goes {
-                counted.map(View::Every, entry.page, entry.page.frame, Access::Released);
-                counted.flush(entry.page);
+                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Released);
+                counted.machine.flush(entry.page);
             }
             !goes
         });

@@ -63,8 +63,6 @@ impl Events {
         self.compared_and_copied += work.compared_and_copied;
         self.compared += work.compared;
         self.hashed += work.hashed;
-        self.mapped += work.mapped;
-        self.mapped_at_once += work.mapped_at_once;
         self.lines_flushed += work.lines_flushed;
         self.cache_flushes += work.cache_flushes;
         self.translation_flushes += work.translation_flushes;

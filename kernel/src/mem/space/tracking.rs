@@ -56,20 +56,20 @@ impl Space {
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
         for alias in self.aliases.watch(home, access != Access::Released) {
             switch_one(alias.page(), alias.slot(), frame, access);
-            flush(alias.page());
+            translations::flush_switched(alias.page());
         }
     }
 
     /// Flushes the translation of a page that was switched.
     #[inline(always)]
-    pub fn flush(&mut self, page: u64) {
-        translations::flush(page);
+    pub fn flush(&self, page: u64) {
+        translations::flush_switched(page);
     }
 
     /// Flushes all translations, as many pages were switched.
     #[inline(always)]
-    pub fn flush_all(&mut self) {
-        translations::flush_all();
+    pub fn flush_all(&self) {
+        translations::flush_all_switched();
     }
 
     /// Takes all pages of a shared frame away from the tracker.
