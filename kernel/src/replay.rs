@@ -11,11 +11,11 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
-    Processor, Span, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
+    Thread, ThreadOf, UserRegisters, View,
 };
-use pmu::exact::Instruction;
-use pmu::{Margin, Repeats, StopKind};
+use pmu::exact::{Decoder, Instruction};
+use pmu::{Margin, Repeats, StopKind, Stopped};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
@@ -51,7 +51,7 @@ pub fn executor(
     policy: &Policy,
     margin: Margin,
     mutation: Option<Mutation>,
-) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
@@ -84,13 +84,15 @@ pub struct KernelMachine {
     primitives: Primitives,
     /// The frames of the written set.
     pool: Pool,
+    /// The time when it was looked at last: right before an entry, for the watchdog's sake.
+    seen: u64,
 }
 
 impl KernelMachine {
     /// A machine without frames for copies.
     pub fn new(space: Space, platform: &Platform) -> Self {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
-        Self { space, counting, mxcsr_mask, primitives, pool: Pool::default() }
+        Self { space, counting, mxcsr_mask, primitives, pool: Pool::default(), seen: machine::now() }
     }
 
     /// Has room reserved for all frames that the written set can need.
@@ -100,11 +102,11 @@ impl KernelMachine {
 
     /// What a stretch under virtual time comes to.
     #[inline(never)]
-    fn exit(&self, stretch: Stretch) -> Exit {
+    fn exit(&mut self, stretch: Stretch) -> Exit {
+        self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let clock = &self.counting.clock;
-        let instructions =
-            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
+        let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
@@ -115,22 +117,29 @@ impl KernelMachine {
     }
 }
 
+impl Decoder for KernelMachine {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(&code::at(&self.space, rip), rip)
+    }
+}
+
 impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
 
+    #[inline]
     fn now(&mut self) -> u64 {
-        machine::now()
+        self.seen = machine::now();
+        self.seen
     }
 
     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
-        let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
+        watchdog::wind(self.seen);
         let start = Start {
-            timer: clock.timer(order.budget),
+            timer: self.counting.clock.arm(order.budget).timer,
             step: false,
             resume: false,
             interrupts_off: order.interrupts_off,
@@ -144,12 +153,13 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
-        let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
-        let timer = clock.timer(budget);
+        watchdog::wind(self.seen);
+        let clock = &mut self.counting.clock;
+        let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
-        let span = |kind, Stamps { entered, left }: Stamps| {
-            let instructions = clock.instructions(kind, left.wrapping_sub(entered));
+        let mut span = |kind, Stamps { entered, left }: Stamps| {
+            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false };
+            let instructions = clock.stop(stopped).instructions;
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {
@@ -157,10 +167,6 @@ impl Processor for KernelMachine {
             UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
             UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {

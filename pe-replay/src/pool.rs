@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::{Memory, Page};
 
 /// No entry.

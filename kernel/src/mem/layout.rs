@@ -34,6 +34,8 @@ const PAGE: u64 = 4096;
 const LARGE_PAGE: u64 = 2 << 20;
 /// Physical memory below is left to firmware, boot information and boot code.
 const LOW_MEMORY: u64 = 2 << 20;
+/// From here on a PC has ROM, and above that the boot code.
+const FIRMWARE: u64 = 1 << 20;
 
 unsafe extern "C" {
     static __entry_start: u8;
@@ -53,6 +55,15 @@ pub fn image() -> Region {
 /// Where the kernel's code and data lie in physical memory.
 pub fn code_and_data() -> Region {
     Region { start: LOW_MEMORY, end: image_end() }
+}
+
+/// Clears what firmware has left in memory that may be used but is low, which is nobody's: whatever has a
+/// word of it read finds the same on every machine. Before frames are handed out.
+pub fn clear_low(memory: &[Region]) {
+    for region in memory {
+        // The first page holds what some firmware still looks at.
+        phys::clear_unused(Region { start: region.start.max(PAGE), end: region.end.min(FIRMWARE) });
+    }
 }
 
 /// Where the kernel image ends in physical memory. Up to the end of [`image`] nobody's memory follows, but a boot

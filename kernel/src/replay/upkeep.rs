@@ -25,9 +25,9 @@ pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
     // Of pending exceptions the kernel does not know, as none of its code uses the x87 unit.
     events.x87_clears = 0;
     events.apic_writes = APIC_WRITES * events.entries + counted.apic_writes + drained;
-    // The watchdog looks at the time before each entry. The stopwatch does at the end of a PE and of
-    // what is done for it, when a PE is run again, after each write fault, around each flush.
-    let at_entries = (TIME_STAMPS + 1) * events.entries;
+    // The stopwatch looks at the time at the end of a PE and of what is done for it, when a PE is run
+    // again, after each write fault, around each flush.
+    let at_entries = TIME_STAMPS * events.entries;
     let laps = 2 * totals.pes + begun.saturating_sub(totals.pes) + totals.write_faults;
     // An isolated kernel loads the user's page tables, and then its own.
     let loaded_at_entries = if isolation::is_isolated() { 2 } else { 0 };

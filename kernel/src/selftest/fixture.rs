@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use pe_replay::{
-    Account, ExecutorOf, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
+    Account, Executor, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
 };
 use pmu::{Margin, Workbench};
 use wire::config::Config;
@@ -37,7 +37,7 @@ pub struct Fixture {
 
 /// A thread and its space on the processor, as the executive has them.
 pub struct Engine {
-    executor: ExecutorOf<KernelMachine>,
+    executor: Executor<KernelMachine>,
     /// The thread that runs.
     pub thread: ThreadOf<KernelMachine>,
     /// How its space's PEs are run.
@@ -52,6 +52,7 @@ impl Engine {
         let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
         self.sequence += 1;
         let Self { executor, thread, replay, .. } = self;
+        machine.now();
         executor.execute(machine, thread, replay, u64::MAX, &due, &mut ())
     }
 
@@ -134,6 +135,7 @@ impl Fixture {
 
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut UserRegisters, budget: u64) -> Exit {
+        self.machine.now();
         self.machine.enter(
             None,
             state,

@@ -349,14 +349,14 @@ pub fn kernel_nmis() -> u64 {
     unsafe { (*ENTRIES.0.get()).kernel_nmis }
 }
 
-/// Times that data selectors and bases were loaded on the way to user mode.
-pub fn segment_loads() -> u64 {
-    // SAFETY: user mode is not running; a plain copy.
-    unsafe { (*ENTRIES.0.get()).loads }
-}
-
 /// Counter interrupts that were dropped because they came too late.
 pub fn drained() -> u64 {
     // SAFETY: user mode is not running; a plain copy.
     unsafe { (*ENTRIES.0.get()).drained }
+}
+
+/// How often selectors and bases had to be loaded.
+pub fn segment_loads() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).segment_loads }
 }

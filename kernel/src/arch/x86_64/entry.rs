@@ -57,14 +57,12 @@ pub struct EntryState {
     pub drained: u64,
     /// NMIs that came in the kernel.
     pub kernel_nmis: u64,
-    /// Data selectors as they are loaded, DS lowest, then ES, FS and GS. The kernel changes none.
-    last_selectors: u64,
-    /// The base of FS as it is loaded.
-    last_fs: u64,
-    /// The base of GS as it is loaded.
-    last_gs: u64,
-    /// How often [`enter_user`] loaded selectors and bases.
-    pub loads: u64,
+    /// The bases of FS and GS as user mode left them, and as they still are.
+    bases: [u64; 2],
+    /// The data segment selectors as user mode left them, as in `UserRegisters`.
+    selectors: u64,
+    /// How often other ones had to be loaded.
+    pub segment_loads: u64,
     mxcsr: u32,
     /// Whether the kernel is out of the user's page tables.
     pub is_isolated: bool,
@@ -88,11 +86,10 @@ pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     left: 0,
     drained: 0,
     kernel_nmis: 0,
-    // No program can have these, so that the first ones are loaded.
-    last_selectors: u64::MAX,
-    last_fs: 0,
-    last_gs: 0,
-    loads: 0,
+    bases: [0; 2],
+    // None that a program can have: before the first entry all are loaded.
+    selectors: u64::MAX,
+    segment_loads: 0,
     mxcsr: 0x1f80,
     is_isolated: false,
     enter: enter_user::<false>,
@@ -115,10 +112,12 @@ const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_TOP && FRAME_TO
 const _: () = assert!(offset_of!(UserRegisters, rax) == offset_of!(UserRegisters, r15) + 14 * 8);
 const _: () = assert!(offset_of!(UserRegisters, entry_vector) == offset_of!(UserRegisters, rax) + 8);
 const _: () = assert!(offset_of!(UserRegisters, rip) == offset_of!(UserRegisters, rax) + 24);
+const _: () = assert!(offset_of!(UserRegisters, gs_base) == offset_of!(UserRegisters, fs_base) + 8);
+const _: () = assert!(offset_of!(UserRegisters, gs) == offset_of!(UserRegisters, ds) + 6);
 
-/// Segment registers that [`enter_user`] loads where they differ.
+/// Segment registers that [`enter_user`] loads, where one selector or base is not as it is to be.
 pub const SELECTORS: u64 = 4;
-/// Bases of FS and GS that [`enter_user`] writes where they differ, and [`leave_user`] reads.
+/// Bases of FS and GS that [`enter_user`] writes then, and that [`leave_user`] always reads.
 pub const BASES: u64 = 2;
 /// Time stamps that both read.
 pub const TIME_STAMPS: u64 = 2;
@@ -164,6 +163,10 @@ const fn displacement(offset: u64) -> i32 {
 /// then in `state`, which may be the same; `timer` is what the APIC timer is
 /// armed with.
 ///
+/// Selectors and bases are loaded unless all of them are as [`leave_user`] read them from the
+/// processor: nothing in the kernel changes them. What a fault has changed in a run was read so, and is
+/// loaded anew.
+///
 /// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
 /// the timer disarmed, and the kernel's own extended state, RFLAGS
 /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
@@ -200,29 +203,15 @@ pub unsafe extern "C" fn enter_user<const ISOLATED: bool>(
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xrstor64 [rdi]",
-        // Selectors and bases as the last stretch left them need not be loaded; to load a selector can change a base.
         "mov rax, [rdi + {ds}]",
+        "xor rax, [rip + {entries} + {selectors}]",
         "mov rcx, [rdi + {fs_base}]",
-        "mov rdx, [rdi + {gs_base}]",
-        "xor rax, [rip + {entries} + {last_selectors}]",
-        "xor rcx, [rip + {entries} + {last_fs}]",
-        "xor rdx, [rip + {entries} + {last_gs}]",
+        "xor rcx, [rip + {entries} + {bases}]",
         "or rax, rcx",
-        "or rax, rdx",
-        "jz 2f",
-        "inc qword ptr [rip + {entries} + {loads}]",
-        "mov ds, word ptr [rdi + {ds}]",
-        "mov es, word ptr [rdi + {es}]",
-        "mov fs, word ptr [rdi + {fs}]",
-        "mov gs, word ptr [rdi + {gs}]",
-        "mov ecx, {msr_fs}",
-        "mov eax, [rdi + {fs_base}]",
-        "mov edx, [rdi + {fs_base} + 4]",
-        "wrmsr",
-        "mov ecx, {msr_gs}",
-        "mov eax, [rdi + {gs_base}]",
-        "mov edx, [rdi + {gs_base} + 4]",
-        "wrmsr",
+        "mov rcx, [rdi + {gs_base}]",
+        "xor rcx, [rip + {entries} + {bases} + 8]",
+        "or rax, rcx",
+        "jnz 3f",
         "2:",
         "mov ds:[{timer}], r8d",
         "rdtsc",
@@ -246,12 +235,28 @@ pub unsafe extern "C" fn enter_user<const ISOLATED: bool>(
         "add rsp, 16",
         ".endif",
         "iretq",
+        "3:",
+        // The bases behind the selectors, whose loads may change them.
+        "mov ds, word ptr [rdi + {ds}]",
+        "mov es, word ptr [rdi + {es}]",
+        "mov fs, word ptr [rdi + {fs}]",
+        "mov gs, word ptr [rdi + {gs}]",
+        "mov ecx, {msr_fs}",
+        "mov eax, [rdi + {fs_base}]",
+        "mov edx, [rdi + {fs_base} + 4]",
+        "wrmsr",
+        "mov ecx, {msr_gs}",
+        "mov eax, [rdi + {gs_base}]",
+        "mov edx, [rdi + {gs_base} + 4]",
+        "wrmsr",
+        "inc qword ptr [rip + {entries} + {segment_loads}]",
+        "jmp 2b",
         isolated = const ISOLATED as u32, entries = sym ENTRIES, task = sym TASK, stacks = sym ENTRY_STACKS,
         stack_end = const ENTRY_STACK_END, entry_frame = const ENTRY_FRAME,
         kernel_rsp = const kept!(kernel_rsp), to = const kept!(frame_top), user_root = const kept!(user_root),
         rsp0 = const RSP0, entered = const kept!(entered), frame_top = const FRAME_TOP, xcr0 = const XCR0,
-        last_selectors = const kept!(last_selectors), last_fs = const kept!(last_fs),
-        last_gs = const kept!(last_gs), loads = const kept!(loads), ds = const at!(ds), es = const at!(es), fs = const at!(fs), gs = const at!(gs),
+        selectors = const kept!(selectors), bases = const kept!(bases),
+        segment_loads = const kept!(segment_loads), ds = const at!(ds), es = const at!(es), fs = const at!(fs), gs = const at!(gs),
         fs_base = const at!(fs_base), gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE,
         msr_gs = const MSR_GS_BASE, timer = const TIMER, r15 = const at!(r15), rax = const at!(rax),
         rip = const at!(rip), cs = const at!(cs), rflags = const at!(rflags), rsp = const at!(rsp),
@@ -289,31 +294,29 @@ unsafe extern "C" fn leave_user() {
         "mov word ptr [r8 + {es}], es",
         "mov word ptr [r8 + {fs}], fs",
         "mov word ptr [r8 + {gs}], gs",
-        "mov rax, [r8 + {ds}]",
-        "mov [rip + {entries} + {last_selectors}], rax",
         "mov ecx, {msr_fs}",
         "rdmsr",
-        "shl rdx, 32",
-        "or rax, rdx",
-        "mov [r8 + {fs_base}], rax",
-        "mov [rip + {entries} + {last_fs}], rax",
+        "mov [r8 + {fs_base}], eax",
+        "mov [r8 + {fs_base} + 4], edx",
         "mov ecx, {msr_gs}",
         "rdmsr",
-        "shl rdx, 32",
-        "or rax, rdx",
-        "mov [r8 + {gs_base}], rax",
-        "mov [rip + {entries} + {last_gs}], rax",
+        "mov [r8 + {gs_base}], eax",
+        "mov [r8 + {gs_base} + 4], edx",
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xsave64 [r8]",
+        // For the next entry, which loads only what is to be another.
+        "movups xmm0, [r8 + {fs_base}]",
+        "movups [rip + {entries} + {bases}], xmm0",
+        "mov rax, [r8 + {ds}]",
+        "mov [rip + {entries} + {selectors}], rax",
         // The x87 unit stays as it is: compiled code does not use it, and within a run its instruction
         // and data pointers have to survive, also where XSAVE does not carry them.
         "ldmxcsr [rip + {entries} + {mxcsr}]",
         "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
         "ret",
         entries = sym ENTRIES, kernel_rsp = const kept!(kernel_rsp), left = const kept!(left),
-        mxcsr = const kept!(mxcsr), xcr0 = const XCR0, last_selectors = const kept!(last_selectors), last_fs = const kept!(last_fs),
-        last_gs = const kept!(last_gs), ds = const at!(ds),
+        mxcsr = const kept!(mxcsr), xcr0 = const XCR0, selectors = const kept!(selectors), bases = const kept!(bases), ds = const at!(ds),
         es = const at!(es), fs = const at!(fs), gs = const at!(gs), fs_base = const at!(fs_base),
         gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE, msr_gs = const MSR_GS_BASE,
         timer = const TIMER, r15 = const at!(r15),

@@ -53,7 +53,7 @@ pub struct Reading {
     pub mapped: u64,
     pub mapped_at_once: u64,
     pub time_stamps: u64,
-    /// Times that selectors and bases were loaded.
+    /// Entries at which selectors and bases were loaded; counted by the entry code.
     pub segment_loads: u64,
 }
 
