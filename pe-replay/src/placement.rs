@@ -93,8 +93,6 @@ pub trait Placement {
     fn check<M: Machine>(_entry: &EntryOf<M>, _counted: &mut Counted<M>) -> Result<(), Difference> {
         Ok(())
     }
-    /// Makes run 1's result look like one that was compared. Only mutants do that.
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>);
 }
 
 /// Where two frames that were found to differ do so. Should a second

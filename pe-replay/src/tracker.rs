@@ -496,17 +496,6 @@ impl<P: Placement> Tracker<P> {
         damage
     }
 
-    /// Takes run 1's result as it is, whatever run 2's was. Only mutants do that.
-    #[cold]
-    pub(crate) fn adopt<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        each!(self.open, pages.pool, entry => {
-            if entry.written {
-                P::adopt(entry, &mut pages.counted);
-            }
-        });
-        self.compared = Some(self.opened + self.found);
-    }
-
     /// Makes the result that was agreed on the state of the process; `outvoted` has
     /// another one. Returns how many pages it wrote.
     ///

@@ -16,6 +16,7 @@ use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
 
 use super::counter::Counting;
+use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, line, machine, port};
@@ -32,6 +33,7 @@ pub struct Replayed<'a> {
     config: &'a Config,
     executor: Executor<KernelMachine>,
     injections: Injections,
+    mutant: Mutant,
     /// The number of the next PE.
     sequence: u64,
     /// Instructions that it may have, if that is less than usual.
@@ -53,7 +55,7 @@ impl<'a> Replayed<'a> {
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
         let machine = KernelMachine::new(space, platform)?;
-        let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
+        let Ok(executor) = executor(&config.policy, platform.counting.margin) else {
             machine.destroy();
             return Err(OutOfFrames);
         };
@@ -63,6 +65,7 @@ impl<'a> Replayed<'a> {
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
+            mutant: Mutant(config.mutation),
             sequence: 0,
             limit: u64::MAX,
             trackers: 1,
@@ -192,8 +195,8 @@ impl Processor for Replayed<'_> {
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
         let injections = self.injections.of(self.sequence);
-        let Self { machine, replay, executor, .. } = self;
-        let outcome = executor.execute(machine, kept, replay, self.limit, injections, &mut ());
+        let Self { machine, replay, executor, mutant, .. } = self;
+        let outcome = executor.execute(machine, kept, replay, self.limit, injections, mutant);
         self.sequence += 1;
         outcome
     }

@@ -118,9 +118,4 @@ impl Placement for Bytes {
         counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
         counted.copy(entry.frames[CHECKPOINT], entry.frames[SECOND]);
     }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.page.frame, entry.frames[SPARE]);
-        counted.copy(entry.page.frame, entry.frames[SECOND]);
-    }
 }
