@@ -13,12 +13,14 @@
 
 pub mod brief;
 pub mod channel;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod end;
 pub mod events;
 pub mod injection;
+pub mod isolation;
 pub mod kind;
 pub mod name;
 pub mod pe;
