@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::linux::Status;
+use crate::tests::processes::THREAD_FLAGS;
 
 /// Pages that were touched: [`STRINGS`], then structures.
 const TEXTS: u64 = 0x1000_0000;
@@ -90,6 +91,8 @@ pub const SET: u64 = STRUCTURES + 288;
 pub const LIST: u64 = STRUCTURES + 320;
 /// A `stack_t`.
 pub const STACK: u64 = STRUCTURES + 352;
+/// A `struct clone_args` of a thread.
+pub const CLONE: u64 = STRUCTURES + 384;
 
 const SIGUSR1: u64 = 10;
 const HANDLER: u64 = TEXT + 0x300;
@@ -97,7 +100,7 @@ const HANDLER: u64 = TEXT + 0x300;
 const FLAGS: u64 = 0x0400_0004;
 
 /// The structures' words.
-fn structures() -> [(u64, Vec<u64>); 10] {
+fn structures() -> [(u64, Vec<u64>); 11] {
     let page = |number: u64| FRESH + number * 2 * PAGE_LEN;
     [
         (VECTOR, vec![page(0), 5000, page(4), 100, page(6) + 10, 20_000]),
@@ -110,6 +113,7 @@ fn structures() -> [(u64, Vec<u64>); 10] {
         (SET, vec![1 << FROM]),
         (LIST, vec![WORD, NAME, 0]),
         (STACK, vec![FRESH, 0, 0x4000]),
+        (CLONE, vec![THREAD_FLAGS.into(), 0, page(0), page(1), 0, page(2), 0x1000, FRESH, 0, 0, 0]),
     ]
 }
 
