@@ -171,7 +171,12 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             if self.objects.awaits_lines() {
                 self.take_interrupts();
             }
-            let goes_on = step == Step::GoOn && self.objects.scheduler.is_alone();
+            if self.objects.scheduler.alarm().is_some() {
+                step = self.look_at_alarm(step);
+            }
+            let goes_on = step == Step::GoOn
+                && self.objects.scheduler.is_alone()
+                && self.objects.scheduler.alarm().is_none();
             if !goes_on && !self.next(step, count) {
                 // Not later: to move the run from here is to copy lines.
                 self.objects.processor.end_counting();

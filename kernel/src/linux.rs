@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The Linux personality: what static single-threaded x86-64 programs find.
+//! The Linux personality: what static x86-64 programs find, their processes and threads.
 //!
 //! A system call comes here after its processing element has been committed, so
 //! it is performed exactly once. Invariants:
@@ -9,9 +9,11 @@
 //!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: threads, sockets, and signals from outside.
+//! Not here: sockets, and signals from outside.
 
 mod advice_calls;
+mod alarm_calls;
+mod alarms;
 mod area;
 #[cfg(test)]
 mod audit;
@@ -24,7 +26,10 @@ mod descriptor_calls;
 mod dispatch;
 mod elf;
 mod ending;
+mod epoll;
+mod epoll_calls;
 mod errno;
+mod event;
 mod exec;
 mod file_calls;
 mod fork_calls;
@@ -64,6 +69,7 @@ mod stat;
 mod stopping;
 mod thread;
 mod time_calls;
+mod timerfd;
 mod transfer;
 mod user;
 pub mod view;
@@ -81,10 +87,13 @@ use wire::record::UnsupportedCall;
 pub use self::fork_calls::Child;
 pub use self::process::{FIRST_ID, Status};
 
+use self::alarms::Alarms;
 use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
+use self::epoll::Epolls;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
+use self::event::Events;
 use self::fork_calls::Newborn;
 use self::fs::{Fs, InodeId};
 use self::locks::Locks;
@@ -163,6 +172,9 @@ pub struct Linux {
     fs: Fs,
     pipes: Pipes,
     locks: Locks,
+    events: Events,
+    epolls: Epolls,
+    alarms: Alarms,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
@@ -178,6 +190,7 @@ pub struct Linux {
     /// The process of the thread that makes system calls.
     process: Box<Process>,
     /// All others that have not ended.
+    #[expect(clippy::vec_box, reason = "who runs is exchanged by moving an address, not kilobytes")]
     others: Vec<Box<Process>>,
     /// Those that have.
     zombies: Vec<Zombie>,
@@ -233,6 +246,7 @@ impl Linux {
             has_no_new_privileges: false,
             is_stopped: false,
             report: None,
+            next_timer: 0,
             barriers: 0,
             cpu: CpuTime::default(),
         })?;
@@ -244,6 +258,9 @@ impl Linux {
             fs,
             pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
             locks: Locks::default(),
+            events: Events::default(),
+            epolls: Epolls::default(),
+            alarms: Alarms::default(),
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use linux_raw_sys::general::O_NONBLOCK;
 
 use super::Linux;
+use super::alarms::Listener;
 use super::budget::FILES_SHARE;
 use super::descriptor::Object;
 use super::fs::InodeId;
@@ -137,6 +138,16 @@ impl Linux {
         let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
         self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.promised_len() / FILES_SHARE);
         self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
+        let kinds: [fn(&Object) -> bool; 2] =
+            [|object| matches!(object, Object::Event(_)), |object| matches!(object, Object::Epoll(_))];
+        let held_of = kinds.map(|is_one| held.iter().filter(|object| is_one(object)).count());
+        assert_eq!(held_of, [self.events.count(), self.epolls.count()], "counts and epolls are held");
+        self.alarms.audit(|listener, id| match listener {
+            Listener::File => count(Object::Timer(id)) == 1,
+            Listener::Process(process) | Listener::Timer { process, .. } => {
+                self.processes().any(|it| it.id() == process)
+            }
+        });
         self.locks.audit(|file, owner| match owner {
             Owner::Files(files) => {
                 self.files[files].open_ones().any(|(_, object)| locked_file(object) == file)

@@ -7,7 +7,10 @@ use core::cell::Cell;
 
 use linux_raw_sys::general::{O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY};
 
+use super::alarms::AlarmId;
+use super::epoll::EpollId;
 use super::errno::{EBADF, EMFILE, Errno};
+use super::event::EventId;
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
 use crate::mem::fallible::{self, Exhausted};
@@ -21,6 +24,12 @@ pub enum Object {
     Output(u8),
     /// An end of a pipe.
     Pipe(PipeId, End),
+    /// A count.
+    Event(EventId),
+    /// An alarm.
+    Timer(AlarmId),
+    /// What looks at others.
+    Epoll(EpollId),
 }
 
 /// An open file.

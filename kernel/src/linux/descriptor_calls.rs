@@ -72,7 +72,9 @@ impl Linux {
                         let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
                         content.length().saturating_sub(description.offset)
                     }
-                    Object::Output(_) => return Err(ENOTTY.into()),
+                    Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                        return Err(ENOTTY.into());
+                    }
                 };
                 self.user(space).write(argument, &(left as u32).to_le_bytes())?;
                 Ok(0)
@@ -107,7 +109,7 @@ impl Linux {
             self.user(space).write(at + 6, &(seen as u16).to_le_bytes())?;
         }
         if ready == 0 {
-            self.pass(timeout_ns, ANY, Late::Value(0))?;
+            self.pass(timeout_ns, ANY, Late::Again)?;
         }
         Ok(ready)
     }

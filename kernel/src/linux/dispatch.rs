@@ -85,7 +85,9 @@ impl Linux {
             Sysno::poll => self.poll(view.space, a, u64::from(b as u32), Self::poll_timeout(c as i32)),
             Sysno::ppoll => {
                 let timeout_ns = self.optional_timespec(view.space, c)?;
-                self.poll(view.space, a, u64::from(b as u32), timeout_ns)
+                self.masked(view.space, [d, e], |linux, space| {
+                    linux.poll(space, a, u64::from(b as u32), timeout_ns)
+                })
             }
             Sysno::select => {
                 let timeout_ns = self.select_timeout(view.space, e)?;
@@ -93,7 +95,28 @@ impl Linux {
             }
             Sysno::pselect6 => {
                 let timeout_ns = self.optional_timespec(view.space, e)?;
-                self.select(view.space, a as i32, [b, c, d], timeout_ns)
+                let set = self.set_and_length(view.space, f)?;
+                self.masked(view.space, set, |linux, space| {
+                    linux.select(space, a as i32, [b, c, d], timeout_ns)
+                })
+            }
+
+            Sysno::eventfd => self.eventfd(a as u32, 0),
+            Sysno::eventfd2 => self.eventfd(a as u32, b as u32),
+            Sysno::epoll_create => self.epoll_create(a as i32, 0),
+            Sysno::epoll_create1 => self.epoll_create(1, a as u32),
+            Sysno::epoll_ctl => self.epoll_ctl(view.space, fd(a), b as u32, fd(c), d),
+            Sysno::epoll_wait => {
+                self.epoll_wait(view.space, fd(a), b, c as i32, Self::poll_timeout(d as i32))
+            }
+            Sysno::epoll_pwait => self.masked(view.space, [e, f], |linux, space| {
+                linux.epoll_wait(space, fd(a), b, c as i32, Self::poll_timeout(d as i32))
+            }),
+            Sysno::epoll_pwait2 => {
+                let timeout_ns = self.optional_timespec(view.space, d)?;
+                self.masked(view.space, [e, f], |linux, space| {
+                    linux.epoll_wait(space, fd(a), b, c as i32, timeout_ns)
+                })
             }
 
             // Paths.
@@ -206,8 +229,17 @@ impl Linux {
             Sysno::kill => self.kill(view.scheduler, a as i32, b as u32, BY_KILL),
             Sysno::tkill => self.tkill(view.scheduler, None, a as i32, b as u32),
             Sysno::tgkill => self.tkill(view.scheduler, Some(a as i32), b as i32, c as u32),
-            // No alarm is running.
-            Sysno::alarm if a as u32 == 0 => Ok(0),
+            Sysno::alarm => self.alarm(a as u32),
+            Sysno::getitimer => self.getitimer(view.space, a as u32, b),
+            Sysno::setitimer => self.setitimer(view.space, a as u32, b, c),
+            Sysno::timer_create => self.timer_create(view.space, a as u32, b, c),
+            Sysno::timer_settime => self.timer_settime(view.space, a, b as u32, c, d),
+            Sysno::timer_gettime => self.timer_gettime(view.space, a, b),
+            Sysno::timer_getoverrun => self.timer_getoverrun(a),
+            Sysno::timer_delete => self.timer_delete(a),
+            Sysno::timerfd_create => self.timerfd_create(a as u32, b as u32),
+            Sysno::timerfd_settime => self.timerfd_settime(view.space, fd(a), b as u32, c, d),
+            Sysno::timerfd_gettime => self.timerfd_gettime(view.space, fd(a), b),
 
             // The process.
             Sysno::exit => self.exit(a),

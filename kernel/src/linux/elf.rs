@@ -24,7 +24,7 @@ const IDENT_LEN: usize = abi::EI_NIDENT;
 /// The lowest address of a segment: the first page stays unmapped.
 const LOWEST_ADDRESS: u64 = PAGE_LEN;
 /// Where programs go that can be anywhere: two thirds up user space, as on Linux.
-const ANYWHERE: u64 = USER_END / 3 * 2 & !(PAGE_LEN - 1);
+const ANYWHERE: u64 = (USER_END / 3 * 2) & !(PAGE_LEN - 1);
 
 /// A segment to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,6 +31,7 @@ impl Linux {
             panic!("the first process is still there")
         };
         let ended = self.others.swap_remove(index);
+        self.drop_alarms(ended.id(), true);
         self.files.release(ended.files);
         self.memories.release(ended.memory);
         self.handlers.release(ended.handlers);

@@ -58,6 +58,7 @@ impl Linux {
         self.end_siblings(view);
         self.leave(view);
         self.thread.id = self.process.id();
+        self.drop_alarms(self.process.id(), false);
         self.process.barriers = 0;
         if fresh.is_none() {
             self.memories[self.process.memory].unmap(view.space, 0, USER_END).map_err(|_| lost)?;

@@ -25,7 +25,12 @@ impl Linux {
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
-        let Object::Inode(id) = description.object else { return Err(ESPIPE.into()) };
+        let id = match description.object {
+            Object::Inode(id) => id,
+            // These have a place that nothing moves.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => return Ok(0),
+            Object::Pipe(..) | Object::Output(_) => return Err(ESPIPE.into()),
+        };
         let length = match &self.fs.inode(id)?.node {
             Node::File(content) => content.length(),
             Node::Device(_) => return Ok(0),
@@ -81,6 +86,7 @@ impl Linux {
     pub(super) fn fadvise(&self, fd: i32, length: u64, advice: u32) -> Reply {
         match self.files[self.process.files].get(fd)?.object {
             Object::Pipe(..) | Object::Output(_) => Err(ESPIPE.into()),
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Ok(0),
             Object::Inode(_) if (length as i64) < 0 || advice > POSIX_FADV_NOREUSE => Err(EINVAL.into()),
             Object::Inode(_) => Ok(0),
         }
@@ -133,6 +139,9 @@ impl Linux {
                 self.pipes.release(id, end);
                 notify(scheduler, id);
             }
+            Some(Object::Event(id)) => drop(self.events.remove(id)),
+            Some(Object::Timer(id)) => self.alarms.remove(id),
+            Some(Object::Epoll(id)) => drop(self.epolls.remove(id)),
             Some(Object::Output(_)) | None => {}
         }
     }
@@ -143,6 +152,8 @@ impl Linux {
             Object::Inode(id) => self.fs.hold(id),
             Object::Pipe(id, end) => self.pipes.hold(id, end),
             Object::Output(_) => Ok(()),
+            // These have no file that could be opened again.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Err(ENXIO),
         }
     }
 
@@ -176,14 +187,27 @@ impl Linux {
 
     /// What `poll` reports of a descriptor, asked for or not.
     pub(super) fn readiness(&self, fd: i32) -> Result<u32, Errno> {
+        self.readiness_of(&self.files[self.process.files].get(fd)?)
+    }
+
+    /// What `poll` reports of an open description, asked for or not.
+    pub(super) fn readiness_of(&self, description: &Description) -> Result<u32, Errno> {
         const INPUT: u32 = POLLIN | POLLRDNORM;
         const OUTPUT: u32 = POLLOUT | POLLWRNORM;
-        let description = self.files[self.process.files].get(fd)?;
         Ok(match description.object {
             Object::Output(_) if description.flags & O_ACCMODE != 0 => OUTPUT,
             Object::Output(_) => 0,
             Object::Inode(_) => INPUT | OUTPUT,
             Object::Pipe(id, end) => self.pipe_readiness(self.pipes.get(id)?, end),
+            Object::Event(id) => self.events[id].readiness(),
+            Object::Timer(id) => self.timer_readiness(id),
+            Object::Epoll(id) => {
+                if self.has_news(id) {
+                    INPUT
+                } else {
+                    0
+                }
+            }
         })
     }
 }

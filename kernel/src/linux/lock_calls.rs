@@ -29,7 +29,9 @@ const FLOCK_LEN: usize = 32;
 pub(super) fn file(object: Object) -> Object {
     match object {
         Object::Pipe(id, _) => Object::Pipe(id, End::Read),
-        Object::Inode(_) | Object::Output(_) => object,
+        Object::Inode(_) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+            object
+        }
     }
 }
 
@@ -171,7 +173,9 @@ impl Linux {
     fn length_of(&self, description: &Description) -> u64 {
         match description.object {
             Object::Inode(id) => self.fs.content(id).map_or(0, |content| content.length()),
-            Object::Pipe(..) | Object::Output(_) => 0,
+            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                0
+            }
         }
     }
 
@@ -215,6 +219,11 @@ impl Linux {
             });
             if gone {
                 scheduler.wake_all(LOCKS);
+            }
+        }
+        if closed.last.is_some() && self.epolls.count() > 0 {
+            for epoll in self.epolls.iter_mut() {
+                epoll.forget(closed.identity);
             }
         }
         self.drop_description(scheduler, closed.last);

@@ -43,7 +43,9 @@ impl Linux {
         }
         match self.files[self.process.files].get(directory)?.object {
             Object::Inode(id) => self.fs.directory(id).map(|_| id),
-            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(ENOTDIR)
+            }
         }
     }
 
@@ -236,7 +238,9 @@ impl Linux {
     pub(super) fn fchdir(&mut self, fd: i32) -> Reply {
         match self.files[self.process.files].get(fd)?.object {
             Object::Inode(id) => self.enter(id),
-            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR.into()),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(ENOTDIR.into())
+            }
         }
     }
 
@@ -273,7 +277,9 @@ impl Linux {
                 }
                 Ok(0)
             }
-            Object::Pipe(..) | Object::Output(_) => Err(EPERM.into()),
+            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(EPERM.into())
+            }
         }
     }
 

@@ -150,6 +150,8 @@ pub struct Process {
     pub is_stopped: bool,
     /// The last stop or continuation, until the parent has waited for it.
     pub report: Option<Status>,
+    /// The number that its next timer gets.
+    pub next_timer: i32,
     /// The kinds of `membarrier` that it has registered for.
     pub barriers: u32,
     /// How long its threads have had the processor.
@@ -179,6 +181,7 @@ impl Process {
             has_no_new_privileges: self.has_no_new_privileges,
             is_stopped: false,
             report: None,
+            next_timer: 0,
             barriers: self.barriers,
             cpu: CpuTime::default(),
         }

@@ -80,7 +80,11 @@ impl Linux {
     /// Takes the next signal that is due to the current thread.
     pub(super) fn next_due(&mut self) -> Option<(Info, Disposition)> {
         let handlers = &mut self.handlers[self.process.handlers];
-        self.thread.signals.next_due(handlers, &mut self.process.pending)
+        let (mut info, fate) = self.thread.signals.next_due(handlers, &mut self.process.pending)?;
+        if !self.alarms.is_empty() {
+            self.notice_alarm(&mut info);
+        }
+        Some((info, fate))
     }
 
     /// Where a parent waits after `vfork`.

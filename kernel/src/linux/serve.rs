@@ -185,7 +185,11 @@ impl Personality for Linux {
 
     #[inline(always)]
     fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId, trap: Trap) -> Effect {
-        if trap == Trap::Syscall { self.call(objects) } else { self.serve_other(objects, trap) }
+        let effect = if trap == Trap::Syscall { self.call(objects) } else { self.serve_other(objects, trap) };
+        if !self.alarms.is_empty() {
+            self.set_alarm(&mut objects.scheduler);
+        }
+        effect
     }
 
     fn resume<P: Processor>(
@@ -207,7 +211,11 @@ impl Personality for Linux {
             true => self.syscall_again(&mut view, registers, now, woken),
             false => self.deliver(&mut view, registers),
         };
-        self.effect(objects, next, (None, rip))
+        let effect = self.effect(objects, next, (None, rip));
+        if !self.alarms.is_empty() {
+            self.set_alarm(&mut objects.scheduler);
+        }
+        effect
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> Effect {
@@ -218,6 +226,12 @@ impl Personality for Linux {
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> End {
         let registers = objects.registers();
         death(registers, SIGXCPU, (None, registers.rip))
+    }
+
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) {
+        self.clock.set(objects.last_moment());
+        self.ring_alarms(&mut objects.scheduler);
+        self.set_alarm(&mut objects.scheduler);
     }
 
     fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {

@@ -105,6 +105,15 @@ pub enum Detail {
         /// How long it had the processor, in ticks of `times`.
         user_ticks: u64,
     },
+    /// Which timer has rung.
+    Timer {
+        /// Its number.
+        number: i32,
+        /// How often more than once.
+        overrun: u32,
+        /// What the program wants to be told with it.
+        value: u64,
+    },
     /// Who sent it.
     Sender {
         /// Its process number.
@@ -135,6 +144,9 @@ impl Info {
             Detail::Address(address) => layout.u64(16, address),
             Detail::Child { process, status, user_ticks } => {
                 layout.u32(16, process).u32(24, status).u64(32, user_ticks)
+            }
+            Detail::Timer { number, overrun, value } => {
+                layout.u32(16, number as u32).u32(20, overrun).u64(24, value)
             }
             // Everybody is root.
             Detail::Sender { process } => layout.u32(16, process).u32(20, 0),

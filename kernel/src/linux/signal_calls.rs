@@ -2,7 +2,7 @@
 //! The system calls around signals.
 
 use linux_raw_sys::general::{
-    MINSIGSTKSZ, SI_KERNEL, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
+    MINSIGSTKSZ, SI_KERNEL, SI_TIMER, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
     SS_DISABLE, SS_ONSTACK,
 };
 use pe_replay::UserRegisters;
@@ -128,6 +128,40 @@ impl Linux {
         }
     }
 
+    /// What `pselect6` passes for a set: its address and its length, or nothing.
+    pub(super) fn set_and_length(&mut self, space: &mut Space, address: u64) -> Result<[u64; 2], Failure> {
+        if address == 0 {
+            return Ok([0; 2]);
+        }
+        let both: [u8; 16] = self.user(space).structure(address)?;
+        Ok([get_u64(&both, 0), get_u64(&both, 8)])
+    }
+
+    /// Performs a call with another mask, if a set is given: a signal that is let through ends its
+    /// wait, and only after that has the thread its own mask again.
+    pub(super) fn masked(
+        &mut self,
+        space: &mut Space,
+        [set, set_length]: [u64; 2],
+        call: impl FnOnce(&mut Self, &mut Space) -> Reply,
+    ) -> Reply {
+        if set == 0 {
+            return call(self, space);
+        }
+        if set_length != SET_LEN {
+            return Err(EINVAL.into());
+        }
+        let set = self.user(space).u64(set)?;
+        if self.thread.waiting.is_none() {
+            self.thread.signals.set_blocked_meanwhile(set, &self.process.pending);
+        }
+        let reply = call(self, space);
+        if !matches!(reply, Err(Failure::Wait(_))) {
+            self.thread.signals.restore_saved(&self.process.pending);
+        }
+        reply
+    }
+
     /// `rt_sigtimedwait`: takes a pending signal, or waits for one.
     pub(super) fn rt_sigtimedwait(
         &mut self,
@@ -140,7 +174,8 @@ impl Linux {
         let timeout_ns = self.optional_timespec(space, timeout)?;
         let set = self.user(space).u64(set)?;
         self.user(space).prepare(info, Info::LEN as u64)?;
-        if let Some(taken) = self.thread.signals.take(set, &mut self.process.pending) {
+        if let Some(mut taken) = self.thread.signals.take(set, &mut self.process.pending) {
+            self.notice_alarm(&mut taken);
             if info != 0 {
                 self.user(space).write(info, &taken.bytes())?;
             }
@@ -191,5 +226,7 @@ impl Linux {
 pub(super) const BY_KILL: i32 = SI_USER as i32;
 /// `si_code` of `tkill` and `tgkill`.
 pub(super) const BY_TKILL: i32 = SI_TKILL;
+/// `si_code` of timers.
+pub(super) const BY_TIMER: i32 = SI_TIMER;
 /// `si_code` of the kernel's own signals.
 pub(super) const BY_KERNEL: i32 = SI_KERNEL as i32;

@@ -162,8 +162,14 @@ impl Linux {
         let description = self.files[self.process.files].get(wanted.fd)?;
         match description.object {
             // Where there are no offsets comes before what the descriptor is open for.
-            Object::Output(_) | Object::Pipe(..) if wanted.position != Position::Current => Err(ESPIPE),
-            Object::Output(_) | Object::Pipe(..) | Object::Inode(_) => {
+            Object::Epoll(_) => Err(EINVAL),
+            Object::Timer(_) if wanted.direction == Direction::Write => Err(EINVAL),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_)
+                if wanted.position != Position::Current =>
+            {
+                Err(ESPIPE)
+            }
+            Object::Output(_) | Object::Pipe(..) | Object::Inode(_) | Object::Event(_) | Object::Timer(_) => {
                 match wanted.direction {
                     Direction::Read => description.check_readable()?,
                     Direction::Write => description.check_writable()?,
@@ -190,6 +196,10 @@ impl Linux {
                 self.write_pipe(view, id, nonblocking, buffers)
             }
             (Object::Pipe(..), _) | (Object::Output(_), Direction::Read) => Err(EBADF.into()),
+            (Object::Event(id), Direction::Read) => self.read_event(view, id, nonblocking, buffers),
+            (Object::Event(id), Direction::Write) => self.write_event(view, id, nonblocking, buffers),
+            (Object::Timer(id), Direction::Read) => self.read_timer(view, id, nonblocking, buffers),
+            (Object::Timer(_), Direction::Write) | (Object::Epoll(_), _) => Err(EINVAL.into()),
             (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, buffers),
             (Object::Inode(id), Direction::Read) => self.read_inode(view.space, id, start, buffers),
             (Object::Inode(id), Direction::Write) => self.write_inode(view.space, id, start, buffers),

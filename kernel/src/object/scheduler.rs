@@ -84,6 +84,8 @@ pub struct Scheduler {
     ready: Vec<Ready>,
     queues: Queues,
     timers: Timers,
+    /// When the personality is to be told, whoever runs or waits.
+    alarm_ns: Option<u64>,
     /// The number of the budget that was chosen last.
     last: u64,
     /// The number that was given last.
@@ -335,6 +337,23 @@ impl Scheduler {
     #[inline]
     pub fn is_alone(&self) -> bool {
         self.budgets.count() <= 1
+    }
+
+    /// Has the personality told at a time, whoever runs or waits then.
+    #[inline]
+    pub fn set_alarm(&mut self, due_ns: Option<u64>) {
+        self.alarm_ns = due_ns;
+    }
+
+    /// When the personality is to be told.
+    #[inline]
+    pub fn alarm(&self) -> Option<u64> {
+        self.alarm_ns
+    }
+
+    /// Takes the alarm, if its time has come.
+    pub fn take_alarm(&mut self, now_ns: u64) -> bool {
+        self.alarm_ns.take_if(|due_ns| *due_ns <= now_ns).is_some()
     }
 
     /// Wakes those whose deadline has come.

@@ -127,8 +127,7 @@ impl Process {
 
     /// Lets threads go that have ended.
     fn forget(&mut self) {
-        let gone: Vec<u64> = self.threads.keys().copied().filter(|id| !self.linux.has_thread(*id)).collect();
-        for id in gone {
+        while let Some(id) = self.threads.keys().copied().find(|id| !self.linux.has_thread(*id)) {
             self.scheduler.remove_thread(self.threads.remove(&id).unwrap());
             if self.others.remove(&id).is_some() {
                 self.space_of.remove(&id);

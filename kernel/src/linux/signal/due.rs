@@ -54,6 +54,13 @@ impl ThreadSignals {
         self.saved.take().unwrap_or(self.blocked)
     }
 
+    /// A wait with another mask has ended without a signal.
+    pub fn restore_saved(&mut self, common: &Pending) {
+        if let Some(saved) = self.saved.take() {
+            self.set_blocked(saved, common);
+        }
+    }
+
     /// Signals that wait and are not blocked.
     fn ready(&self, common: &Pending) -> u64 {
         (self.pending.set() | common.set()) & !self.blocked

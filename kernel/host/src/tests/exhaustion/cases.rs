@@ -34,6 +34,8 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
         Sysno::read,
         &[
             &[FILE, FRESH, 9000],
+            &[EVENT, FRESH, 8],
+            &[TIMER, FRESH, 8],
             &[FROM, FRESH, 50],
             &[0, FRESH, 5],
             &[ZERO, FRESH, 9000],
@@ -46,6 +48,7 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
         &[
             &[FILE, FULL, 65_000],
             &[TO, FULL, 5000],
+            &[EVENT, ZEROS, 8],
             &[AWAITED, FULL, 10],
             &[1, FULL, 5000],
             &[SPARSE, FULL, 9000],
@@ -102,6 +105,20 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::ppoll, &[&[POLLED, 2, ZEROS]]),
     (Sysno::select, &[&[8, SET, 0, FRESH, ZEROS]]),
     (Sysno::pselect6, &[&[8, SET, 0, FRESH, ZEROS]]),
+    (Sysno::eventfd, &[&[5]]),
+    (Sysno::eventfd2, &[&[5, 0o2_004_000]]),
+    (Sysno::epoll_create, &[&[1]]),
+    (Sysno::epoll_create1, &[&[0o2_000_000]]),
+    (
+        Sysno::epoll_ctl,
+        &[&[EPOLL, 1, TO, FULL], &[EPOLL, 3, FROM, FULL], &[EPOLL, 2, FROM, 0], &[EPOLL, 1, EVENT, FULL]],
+    ),
+    (Sysno::epoll_wait, &[&[EPOLL, FRESH, 5, 0]]),
+    (Sysno::epoll_pwait, &[&[EPOLL, FRESH, 5, 0, ZEROS, 8]]),
+    (Sysno::epoll_pwait2, &[&[EPOLL, FRESH, 5, ZEROS, ZEROS, 8]]),
+    (Sysno::timerfd_create, &[&[1, 0]]),
+    (Sysno::timerfd_settime, &[&[TIMER, 0, TIMES, FRESH]]),
+    (Sysno::timerfd_gettime, &[&[TIMER, FRESH]]),
     // Paths.
     (
         Sysno::open,
@@ -238,7 +255,14 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::rt_sigtimedwait, &[&[SIGNALS, 0, 0, 8]]),
     (Sysno::pause, &[&[]]),
     (Sysno::sigaltstack, &[&[STACK, FRESH]]),
-    (Sysno::alarm, &[&[0]]),
+    (Sysno::alarm, &[&[0], &[5]]),
+    (Sysno::getitimer, &[&[0, FRESH]]),
+    (Sysno::setitimer, &[&[0, TIMES, FRESH]]),
+    (Sysno::timer_create, &[&[1, 0, FRESH]]),
+    (Sysno::timer_settime, &[&[0, 0, TIMES, FRESH]]),
+    (Sysno::timer_gettime, &[&[0, FRESH]]),
+    (Sysno::timer_getoverrun, &[&[0]]),
+    (Sysno::timer_delete, &[&[0]]),
     // The process.
     (Sysno::exit, &[&[3]]),
     (Sysno::exit_group, &[&[3]]),
