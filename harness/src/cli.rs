@@ -7,6 +7,7 @@ mod command;
 mod counter;
 mod doctor;
 mod inject;
+mod isolate;
 mod line;
 mod policy;
 mod program;

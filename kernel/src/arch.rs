@@ -23,6 +23,8 @@ pub mod decode;
 mod entry;
 #[path = "arch/x86_64/interrupt.rs"]
 mod interrupt;
+#[path = "arch/x86_64/isolation.rs"]
+pub mod isolation;
 #[path = "arch/x86_64/line.rs"]
 pub mod line;
 #[path = "arch/x86_64/logger.rs"]

@@ -11,6 +11,8 @@ mod account;
 mod turns;
 
 use pe_replay::diagnose::Culprit;
+use pe_replay::phases::Stopwatch;
+use pe_replay::stop::Delimiter;
 use pe_replay::{Difference, Digest, End as PeEnd, Outcome};
 use wire::DelimiterKind;
 use wire::config::{Config, Recording};
@@ -56,6 +58,8 @@ pub struct Executive<P: Processor, L> {
     /// How the run ends if it does now.
     end: End,
     totals: Totals,
+    /// What the stopwatch showed when the last PE was recorded.
+    told: Stopwatch,
     /// When progress was published last.
     published: u64,
     /// Whether more is to be done after this PE than after every one.
@@ -94,6 +98,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             was_alone: true,
             end: End::Deadlock,
             totals: Totals::default(),
+            told: Stopwatch::start(0),
             published: 0,
             attends: true,
             digest: None,
@@ -118,66 +123,35 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     pub fn until_end(mut self, trace: Recording, most: u64) -> (End, Totals, P) {
         self.begin();
         loop {
-            let sequence = self.sequence;
             let (processor, kept) = self.objects.running();
-            let outcome = processor.execute(kept);
-            if matches!(outcome, Outcome::OutOfFrames) && self.find_frames() {
+            let outcome = processor.execute(kept, self.sequence);
+            let (count, step) = if let Outcome::Committed(committed) = outcome {
+                if self.attends {
+                    self.attend(Some(committed), trace);
+                }
+                self.count();
+                self.objects.clock.count(committed.count);
+                let (kind, step) = self.serve(committed.delimiter);
+                let served = self.objects.processor.charge();
+                if served > self.longest
+                    && let DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception = kind
+                {
+                    self.note_longest(self.service, served);
+                }
+                self.record(trace, kind, committed.count);
+                (committed.count, step)
+            } else if let Some(step) = self.not_committed(outcome, trace) {
+                (0, step)
+            } else {
                 continue;
-            }
-            if self.attends {
-                self.attend(&outcome, trace);
-            }
-            self.sequence += 1;
-            self.totals.pes += 1;
-            self.count();
-            let (kind, count, mut step) = match outcome {
-                Outcome::Committed(committed) => {
-                    self.totals.committed += 1;
-                    self.objects.clock.count(committed.count);
-                    self.totals.frames_written += u64::from(self.objects.processor.account().frames_written);
-                    let (kind, step) = self.serve(committed);
-                    self.totals.ends[kind as usize] += 1;
-                    (Some(kind), committed.count, step)
-                }
-                Outcome::Persistent { difference, end_rip } => {
-                    let verdict = self.verdict(sequence, difference, end_rip);
-                    (None, 0, self.over(End::Persistent(verdict)))
-                }
-                Outcome::Damaged { difference } => {
-                    (None, 0, self.over(End::Damaged(Damage { pe: sequence, difference })))
-                }
-                Outcome::OutOfFrames => {
-                    let current = self.objects.current();
-                    let effect = self.personality.run_out(&mut self.objects, current);
-                    (None, 0, self.step(effect))
-                }
             };
-            let processor = &mut self.objects.processor;
-            let served = processor.charge();
-            let watch = processor.watch();
-            let phases = watch.take();
-            if served > self.longest
-                && let Some(DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception) =
-                    kind
-            {
-                self.note_longest(self.service, served);
-            }
-            self.totals.phases.add_all(&phases);
-            self.record(trace, sequence, kind, count, phases);
+            self.number_next();
             self.publish();
-            if step != Step::Over && self.objects.clock.instructions() >= most {
-                step = self.cut();
-            }
-            if self.objects.awaits_lines() {
-                self.take_interrupts();
-            }
-            if self.objects.scheduler.alarm().is_some() {
-                step = self.look_at_alarm(step);
-            }
             let goes_on = step == Step::GoOn
-                && self.objects.scheduler.is_alone()
-                && self.objects.scheduler.alarm().is_none();
-            if !goes_on && !self.next(step, count) {
+                && self.objects.clock.instructions() < most
+                && !self.objects.awaits_lines()
+                && self.objects.scheduler.is_alone();
+            if !goes_on && !self.pause(step, count, most) {
                 // Not later: to move the run from here is to copy lines.
                 self.objects.processor.end_counting();
                 return self.finish();
@@ -185,11 +159,48 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         }
     }
 
+    /// How the current thread goes on after a PE that was not committed; `None` if it begins that anew.
+    #[cold]
+    #[inline(never)]
+    fn not_committed(&mut self, outcome: Outcome, trace: Recording) -> Option<Step> {
+        if outcome == Outcome::OutOfFrames && self.find_frames() {
+            return None;
+        }
+        if self.attends {
+            self.attend(None, trace);
+        }
+        self.count();
+        let step = match outcome {
+            Outcome::Committed(_) => unreachable!("what was committed is served"),
+            Outcome::Persistent { difference, end_rip } => {
+                let verdict = self.verdict(difference, end_rip);
+                self.over(End::Persistent(verdict))
+            }
+            Outcome::Damaged { difference } => {
+                self.over(End::Damaged(Damage { pe: self.sequence, difference }))
+            }
+            Outcome::OutOfFrames => {
+                let current = self.objects.current();
+                let effect = self.personality.run_out(&mut self.objects, current);
+                self.step(effect)
+            }
+        };
+        self.pass();
+        Some(step)
+    }
+
+    /// Charges no PE with the time that has passed.
+    #[cold]
+    fn pass(&mut self) {
+        self.objects.processor.charge();
+        self.told = *self.objects.processor.watch();
+    }
+
     /// Serves what a committed delimiter asks for.
     #[inline(always)]
-    fn serve(&mut self, committed: PeEnd) -> (DelimiterKind, Step) {
+    fn serve(&mut self, delimiter: Delimiter) -> (DelimiterKind, Step) {
         let registers = self.objects.registers();
-        let trap = Trap::new(committed.delimiter, registers, self.objects.processor.space());
+        let trap = Trap::new(delimiter, registers, self.objects.processor.space());
         match trap {
             Trap::Syscall => self.service = Service::Syscall(registers.rax as u32),
             Trap::PageFault { .. } => self.service = Service::PageFault,
@@ -199,11 +210,12 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         }
         let current = self.objects.current();
         let effect = self.personality.serve(&mut self.objects, current, trap);
-        (trap.kind(), self.step(effect))
+        let step = if effect == Effect::Continue { Step::GoOn } else { self.step(effect) };
+        (trap.kind(), step)
     }
 
     /// What the personality's word means for the current thread.
-    #[inline]
+    #[inline(never)]
     fn step(&mut self, effect: Effect) -> Step {
         let current = self.objects.current();
         match effect {
@@ -246,13 +258,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// What is told of a PE that keeps diverging.
     #[cold]
-    fn verdict(&mut self, pe: u64, difference: Difference, end_rip: u64) -> Verdict {
+    fn verdict(&mut self, difference: Difference, end_rip: u64) -> Verdict {
         let (processor, kept) = self.objects.running();
         let culprit = processor.diagnose(kept, difference);
         let space = processor.space();
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
-            pe,
+            pe: self.sequence,
             start_rip: P::registers(kept).rip,
             end_rip,
             difference,
@@ -270,12 +282,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.objects.processor.count_time_stamps(2);
         let before = self.objects.processor.pooled();
         self.objects.release_copies();
-        let processor = &mut self.objects.processor;
-        processor.charge();
-        let watch = processor.watch();
-        self.totals.phases.add_all(&watch.take());
-        let mark = watch.mark();
-        self.prepare(mark);
+        self.pass();
         self.objects.processor.pooled() > before
     }
 
@@ -283,17 +290,14 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// asked for.
     #[cold]
     #[inline(never)]
-    fn attend(&mut self, outcome: &Outcome, trace: Recording) {
+    fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
         let (processor, kept) = self.objects.running();
         if self.sequence == 0 {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }
         self.attends = trace == Recording::Digests;
-        self.digest = match outcome {
-            Outcome::Committed(committed) if self.attends => Some(processor.digest(kept, *committed)),
-            _ => None,
-        };
+        self.digest = committed.filter(|_| self.attends).map(|committed| processor.digest(kept, committed));
     }
 
     #[cold]

@@ -30,8 +30,10 @@ mod selftest;
 pub mod trap;
 
 use pages::Primitives;
+use wire::checks::Text;
 use wire::config::{Config, Job, entry};
 use wire::end::{End, EndRecord, Refusal};
+use wire::isolation::Isolate;
 
 use arch::boot::{BootInfo, Region};
 use arch::{channel, machine, processor, watchdog};
@@ -42,13 +44,15 @@ use object::archive::Archive;
 use object::clock::Rate;
 use replay::Platform;
 use replay::counter::{self, CounterError};
+use replay::reach::{self, Liberties};
 
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
 
+arch::boot::entry_point!(kernel_main);
+
 /// Called by the boot code, on the kernel's stack, with the boot page tables.
-extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
-    let boot = BootInfo::read(magic, info);
+fn kernel_main(boot: &BootInfo) -> ! {
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
     let archive = Archive::new(phys::claim(region));
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
@@ -63,6 +67,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
         "the channel does not lie in memory"
     );
     let channel_memory = phys::claim(channel);
+    layout::clear_low(&boot.memory);
     let unused = match frame::init(&boot.memory) {
         Ok(unused) => unused,
         Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),
@@ -98,8 +103,19 @@ fn start(
     let period = measured.period;
     let heap_len = frame::free_count() / 4 * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
-    let archive = &archive.listed();
     let mxcsr_mask = processor::mxcsr_mask();
+    let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
+    let examined = reach::examine(&mut space, mxcsr_mask).map_err(out_of_memory(4));
+    space.destroy();
+    let Liberties { reach, mxcsr: mxcsr_mask } = examined?;
+    let is_isolated = match config.isolate {
+        Isolate::Auto => reach.any(),
+        Isolate::Always => true,
+        Isolate::Never => false,
+    };
+    let root = if is_isolated { layout::isolate(root).map_err(out_of_memory(8))? } else { root };
+    let isolation = if is_isolated { "out of" } else { "in" };
+    defmt::info!("{}; it is {=str} the user's page tables", defmt::Display2Format(&reach), isolation);
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let selection = counter::select(config, &mut space, mxcsr_mask).map_err(|error| match error {
         CounterError::Fault(fault) => Refusal::Counter(fault),
@@ -120,7 +136,10 @@ fn start(
         Job::SelfTest => Ok(run::ended(selftest::run(&platform))),
         Job::Calibrate => {
             #[expect(clippy::disallowed_macros, reason = "there is no program")]
-            let table = alloc::format!("{}{selection}\n", selection.report);
+            let table = alloc::format!(
+                "{}{selection}\n{reach}; it is {isolation} the user's page tables\n",
+                Text(&selection.report)
+            );
             if let Err(full) = channel::output(1, table.as_bytes()) {
                 return Ok(run::ended(End::OutputFull { limit: full.capacity }));
             }

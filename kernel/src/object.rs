@@ -10,6 +10,7 @@ pub mod archive;
 pub mod budget;
 pub mod clock;
 pub mod interrupt;
+mod newc;
 pub mod processor;
 pub mod queue;
 pub mod scheduler;

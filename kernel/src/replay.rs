@@ -3,6 +3,7 @@
 
 pub mod counter;
 pub mod processor;
+pub mod reach;
 mod stretch;
 mod upkeep;
 
@@ -14,7 +15,7 @@ use pe_replay::{
     Processor, Span, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::Instruction;
-use pmu::{Margin, Repeats, StopKind};
+use pmu::{Margin, Repeats, StopKind, Stopped};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
@@ -65,7 +66,7 @@ pub struct Platform {
     pub kernel_root: KernelHalf,
     /// The counter, which has proven itself.
     pub counting: Counting,
-    /// The MXCSR bits that the processor has.
+    /// The MXCSR bits that user mode can set.
     pub mxcsr_mask: u32,
     /// What copies and compares pages.
     pub primitives: Primitives,
@@ -83,6 +84,8 @@ pub struct KernelMachine {
     primitives: Primitives,
     /// The frames of the written set.
     pool: Pool,
+    /// The time when it was looked at last: right before an entry, for the watchdog's sake.
+    seen: u64,
 }
 
 impl KernelMachine {
@@ -90,7 +93,7 @@ impl KernelMachine {
     pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
         match Pool::new(0) {
-            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool }),
+            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool, seen: machine::now() }),
             Err(OutOfFrames) => {
                 space.destroy();
                 Err(OutOfFrames)
@@ -105,11 +108,11 @@ impl KernelMachine {
 
     /// What a stretch under virtual time comes to.
     #[inline(never)]
-    fn exit(&self, stretch: Stretch) -> Exit {
+    fn exit(&mut self, stretch: Stretch) -> Exit {
+        self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let clock = &self.counting.clock;
-        let instructions =
-            if stretch.refused { 0 } else { clock.instructions(stop_kind(stretch.cause), elapsed) };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
+        let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
@@ -129,18 +132,19 @@ impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
 
+    #[inline]
     fn now(&mut self) -> u64 {
-        machine::now()
+        self.seen = machine::now();
+        self.seen
     }
 
     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
-        let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
+        watchdog::wind(self.seen);
         let start = Start {
-            timer: clock.timer(order.budget),
+            timer: self.counting.clock.arm(order.budget).timer,
             step: false,
             resume: false,
             interrupts_off: order.interrupts_off,
@@ -154,12 +158,13 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
-        let clock = &self.counting.clock;
-        watchdog::wind(machine::now());
-        let timer = clock.timer(budget);
+        watchdog::wind(self.seen);
+        let clock = &mut self.counting.clock;
+        let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
-        let span = |kind, Stamps { entered, left }: Stamps| {
-            let instructions = clock.instructions(kind, left.wrapping_sub(entered));
+        let mut span = |kind, Stamps { entered, left }: Stamps| {
+            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false };
+            let instructions = clock.stop(stopped).instructions;
             Span { instructions, entered, ticks: instructions }
         };
         match context::begin(source, state, start, self.mxcsr_mask) {

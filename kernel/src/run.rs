@@ -6,7 +6,7 @@ use wire::config::{Config, Recording};
 use wire::end::{End, EndRecord, Refusal, Totals};
 use wire::record::{CounterKind, Record, TraceHeader, Unit};
 
-use crate::arch::channel;
+use crate::arch::{channel, isolation};
 use crate::executive::Executive;
 use crate::linux::Linux;
 use crate::mem::frame::{self, OutOfFrames};
@@ -23,6 +23,7 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         unit: platform.counting.unit,
         counter: platform.counting.kind,
         clock: config.clock.kind,
+        is_isolated: isolation::is_isolated(),
         policy: config.policy,
         margin_far: platform.counting.margin.far,
         margin_near: platform.counting.margin.near,

@@ -4,10 +4,8 @@
 //! Each row is 10,000 pairs of runs on the emulated Intel counter. `bound` is for
 //! the loop: PATIENCE + near / length + 1.
 
-use pmu::VirtualTime;
-use pmu::check;
 use pmu::exact::PATIENCE;
-use pmu::intel::Intel;
+use pmu::{Overflow, VirtualTime, check, intel};
 use pmu_emulated::{
     Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, Rules, SkidModel, replay,
 };
@@ -36,11 +34,11 @@ fn main() {
 fn row(skid: SkidModel, len: u8) -> String {
     let mut bench = Processor::new(Program::new(&[Op::Syscall]));
     let clock = VirtualTime::calibrate(&mut bench).expect("the model's time is exact");
-    let unit = IntelUnit::new(IntelModel::default(), Faults { skid, seed: SEED, ..Faults::default() });
-    let Ok(driver) = Intel::new(unit, 0xfe) else { panic!("the model announces its counter") };
-    let mut counter = Emulated::counter(driver, clock);
+    let mut unit = IntelUnit::new(IntelModel::default(), Faults { skid, seed: SEED, ..Faults::default() });
+    let found = intel::find(&mut unit).expect("the model announces its counter");
+    let mut counter = Emulated::counter(Overflow::new(unit, found, 0xfe), clock);
     let report = check::run(&mut counter, &mut bench);
-    assert!(report.passed(), "{report}");
+    assert!(report.passed(), "{report:?}");
 
     let processor = Processor::new(Program::loop_of(len));
     let mut taken = Vec::new();

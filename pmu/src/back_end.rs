@@ -5,8 +5,6 @@
 //! user mode adds to it. What that is, [`crate::check`] finds out, and
 //! [`Counter`](crate::Counter) takes it off.
 
-use displaydoc::Display;
-
 /// Why user mode was left, as far as it matters for the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopKind {
@@ -70,72 +68,72 @@ pub enum Repeats {
     PerInstruction,
 }
 
-/// What the vendor's history says about lateness, beside what is measured.
+/// What is known of a counter's lateness, beside what is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lateness {
     /// None at all, or the counter is not what it claims to be.
     Never,
-    /// What is measured, but at least so much.
-    AtLeast(u32),
-    /// No bound is known; armed at least so early, and overshoots happen.
-    Unbounded(u32),
+    /// What is measured, but at least so many instructions, as the vendor's history
+    /// says.
+    AtLeast(u64),
 }
 
-/// {register}: wrote {wrote:#x}, read {read:#x}
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
+/// What a way of counting is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    /// The most that can be counted in a stretch; one that is to be longer ends early.
+    pub longest: u64,
+    /// How it counts REP string instructions.
+    pub repeats: Repeats,
+    /// How late its interrupt may be.
+    pub lateness: Lateness,
+}
+
+/// A register that does not keep what is written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unkept {
-    /// Its name in the manual.
-    pub register: &'static str,
+    /// The register.
+    pub msr: u32,
     /// What was written.
     pub wrote: u64,
     /// What was read back.
     pub read: u64,
 }
 
-/// What a counter does in System Management Mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
-pub enum Freezing {
-    /// the counter cannot be told to stand still in it
-    #[default]
-    Absent,
-    /// the counter stands still in it
-    Kept,
-    /// the counter was told to stand still in it, and does not
-    Refused,
-}
-
 /// How a counter stands to System Management Mode, into which firmware takes the
 /// processor unasked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Smm {
-    /// What the counter does in it.
-    pub freezing: Freezing,
-    /// How often the processor has been there; none if it does not say.
-    pub interrupts: Option<u64>,
+    /// Whether the counter, which was told to stand still in it, does; none if it
+    /// cannot be told to.
+    pub freezes: Option<bool>,
+    /// How often the processor has been there, modulo 2^32; none if it does not say.
+    pub interrupts: Option<u32>,
 }
 
 /// A way of counting user instructions and of stopping user code by them.
 pub trait BackEnd {
-    /// Its name, in a word or two.
-    fn name(&self) -> &'static str;
-    /// Writes to its registers and reads them back; the counter is off afterwards.
-    fn probe(&mut self) -> Result<(), Unkept>;
-    /// The largest budget; a larger one is cut to it, and the stretch ends early.
-    fn longest(&self) -> u64;
-    /// How it counts REP string instructions.
-    fn repeats(&self) -> Repeats;
-    /// How late its interrupt may be.
-    fn lateness(&self) -> Lateness;
-    /// Prepares for a stretch that is to end when so much has been counted, not
-    /// earlier.
+    /// What it is like, which does not change.
+    fn nature(&self) -> Nature;
+    /// Prepares for a stretch that is to end when so much has been counted, or
+    /// [`Nature::longest`], and not earlier.
     fn arm(&mut self, budget: u64) -> Entry;
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     fn stop(&mut self, stopped: Stopped) -> Reading;
-    /// Whether its overflow status is clear.
-    fn is_clear(&mut self) -> bool;
+
+    /// Writes to its registers and reads them back, if it has any; the counter is off
+    /// afterwards.
+    fn probe(&mut self) -> Result<(), Unkept> {
+        Ok(())
+    }
+
+    /// Whether its overflow status, if it has one, is clear.
+    fn is_clear(&mut self) -> bool {
+        true
+    }
 
     /// Whether a hypervisor lends the counter, and may take it away at any time.
-    fn is_lent(&mut self) -> bool {
+    fn is_lent(&self) -> bool {
         false
     }
 

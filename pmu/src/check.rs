@@ -40,103 +40,43 @@
 //! | instructions that are not repeatable; state that XSAVE, FS and GS hold; accessed bits that make faults | up to the kernel: not counting |
 //! | a hypervisor shares the counter out | [`Check::Trials`]: nine trials where CPUID names one, and none may differ |
 //! | a count is wrong later on, after all | up to the kernel: it compares the counts of both runs |
-//! | a processor of which nothing is known | another vendor's, or an unknown family of AMD's, is [`crate::amd::Absent`]; then time, and at last single steps. Intel's counter is architectural; what is not is used on known models only |
+//! | a processor of which nothing is known | another vendor's, or an unknown family of AMD's, is [`crate::overflow::Absent`]; then time, and at last single steps. Intel's counter is architectural; what is not is used on known models only |
 //! | there is no counter that is good enough | [`crate::stepping`], with the same interface |
 
 mod circumstances;
+mod constant;
 mod counting;
 mod interrupts;
-mod report;
+pub(crate) mod report;
 mod steps;
+pub(crate) mod trial;
 
-pub use report::{Check, Measured, Report, Row, Seen, Verdict};
+pub use circumstances::LOCK_BLOCKS;
+pub use interrupts::{LATEST, OVERFLOWS};
+pub use report::{Check, Measured, Report, Row};
 
 use strum::VariantArray as _;
 
-use crate::back_end::{BackEnd, Lateness, Reading, Smm, StopKind, Stopped};
+use crate::back_end::{BackEnd, Lateness, Smm};
 use crate::counter::{Calibration, Counter};
-use crate::workbench::{Block, Sample, Workbench};
-
-/// A counter on the bench.
-struct Trial<'a> {
-    counter: &'a mut Counter<dyn BackEnd + 'a>,
-    workbench: &'a mut dyn Workbench,
-}
-
-/// Why a check stopped.
-type Failure = Measured;
-
-impl Trial<'_> {
-    /// One stretch from the start of a block.
-    fn execute(&mut self, block: Block, budget: u64) -> Result<(Sample, Reading), Failure> {
-        let entry = self.counter.arm(budget);
-        let sample = self.workbench.execute(block, entry);
-        self.read(sample)
-    }
-
-    /// Goes on with a block.
-    fn resume(&mut self, budget: u64) -> Result<(Sample, Reading), Failure> {
-        let entry = self.counter.arm(budget);
-        let sample = self.workbench.resume(entry);
-        self.read(sample)
-    }
-
-    fn read(&mut self, sample: Option<Sample>) -> Result<(Sample, Reading), Failure> {
-        // Also a counter whose interrupt never came is disarmed.
-        let (kind, elapsed) =
-            sample.map_or((StopKind::Debug, 0), |Sample { kind, elapsed, .. }| (kind, elapsed));
-        let reading = self.counter.stop(Stopped { kind, elapsed, swallowed: false });
-        sample.map(|sample| (sample, reading)).ok_or(Measured::NoEnd)
-    }
-
-    /// One stretch of a block to its own end, with the counter far from
-    /// overflowing.
-    fn whole(&mut self, block: Block) -> Result<(Sample, Reading), Failure> {
-        let (sample, reading) = self.execute(block, self.counter.back_end.longest())?;
-        if sample.kind == block.end() { Ok((sample, reading)) } else { Err(uncalled(reading)) }
-    }
-
-    /// A block to its own end, however often the counter interrupts it, the first
-    /// time after `budget`: instructions executed, instructions counted, interrupts.
-    fn through(&mut self, block: Block, budget: u64) -> Result<(u64, u64, u32), Failure> {
-        let (mut sample, mut reading) = self.execute(block, budget)?;
-        let (mut executed, mut counted) = (sample.executed, reading.instructions);
-        for interrupts in 0..RESUMES {
-            if sample.kind == block.end() {
-                return Ok((executed, counted, interrupts));
-            }
-            (sample, reading) = self.resume(self.counter.back_end.longest())?;
-            executed += sample.executed;
-            counted += reading.instructions;
-        }
-        Err(Measured::NoEnd)
-    }
-}
-
-/// What an interrupt is that nothing called for.
-fn uncalled(reading: Reading) -> Failure {
-    if reading.own { Measured::Premature } else { Measured::Uncalled }
-}
-
-/// Interrupts inside one block, at most.
-const RESUMES: u32 = 1_000;
+use crate::workbench::Workbench;
+use trial::Trial;
 
 /// Calibrates `counter` and checks it.
 pub fn run<'a>(counter: &'a mut Counter<dyn BackEnd + 'a>, workbench: &'a mut dyn Workbench) -> Report {
-    let lead = match counter.back_end.lateness() {
+    let lead = match counter.back_end.nature().lateness {
         // The lead is what makes such a counter exact, and was found by its own means.
         Lateness::Never => counter.calibration.lead,
-        Lateness::AtLeast(_) | Lateness::Unbounded(_) => 0,
+        Lateness::AtLeast(_) => 0,
     };
     counter.calibration = Calibration { lead, ..Calibration::default() };
     let before = counter.back_end.smm();
     let mut trial = Trial { counter, workbench };
     let mut report = Report::default();
-    for &check in Check::VARIANTS {
+    for (&check, row) in Check::VARIANTS.iter().zip(&mut report.rows) {
         let outcome = trial.perform(check, before);
-        let counts = check != Check::Moves || outcome.is_ok();
-        report.add(check, outcome);
-        if !counts {
+        *row = Some(Row { check, outcome });
+        if check == Check::Moves && outcome.is_err() {
             break;
         }
     }
@@ -144,7 +84,7 @@ pub fn run<'a>(counter: &'a mut Counter<dyn BackEnd + 'a>, workbench: &'a mut dy
 }
 
 impl Trial<'_> {
-    fn perform(&mut self, check: Check, before: Smm) -> Result<Measured, Failure> {
+    fn perform(&mut self, check: Check, before: Smm) -> Result<Measured, Measured> {
         match check {
             Check::Present => self.present(),
             Check::Moves => self.moves(),

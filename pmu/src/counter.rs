@@ -8,16 +8,11 @@
 //! with everything that entering and leaving user mode adds already taken off
 //! (the [`Biases`], which calibration measures).
 
-use displaydoc::Display;
-
 use crate::back_end::{BackEnd, Entry, Reading, StopKind, Stopped};
 use crate::skid::{Margin, Skid};
 
-/// interrupt {counter:+}, fault {fault:+}, #DB {debug:+}, system call {syscall:+}
-///
-/// So much a stretch counts beyond its user instructions, by what ended it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display)]
-#[ignore_extra_doc_attributes]
+/// What a stretch counts beyond its user instructions, by what ended it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Biases {
     /// The counter's interrupt.
     pub counter: i64,
@@ -30,21 +25,16 @@ pub struct Biases {
 }
 
 impl Biases {
-    /// The one that belongs to a stop.
+    /// User instructions in a stretch that counted `raw`.
     #[inline]
-    pub fn of(&self, kind: StopKind) -> i64 {
-        match kind {
+    pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
+        let bias = match kind {
             StopKind::Counter => self.counter,
             StopKind::Fault => self.fault,
             StopKind::Debug => self.debug,
             StopKind::Syscall => self.syscall,
-        }
-    }
-
-    /// User instructions in a stretch that counted `raw`.
-    #[inline]
-    pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        (raw as i64).wrapping_sub(self.of(kind)).max(0) as u64
+        };
+        (raw as i64).wrapping_sub(bias).max(0) as u64
     }
 }
 
@@ -53,7 +43,7 @@ impl Biases {
 pub struct Calibration {
     /// Counted between arming and the first user instruction: a budget is armed
     /// as so many more.
-    pub lead: i64,
+    pub lead: u64,
     /// Counted beyond the user's instructions.
     pub biases: Biases,
     /// How late the interrupt is.
@@ -77,12 +67,11 @@ impl<B> Counter<B> {
 }
 
 impl<B: BackEnd + ?Sized> Counter<B> {
-    /// Prepares for a stretch that is to end after `budget` instructions, not
-    /// earlier. One beyond [`BackEnd::longest`] is cut to that.
+    /// Prepares for a stretch that is to end after `budget` instructions, one at
+    /// least, and not earlier.
     #[inline]
     pub fn arm(&mut self, budget: u64) -> Entry {
-        let budget = budget.min(self.back_end.longest());
-        self.back_end.arm(budget.saturating_add_signed(self.calibration.lead).max(1))
+        self.back_end.arm(budget.max(1).saturating_add(self.calibration.lead))
     }
 
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
@@ -95,6 +84,6 @@ impl<B: BackEnd + ?Sized> Counter<B> {
 
     /// How far from a target it may be armed.
     pub fn margin(&self) -> Margin {
-        self.calibration.skid.margin(self.back_end.lateness())
+        self.calibration.skid.margin(self.back_end.nature().lateness)
     }
 }

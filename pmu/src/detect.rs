@@ -2,25 +2,22 @@
 //! Tries the back ends, best first, and says which was taken and why not a better
 //! one.
 
-use core::fmt;
-
-use crate::amd::{self, Amd};
 use crate::back_end::BackEnd;
-use crate::check::{self, Report, Row};
+use crate::check::{self, Measured, Report, Row};
 use crate::counter::Counter;
-use crate::intel::{self, Intel};
+use crate::overflow::{Absent, Overflow, Vendor};
 use crate::registers::Registers;
 use crate::stepping::Stepping;
-use crate::virtual_time::{Clock, Fault, VirtualTime};
+use crate::virtual_time::{Clock, VirtualTime};
 use crate::workbench::Workbench;
+use crate::{amd, intel};
 
 /// The counter that was taken.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and nothing to allocate a box from")]
 pub enum Chosen<R> {
-    /// Intel's.
-    Intel(Counter<Intel<R>>),
-    /// AMD's.
-    Amd(Counter<Amd<R>>),
+    /// The processor's.
+    Overflow(Counter<Overflow<R>>),
     /// An emulator's time.
     VirtualTime(Clock),
     /// None.
@@ -31,46 +28,24 @@ impl<R: Registers> Chosen<R> {
     /// As a counter.
     pub fn counter(&mut self) -> &mut Counter<dyn BackEnd + '_> {
         match self {
-            Self::Intel(counter) => counter,
-            Self::Amd(counter) => counter,
+            Self::Overflow(counter) => counter,
             Self::VirtualTime(counter) => counter,
             Self::Stepping(counter) => counter,
         }
     }
 }
 
-/// Why a back end was not taken.
+/// A counter that was not taken, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// There is no such counter.
-    Intel(intel::Absent),
-    /// There is no such counter.
-    Amd(amd::Absent),
+pub enum Refusal {
+    /// This vendor's counter is not there.
+    Absent(Vendor, Absent),
+    /// This vendor's counter failed a check.
+    Failed(Vendor, Row),
     /// Time does not count instructions.
-    VirtualTime(Fault),
-    /// It failed this check.
-    Failed(Row),
-}
-
-/// A back end that was not taken, and why. As text: one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Its name.
-    pub name: &'static str,
-    /// Why.
-    pub reason: Reason,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.name)?;
-        match self.reason {
-            Reason::Intel(absent) => write!(f, "{absent}"),
-            Reason::Amd(absent) => write!(f, "{absent}"),
-            Reason::VirtualTime(fault) => write!(f, "{fault}"),
-            Reason::Failed(row) => write!(f, "{}: {}", row.check.name(), row.measured),
-        }
-    }
+    Time(Measured),
+    /// Virtual time failed a check.
+    TimeFailed(Row),
 }
 
 /// What was found.
@@ -86,43 +61,35 @@ pub struct Detection<R> {
 
 /// Tries Intel's counter, AMD's, virtual time and single steps, in this order. An
 /// overflow interrupts with `vector`.
-pub fn detect<R: Registers>(registers: R, vector: u8, workbench: &mut dyn Workbench) -> Detection<R> {
+pub fn detect<R: Registers>(mut registers: R, vector: u8, workbench: &mut dyn Workbench) -> Detection<R> {
     let mut refusals = [None; 3];
-    let mut refuse = |index: usize, name, reason| refusals[index] = Some(Refusal { name, reason });
-    let registers = match Intel::new(registers, vector).map(Counter::new) {
-        Ok(mut counter) => {
-            let report = check::run(&mut counter, workbench);
-            let Some(&row) = report.refusal() else {
-                return Detection { chosen: Chosen::Intel(counter), report, refusals };
-            };
-            refuse(0, counter.back_end.name(), Reason::Failed(row));
-            counter.back_end.release()
-        }
-        Err((registers, absent)) => {
-            refuse(0, "Intel fixed counter 0", Reason::Intel(absent));
-            registers
-        }
-    };
-    match Amd::new(registers, vector).map(Counter::new) {
-        Ok(mut counter) => {
-            let report = check::run(&mut counter, workbench);
-            let Some(&row) = report.refusal() else {
-                return Detection { chosen: Chosen::Amd(counter), report, refusals };
-            };
-            refuse(1, counter.back_end.name(), Reason::Failed(row));
-            counter.back_end.release();
-        }
-        Err((_, absent)) => refuse(1, "AMD core counter 0", Reason::Amd(absent)),
+    for (index, vendor) in [Vendor::Intel, Vendor::Amd].into_iter().enumerate() {
+        let found = match vendor {
+            Vendor::Intel => intel::find(&mut registers),
+            Vendor::Amd => amd::find(&registers),
+        };
+        refusals[index] = Some(match found {
+            Err(absent) => Refusal::Absent(vendor, absent),
+            Ok(layout) => {
+                let mut counter = Counter::new(Overflow::new(registers, layout, vector));
+                let report = check::run(&mut counter, workbench);
+                let Some(&row) = report.refusal() else {
+                    return Detection { chosen: Chosen::Overflow(counter), report, refusals };
+                };
+                registers = counter.back_end.release();
+                Refusal::Failed(vendor, row)
+            }
+        });
     }
-    match VirtualTime::calibrate(workbench) {
-        Ok(mut counter) => {
-            let report = check::run(&mut counter, workbench);
+    refusals[2] = Some(match VirtualTime::calibrate(workbench) {
+        Err(fault) => Refusal::Time(fault),
+        Ok(mut clock) => {
+            let report = check::run(&mut clock, workbench);
             let Some(&row) = report.refusal() else {
-                return Detection { chosen: Chosen::VirtualTime(counter), report, refusals };
+                return Detection { chosen: Chosen::VirtualTime(clock), report, refusals };
             };
-            refuse(2, "virtual time", Reason::Failed(row));
+            Refusal::TimeFailed(row)
         }
-        Err(fault) => refuse(2, "virtual time", Reason::VirtualTime(fault)),
-    }
+    });
     Detection { chosen: Chosen::Stepping(Counter::new(Stepping)), report: Report::default(), refusals }
 }

@@ -38,9 +38,9 @@
 //! target, and in loops of uneven lengths some more (29 were seen). In longer loops the breakpoint
 //! divides all of that by L.
 //!
-//! With the attempts that missed, whose share is [`PATIENCE`] each, and `near`
-//! doubled by each of them, that is [`bound`]: what a whole PE can take. A test
-//! holds every PE of three loops to it, in the kernel, under every skid.
+//! Attempts that missed add [`PATIENCE`] each, and each of them doubles `near`: what
+//! a whole PE can take. A test holds every PE of three loops to that, in the kernel,
+//! under every skid.
 //!
 //! # Overshoot
 //!
@@ -58,39 +58,19 @@
 
 mod decode;
 mod piece;
+mod position;
 #[cfg(test)]
 mod tests;
 
 pub use decode::{Decoder, Instruction, Single, single};
 pub use piece::{LONGEST_PIECE, Piece, run_on};
+pub use position::Position;
 
 use crate::back_end::{Repeats, StopKind};
 use crate::skid::Margin;
 
 /// Breakpoint hits in a row before the counter is tried once more.
 pub const PATIENCE: u64 = 4;
-
-/// The most debug exceptions that a run can take to its target, `count` instructions
-/// away, after so many `misses`, with [`Margin::near`] at first `near`; where the
-/// target's address is arrived at every `length` instructions or less often. See the
-/// module's text.
-pub fn bound(near: u64, misses: u64, count: u64, length: u64) -> u64 {
-    let margin = (0..misses.min(64)).fold(Margin { far: near, near }, |margin, _| margin.doubled());
-    let last =
-        if misses > 0 && margin.near >= count { count } else { margin.near.min(count) / length.max(1) };
-    misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
-}
-
-/// A place in an execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Instructions before it.
-    pub count: u64,
-    /// The next instruction.
-    pub rip: u64,
-    /// RCX, which matters inside REP string instructions.
-    pub rcx: u64,
-}
 
 /// How to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +110,6 @@ pub struct ExactStop {
     repeats: Repeats,
     /// The whole way is stepped.
     stepping: bool,
-    /// Breakpoint hits that were not worth it.
-    hits: u64,
     last: Option<Move>,
     debug_exceptions: u64,
 }
@@ -139,7 +117,7 @@ pub struct ExactStop {
 impl ExactStop {
     /// The first attempt to get to `target`, from any place before it.
     pub fn new(target: Position, margin: Margin, repeats: Repeats) -> Self {
-        Self { target, margin, repeats, stepping: false, hits: 0, last: None, debug_exceptions: 0 }
+        Self { target, margin, repeats, stepping: false, last: None, debug_exceptions: 0 }
     }
 
     /// An attempt that steps the whole way.
@@ -169,20 +147,19 @@ impl ExactStop {
     /// Says what to do, being at `at`; `stopped` is how the last move ended, none at
     /// the start.
     pub fn next(&mut self, at: Position, stopped: Option<StopKind>, decoder: &mut dyn Decoder) -> Move {
-        let debugged = stopped == Some(StopKind::Debug);
-        self.debug_exceptions += u64::from(debugged);
+        self.debug_exceptions += u64::from(stopped == Some(StopKind::Debug));
         let next = match self.target.count.checked_sub(at.count) {
             None => match self.last {
                 Some(Move::Count { .. }) => Move::Missed,
                 _ => Move::Strayed,
             },
-            Some(left) => self.advance(at, left, debugged, decoder),
+            Some(left) => self.advance(at, left, decoder),
         };
         self.last = Some(next);
         next
     }
 
-    fn advance(&mut self, at: Position, left: u64, debugged: bool, decoder: &mut dyn Decoder) -> Move {
+    fn advance(&self, at: Position, left: u64, decoder: &mut dyn Decoder) -> Move {
         if at.rip == self.target.rip
             && let Some(iterations) = at.rcx.checked_sub(self.target.rcx).filter(|&it| it > 0)
             && iterations == self.iterations_in(left, iterations)
@@ -200,9 +177,8 @@ impl ExactStop {
         if self.stepping {
             return self.step(at, left, decoder);
         }
-        let tight = debugged && left > self.margin.near;
-        self.hits += u64::from(tight);
-        let margin = if self.hits >= PATIENCE { self.margin.near } else { self.margin.far };
+        let is_tight = self.debug_exceptions >= PATIENCE;
+        let margin = if is_tight { self.margin.near } else { self.margin.far };
         if left > margin {
             return Move::Count { budget: left - margin };
         }

@@ -12,8 +12,8 @@
 //! | a counter: armed for a budget before user mode, read after it | [`Counter`] |
 //! | what counts, uncalibrated | [`BackEnd`] |
 //! | how it reaches the hardware: a handful of register accesses, in software if need be | [`Registers`] |
-//! | the back ends: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
-//! | what the counters of processors have in common | [`overflow`] |
+//! | what there is to count with: Intel's fixed counter, AMD's core counter, the time of instruction-counting emulators, single steps | [`intel`], [`amd`], [`virtual_time`], [`stepping`] |
+//! | the one driver of the counters of processors, which follows a description of the registers | [`overflow`] |
 //! | the best one that is there, and why not a better one | [`detect()`] |
 //! | calibration and self-checks, as rows of a table; which pitfall is looked after where | [`check`] |
 //! | blocks of user code on which they are made; whoever has a user mode executes them | [`Workbench`] |
@@ -21,8 +21,9 @@
 //! | the way to exactly one place, with a bound on debug exceptions | [`exact`] |
 //! | counters in software that misbehave as told, and a processor for host tests | crate `pmu-emulated` |
 //!
-//! The crate has no `unsafe` code, no allocator and no dependencies, and knows nothing
-//! of the kernel that uses it. All counts are of instructions.
+//! The crate has no `unsafe` code, no allocator and no text, and knows nothing of the
+//! kernel that uses it: what it finds out are values, and whoever prints them has the
+//! words. All counts are of instructions.
 //!
 //! # A counter proves itself
 //!
@@ -32,20 +33,22 @@
 //! ```
 //! use pmu::check::{self, Check};
 //! use pmu_emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
-//! use pmu::intel::Intel;
-//! use pmu::VirtualTime;
+//! use pmu::{Overflow, VirtualTime, intel};
 //!
 //! // The processor's time counts instructions, as that of QEMU does; it drives the
 //! // emulated counter, whose interrupts are up to 1,000 instructions late.
 //! let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! let clock = VirtualTime::calibrate(&mut bench).unwrap();
 //! let faults = Faults { skid: SkidModel::Random(1_000), per_fault: 1, ..Faults::default() };
-//! let unit = IntelUnit::new(IntelModel::default(), faults);
-//! let driver = Intel::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! let mut unit = IntelUnit::new(IntelModel::default(), faults);
+//! let found = intel::find(&mut unit).unwrap();
+//! let driver = Overflow::new(unit, found, 0xfe);
 //! let mut counter = Emulated::counter(driver, clock);
 //!
 //! let report = check::run(&mut counter, &mut bench);
-//! println!("{report}");
+//! for row in report.rows() {
+//!     println!("{row:?}");
+//! }
 //! assert!(report.passed());
 //! // What it counts too much is a constant, and taken off from now on.
 //! assert_eq!(counter.calibration.biases.fault, 1);
@@ -65,15 +68,15 @@
 //! ```
 //! # use pmu::check;
 //! # use pmu_emulated::{Emulated, Faults, AmdModel, AmdUnit, Op, SkidModel};
-//! # use pmu::amd::Amd;
-//! # use pmu::VirtualTime;
+//! # use pmu::{Overflow, VirtualTime, amd};
 //! use pmu_emulated::{Processor, Program, Rules, replay};
 //!
 //! # let mut bench = Processor::new(Program::new(&[Op::Syscall]));
 //! # let clock = VirtualTime::calibrate(&mut bench).unwrap();
 //! # let faults = Faults { skid: SkidModel::Random(1_000), ..Faults::default() };
 //! # let unit = AmdUnit::new(AmdModel::default(), faults);
-//! # let driver = Amd::new(unit, 0xfe).map_err(|(_, absent)| absent).unwrap();
+//! # let found = amd::find(&unit).unwrap();
+//! # let driver = Overflow::new(unit, found, 0xfe);
 //! # let mut counter = Emulated::counter(driver, clock);
 //! # assert!(check::run(&mut counter, &mut bench).passed());
 //! let processor = Processor::new(Program::loop_of(7));
@@ -83,7 +86,7 @@
 //! assert!(replayed.debug_exceptions <= 4 + 1_000 / 7 + 1);
 //! ```
 //!
-//! `cargo run -p pmu --example self_checks` prints the table of checks for
+//! `cargo run -p wire --example self_checks` prints the table of checks for
 //! counters that behave and for some that do not; `--example debug_exceptions`
 //! prints what stopping exactly costs in tight loops.
 //!
@@ -122,12 +125,11 @@
 //! #     fn with<T>(work: impl FnOnce(&mut IntelUnit) -> T) -> T {
 //! #         UNIT.with_borrow_mut(work)
 //! #     }
-//! #     pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] { with(|unit| unit.cpuid(leaf, subleaf)) }
+//! #     pub fn cpuid(leaf: u32, subleaf: u32) -> CpuIdResult { with(|unit| unit.cpuid(leaf, subleaf)) }
 //! #     pub fn rdmsr(msr: u32) -> u64 { with(|unit| unit.read_msr(msr)) }
 //! #     pub fn wrmsr(msr: u32, value: u64) { with(|unit| unit.write_msr(msr, value)) }
 //! #     pub fn rdpmc(index: u32) -> u64 { with(|unit| unit.read_counter(index)) }
 //! #     pub fn lfence() {}
-//! #     pub fn apic_read(_register: u32) -> u32 { with(|unit| unit.local_vector()) }
 //! #     pub fn apic_write(_register: u32, value: u32) { with(|unit| unit.set_local_vector(value)) }
 //! #     pub fn drain_counter_vector() -> bool { with(|unit| unit.take_pending()) }
 //! #     pub const LVT_PERFORMANCE: u32 = 0x340;
@@ -168,12 +170,13 @@
 //! # }
 //! use machine::UserMode;
 //! use pmu_emulated::Debug;
-//! use pmu::{ExactStop, Move, Registers};
+//! use pmu::detect::Chosen;
+//! use pmu::{CpuIdResult, ExactStop, Move, Registers};
 //!
 //! struct Hardware;
 //!
 //! impl Registers for Hardware {
-//!     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+//!     fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
 //!         machine::cpuid(leaf, subleaf)
 //!     }
 //!     fn read_msr(&mut self, msr: u32) -> u64 {
@@ -188,9 +191,6 @@
 //!     fn serialize(&mut self) {
 //!         machine::lfence();
 //!     }
-//!     fn local_vector(&mut self) -> u32 {
-//!         machine::apic_read(machine::LVT_PERFORMANCE)
-//!     }
 //!     fn set_local_vector(&mut self, entry: u32) {
 //!         machine::apic_write(machine::LVT_PERFORMANCE, entry);
 //!     }
@@ -201,9 +201,9 @@
 //!
 //! let mut user = UserMode::new(); // It is a Workbench and a Decoder.
 //! let mut found = pmu::detect(Hardware, 0xfe, &mut user);
-//! print!("{}", found.report);
+//! println!("{:?}, {:?}", found.report, found.refusals);
+//! assert!(matches!(found.chosen, Chosen::Overflow(_)));
 //! let counter = found.chosen.counter();
-//! assert_eq!(counter.back_end.name(), "Intel fixed counter 0");
 //!
 //! // Run 1 goes on until the counter's interrupt has come, however late.
 //! user.start_over();
@@ -216,12 +216,12 @@
 //! let target = user.position(count);
 //!
 //! // Run 2 ends at the same place.
-//! let mut way = ExactStop::new(target, counter.margin(), counter.back_end.repeats());
+//! let mut way = ExactStop::new(target, counter.margin(), counter.back_end.nature().repeats);
 //! 'attempt: loop {
 //!     user.start_over();
 //!     let (mut count, mut stopped) = (0, None);
 //!     loop {
-//!         let far = counter.back_end.longest();
+//!         let far = counter.back_end.nature().longest;
 //!         let (budget, debug) = match way.next(user.position(count), stopped, &mut user) {
 //!             Move::Arrived => break 'attempt,
 //!             Move::Missed => break,
@@ -263,7 +263,6 @@
 pub mod amd;
 pub mod back_end;
 pub mod check;
-mod constant;
 pub mod counter;
 pub mod detect;
 pub mod exact;
@@ -275,11 +274,13 @@ pub mod stepping;
 pub mod virtual_time;
 pub mod workbench;
 
-pub use back_end::{BackEnd, Entry, Freezing, Reading, Repeats, StopKind, Stopped};
+pub use back_end::{BackEnd, Entry, Nature, Reading, Repeats, Smm, StopKind, Stopped};
 pub use counter::{Biases, Calibration, Counter};
 pub use detect::{Detection, detect};
 pub use exact::{ExactStop, Move, Position};
+pub use overflow::Overflow;
+pub use raw_cpuid::CpuIdResult;
 pub use registers::Registers;
 pub use skid::{Margin, Skid};
-pub use virtual_time::{Clock, Fault, VirtualTime};
+pub use virtual_time::{Clock, VirtualTime};
 pub use workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};

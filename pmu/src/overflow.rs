@@ -1,69 +1,142 @@
 // SPDX-License-Identifier: MIT
-//! What the counters of processors have in common, whoever made them.
+//! The counters of processors, whoever made them.
 //!
 //! Such a counter counts up, in ring 3 only; armed, it holds minus the budget,
 //! and its overflow interrupts through the local APIC. It is changed only while
 //! it is held, and goes on counting while its interrupt is under way, so that
 //! after the stop it tells how late that was. What the registers are called, and
-//! what else has to be put in order around them, is the [`Vendor`]'s.
+//! what else has to be put in order around them, is in its [`Layout`], which
+//! [`crate::intel::find`] and [`crate::amd::find`] make of what CPUID says.
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
+use raw_cpuid::{CpuId, CpuIdReader};
+
+use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
 use crate::registers::{LVT_MASKED, Registers};
 
 /// Values written where only 32 bits can be are sign-extended from bit 31 (Intel
 /// SDM vol. 3B, 21.2.8).
 const NARROW_LONGEST: u64 = (1 << 31) - 1;
-/// CPUID.1:ECX: there is a hypervisor. Reserved for them by both vendors.
-const HYPERVISOR: u32 = 1 << 31;
+const PATTERN: u64 = 0x5555_5555_5555_5555;
 
-/// A counter's registers, as one vendor's manual has them.
-pub trait Vendor {
-    /// The counter: its name in the manual, its MSR, and its number for RDPMC.
-    const COUNTER: (&'static str, u32, u32);
-    /// The APIC masks its entry when it delivers.
-    const MASKS_ITSELF: bool;
-    /// An interrupt may wait while the status shows no overflow.
-    const STATUS_IS_LATE: bool;
+/// Why there is no such counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The processor is another vendor's. One with Intel's leaf 0AH has no history.
+    Vendor,
+    /// CPUID leaf 0AH is empty.
+    NoLeaf,
+    /// Performance monitoring has this version; 1 has no fixed counters and no global
+    /// registers.
+    Version(u8),
+    /// CPUID leaf 0AH announces no fixed counter.
+    NoFixedCounter,
+    /// The fixed counters have so few bits.
+    Narrow(u8),
+    /// CPUID announces no core counters: before AMD's family 15h there are none at
+    /// C001_0200h.
+    NoCoreCounters,
+    /// It is not known what event C0h counts in this family.
+    Family(u8),
+}
 
-    /// The back end's name.
-    fn name(&self) -> &'static str;
+/// Whose counter it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// Intel's.
+    Intel,
+    /// AMD's.
+    Amd,
+}
+
+/// A register around the counter, and what has to be changed in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The register.
+    pub msr: u32,
+    /// The bits to be cleared.
+    pub clear: u64,
+    /// The bits to be set.
+    pub set: u64,
+}
+
+/// The register that holds a counter, and lets it count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// The register.
+    pub msr: u32,
+    /// Its value while the counter counts.
+    pub on: u64,
+    /// Its value while the counter is held.
+    pub off: u64,
+}
+
+/// The registers that tell of overflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The register that tells of overflows.
+    pub msr: u32,
+    /// The register that makes it forget them.
+    pub clear: u32,
+    /// The counter's bit in both.
+    pub bit: u64,
+}
+
+/// A counter's registers, as its vendor's manual has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Whose counter it is.
+    pub vendor: Vendor,
+    /// Whether a hypervisor lends the counter.
+    pub lent: bool,
+    /// The counter's MSR.
+    pub counter: u32,
+    /// The counter's number for RDPMC.
+    pub number: u32,
     /// Bits of the counter.
-    fn width(&self) -> u8;
-    /// All of them can be written.
-    fn is_full_width(&self) -> bool;
+    pub width: u8,
+    /// Whether all of its bits can be written.
+    pub full_width: bool,
+    /// The register that says what the counter counts.
+    pub control: u32,
+    /// The control register's value, with the counter held.
+    pub held: u64,
+    /// The register that holds the counter, which may be the control register.
+    pub switch: Switch,
+    /// Where overflows are told; if nowhere, the counter's top bit tells.
+    pub status: Option<Status>,
+    /// Whether the APIC masks its entry when it delivers.
+    pub masks_itself: bool,
+    /// Whether an interrupt may wait while the status shows no overflow.
+    pub status_is_late: bool,
     /// What is known of its lateness.
-    fn lateness(&self) -> Lateness;
-    /// Puts everything around the counter in order, and holds it.
-    fn set_up(&self, registers: &mut impl Registers);
-    /// Holds the counter: it keeps its value.
-    fn hold(&self, registers: &mut impl Registers);
-    /// Lets it count.
-    fn go(&self, registers: &mut impl Registers);
-    /// Turns it off, being held.
-    fn turn_off(&self, registers: &mut impl Registers);
-    /// Sees whether the control registers keep what is written to them.
-    fn probe(&self, registers: &mut impl Registers) -> Result<(), Unkept>;
-    /// Whether it has overflowed, from `preset` to `value`; clears the status.
-    fn take_overflow(&self, registers: &mut impl Registers, preset: u64, value: u64) -> bool;
-    /// Whether the status is clear.
-    fn is_clear(&self, registers: &mut impl Registers) -> bool;
+    pub lateness: Lateness,
+    /// What has to be put in order around the counter.
+    pub edits: [Option<Edit>; 2],
+    /// The register and the bit by which the counter stands still in System
+    /// Management Mode.
+    pub freeze_in_smm: Option<(u32, u64)>,
+    /// The register that counts System Management Interrupts, in 32 bits.
+    pub smi_count: Option<u32>,
+    /// The control register's value that counts locked instructions which were
+    /// executed on speculation.
+    pub speculative_locks: Option<u64>,
+}
 
-    /// How it stands to System Management Mode.
-    fn smm(&self, _registers: &mut impl Registers) -> Smm {
-        Smm::default()
-    }
+/// CPUID, read through these registers.
+pub(crate) fn cpuid(registers: &impl Registers) -> CpuId<impl CpuIdReader> {
+    CpuId::with_cpuid_reader(|leaf, subleaf| registers.cpuid(leaf, subleaf))
+}
 
-    /// Lets the counter count speculative locks from 0; false where there are none.
-    fn watch_locks(&self, _registers: &mut impl Registers) -> bool {
-        false
-    }
+/// Whether this is the name of the processor's vendor.
+pub(crate) fn is_from(cpu: &CpuId<impl CpuIdReader>, vendor: &str) -> bool {
+    cpu.get_vendor_info().is_some_and(|info| info.as_str() == vendor)
 }
 
 /// One counter of one logical processor.
 #[derive(Debug)]
-pub struct Overflow<R, V> {
+pub struct Overflow<R> {
     registers: R,
-    vendor: V,
+    layout: Layout,
     vector: u8,
     /// RDPMC is to be trusted: the registers have proven to be there.
     quick: bool,
@@ -73,48 +146,33 @@ pub struct Overflow<R, V> {
     unmask: bool,
 }
 
-/// Writes and reads back.
-pub(crate) fn keeps(
-    registers: &mut impl Registers,
-    register: &'static str,
-    msr: u32,
-    value: u64,
-) -> Result<(), Unkept> {
-    registers.write_msr(msr, value);
-    let read = registers.read_msr(msr);
-    if read == value { Ok(()) } else { Err(Unkept { register, wrote: value, read }) }
-}
-
-/// Whether CPUID names a hypervisor.
-pub(crate) fn is_virtual(registers: &mut impl Registers) -> bool {
-    registers.cpuid(1, 0)[2] & HYPERVISOR != 0
-}
-
-/// Family and model, with their extensions (Intel SDM vol. 2A, CPUID; AMD APM vol.
-/// 3, appendix E).
-pub(crate) fn family_and_model(registers: &mut impl Registers) -> (u32, u32) {
-    let [signature, ..] = registers.cpuid(1, 0);
-    let (family, model) = (signature >> 8 & 0xf, signature >> 4 & 0xf);
-    let extended_model = if matches!(family, 0x6 | 0xf) { signature >> 16 & 0xf } else { 0 };
-    let extended_family = if family == 0xf { signature >> 20 & 0xff } else { 0 };
-    (family + extended_family, extended_model << 4 | model)
-}
-
-impl<R: Registers, V: Vendor> Overflow<R, V> {
-    pub(crate) fn set_up(mut registers: R, vendor: V, vector: u8) -> Self {
-        vendor.set_up(&mut registers);
-        registers.set_local_vector(vector.into());
-        Self { registers, vendor, vector, quick: false, preset: 0, unmask: false }
+impl<R: Registers> Overflow<R> {
+    /// Takes the counter that was found, and puts everything around it in order; it
+    /// interrupts with `vector`.
+    pub fn new(registers: R, layout: Layout, vector: u8) -> Self {
+        let mut counter = Self { registers, layout, vector, quick: false, preset: 0, unmask: false };
+        counter.hold();
+        for Edit { msr, clear, set } in layout.edits.into_iter().flatten() {
+            let value = counter.registers.read_msr(msr);
+            counter.registers.write_msr(msr, value & !clear | set);
+        }
+        counter.registers.write_msr(layout.control, layout.held);
+        if let Some(Status { clear, bit, .. }) = layout.status {
+            counter.registers.write_msr(clear, bit);
+        }
+        counter.registers.set_local_vector(vector.into());
+        counter
     }
 
-    fn mask(&self) -> u64 {
-        (1 << self.vendor.width()) - 1
+    /// Whose counter it is.
+    pub fn vendor(&self) -> Vendor {
+        self.layout.vendor
     }
 
     /// Turns the counter off, its interrupt too, and gives the registers back.
     pub fn release(mut self) -> R {
-        self.vendor.hold(&mut self.registers);
-        self.vendor.turn_off(&mut self.registers);
+        self.hold();
+        self.registers.write_msr(self.layout.control, 0);
         self.registers.set_local_vector(u32::from(self.vector) | LVT_MASKED);
         self.registers
     }
@@ -124,66 +182,88 @@ impl<R: Registers, V: Vendor> Overflow<R, V> {
         &mut self.registers
     }
 
-    fn probe_held(&mut self) -> Result<(), Unkept> {
-        let (name, counter, _) = V::COUNTER;
-        let reachable = if self.vendor.is_full_width() { self.mask() } else { NARROW_LONGEST };
-        for pattern in [0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa] {
-            keeps(&mut self.registers, name, counter, pattern & reachable)?;
-        }
-        self.vendor.probe(&mut self.registers)
-    }
-
-    fn hold_and_read(&mut self) -> u64 {
-        let (_, counter, number) = V::COUNTER;
-        self.vendor.hold(&mut self.registers);
-        self.registers.serialize();
-        if self.quick { self.registers.read_counter(number) } else { self.registers.read_msr(counter) }
-    }
-}
-
-impl<R: Registers, V: Vendor> BackEnd for Overflow<R, V> {
-    fn name(&self) -> &'static str {
-        self.vendor.name()
-    }
-
-    fn probe(&mut self) -> Result<(), Unkept> {
-        let kept = self.probe_held();
-        self.quick = kept.is_ok();
-        self.vendor.hold(&mut self.registers);
-        kept
+    fn mask(&self) -> u64 {
+        (1 << self.layout.width) - 1
     }
 
     fn longest(&self) -> u64 {
-        if self.vendor.is_full_width() { self.mask() >> 1 } else { NARROW_LONGEST }
+        if self.layout.full_width { self.mask() / 2 } else { NARROW_LONGEST }
     }
 
-    fn repeats(&self) -> Repeats {
-        Repeats::PerInstruction
+    /// Stops the counter, which keeps its value.
+    fn hold(&mut self) {
+        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.off);
     }
 
-    fn lateness(&self) -> Lateness {
-        self.vendor.lateness()
+    fn go(&mut self) {
+        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.on);
+    }
+
+    fn hold_and_read(&mut self) -> u64 {
+        let Layout { counter, number, .. } = self.layout;
+        self.hold();
+        self.registers.serialize();
+        if self.quick { self.registers.read_counter(number) } else { self.registers.read_msr(counter) }
+    }
+
+    fn probe_held(&mut self) -> Result<(), Unkept> {
+        let Layout { counter, control, held, switch: Switch { msr, on, off }, .. } = self.layout;
+        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & self.longest()));
+        for (msr, wrote) in [one, other, (control, 0), (control, held), (msr, on), (msr, off)] {
+            self.registers.write_msr(msr, wrote);
+            let read = self.registers.read_msr(msr);
+            if read != wrote {
+                return Err(Unkept { msr, wrote, read });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the counter has overflowed on its way to `value`; clears the status.
+    fn take_overflow(&mut self, value: u64) -> bool {
+        let Some(Status { clear, bit, .. }) = self.layout.status else {
+            let top = self.mask() / 2 + 1;
+            return self.preset & !value & top != 0;
+        };
+        let overflowed = !self.is_clear();
+        if overflowed {
+            self.registers.write_msr(clear, bit);
+        }
+        overflowed
+    }
+}
+
+impl<R: Registers> BackEnd for Overflow<R> {
+    fn probe(&mut self) -> Result<(), Unkept> {
+        let kept = self.probe_held();
+        self.quick = kept.is_ok();
+        self.hold();
+        kept
+    }
+
+    fn nature(&self) -> Nature {
+        let Layout { lateness, .. } = self.layout;
+        Nature { longest: self.longest(), repeats: Repeats::PerInstruction, lateness }
     }
 
     fn arm(&mut self, budget: u64) -> Entry {
-        let (_, counter, _) = V::COUNTER;
         self.preset = budget.min(self.longest()).wrapping_neg() & self.mask();
         if self.unmask {
             self.registers.set_local_vector(self.vector.into());
             self.unmask = false;
         }
-        self.registers.write_msr(counter, self.preset);
-        self.vendor.go(&mut self.registers);
+        self.registers.write_msr(self.layout.counter, self.preset);
+        self.go();
         Entry::PLAIN
     }
 
     fn stop(&mut self, stopped: Stopped) -> Reading {
         let value = self.hold_and_read();
-        let overflowed = self.vendor.take_overflow(&mut self.registers, self.preset, value);
+        let overflowed = self.take_overflow(value);
         let interrupted = stopped.kind == StopKind::Counter;
-        let may_wait = !interrupted && (overflowed || V::STATUS_IS_LATE);
+        let may_wait = !interrupted && (overflowed || self.layout.status_is_late);
         let late = may_wait && self.registers.take_pending();
-        self.unmask |= V::MASKS_ITSELF && (overflowed || interrupted);
+        self.unmask |= self.layout.masks_itself && (overflowed || interrupted);
         Reading {
             instructions: value.wrapping_sub(self.preset) & self.mask(),
             own: interrupted && overflowed,
@@ -192,22 +272,31 @@ impl<R: Registers, V: Vendor> BackEnd for Overflow<R, V> {
     }
 
     fn is_clear(&mut self) -> bool {
-        self.vendor.is_clear(&mut self.registers)
+        self.layout.status.is_none_or(|Status { msr, bit, .. }| self.registers.read_msr(msr) & bit == 0)
     }
 
-    fn is_lent(&mut self) -> bool {
-        is_virtual(&mut self.registers)
+    fn is_lent(&self) -> bool {
+        self.layout.lent
     }
 
     fn smm(&mut self) -> Smm {
-        self.vendor.smm(&mut self.registers)
+        let freezes = self.layout.freeze_in_smm.map(|(msr, bit)| self.registers.read_msr(msr) & bit != 0);
+        let interrupts = self.layout.smi_count.map(|msr| self.registers.read_msr(msr) as u32);
+        Smm { freezes, interrupts }
     }
 
     fn watch_locks(&mut self) -> bool {
-        self.vendor.watch_locks(&mut self.registers)
+        let Some(event) = self.layout.speculative_locks else { return false };
+        self.hold();
+        self.registers.write_msr(self.layout.counter, 0);
+        self.go();
+        self.registers.write_msr(self.layout.control, event);
+        true
     }
 
     fn speculative_locks(&mut self, _stopped: Stopped) -> u64 {
-        self.hold_and_read() & self.mask()
+        let locks = self.hold_and_read();
+        self.registers.write_msr(self.layout.control, self.layout.held);
+        locks
     }
 }

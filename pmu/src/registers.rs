@@ -8,10 +8,12 @@
 //! returns an error. That none *would* fault is a test: the
 //! emulated units count every access that a processor would answer with #GP.
 
+use raw_cpuid::CpuIdResult;
+
 /// The registers of one logical processor that performance counting needs.
 pub trait Registers {
-    /// CPUID: EAX, EBX, ECX, EDX.
-    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4];
+    /// CPUID.
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult;
     /// RDMSR.
     fn read_msr(&mut self, msr: u32) -> u64;
     /// WRMSR.
@@ -21,9 +23,7 @@ pub trait Registers {
     /// Waits until everything before has been executed (LFENCE), so that a counter
     /// that is read next has counted it.
     fn serialize(&mut self);
-    /// The local APIC's performance-counter entry (offset 340h, MSR 834h).
-    fn local_vector(&mut self) -> u32;
-    /// Writes that entry.
+    /// Writes the local APIC's performance-counter entry (offset 340h, MSR 834h).
     fn set_local_vector(&mut self, entry: u32);
     /// Takes and drops a counter interrupt that waits in the APIC's request
     /// register; whether there was one.
@@ -67,7 +67,9 @@ pub mod intel {
     pub const GLOBAL_FIXED0: u64 = 1 << 32;
     /// What RDPMC calls fixed counter 0 (vol. 2B, RDPMC).
     pub const RDPMC_FIXED0: u32 = 1 << 30;
-    /// IA32_ARCH_CAPABILITIES, where CPUID.(7,0):EDX\[29\] says so.
+    /// CPUID.(7,0):EDX: there is IA32_ARCH_CAPABILITIES.
+    pub const CPUID_ARCH_CAPABILITIES: u32 = 1 << 29;
+    /// IA32_ARCH_CAPABILITIES.
     pub const ARCH_CAPABILITIES: u32 = 0x10a;
     /// There is IA32_TSX_CTRL.
     pub const ARCH_CAPABILITY_TSX_CTRL: u64 = 1 << 7;

@@ -5,31 +5,15 @@
 //! whoever wants the budget goes on. A REP string instruction traps after every
 //! iteration and counts each.
 
-use crate::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, StopKind, Stopped, Unkept};
+use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, StopKind, Stopped};
 
 /// Counts by single steps; there is nothing to calibrate about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stepping;
 
 impl BackEnd for Stepping {
-    fn name(&self) -> &'static str {
-        "single steps"
-    }
-
-    fn probe(&mut self) -> Result<(), Unkept> {
-        Ok(())
-    }
-
-    fn longest(&self) -> u64 {
-        1
-    }
-
-    fn repeats(&self) -> Repeats {
-        Repeats::PerIteration
-    }
-
-    fn lateness(&self) -> Lateness {
-        Lateness::Never
+    fn nature(&self) -> Nature {
+        Nature { longest: 1, repeats: Repeats::PerIteration, lateness: Lateness::Never }
     }
 
     fn arm(&mut self, _budget: u64) -> Entry {
@@ -47,8 +31,25 @@ impl BackEnd for Stepping {
             strays: u32::from(stopped.kind == StopKind::Counter),
         }
     }
+}
 
-    fn is_clear(&mut self) -> bool {
-        true
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_counts_what_it_took_and_is_its_own() {
+        for (kind, swallowed, instructions, own, strays) in [
+            (StopKind::Debug, false, 1, true, 0),
+            (StopKind::Debug, true, 2, true, 0),
+            (StopKind::Syscall, false, 1, false, 0),
+            (StopKind::Syscall, true, 2, false, 0),
+            (StopKind::Fault, false, 0, false, 0),
+            (StopKind::Counter, false, 0, false, 1),
+        ] {
+            let reading = Stepping.stop(Stopped { kind, elapsed: 99, swallowed });
+            assert_eq!(reading, Reading { instructions, own, strays }, "{kind:?}, {swallowed}");
+        }
+        assert_eq!(Stepping.arm(1_000), Entry { timer: 0, step: true });
     }
 }

@@ -3,34 +3,26 @@
 //!
 //! The crate has no user mode: whoever calibrates a counter executes the blocks.
 
-use displaydoc::Display;
 use strum::VariantArray;
 
 use crate::back_end::{Entry, StopKind};
 
-/// The largest `after` of a [`Block`].
+/// The most instructions before a fault or a breakpoint.
 pub const MAX_AFTER: u8 = 16;
 /// Instructions of a [`Block::Trapped`] behind its first one, SYSCALL apart.
 pub const TRAILING: u8 = 3;
 
-/// An instruction to be executed under the trap flag. As text: the first line of its description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, VariantArray)]
-#[ignore_extra_doc_attributes]
+/// An instruction to be executed under the trap flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Trapped {
-    /// plain
+    /// Nothing special.
     Plain,
-    /// MOV SS
-    ///
-    /// It holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
+    /// MOV SS, which holds #DB back by one instruction (Intel SDM vol. 3B, 19.3.1.4).
     /// In 64-bit mode there is no POP SS.
     Shadow,
-    /// PAUSE
-    ///
-    /// Under QEMU it holds #DB back, too.
+    /// PAUSE, which under QEMU holds #DB back, too.
     Pause,
-    /// PUSHF
-    ///
-    /// The instruction behind it pops what it stored into a register.
+    /// PUSHF; the instruction behind it pops what it stored into a register.
     Flags,
 }
 
@@ -47,33 +39,16 @@ pub enum Block {
     /// An endless loop, which only the counter can stop.
     Loop,
     /// So many instructions, then a write to a read-only page.
-    Fault {
-        /// Instructions before the faulting one.
-        after: u8,
-    },
+    Fault(u8),
     /// One instruction under TF.
     Step,
     /// So many instructions up to a breakpoint (DR0).
-    Breakpoint {
-        /// Instructions before the breakpoint.
-        after: u8,
-    },
-    /// So many instructions, then SYSCALL.
-    Syscall {
-        /// Instructions before the SYSCALL.
-        after: u8,
-    },
-    /// So many times round a loop of two instructions, then SYSCALL.
-    Long {
-        /// Iterations; at least one.
-        loops: u32,
-    },
-    /// So many times round a loop of three instructions, the first of which is LOCK
-    /// ADD to memory, then SYSCALL.
-    Locked {
-        /// Iterations; at least one.
-        loops: u32,
-    },
+    Breakpoint(u8),
+    /// So many times, at least once, round a loop of two instructions, then SYSCALL.
+    Long(u32),
+    /// So many times, at least once, round a loop of three instructions, the first of
+    /// which is LOCK ADD to memory, then SYSCALL.
+    Locked(u32),
     /// This instruction, [`TRAILING`] others, SYSCALL. Each stretch of it is a single
     /// step if [`Entry::step`] says so.
     Trapped(Trapped),
@@ -84,11 +59,9 @@ impl Block {
     pub fn end(self) -> StopKind {
         match self {
             Self::Loop => StopKind::Counter,
-            Self::Fault { .. } => StopKind::Fault,
-            Self::Step | Self::Breakpoint { .. } => StopKind::Debug,
-            Self::Syscall { .. } | Self::Long { .. } | Self::Locked { .. } | Self::Trapped(_) => {
-                StopKind::Syscall
-            }
+            Self::Fault(_) => StopKind::Fault,
+            Self::Step | Self::Breakpoint(_) => StopKind::Debug,
+            Self::Long(_) | Self::Locked(_) | Self::Trapped(_) => StopKind::Syscall,
         }
     }
 }

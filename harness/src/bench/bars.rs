@@ -7,10 +7,11 @@
 use pe_replay::{Mode, Policy, TimedPhase};
 use serde_json::{Value, json};
 use wire::end::Totals;
+use wire::isolation::Isolate;
 
 use super::case::Case;
 use super::grid::frames_a_pe;
-use super::runner::Results;
+use super::runner::{Measured, Results};
 use super::workload::{LIGHT, STEADY, Workload};
 use crate::emulator::Processor;
 use crate::outcome::table::{Align, Table, grouped, ratio};
@@ -42,6 +43,11 @@ fn calls(policy: Policy, calls: u64) -> Case {
     Case::new("calls", &[&calls.to_string()], policy)
 }
 
+/// The same calls, with the kernel in the user's page tables.
+fn exposed(policy: Policy, count: u64) -> Case {
+    Case { isolate: Isolate::Never, ..calls(policy, count) }
+}
+
 fn rounds(policy: Policy, pages: u64, rounds: u64, processor: Processor) -> Case {
     Case { processor, ..Case::new("bench-pages", &[&pages.to_string(), &rounds.to_string()], policy) }
 }
@@ -50,7 +56,9 @@ fn rounds(policy: Policy, pages: u64, rounds: u64, processor: Processor) -> Case
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![LIGHT.case(DUAL), STEADY.case(DUAL)];
     for count in CALLS {
-        cases.extend([OFF, DUAL].map(|policy| calls(policy, count)));
+        for policy in [OFF, DUAL] {
+            cases.extend([calls(policy, count), exposed(policy, count)]);
+        }
     }
     for count in ROUNDS {
         cases.extend([OFF, DUAL].map(|policy| rounds(policy, 0, count, Processor::Usual)));
@@ -66,8 +74,12 @@ pub fn measure(results: &Results) -> Vec<Bar> {
     let bar =
         |name, most, figure: Result<Figure, &str>| Bar { name, most, figure: figure.map_err(str::to_owned) };
     vec![
-        bar("getpid call in off", Some(300.0), call(results, OFF)),
-        bar("getpid call in dual", Some(2_200.0), call(results, DUAL)),
+        bar("getpid call in off", Some(300.0), call(results, OFF, calls)),
+        bar("getpid call in dual", Some(2_200.0), call(results, DUAL, calls)),
+        bar("getpid call in off, not isolated", None, call(results, OFF, exposed)),
+        bar("getpid call in dual, not isolated", None, call(results, DUAL, exposed)),
+        bar("isolation of a run in off", Some(60.0), isolation(results, OFF, 1.0)),
+        bar("isolation of a run in dual", Some(60.0), isolation(results, DUAL, 2.0)),
         bar("PE without a write in dual, and its call", Some(1_000.0), empty(results)),
         bar("predicted page with AVX2", Some(700.0), page(results, Processor::Usual)),
         bar("predicted page with SSE2", None, page(results, Processor::Sse2)),
@@ -119,9 +131,21 @@ fn difference(results: &Results, case: impl Fn(u64) -> Case, counts: [u64; 2]) -
     Ok(Cost::between(&less.totals, &more.totals, counts[1] - counts[0]))
 }
 
-fn call(results: &Results, policy: Policy) -> Result<Figure, &str> {
-    let cost = difference(results, |count| calls(policy, count), CALLS)?;
+fn call(results: &Results, policy: Policy, case: fn(Policy, u64) -> Case) -> Result<Figure, &str> {
+    let cost = difference(results, |count| case(policy, count), CALLS)?;
     Ok(Figure { value: cost.total(), about: cost.parts() })
+}
+
+/// What it costs a run that the kernel is out of the user's page tables, where it has to be.
+fn isolation(results: &Results, policy: Policy, runs: f64) -> Result<Figure, &str> {
+    let each = |case: fn(Policy, u64) -> Case, what: fn(&Measured) -> f64| -> Result<f64, &str> {
+        let [less, more] = [results.get(&case(policy, CALLS[0]))?, results.get(&case(policy, CALLS[1]))?];
+        Ok((what(more) - what(less)) / (CALLS[1] - CALLS[0]) as f64 / runs)
+    };
+    let beyond = |what| -> Result<f64, &str> { Ok(each(calls, what)? - each(exposed, what)?) };
+    let cycles = beyond(|measured| measured.cycles.total())?;
+    let value = beyond(|measured| measured.totals.total as f64)?;
+    Ok(Figure { value, about: format!("{cycles:.0} modelled cycles") })
 }
 
 fn empty(results: &Results) -> Result<Figure, &str> {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use pe_replay::{Mode, Policy};
 use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
+use wire::isolation::Isolate;
 
 use crate::emulator::Processor;
 
@@ -30,6 +31,8 @@ pub struct Case {
     pub counter: CounterChoice,
     /// What that does wrong.
     pub faults: CounterFaults,
+    /// When the kernel is taken out of the user's page tables.
+    pub isolate: Isolate,
 }
 
 impl Case {
@@ -37,7 +40,8 @@ impl Case {
     pub fn new(program: &'static str, arguments: &[&str], policy: Policy) -> Self {
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
         let (counter, faults) = (CounterChoice::VirtualTime, CounterFaults::default());
-        Self { program, arguments, policy, processor: Processor::Usual, counter, faults }
+        let (processor, isolate) = (Processor::Usual, Isolate::Auto);
+        Self { program, arguments, policy, processor, counter, faults, isolate }
     }
 
     /// The case without replay and under the default limit, which every ratio is over.
@@ -86,7 +90,7 @@ pub fn named(skid: Lateness) -> String {
 /// As a command; of what a counter does wrong, what a bench asks for.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, arguments, policy, processor, counter, faults } = self;
+        let Self { program, arguments, policy, processor, counter, faults, isolate } = self;
         f.write_str(program)?;
         arguments.iter().try_for_each(|word| write!(f, " {word}"))?;
         write!(f, " --mode {}", policy.mode.name())?;
@@ -115,6 +119,11 @@ impl fmt::Display for Case {
                 }
             }
         }
+        f.write_str(match isolate {
+            Isolate::Auto => "",
+            Isolate::Always => " --isolate always",
+            Isolate::Never => " --isolate never",
+        })?;
         match processor {
             Processor::Usual => Ok(()),
             Processor::Sse2 => f.write_str(" without AVX2"),

@@ -159,6 +159,7 @@ impl<'a> Runner<'a> {
         (request.counter, request.counter_faults) = (case.counter, case.faults);
         request.timeout = self.timeout;
         request.clock = self.clock;
+        request.isolate = case.isolate;
         let replayed = case.policy.mode != Mode::Off;
         request.injections.extend(self.inject.filter(|_| replayed));
         let [production, for_tests] = &self.kernels;

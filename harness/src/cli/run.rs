@@ -10,6 +10,7 @@ use wire::config::{Job, Recording};
 
 use super::clock::ClockArgs;
 use super::counter::CounterArgs;
+use super::isolate::IsolateName;
 use super::policy::PolicyArgs;
 use super::program::ProgramArgs;
 use super::values::{MOST_SECONDS, MachineName, cpu, injection, number};
@@ -40,6 +41,9 @@ pub struct RunArgs {
     /// What the program takes for the time
     #[command(flatten)]
     pub clock: ClockArgs,
+    /// When the kernel is taken out of the page tables that user mode runs on
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = IsolateName::Auto)]
+    pub isolate: IsolateName,
     /// Memory for kernel and program
     #[arg(long, value_name = "MIB", default_value_t = 256,
           value_parser = number::<u32>(MIN_MEMORY_MIB.into(), MAX_MEMORY_MIB.into()))]
@@ -92,6 +96,7 @@ impl TryFrom<RunArgs> for run::Options {
             counter,
             counter_faults,
             clock: args.clock.into(),
+            isolate: args.isolate.into(),
             memory_mib: args.memory,
             seed: args.seed,
             injections: args.inject,

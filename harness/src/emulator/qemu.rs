@@ -32,6 +32,12 @@ const STATUS_PANIC: i32 = 0x11 << 1 | 1;
 /// A reset, which `-no-reboot` turns into an exit: a triple fault.
 const STATUS_RESET: i32 = 0;
 
+/// QEMU's smallest firmware, which does what PVH asks for and no more: the usual one takes as long as QEMU itself to
+/// start.
+const FIRMWARE: &str = "qboot.rom";
+/// The one that QEMU takes if none is named.
+pub const USUAL_FIRMWARE: &str = "bios-256k.bin";
+
 /// The niceness of a thread that leaves the processor to all others.
 const LOWEST_PRIORITY: i32 = 19;
 
@@ -76,7 +82,9 @@ fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
         .args(["-machine", "pc,memory-backend=ram", "-object"])
         .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={}", ram.display()))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
-        // Of two accelerators the first is taken: those who watch from outside may name one with options.
+        .args(["-bios", FIRMWARE])
+        // Of two accelerators the first is taken, of two firmwares the last: those who watch from outside may name
+        // others.
         .args(&boot.extra)
         .args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-seed", "1"])
         .args(["-rtc", "base=2000-01-01,clock=vm", "-cpu", &cpu])

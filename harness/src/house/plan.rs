@@ -42,18 +42,8 @@ pub const PLANS: &[Plan] = &[
             ("placement/private.rs", "placement.rs"),
         ],
     },
-    Plan {
-        root: "pmu/src/lib.rs",
-        storeys: &[],
-        circles: Circles::Nowhere,
-        open: &[("exact/piece.rs", "exact.rs")],
-    },
-    Plan {
-        root: "pmu/emulated/src/lib.rs",
-        storeys: &[],
-        circles: Circles::Nowhere,
-        open: &[("faults/text.rs", "faults.rs"), ("software.rs", "lib.rs")],
-    },
+    Plan { root: "pmu/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
+    Plan { root: "pmu/emulated/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan {
         root: "kernel/wire/src/lib.rs",
         storeys: &[],
@@ -75,7 +65,7 @@ pub const PLANS: &[Plan] = &[
             &[ROOT],
         ],
         circles: Circles::InARoom,
-        open: &[("arch/x86_64/boot.rs", "lib.rs")],
+        open: &[],
     },
     Plan {
         root: "harness/src/main.rs",

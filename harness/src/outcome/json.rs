@@ -41,6 +41,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "max_dirty": summary.header.policy.max_dirty,
         "counter": summary.header.counter.name(),
         "clock": summary.header.clock.name(),
+        "isolated": summary.header.is_isolated,
         "margin_far": summary.header.margin_far,
         "margin_near": summary.header.margin_near,
         "unit": unit_name(summary.header.unit),

@@ -9,11 +9,13 @@ pub mod expect;
 mod report;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::Mode;
+use pe_replay::{Mode, Policy};
 use wire::end::End;
+use wire::isolation::Isolate;
 
 use super::{Context, Test};
 use crate::emulator::Emulator;
+use crate::workload::request::Request;
 use batch::{Ended, Entry, Setting};
 use expect::{Case, Expectations};
 
@@ -21,6 +23,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "hostile::on_bochs", run: on_bochs },
     Test { name: "hostile::on_qemu", run: on_qemu },
     Test { name: "hostile::off", run: off },
+    Test { name: "hostile::reach", run: reach },
 ];
 
 /// How many failures one test tells of.
@@ -66,6 +69,39 @@ fn off(context: &Context) -> Result<()> {
         failures.note(alike(off, dual).with_context(|| case.to_string()));
     }
     failures.none()
+}
+
+/// What `reach` says of a kernel out of reach.
+const OUT_OF_REACH: &str = "words told: 0\npages written, but for one: 0\n";
+
+/// A program that goes for the kernel's memory is told and changes nothing, in any mode, whether the machine refuses
+/// that or the kernel had to be isolated. Where it had, a kernel that is not does not come through.
+fn reach(context: &Context) -> Result<()> {
+    let request = |machine, mode, isolate| -> Result<Request> {
+        let policy = Policy { mode, ..Policy::default() };
+        Ok(Request { machine, policy, isolate, ..context.program("reach", &[])? })
+    };
+    for (machine, mode, isolate) in [
+        (Emulator::Qemu, Mode::Off, Isolate::Auto),
+        (Emulator::Qemu, Mode::Dual, Isolate::Auto),
+        (Emulator::Qemu, Mode::Triple, Isolate::Auto),
+        (Emulator::Bochs, Mode::Dual, Isolate::Auto),
+        (Emulator::Bochs, Mode::Dual, Isolate::Always),
+    ] {
+        let what = format!("{machine:?}, {mode:?}, {isolate:?}");
+        let outcome = context.boot(&request(machine, mode, isolate)?).with_context(|| what.clone())?;
+        let said = String::from_utf8_lossy(&outcome.stdout()).into_owned();
+        ensure!(said == OUT_OF_REACH, "{what}: {said}");
+        let summary = outcome.summary()?;
+        ensure!(summary.totals().divergences == 0, "{what}: divergences");
+        if machine == Emulator::Qemu && mode == Mode::Dual && summary.header.is_isolated {
+            let exposed =
+                context.boot(&request(machine, mode, Isolate::Never)?).map(|outcome| outcome.stdout());
+            let came_through = exposed.is_ok_and(|said| said == OUT_OF_REACH.as_bytes());
+            ensure!(!came_through, "{what}: the kernel was isolated in vain");
+        }
+    }
+    Ok(())
 }
 
 fn entries<'a>(cases: &[&'a Case]) -> Vec<Entry<'a>> {

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail, ensure};
 use wire::config::Job;
 use wire::end::End;
+use wire::isolation::Isolate;
 
 use super::Test;
 use crate::emulator::Emulator;
@@ -26,7 +27,8 @@ fn request(machine: Emulator) -> Request {
     let request = Request { machine, ..Request::job(Job::SelfTest) };
     match machine {
         Emulator::Qemu => request,
-        Emulator::Bochs => Request { memory_mib: LITTLE_MEMORY_MIB, ..request },
+        // There the kernel would not be isolated; other tests run it so.
+        Emulator::Bochs => Request { memory_mib: LITTLE_MEMORY_MIB, isolate: Isolate::Always, ..request },
     }
 }
 

@@ -128,6 +128,7 @@ mod tests {
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
             clock: Clock::default(),
+            isolate: Default::default(),
             memory_len: 256 << 20,
         }
     }

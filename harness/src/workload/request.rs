@@ -12,6 +12,7 @@ use pe_replay::{MAX_INJECTIONS, Mutation};
 use wire::clock::Clock;
 use wire::config::{Config, Job, Recording};
 use wire::counter::{CounterChoice, CounterFaults};
+use wire::isolation::Isolate;
 
 use super::archive::{self, Contents};
 use super::program;
@@ -54,6 +55,8 @@ pub struct Request {
     pub counter_faults: CounterFaults,
     /// What programs take for the time.
     pub clock: Clock,
+    /// When the kernel is taken out of the user's page tables.
+    pub isolate: Isolate,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator.
@@ -79,6 +82,7 @@ impl Request {
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
             clock: Clock::default(),
+            isolate: Isolate::default(),
             timeout: Duration::from_secs(600),
             extra: Vec::new(),
         }
@@ -119,6 +123,7 @@ impl Request {
             counter: self.counter,
             counter_faults: self.counter_faults,
             clock: self.clock,
+            isolate: self.isolate,
             memory_len: u64::from(self.memory_mib) << 20,
         };
         let archive = match self.machine {

@@ -115,8 +115,8 @@ impl Processor for Scripted {
         &self.account
     }
 
-    fn watch(&mut self) -> &mut Stopwatch {
-        &mut self.watch
+    fn watch(&self) -> &Stopwatch {
+        &self.watch
     }
 
     fn charge(&mut self) -> u64 {
@@ -152,12 +152,13 @@ impl Processor for Scripted {
         Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX, number }))
     }
 
-    fn prepare(&mut self, kept: &mut Kept, _sequence: u64, since: u64, limit: u64) {
-        self.watch = Stopwatch::start(since);
+    fn prepare(&mut self, kept: &mut Kept, since: u64, limit: u64) {
+        let before = std::mem::replace(&mut self.watch, Stopwatch::start(since));
+        self.watch.phases = before.phases;
         kept.limit = limit;
     }
 
-    fn execute(&mut self, kept: &mut Kept) -> Outcome {
+    fn execute(&mut self, kept: &mut Kept, _sequence: u64) -> Outcome {
         let registers = &mut kept.registers;
         self.seen.push((registers.rip, registers.rax));
         self.ran.push((self.tracker, kept.number));
@@ -226,7 +227,7 @@ impl Processor for Scripted {
         0
     }
 
-    fn now(&self) -> u64 {
+    fn now(&mut self) -> u64 {
         self.ticks.set(self.ticks.get() + 1);
         self.ticks.get()
     }

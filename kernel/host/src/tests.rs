@@ -117,6 +117,7 @@ fn config() -> Config {
         counter: CounterChoice::default(),
         counter_faults: CounterFaults::default(),
         clock: Clock::default(),
+        isolate: Default::default(),
         memory_len: 2 * FRAMES * PAGE_LEN,
     }
 }

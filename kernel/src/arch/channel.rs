@@ -61,20 +61,15 @@ pub fn record(record: &Record) {
     with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
 }
 
-/// Sends the record of a PE, or counts it as lost.
+/// Sends the record of a PE in the brief form, which must have room for it, or counts it as lost.
 #[inline]
-pub fn pe_record(pe: &Recorded) {
-    if pe.is_brief() {
-        with(|channel| {
-            channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place)))
-        });
-    } else {
-        unusual_pe_record(pe);
-    }
+pub fn brief_pe_record(pe: &Recorded) {
+    with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place))));
 }
 
+/// Sends the record of a PE in the long form, or counts it as lost.
 #[cold]
-fn unusual_pe_record(pe: &Recorded) {
+pub fn long_pe_record(pe: &Recorded) {
     record(&Record::Pe(pe.into()));
 }
 

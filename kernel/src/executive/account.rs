@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! What is counted, recorded and published.
 
-use pe_replay::phases::Phases;
 use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
@@ -17,16 +16,31 @@ use crate::personality::Personality;
 /// Ticks after which progress is published again, at the end of a PE.
 const PUBLISH_EVERY: u64 = 1 << 20;
 
+/// Adds to a sum that no run can bring to its end: no PE pays for a check.
+#[inline(always)]
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.wrapping_add(more);
+}
+
 impl<P: Processor, L: Personality> Executive<P, L> {
-    /// Adds what the last PE came to.
+    /// Adds what the last PE came to, but for what is known from the sum of others.
     #[inline]
     pub(super) fn count(&mut self) {
         let (totals, account) = (&mut self.totals, self.objects.processor.account());
-        totals.write_faults += u64::from(account.write_faults);
-        totals.longest_hold = totals.longest_hold.max(account.longest_hold);
-        if account.is_quiet() {
-            return;
+        add(&mut totals.write_faults, account.write_faults.into());
+        add(&mut totals.frames_written, account.frames_written.into());
+        if account.longest_hold > totals.longest_hold {
+            totals.longest_hold = account.longest_hold;
         }
+        if !account.is_quiet() {
+            self.count_unusual();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_unusual(&mut self) {
+        let (totals, account) = (&mut self.totals, self.objects.processor.account());
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
         let restarts = divergences - u64::from(account.outvoted.is_some());
@@ -38,57 +52,61 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         totals.debug_exceptions += u64::from(account.debug_exceptions);
         totals.flips += u64::from(account.flips);
         for difference in &account.divergences {
-            defmt::warn!("PE {=u64} diverged: {}", self.sequence - 1, defmt::Display2Format(difference));
+            defmt::warn!("PE {=u64} diverged: {}", self.sequence, defmt::Display2Format(difference));
         }
     }
 
-    fn recorded<'a>(
-        &'a self,
-        sequence: u64,
-        delimiter: DelimiterKind,
-        count: u64,
-        phases: &'a Phases,
-    ) -> Recorded<'a> {
-        let kept = self.objects.kept();
-        let (process, thread) = self.numbers;
-        Recorded {
-            process,
-            thread,
-            sequence,
-            delimiter,
-            rip: P::registers(kept).rip,
-            instructions: count,
-            phases,
-            account: self.objects.processor.account(),
-        }
-    }
-
-    /// Records a PE as it is asked for; of one that was not committed there is no record.
+    /// Counts a PE that was committed by what ended it, and records it as it is asked for. What passes
+    /// from here on is the next one's.
     #[inline]
-    pub(super) fn record(
-        &self,
-        trace: Recording,
-        sequence: u64,
-        delimiter: Option<DelimiterKind>,
-        count: u64,
-        phases: Phases,
-    ) {
-        // In this order, and the second by a call: to record a PE costs some forty
-        // instructions, and each branch more would be felt.
-        if trace == Recording::Pes
-            && let Some(delimiter) = delimiter
-        {
-            channel::pe_record(&self.recorded(sequence, delimiter, count, &phases));
-        } else if trace == Recording::Digests {
-            self.record_digested(sequence, delimiter, count, phases);
+    pub(super) fn record(&mut self, trace: Recording, delimiter: DelimiterKind, count: u64) {
+        add(&mut self.totals.ends[delimiter as usize], 1);
+        match trace {
+            Recording::Nothing => return,
+            Recording::Pes => {
+                let pe = self.recorded(delimiter, count);
+                if pe.is_brief() { channel::brief_pe_record(&pe) } else { self.record_long(delimiter, count) }
+            }
+            Recording::Digests => self.record_digested(delimiter, count),
         }
+        self.told = *self.objects.processor.watch();
+    }
+
+    // What is lent to code that is called has to lie in memory, in every PE: so not what is recorded above.
+    #[cold]
+    #[inline(never)]
+    fn record_long(&self, delimiter: DelimiterKind, count: u64) {
+        channel::long_pe_record(&self.recorded(delimiter, count));
     }
 
     #[cold]
     #[inline(never)]
-    fn record_digested(&self, sequence: u64, delimiter: Option<DelimiterKind>, count: u64, phases: Phases) {
-        let (Some(delimiter), Some(digest)) = (delimiter, self.digest) else { return };
-        channel::digested_pe_record(&self.recorded(sequence, delimiter, count, &phases), digest);
+    fn record_digested(&self, delimiter: DelimiterKind, count: u64) {
+        let Some(digest) = self.digest else { return };
+        channel::digested_pe_record(&self.recorded(delimiter, count), digest);
+    }
+
+    #[inline(always)]
+    fn recorded(&self, delimiter: DelimiterKind, count: u64) -> Recorded<'_> {
+        let (process, thread) = self.numbers;
+        let (before, now) = (&self.told, self.objects.processor.watch());
+        Recorded {
+            process,
+            thread,
+            sequence: self.sequence,
+            delimiter,
+            rip: self.objects.registers().rip,
+            instructions: count,
+            before,
+            now,
+            account: self.objects.processor.account(),
+        }
+    }
+
+    /// Adds one to the number of PEs.
+    #[inline(always)]
+    pub(super) fn number_next(&mut self) {
+        add(&mut self.sequence, 1);
     }
 
     /// Says how far the programs have come, now and then.
@@ -97,14 +115,17 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let now = self.objects.processor.watch().mark();
         if now.wrapping_sub(self.published) >= PUBLISH_EVERY {
             self.published = now;
-            let (pes, instructions) = (self.totals.committed, self.objects.clock.instructions());
+            let (pes, instructions) = (self.totals.ends.iter().sum(), self.objects.clock.instructions());
             channel::progress(Progress { pes, instructions, rip: self.objects.registers().rip });
         }
     }
 
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
-        let Self { objects, personality, end, mut totals, idle, .. } = self;
+        let Self { objects, personality, end, mut totals, idle, sequence, .. } = self;
+        totals.pes = sequence;
+        totals.committed = totals.ends.iter().sum();
+        totals.phases = objects.processor.watch().phases;
         totals.total = totals.phases.total();
         totals.idle = idle;
         totals.user_instructions = objects.clock.instructions();

@@ -35,15 +35,30 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             // An instruction is a nanosecond: the PE ends when the alarm is due, wherever PEs end.
             limit = limit.min(due_ns.saturating_sub(self.objects.moment().monotonic_ns())).max(1);
         }
-        let sequence = self.sequence;
         let (processor, kept) = self.objects.running();
-        processor.prepare(kept, sequence, since, limit);
+        processor.prepare(kept, since, limit);
+    }
+
+    /// Sees to what may keep the current thread from going on at once, after a PE of `count`
+    /// instructions; `false` if the run has ended.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pause(&mut self, mut step: Step, count: u64, most: u64) -> bool {
+        if step != Step::Over && self.objects.clock.instructions() >= most {
+            step = self.cut();
+        }
+        if self.objects.awaits_lines() {
+            self.take_interrupts();
+        }
+        if self.objects.scheduler.alarm().is_some() {
+            step = self.look_at_alarm(step);
+        }
+        step == Step::GoOn && self.objects.scheduler.is_alone() || self.next(step, count)
     }
 
     /// Gives the processor to whoever is next, after a PE of `count` instructions; `false` if the
     /// run has ended.
-    #[cold]
-    pub(super) fn next(&mut self, mut step: Step, count: u64) -> bool {
+    fn next(&mut self, mut step: Step, count: u64) -> bool {
         let mut mark = self.objects.processor.watch().mark();
         let current = self.objects.current();
         if self.was_alone {

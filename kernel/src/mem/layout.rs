@@ -5,9 +5,13 @@
 //! ffff800000000000  direct map: physical memory, read-write, no-execute;
 //!                   without the pages that hold the kernel image
 //! ffffffff80200000  the image: text (execute), rodata (read), data (read-write),
-//!                   nothing both writable and executable; guard pages unmapped
+//!                   nothing both writable and executable; guard pages unmapped;
+//!                   the entry area is its beginning
 //! ffffffffc0000000  local APIC and IO-APIC, uncached
 //! ```
+//!
+//! Isolated, the spaces of users have the entry area of the image only: its code, its tables (read-only), and
+//! the stacks that the processor pushes to when it leaves user mode.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -20,7 +24,7 @@ use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
 use crate::arch::map::{APIC, IO_APIC};
-use crate::arch::segment;
+use crate::arch::{isolation, segment};
 
 const APIC_PHYSICAL: u64 = 0xfee0_0000;
 const IO_APIC_PHYSICAL: u64 = 0xfec0_0000;
@@ -30,8 +34,13 @@ const PAGE: u64 = 4096;
 const LARGE_PAGE: u64 = 2 << 20;
 /// Physical memory below is left to firmware, boot information and boot code.
 const LOW_MEMORY: u64 = 2 << 20;
+/// From here on a PC has ROM, and above that the boot code.
+const FIRMWARE: u64 = 1 << 20;
 
 unsafe extern "C" {
+    static __entry_start: u8;
+    static __entry_tables: u8;
+    static __entry_stacks: u8;
     static __text_start: u8;
     static __rodata_start: u8;
     static __data_start: u8;
@@ -46,6 +55,15 @@ pub fn image() -> Region {
 /// Where the kernel's code and data lie in physical memory.
 pub fn code_and_data() -> Region {
     Region { start: LOW_MEMORY, end: image_end() }
+}
+
+/// Clears what firmware has left in memory that may be used but is low, which is nobody's: whatever has a
+/// word of it read finds the same on every machine. Before frames are handed out.
+pub fn clear_low(memory: &[Region]) {
+    for region in memory {
+        // The first page holds what some firmware still looks at.
+        phys::clear_unused(Region { start: region.start.max(PAGE), end: region.end.min(FIRMWARE) });
+    }
 }
 
 /// Where the kernel image ends in physical memory. Up to the end of [`image`] nobody's memory follows, but a boot
@@ -86,6 +104,8 @@ pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
         map(root, DIRECT_MAP + physical, physical, 1, data)?;
     }
     let sections = [
+        (&raw const __entry_start as u64, &raw const __entry_tables as u64, Flags::PRESENT),
+        (&raw const __entry_tables as u64, &raw const __text_start as u64, data),
         (&raw const __text_start as u64, &raw const __rodata_start as u64, Flags::PRESENT),
         (
             &raw const __rodata_start as u64,
@@ -104,7 +124,28 @@ pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
     let device = data | entry::memory_flags(Memory::Device);
     map(root, APIC, APIC_PHYSICAL, 1, device)?;
     map(root, IO_APIC, IO_APIC_PHYSICAL, 1, device)?;
-    translations::switch_to(root);
+    translations::load(root);
+    Ok(KernelHalf::new(root))
+}
+
+/// Takes the kernel out of the page tables of every space that is made from now on, and builds the half that they have
+/// instead: the entry area. No space may be there yet.
+pub fn isolate(kernel: KernelHalf) -> Result<KernelHalf, OutOfFrames> {
+    let root = frame::allocate()?;
+    phys::clear(root);
+    let tables = Flags::PRESENT | Flags::NO_EXECUTE;
+    let area = [
+        (&raw const __entry_start as u64, &raw const __entry_tables as u64, Flags::PRESENT),
+        (&raw const __entry_tables as u64, &raw const __entry_stacks as u64, tables),
+        (&raw const __entry_stacks as u64, &raw const __text_start as u64, tables | Flags::WRITABLE),
+    ];
+    for (start, end, flags) in area {
+        for address in (start..end).step_by(PAGE as usize) {
+            map(root, address, address - KERNEL_BASE, 1, flags)?;
+        }
+    }
+    translations::load(kernel.root());
+    isolation::isolate();
     Ok(KernelHalf::new(root))
 }
 
@@ -127,12 +168,12 @@ fn used(table: Frame) -> impl Iterator<Item = (u16, Entry)> {
     entries.filter(|(_, entry)| !entry.is_unused())
 }
 
-/// Everything that is mapped in the kernel's half now, by a walk of the tables.
+/// Everything that is mapped in the kernel's half of the tables that are loaded, by a walk of them.
 pub fn kernel_pages() -> impl Iterator<Item = KernelPage> {
     let below = |entry: Entry, level, base| {
         used(entry.frame()).map(move |(index, entry)| (entry, tables::address(base, level, index)))
     };
-    let top = used(translations::current()).filter(|(index, _)| *index >= FIRST_KERNEL_ENTRY);
+    let top = used(translations::loaded()).filter(|(index, _)| *index >= FIRST_KERNEL_ENTRY);
     let level3 = top.flat_map(move |(index, entry)| {
         let canonical = tables::address(0xffff << 48, 4, index);
         below(entry, 3, canonical)

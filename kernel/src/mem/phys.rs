@@ -186,6 +186,24 @@ fn overlap(a: Region, b: Region) -> bool {
     a.start < b.end && b.start < a.end
 }
 
+/// Whether a piece of memory is the kernel's code and data or claimed, in part at least.
+fn is_used(claimed: &[Region], region: Region) -> bool {
+    claimed.iter().chain([&layout::code_and_data()]).any(|other| overlap(region, *other))
+}
+
+/// Clears a piece of memory before frames are handed out, unless a part of it is used.
+///
+/// # Panics
+/// If it is too late.
+pub fn clear_unused(region: Region) {
+    assert!(!CLOSED.load(Ordering::Relaxed), "memory is cleared that may be somebody's frame");
+    if !is_used(&CLAIMED.lock(), region) && region.start < region.end {
+        // SAFETY: the direct map covers it, and it is nobody's: it is not claimed, and frames are not
+        // handed out yet. Any bytes are valid.
+        unsafe { pointer::<u8>(region.start).write_bytes(0, (region.end - region.start) as usize) };
+    }
+}
+
 /// Takes a piece of memory for good, before frames are handed out.
 ///
 /// # Panics
@@ -193,7 +211,7 @@ fn overlap(a: Region, b: Region) -> bool {
 pub fn claim(region: Region) -> &'static mut [u8] {
     assert!(!CLOSED.load(Ordering::Relaxed), "memory is claimed that may be somebody's frame");
     let mut claimed = CLAIMED.lock();
-    let is_used = claimed.iter().chain([&layout::code_and_data()]).any(|other| overlap(region, *other));
+    let is_used = is_used(&claimed, region);
     assert!(region.start <= region.end && !is_used, "the memory at {:#x} is in use", region.start);
     claimed.push(region);
     // SAFETY: the direct map covers it, and it is nobody else's: no other claim has any of it, and no

@@ -7,18 +7,33 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::frame::Frame;
-use crate::arch::tally;
+use crate::arch::{isolation, tally};
 
-/// Makes `root` the current top table.
+/// Makes `root` the current top table, with which user mode is entered. Where the kernel is isolated, it stays on a
+/// table of its own.
 pub(super) fn switch_to(root: Frame) {
+    if isolation::is_isolated() {
+        isolation::set_user_root(root.address());
+    } else {
+        load(root);
+    }
+}
+
+/// Loads a top table.
+pub(super) fn load(root: Frame) {
     tally::SPACES_LOADED.add(1);
     // SAFETY: every root comes from `layout::init` or has a copy of that one's kernel half, so the
     // code and stack in use stay mapped.
     unsafe { Cr3::write(PhysFrame::containing_address(PhysAddr::new(root.address())), Cr3Flags::empty()) };
 }
 
-/// The current top table.
+/// The top table with which user mode is entered.
 pub(super) fn current() -> Frame {
+    if isolation::is_isolated() { Frame::at(isolation::user_root()) } else { loaded() }
+}
+
+/// The top table that is loaded.
+pub(super) fn loaded() -> Frame {
     Frame::at(Cr3::read().0.start_address().as_u64())
 }
 

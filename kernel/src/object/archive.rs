@@ -4,13 +4,9 @@
 //! The entries' names are those of [`wire::config::entry`]. Nothing is
 //! copied: names and contents are borrowed from the archive.
 
-use alloc::rc::Rc;
-use alloc::vec::Vec;
-
-use cpio_reader::Entry;
 use wire::config::entry;
 
-use crate::mem::fallible;
+use super::newc::{Entries, Entry};
 
 /// One file for the program.
 #[derive(Clone, Copy, Debug)]
@@ -24,39 +20,26 @@ pub struct ArchivedFile<'a> {
 }
 
 /// The archive, up to the first entry that is malformed.
+#[derive(Clone, Copy)]
 pub struct Archive<'a> {
-    bytes: &'a [u8],
-    /// The entries, once there is a heap to list them on.
-    list: Option<Rc<Vec<Entry<'a>>>>,
+    entries: &'a [u8],
     /// Program and arguments that stand in for the archive's own.
     stand_in: Option<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Archive<'a> {
-    /// The archive in `bytes`. Needs no heap: the configuration is read before there is one.
+    /// The archive in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, list: None, stand_in: None }
+        Self { entries: bytes, stand_in: None }
     }
 
-    /// This archive with its entries listed: to walk it costs a look at every
-    /// byte, because the reader adds all of them up. Stays as it is if the heap is
-    /// too small for the list.
-    pub fn listed(&self) -> Self {
-        let mut list = Vec::new();
-        let complete = self.entries().all(|entry| fallible::push(&mut list, entry).is_ok());
-        let list = if complete { fallible::shared(list).ok() } else { None };
-        Self { bytes: self.bytes, list, stand_in: self.stand_in }
-    }
-
-    fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
-        let listed = self.list.iter().flat_map(|list| list.iter().cloned());
-        let walked = self.list.is_none().then(|| cpio_reader::iter_files(self.bytes));
-        listed.chain(walked.into_iter().flatten())
+    fn entries(&self) -> Entries<'a> {
+        Entries::new(self.entries)
     }
 
     /// This archive with another program and other arguments.
     pub fn with_program(&self, program: &'a [u8], arguments: &'a [u8]) -> Self {
-        Self { bytes: self.bytes, list: self.list.clone(), stand_in: Some((program, arguments)) }
+        Self { stand_in: Some((program, arguments)), ..*self }
     }
 
     /// The content of the entry called `name`.
@@ -66,22 +49,22 @@ impl<'a> Archive<'a> {
             (entry::ARGV, Some((_, arguments))) => return Some(arguments),
             (_, Some(_) | None) => {}
         }
-        self.entries().find(|entry| entry.name() == name).map(|entry| entry.file())
+        self.entries().find(|entry| entry.name == name).map(|entry| entry.content)
     }
 
     /// The program of that name, of those for a batch.
     pub fn program(&self, name: &str) -> Option<&'a [u8]> {
-        let found = |file: &Entry| file.name().strip_prefix(entry::PROGRAMS) == Some(name);
-        self.entries().find(found).map(|file| file.file())
+        let found = |file: &Entry| file.name.strip_prefix(entry::PROGRAMS) == Some(name);
+        self.entries().find(found).map(|file| file.content)
     }
 
     /// The files that the program finds, in archive order.
     pub fn files(&self) -> impl Iterator<Item = ArchivedFile<'a>> {
         self.entries().filter_map(|entry| {
             // Of the prefix `files/` the slash stays: it makes the path absolute.
-            let path = entry.name().strip_prefix(entry::FILES.trim_end_matches('/'))?;
+            let path = entry.name.strip_prefix(entry::FILES.trim_end_matches('/'))?;
             let path = path.starts_with('/').then_some(path)?;
-            Some(ArchivedFile { path, bytes: entry.file(), mode: entry.mode().bits() })
+            Some(ArchivedFile { path, bytes: entry.content, mode: entry.mode })
         })
     }
 }

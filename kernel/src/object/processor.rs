@@ -55,8 +55,8 @@ pub trait Processor {
     fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters;
     /// What is recorded about the last PE.
     fn account(&self) -> &Account;
-    /// Where time goes.
-    fn watch(&mut self) -> &mut Stopwatch;
+    /// Where time goes, since the first PE.
+    fn watch(&self) -> &Stopwatch;
     /// Charges the time since the last mark to what is done between PEs; returns how long that was.
     fn charge(&mut self) -> u64;
 
@@ -73,11 +73,11 @@ pub trait Processor {
     fn tracker(&mut self) -> Self::Tracker;
     /// Takes in a thread that begins with these registers; `number` tells it from the others of its space.
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::Kept>, Exhausted>;
-    /// Says what the next PE of a thread begins with: its number in the run, the time from which on
-    /// it is charged, and how many instructions it may have if that is less than usual.
-    fn prepare(&mut self, kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64);
-    /// Runs a PE of a thread whose space it holds.
-    fn execute(&mut self, kept: &mut Self::Kept) -> Outcome;
+    /// Says what the next PE of a thread begins with: the time from which on it is charged, and how many
+    /// instructions it may have if that is less than usual.
+    fn prepare(&mut self, kept: &mut Self::Kept, since: u64, limit: u64);
+    /// Runs a PE of a thread whose space it holds, which has this number in the run.
+    fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome;
     /// The digest of what the last PE of a thread, which was committed so, has left behind.
     fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
@@ -90,7 +90,7 @@ pub trait Processor {
     fn pooled(&self) -> u64;
 
     /// The time stamp counter.
-    fn now(&self) -> u64;
+    fn now(&mut self) -> u64;
     /// Counts time stamps that were read where no PE passes.
     fn count_time_stamps(&mut self, more: u64);
     /// Begins to count what the machine is made to do.

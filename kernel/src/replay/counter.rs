@@ -7,7 +7,8 @@ mod choose;
 mod software;
 
 use pe_replay::stop::{Cause, vector};
-use pmu::{Calibration, Fault, StopKind};
+use pmu::check::Measured;
+use pmu::{Calibration, StopKind};
 use wire::config::Config;
 use wire::end::{CounterFault, CounterReport};
 
@@ -30,12 +31,13 @@ impl From<OutOfFrames> for CounterError {
     }
 }
 
-impl From<Fault> for CounterError {
-    fn from(fault: Fault) -> Self {
+/// What is wrong with virtual time.
+impl From<Measured> for CounterError {
+    fn from(fault: Measured) -> Self {
         Self::Fault(match fault {
-            Fault::Dead => CounterFault::Dead,
-            Fault::Spread { least, most } => CounterFault::Spread { least, most },
-            Fault::Inexact { asked, seen } => CounterFault::Inexact { asked, seen },
+            Measured::Spread { least, most } => CounterFault::Spread { least, most },
+            Measured::Stop { asked, seen } => CounterFault::Inexact { asked, seen },
+            _ => CounterFault::Dead,
         })
     }
 }
@@ -62,7 +64,7 @@ pub fn report(counting: &Counting) -> CounterReport {
     let Calibration { lead, biases, skid: _ } = calibration;
     CounterReport {
         kind: counting.kind,
-        arm_lead: lead,
+        arm_lead: lead as i64,
         bias_counter: biases.counter,
         bias_page_fault: biases.fault,
         bias_debug: biases.debug,

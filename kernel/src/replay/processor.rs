@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
+use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
@@ -18,7 +19,7 @@ use wire::events::Events;
 use super::counter::Counting;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, line, machine, port};
+use crate::arch::{context, line, port};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
@@ -32,9 +33,7 @@ pub struct Replayed<'a> {
     config: &'a Config,
     executor: ExecutorOf<KernelMachine>,
     injections: Injections,
-    /// The number of the next PE.
-    sequence: u64,
-    /// Instructions that it may have, if that is less than usual.
+    /// Instructions that the next PE may have, if that is less than usual.
     limit: u64,
     /// Trackers that were made.
     trackers: u32,
@@ -63,7 +62,6 @@ impl<'a> Replayed<'a> {
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
-            sequence: 0,
             limit: u64::MAX,
             trackers: 1,
             work: Work::default(),
@@ -143,13 +141,13 @@ impl Processor for Replayed<'_> {
     }
 
     #[inline]
-    fn watch(&mut self) -> &mut Stopwatch {
-        &mut self.executor.watch
+    fn watch(&self) -> &Stopwatch {
+        &self.executor.watch
     }
 
     #[inline(always)]
     fn charge(&mut self) -> u64 {
-        self.executor.watch.lap(Phase::Other, machine::now())
+        self.executor.watch.lap(Phase::Other, self.machine.now())
     }
 
     #[inline]
@@ -184,18 +182,17 @@ impl Processor for Replayed<'_> {
         fallible::boxed(thread(registers, number)?)
     }
 
-    fn prepare(&mut self, _kept: &mut Self::Kept, sequence: u64, since: u64, limit: u64) {
-        (self.sequence, self.limit) = (sequence, limit);
-        self.executor.watch = Stopwatch::start(since);
+    fn prepare(&mut self, _kept: &mut Self::Kept, since: u64, limit: u64) {
+        self.limit = limit;
+        let before = core::mem::replace(&mut self.executor.watch, Stopwatch::start(since));
+        self.executor.watch.phases = before.phases;
     }
 
     #[inline]
-    fn execute(&mut self, kept: &mut Self::Kept) -> Outcome {
-        let injections = self.injections.of(self.sequence);
+    fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
+        let injections = self.injections.of(sequence);
         let Self { machine, replay, executor, .. } = self;
-        let outcome = executor.execute(machine, kept, replay, self.limit, injections, &mut ());
-        self.sequence += 1;
-        outcome
+        executor.execute(machine, kept, replay, self.limit, injections, &mut ())
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
@@ -225,8 +222,8 @@ impl Processor for Replayed<'_> {
     }
 
     #[inline]
-    fn now(&self) -> u64 {
-        machine::now()
+    fn now(&mut self) -> u64 {
+        self.machine.now()
     }
 
     fn count_time_stamps(&mut self, more: u64) {

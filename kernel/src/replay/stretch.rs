@@ -12,7 +12,7 @@ use wire::record::Unit;
 use super::KernelMachine;
 use super::counter::stop_kind;
 use crate::arch::context::{self, Start, Stretch};
-use crate::arch::{decode, machine, watchdog};
+use crate::arch::{decode, machine, tally, watchdog};
 use crate::mem::code;
 use crate::mem::space::Space;
 
@@ -59,6 +59,7 @@ impl KernelMachine {
         timer: u32,
         debug: Debug,
     ) -> Stretch {
+        tally::TIME_STAMPS.add(1);
         watchdog::wind(machine::now());
         let start = Start {
             timer,

@@ -2,7 +2,8 @@
 //! Virtual time proves itself on this machine, and other counters are examined on it.
 
 use pmu::check;
-use pmu::{BackEnd, Clock, Counter, Fault, VirtualTime};
+use pmu::{BackEnd, Clock, Counter, VirtualTime};
+use wire::checks::Text;
 
 use super::fixture::Fixture;
 use super::{Found, Test, check};
@@ -13,7 +14,7 @@ pub const TESTS: &[Test] = &[("counter: virtual time passes all self-checks", vi
 pub fn examine<B: BackEnd>(
     fixture: &mut Fixture,
     make: impl FnOnce(Clock) -> Counter<B>,
-) -> Result<(Counter<B>, check::Report), Fault> {
+) -> Result<(Counter<B>, check::Report), check::Measured> {
     fixture.on_bench(|bench| {
         let mut counter = make(VirtualTime::calibrate(bench)?);
         let report = check::run(&mut counter, bench);
@@ -22,8 +23,8 @@ pub fn examine<B: BackEnd>(
 }
 
 fn virtual_time(fixture: &mut Fixture) -> Found {
-    let (counter, report) = examine(fixture, |clock| clock).map_err(|fault| alloc::format!("{fault}"))?;
-    check!(report.passed(), "\n{report}");
+    let (counter, report) = examine(fixture, |clock| clock).map_err(|fault| alloc::format!("{fault:?}"))?;
+    check!(report.passed(), "\n{}", Text(&report));
     check!(counter.margin().far == 0, "a margin of {}", counter.margin().far);
     Ok(())
 }

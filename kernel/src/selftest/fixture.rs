@@ -51,6 +51,7 @@ impl Engine {
         let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
         self.sequence += 1;
         let Self { executor, thread, replay, .. } = self;
+        machine.now();
         executor.execute(machine, thread, replay, u64::MAX, &due, &mut ())
     }
 
@@ -138,6 +139,7 @@ impl Fixture {
 
     /// One stretch, as the engine enters it.
     pub fn enter(&mut self, state: &mut UserRegisters, budget: u64) -> Exit {
+        self.machine.now();
         self.machine.enter(
             None,
             state,

@@ -5,6 +5,7 @@ use pe_replay::{Delimiter, End, Field, Injection, Outcome, Policy, Run, Target, 
 
 use super::fixture::{CODE, DATA, Fixture, READ_ONLY};
 use super::{Found, Test, check};
+use crate::arch::segment::USER_SS;
 use crate::mem::space::PAGE_LEN;
 
 pub const TESTS: &[Test] = &[
@@ -16,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("replay: a flip in any register is found and undone", register_flips),
     ("replay: a flip in memory is found and undone", memory_flips),
     ("replay: a cleared interrupt flag is found and undone", interrupt_flag),
+    ("replay: selectors and bases that run 1 changes are the old ones in run 2", segments),
     ("replay: RDTSC and port I/O end a PE", privileged),
 ];
 
@@ -168,6 +170,22 @@ fn interrupt_flag(fixture: &mut Fixture) -> Found {
         let committed = committed(outcome)?;
         check!(committed.count == 1000 && committed.delimiter == Delimiter::Limit, "{committed:?}");
         check!(account.divergences.len() == 1, "{run:?}: {account:?}");
+    }
+    Ok(())
+}
+
+fn segments(fixture: &mut Fixture) -> Found {
+    // MOV RAX, FS:[0]; MOV FS, ECX, which makes the base another; MOV DS, ECX; SYSCALL
+    const CODE: [u8; 15] = [0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0x8e, 0xe1, 0x8e, 0xd9, 0x0f, 0x05];
+    for round in 1..=3_u64 {
+        let mut state = fixture.start(&CODE);
+        check!(fixture.machine.space.load(DATA, &round.to_le_bytes()).is_ok(), "data is not mapped");
+        (state.fs_base, state.rcx) = (DATA, u64::from(USER_SS));
+        let (outcome, account) = fixture.execute(&mut state, POLICY, &[]);
+        committed(outcome)?;
+        check!(account.divergences.is_empty(), "{account:?}");
+        check!(state.rax == round, "FS:[0] was {}", state.rax);
+        check!((state.fs, state.ds, state.fs_base) == (USER_SS, USER_SS, 0), "they became {state:?}");
     }
     Ok(())
 }

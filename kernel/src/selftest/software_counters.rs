@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! The drivers of hardware counters prove themselves on registers in software.
 
-use pmu::amd::Amd;
 use pmu::check::Check;
-use pmu::intel::Intel;
-use pmu::{BackEnd, Clock, Counter};
+use pmu::{BackEnd, Clock, Counter, Overflow, amd, intel};
 use pmu_emulated::{AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, SkidModel};
+
+use wire::checks::Text;
 
 use super::counters::examine;
 use super::fixture::Fixture;
@@ -22,18 +22,19 @@ pub const TESTS: &[Test] = &[
 const VECTOR: u8 = 0xfe;
 const SEED: u64 = 0x5245_5052_4953_4501;
 
-fn intel_unit(clock: Clock, faults: Faults) -> Counter<Emulated<Intel<IntelUnit>>> {
-    match Intel::new(IntelUnit::new(IntelModel::default(), Faults { seed: SEED, ..faults }), VECTOR) {
-        Ok(driver) => Emulated::counter(driver, clock),
-        Err((_, absent)) => panic!("{absent}"),
+fn intel_unit(clock: Clock, faults: Faults) -> Counter<Emulated<Overflow<IntelUnit>>> {
+    let mut unit = IntelUnit::new(IntelModel::default(), Faults { seed: SEED, ..faults });
+    match intel::find(&mut unit) {
+        Ok(found) => Emulated::counter(Overflow::new(unit, found, VECTOR), clock),
+        Err(absent) => panic!("{}", Text(&absent)),
     }
 }
 
 fn intel(fixture: &mut Fixture) -> Found {
     let faults = Faults { skid: SkidModel::Random(1_000), per_fault: 1, ..Faults::default() };
     let (mut counter, report) =
-        examine(fixture, |clock| intel_unit(clock, faults)).map_err(|fault| alloc::format!("{fault}"))?;
-    check!(report.passed(), "\n{report}");
+        examine(fixture, |clock| intel_unit(clock, faults)).map_err(|fault| alloc::format!("{fault:?}"))?;
+    check!(report.passed(), "\n{}", Text(&report));
     let far = counter.margin().far;
     check!((1_900..=2_064).contains(&far), "a margin of {far} for a skid up to 1,000");
     let would_fault = counter.back_end.unit().would_fault();
@@ -41,18 +42,19 @@ fn intel(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
-fn amd_unit(clock: Clock, model: AmdModel, faults: Faults) -> Counter<Emulated<Amd<AmdUnit>>> {
-    match Amd::new(AmdUnit::new(model, Faults { seed: SEED, ..faults }), VECTOR) {
-        Ok(driver) => Emulated::counter(driver, clock),
-        Err((_, absent)) => panic!("{absent}"),
+fn amd_unit(clock: Clock, model: AmdModel, faults: Faults) -> Counter<Emulated<Overflow<AmdUnit>>> {
+    let unit = AmdUnit::new(model, Faults { seed: SEED, ..faults });
+    match amd::find(&unit) {
+        Ok(found) => Emulated::counter(Overflow::new(unit, found, VECTOR), clock),
+        Err(absent) => panic!("{}", Text(&absent)),
     }
 }
 
 fn amd(fixture: &mut Fixture) -> Found {
     let faults = Faults { skid: SkidModel::LongTail(10_000), per_interrupt: 1, ..Faults::default() };
     let make = |clock| amd_unit(clock, AmdModel::default(), faults);
-    let (mut counter, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault}"))?;
-    check!(report.passed(), "\n{report}");
+    let (mut counter, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault:?}"))?;
+    check!(report.passed(), "\n{}", Text(&report));
     let margin = counter.margin();
     check!(margin.near < margin.far / 2, "the long tail decides: {margin:?}");
     let would_fault = counter.back_end.unit().would_fault();
@@ -66,9 +68,9 @@ fn refused<B: BackEnd>(
     expected: Check,
     make: impl FnOnce(Clock) -> Counter<B>,
 ) -> Found {
-    let (_, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault}"))?;
+    let (_, report) = examine(fixture, make).map_err(|fault| alloc::format!("{fault:?}"))?;
     let refused = report.refusal().map(|row| row.check);
-    check!(refused == Some(expected), "\n{report}");
+    check!(refused == Some(expected), "\n{}", Text(&report));
     Ok(())
 }
 

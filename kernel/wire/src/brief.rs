@@ -14,7 +14,7 @@ use super::record::PeRecord;
 use crate::DelimiterKind;
 use pe_replay::Account;
 use pe_replay::digest::Digest;
-use pe_replay::phases::{Phase, Phases};
+use pe_replay::phases::{Phase, Phases, Stopwatch};
 
 const PHASES: usize = Phase::ALL.len();
 /// [`Record::Brief`](super::record::Record::Brief)'s number in the encoding.
@@ -83,21 +83,33 @@ pub struct Recorded<'a> {
     pub rip: u64,
     /// Its instructions, counted once.
     pub instructions: u64,
-    /// Where the time went.
-    pub phases: &'a Phases,
+    /// The stopwatch at the end of the one before.
+    pub before: &'a Stopwatch,
+    /// The stopwatch at its own end.
+    pub now: &'a Stopwatch,
     /// What the engine says about it.
     pub account: &'a Account,
 }
 
 impl Recorded<'_> {
+    /// Where the time went.
+    #[inline]
+    fn phases(&self) -> Phases {
+        let (before, now) = (&self.before.phases.0, &self.now.phases.0);
+        Phases(core::array::from_fn(|phase| now[phase].wrapping_sub(before[phase])))
+    }
+
     /// Whether the brief form has room for all of this.
     #[inline]
     pub fn is_brief(&self) -> bool {
-        let wide = self.phases.0.iter().fold(self.sequence | self.instructions, |bits, ticks| bits | ticks);
-        wide >> u32::BITS == 0
-            && self.account.divergences.is_empty()
-            && self.account.counter_misses | self.account.flips == 0
-            && self.account.debug_exceptions == 0
+        // The time from end to end, which no phase exceeds.
+        let duration = self.now.mark().wrapping_sub(self.before.mark());
+        let wide = (self.sequence | self.instructions | duration) >> u32::BITS;
+        let Account { divergences, counter_misses, flips, debug_exceptions, .. } = self.account;
+        // All in one word: a branch each would cost more.
+        let unusual =
+            divergences.len() as u64 | u64::from(*debug_exceptions) | u64::from(*counter_misses | *flips);
+        wide | unusual == 0
     }
 
     /// Writes the brief form, as postcard would write [`BriefRecord`]; of what it
@@ -112,7 +124,7 @@ impl Recorded<'_> {
         put::<10, 8>(to, self.rip.to_le_bytes());
         put::<18, 4>(to, (self.sequence as u32).to_le_bytes());
         put::<22, 4>(to, (self.instructions as u32).to_le_bytes());
-        for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases.0) {
+        for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases().0) {
             *to = (ticks as u32).to_le_bytes();
         }
         put::<WRITE_FAULTS_AT, 2>(to, self.account.write_faults.to_le_bytes());
@@ -130,7 +142,7 @@ impl Recorded<'_> {
 
 impl From<&Recorded<'_>> for PeRecord {
     fn from(recorded: &Recorded<'_>) -> Self {
-        let Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account } = *recorded;
+        let Recorded { process, thread, sequence, delimiter, rip, instructions, account, .. } = *recorded;
         Self {
             process,
             thread,
@@ -140,7 +152,7 @@ impl From<&Recorded<'_>> for PeRecord {
             instructions,
             frames_written: account.frames_written,
             write_faults: account.write_faults,
-            phases: *phases,
+            phases: recorded.phases(),
             divergences: account.divergences.clone(),
             counter_misses: account.counter_misses,
             flips: account.flips,

@@ -160,11 +160,12 @@ impl<'a> Writer<'a> {
         write: impl FnOnce(&mut [u8; LEN]),
     ) -> Result<(), Full> {
         let region = &mut self.regions[stream as usize];
-        let Some(place) = region.memory.get_mut(region.used..).and_then(<[u8]>::first_chunk_mut) else {
+        let end = region.used.wrapping_add(LEN);
+        let Some(Ok(place)) = region.memory.get_mut(region.used..end).map(TryInto::try_into) else {
             return Err(region.full());
         };
         write(place);
-        region.used += LEN;
+        region.used = end;
         self.publish(stream);
         Ok(())
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::counter::{CounterChoice, CounterFaults};
+use super::isolation::Isolate;
 use super::{VERSION, WireError};
 use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
 
@@ -107,6 +108,8 @@ pub struct Config {
     pub counter_faults: CounterFaults,
     /// What programs take for the time.
     pub clock: Clock,
+    /// When the kernel is taken out of the user's page tables.
+    pub isolate: Isolate,
     /// Memory for kernel and program in bytes: what a program is told of depends on this
     /// alone, not on what is free.
     pub memory_len: u64,

@@ -13,12 +13,14 @@
 
 pub mod brief;
 pub mod channel;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod end;
 pub mod events;
 pub mod injection;
+pub mod isolation;
 pub mod kind;
 pub mod record;
 pub mod task;
@@ -27,7 +29,7 @@ pub use events::Events;
 pub use kind::DelimiterKind;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 13;
+pub const VERSION: u16 = 14;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

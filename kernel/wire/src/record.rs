@@ -6,7 +6,8 @@
 //! it can be; a reader gets the same either way.
 
 use arrayvec::ArrayVec;
-use pmu::exact;
+use pmu::Margin;
+use pmu::exact::PATIENCE;
 use serde::{Deserialize, Serialize};
 
 use super::brief::{BriefRecord, DigestedRecord};
@@ -40,6 +41,8 @@ pub struct TraceHeader {
     pub counter: CounterKind,
     /// What the program's time passed by.
     pub clock: ClockKind,
+    /// Whether the kernel was out of the user's page tables.
+    pub is_isolated: bool,
     /// How PEs were run.
     pub policy: Policy,
     /// How much earlier than a target the counter was armed, from afar.
@@ -55,7 +58,12 @@ impl TraceHeader {
     /// a loop of `length` instructions; 1 holds for any code. Single steps in place
     /// of a counter are not bounded.
     pub fn most_debug_exceptions(&self, misses: u64, instructions: u64, length: u64) -> u64 {
-        exact::bound(self.margin_near, misses, instructions, length)
+        let first = Margin { far: self.margin_near, near: self.margin_near };
+        let margin = (0..misses.min(64)).fold(first, |margin, _| margin.doubled()).near;
+        // A margin as long as the way means single steps.
+        let stepped = misses > 0 && margin >= instructions;
+        let last = if stepped { instructions } else { margin.min(instructions) / length.max(1) };
+        misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
     }
 }
 

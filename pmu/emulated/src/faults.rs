@@ -2,13 +2,9 @@
 //! What an emulated counter and processor may be told to do wrong, each thing by
 //! itself.
 
-mod text;
-
 use serde::{Deserialize, Serialize};
 
 use super::random::SplitMix64;
-
-pub use text::FaultsError;
 
 /// How late overflow interrupts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

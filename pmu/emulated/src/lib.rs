@@ -2,7 +2,7 @@
 //! Performance counters in software, which misbehave on purpose.
 //!
 //! No open x86 emulator has performance counters. Here are their registers in
-//! software, behind [`Registers`]: the *same* driver that runs
+//! software, behind [`pmu::Registers`]: the *same* driver that runs
 //! on hardware runs on them. What executes user code is somebody else: the
 //! processor under the kernel, or [`Processor`] in a host test. [`Emulated`]
 //! lets virtual time, which is exact, say how many instructions that were, and
@@ -14,132 +14,23 @@
 #![forbid(unsafe_code)]
 
 mod amd;
+mod emulated;
 mod faults;
 mod intel;
 mod processor;
 mod random;
 mod replay;
 mod software;
+mod text;
 mod unit;
 
 pub use amd::{AmdFace, AmdModel, AmdUnit};
-pub use faults::{Faults, FaultsError, SkidModel, StepFaults};
+pub use emulated::{Driver, Emulated};
+pub use faults::{Faults, SkidModel, StepFaults};
 pub use intel::{IntelFace, IntelModel, IntelUnit};
 pub use processor::{Debug, Exit, Op, Processor, Program};
 pub use random::SplitMix64;
 pub use replay::{Replayed, Rules, replay};
-pub use software::{Face, Software};
+pub use software::{Emulation, Face, Software};
+pub use text::FaultsError;
 pub use unit::Unit;
-
-use pmu::back_end::{BackEnd, Entry, Lateness, Reading, Repeats, Smm, Stopped, Unkept};
-use pmu::counter::Counter;
-use pmu::overflow::{Overflow, Vendor};
-use pmu::registers::Registers;
-use pmu::virtual_time::Clock;
-
-/// Registers in software.
-pub trait Emulation: Registers {
-    /// The counter behind them.
-    fn unit(&mut self) -> &mut Unit;
-}
-
-/// A back end that works on registers in software.
-pub trait Driver: BackEnd {
-    /// The counter behind the registers.
-    fn unit(&mut self) -> &mut Unit;
-}
-
-impl<R: Emulation, V: Vendor> Driver for Overflow<R, V> {
-    fn unit(&mut self) -> &mut Unit {
-        self.registers_mut().unit()
-    }
-}
-
-/// A hardware back end on emulated registers, driven by virtual time.
-#[derive(Debug)]
-pub struct Emulated<D> {
-    driver: D,
-    clock: Clock,
-    repeats: Repeats,
-}
-
-impl<D: Driver> Emulated<D> {
-    /// A counter that has not been checked; `clock` is calibrated.
-    pub fn counter(driver: D, clock: Clock) -> Counter<Self> {
-        Counter::new(Self { driver, clock, repeats: clock.back_end.repeats() })
-    }
-
-    /// For a processor whose time takes REP string instructions for one, as no
-    /// emulator does.
-    pub fn count_repeats(&mut self, repeats: Repeats) {
-        self.repeats = repeats;
-    }
-
-    /// The emulated counter, to look at or to be told to misbehave.
-    pub fn unit(&mut self) -> &mut Unit {
-        self.driver.unit()
-    }
-
-    /// The processor has executed user code.
-    fn executed(&mut self, stopped: Stopped) {
-        let executed = self.clock.instructions(stopped.kind, stopped.elapsed);
-        let unit = self.driver.unit();
-        unit.execute(executed);
-        unit.leave(stopped.kind);
-    }
-}
-
-impl<D: Driver> BackEnd for Emulated<D> {
-    fn name(&self) -> &'static str {
-        self.driver.name()
-    }
-
-    fn probe(&mut self) -> Result<(), Unkept> {
-        self.driver.probe()
-    }
-
-    fn longest(&self) -> u64 {
-        self.driver.longest()
-    }
-
-    fn repeats(&self) -> Repeats {
-        self.repeats
-    }
-
-    fn lateness(&self) -> Lateness {
-        // The vendor's history is not this unit's.
-        Lateness::AtLeast(0)
-    }
-
-    fn arm(&mut self, budget: u64) -> Entry {
-        let Entry { step, .. } = self.driver.arm(budget);
-        let due = self.driver.unit().until_interrupt();
-        Entry { timer: due.map_or(0, |due| self.clock.timer(due)), step }
-    }
-
-    fn stop(&mut self, stopped: Stopped) -> Reading {
-        self.executed(stopped);
-        self.driver.stop(stopped)
-    }
-
-    fn is_clear(&mut self) -> bool {
-        self.driver.is_clear()
-    }
-
-    fn is_lent(&mut self) -> bool {
-        self.driver.is_lent()
-    }
-
-    fn smm(&mut self) -> Smm {
-        self.driver.smm()
-    }
-
-    fn watch_locks(&mut self) -> bool {
-        self.driver.watch_locks()
-    }
-
-    fn speculative_locks(&mut self, stopped: Stopped) -> u64 {
-        self.executed(stopped);
-        self.driver.speculative_locks(stopped)
-    }
-}

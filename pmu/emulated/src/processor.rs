@@ -321,27 +321,26 @@ impl Workbench for Processor {
         let mut ops = [Op::Plain; MAX_AFTER as usize + 1];
         let (after, last) = match block {
             Block::Loop => (7, Op::Jump(0)),
-            Block::Fault { after } => (after, Op::Store),
+            Block::Fault(after) => (after, Op::Store),
             Block::Step => {
                 debug.step = true;
                 (1, Op::Plain)
             }
-            Block::Breakpoint { after } => {
+            Block::Breakpoint(after) => {
                 debug.breakpoint = Some(BASE + u64::from(after) * LENGTH);
                 (after, Op::Plain)
             }
-            Block::Syscall { after } => (after, Op::Syscall),
-            Block::Long { .. } => (2, Op::Syscall),
-            Block::Locked { .. } => (3, Op::Syscall),
+            Block::Long(_) => (2, Op::Syscall),
+            Block::Locked(_) => (3, Op::Syscall),
             Block::Trapped(_) => (1 + TRAILING, Op::Syscall),
         };
         ops[usize::from(after)] = last;
         match block {
-            Block::Long { loops } => {
+            Block::Long(loops) => {
                 ops[..2].copy_from_slice(&[Op::Decrement, Op::JumpUnlessZero(0)]);
                 self.rax = loops.into();
             }
-            Block::Locked { loops } => {
+            Block::Locked(loops) => {
                 ops[..3].copy_from_slice(&[Op::Plain, Op::Decrement, Op::JumpUnlessZero(0)]);
                 self.rax = loops.into();
             }

@@ -75,7 +75,7 @@ impl Machine<'_> {
         self.processor.rcx = piece.iterations;
         let stop = loop {
             let debug = Debug { breakpoint: Some(piece.next), ..Debug::default() };
-            let stop = self.enter(self.counter.back_end.longest(), debug)?;
+            let stop = self.enter(self.counter.back_end.nature().longest, debug)?;
             if stop == StopKind::Debug {
                 break stop;
             }
@@ -83,7 +83,7 @@ impl Machine<'_> {
         let (rip, rcx) = piece.settle(self.processor.rip(), self.processor.rcx, false);
         self.processor.set_rip(rip);
         self.processor.rcx = rcx;
-        if rip == piece.rip && self.counter.back_end.repeats() == Repeats::PerInstruction {
+        if rip == piece.rip && self.counter.back_end.nature().repeats == Repeats::PerInstruction {
             self.uncounted += self.count - before;
             self.count = before;
         }
@@ -94,7 +94,7 @@ impl Machine<'_> {
         while self.count < limit {
             self.enter(limit - self.count, Debug::default())?;
         }
-        if self.counter.back_end.repeats() == Repeats::PerInstruction {
+        if self.counter.back_end.nature().repeats == Repeats::PerInstruction {
             let at = self.processor.position(self.count);
             let here = self.processor.decode(at.rip);
             if let Some(piece) = run_on(at, here) {
@@ -117,9 +117,10 @@ impl Machine<'_> {
                 Move::Breakpoint { rip, resume, budget } => {
                     self.enter(budget, Debug { breakpoint: Some(rip), resume, step: false })?
                 }
-                Move::Step => {
-                    self.enter(self.counter.back_end.longest(), Debug { step: true, ..Debug::default() })?
-                }
+                Move::Step => self.enter(
+                    self.counter.back_end.nature().longest,
+                    Debug { step: true, ..Debug::default() },
+                )?,
                 Move::Repeat(piece) => self.repeat(piece)?,
             });
         }
@@ -139,7 +140,7 @@ pub fn replay(
     let (executed, mut strays) = (first.executed(), first.strays);
     let truly = first.count == executed - processor.executed();
     let counter = first.counter;
-    let mut way = ExactStop::new(position, counter.margin(), counter.back_end.repeats());
+    let mut way = ExactStop::new(position, counter.margin(), counter.back_end.nature().repeats);
     let (mut debug_exceptions, mut bound_kept) = (0, true);
     for misses in 0..rules.attempts {
         let mut second = Machine::new(processor, &mut *counter);

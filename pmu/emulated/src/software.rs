@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT
 //! Registers in software, whoever's manual they are from.
 
-use super::Emulation;
 use super::faults::Faults;
 use super::unit::Unit;
+use pmu::CpuIdResult;
 use pmu::registers::Registers;
+
+/// Registers in software.
+pub trait Emulation: Registers {
+    /// The counter behind them.
+    fn unit(&mut self) -> &mut Unit;
+}
 
 /// What one vendor's registers do; `None` for an access that faults.
 pub trait Face {
     /// What RDPMC calls the counter.
     const NUMBER: u32;
 
-    /// CPUID.
+    /// CPUID: EAX, EBX, ECX, EDX.
     fn cpuid(&self, leaf: u32, subleaf: u32) -> [u32; 4];
     /// RDMSR.
     fn read(&self, msr: u32, unit: &Unit) -> Option<u64>;
@@ -37,11 +43,17 @@ impl<F: Face> Software<F> {
         software.face.update(&mut software.unit);
         software
     }
+
+    /// The local APIC's performance-counter entry.
+    pub fn local_vector(&self) -> u32 {
+        self.unit.local_vector()
+    }
 }
 
 impl<F: Face> Registers for Software<F> {
-    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
-        self.face.cpuid(leaf, subleaf)
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
+        let [eax, ebx, ecx, edx] = self.face.cpuid(leaf, subleaf);
+        CpuIdResult { eax, ebx, ecx, edx }
     }
 
     fn read_msr(&mut self, msr: u32) -> u64 {
@@ -68,10 +80,6 @@ impl<F: Face> Registers for Software<F> {
     }
 
     fn serialize(&mut self) {}
-
-    fn local_vector(&mut self) -> u32 {
-        self.unit.local_vector()
-    }
 
     fn set_local_vector(&mut self, entry: u32) {
         self.unit.set_local_vector(entry);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Checks of the count itself.
 
-use super::{Failure, Measured, Trial};
+use super::constant::Constant;
+use super::report::Measured;
+use super::trial::Trial;
 use crate::back_end::{Lateness, StopKind};
-use crate::constant::Constant;
 use crate::workbench::{Block, MAX_AFTER};
 
 /// Iterations and repetitions of the exact blocks: 10 to 10^6 instructions, a
@@ -18,107 +19,95 @@ const BUDGETS: [u64; 12] = [200, 201, 202, 203, 204, 205, 206, 207, 500, 1001, 9
 const CUTS: [u64; 6] = [150, 151, 400, 999, 1_500, 1_999];
 const CUT_REPEATS: u32 = 16;
 const CUT_LOOPS: u32 = 1_000;
-/// What is larger is no bias, but a counter that does not count from where it was
-/// set.
-const LARGEST_BIAS: i64 = 1_000;
 
 impl Trial<'_> {
-    pub(super) fn present(&mut self) -> Result<Measured, Failure> {
-        self.counter.back_end.probe().map(|()| Measured::Kept).map_err(Measured::Unkept)
+    pub(super) fn present(&mut self) -> Result<Measured, Measured> {
+        self.counter.back_end.probe().map(|()| Measured::AsAsked).map_err(Measured::Unkept)
     }
 
-    pub(super) fn moves(&mut self) -> Result<Measured, Failure> {
-        let longest = self.counter.back_end.longest();
-        let (short, short_counted, _) = self.through(Block::Long { loops: 5 }, longest)?;
-        let (long, long_counted, _) = self.through(Block::Long { loops: 5_000 }, longest)?;
-        let by = long - short;
-        let counted = long_counted as i64 - short_counted as i64;
-        let measured = Measured::Moved { by, counted };
-        if counted > 0 { Ok(measured) } else { Err(measured) }
+    pub(super) fn moves(&mut self) -> Result<Measured, Measured> {
+        let (short, few, _) = self.through(Block::Long(5), self.longest())?;
+        let (long, many, _) = self.through(Block::Long(5_000), self.longest())?;
+        let moved = Measured::Counted { executed: long - short, counted: many.saturating_sub(few) };
+        if many > few { Ok(moved) } else { Err(moved) }
     }
 
-    pub(super) fn exact(&mut self) -> Result<Measured, Failure> {
+    pub(super) fn exact(&mut self) -> Result<Measured, Measured> {
         let mut bias = Constant::default();
         let mut instructions = 0;
         for (loops, repeats) in SIZES {
             for _ in 0..repeats {
-                let (sample, reading) = self.whole(Block::Long { loops })?;
-                instructions += sample.executed;
-                bias.add(reading.instructions as i64 - sample.executed as i64);
+                let stretch = self.whole(Block::Long(loops))?;
+                instructions += stretch.executed;
+                bias.add(stretch.surplus);
             }
         }
-        let blocks = bias.seen;
-        let bias = spread(&bias)?;
+        let (blocks, bias) = (bias.seen, bias.value()?);
         self.counter.calibration.biases.syscall = bias;
         Ok(Measured::Exact { blocks, instructions, bias })
     }
 
     /// Counts from minus each power of two that is a budget. A counter with fewer
     /// bits than it claims loses the upper ones of what is written.
-    pub(super) fn width(&mut self) -> Result<Measured, Failure> {
-        let longest = self.counter.back_end.longest();
+    pub(super) fn width(&mut self) -> Result<Measured, Measured> {
+        let longest = self.longest();
         let powers = (12..63).map(|bit| 1 << bit).take_while(|&budget| budget < longest);
         for budget in powers.chain([longest]) {
-            let (sample, reading) = self.execute(Block::Long { loops: 100 }, budget)?;
-            if sample.kind != StopKind::Syscall || reading.instructions != sample.executed {
-                return Err(Measured::Narrow { budget });
+            let stretch = self.execute(Block::Long(100), budget)?;
+            if stretch.kind != StopKind::Syscall || stretch.counted != stretch.executed {
+                return Err(Measured::Budget(budget));
             }
         }
-        Ok(Measured::Width { longest })
+        Ok(Measured::Budget(longest))
     }
 
-    pub(super) fn bias(&mut self) -> Result<Measured, Failure> {
-        let mut biases = self.counter.calibration.biases;
-        let (mut counter, mut fault, mut debug) =
-            (Constant::default(), Constant::default(), Constant::default());
-        for _ in 0..STOPS {
+    /// Measures what each kind of stop adds to a count, which has to be the same every
+    /// time, with these budgets for the endless loop; says how often it has compared.
+    pub(crate) fn biases(&mut self, repeats: u32, budgets: &[u64]) -> Result<u32, Measured> {
+        let never_late = self.counter.back_end.nature().lateness == Lateness::Never;
+        let [mut counter, mut fault, mut debug, mut syscall] = [(); 4].map(|()| Constant::default());
+        for _ in 0..repeats {
             for after in 0..=MAX_AFTER {
-                let (sample, reading) = self.whole(Block::Fault { after })?;
-                fault.add(reading.instructions as i64 - sample.executed as i64);
-                for block in [Block::Step, Block::Breakpoint { after }] {
-                    let (sample, reading) = self.whole(block)?;
-                    debug.add(reading.instructions as i64 - sample.executed as i64);
-                }
+                fault.add(self.whole(Block::Fault(after))?.surplus);
+                debug.add(self.whole(Block::Step)?.surplus);
+                debug.add(self.whole(Block::Breakpoint(after))?.surplus);
+                syscall.add(self.whole(Block::Long(1 + u32::from(after)))?.surplus);
             }
-            for budget in BUDGETS {
-                let (sample, reading) = self.execute(Block::Loop, budget)?;
-                counter.add(reading.instructions as i64 - sample.executed as i64);
+            for &asked in budgets {
+                let stretch = self.execute(Block::Loop, asked)?;
+                if never_late && stretch.executed != asked {
+                    return Err(Measured::Stop { asked, seen: stretch.executed });
+                }
+                counter.add(stretch.surplus);
             }
         }
-        (biases.counter, biases.fault, biases.debug) = (spread(&counter)?, spread(&fault)?, spread(&debug)?);
-        let never_late = self.counter.back_end.lateness() == Lateness::Never;
+        let biases = &mut self.counter.calibration.biases;
+        biases.counter = counter.value()?;
+        biases.fault = fault.value()?;
+        biases.debug = debug.value()?;
+        biases.syscall = syscall.value()?;
+        Ok(counter.seen + fault.seen + debug.seen + syscall.seen)
+    }
+
+    pub(super) fn bias(&mut self) -> Result<Measured, Measured> {
+        self.biases(STOPS, &BUDGETS)?;
         let calibration = &mut self.counter.calibration;
-        calibration.biases = biases;
-        if !never_late {
+        if self.counter.back_end.nature().lateness != Lateness::Never {
             // Whatever an entry adds is in this bias, too: armed for so much more, the
             // counter does not overflow before its budget is used up.
-            calibration.lead = biases.counter.max(0);
+            calibration.lead = calibration.biases.counter.max(0) as u64;
         }
-        Ok(Measured::Biases(biases))
+        Ok(Measured::Biases(calibration.biases))
     }
 
-    pub(super) fn undisturbed(&mut self) -> Result<Measured, Failure> {
+    pub(super) fn undisturbed(&mut self) -> Result<Measured, Measured> {
         // The rest of the block is longer than the interrupt can be late.
         let loops = CUT_LOOPS + self.counter.calibration.skid.largest as u32;
         let mut blocks = 0;
         for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS as usize) {
-            let (executed, counted, interrupts) = self.through(Block::Long { loops }, cut)?;
-            if executed != counted {
-                return Err(Measured::Disturbed { executed, counted });
-            }
+            let interrupts = self.exactly(Block::Long(loops), cut)?;
             blocks += u32::from(interrupts > 0);
         }
-        if blocks == 0 {
-            return Err(Measured::NoInterrupt { overflow: 1 });
-        }
-        Ok(Measured::Undisturbed { blocks })
-    }
-}
-
-fn spread(bias: &Constant) -> Result<i64, Failure> {
-    match bias.range() {
-        Some((least, most)) if least == most && least.abs() <= LARGEST_BIAS => Ok(least),
-        Some((least, most)) => Err(Measured::Spread { least, most }),
-        None => Err(Measured::NoEnd),
+        if blocks > 0 { Ok(Measured::Blocks(blocks)) } else { Err(Measured::NoInterrupt(1)) }
     }
 }

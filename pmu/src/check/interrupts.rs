@@ -1,62 +1,57 @@
 // SPDX-License-Identifier: MIT
 //! Checks of the overflow interrupt.
 
-use super::{Failure, Measured, Trial, uncalled};
+use super::report::Measured;
+use super::trial::Trial;
 use crate::back_end::{Lateness, StopKind};
-use crate::skid::Histogram;
+use crate::skid::Skid;
 use crate::workbench::Block;
 
 /// Overflows in a row: the second shows that the first was acknowledged.
-const OVERFLOWS: u32 = 2;
+pub const OVERFLOWS: u32 = 2;
 const BUDGET: u64 = 1_000;
 /// Interrupts on which the skid is measured.
-const SAMPLES: u64 = 1_000;
+const SAMPLES: usize = 1_000;
 /// Interrupts that come later than that stop nothing.
-const LATEST: u64 = 1 << 18;
+pub const LATEST: u64 = 1 << 18;
 
 impl Trial<'_> {
-    pub(super) fn one_interrupt(&mut self) -> Result<Measured, Failure> {
+    pub(super) fn one_interrupt(&mut self) -> Result<Measured, Measured> {
         for overflow in 1..=OVERFLOWS {
-            let (_, reading) =
-                self.execute(Block::Loop, BUDGET).map_err(|_| Measured::NoInterrupt { overflow })?;
-            if !reading.own {
+            let stretch = self.execute(Block::Loop, BUDGET).map_err(|_| Measured::NoInterrupt(overflow))?;
+            if !stretch.own {
                 return Err(Measured::Uncalled);
             }
             // A second interrupt for the same overflow would come now.
-            let (_, reading) = self.whole(Block::Long { loops: 500 })?;
-            if reading.strays > 0 {
+            if self.whole(Block::Long(500))?.strays > 0 {
                 return Err(Measured::Late);
             }
         }
-        Ok(Measured::Interrupts(OVERFLOWS))
+        Ok(Measured::AsAsked)
     }
 
-    pub(super) fn clear(&mut self) -> Result<Measured, Failure> {
+    pub(super) fn clear(&mut self) -> Result<Measured, Measured> {
         self.execute(Block::Loop, BUDGET)?;
-        if self.counter.back_end.is_clear() { Ok(Measured::Clear) } else { Err(Measured::StillSet) }
+        if self.counter.back_end.is_clear() { Ok(Measured::AsAsked) } else { Err(Measured::StillSet) }
     }
 
-    pub(super) fn skid(&mut self) -> Result<Measured, Failure> {
-        let mut histogram = Histogram::new();
-        for index in 0..SAMPLES {
+    pub(super) fn skid(&mut self) -> Result<Measured, Measured> {
+        let most = match self.counter.back_end.nature().lateness {
+            Lateness::Never => 0,
+            Lateness::AtLeast(_) => LATEST,
+        };
+        let mut latenesses = [0; SAMPLES];
+        for (lateness, index) in latenesses.iter_mut().zip(0..) {
             // All positions in the loop, and no rhythm.
             let asked = 100 + index * 7919 % 1009;
-            let (sample, reading) = self.execute(Block::Loop, asked)?;
-            if !reading.own || sample.kind != StopKind::Counter {
-                return Err(uncalled(reading));
+            let stretch = self.execute(Block::Loop, asked)?;
+            if !stretch.own || stretch.kind != StopKind::Counter {
+                return Err(stretch.uncalled());
             }
-            let late = sample.executed.checked_sub(asked);
-            let late = late.ok_or(Measured::Early { asked, seen: sample.executed })?;
-            if late > LATEST {
-                return Err(Measured::TooLate { late });
-            }
-            histogram.add(late);
+            let late = stretch.executed.checked_sub(asked).filter(|&late| late <= most);
+            *lateness = late.ok_or(Measured::Stop { asked, seen: stretch.executed })? as u32;
         }
-        let skid = histogram.summary();
-        if self.counter.back_end.lateness() == Lateness::Never && skid.largest > 0 {
-            return Err(Measured::Inexact { late: skid.largest });
-        }
-        self.counter.calibration.skid = skid;
-        Ok(Measured::Skid(skid, self.counter.margin()))
+        self.counter.calibration.skid = Skid::of(&mut latenesses);
+        Ok(Measured::Skid(self.counter.calibration.skid, self.counter.margin()))
     }
 }

@@ -4,9 +4,10 @@
 
 use strum::VariantArray as _;
 
-use super::{Failure, Measured, Trial, uncalled};
+use super::report::Measured;
+use super::trial::{Stretch, Trial};
 use crate::back_end::{Entry, StopKind};
-use crate::workbench::{Block, Sample, TRAILING, Trapped};
+use crate::workbench::{Block, TRAILING, Trapped};
 
 /// Repetitions of each block.
 const REPEATS: u32 = 16;
@@ -14,58 +15,56 @@ const REPEATS: u32 = 16;
 impl Trial<'_> {
     /// A single step takes one instruction, but for those that are known to take the
     /// next one along; nobody sees the trap flag but who is known to.
-    pub(super) fn steps(&mut self) -> Result<Measured, Failure> {
+    pub(super) fn steps(&mut self) -> Result<Measured, Measured> {
         let mut steps = 0;
         let mut taken = [0; Trapped::VARIANTS.len()];
         let mut shown = false;
         for _ in 0..REPEATS {
-            for (trapped, taken) in Trapped::VARIANTS.iter().copied().zip(&mut taken) {
+            for (&trapped, taken) in Trapped::VARIANTS.iter().zip(&mut taken) {
                 let mut at = 0;
                 while at <= TRAILING.into() {
-                    let sample = self.step(trapped, at == 0)?;
+                    let stretch = self.step(trapped, at == 0)?;
                     let stepped = if at == 0 { trapped } else { Trapped::Plain };
-                    let took = sample.executed;
+                    let took = stretch.executed;
                     if took == 0 || took > 1 + u64::from(stepped.may_swallow()) {
-                        return Err(Measured::Step { trapped: stepped, took });
+                        return Err(Measured::Step(stepped, took));
                     }
                     if at == 0 {
                         *taken = took.max(*taken);
                     }
                     at += took;
                     steps += 1;
-                    shown |= sample.trap_shown;
+                    shown |= stretch.trap_shown;
                 }
-                let (last, _) = self.resume(self.counter.back_end.longest())?;
+                let last = self.resume()?;
                 if (last.kind, last.executed) != (StopKind::Syscall, 1) {
-                    return Err(Measured::Step { trapped, took: last.executed });
+                    return Err(Measured::Step(trapped, last.executed));
                 }
             }
-            let (free, _) = self.whole(Block::Trapped(Trapped::Flags))?;
-            if free.trap_shown {
+            if self.whole(Block::Trapped(Trapped::Flags))?.trap_shown {
                 return Err(Measured::TrapShown);
             }
         }
         let [_, shadow, pause, _] = taken;
-        let pushf = if shown { "shows" } else { "hides" };
-        Ok(Measured::Steps { steps, shadow, pause, pushf })
+        Ok(Measured::Steps { steps, shadow, pause, shown })
     }
 
     /// One step, the block's first or a later one, which the counter does not end and
     /// counts as what it is.
-    fn step(&mut self, trapped: Trapped, first: bool) -> Result<Sample, Failure> {
-        let entry = Entry { step: true, ..self.counter.arm(self.counter.back_end.longest()) };
+    fn step(&mut self, trapped: Trapped, first: bool) -> Result<Stretch, Measured> {
+        let entry = Entry { step: true, ..self.counter.arm(self.longest()) };
         let sample = if first {
             self.workbench.execute(Block::Trapped(trapped), entry)
         } else {
             self.workbench.resume(entry)
         };
-        let (sample, reading) = self.read(sample)?;
-        let (Sample { kind, executed, .. }, counted) = (sample, reading.instructions);
+        let stretch = self.read(sample)?;
+        let Stretch { kind, executed, counted, .. } = stretch;
         match kind {
-            StopKind::Debug if counted == executed => Ok(sample),
-            StopKind::Debug => Err(Measured::Miscounted { executed, counted }),
-            StopKind::Counter => Err(uncalled(reading)),
-            StopKind::Fault | StopKind::Syscall => Err(Measured::Untrapped { trapped }),
+            StopKind::Debug if counted == executed => Ok(stretch),
+            StopKind::Debug => Err(Measured::Counted { executed, counted }),
+            StopKind::Counter => Err(stretch.uncalled()),
+            StopKind::Fault | StopKind::Syscall => Err(Measured::Untrapped(trapped)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! What has to be known of an instruction to stop before or after it.
 
 /// An instruction, as far as stopping goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Instruction {
     /// Address of the one behind it.
     pub next: u64,
@@ -23,15 +23,8 @@ pub struct Instruction {
 
 impl Instruction {
     /// Nothing special, with `next` behind it.
-    pub const fn plain(next: u64) -> Self {
-        Self {
-            next,
-            repeats: false,
-            ends_on: None,
-            holds_debug_back: false,
-            shows_trap: false,
-            loads_flags: false,
-        }
+    pub fn plain(next: u64) -> Self {
+        Self { next, ..Self::default() }
     }
 }
 

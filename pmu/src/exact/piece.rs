@@ -8,7 +8,8 @@
 //! two iterations. REPE CMPS and its kin may end early, by ZF; rr does the same
 //! (fast_forward.cc).
 
-use super::{Instruction, Position};
+use super::decode::Instruction;
+use super::position::Position;
 
 /// The longest piece of a REP string instruction that a run is made longer by.
 pub const LONGEST_PIECE: u64 = 65_536;

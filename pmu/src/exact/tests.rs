@@ -46,18 +46,6 @@ fn far_away_the_counter_is_armed_then_the_breakpoint() {
 }
 
 #[test]
-fn the_bound_follows_loop_and_misses() {
-    assert_eq!(bound(0, 0, 50_000, 1), PATIENCE + 1);
-    assert_eq!(bound(100, 0, 50_000, 1), PATIENCE + 101);
-    assert_eq!(bound(100, 0, 50_000, 7), PATIENCE + 15);
-    assert_eq!(bound(100, 2, 50_000, 2), 3 * PATIENCE + 201);
-    assert_eq!(bound(10_000, 0, 900, 2), PATIENCE + 451);
-    // The margin is longer than the way, which is stepped.
-    assert_eq!(bound(10_000, 1, 9_973, 7), 2 * PATIENCE + 9_974);
-    assert_eq!(bound(u64::MAX, u64::MAX, u64::MAX, 1), u64::MAX);
-}
-
-#[test]
 fn hits_that_are_not_worth_it_arm_the_counter_again_once() {
     let mut way = way(Repeats::PerIteration);
     let mut counts = 0;
@@ -113,6 +101,21 @@ fn a_margin_as_long_as_the_way_means_steps_but_not_over_what_swallows_them() {
     // A REP string instruction would be stepped for ever.
     let repeat = way.next(at(10, 0x1008), Some(StopKind::Debug), &mut Code);
     assert!(matches!(repeat, Move::Breakpoint { rip: 0x100a, .. }), "{repeat:?}");
+}
+
+#[test]
+fn a_way_that_is_to_be_stepped_is_stepped_from_its_start() {
+    let mut way = way(Repeats::PerIteration).stepped();
+    assert_eq!(way.bound(), TARGET.count + 1);
+    assert_eq!(way.next(at(0, 0x1002), None, &mut Code), Move::Step);
+    assert_eq!(way.next(at(1, 0x1004), Some(StopKind::Debug), &mut Code), Move::Step);
+}
+
+#[test]
+fn a_way_is_bounded_by_patience_and_the_near_margin() {
+    let way = way(Repeats::PerIteration);
+    assert_eq!(way.bound(), 4 + 100 + 1);
+    assert_eq!(way.again().bound(), 4 + 200 + 1);
 }
 
 #[test]

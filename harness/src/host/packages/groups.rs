@@ -11,8 +11,13 @@ pub const QEMU: &[Package] = &[
         sign: Sign::Command(command::QEMU),
     },
     Package {
+        name: "qemu-system-data",
+        purpose: "its smallest firmware",
+        sign: Sign::File(&["/usr/share/qemu/qboot.rom"]),
+    },
+    Package {
         name: "seabios",
-        purpose: "its firmware",
+        purpose: "its usual firmware",
         sign: Sign::File(&["/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin"]),
     },
     Package {

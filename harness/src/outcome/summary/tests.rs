@@ -17,6 +17,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
         clock: ClockKind::User,
+        is_isolated: false,
         policy: Policy::default(),
         margin_far: 0,
         margin_near: 0,

@@ -30,7 +30,7 @@ impl fmt::Display for Summary {
         let policy = self.header.policy;
         writeln!(
             f,
-            "mode {}, recovery {}, compare {}, flush {}, limit {} instructions, {} dirty pages, counter {}, clock {}, unit {}",
+            "mode {}, recovery {}, compare {}, flush {}, limit {} instructions, {} dirty pages, counter {}, clock {}, {}, unit {}",
             policy.mode.name(),
             policy.recovery.name(),
             policy.comparison.name(),
@@ -39,6 +39,7 @@ impl fmt::Display for Summary {
             policy.max_dirty,
             self.header.counter.name(),
             self.header.clock.name(),
+            if self.header.is_isolated { "isolated" } else { "not isolated" },
             unit_name(self.header.unit),
         )?;
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");

@@ -45,11 +45,11 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("executed");
     let program = request.contents.program.clone().context("no program")?;
-    let syscall = stretches::entry(&input::read(kernel, log::KERNEL)?, "syscall_entry")
-        .with_context(|| kernel.display().to_string())?
-        .start;
+    let syscalls = stretches::entries(&input::read(kernel, log::KERNEL)?, "syscall_entry")
+        .with_context(|| kernel.display().to_string())?;
+    let syscalls: Vec<u64> = syscalls.into_iter().map(|function| function.start).collect();
     let Image { entry, mut code, .. } = Image::parse(&program)?;
-    code.push(syscall..syscall + 1);
+    code.extend(syscalls.iter().map(|address| *address..address + 1));
     let extra = logging("exec,nochain,int", &path, &code)?;
     let outcome = boot(&Request { extra, ..request.clone() })?;
     let (totals, records) = (*outcome.totals()?, outcome.records()?);
@@ -59,7 +59,7 @@ fn watch(kernel: &Path, request: &Request, boot: impl Fn(&Request) -> Result<Out
         records.len(),
         totals.committed
     );
-    Ok(Watched { program, totals, records, log: Stretches::read(&path, entry, syscall)? })
+    Ok(Watched { program, totals, records, log: Stretches::read(&path, entry, &syscalls)? })
 }
 
 /// Compares all PEs of a run.

@@ -62,8 +62,9 @@ pub fn counts(context: &Context) -> Result<()> {
     let program = request.contents.program.as_deref().context("no program")?;
     let entry = Image::parse(program)?.entry;
     let kernel = input::read(&context.kernel, KERNEL)?;
-    let find = |name| stretches::entry(&kernel, name).with_context(|| context.kernel.display().to_string());
-    let (enter, syscall) = (find("enter_user")?, find("syscall_entry")?.start);
+    let find = |name| stretches::entries(&kernel, name).with_context(|| context.kernel.display().to_string());
+    let syscalls: Vec<u64> = find("syscall_entry")?.into_iter().map(|function| function.start).collect();
+    let ways: Vec<u64> = find("enter_user")?.into_iter().map(|function| function.end - IRETQ_LEN).collect();
 
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("replay").display().to_string();
@@ -75,15 +76,9 @@ pub fn counts(context: &Context) -> Result<()> {
     request.extra =
         ["-icount", &format!("rr=replay,rrfile={path}"), "-S", "-gdb", "stdio"].map(Into::into).to_vec();
     let chosen = [0..FIRST, records.len() - LAST..records.len()];
-    let script = script(
-        &replayed(context, &request, directory.path())?,
-        entry,
-        enter.end - IRETQ_LEN,
-        &records,
-        &chosen,
-    );
+    let script = script(&replayed(context, &request, directory.path())?, entry, &ways, &records, &chosen);
     let stepped = step(&script, directory.path())?;
-    let compare = |records: &[PeRecord]| compare(records, &chosen, &stepped, entry, syscall);
+    let compare = |records: &[PeRecord]| compare(records, &chosen, &stepped, entry, &syscalls);
     compare(&records)?;
     for index in chosen.iter().cloned().flatten() {
         let mut other = records.clone();
@@ -108,10 +103,11 @@ fn stretches_of(record: &PeRecord) -> u64 {
 }
 
 /// What gdb is to do: step through the chosen PEs, and go past all others.
-fn script(command: &str, entry: u64, iretq: u64, records: &[PeRecord], chosen: &[Range<usize>]) -> String {
+fn script(command: &str, entry: u64, ways: &[u64], records: &[PeRecord], chosen: &[Range<usize>]) -> String {
+    let breakpoints: String = ways.iter().map(|iretq| format!("  hbreak *{iretq:#x}\n")).collect();
     let mut script = format!(
         "set pagination off\nset confirm off\nset architecture i386:x86-64\n\
-         define pass\n  hbreak *{iretq:#x}\n  set $left = $arg0\n  while $left > 0\n    continue\n    \
+         define pass\n{breakpoints}  set $left = $arg0\n  while $left > 0\n    continue\n    \
          set $left = $left - 1\n  end\n  delete\n  stepi\nend\n\
          define stretch\n  set $start = (unsigned long)$pc\n  set $steps = 0\n  \
          while (unsigned long)$pc < {KERNEL_HALF:#x}\n    stepi\n    set $steps = $steps + 1\n  end\n  \
@@ -166,7 +162,7 @@ fn compare(
     chosen: &[Range<usize>],
     stepped: &[Stepped],
     entry: u64,
-    syscall: u64,
+    syscalls: &[u64],
 ) -> Result<()> {
     let mut rest = stepped.iter();
     for index in chosen.iter().cloned().flatten() {
@@ -177,8 +173,8 @@ fn compare(
             ensure!(run.len() as u64 == stretches, "PE {index} is not complete");
             let (first, last) = (run[0], run[run.len() - 1]);
             ensure!(first.start == start, "PE {index} began at {:#x} instead of {start:#x}", first.start);
-            let calls = run.iter().filter(|stretch| stretch.kernel == syscall).count() as u64;
-            let is_call = last.kernel == syscall;
+            let calls = run.iter().filter(|stretch| syscalls.contains(&stretch.kernel)).count() as u64;
+            let is_call = syscalls.contains(&last.kernel);
             ensure!(is_call == (record.delimiter == DelimiterKind::Syscall), "PE {index} ended otherwise");
             let steps: u64 = run.iter().map(|stretch| stretch.steps).sum();
             let executed = steps - (stretches - calls);

@@ -14,19 +14,22 @@ use super::log::{self, Interrupt, Line};
 /// Length of SYSCALL.
 const SYSCALL_LEN: u64 = 2;
 
-/// The addresses of a function of the kernel's `arch::entry`.
-pub fn entry(elf: &[u8], name: &str) -> Result<Range<u64>> {
+/// The addresses of a function of the kernel's `arch::entry`: of each instance, of which there is one for an isolated
+/// kernel and one for any other.
+pub fn entries(elf: &[u8], name: &str) -> Result<Vec<Range<u64>>> {
     let header = FileHeader64::<Le>::parse(elf).context("the ELF header")?;
     let sections = header.sections(Le, elf).context("the sections")?;
     let symbols = sections.symbols(Le, elf, object::elf::SHT_SYMTAB).context("the symbols")?;
     // In a mangled name each part stands behind its length.
     let part = format!("5entry{}{name}", name.len());
-    let mut named = symbols.iter().filter(|symbol| {
+    let named = symbols.iter().filter(|symbol| {
         let full = symbol.name(Le, symbols.strings()).unwrap_or_default();
         full.windows(part.len()).any(|window| window == part.as_bytes())
     });
-    let found = named.next().with_context(|| format!("there is no {name}"))?;
-    Ok(found.st_value(Le)..found.st_value(Le) + found.st_size(Le))
+    let found: Vec<_> =
+        named.map(|symbol| symbol.st_value(Le)..symbol.st_value(Le) + symbol.st_size(Le)).collect();
+    ensure!(!found.is_empty(), "there is no {name}");
+    Ok(found)
 }
 
 /// Why user mode was left.
@@ -58,9 +61,9 @@ pub struct Stretches {
 
 impl Stretches {
     /// Reads a log from the first time on that user code is at `entry`; of the kernel's
-    /// instructions it has the first one after SYSCALL, at `syscall`, and no other.
-    pub fn read(path: &Path, entry: u64, syscall: u64) -> Result<Self> {
-        let mut reader = Reader { entry, syscall, begun: None, left: None, found: Self::default() };
+    /// instructions it has the first one after SYSCALL, at one of `syscalls`, and no other.
+    pub fn read(path: &Path, entry: u64, syscalls: &[u64]) -> Result<Self> {
+        let mut reader = Reader { entry, syscalls, begun: None, left: None, found: Self::default() };
         log::lines(path, |line| reader.take(&line))?;
         reader.close();
         let Reader { begun, found, .. } = reader;
@@ -90,9 +93,9 @@ impl Stretches {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     entry: u64,
-    syscall: u64,
+    syscalls: &'a [u64],
     /// Where the present stretch begins; none before the program.
     begun: Option<usize>,
     /// Why it ended, if it has; the next one begins with the next sign of user mode.
@@ -100,7 +103,7 @@ struct Reader {
     found: Stretches,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn take(&mut self, line: &Line) -> Result<()> {
         if self.begun.is_none() {
             if *line != (Line::Begun { address: self.entry, user: true }) {
@@ -113,7 +116,7 @@ impl Reader {
                 self.close();
                 self.found.addresses.push(address);
             }
-            Line::TakenBack { address } if address == self.syscall => {
+            Line::TakenBack { address } if self.syscalls.contains(&address) => {
                 ensure!(
                     self.left.take() == Some(Left::Syscall),
                     "the system call at {address:#x} never came"
@@ -129,7 +132,7 @@ impl Reader {
                 self.left = Some(Left::Interrupted(by));
             }
             Line::Begun { address, user: false } => {
-                ensure!(address == self.syscall, "{address:#x} is no address of the program's");
+                ensure!(self.syscalls.contains(&address), "{address:#x} is no address of the program's");
                 let before = self.left.replace(Left::Syscall);
                 ensure!(before.is_none(), "a system call, and {before:x?} before it");
             }
@@ -172,7 +175,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         std::fs::write(&path, lines.concat()).unwrap();
-        Stretches::read(&path, ENTRY, SYSCALL)
+        Stretches::read(&path, ENTRY, &[SYSCALL])
     }
 
     fn left(vector: u8, rip: u64) -> Left {

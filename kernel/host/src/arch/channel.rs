@@ -39,8 +39,13 @@ pub fn record(record: &Record) {
     RECORDS.with_borrow_mut(|records| heap::outside(|| records.push(record.clone())));
 }
 
-/// Keeps the record of a PE.
-pub fn pe_record(pe: &Recorded) {
+/// Keeps the record of a PE in the brief form.
+pub fn brief_pe_record(pe: &Recorded) {
+    long_pe_record(pe);
+}
+
+/// Keeps the record of a PE in the long form.
+pub fn long_pe_record(pe: &Recorded) {
     record(&Record::Pe(pe.into()));
 }
 

@@ -73,11 +73,6 @@ pub fn counter_pending() -> bool {
     word & 1 << (COUNTER_VECTOR % 32) != 0
 }
 
-/// The local vector table's entry of the performance counters.
-pub fn counter_entry() -> u32 {
-    read(LVT_COUNTER)
-}
-
 /// Writes the local vector table's entry of the performance counters.
 pub fn set_counter_entry(entry: u32) {
     write(LVT_COUNTER, entry);

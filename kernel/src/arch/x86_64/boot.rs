@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! From the boot loader to `kernel_main`: PVH (QEMU) and Multiboot2 (GRUB).
+//! From the boot loader to the kernel's [`entry_point`]: PVH (QEMU) and Multiboot2 (GRUB).
 //!
 //! Both enter [`boot_entry`] in 32-bit protected mode, paging off, with the
 //! address of their information in EBX. The boot page tables map the first 4 GiB
@@ -61,7 +61,7 @@ boot_pdpt_high: .skip 4096
 boot_pd: .skip 4 * 4096
 
     /* From: GRUB or QEMU. 32-bit protected mode, flat segments, paging off,
-       EAX = magic, EBX = information. No stack. To: kernel_main(EAX, EBX). */
+       EAX = magic, EBX = information. No stack. To: booted(EAX, EBX). */
     .section .boot.text, "ax", @progbits
     .code32
     .global boot_entry
@@ -121,7 +121,7 @@ boot_long:
     mov edi, esi
     mov esi, ebx
     movabs rsp, offset {stack} + {stack_len}
-    movabs rax, offset {main}
+    movabs rax, offset booted
     call rax
     ud2
     .balign 8
@@ -135,8 +135,21 @@ boot_gdt_pointer:
 "#,
     stack = sym super::segment::KERNEL_STACK,
     stack_len = const super::segment::KERNEL_STACK_LEN,
-    main = sym crate::kernel_main,
 );
+
+/// Names the function that the boot code calls, with what the boot loader says.
+macro_rules! entry_point {
+    ($main:path) => {
+        #[expect(unsafe_code, reason = "the boot code knows it by this name, which nothing else has")]
+        #[unsafe(no_mangle)]
+        extern "C" fn booted(magic: u32, address: u32) -> ! {
+            let main: fn(&$crate::arch::boot::BootInfo) -> ! = $main;
+            main(&$crate::arch::boot::BootInfo::read(magic, address))
+        }
+    };
+}
+
+pub(crate) use entry_point;
 
 #[repr(C)]
 struct PvhStartInfo {

@@ -8,7 +8,7 @@
 use core::mem::offset_of;
 
 use pages::{Primitives, REGISTERS_LEN, Registers};
-use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_USER, vector};
+use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_PRESENT, FAULT_USER, vector};
 use pe_replay::user::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
@@ -102,6 +102,9 @@ fn is_ready(state: &UserRegisters, mxcsr_mask: u32) -> bool {
 fn selectors_are_loadable(state: &UserRegisters) -> bool {
     [state.ds, state.es, state.fs, state.gs].into_iter().all(segment::user_loadable)
 }
+
+/// The first address that no program can have mapped (`mem::space::USER_END`).
+const PROGRAM_END: u64 = 0x7fff_ffff_f000;
 
 /// DR6: the breakpoint in DR0 was hit.
 const DEBUG_BREAKPOINT: u32 = 1;
@@ -238,8 +241,8 @@ fn execute(
         unsafe { core::arch::asm!("fninit", options(nomem, nostack)) };
     }
     // SAFETY: every field that a privileged instruction loads was just found or made
-    // valid; user page tables share the kernel's half.
-    unsafe { entry::enter_user(from, state, start.timer) };
+    // valid; user page tables share the kernel's half, or the entries know that they do not.
+    unsafe { ((*ENTRIES.0.get()).enter)(from, state, start.timer) };
     // SAFETY: user mode is left, so nothing writes the entry state; plain copies.
     Some(unsafe { Stamps { entered: (*ENTRIES.0.get()).entered, left: (*ENTRIES.0.get()).left } })
 }
@@ -312,13 +315,22 @@ fn exception(state: &UserRegisters, number: u8) -> Cause {
         },
         // Whatever the rights it was made with, this was the user's access: QEMU before
         // 9.1 makes those of IRET and far transfers to the user's stack with the kernel's.
-        vector::PAGE_FAULT => Cause::Exception {
-            vector: vector::PAGE_FAULT,
-            error: error | FAULT_USER,
-            address: Cr2::read_raw(),
-        },
-        vector => Cause::Exception { vector, error, address: 0 },
+        vector::PAGE_FAULT => {
+            let address = Cr2::read_raw();
+            // As on Linux, what is mapped beyond a program's addresses is none of its business.
+            let hidden = if address < PROGRAM_END { 0 } else { FAULT_PRESENT };
+            Cause::Exception { vector: vector::PAGE_FAULT, error: error | FAULT_USER | hidden, address }
+        }
+        vector => Cause::Exception { vector, error: own_error(state, error), address: 0 },
     }
+}
+
+/// The error code of a fault in user mode, unless it is of what user mode cannot read.
+///
+/// An error code names the selector that did not fit. QEMU before 9.1 reads it with the kernel's rights from
+/// wherever RSP points, where a processor refuses that by a page fault or #SS, whose error code is zero.
+fn own_error(state: &UserRegisters, error: u32) -> u32 {
+    if (state.rsp as i64) < 0 { 0 } else { error }
 }
 
 /// What DR6 says about the trap flag and the breakpoint; clears it, as the processor
@@ -341,4 +353,10 @@ pub fn kernel_nmis() -> u64 {
 pub fn drained() -> u64 {
     // SAFETY: user mode is not running; a plain copy.
     unsafe { (*ENTRIES.0.get()).drained }
+}
+
+/// How often selectors and bases had to be loaded.
+pub fn segment_loads() -> u64 {
+    // SAFETY: user mode is not running; a plain copy.
+    unsafe { (*ENTRIES.0.get()).segment_loads }
 }

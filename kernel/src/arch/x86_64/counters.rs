@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! The processor's own performance counters, for the drivers in `pmu`.
 
-use core::arch::x86_64::{__cpuid_count, _mm_lfence};
+use core::arch::x86_64::_mm_lfence;
 
-use pmu::Registers;
+use pmu::{CpuIdResult, Registers};
+use raw_cpuid::native_cpuid::cpuid_count;
 use x86_64::registers::model_specific::Msr;
 
 use super::{apic, context};
@@ -17,9 +18,8 @@ use super::{apic, context};
 pub struct Hardware;
 
 impl Registers for Hardware {
-    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
-        let found = __cpuid_count(leaf, subleaf);
-        [found.eax, found.ebx, found.ecx, found.edx]
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
+        cpuid_count(leaf, subleaf)
     }
 
     fn read_msr(&mut self, msr: u32) -> u64 {
@@ -45,10 +45,6 @@ impl Registers for Hardware {
     fn serialize(&mut self) {
         // SAFETY: LFENCE is there with SSE2.
         unsafe { _mm_lfence() };
-    }
-
-    fn local_vector(&mut self) -> u32 {
-        apic::counter_entry()
     }
 
     fn set_local_vector(&mut self, entry: u32) {

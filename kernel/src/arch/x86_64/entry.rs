@@ -7,6 +7,12 @@
 //! extended state, and return to `enter_user`'s caller. No compiled code runs
 //! before the user's extended state is saved and the kernel's is set.
 //!
+//! Where the kernel is out of the user's page tables (`ISOLATED`), these map nothing of it but
+//! the entry area: this code, the tables that the processor looks at, and the stacks that it pushes to.
+//! There the processor pushes on the entry stack, the entries load the kernel's page tables, and
+//! copy the frame to where it belongs. What a program can write in the entry area, as QEMU before 9.1 lets
+//! it, is written anew before it is read.
+//!
 //! Every stretch between the time stamps and user mode is straight-line code,
 //! so that what it adds to a count is constant (decision 0002).
 
@@ -21,17 +27,28 @@ use x86_64::registers::rflags::RFlags;
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::apic::{END_OF_INTERRUPT, TIMER_INITIAL};
+use super::interrupt;
 use super::map::APIC;
-use super::segment::{KERNEL_CS, TASK, USER_CS, USER_SS};
+use super::segment::{
+    ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, FAULT_STACK, FAULT_STACK_END, KERNEL_CS, TASK, USER_CS,
+    USER_SS,
+};
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
 pub const SYSCALL_ENTRY: u64 = 0x100;
 
-/// What the entry code keeps for itself.
+/// [`enter_user`], isolated or not.
+pub type Enter = unsafe extern "C" fn(*const UserRegisters, *mut UserRegisters, u32);
+
+/// What the entry code keeps for itself. Of all this user mode has nothing mapped.
 #[repr(C)]
 pub struct EntryState {
     kernel_rsp: u64,
-    user_rsp: u64,
+    /// Where the frame of the next entry from user mode belongs, if the kernel is isolated; if
+    /// not, RSP0 says that.
+    frame_top: u64,
+    /// The top table of the user's space, if the kernel is isolated.
+    pub user_root: u64,
     /// Time stamp before user mode.
     pub entered: u64,
     /// Time stamp after it.
@@ -40,8 +57,17 @@ pub struct EntryState {
     pub drained: u64,
     /// NMIs that came in the kernel.
     pub kernel_nmis: u64,
+    /// The bases of FS and GS as user mode left them, and as they still are.
+    bases: [u64; 2],
+    /// The data segment selectors as user mode left them, as in `UserRegisters`.
+    selectors: u64,
+    /// How often other ones had to be loaded.
+    pub segment_loads: u64,
     mxcsr: u32,
-    fcw: u16,
+    /// Whether the kernel is out of the user's page tables.
+    pub is_isolated: bool,
+    /// The way to user mode, by that.
+    pub enter: Enter,
 }
 
 /// The processor's entry state.
@@ -54,14 +80,30 @@ unsafe impl Sync for Entries {}
 
 pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     kernel_rsp: 0,
-    user_rsp: 0,
+    frame_top: 0,
+    user_root: 0,
     entered: 0,
     left: 0,
     drained: 0,
     kernel_nmis: 0,
+    bases: [0; 2],
+    // None that a program can have: before the first entry all are loaded.
+    selectors: u64::MAX,
+    segment_loads: 0,
     mxcsr: 0x1f80,
-    fcw: 0x37f,
+    is_isolated: false,
+    enter: enter_user::<false>,
 }));
+
+/// The kernel's own top table, where user page tables have it, too, read-only.
+#[repr(transparent)]
+pub struct KernelRoot(pub UnsafeCell<u64>);
+
+// SAFETY: written by `isolation::isolate` before user mode can be left through an entry that reads it.
+unsafe impl Sync for KernelRoot {}
+
+#[unsafe(link_section = ".data.entry.tables")]
+pub static KERNEL_ROOT: KernelRoot = KernelRoot(UnsafeCell::new(0));
 
 // What the assembly takes for granted.
 const _: () = assert!(offset_of!(UserRegisters, extended) == 0);
@@ -70,20 +112,38 @@ const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_TOP && FRAME_TO
 const _: () = assert!(offset_of!(UserRegisters, rax) == offset_of!(UserRegisters, r15) + 14 * 8);
 const _: () = assert!(offset_of!(UserRegisters, entry_vector) == offset_of!(UserRegisters, rax) + 8);
 const _: () = assert!(offset_of!(UserRegisters, rip) == offset_of!(UserRegisters, rax) + 24);
+const _: () = assert!(offset_of!(UserRegisters, gs_base) == offset_of!(UserRegisters, fs_base) + 8);
+const _: () = assert!(offset_of!(UserRegisters, gs) == offset_of!(UserRegisters, ds) + 6);
 
-/// Segment registers that [`enter_user`] loads.
+/// Segment registers that [`enter_user`] loads, where one selector or base is not as it is to be.
 pub const SELECTORS: u64 = 4;
-/// Bases of FS and GS that [`enter_user`] writes, and [`leave_user`] reads.
+/// Bases of FS and GS that [`enter_user`] writes then, and that [`leave_user`] always reads.
 pub const BASES: u64 = 2;
 /// Time stamps that both read.
 pub const TIME_STAMPS: u64 = 2;
 /// Registers of the local APIC that both write: the timer is armed and disarmed.
 pub const APIC_WRITES: u64 = 2;
 
+/// Where a register lies in `UserRegisters`.
+macro_rules! at {
+    ($register:ident) => {
+        offset_of!(UserRegisters, $register)
+    };
+}
+
+/// Where a field lies in [`EntryState`].
+macro_rules! kept {
+    ($field:ident) => {
+        offset_of!(EntryState, $field)
+    };
+}
+
 /// End of the frame that the processor pushes, from the start of the `UserRegisters`.
 const FRAME_TOP: usize = offset_of!(UserRegisters, ss) + 8;
+/// Length of what [`enter_user`] puts on the entry stack: the frame, and RAX.
+const ENTRY_FRAME: usize = 6 * 8;
 
-/// RSP0 in the task state: where the processor pushes its frame, and SYSCALL's entry too.
+/// RSP0 in the task state: where the processor pushes its frame.
 const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
 
 const MSR_FS_BASE: u32 = 0xc000_0100;
@@ -103,25 +163,80 @@ const fn displacement(offset: u64) -> i32 {
 /// then in `state`, which may be the same; `timer` is what the APIC timer is
 /// armed with.
 ///
+/// Selectors and bases are loaded unless all of them are as [`leave_user`] read them from the
+/// processor: nothing in the kernel changes them. What a fault has changed in a run was read so, and is
+/// loaded anew.
+///
 /// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
 /// the timer disarmed, and the kernel's own extended state, RFLAGS
 /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
+///
+/// Isolated, IRETQ takes its frame from the entry stack, since nothing else is mapped by then:
+///
+/// ```text
+/// entry stack:  SS  RSP  RFLAGS  CS  RIP  RAX
+///               top                       RSP when the user's tables are loaded
+/// ```
 ///
 /// # Safety
 /// Everything in `source` that a privileged instruction loads must be valid:
 /// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
 /// The current page tables must map the kernel, and both must stay in place.
+/// `ISOLATED` must be what the entries are.
 #[unsafe(naked)]
-pub unsafe extern "C" fn enter_user(source: *const UserRegisters, state: *mut UserRegisters, timer: u32) {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn enter_user<const ISOLATED: bool>(
+    source: *const UserRegisters,
+    state: *mut UserRegisters,
+    timer: u32,
+) {
     naked_asm!(
         "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
         "mov [rip + {entries} + {kernel_rsp}], rsp",
         "lea rax, [rsi + {frame_top}]",
+        ".if {isolated}",
+        "mov [rip + {entries} + {to}], rax",
+        ".else",
         "mov [rip + {task} + {rsp0}], rax",
+        ".endif",
         "mov r8d, edx",
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xrstor64 [rdi]",
+        "mov rax, [rdi + {ds}]",
+        "xor rax, [rip + {entries} + {selectors}]",
+        "mov rcx, [rdi + {fs_base}]",
+        "xor rcx, [rip + {entries} + {bases}]",
+        "or rax, rcx",
+        "mov rcx, [rdi + {gs_base}]",
+        "xor rcx, [rip + {entries} + {bases} + 8]",
+        "or rax, rcx",
+        "jnz 3f",
+        "2:",
+        "mov ds:[{timer}], r8d",
+        "rdtsc",
+        "mov [rip + {entries} + {entered}], eax",
+        "mov [rip + {entries} + {entered} + 4], edx",
+        ".if {isolated}",
+        "lea rsp, [rip + {stacks} + {stack_end}]",
+        "push [rdi + {ss}]", "push [rdi + {rsp}]", "push [rdi + {rflags}]", "push [rdi + {cs}]",
+        "push [rdi + {rip}]", "push [rdi + {rax}]",
+        ".endif",
+        "lea rsp, [rdi + {r15}]",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx",
+        ".if {isolated}",
+        "mov rax, [rip + {entries} + {user_root}]",
+        "lea rsp, [rip + {stacks} + {stack_end} - {entry_frame}]",
+        "mov cr3, rax",
+        "pop rax",
+        ".else",
+        "pop rax",
+        "add rsp, 16",
+        ".endif",
+        "iretq",
+        "3:",
+        // The bases behind the selectors, whose loads may change them.
         "mov ds, word ptr [rdi + {ds}]",
         "mov es, word ptr [rdi + {es}]",
         "mov fs, word ptr [rdi + {fs}]",
@@ -134,41 +249,33 @@ pub unsafe extern "C" fn enter_user(source: *const UserRegisters, state: *mut Us
         "mov eax, [rdi + {gs_base}]",
         "mov edx, [rdi + {gs_base} + 4]",
         "wrmsr",
-        "mov ds:[{timer}], r8d",
-        "rdtsc",
-        "mov [rip + {entries} + {entered}], eax",
-        "mov [rip + {entries} + {entered} + 4], edx",
-        "lea rsp, [rdi + {r15}]",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
-        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx", "pop rax",
-        "add rsp, 16",
-        "iretq",
-        entries = sym ENTRIES,
-        task = sym TASK,
-        kernel_rsp = const offset_of!(EntryState, kernel_rsp),
-        rsp0 = const RSP0,
-        entered = const offset_of!(EntryState, entered),
-        frame_top = const FRAME_TOP,
-        xcr0 = const XCR0,
-        ds = const offset_of!(UserRegisters, ds),
-        es = const offset_of!(UserRegisters, es),
-        fs = const offset_of!(UserRegisters, fs),
-        gs = const offset_of!(UserRegisters, gs),
-        fs_base = const offset_of!(UserRegisters, fs_base),
-        gs_base = const offset_of!(UserRegisters, gs_base),
-        msr_fs = const MSR_FS_BASE,
-        msr_gs = const MSR_GS_BASE,
-        timer = const TIMER,
-        r15 = const offset_of!(UserRegisters, r15),
+        "inc qword ptr [rip + {entries} + {segment_loads}]",
+        "jmp 2b",
+        isolated = const ISOLATED as u32, entries = sym ENTRIES, task = sym TASK, stacks = sym ENTRY_STACKS,
+        stack_end = const ENTRY_STACK_END, entry_frame = const ENTRY_FRAME,
+        kernel_rsp = const kept!(kernel_rsp), to = const kept!(frame_top), user_root = const kept!(user_root),
+        rsp0 = const RSP0, entered = const kept!(entered), frame_top = const FRAME_TOP, xcr0 = const XCR0,
+        selectors = const kept!(selectors), bases = const kept!(bases),
+        segment_loads = const kept!(segment_loads), ds = const at!(ds), es = const at!(es), fs = const at!(fs), gs = const at!(gs),
+        fs_base = const at!(fs_base), gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE,
+        msr_gs = const MSR_GS_BASE, timer = const TIMER, r15 = const at!(r15), rax = const at!(rax),
+        rip = const at!(rip), cs = const at!(cs), rflags = const at!(rflags), rsp = const at!(rsp),
+        ss = const at!(ss),
     )
 }
 
 /// The common end of all entries from user mode.
 ///
-/// Jumped to by: the entries below. State: RSP is at `UserRegisters::entry_vector`,
-/// everything above is filled; all other registers are the user's. Fills the
-/// rest of the `UserRegisters`, disarms the timer, and returns from `enter_user`.
+/// Jumped to by: the entries below. State: the kernel's page tables; RSP is at
+/// `UserRegisters::entry_vector`, everything above is filled; all other registers are the user's.
+/// Fills the rest of the `UserRegisters`, disarms the timer, and returns from `enter_user`.
+///
+/// ```text
+/// UserRegisters:  extended .. R15 .. RAX  vector  error  RIP  CS  RFLAGS  RSP  SS
+///                             filled here RSP     filled by the entry
+/// ```
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 unsafe extern "C" fn leave_user() {
     naked_asm!(
         "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
@@ -198,127 +305,126 @@ unsafe extern "C" fn leave_user() {
         "mov eax, {xcr0}",
         "xor edx, edx",
         "xsave64 [r8]",
-        // Not FNINIT: within a run the x87 instruction and data pointers have to
-        // survive, also where XSAVE does not carry them.
-        "fnclex",
-        "fldcw [rip + {entries} + {fcw}]",
+        // For the next entry, which loads only what is to be another.
+        "movups xmm0, [r8 + {fs_base}]",
+        "movups [rip + {entries} + {bases}], xmm0",
+        "mov rax, [r8 + {ds}]",
+        "mov [rip + {entries} + {selectors}], rax",
+        // The x87 unit stays as it is: compiled code does not use it, and within a run its instruction
+        // and data pointers have to survive, also where XSAVE does not carry them.
         "ldmxcsr [rip + {entries} + {mxcsr}]",
         "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
         "ret",
-        entries = sym ENTRIES,
-        kernel_rsp = const offset_of!(EntryState, kernel_rsp),
-        left = const offset_of!(EntryState, left),
-        mxcsr = const offset_of!(EntryState, mxcsr),
-        fcw = const offset_of!(EntryState, fcw),
-        xcr0 = const XCR0,
-        ds = const offset_of!(UserRegisters, ds),
-        es = const offset_of!(UserRegisters, es),
-        fs = const offset_of!(UserRegisters, fs),
-        gs = const offset_of!(UserRegisters, gs),
-        fs_base = const offset_of!(UserRegisters, fs_base),
-        gs_base = const offset_of!(UserRegisters, gs_base),
-        msr_fs = const MSR_FS_BASE,
-        msr_gs = const MSR_GS_BASE,
-        timer = const TIMER,
-        r15 = const offset_of!(UserRegisters, r15),
+        entries = sym ENTRIES, kernel_rsp = const kept!(kernel_rsp), left = const kept!(left),
+        mxcsr = const kept!(mxcsr), xcr0 = const XCR0, selectors = const kept!(selectors), bases = const kept!(bases), ds = const at!(ds),
+        es = const at!(es), fs = const at!(fs), gs = const at!(gs), fs_base = const at!(fs_base),
+        gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE, msr_gs = const MSR_GS_BASE,
+        timer = const TIMER, r15 = const at!(r15),
     )
 }
 
 /// SYSCALL. State: CPL 0, RCX = user RIP, R11 = user RFLAGS, RSP = the user's,
-/// flags masked by FMASK. Builds the frame that an interrupt would have pushed.
+/// flags masked by FMASK. Builds the frame that an interrupt would have pushed, where it belongs.
 ///
 /// A #DB may come on its first instruction when the user had TF set; see
 /// [`debug_entry`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn syscall_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn syscall_entry<const ISOLATED: bool>() {
     naked_asm!(
-        "mov [rip + {entries} + {user_rsp}], rsp",
+        "mov [rip + {stacks} + {user_rsp}], rsp",
+        ".if {isolated}",
+        "mov rsp, [rip + {kernel_root}]",
+        "mov cr3, rsp",
+        "mov rsp, [rip + {entries} + {to}]",
+        ".else",
         "mov rsp, [rip + {task} + {rsp0}]",
+        ".endif",
         "push {ss}",
-        "push qword ptr [rip + {entries} + {user_rsp}]",
+        "push qword ptr [rip + {stacks} + {user_rsp}]",
         "push r11",
         "push {cs}",
         "push rcx",
         "push 0",
         "push {vector}",
         "jmp {leave}",
-        entries = sym ENTRIES,
-        user_rsp = const offset_of!(EntryState, user_rsp),
-        task = sym TASK,
-        rsp0 = const RSP0,
-        ss = const USER_SS,
-        cs = const USER_CS,
-        vector = const SYSCALL_ENTRY,
-        leave = sym leave_user,
+        isolated = const ISOLATED as u32, stacks = sym ENTRY_STACKS,
+        user_rsp = const offset_of!(EntryStacks, user_rsp), kernel_root = sym KERNEL_ROOT,
+        entries = sym ENTRIES, to = const kept!(frame_top), task = sym TASK, rsp0 = const RSP0,
+        ss = const USER_SS, cs = const USER_CS, vector = const SYSCALL_ENTRY, leave = sym leave_user,
     )
 }
 
 /// What CSTAR points at. Nothing can get here: no 32-bit code exists.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 unsafe extern "C" fn compat_syscall_stop() {
-    naked_asm!("mov rsp, [rip + {entries} + {kernel_rsp}]", "ud2",
-        entries = sym ENTRIES,
-        kernel_rsp = const offset_of!(EntryState, kernel_rsp))
+    naked_asm!("ud2")
 }
 
 /// An exception whose vector has no error code, or an interrupt.
 ///
-/// From user mode RSP is in the `UserRegisters`; from the kernel it is on the kernel's
-/// stack, and this is the end.
+/// From user mode RSP is in the `UserRegisters`, or isolated on the entry stack; from the kernel it
+/// is on the stack that the kernel had, and this is the end.
 #[unsafe(naked)]
-pub unsafe extern "C" fn plain_entry<const VECTOR: u64>() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn plain_entry<const VECTOR: u64, const ISOLATED: bool>() {
     naked_asm!(
         "push 0",
         "push {vector}",
         "test byte ptr [rsp + 24], 3",
+        ".if {isolated}",
+        "jnz {move}",
+        ".else",
         "jnz {leave}",
-        "mov rdi, rsp",
-        "and rsp, -16",
-        "call {fault}",
-        "ud2",
-        vector = const VECTOR,
-        leave = sym leave_user,
-        fault = sym super::interrupt::kernel_fault,
+        ".endif",
+        "jmp {fault}",
+        vector = const VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<ISOLATED>,
+        leave = sym leave_user, fault = sym fault::<ISOLATED>,
     )
 }
 
 /// An exception with an error code; otherwise like [`plain_entry`], and as long,
 /// so that all exceptions have one bias.
 #[unsafe(naked)]
-pub unsafe extern "C" fn error_entry<const VECTOR: u64>() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn error_entry<const VECTOR: u64, const ISOLATED: bool>() {
     naked_asm!(
         "nop",
         "push {vector}",
         "test byte ptr [rsp + 24], 3",
+        ".if {isolated}",
+        "jnz {move}",
+        ".else",
         "jnz {leave}",
-        "mov rdi, rsp",
-        "and rsp, -16",
-        "call {fault}",
-        "ud2",
-        vector = const VECTOR,
-        leave = sym leave_user,
-        fault = sym super::interrupt::kernel_fault,
+        ".endif",
+        "jmp {fault}",
+        vector = const VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<ISOLATED>,
+        leave = sym leave_user, fault = sym fault::<ISOLATED>,
     )
 }
 
 /// The counter's interrupt. From user mode it ends the stretch; in the kernel
 /// it can only come inside [`drain`], and is counted.
 #[unsafe(naked)]
-pub unsafe extern "C" fn counter_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn counter_entry<const ISOLATED: bool>() {
     naked_asm!(
         "push 0",
         "push {vector}",
         "test byte ptr [rsp + 24], 3",
+        ".if {isolated}",
+        "jnz {move}",
+        ".else",
         "jnz {leave}",
+        ".endif",
         "mov dword ptr ds:[{eoi}], 0",
         "inc qword ptr [rip + {entries} + {drained}]",
         "add rsp, 16",
         "iretq",
-        vector = const super::apic::COUNTER_VECTOR,
-        leave = sym leave_user,
-        eoi = const EOI,
-        entries = sym ENTRIES,
-        drained = const offset_of!(EntryState, drained),
+        vector = const super::apic::COUNTER_VECTOR, isolated = const ISOLATED as u32,
+        move = sym move_frame::<ISOLATED>, leave = sym leave_user, eoi = const EOI, entries = sym ENTRIES,
+        drained = const kept!(drained),
     )
 }
 
@@ -332,21 +438,37 @@ pub unsafe extern "C" fn drain() {
 }
 
 /// The non-maskable interrupt, on a stack of its own. From user mode it ends the
-/// stretch; in the kernel it is counted: the watchdog ran down in a long call.
+/// stretch; in the kernel it is counted: the watchdog ran down in a long call. There, isolated, the
+/// user's page tables may be loaded already, or still; of the kernel's registers RIP, RSP and RFLAGS stay on
+/// the stack.
 #[unsafe(naked)]
-pub unsafe extern "C" fn nmi_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn nmi_entry<const ISOLATED: bool>() {
     naked_asm!(
         "test byte ptr [rsp + 8], 3",
-        "jnz 2f",
-        "inc qword ptr [rip + {entries} + {nmis}]",
-        "iretq",
-        "2:",
-        "push rax",
+        "jz 2f",
+        "push 0",
         "push 2",
-        "jmp {to_frame}",
-        entries = sym ENTRIES,
-        nmis = const offset_of!(EntryState, kernel_nmis),
-        to_frame = sym stack_to_frame,
+        "jmp {move}",
+        "2:",
+        ".if {isolated}",
+        "push rax",
+        "mov rax, cr3",
+        "push rax",
+        "mov rax, [rip + {kernel_root}]",
+        "mov cr3, rax",
+        "inc qword ptr [rip + {entries} + {nmis}]",
+        "pop rax",
+        "mov cr3, rax",
+        "pop rax",
+        "mov qword ptr [rsp - 8], 0",
+        "mov qword ptr [rsp - 16], 0",
+        ".else",
+        "inc qword ptr [rip + {entries} + {nmis}]",
+        ".endif",
+        "iretq",
+        isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES,
+        nmis = const kept!(kernel_nmis), move = sym move_frame::<ISOLATED>,
     )
 }
 
@@ -354,87 +476,98 @@ pub unsafe extern "C" fn nmi_entry() {
 /// instruction of [`syscall_entry`] (the user had TF set, FMASK has cleared it);
 /// anywhere else it is the end.
 #[unsafe(naked)]
-pub unsafe extern "C" fn debug_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn debug_entry<const ISOLATED: bool>() {
     naked_asm!(
-        "test byte ptr [rsp + 8], 3",
-        "jnz 2f",
-        "push rax",
-        "lea rax, [rip + {syscall}]",
-        "cmp [rsp + 8], rax",
-        "pop rax",
-        "jne 3f",
-        "iretq",
-        "3:",
         "push 0",
         "push 1",
-        "mov rdi, rsp",
-        "and rsp, -16",
-        "call {fault}",
-        "ud2",
-        "2:",
+        "test byte ptr [rsp + 24], 3",
+        "jnz {move}",
         "push rax",
-        "push 1",
-        "jmp {to_frame}",
-        syscall = sym syscall_entry,
-        fault = sym super::interrupt::kernel_fault,
-        to_frame = sym stack_to_frame,
+        "lea rax, [rip + {syscall}]",
+        "cmp [rsp + 24], rax",
+        "pop rax",
+        "jne {fault}",
+        "add rsp, 16",
+        "iretq",
+        syscall = sym syscall_entry::<ISOLATED>, fault = sym fault::<ISOLATED>,
+        move = sym move_frame::<ISOLATED>,
     )
 }
 
 /// #MC, on a stack of its own. Otherwise like [`plain_entry`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn machine_check_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn machine_check_entry<const ISOLATED: bool>() {
     naked_asm!(
-        "test byte ptr [rsp + 8], 3",
-        "jnz 2f",
         "push 0",
         "push 18",
-        "mov rdi, rsp",
-        "and rsp, -16",
-        "call {fault}",
-        "ud2",
-        "2:",
-        "push rax",
-        "push 18",
-        "jmp {to_frame}",
-        fault = sym super::interrupt::kernel_fault,
-        to_frame = sym stack_to_frame,
+        "test byte ptr [rsp + 24], 3",
+        "jnz {move}",
+        "jmp {fault}",
+        fault = sym fault::<ISOLATED>, move = sym move_frame::<ISOLATED>,
     )
 }
 
 /// #DF, on a stack of its own: always the end, whoever caused it.
 #[unsafe(naked)]
-pub unsafe extern "C" fn double_fault_entry() {
+#[unsafe(link_section = ".text.entry")]
+pub unsafe extern "C" fn double_fault_entry<const ISOLATED: bool>() {
+    naked_asm!("push 8", "jmp {fault}", fault = sym fault::<ISOLATED>)
+}
+
+/// An exception in the kernel, reported on a stack of its own. Stack: vector, error, then the frame.
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
+unsafe extern "C" fn fault<const ISOLATED: bool>() {
     naked_asm!(
-        "push 8",
+        ".if {isolated}",
+        "mov rax, [rip + {kernel_root}]",
+        "mov cr3, rax",
+        ".endif",
         "mov rdi, rsp",
-        "and rsp, -16",
-        "call {fault}",
+        "lea rsp, [rip + {stack} + {end}]",
+        "call {report}",
         "ud2",
-        fault = sym super::interrupt::kernel_fault,
+        stack = sym FAULT_STACK, end = const FAULT_STACK_END, isolated = const ISOLATED as u32,
+        kernel_root = sym KERNEL_ROOT, report = sym interrupt::kernel_fault,
     )
 }
 
-/// Moves the processor's frame from an interrupt stack to the `UserRegisters`.
+/// Moves what an entry has on another stack to the `UserRegisters`; isolated, after the kernel's page tables
+/// were loaded.
 ///
-/// Jumped to by: the entries above. Stack: vector, RAX, then the frame.
+/// Jumped to by: the entries above. All registers but RSP are the user's.
+///
+/// ```text
+/// that stack:  SS  RSP  RFLAGS  CS  RIP  error  vector  RAX
+///                                               RSP     pushed here
+/// ```
 #[unsafe(naked)]
-unsafe extern "C" fn stack_to_frame() {
+#[unsafe(link_section = ".text.entry")]
+unsafe extern "C" fn move_frame<const ISOLATED: bool>() {
     naked_asm!(
+        "push rax",
+        ".if {isolated}",
+        "mov rax, [rip + {kernel_root}]",
+        "mov cr3, rax",
+        "mov rax, rsp",
+        "mov rsp, [rip + {entries} + {to}]",
+        ".else",
         "mov rax, rsp",
         "mov rsp, [rip + {task} + {rsp0}]",
-        "push [rax + 48]", // SS
-        "push [rax + 40]", // RSP
-        "push [rax + 32]", // RFLAGS
-        "push [rax + 24]", // CS
-        "push [rax + 16]", // RIP
-        "push 0",
-        "push [rax]",
-        "mov rax, [rax + 8]",
+        ".endif",
+        "push [rax + 56]", // SS
+        "push [rax + 48]", // RSP
+        "push [rax + 40]", // RFLAGS
+        "push [rax + 32]", // CS
+        "push [rax + 24]", // RIP
+        "push [rax + 16]", // error
+        "push [rax + 8]",  // vector
+        "mov rax, [rax]",
         "jmp {leave}",
-        task = sym TASK,
-        rsp0 = const RSP0,
-        leave = sym leave_user,
+        isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES,
+        to = const kept!(frame_top), task = sym TASK, rsp0 = const RSP0, leave = sym leave_user,
     )
 }
 
@@ -451,7 +584,7 @@ pub fn init() {
         Msr::new(SYSENTER_CS).write(0);
         Msr::new(CSTAR).write(compat_syscall_stop as *const () as u64);
     }
-    LStar::write(VirtAddr::new(syscall_entry as *const () as u64));
+    LStar::write(VirtAddr::new(syscall_entry::<false> as *const () as u64));
     SFMask::write(
         RFlags::TRAP_FLAG
             | RFlags::INTERRUPT_FLAG

@@ -16,6 +16,7 @@ struct Idt(UnsafeCell<InterruptDescriptorTable>);
 // SAFETY: written by `init` only, before it is loaded.
 unsafe impl Sync for Idt {}
 
+#[unsafe(link_section = ".data.entry.tables")]
 static IDT: Idt = Idt(UnsafeCell::new(InterruptDescriptorTable::new()));
 
 /// What the entries leave on the stack for [`kernel_fault`].
@@ -54,44 +55,58 @@ macro_rules! lines {
     };
 }
 
-/// Fills and loads the table. All gates are interrupt gates. User code may use
-/// INT only with vector 3; every other one is a #GP.
+/// Fills and loads the table.
 pub fn init() {
-    // SAFETY: runs once, before anything can interrupt; the handlers are entries
+    fill::<false>();
+    // SAFETY: the table stays where it is, and every handler is an entry written for its vector.
+    unsafe { (*IDT.0.get()).load_unsafe() };
+}
+
+/// Has everything that comes from user mode go through the entries of an isolated kernel.
+pub fn isolate() {
+    fill::<true>();
+}
+
+/// Fills the table. All gates are interrupt gates. User code may use INT only with vector 3; every
+/// other one is a #GP.
+fn fill<const ISOLATED: bool>() {
+    // SAFETY: user mode is not running, and the kernel is not interrupted; the handlers are entries
     // written for their vectors.
     unsafe {
         let idt = &mut *IDT.0.get();
         let address = |entry: unsafe extern "C" fn()| VirtAddr::new(entry as *const () as u64);
-        idt.divide_error.set_handler_addr(address(entry::plain_entry::<0>));
-        idt.debug.set_handler_addr(address(entry::debug_entry)).set_stack_index(Ist::Debug as u16);
+        idt.divide_error.set_handler_addr(address(entry::plain_entry::<0, ISOLATED>));
+        idt.debug
+            .set_handler_addr(address(entry::debug_entry::<ISOLATED>))
+            .set_stack_index(Ist::Debug as u16);
         idt.non_maskable_interrupt
-            .set_handler_addr(address(entry::nmi_entry))
+            .set_handler_addr(address(entry::nmi_entry::<ISOLATED>))
             .set_stack_index(Ist::Nmi as u16);
         idt.breakpoint
-            .set_handler_addr(address(entry::plain_entry::<3>))
+            .set_handler_addr(address(entry::plain_entry::<3, ISOLATED>))
             .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
-        idt.overflow.set_handler_addr(address(entry::plain_entry::<4>));
-        idt.bound_range_exceeded.set_handler_addr(address(entry::plain_entry::<5>));
-        idt.invalid_opcode.set_handler_addr(address(entry::plain_entry::<6>));
-        idt.device_not_available.set_handler_addr(address(entry::plain_entry::<7>));
+        idt.overflow.set_handler_addr(address(entry::plain_entry::<4, ISOLATED>));
+        idt.bound_range_exceeded.set_handler_addr(address(entry::plain_entry::<5, ISOLATED>));
+        idt.invalid_opcode.set_handler_addr(address(entry::plain_entry::<6, ISOLATED>));
+        idt.device_not_available.set_handler_addr(address(entry::plain_entry::<7, ISOLATED>));
         idt.double_fault
-            .set_handler_addr(address(entry::double_fault_entry))
+            .set_handler_addr(address(entry::double_fault_entry::<ISOLATED>))
             .set_stack_index(Ist::DoubleFault as u16);
-        idt.invalid_tss.set_handler_addr(address(entry::error_entry::<10>));
-        idt.segment_not_present.set_handler_addr(address(entry::error_entry::<11>));
-        idt.stack_segment_fault.set_handler_addr(address(entry::error_entry::<12>));
-        idt.general_protection_fault.set_handler_addr(address(entry::error_entry::<13>));
-        idt.page_fault.set_handler_addr(address(entry::error_entry::<14>));
-        idt.x87_floating_point.set_handler_addr(address(entry::plain_entry::<16>));
-        idt.alignment_check.set_handler_addr(address(entry::error_entry::<17>));
+        idt.invalid_tss.set_handler_addr(address(entry::error_entry::<10, ISOLATED>));
+        idt.segment_not_present.set_handler_addr(address(entry::error_entry::<11, ISOLATED>));
+        idt.stack_segment_fault.set_handler_addr(address(entry::error_entry::<12, ISOLATED>));
+        idt.general_protection_fault.set_handler_addr(address(entry::error_entry::<13, ISOLATED>));
+        idt.page_fault.set_handler_addr(address(entry::error_entry::<14, ISOLATED>));
+        idt.x87_floating_point.set_handler_addr(address(entry::plain_entry::<16, ISOLATED>));
+        idt.alignment_check.set_handler_addr(address(entry::error_entry::<17, ISOLATED>));
         idt.machine_check
-            .set_handler_addr(address(entry::machine_check_entry))
+            .set_handler_addr(address(entry::machine_check_entry::<ISOLATED>))
             .set_stack_index(Ist::MachineCheck as u16);
-        idt.simd_floating_point.set_handler_addr(address(entry::plain_entry::<19>));
-        idt.cp_protection_exception.set_handler_addr(address(entry::error_entry::<21>));
-        idt[COUNTER_VECTOR].set_handler_addr(address(entry::counter_entry));
-        idt[SPURIOUS_VECTOR].set_handler_addr(address(entry::plain_entry::<{ SPURIOUS_VECTOR as u64 }>));
+        idt.simd_floating_point.set_handler_addr(address(entry::plain_entry::<19, ISOLATED>));
+        idt.cp_protection_exception.set_handler_addr(address(entry::error_entry::<21, ISOLATED>));
+        idt[COUNTER_VECTOR].set_handler_addr(address(entry::counter_entry::<ISOLATED>));
+        idt[SPURIOUS_VECTOR]
+            .set_handler_addr(address(entry::plain_entry::<{ SPURIOUS_VECTOR as u64 }, ISOLATED>));
         lines!(idt, address, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
-        idt.load_unsafe();
     }
 }

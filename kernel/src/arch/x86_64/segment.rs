@@ -5,6 +5,7 @@
 //! no 32-bit code descriptor and no LDT, so user code cannot leave 64-bit mode.
 
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::{lgdt, load_tss};
@@ -25,7 +26,7 @@ const TSS: u16 = 0x40;
 
 /// Length of the kernel's stack, in bytes.
 pub const KERNEL_STACK_LEN: usize = 512 * 1024;
-const IST_STACK_LEN: usize = 8 * 1024;
+const FAULT_STACK_LEN: usize = 16 * 1024;
 const GUARD_LEN: usize = 4096;
 
 /// Interrupt stack table slots (index + 1 in gate descriptors).
@@ -55,23 +56,73 @@ impl<const LEN: usize> Stack<LEN> {
     fn guard(&self) -> u64 {
         self.guard.as_ptr() as u64
     }
-
-    fn top(&self) -> VirtAddr {
-        VirtAddr::new(self.body.get() as u64 + LEN as u64)
-    }
 }
 
 /// The stack that boot code and kernel run on. The boot code takes its end as
 /// `KERNEL_STACK + KERNEL_STACK_LEN`, which leaves the guard's length unused.
 pub static KERNEL_STACK: Stack<KERNEL_STACK_LEN> = Stack::new();
-static IST_STACKS: [Stack<IST_STACK_LEN>; 4] = [const { Stack::new() }; 4];
+/// The stack on which the kernel reports its own faults, whatever stack had been in use.
+pub static FAULT_STACK: Stack<FAULT_STACK_LEN> = Stack::new();
+/// The end of [`FAULT_STACK`], from its start.
+pub const FAULT_STACK_END: usize = GUARD_LEN + FAULT_STACK_LEN;
 
 /// The pages below the stacks, which must not be mapped.
 pub fn guards() -> impl Iterator<Item = u64> {
-    core::iter::once(KERNEL_STACK.guard()).chain(IST_STACKS.iter().map(Stack::guard))
+    [KERNEL_STACK.guard(), FAULT_STACK.guard()].into_iter()
 }
 
-/// The task state segment. The entry code changes RSP0 at every user entry.
+/// Words of a stack that only entry code uses. It needs ten.
+const ENTRY_STACK_WORDS: usize = 64;
+
+/// Where the processor pushes before any code of the kernel runs: the only page that user page tables
+/// of an isolated kernel have writable.
+#[repr(C, align(4096))]
+pub struct EntryStacks {
+    /// The user's stack pointer at a system call.
+    pub user_rsp: u64,
+    unused: [u64; 191],
+    /// The one for all that has no stack of its own; then by [`Ist`].
+    stacks: [[u64; ENTRY_STACK_WORDS]; 5],
+}
+
+const _: () = assert!(size_of::<EntryStacks>() == 4096);
+
+/// The end of the first entry stack, from the start of them all.
+pub const ENTRY_STACK_END: usize = offset_of!(EntryStacks, stacks) + ENTRY_STACK_WORDS * 8;
+
+/// [`EntryStacks`] that the processor writes.
+#[repr(transparent)]
+pub struct Entered(UnsafeCell<EntryStacks>);
+
+// SAFETY: only the processor and the entry code use it, and `clear_entry_stacks` when user mode is not running.
+unsafe impl Sync for Entered {}
+
+/// The processor's entry stacks.
+#[unsafe(link_section = ".data.entry.stacks")]
+pub static ENTRY_STACKS: Entered = Entered(UnsafeCell::new(EntryStacks {
+    user_rsp: 0,
+    unused: [0; 191],
+    stacks: [[0; ENTRY_STACK_WORDS]; 5],
+}));
+
+/// The end of an entry stack.
+fn entry_stack_end(index: usize) -> VirtAddr {
+    VirtAddr::new((ENTRY_STACKS.0.get() as usize + ENTRY_STACK_END + index * ENTRY_STACK_WORDS * 8) as u64)
+}
+
+/// Has the processor push on the first entry stack when it comes from user mode.
+pub fn use_entry_stack() {
+    // SAFETY: user mode is not running, so the processor does not look at it meanwhile.
+    unsafe { (*TASK.0.get()).privilege_stack_table[0] = entry_stack_end(0) };
+}
+
+/// Clears what was pushed before, or written by a program where an emulator lets it.
+pub fn clear_entry_stacks() {
+    // SAFETY: nothing is on these stacks when the kernel runs on its own.
+    unsafe { ENTRY_STACKS.0.get().write_bytes(0, 1) };
+}
+
+/// The task state segment. The entry code changes RSP0 at every user entry, unless the kernel is isolated.
 #[repr(transparent)]
 pub struct Task(pub UnsafeCell<TaskStateSegment>);
 
@@ -80,6 +131,7 @@ pub struct Task(pub UnsafeCell<TaskStateSegment>);
 unsafe impl Sync for Task {}
 
 /// The processor's task state.
+#[unsafe(link_section = ".data.entry.tables")]
 pub static TASK: Task = Task(UnsafeCell::new(TaskStateSegment::new()));
 
 struct Gdt(UnsafeCell<[u64; 10]>);
@@ -87,6 +139,8 @@ struct Gdt(UnsafeCell<[u64; 10]>);
 // SAFETY: written by `init` only, before it is loaded.
 unsafe impl Sync for Gdt {}
 
+/// All descriptors are accessed from the start: where user page tables map this, it cannot be written.
+#[unsafe(link_section = ".data.entry.tables")]
 static GDT: Gdt = Gdt(UnsafeCell::new([
     0,
     0,
@@ -114,7 +168,7 @@ pub fn init() {
     // SAFETY: this runs once, before interrupts or user mode can look at the tables.
     unsafe {
         (*TASK.0.get()).interrupt_stack_table =
-            core::array::from_fn(|slot| IST_STACKS.get(slot).map_or(VirtAddr::zero(), Stack::top));
+            core::array::from_fn(|slot| if slot < 4 { entry_stack_end(slot + 1) } else { VirtAddr::zero() });
         let gdt = &mut *GDT.0.get();
         // A present 64-bit TSS (Intel SDM vol. 3A, 8.2.3).
         gdt[8] = limit | (address & 0xff_ffff) << 16 | 0x89 << 40 | (address >> 24 & 0xff) << 56;

@@ -7,6 +7,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::context;
+
 /// A number that only grows.
 #[repr(transparent)]
 pub struct Tally(AtomicU64);
@@ -45,6 +47,8 @@ pub struct Reading {
     pub spaces_loaded: u64,
     pub pages_invalidated: u64,
     pub time_stamps: u64,
+    /// Entries at which selectors and bases were loaded; counted by the entry code.
+    pub segment_loads: u64,
 }
 
 impl Reading {
@@ -57,6 +61,7 @@ impl Reading {
             spaces_loaded: SPACES_LOADED.get(),
             pages_invalidated: PAGES_INVALIDATED.get(),
             time_stamps: TIME_STAMPS.get(),
+            segment_loads: context::segment_loads(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Reading {
             spaces_loaded: self.spaces_loaded.wrapping_sub(earlier.spaces_loaded),
             pages_invalidated: self.pages_invalidated.wrapping_sub(earlier.pages_invalidated),
             time_stamps: self.time_stamps.wrapping_sub(earlier.time_stamps),
+            segment_loads: self.segment_loads.wrapping_sub(earlier.segment_loads),
         }
     }
 }

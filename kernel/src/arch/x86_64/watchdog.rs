@@ -77,9 +77,10 @@ pub fn init() -> Measured {
     Measured { period, ticks, duration_ns: elapsed * TICKS_US * 1000 / TICKS }
 }
 
-/// Winds the watchdog up if a quarter of its period is over. Called before every
-/// user entry, so that at each at least three quarters are left: more than the
-/// largest limit, which is refused at boot above one quarter.
+/// Winds the watchdog up if a quarter of its period is over at `now`. Called before every
+/// user entry, so that at each nearly three quarters are left at least: more than the
+/// largest limit, which is refused at boot above one quarter. What is read for `now` may be
+/// the time stamp of what came right before; work without a bound must not lie between.
 #[inline]
 pub fn wind(now: u64) {
     if now > DUE.load(Ordering::Relaxed) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Blocks of user code of known length, on which counters prove themselves.
 
+mod long;
+
 use pe_replay::UserRegisters;
 use pe_replay::stop::{Cause, vector};
 use pe_replay::user::TRAP_FLAG;
@@ -25,14 +27,10 @@ const INCREMENTS_PER_LOOP: u64 = 7;
 /// Offsets of the blocks in their page.
 const LOOP_AT: u64 = 0;
 const FAULT_AT: u64 = 0x100;
-const SYSCALL_AT: u64 = 0x200;
-const LONG_AT: u64 = 0x300;
 const LOCKED_AT: u64 = 0x340;
 const TRAPPED_AT: u64 = 0x380;
 const TRAPPED_LEN: u64 = 0x20;
-/// DEC RAX, JNZ back to it, SYSCALL.
-const LONG: [u8; 7] = [0x48, 0xff, 0xc8, 0x75, 0xfb, 0x0f, 0x05];
-const LONG_JUMP: u64 = LONG_AT + 3;
+const LONG_AT: u64 = 0x400;
 /// LOCK ADD [RDI], RAX; DEC RAX; JNZ back; SYSCALL.
 const LOCKED: [u8; 11] = [0xf0, 0x48, 0x01, 0x07, 0x48, 0xff, 0xc8, 0x75, 0xf7, 0x0f, 0x05];
 const LOCKED_DECREMENT: u64 = LOCKED_AT + 4;
@@ -84,11 +82,9 @@ pub fn on_bench<T>(
 fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
     let jump_back = [0xeb, (-(INCREMENTS_PER_LOOP as i8 * 3 + 2)) as u8];
     let store = [0x48, 0x89, 0x03];
-    for (at, increments, last) in [
-        (LOOP_AT, INCREMENTS_PER_LOOP, &jump_back[..]),
-        (FAULT_AT, MAX_AFTER.into(), &store),
-        (SYSCALL_AT, MAX_AFTER.into(), SYSCALL),
-    ] {
+    for (at, increments, last) in
+        [(LOOP_AT, INCREMENTS_PER_LOOP, &jump_back[..]), (FAULT_AT, MAX_AFTER.into(), &store)]
+    {
         for index in 0..increments {
             space.load(CODE + at + index * INC_RAX.len() as u64, INC_RAX)?;
         }
@@ -101,7 +97,7 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
             at += instruction.len() as u64;
         }
     }
-    space.load(CODE + LONG_AT, &LONG)?;
+    space.load(CODE + LONG_AT, &long::code())?;
     space.load(CODE + LOCKED_AT, &LOCKED)
 }
 
@@ -129,13 +125,11 @@ impl UserBlocks {
         let is_debug = matches!(stretch.cause, Cause::Exception { vector: vector::DEBUG, .. });
         let ended = match (self.block, stretch.cause) {
             (_, Cause::Counter) => true,
-            (Block::Fault { .. }, cause) => cause.write_fault() == Some(READ_ONLY),
+            (Block::Fault(_), cause) => cause.write_fault() == Some(READ_ONLY),
             (Block::Step, _) => is_debug,
-            (Block::Breakpoint { .. }, cause) => cause == Cause::Breakpoint,
+            (Block::Breakpoint(_), cause) => cause == Cause::Breakpoint,
             (Block::Trapped(_), cause) => cause == Cause::Syscall || step && is_debug,
-            (Block::Syscall { .. } | Block::Long { .. } | Block::Locked { .. }, cause) => {
-                cause == Cause::Syscall
-            }
+            (Block::Long(_) | Block::Locked(_), cause) => cause == Cause::Syscall,
             (Block::Loop, _) => false,
         };
         let so_far = self.executed_by(stretch.cause);
@@ -155,10 +149,10 @@ impl UserBlocks {
                 let jump_is_next = self.state.rax.is_multiple_of(INCREMENTS_PER_LOOP) && at != LOOP_AT;
                 self.state.rax + jumps - u64::from(jump_is_next)
             }
-            Block::Long { loops } => {
-                2 * (u64::from(loops) - self.state.rax) - u64::from(at == LONG_JUMP) + own
+            Block::Long(loops) => {
+                long::executed(2 * u64::from(loops), self.state.rax, at.wrapping_sub(LONG_AT)) + own
             }
-            Block::Locked { loops } => {
+            Block::Locked(loops) => {
                 let rounds = 3 * (u64::from(loops) - self.state.rax);
                 rounds + u64::from(at == LOCKED_DECREMENT) - u64::from(at == LOCKED_JUMP) + own
             }
@@ -169,9 +163,7 @@ impl UserBlocks {
                 });
                 ends.take_while(|&end| end <= at).count() as u64
             }
-            Block::Fault { .. } | Block::Step | Block::Breakpoint { .. } | Block::Syscall { .. } => {
-                self.state.rax + own
-            }
+            Block::Fault(_) | Block::Step | Block::Breakpoint(_) => self.state.rax,
         }
     }
 }
@@ -182,11 +174,10 @@ impl Workbench for UserBlocks {
         let skipped = |after: u8| u64::from(MAX_AFTER - after) * len;
         let (start, breakpoint) = match block {
             Block::Loop | Block::Step => (LOOP_AT, None),
-            Block::Fault { after } => (FAULT_AT + skipped(after), None),
-            Block::Breakpoint { after } => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
-            Block::Syscall { after } => (SYSCALL_AT + skipped(after), None),
-            Block::Long { .. } => (LONG_AT, None),
-            Block::Locked { .. } => (LOCKED_AT, None),
+            Block::Fault(after) => (FAULT_AT + skipped(after), None),
+            Block::Breakpoint(after) => (FAULT_AT, Some(CODE + FAULT_AT + u64::from(after) * len)),
+            Block::Long(loops) => (LONG_AT + long::start(2 * u64::from(loops)).1, None),
+            Block::Locked(_) => (LOCKED_AT, None),
             Block::Trapped(trapped) => (trapped_at(trapped), None),
         };
         self.block = block;
@@ -197,7 +188,8 @@ impl Workbench for UserBlocks {
         self.state.rdi = DATA;
         self.state.rsp = DATA + PAGE_LEN;
         match block {
-            Block::Long { loops } | Block::Locked { loops } => self.state.rax = loops.into(),
+            Block::Long(loops) => self.state.rax = long::start(2 * u64::from(loops)).0,
+            Block::Locked(loops) => self.state.rax = loops.into(),
             Block::Trapped(Trapped::Shadow) => self.state.rax = USER_SS.into(),
             _ => {}
         }

@@ -8,9 +8,11 @@ use core::fmt;
 use arrayvec::ArrayString;
 use pmu::check::Report;
 use pmu::detect::{Chosen, Detection, Refusal};
+use pmu::overflow::Vendor;
 use pmu::stepping::Stepping;
 use pmu::{BackEnd, Clock, Counter, Margin, Repeats, VirtualTime, Workbench};
 use spin::Mutex;
+use wire::checks::Text;
 use wire::counter::{CounterChoice, CounterFaults, CounterKind};
 use wire::end::CounterFault;
 use wire::record::Unit;
@@ -50,7 +52,7 @@ pub struct Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "counter {} is taken", self.counting.kind.name())?;
-        self.refusals.iter().flatten().try_for_each(|refusal| write!(f, "; refused: {refusal}"))
+        self.refusals.iter().flatten().try_for_each(|refusal| write!(f, "; refused: {}", Text(refusal)))
     }
 }
 
@@ -60,7 +62,7 @@ impl Counting {
             kind: CounterKind::VirtualTime,
             unit: Unit::Instructions,
             margin: clock.margin(),
-            repeats: clock.back_end.repeats(),
+            repeats: clock.back_end.nature().repeats,
             clock,
             other: None,
         }
@@ -73,7 +75,7 @@ impl Counting {
             kind,
             unit,
             margin: counter.margin(),
-            repeats: counter.back_end.repeats(),
+            repeats: counter.back_end.nature().repeats,
             clock: Clock::default(),
             other: Some(Box::leak(Box::new(Mutex::new(counter)))),
         }
@@ -109,8 +111,13 @@ fn detect(bench: &mut dyn Workbench) -> Selection {
     let Detection { chosen, report, refusals } = pmu::detect(Hardware, COUNTER_VECTOR, bench);
     let counting = match chosen {
         Chosen::VirtualTime(clock) => Counting::timed(clock),
-        Chosen::Intel(counter) => Counting::other(CounterKind::Intel, Unit::Cycles, counter),
-        Chosen::Amd(counter) => Counting::other(CounterKind::Amd, Unit::Cycles, counter),
+        Chosen::Overflow(counter) => {
+            let kind = match counter.back_end.vendor() {
+                Vendor::Intel => CounterKind::Intel,
+                Vendor::Amd => CounterKind::Amd,
+            };
+            Counting::other(kind, Unit::Cycles, counter)
+        }
         Chosen::Stepping(counter) => Counting::other(CounterKind::Stepping, Unit::Cycles, counter),
     };
     Selection { counting, report, refusals }

@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::Account;
-use pe_replay::Phases;
+use pe_replay::phases::{Phases, Stopwatch};
 use wire::DelimiterKind;
 use wire::WireError;
 use wire::brief::{BriefRecord, Recorded};
@@ -41,16 +41,30 @@ pub fn account(record: &PeRecord) -> Account {
     }
 }
 
-pub fn recorded<'a>(record: &'a PeRecord, account: &'a Account) -> Recorded<'a> {
-    let PeRecord { process, thread, sequence, delimiter, rip, instructions, phases, .. } = record;
+/// A stopwatch before a PE, and one behind it.
+pub fn watches(record: &PeRecord) -> [Stopwatch; 2] {
+    let before = Phases(core::array::from_fn(|phase| u64::MAX - phase as u64));
+    let mut now = before;
+    now.add_all(&record.phases);
+    let longest = record.phases.0.into_iter().max().unwrap();
+    [(7, before), (7 + longest, now)].map(|(mark, phases)| {
+        let mut watch = Stopwatch::start(mark);
+        watch.phases = phases;
+        watch
+    })
+}
+
+pub fn recorded<'a>(record: &'a PeRecord, account: &'a Account, watches: &'a [Stopwatch; 2]) -> Recorded<'a> {
+    let PeRecord { process, thread, sequence, delimiter, rip, instructions, .. } = record;
     let (process, thread, sequence) = (*process, *thread, *sequence);
     let (delimiter, rip, instructions) = (*delimiter, *rip, *instructions);
-    Recorded { process, thread, sequence, delimiter, rip, instructions, phases, account }
+    let [before, now] = watches;
+    Recorded { process, thread, sequence, delimiter, rip, instructions, before, now, account }
 }
 
 pub fn brief(record: &PeRecord) -> Vec<u8> {
-    let account = account(record);
-    let recorded = recorded(record, &account);
+    let (account, watches) = (account(record), watches(record));
+    let recorded = recorded(record, &account, &watches);
     assert!(recorded.is_brief());
     let mut bytes = [0xff; BriefRecord::LEN];
     recorded.encode(&mut bytes);
@@ -100,10 +114,10 @@ fn what_the_brief_form_has_no_room_for_is_not_brief() {
     ];
     for change in changes {
         let mut record = undisturbed(u32::MAX);
-        assert!(recorded(&record, &account(&record)).is_brief());
+        assert!(recorded(&record, &account(&record), &watches(&record)).is_brief());
         change(&mut record);
-        let account = account(&record);
-        assert!(!recorded(&record, &account).is_brief(), "{record:?}");
-        assert_eq!(PeRecord::from(&recorded(&record, &account)), record);
+        let (account, watches) = (account(&record), watches(&record));
+        assert!(!recorded(&record, &account, &watches).is_brief(), "{record:?}");
+        assert_eq!(PeRecord::from(&recorded(&record, &account, &watches)), record);
     }
 }

@@ -5,13 +5,13 @@ use wire::brief::DigestedRecord;
 use wire::end::End;
 use wire::record::{PeRecord, ProgramRecord, Record, Records, programs};
 
-use crate::brief::{account, brief, recorded};
+use crate::brief::{account, brief, recorded, watches};
 use crate::samples::{DIFFERENCE, DIGEST, encoded_record, end, header, hex, pe};
 
 fn digested(record: &PeRecord) -> Vec<u8> {
     let account = account(record);
     let mut bytes = [0xff; DigestedRecord::LEN];
-    recorded(record, &account).encode_digested(DIGEST, &mut bytes);
+    recorded(record, &account, &watches(record)).encode_digested(DIGEST, &mut bytes);
     bytes.to_vec()
 }
 

@@ -72,7 +72,7 @@ fn policies_have_their_bytes() {
         (Policy { flush: Flush::Retry, ..policy }, "010000030a08"),
     ] {
         let bytes = encoded_record(&Record::Header(TraceHeader { policy, ..header() }));
-        assert_eq!(hex(&bytes), format!("00{VERSION:02x}000001{golden}ac0202"), "{policy:?}");
+        assert_eq!(hex(&bytes), format!("00{VERSION:02x}00000101{golden}ac0202"), "{policy:?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn flips_have_their_bytes() {
 
 #[test]
 fn trace_header_has_its_bytes() {
-    let golden = format!("00{VERSION:02x}00000101000000a08d068008ac0202");
+    let golden = format!("00{VERSION:02x}0000010101000000a08d068008ac0202");
     assert_eq!(hex(&encoded_record(&Record::Header(header()))), golden);
     let bytes = unhex(&golden);
     let (read, mut records) = Records::open(&bytes).unwrap();

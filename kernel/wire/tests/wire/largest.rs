@@ -13,6 +13,7 @@ use wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect,
     Totals, Verdict,
 };
+use wire::isolation::Isolate;
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
 
 use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
@@ -59,6 +60,7 @@ fn the_largest_values_fit() {
             seed: u64::MAX,
         },
         clock: Clock { kind: ClockKind::Machine, date_s: u64::MAX },
+        isolate: Isolate::Never,
         memory_len: u64::MAX,
     };
     // It fits, but no kernel takes such bounds and flips.

@@ -6,6 +6,7 @@
 
 mod samples;
 
+mod bound;
 mod brief;
 mod channel;
 mod digest;

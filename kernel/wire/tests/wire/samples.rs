@@ -12,6 +12,7 @@ use wire::end::{
     CounterReport, Damage, Death, End, EndRecord, LongestCall, MAX_END_LEN, Refusal, Registers, Service,
     Suspect, Totals, Verdict,
 };
+use wire::isolation::Isolate;
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -56,6 +57,7 @@ pub fn config() -> Config {
             ..CounterFaults::default()
         },
         clock: Clock { kind: ClockKind::Machine, ..Clock::default() },
+        isolate: Isolate::Always,
         memory_len: 0x1000_0000,
     }
 }
@@ -78,6 +80,7 @@ pub fn header() -> TraceHeader {
         unit: Unit::Instructions,
         counter: CounterKind::VirtualTime,
         clock: ClockKind::Machine,
+        is_isolated: true,
         policy: Policy { mode: Mode::Dual, ..Policy::DEFAULT },
         margin_far: 300,
         margin_near: 2,
@@ -229,5 +232,5 @@ pub fn ends() -> Vec<(End, &'static str)> {
 /// What follows the way a boot ended: unit, counter and sums.
 pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f";
 
-/// Choice of the counter and its faults; then the clock, the date and the memory.
-pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb068080808001";
+/// Choice of the counter and its faults; then the clock, the date, the isolation and the memory.
+pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb06018080808001";

@@ -4,7 +4,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::{Faults, SkidModel};
+use crate::faults::{Faults, SkidModel};
 
 /// What is wrong with a text that is to be [`Faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Emulated counters of every make, calibrated on the model processor.
 
-use pmu::amd::Amd;
 use pmu::check::{self, Report};
-use pmu::intel::Intel;
-use pmu::{BackEnd, Counter, VirtualTime};
+use pmu::{BackEnd, Counter, Overflow, VirtualTime, amd, intel};
 use pmu_emulated::{
     AmdModel, AmdUnit, Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, StepFaults, Unit,
 };
@@ -13,19 +11,19 @@ pub const VECTOR: u8 = 0xfe;
 const SEED: u64 = 0x5245_5052_4953_4501;
 
 pub const MAKES: [Make; 6] = [
-    Make::Intel(IntelModel { tsx: true, ..intel(5, 48) }),
-    Make::Intel(IntelModel { full_width: false, freezes_in_smm: false, ..intel(4, 48) }),
-    Make::Intel(IntelModel { full_width: false, ..intel(2, 40) }),
-    Make::Amd(amd(0x19, true)),
-    Make::Amd(amd(0x17, false)),
-    Make::Amd(amd(0x15, false)),
+    Make::Intel(IntelModel { tsx: true, ..intel_model(5, 48) }),
+    Make::Intel(IntelModel { full_width: false, freezes_in_smm: false, ..intel_model(4, 48) }),
+    Make::Intel(IntelModel { full_width: false, ..intel_model(2, 40) }),
+    Make::Amd(amd_model(0x19, true)),
+    Make::Amd(amd_model(0x17, false)),
+    Make::Amd(amd_model(0x15, false)),
 ];
 
-pub const fn intel(version: u8, width: u8) -> IntelModel {
+pub const fn intel_model(version: u8, width: u8) -> IntelModel {
     IntelModel { version, width, full_width: true, tsx: false, freezes_in_smm: true, hypervisor: false }
 }
 
-pub const fn amd(family: u8, version2: bool) -> AmdModel {
+pub const fn amd_model(family: u8, version2: bool) -> AmdModel {
     AmdModel { family, version2, hypervisor: false }
 }
 
@@ -36,8 +34,8 @@ pub enum Make {
 }
 
 pub enum Any {
-    Intel(Counter<Emulated<Intel<IntelUnit>>>),
-    Amd(Counter<Emulated<Amd<AmdUnit>>>),
+    Intel(Counter<Emulated<Overflow<IntelUnit>>>),
+    Amd(Counter<Emulated<Overflow<AmdUnit>>>),
 }
 
 impl Any {
@@ -67,12 +65,14 @@ pub fn counter(make: Make, faults: Faults) -> Any {
     let clock = VirtualTime::calibrate(&mut processor()).unwrap();
     match make {
         Make::Intel(model) => {
-            let driver = Intel::new(IntelUnit::new(model, faults), VECTOR);
-            Any::Intel(Emulated::counter(driver.map_err(|(_, absent)| absent).unwrap(), clock))
+            let mut unit = IntelUnit::new(model, faults);
+            let found = intel::find(&mut unit).unwrap();
+            Any::Intel(Emulated::counter(Overflow::new(unit, found, VECTOR), clock))
         }
         Make::Amd(model) => {
-            let driver = Amd::new(AmdUnit::new(model, faults), VECTOR);
-            Any::Amd(Emulated::counter(driver.map_err(|(_, absent)| absent).unwrap(), clock))
+            let unit = AmdUnit::new(model, faults);
+            let found = amd::find(&unit).unwrap();
+            Any::Amd(Emulated::counter(Overflow::new(unit, found, VECTOR), clock))
         }
     }
 }

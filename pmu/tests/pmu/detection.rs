@@ -4,8 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use pmu::detect::Chosen;
-use pmu::{Block, Detection, Entry, Registers, Sample, StopKind, Workbench, detect};
+use pmu::back_end::Unkept;
+use pmu::check::{Check, Measured, Row};
+use pmu::detect::{Chosen, Refusal};
+use pmu::overflow::{Absent, Vendor};
+use pmu::registers::intel::FIXED_CTR0;
+use pmu::{Block, CpuIdResult, Detection, Entry, Registers, Sample, Smm, StopKind, Workbench, detect};
 use pmu_emulated::{AmdModel, AmdUnit, Emulation, Faults, IntelModel, IntelUnit, Op, Processor, Program};
 
 const VECTOR: u8 = 0xfe;
@@ -14,8 +18,8 @@ const VECTOR: u8 = 0xfe;
 struct Shared<R>(Rc<RefCell<R>>);
 
 impl<R: Registers> Registers for Shared<R> {
-    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
-        self.0.borrow_mut().cpuid(leaf, subleaf)
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
+        self.0.borrow().cpuid(leaf, subleaf)
     }
 
     fn read_msr(&mut self, msr: u32) -> u64 {
@@ -31,10 +35,6 @@ impl<R: Registers> Registers for Shared<R> {
     }
 
     fn serialize(&mut self) {}
-
-    fn local_vector(&mut self) -> u32 {
-        self.0.borrow_mut().local_vector()
-    }
 
     fn set_local_vector(&mut self, entry: u32) {
         self.0.borrow_mut().set_local_vector(entry);
@@ -86,7 +86,7 @@ impl<R: Emulation> Workbench for Machine<R> {
     }
 }
 
-fn find<R: Emulation>(unit: R, real_time: bool) -> (Detection<Shared<R>>, Vec<String>) {
+fn find<R: Emulation>(unit: R, real_time: bool) -> (Detection<Shared<R>>, Vec<Refusal>) {
     let registers = Rc::new(RefCell::new(unit));
     let mut machine = Machine {
         registers: registers.clone(),
@@ -96,8 +96,17 @@ fn find<R: Emulation>(unit: R, real_time: bool) -> (Detection<Shared<R>>, Vec<St
     };
     let found = detect(Shared(registers.clone()), VECTOR, &mut machine);
     assert_eq!(registers.borrow_mut().unit().would_fault(), 0, "an access would fault");
-    let refusals = found.refusals.iter().flatten().map(ToString::to_string).collect();
+    let refusals = found.refusals.into_iter().flatten().collect();
     (found, refusals)
+}
+
+const NO_LEAF: Refusal = Refusal::Absent(Vendor::Intel, Absent::NoLeaf);
+
+fn vendor<R: Registers>(found: &Detection<R>) -> Option<Vendor> {
+    match &found.chosen {
+        Chosen::Overflow(counter) => Some(counter.back_end.vendor()),
+        Chosen::VirtualTime(_) | Chosen::Stepping(_) => None,
+    }
 }
 
 fn intel(model: IntelModel, faults: Faults) -> IntelUnit {
@@ -107,7 +116,7 @@ fn intel(model: IntelModel, faults: Faults) -> IntelUnit {
 #[test]
 fn intel_s_own_counter_is_taken_where_there_is_one() {
     let (found, refusals) = find(intel(IntelModel::default(), Faults::default()), true);
-    assert!(matches!(found.chosen, Chosen::Intel(_)) && found.report.passed());
+    assert_eq!((vendor(&found), found.report.passed()), (Some(Vendor::Intel), true));
     assert!(refusals.is_empty());
 }
 
@@ -121,14 +130,11 @@ fn hardware_has_the_vendor_s_margin_at_least() {
 
 #[test]
 fn amd_s_is_taken_with_and_without_global_registers() {
-    for (family, version2, name) in
-        [(0x19, true, "AMD PerfMonV2 counter 0"), (0x17, false, "AMD core counter 0")]
-    {
+    for (family, version2) in [(0x19, true), (0x17, false)] {
         let model = AmdModel { family, version2, hypervisor: false };
-        let (mut found, refusals) = find(AmdUnit::new(model, Faults::default()), true);
-        assert!(matches!(found.chosen, Chosen::Amd(_)) && found.report.passed(), "{}", found.report);
-        assert_eq!(found.chosen.counter().back_end.name(), name);
-        assert_eq!(refusals, ["Intel fixed counter 0: CPUID leaf 0AH is empty"]);
+        let (found, refusals) = find(AmdUnit::new(model, Faults::default()), true);
+        assert_eq!((vendor(&found), found.report.passed()), (Some(Vendor::Amd), true), "{:?}", found.report);
+        assert_eq!(refusals, [NO_LEAF]);
     }
 }
 
@@ -136,11 +142,13 @@ fn amd_s_is_taken_with_and_without_global_registers() {
 fn an_emulator_without_counters_has_virtual_time() {
     let (found, refusals) =
         find(intel(IntelModel { version: 0, ..IntelModel::default() }, Faults::default()), false);
-    assert!(matches!(found.chosen, Chosen::VirtualTime(_)) && found.report.passed(), "{}", found.report);
-    assert_eq!(
-        refusals,
-        ["Intel fixed counter 0: CPUID leaf 0AH is empty", "AMD core counter 0: not an AMD processor"]
-    );
+    assert!(matches!(found.chosen, Chosen::VirtualTime(_)) && found.report.passed(), "{:?}", found.report);
+    assert_eq!(refusals, [NO_LEAF, Refusal::Absent(Vendor::Amd, Absent::Vendor)]);
+    // Nobody lends it, it watches no locks, and it knows nothing of System Management Mode.
+    let found: Vec<_> = found.report.rows().map(|row| row.outcome).collect();
+    assert_eq!(found[Check::Trials as usize], Ok(Measured::AsAsked));
+    assert_eq!(found[Check::Locks as usize], Ok(Measured::Blocks(16)));
+    assert_eq!(found[Check::Managed as usize], Ok(Measured::Managed(Smm::default())));
 }
 
 #[test]
@@ -148,24 +156,19 @@ fn an_emulator_that_swallows_writes_is_not_believed() {
     let faults = Faults { swallows_writes: true, ..Faults::default() };
     let (found, refusals) = find(intel(IntelModel::default(), faults), false);
     assert!(matches!(found.chosen, Chosen::VirtualTime(_)));
-    let reason = "Intel fixed counter 0: registers keep what is written: IA32_FIXED_CTR0: wrote";
-    assert!(refusals[0].starts_with(reason), "{refusals:?}");
+    let unkept = Unkept { msr: FIXED_CTR0, wrote: 0x5555_5555, read: 0 };
+    let row = Row { check: Check::Present, outcome: Err(Measured::Unkept(unkept)) };
+    assert_eq!(refusals[0], Refusal::Failed(Vendor::Intel, row));
 }
 
 #[test]
 fn old_processors_have_reasons_of_their_own() {
-    for (model, reason) in [
-        (
-            IntelModel { version: 1, ..IntelModel::default() },
-            "Intel fixed counter 0: performance monitoring version 1, at least 2 is needed",
-        ),
-        (
-            IntelModel { width: 31, ..IntelModel::default() },
-            "Intel fixed counter 0: the fixed counters have 31 bits, at least 32 are needed",
-        ),
+    for (model, absent) in [
+        (IntelModel { version: 1, ..IntelModel::default() }, Absent::Version(1)),
+        (IntelModel { width: 31, ..IntelModel::default() }, Absent::Narrow(31)),
     ] {
         let (_, refusals) = find(intel(model, Faults::default()), false);
-        assert_eq!(refusals[0], reason);
+        assert_eq!(refusals[0], Refusal::Absent(Vendor::Intel, absent));
     }
 }
 
@@ -175,11 +178,11 @@ fn another_vendor_s_counter_is_not_counted_with() {
     struct Centaur(IntelUnit);
 
     impl Registers for Centaur {
-        fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
-            let [highest, ..] = self.0.cpuid(leaf, subleaf);
+        fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
+            let found = self.0.cpuid(leaf, subleaf);
             match leaf {
-                0 => [highest, 0x746e_6543, 0x736c_7561, 0x4872_7561],
-                _ => self.0.cpuid(leaf, subleaf),
+                0 => CpuIdResult { ebx: 0x746e_6543, ecx: 0x736c_7561, edx: 0x4872_7561, ..found },
+                _ => found,
             }
         }
 
@@ -197,10 +200,6 @@ fn another_vendor_s_counter_is_not_counted_with() {
 
         fn serialize(&mut self) {}
 
-        fn local_vector(&mut self) -> u32 {
-            self.0.local_vector()
-        }
-
         fn set_local_vector(&mut self, entry: u32) {
             self.0.set_local_vector(entry);
         }
@@ -210,9 +209,8 @@ fn another_vendor_s_counter_is_not_counted_with() {
         }
     }
 
-    let centaur = Centaur(intel(IntelModel::default(), Faults::default()));
-    let absent = pmu::intel::Intel::new(centaur, VECTOR).err().map(|(_, absent)| absent);
-    assert_eq!(absent, Some(pmu::intel::Absent::Vendor));
+    let mut centaur = Centaur(intel(IntelModel::default(), Faults::default()));
+    assert_eq!(pmu::intel::find(&mut centaur).err(), Some(Absent::Vendor));
 }
 
 #[test]
@@ -220,7 +218,7 @@ fn an_unknown_model_is_not_counted_with() {
     let model = AmdModel { family: 0x1b, ..AmdModel::default() };
     let (found, refusals) = find(AmdUnit::new(model, Faults::default()), true);
     assert!(matches!(found.chosen, Chosen::Stepping(_)), "{refusals:?}");
-    assert_eq!(refusals[1], "AMD core counter 0: family 1BH is not known");
+    assert_eq!(refusals[1], Refusal::Absent(Vendor::Amd, Absent::Family(0x1b)));
 }
 
 #[test]
@@ -229,8 +227,9 @@ fn when_nothing_counts_there_are_single_steps() {
     let (mut found, refusals) = find(intel(IntelModel::default(), faults), true);
     assert!(matches!(found.chosen, Chosen::Stepping(_)));
     assert_eq!(refusals.len(), 3);
-    assert_eq!(refusals[0], "Intel fixed counter 0: bias of each stop is constant: bias between +0 and +1");
-    assert!(refusals[2].starts_with("virtual time: "), "{refusals:?}");
+    let row = Row { check: Check::Bias, outcome: Err(Measured::Spread { least: 0, most: 1 }) };
+    assert_eq!(refusals[0], Refusal::Failed(Vendor::Intel, row));
+    assert!(matches!(refusals[2], Refusal::Time(Measured::Spread { .. })), "{refusals:?}");
 
     let counter = found.chosen.counter();
     let mut processor = Processor::new(Program::loop_of(3));

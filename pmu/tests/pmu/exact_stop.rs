@@ -2,11 +2,9 @@
 //! Two executions stop at exactly the same place, whatever the counter does, and
 //! the debug exceptions stay below the bound.
 
-mod bench;
-
 use std::sync::LazyLock;
 
-use bench::{Any, MAKES, checked};
+use super::bench::{Any, MAKES, checked};
 use pmu::exact::PATIENCE;
 use pmu::{Calibration, Repeats};
 use pmu_emulated::{Faults, Op, Processor, Program, Replayed, Rules, SkidModel, replay};
@@ -26,7 +24,7 @@ const SKIDS: [SkidModel; 7] = [
 static CALIBRATIONS: LazyLock<Vec<Vec<Calibration>>> = LazyLock::new(|| {
     let calibrate = |make, skid| {
         let (mut counter, report) = checked(make, Faults { skid, ..Faults::default() });
-        assert!(report.passed(), "{report}");
+        assert!(report.passed(), "{report:?}");
         counter.counter().calibration
     };
     MAKES.iter().map(|&make| SKIDS.iter().map(|&skid| calibrate(make, skid)).collect()).collect()
@@ -50,7 +48,7 @@ fn play_repeats(
     rules: Rules,
     repeats: Repeats,
 ) -> Replayed {
-    let mut counter = bench::counter(MAKES[make], Faults::default());
+    let mut counter = super::bench::counter(MAKES[make], Faults::default());
     match &mut counter {
         Any::Intel(counter) => counter.back_end.count_repeats(repeats),
         Any::Amd(counter) => counter.back_end.count_repeats(repeats),
@@ -61,9 +59,15 @@ fn play_repeats(
     replay(&processor, counter.counter(), rules).expect("the place is reached")
 }
 
+/// 2,000 cases, or as many as PROPTEST_CASES says. Miri is a thousand times slower.
+fn cases() -> ProptestConfig {
+    let usual = if cfg!(miri) { 4 } else { 2_000 };
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { ProptestConfig::default() } else { ProptestConfig::with_cases(usual) }
+}
+
 proptest! {
-    // Miri is a thousand times slower.
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
+    #![proptest_config(cases())]
 
     #[test]
     fn loops_of_any_length_stop_exactly(
