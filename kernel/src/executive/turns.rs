@@ -53,7 +53,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if self.objects.scheduler.alarm().is_some() {
             step = self.look_at_alarm(step);
         }
-        step == Step::GoOn && self.objects.scheduler.is_alone() || self.next(step, count)
+        step == Step::GoOn && self.objects.scheduler.is_undisturbed() || self.next(step, count)
     }
 
     /// Gives the processor to whoever is next, after a PE of `count` instructions; `false` if the

@@ -337,9 +337,14 @@ impl Scheduler {
         }
     }
 
+    /// Whether nobody else could ever run: there is one thread.
+    pub fn is_alone(&self) -> bool {
+        self.budgets.count() <= 1
+    }
+
     /// Whether nothing could ever come between two PEs: there is one thread, and no alarm.
     #[inline]
-    pub fn is_alone(&self) -> bool {
+    pub fn is_undisturbed(&self) -> bool {
         !self.is_disturbed
     }
 
