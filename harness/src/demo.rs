@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::inject::GPR_NAMES;
+use pe_replay::GPR_NAMES;
 use pe_replay::{Injection, Mode, Run, Target};
 use wire::config::Job;
 use wire::end::End;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
+use wire::Name;
 use wire::channel::Progress;
 use wire::injection::Text;
 

@@ -11,10 +11,10 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, ExecutorOf, Exit, FirstExit, Memory, Mutation, Order, Page, Policy,
-    Processor, Span, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
+    Thread, ThreadOf, UserRegisters, View,
 };
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
@@ -51,7 +51,7 @@ pub fn executor(
     policy: &Policy,
     margin: Margin,
     mutation: Option<Mutation>,
-) -> Result<ExecutorOf<KernelMachine>, Exhausted> {
+) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
@@ -128,6 +128,12 @@ impl KernelMachine {
     }
 }
 
+impl Decoder for KernelMachine {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        decode::instruction(&code::at(&self.space, rip), rip)
+    }
+}
+
 impl Processor for KernelMachine {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
@@ -172,10 +178,6 @@ impl Processor for KernelMachine {
             UserExit::Counter(seen) => FirstExit::Counter(span(StopKind::Counter, seen)),
             UserExit::Otherwise(stretch) => FirstExit::Other(self.exit(stretch)),
         }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        decode::instruction(&code::at(&self.space, rip), rip)
     }
 
     fn repeats(&self) -> Repeats {

@@ -6,18 +6,18 @@
 //! are all registers and, where the runs differed in memory, the byte there. Nothing
 //! of this is committed.
 
-use core::ops::DerefMut;
-
 use xxhash_rust::xxh3::Xxh3;
+use zerocopy::IntoBytes;
 
-use crate::compare::{Difference, Field};
-use crate::executor::{Course, Executor, Replay, ThreadOf, pages};
-use crate::life::Run;
+use crate::difference::{Difference, Field};
+use crate::execution::Run;
+use crate::executor::{Course, Executor, ThreadOf, pages};
+use crate::lifecycle::Approach;
 use crate::machine::{Machine, Order};
 use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
-use crate::run::Tracking;
+use crate::replay::Replay;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::{PAGE_LEN, Tracker};
 
@@ -36,14 +36,14 @@ pub struct Culprit {
     pub after: u64,
 }
 
-impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P, F, S> {
+impl<M: Machine> Executor<M> {
     /// After [`Persistent`](crate::Outcome::Persistent) with this difference: the
     /// first instruction after which two executions differ. `log` has room for what
     /// is noted, a word an instruction. The state stays what it is.
     ///
     /// Without replay there is no PM0 to go back to, and so no result.
     #[cold]
-    pub fn diagnose<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>>(
+    pub fn diagnose(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
@@ -53,25 +53,25 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
     ) -> Option<Culprit> {
         match replay {
             Replay::Off(_) => None,
-            Replay::Bytes(it) => self.diagnose_replayed(machine, thread, it, seen, log),
-            Replay::Hash(it) => self.diagnose_replayed(machine, thread, it, seen, log),
+            Replay::Bytes(it) => self.diagnose_by(machine, thread, it, seen, log),
+            Replay::Hash(it) => self.diagnose_by(machine, thread, it, seen, log),
         }
     }
 
     /// [Diagnoses](Self::diagnose) with any placement.
-    pub fn diagnose_replayed<M: Machine<Registers = R, Place = P, Frame = F, Slot = S>, T: Placement>(
+    pub fn diagnose_by(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<T>,
+        tracker: &mut Tracker<impl Placement>,
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        let account = self.account.clone();
+        let before = (self.account.clone(), self.work);
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
         let culprit = course.diagnose(seen, log);
-        self.account = account;
+        (self.account, self.work) = before;
         culprit
     }
 }
@@ -79,16 +79,13 @@ impl<R: RegisterSet, P: DerefMut<Target = R>, F: Copy + Eq, S: Copy> Executor<P,
 impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
         let watched = (seen.field == Field::Memory).then_some(seen.address);
-        let mut steps = 0;
-        self.trace(watched, log.len().min(MAX_STEPS), |_, digest| {
-            log[steps] = digest;
-            steps += 1;
-            true
-        })?;
-        let mut culprit = None;
-        for _ in 0..COMPARISONS {
+        let (mut noted, mut culprit) = (0, None);
+        for _ in 0..=COMPARISONS {
             let mut step = 0;
-            let intact = self.trace(watched, steps, |rip, digest| {
+            let intact = self.trace(watched, log.len().min(MAX_STEPS), |rip, digest| {
+                if step == noted {
+                    (log[step], noted) = (digest, noted + 1);
+                }
                 let alike = log[step] == digest;
                 if !alike {
                     culprit = Some(Culprit { rip, after: step as u64 });
@@ -116,30 +113,24 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         // Every attempt begins so.
         self.tracker.prepare(pages!(self), self.thread.number);
         self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
-        let mut fresh = true;
+        let mut path = self.path(RUN, Approach::Free { limit: most as u64 }, true);
         // A counter that may be late does not stop after one instruction; the trap flag does.
         let step = self.executor.margin.far > 0;
-        let mut left = most;
-        while left > 0 {
-            let state = &mut self.executor.results[RUN as usize];
-            let (rip, is_trapping) = (state.position().0, state.is_trapping());
-            self.machine.settle(<Tracker<T> as Tracking<M>>::view(RUN));
-            let exit = self.machine.enter(None, state, Order { step, fresh, ..Order::begin(1) });
-            fresh = false;
-            if step && !is_trapping && !self.machine.decode(rip).loads_flags {
-                state.clear_trap();
-            }
+        while path.count < path.limit {
+            let (rip, _) = self.executor.results[RUN as usize].position();
+            let order = Order { step, fresh: path.fresh, ..Order::begin(1) };
+            let exit = self.enter(&mut path, order);
             let end = match exit.cause {
                 Cause::Counter => None,
-                cause if cause.is_debug() && step && !is_trapping => None,
+                cause if cause.is_debug() && step && !path.trapping => None,
                 cause => match self.treat(RUN, cause) {
                     // The same instruction once more.
                     None if exit.span.instructions == 0 => continue,
                     end => end,
                 },
             };
+            path.count += 1;
             let digest = self.fingerprint(watched, end);
-            left -= 1;
             if !visit(rip, digest) || end.is_some() {
                 break;
             }
@@ -155,11 +146,9 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             let page = self.machine.page(address)?;
             Some(self.machine.byte(page.frame, (address % PAGE_LEN) as u16))
         });
-        let (kind, error, address) = end.map_or((0, 0, 0), Delimiter::details);
         let mut digest = Xxh3::new();
-        for word in [kind, error, address, byte.map_or(0, u64::from)] {
-            digest.update(&word.to_le_bytes());
-        }
+        digest.update(end.map_or([0; 3], Delimiter::words).as_bytes());
+        digest.update(&[byte.unwrap_or(0)]);
         state.bytes(&mut |bytes| digest.update(bytes));
         digest.digest()
     }

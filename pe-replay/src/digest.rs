@@ -10,6 +10,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use zerocopy::IntoBytes;
 
 use crate::registers::RegisterSet;
 use crate::stop::End;
@@ -26,7 +27,7 @@ pub struct Digest {
 }
 
 /// Both numbers of a [`Digest`], with the least significant byte first.
-type Encoded = [[u8; size_of::<u128>()]; 2];
+pub type Encoded = [[u8; size_of::<u128>()]; 2];
 
 impl From<Digest> for Encoded {
     fn from(digest: Digest) -> Self {
@@ -42,27 +43,15 @@ impl From<Encoded> for Digest {
 }
 
 impl Digest {
-    /// Length of the encoded form, in bytes.
-    pub const LEN: usize = 32;
-
     /// The digest of an end and what is there then. `registers` are in the normal form; of
     /// each page written there are its address and the XXH3 of its content.
     pub fn new(registers: &impl RegisterSet, end: End, pages: impl Iterator<Item = (u64, u128)>) -> Self {
-        let (kind, error, address) = end.delimiter.details();
         let mut state = Xxh3::new();
-        [kind, error, address, end.count].iter().for_each(|word| state.update(&word.to_le_bytes()));
+        state.update(end.delimiter.words().as_bytes());
+        state.update(end.count.as_bytes());
         registers.bytes(&mut |bytes| state.update(bytes));
         let pages = pages.map(|(address, content)| page(address, content));
         Self { state: state.digest128(), pages: pages.fold(0, u128::wrapping_add) }
-    }
-
-    /// The encoded form.
-    pub fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        for (to, from) in bytes.as_chunks_mut().0.iter_mut().zip(Encoded::from(self)) {
-            *to = from;
-        }
-        bytes
     }
 }
 
@@ -74,8 +63,6 @@ impl fmt::Display for Digest {
 
 /// One page's part. They are added up, so that their order does not matter.
 fn page(address: u64, content: u128) -> u128 {
-    let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&address.to_le_bytes());
-    bytes[8..].copy_from_slice(&content.to_le_bytes());
-    xxh3_128(&bytes)
+    let [low, high] = [content as u64, (content >> u64::BITS) as u64];
+    xxh3_128([address, low, high].as_bytes())
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! Applies the flips that were asked for: each is a stop on a run's way.
 
+use crate::difference::Field;
+use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::inject::{Injection, MAX_INJECTIONS, Saved, Target};
-use crate::life::Run;
 use crate::machine::Machine;
 use crate::observer::Observer;
 use crate::registers::RegisterSet;
-use crate::run::{Path, Tracking};
-use crate::tracker::{PAGE_LEN, SetFull};
+use crate::run::Path;
+use crate::tracker::PAGE_LEN;
+use crate::tracking::Tracking;
 use crate::user::INTERRUPT_FLAG;
 
 impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
@@ -31,58 +33,50 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         self.pending(path.run).map(|(_, flip)| flip.at).filter(|at| *at > path.count).min()
     }
 
-    /// Applies the flips that are due, each once and for all: of what the run starts from before it begins.
-    pub(crate) fn flip_due(&mut self, path: &mut Path) {
-        let is_saved =
-            |flip: &Injection| matches!(flip.target, Target::Saved(Saved::Start | Saved::Shadow, _));
+    /// Applies the flips that are due after `count` instructions of a run, each once and for all; with `before`,
+    /// those only that hit what the run starts from.
+    pub(crate) fn flip_due(&mut self, run: Run, count: u64, before: bool) {
+        let is_due = |(_, flip): &(usize, Injection)| {
+            let is_start = matches!(flip.target, Target::Saved(Saved::Start | Saved::Shadow, _));
+            flip.at <= count && (is_start || !before)
+        };
         loop {
-            let count = path.count;
-            let due = self.pending(path.run).filter(|(_, flip)| flip.at <= count);
-            let Some((index, flip)) = due.max_by_key(|(_, flip)| is_saved(flip)) else { return };
-            if !is_saved(&flip) {
-                self.begin(path);
-            }
+            let Some((index, flip)) = self.pending(run).find(is_due) else { return };
             self.executor.applied |= 1 << index;
-            self.executor.account.flips += u16::from(self.flip(path.run, flip));
+            self.executor.account.flips += u16::from(self.flip(run, flip));
         }
     }
 
-    fn flip(&mut self, run: Run, flip: Injection) -> bool {
-        let state = &mut self.executor.results[run as usize];
-        match flip.target {
-            Target::Rflags if 1 << flip.bit == INTERRUPT_FLAG => self.executor.interrupts_off = true,
-            Target::Gpr(_) | Target::Rip | Target::Rflags | Target::Xmm(_) => {
-                state.flip(flip.target, flip.bit)
-            }
-            Target::Memory(address) => return self.flip_memory(run, address, 1 << (flip.bit % 8)),
+    /// Flips a bit; false if there is no such byte.
+    fn flip(&mut self, run: Run, Injection { target, bit, .. }: Injection) -> bool {
+        let results = &mut self.executor.results;
+        match target {
+            Target::Gpr(index) => results[run as usize].flip(Field::Gpr(index), bit),
+            Target::Rip => results[run as usize].flip(Field::Rip, bit),
+            Target::Rflags if 1 << bit == INTERRUPT_FLAG => self.executor.interrupts_off = true,
+            Target::Rflags => results[run as usize].flip(Field::Rflags, bit),
+            Target::Xmm(index) => results[run as usize].flip(Field::Xmm(index), bit),
+            Target::Saved(Saved::Start, index) => self.thread.start.flip(Field::Gpr(index), bit),
+            Target::Saved(Saved::Shadow, index) => self.thread.shadow.flip(Field::Gpr(index), bit),
+            Target::Saved(Saved::Result, index) => results[0].flip(Field::Gpr(index), bit),
             Target::Copy(copy, address) => {
-                let Some(frame) = self.tracker.copy_of(&self.executor.pool, address, copy) else {
-                    return false;
-                };
-                self.machine.flip(frame, (address % PAGE_LEN) as u16, 1 << (flip.bit % 8));
+                let frame = self.tracker.copy_of(&self.executor.pool, address, copy);
+                return self.flip_byte(frame, address, bit);
             }
-            Target::Saved(saved, _) => {
-                let saved = match saved {
-                    Saved::Start => &mut self.thread.start,
-                    Saved::Shadow => &mut self.thread.shadow,
-                    Saved::Result => &mut self.executor.results[Run::First as usize],
-                };
-                saved.flip(flip.target, flip.bit);
+            // One that the current run sees and the other does not: as if a line of its cache had been hit.
+            Target::Memory(address) => {
+                self.machine.settle(T::view(run));
+                let page = self.machine.page(address);
+                let frame = page.and_then(|page| self.tracker.expose(pages!(self), run, page).ok());
+                return self.flip_byte(frame, address, bit);
             }
         }
         true
     }
 
-    /// A flip in memory is one that the current run sees and the other does not:
-    /// as if a line of its cache had been hit.
-    fn flip_memory(&mut self, run: Run, address: u64, mask: u8) -> bool {
-        self.machine.settle(T::view(run));
-        let Some(page) = self.machine.page(address) else { return false };
-        let frame = match self.tracker.expose(pages!(self), run, page) {
-            Ok(frame) => frame,
-            Err(SetFull) => return false,
-        };
-        self.machine.flip(frame, (address % PAGE_LEN) as u16, mask);
+    fn flip_byte(&mut self, frame: Option<M::Frame>, address: u64, bit: u8) -> bool {
+        let Some(frame) = frame else { return false };
+        self.machine.flip(frame, (address % PAGE_LEN) as u16, 1 << (bit % 8));
         true
     }
 }

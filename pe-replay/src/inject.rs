@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::life::Run;
+use crate::execution::Run;
+use crate::user::{INTERRUPT_FLAG, USER_FLAGS};
 
 /// Flips that one run can be given.
 pub const MAX_INJECTIONS: usize = 128;
@@ -65,25 +66,8 @@ pub struct Injection {
     pub bit: u8,
 }
 
-/// Register names by their number in instruction encodings.
-pub const GPR_NAMES: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15",
-];
-
-/// The RFLAGS bits that may be flipped: CF PF AF ZF SF TF IF DF OF NT AC ID.
-pub const INJECTABLE_FLAGS: u64 = 1 << 0
-    | 1 << 2
-    | 1 << 4
-    | 1 << 6
-    | 1 << 7
-    | 1 << 8
-    | 1 << 9
-    | 1 << 10
-    | 1 << 11
-    | 1 << 14
-    | 1 << 18
-    | 1 << 21;
+/// The RFLAGS bits that may be flipped: the user's, and IF.
+pub const INJECTABLE_FLAGS: u64 = USER_FLAGS | INTERRUPT_FLAG;
 
 impl Target {
     /// How many bits the target has.

@@ -17,10 +17,14 @@
 //!
 //! ```
 //! use pe_replay::*;
-//! use pmu::exact::Instruction;
+//! use pmu::exact::{Decoder, Instruction};
 //!
 //! /// Frame 0 is the home of the page at 0x1000; the others are for the engine.
 //! struct Toy { frames: Vec<[u8; 4096]>, free: Vec<usize>, mapped: usize, open: bool, written: bool, clock: u64 }
+//!
+//! impl Decoder for Toy {
+//!     fn decode(&mut self, rip: u64) -> Instruction { Instruction::plain(rip + 2) }
+//! }
 //!
 //! impl Processor for Toy {
 //!     type Registers = UserRegisters;
@@ -34,7 +38,6 @@
 //!         (self.written, state.rip) = (true, state.rip + 2);
 //!         Exit::plain(Cause::Syscall, span)
 //!     }
-//!     fn decode(&mut self, rip: u64) -> Instruction { Instruction::plain(rip + 2) }
 //!     fn flush_lines(&mut self) -> u64 { 0 }
 //!     fn flush_caches(&mut self) {}
 //! }
@@ -69,7 +72,7 @@
 //! let place = || Box::new(UserRegisters::new(0x33, 0x2b));
 //! let mut toy = Toy { frames: vec![[0; 4096]; 4], free: vec![1, 2, 3], mapped: 0, open: false, written: false, clock: 0 };
 //! let pool = Pool::new((0..8).map(|_| Entry::vacant(0, ())).collect());
-//! let mut executor: ExecutorOf<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
+//! let mut executor: Executor<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
 //! let mut thread = Thread::new(place(), place(), 0);
 //! let mut replay = Replay::new(1, Policy { max_dirty: 8, ..Policy::DEFAULT });
 //! thread.registers_mut().rax = 5;
@@ -122,10 +125,10 @@
 //! - [`machine`]: the hardware, as the kernel or a model provides it
 //! - [`registers`]: what is asked of a register set; [`user`]: that of user mode, with its normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
-//! - [`compare`]: the closed list of what two runs must agree on
+//! - [`compare`]: the closed list of what two runs must agree on; [`difference`]: in what they can differ
 //! - [`check`](mod@check): what a machine does wrong
-//! - [`life`]: the life of a PE as a sans-I/O state machine
-//! - [`executor`]: what a processor needs to carry out what the state machine asks for
+//! - [`lifecycle`]: the life cycle of a PE as a sans-I/O state machine
+//! - [`replay`]: the way of a PE, as the state machine has it, by [`executor`], which a processor has
 //! - [`thread`]: what is kept of a thread
 //! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
 //! - [`diagnose`]: the instruction behind a persistent divergence
@@ -143,12 +146,14 @@ extern crate alloc;
 pub mod check;
 pub mod compare;
 pub mod diagnose;
+pub mod difference;
 pub mod digest;
 pub mod events;
+pub mod execution;
 pub mod executor;
 mod flip;
 pub mod inject;
-pub mod life;
+pub mod lifecycle;
 pub mod machine;
 pub mod mutation;
 pub mod observer;
@@ -157,27 +162,30 @@ pub mod placement;
 pub mod policy;
 pub mod pool;
 pub mod registers;
+pub mod replay;
 mod run;
 pub mod stop;
 pub mod thread;
 pub mod tracker;
+mod tracking;
 pub mod user;
 mod verify;
 
 pub use check::check;
-pub use compare::{Difference, Field};
+pub use difference::{Difference, Field, GPR_NAMES};
 pub use digest::Digest;
 pub use events::Work;
-pub use executor::{Account, Executor, ExecutorOf, Outcome, Replay, ThreadOf};
+pub use execution::Run;
+pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
-pub use life::Run;
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
 pub use mutation::Mutation;
-pub use observer::{Inside, Observer, Stored, Tracked};
+pub use observer::{Internals, Observer, Stored, Tracked};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use pool::{Entry, Pool};
 pub use registers::RegisterSet;
+pub use replay::Replay;
 pub use stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
 pub use thread::Thread;
 pub use tracker::Tracker;

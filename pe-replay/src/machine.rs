@@ -7,9 +7,9 @@
 use core::ops::DerefMut;
 
 use pmu::Repeats;
-use pmu::exact::{Decoder, Instruction};
+use pmu::exact::Decoder;
 
-use crate::life::Run;
+use crate::execution::Run;
 use crate::registers::RegisterSet;
 use crate::stop::{Exit, FirstExit};
 
@@ -51,8 +51,9 @@ pub struct Breakpoint {
 /// The registers of a machine.
 pub type RegistersOf<M> = <M as Processor>::Registers;
 
-/// What executes user code.
-pub trait Processor {
+/// What executes user code, and decodes it: an instruction that cannot be read is nothing special, and of those
+/// that are not, `next` need not be true.
+pub trait Processor: Decoder {
     /// The registers of user code.
     type Registers: RegisterSet;
     /// Where saved registers live. They change roles all the time; so that none are copied
@@ -69,9 +70,6 @@ pub trait Processor {
     fn begin(&mut self, source: &Self::Registers, state: &mut Self::Registers, budget: u64) -> FirstExit {
         FirstExit::Other(self.enter(Some(source), state, Order::begin(budget)))
     }
-    /// The instruction at `rip`; one that cannot be read is nothing special. Of those
-    /// that are not, `next` need not be true.
-    fn decode(&mut self, rip: u64) -> Instruction;
     /// How the counter counts REP string instructions.
     fn repeats(&self) -> Repeats {
         Repeats::PerIteration
@@ -206,12 +204,3 @@ pub trait Memory {
 pub trait Machine: Processor + Memory {}
 
 impl<M: Processor + Memory> Machine for M {}
-
-/// A machine that reads instructions.
-pub(crate) struct Decoding<'a, M>(pub &'a mut M);
-
-impl<M: Processor> Decoder for Decoding<'_, M> {
-    fn decode(&mut self, rip: u64) -> Instruction {
-        self.0.decode(rip)
-    }
-}

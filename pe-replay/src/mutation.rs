@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::Field;
+use crate::difference::Field;
 
 /// A part of the engine that is left out on purpose. Kernels that are not built with the
 /// feature `mutants` refuse to boot with one.

@@ -7,7 +7,8 @@
 
 use core::ops::DerefMut;
 
-use crate::life::{Event, Life, Phase, Run};
+use crate::execution::Run;
+use crate::lifecycle::{Event, Lifecycle, Phase};
 use crate::machine::{Machine, Processor, RegistersOf};
 use crate::pool::{List, Pool};
 use crate::thread::Thread;
@@ -42,12 +43,12 @@ pub struct Counts<'a> {
 }
 
 /// What the engine keeps during a PE.
-pub struct Inside<'a, M: Machine> {
+pub struct Internals<'a, M: Machine> {
     pub(crate) thread: &'a mut Thread<<M as Processor>::Place>,
     pub(crate) results: &'a mut [<M as Processor>::Place; Run::ALL.len()],
     pub(crate) frames: usize,
     /// The state machine, between two phases.
-    pub life: Option<&'a mut Life>,
+    pub life: Option<&'a mut Lifecycle>,
     /// The tracker's own numbers.
     pub counts: Counts<'a>,
     /// The pages.
@@ -65,7 +66,7 @@ pub struct Tracked<F> {
     pub copies: [Option<F>; 3],
 }
 
-impl<M: Machine> Inside<'_, M> {
+impl<M: Machine> Internals<'_, M> {
     /// A saved register set. Which of them hold something depends on the phase.
     pub fn stored(&mut self, which: Stored) -> &mut RegistersOf<M> {
         let place = match which {
@@ -97,7 +98,7 @@ pub trait Observer<M: Machine> {
     /// Shown what the engine keeps before each phase and each comparison, but the one of runs 1 and 2,
     /// and after a page joined the set.
     #[inline(always)]
-    fn visit(&mut self, _machine: &mut M, _inside: Inside<'_, M>) {}
+    fn visit(&mut self, _machine: &mut M, _internals: Internals<'_, M>) {}
 }
 
 /// Nobody watches.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Where the runs of a PE find the pages that they write, and how their results are compared.
 
-use crate::compare::{Difference, Field};
+use crate::difference::{Difference, Field};
 use crate::events::Counted;
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::{Access, Machine, View};
 use crate::pool::Entry;
 

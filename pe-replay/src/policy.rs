@@ -17,13 +17,6 @@ pub enum Mode {
     Triple,
 }
 
-impl Mode {
-    /// The name used on the command line, in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// What follows when two runs of a PE differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
@@ -33,13 +26,6 @@ pub enum Recovery {
     /// The PE is run a third time, and what two of the three runs agree on is
     /// committed. Where all differ it starts again.
     Vote,
-}
-
-impl Recovery {
-    /// The name used on the command line, in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// How the pages that two runs wrote are compared.
@@ -58,13 +44,6 @@ pub enum Comparison {
     Hash,
 }
 
-impl Comparison {
-    /// The name used on the command line, in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// When the caches are flushed, so that no run reuses a damaged line of the one
 /// before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
@@ -81,13 +60,6 @@ pub enum Flush {
     /// Only before a PE is executed again: all caches.
     #[strum(serialize = "retry")]
     Retry,
-}
-
-impl Flush {
-    /// The name used on the command line, in summaries and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// The smallest dirty-frame limit: more pages than any one instruction writes,

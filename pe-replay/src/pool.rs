@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::events::{Counted, Pages};
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::{Machine, Memory, Page};
 
 /// No entry.

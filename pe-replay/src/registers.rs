@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! What the engine asks of a register set: a normal form, a comparison, a digest, a position.
+//! What the engine asks of a register set: a normal form, its fields, a position.
 
-use crate::compare::Field;
-use crate::inject::Target;
+use crate::difference::Field;
 
 /// The registers of user code, or of whatever else is executed.
 pub trait RegisterSet: Clone + PartialEq {
@@ -12,22 +11,23 @@ pub trait RegisterSet: Clone + PartialEq {
     fn renormalize(&mut self) {
         self.normalize();
     }
-    /// Tells `check` each field with its two values; both sides are in the normal form.
-    fn compare(&self, other: &Self, check: &mut impl FnMut(Field, u64, u64));
-    /// Gives `each` all bytes that count, in an order that stands still.
-    fn bytes(&self, each: &mut impl FnMut(&[u8]));
+    /// All fields with their bytes, the least significant one first, in an order that stands still.
+    fn parts(&self) -> impl Iterator<Item = (Field, &[u8])>;
+    /// Gives `each` the bytes of all [parts](Self::parts), in their order, in as few pieces as there can be.
+    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
+        self.parts().for_each(|(_, bytes)| each(bytes));
+    }
     /// RIP and RCX, which together with a count of instructions are a position.
     fn position(&self) -> (u64, u64);
     /// Changes RIP and RCX.
     fn set_position(&mut self, rip: u64, rcx: u64);
-    /// The trap flag.
-    fn is_trapping(&self) -> bool;
+    /// RFLAGS.
+    fn flags(&self) -> u64;
     /// Clears the trap flag.
     fn clear_trap(&mut self);
-    /// The zero flag, which some string instructions end on.
-    fn is_zero(&self) -> bool;
-    /// Whether the counter's interrupt can stop user code.
-    fn is_interruptible(&self) -> bool;
-    /// Flips a bit of a register. Targets outside the register set do nothing.
-    fn flip(&mut self, target: Target, bit: u8);
+    /// Flips a bit of a general register, of RIP, RFLAGS or the lower half of a vector register.
+    ///
+    /// # Panics
+    /// If `field` is another one.
+    fn flip(&mut self, field: Field, bit: u8);
 }

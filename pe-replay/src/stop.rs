@@ -101,8 +101,9 @@ impl Exit {
 }
 
 /// The exit that ended the first stretch of a run: for the commonest causes there is
-/// nothing more to tell than when.
+/// nothing more to tell than when. A tag of its own makes it one test less to tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum FirstExit {
     /// A plain exit by [`Cause::Syscall`].
     Syscall(Span),
@@ -162,14 +163,14 @@ impl Delimiter {
     }
 
     /// Discriminant, error code and address, zero where there are none.
-    pub(crate) fn details(self) -> (u64, u64, u64) {
+    pub(crate) fn words(self) -> [u64; 3] {
         match self {
-            Self::Syscall => (0x100, 0, 0),
-            Self::Limit => (0x101, 0, 0),
-            Self::Watchdog => (0x102, 0, 0),
-            Self::DirtyLimit { address } => (0x103, 0, address),
-            Self::PageFault { address, error } => (14, u64::from(error), address),
-            Self::Exception { vector, error } => (u64::from(vector), u64::from(error), 0),
+            Self::Syscall => [0x100, 0, 0],
+            Self::Limit => [0x101, 0, 0],
+            Self::Watchdog => [0x102, 0, 0],
+            Self::DirtyLimit { address } => [0x103, 0, address],
+            Self::PageFault { address, error } => [vector::PAGE_FAULT.into(), error.into(), address],
+            Self::Exception { vector, error } => [vector.into(), error.into(), 0],
         }
     }
 }

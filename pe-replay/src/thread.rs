@@ -11,8 +11,9 @@
 
 use core::ops::DerefMut;
 
-use crate::compare::{self, Difference};
-use crate::life::Run;
+use crate::compare;
+use crate::difference::Difference;
+use crate::execution::Run;
 use crate::machine::Processor;
 use crate::registers::RegisterSet;
 

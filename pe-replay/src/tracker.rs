@@ -23,10 +23,10 @@
 
 use core::marker::PhantomData;
 
-use crate::compare::{Difference, Field};
+use crate::difference::{Difference, Field};
 use crate::events::{Counted, Pages};
+use crate::execution::Run;
 use crate::inject::Copy;
-use crate::life::Run;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};

@@ -6,8 +6,9 @@
 //! that the processor itself pushes. Decision 0001 holds the table of what the
 //! normal form changes; this file is that table's only implementation.
 
-use crate::compare::Field;
-use crate::inject::Target;
+use zerocopy::IntoBytes;
+
+use crate::difference::Field;
 use crate::registers::RegisterSet;
 
 /// XSAVE components that are switched: x87, SSE, AVX (Intel SDM vol. 1, 13.1).
@@ -70,36 +71,21 @@ const INITIAL_FCW: [u8; 2] = 0x37fu16.to_le_bytes();
 const INITIAL_MXCSR: [u8; 4] = 0x1f80u32.to_le_bytes();
 
 /// The extended state, as XSAVE writes it.
-#[derive(Clone, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
 pub struct Extended(pub [u8; xsave::LEN]);
 
-impl PartialEq for Extended {
-    /// All of it without a branch, by words: equality is the normal case.
-    fn eq(&self, other: &Self) -> bool {
-        let (ours, theirs) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
-        let differing = ours
-            .iter()
-            .zip(theirs)
-            .fold(0, |bits, (a, b)| bits | u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
-        differing == 0
+impl Default for Extended {
+    /// What FNINIT and a reset of the vector registers leave behind.
+    fn default() -> Self {
+        let mut area = Self([0; xsave::LEN]);
+        area.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(&INITIAL_MXCSR);
+        area.normalize();
+        area
     }
 }
 
-const _: () = assert!(xsave::LEN.is_multiple_of(8));
-
 impl Extended {
-    /// What FNINIT and a reset of the vector registers leave behind.
-    pub const fn initial() -> Self {
-        let mut area = [0; xsave::LEN];
-        area[xsave::FCW] = INITIAL_FCW[0];
-        area[xsave::FCW + 1] = INITIAL_FCW[1];
-        area[xsave::MXCSR] = INITIAL_MXCSR[0];
-        area[xsave::MXCSR + 1] = INITIAL_MXCSR[1];
-        area[xsave::HEADER] = XCR0 as u8;
-        Self(area)
-    }
-
     /// XSTATE_BV: the components that the area holds.
     #[inline]
     pub fn components(&self) -> u64 {
@@ -164,13 +150,46 @@ impl Extended {
     /// XRSTOR would refuse with #GP. Returns whether there were any.
     pub fn mask_mxcsr(&mut self, mask: u32) -> bool {
         let value = self.mxcsr();
-        self.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&(value & mask).to_le_bytes());
+        self.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(&(value & mask).to_le_bytes());
         value & !mask != 0
+    }
+
+    /// All fields in the order of their places, without a gap.
+    fn parts(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        let part = |(field, at, length)| (field, &self.0[at..at + length]);
+        let control = [
+            (Field::Fcw, xsave::FCW, 2),
+            (Field::Fsw, xsave::FSW, 2),
+            (Field::Ftw, xsave::FTW, 1),
+            (Field::Constant, xsave::FTW + 1, 1),
+            (Field::Fop, xsave::FOP, 2),
+            (Field::Fip, xsave::FIP, 8),
+            (Field::Fdp, xsave::FDP, 8),
+            (Field::Mxcsr, xsave::MXCSR, 4),
+            (Field::Constant, xsave::MXCSR_MASK, 4),
+        ];
+        let rows = |field: fn(u8) -> Field, at, count| {
+            (0..count).map(move |index| (field(index), at + 16 * usize::from(index), 16))
+        };
+        // Of an x87 register ten bytes are value, and six the normal form makes zero.
+        let registers = rows(Field::St, xsave::ST, 8).chain(rows(Field::Xmm, xsave::XMM, 16));
+        let header = (Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
+        let upper = rows(Field::YmmHigh, xsave::YMM, 16);
+        control.into_iter().chain(registers).chain([header]).chain(upper).map(part)
     }
 }
 
+/// The general registers in the order of their numbers in instruction encodings.
+macro_rules! general {
+    ($($user:tt)*) => {[
+        $($user)*.rax, $($user)*.rcx, $($user)*.rdx, $($user)*.rbx, $($user)*.rsp, $($user)*.rbp,
+        $($user)*.rsi, $($user)*.rdi, $($user)*.r8, $($user)*.r9, $($user)*.r10, $($user)*.r11,
+        $($user)*.r12, $($user)*.r13, $($user)*.r14, $($user)*.r15,
+    ]};
+}
+
 /// All registers of a user process, in the kernel entry code's layout.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
 #[expect(missing_docs, reason = "the fields are the registers of the same names")]
 pub struct UserRegisters {
@@ -212,39 +231,8 @@ pub struct UserRegisters {
 
 impl UserRegisters {
     /// A process before its first instruction, with the given selectors.
-    pub const fn new(cs: u16, ss: u16) -> Self {
-        Self {
-            extended: Extended::initial(),
-            fs_base: 0,
-            gs_base: 0,
-            ds: 0,
-            es: 0,
-            fs: 0,
-            gs: 0,
-            padding: 0,
-            r15: 0,
-            r14: 0,
-            r13: 0,
-            r12: 0,
-            r11: 0,
-            r10: 0,
-            r9: 0,
-            r8: 0,
-            rdi: 0,
-            rsi: 0,
-            rbp: 0,
-            rbx: 0,
-            rdx: 0,
-            rcx: 0,
-            rax: 0,
-            entry_vector: 0,
-            entry_error: 0,
-            rip: 0,
-            cs: cs as u64,
-            rflags: INTERRUPT_FLAG | 2,
-            rsp: 0,
-            ss: ss as u64,
-        }
+    pub fn new(cs: u16, ss: u16) -> Self {
+        Self { cs: cs.into(), rflags: INTERRUPT_FLAG | 2, ss: ss.into(), ..Self::default() }
     }
 
     /// A general register by its number in instruction encodings.
@@ -252,44 +240,35 @@ impl UserRegisters {
     /// # Panics
     /// If `index` is above 15.
     pub fn gpr_mut(&mut self, index: u8) -> &mut u64 {
-        match index {
-            0 => &mut self.rax,
-            1 => &mut self.rcx,
-            2 => &mut self.rdx,
-            3 => &mut self.rbx,
-            4 => &mut self.rsp,
-            5 => &mut self.rbp,
-            6 => &mut self.rsi,
-            7 => &mut self.rdi,
-            8 => &mut self.r8,
-            9 => &mut self.r9,
-            10 => &mut self.r10,
-            11 => &mut self.r11,
-            12 => &mut self.r12,
-            13 => &mut self.r13,
-            14 => &mut self.r14,
-            15 => &mut self.r15,
-            _ => panic!("there is no general register {index}"),
-        }
+        let register = general!(&mut self).into_iter().nth(index.into());
+        register.unwrap_or_else(|| panic!("there is no general register {index}"))
     }
 
     /// The general registers in encoding order.
     pub fn gprs(&self) -> [u64; 16] {
-        [
-            self.rax, self.rcx, self.rdx, self.rbx, self.rsp, self.rbp, self.rsi, self.rdi, self.r8, self.r9,
-            self.r10, self.r11, self.r12, self.r13, self.r14, self.r15,
-        ]
+        general!(self)
     }
 
-    /// All that is not extended state, as words.
-    pub fn words(&self) -> [u64; 26] {
-        let Self { fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, .. } = *self;
-        let rest =
-            [self.selectors(), fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss];
-        let mut words = [0; 26];
-        words[..16].copy_from_slice(&self.gprs());
-        words[16..].copy_from_slice(&rest);
-        words
+    /// All that is not extended state, in the order in which it is digested.
+    fn words(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        let general = (0..).map(Field::Gpr).zip(general!(&self));
+        let selectors =
+            [(Field::Ds, &self.ds), (Field::Es, &self.es), (Field::Fs, &self.fs), (Field::Gs, &self.gs)];
+        let others = [
+            (Field::FsBase, &self.fs_base),
+            (Field::GsBase, &self.gs_base),
+            (Field::Constant, &self.padding),
+            (Field::Constant, &self.entry_vector),
+            (Field::Constant, &self.entry_error),
+            (Field::Rip, &self.rip),
+            (Field::Cs, &self.cs),
+            (Field::Rflags, &self.rflags),
+            (Field::Ss, &self.ss),
+        ];
+        general
+            .map(|(field, word)| (field, word.as_bytes()))
+            .chain(selectors.map(|(field, word)| (field, word.as_bytes())))
+            .chain(others.map(|(field, word)| (field, word.as_bytes())))
     }
 
     /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
@@ -336,66 +315,12 @@ impl RegisterSet for UserRegisters {
         }
     }
 
-    fn compare(&self, other: &Self, check: &mut impl FnMut(Field, u64, u64)) {
-        let (x, y) = (self, other);
-        check(Field::Rip, x.rip, y.rip);
-        for (index, (first, second)) in x.gprs().into_iter().zip(y.gprs()).enumerate() {
-            check(Field::Gpr(index as u8), first, second);
-        }
-        for (field, first, second) in [
-            (Field::Rflags, x.rflags, y.rflags),
-            (Field::Cs, x.cs, y.cs),
-            (Field::Ss, x.ss, y.ss),
-            (Field::Ds, x.ds.into(), y.ds.into()),
-            (Field::Es, x.es.into(), y.es.into()),
-            (Field::Fs, x.fs.into(), y.fs.into()),
-            (Field::Gs, x.gs.into(), y.gs.into()),
-            (Field::FsBase, x.fs_base, y.fs_base),
-            (Field::GsBase, x.gs_base, y.gs_base),
-        ] {
-            check(field, first, second);
-        }
-        let word = |area: &[u8; xsave::LEN], at: usize, length: usize| {
-            let mut bytes = [0; 8];
-            bytes[..length].copy_from_slice(&area[at..at + length]);
-            u64::from_le_bytes(bytes)
-        };
-        let mut part = |field: Field, at: usize, length: usize| {
-            // Longer parts go by words, so that the values reported are those that differ.
-            for at in (at..at + length).step_by(8) {
-                let length = length.min(8);
-                check(field, word(&x.extended.0, at, length), word(&y.extended.0, at, length));
-            }
-        };
-        for (field, at, length) in [
-            (Field::Fcw, xsave::FCW, 2),
-            (Field::Fsw, xsave::FSW, 2),
-            (Field::Ftw, xsave::FTW, 1),
-            (Field::Fop, xsave::FOP, 2),
-            (Field::Fip, xsave::FIP, 8),
-            (Field::Fdp, xsave::FDP, 8),
-            (Field::Mxcsr, xsave::MXCSR, 4),
-        ] {
-            part(field, at, length);
-        }
-        for index in 0..8 {
-            // Ten bytes of value and six that the normal form makes zero.
-            part(Field::St(index), xsave::ST + 16 * usize::from(index), 16);
-        }
-        for index in 0..16 {
-            part(Field::Xmm(index), xsave::XMM + 16 * usize::from(index), 16);
-            part(Field::YmmHigh(index), xsave::YMM + 16 * usize::from(index), 16);
-        }
-        part(Field::Constant, xsave::FTW + 1, 1);
-        part(Field::Constant, xsave::MXCSR_MASK, 4);
-        part(Field::Constant, xsave::RESERVED, xsave::YMM - xsave::RESERVED);
-        check(Field::Constant, x.padding, y.padding);
-        check(Field::Constant, x.entry_vector, y.entry_vector);
-        check(Field::Constant, x.entry_error, y.entry_error);
+    fn parts(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        self.words().chain(self.extended.parts())
     }
 
     fn bytes(&self, each: &mut impl FnMut(&[u8])) {
-        self.words().iter().for_each(|word| each(&word.to_le_bytes()));
+        self.words().for_each(|(_, bytes)| each(bytes));
         each(&self.extended.0);
     }
 
@@ -409,36 +334,27 @@ impl RegisterSet for UserRegisters {
     }
 
     #[inline]
-    fn is_trapping(&self) -> bool {
-        self.rflags & TRAP_FLAG != 0
+    fn flags(&self) -> u64 {
+        self.rflags
     }
 
     fn clear_trap(&mut self) {
         self.rflags &= !TRAP_FLAG;
     }
 
-    fn is_zero(&self) -> bool {
-        self.rflags & ZERO_FLAG != 0
-    }
-
-    fn is_interruptible(&self) -> bool {
-        self.rflags & INTERRUPT_FLAG != 0
-    }
-
-    fn flip(&mut self, target: Target, bit: u8) {
-        let mask = 1u64 << (bit % 64);
-        match target {
-            Target::Gpr(index) | Target::Saved(_, index) => *self.gpr_mut(index) ^= mask,
-            Target::Rip => self.rip ^= mask,
-            Target::Rflags => self.rflags ^= mask,
-            Target::Xmm(index) => {
+    fn flip(&mut self, field: Field, bit: u8) {
+        let bytes = match field {
+            Field::Gpr(index) => self.gpr_mut(index).as_mut_bytes(),
+            Field::Rip => self.rip.as_mut_bytes(),
+            Field::Rflags => self.rflags.as_mut_bytes(),
+            Field::Xmm(index) => {
                 // XRSTOR loads what the component holds, so it must be there first.
                 self.extended.normalize();
-                self.extended.0[xsave::XMM + 16 * usize::from(index) + usize::from(bit / 8)] ^=
-                    1 << (bit % 8);
+                &mut self.extended.0[xsave::XMM + 16 * usize::from(index)..][..16]
             }
-            Target::Memory(_) | Target::Copy(..) => {}
-        }
+            _ => panic!("no flip hits {field}"),
+        };
+        bytes[usize::from(bit / 8)] ^= 1 << (bit % 8);
     }
 }
 
@@ -452,12 +368,12 @@ mod tests {
         area.0[xsave::HEADER..xsave::HEADER + 8].fill(0);
         area.0[xsave::MXCSR..xsave::MXCSR + 4].copy_from_slice(&INITIAL_MXCSR);
         area.normalize();
-        assert_eq!(area, Extended::initial());
+        assert_eq!(area, Extended::default());
     }
 
     #[test]
     fn present_components_keep_their_value() {
-        let mut area = Extended::initial();
+        let mut area = Extended::default();
         area.0[xsave::ST] = 1;
         area.0[xsave::XMM + 17] = 2;
         area.0[xsave::YMM + 255] = 3;
@@ -468,12 +384,12 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_state_are_not_looked_at() {
-        let mut area = Extended::initial();
+        let mut area = Extended::default();
         for at in (xsave::RESERVED..xsave::HEADER).chain([5, 28, 42, 47, 158]) {
             area.0[at] = 0xff;
         }
         area.normalize();
-        assert_eq!(area, Extended::initial());
+        assert_eq!(area, Extended::default());
     }
 
     #[test]

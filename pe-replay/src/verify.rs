@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Compares the results of the runs and says which of them agree.
 
-use crate::compare::{self, Difference, Field, RunResult};
+use crate::compare;
+use crate::difference::{Difference, Field};
+use crate::execution::Run;
 use crate::executor::{Course, pages};
-use crate::life::{Ends, Event, Run};
+use crate::lifecycle::{Ends, Event, Lifecycle};
 use crate::machine::Machine;
 use crate::mutation::Mutation;
 use crate::observer::Observer;
@@ -13,27 +15,21 @@ use crate::stop::Delimiter;
 use crate::tracker::Tracker;
 
 impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
-    /// Compares the results of all runs up to `last`, which is the third one in triple mode or after `seen` was found
-    /// between the first two.
+    /// Compares the results of all runs up to `last`, which is the third one in triple mode or after a difference was
+    /// found between the first two.
     #[inline(always)]
-    pub(crate) fn verify(
-        &mut self,
-        last: Run,
-        ends: Ends,
-        is_triple: bool,
-        seen: Option<Difference>,
-    ) -> Event {
+    pub(crate) fn verify(&mut self, last: Run, life: &Lifecycle) -> Event {
         if T::AT_ONCE {
             self.tracker.gather(pages!(self), last);
         }
-        if self.skips_run_2() {
+        if self.executor.mutation() == Some(Mutation::SkipSecondRun) {
             self.tracker.adopt(pages!(self));
             return Event::Agreed;
         }
         if last == Run::Third {
-            return self.vote(ends, if is_triple { None } else { seen });
+            return self.vote(life.ends, life.difference.filter(|_| !life.rules.triple));
         }
-        match self.compare(ends) {
+        match self.compare(life.ends) {
             None => Event::Agreed,
             Some(difference) => self.doubt(Event::Differed(difference)),
         }
@@ -43,7 +39,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[inline(always)]
     fn compare(&mut self, ends: Ends) -> Option<Difference> {
         let [first, second, _] = &self.executor.results;
-        let is_same = ends.first == ends.second && self.machine.is_same(first, second);
+        let is_same = ends[0] == ends[1] && self.machine.is_same(first, second);
         if !is_same && let Some(difference) = self.first_difference(ends, Run::First, Run::Second) {
             return Some(difference);
         }
@@ -54,37 +50,28 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         self.tracker.difference(pages!(self), Run::First, Run::Second, true)
     }
 
-    /// Which of three results two runs agree on.
+    /// Which of three results two runs agree on. Without triple mode, runs 1 and 2 are known to differ, as `seen`.
     #[cold]
     #[inline(never)]
     fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> Event {
         self.tracker.finish(pages!(self), Run::Third);
-        // Without triple mode, runs 1 and 2 are known to differ.
-        let first_pair = seen.or_else(|| self.difference(ends, Run::First, Run::Second));
-        let event = match (first_pair, self.difference(ends, Run::First, Run::Third)) {
+        let mut differs = |a, b| self.difference(ends, a, b);
+        let first = seen.or_else(|| differs(Run::First, Run::Second));
+        let (outvoted, difference) = match (first, differs(Run::First, Run::Third)) {
             (None, None) => return Event::Agreed,
-            (None, Some(difference)) => match self.difference(ends, Run::Second, Run::Third) {
-                // What run 1 left was hit since it was compared with run 2's.
-                None => Event::Outvoted(Run::First, difference),
-                Some(_) => Event::Outvoted(Run::Third, difference),
-            },
-            (Some(difference), None) => Event::Outvoted(Run::Second, difference),
-            (Some(difference), Some(_)) => match self.difference(ends, Run::Second, Run::Third) {
-                None => Event::Outvoted(Run::First, difference),
-                Some(_) => Event::Differed(difference),
+            (Some(difference), None) => (Run::Second, difference),
+            // If runs 1 and 2 agree, and runs 2 and 3, what run 1 left was hit since it was compared with run 2's.
+            (first, Some(third)) => match (differs(Run::Second, Run::Third), first) {
+                (None, first) => (Run::First, first.unwrap_or(third)),
+                (Some(_), None) => (Run::Third, third),
+                (Some(_), Some(difference)) => return self.doubt(Event::Differed(difference)),
             },
         };
-        let event = match event {
-            // What the other two agree on is not in memory any more, or no result.
-            Event::Outvoted(run, difference)
-                if run == Run::Third && T::LAST_ONLY
-                    || ends.of(if run == Run::First { Run::Second } else { Run::First }).delimiter
-                        == Delimiter::Watchdog =>
-            {
-                Event::Differed(difference)
-            }
-            event => event,
-        };
+        let agreed = if outvoted == Run::First { Run::Second } else { Run::First };
+        // What the other two agree on may not be in memory any more, or no result.
+        let is_lost =
+            outvoted == Run::Third && T::LAST_ONLY || ends[agreed as usize].delimiter == Delimiter::Watchdog;
+        let event = if is_lost { Event::Differed(difference) } else { Event::Outvoted(outvoted, difference) };
         self.doubt(event)
     }
 
@@ -104,8 +91,8 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[inline(never)]
     fn first_difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         [a, b].into_iter().for_each(|run| self.executor.results[run as usize].normalize());
-        let result = |run| RunResult { registers: &*self.executor.results[run as usize], end: ends.of(run) };
-        compare::first_difference(&result(a), &result(b), self.skipped())
+        let result = |run| (&*self.executor.results[run as usize], ends[run as usize]);
+        compare::first_difference(result(a), result(b), self.skipped())
     }
 
     /// The first thing on which two runs differ.

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 
 use pe_replay::check::Point;
+use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{
-    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, ExecutorOf, Exit, Field, Injection,
-    Memory, Order, Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread,
-    ThreadOf, Tracker, UserRegisters, View, check,
+    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, Exit, Field, Injection, Memory, Order,
+    Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread, ThreadOf,
+    Tracker, UserRegisters, View, check,
 };
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
+use zerocopy::IntoBytes;
 
 const PAGE: u64 = 0x1000;
 /// Homes, of which each space maps some at any address.
@@ -25,12 +27,8 @@ struct Little {
 
 impl RegisterSet for Little {
     fn normalize(&mut self) {}
-    fn compare(&self, other: &Self, check: &mut impl FnMut(Field, u64, u64)) {
-        check(Field::Rip, self.at, other.at);
-        check(Field::Gpr(0), self.sum, other.sum);
-    }
-    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
-        [self.at, self.sum].iter().for_each(|word| each(&word.to_le_bytes()));
+    fn parts(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        [(Field::Rip, self.at.as_bytes()), (Field::Gpr(0), self.sum.as_bytes())].into_iter()
     }
     fn position(&self) -> (u64, u64) {
         (self.at, 0)
@@ -38,20 +36,13 @@ impl RegisterSet for Little {
     fn set_position(&mut self, rip: u64, _rcx: u64) {
         self.at = rip;
     }
-    fn is_trapping(&self) -> bool {
-        false
+    fn flags(&self) -> u64 {
+        INTERRUPT_FLAG
     }
     fn clear_trap(&mut self) {}
-    fn is_zero(&self) -> bool {
-        false
-    }
-    fn is_interruptible(&self) -> bool {
-        true
-    }
-    fn flip(&mut self, target: Target, bit: u8) {
-        if target == Target::Gpr(0) {
-            self.sum ^= 1 << bit;
-        }
+    fn flip(&mut self, field: Field, bit: u8) {
+        assert_eq!(field, Field::Gpr(0));
+        self.sum ^= 1 << bit;
     }
 }
 
@@ -129,6 +120,12 @@ impl Toy {
     }
 }
 
+impl Decoder for Toy {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        Instruction::plain(rip + 1)
+    }
+}
+
 impl Processor for Toy {
     type Registers = Little;
     type Place = Box<Little>;
@@ -169,9 +166,6 @@ impl Processor for Toy {
         Exit::plain(cause, Span { instructions: done, entered, ticks: done })
     }
 
-    fn decode(&mut self, rip: u64) -> Instruction {
-        Instruction::plain(rip + 1)
-    }
     fn flush_lines(&mut self) -> u64 {
         0
     }
@@ -245,7 +239,7 @@ impl Memory for Toy {
 
 const POLICY: Policy = Policy { max_dirty: 16, limit: 1000, ..Policy::DEFAULT };
 
-fn executor() -> ExecutorOf<Toy> {
+fn executor() -> Executor<Toy> {
     let entries = (0..64).map(|_| Entry::vacant(0, ())).collect();
     let place = || Box::<Little>::default();
     Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), None, 0)
@@ -258,7 +252,7 @@ fn thread(number: u8) -> ThreadOf<Toy> {
 /// One PE that runs the code from `at` on.
 fn pe(
     toy: &mut Toy,
-    executor: &mut ExecutorOf<Toy>,
+    executor: &mut Executor<Toy>,
     thread: &mut ThreadOf<Toy>,
     replay: &mut Replay,
     code: &[u64],

@@ -6,6 +6,7 @@
 
 use pe_replay::{Mode, Policy, TimedPhase};
 use serde_json::{Value, json};
+use wire::Name;
 use wire::end::Totals;
 use wire::isolation::Isolate;
 

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use pe_replay::{Mode, Policy};
+use wire::Name;
 use wire::counter::{CounterChoice, CounterFaults, CounterKind, Lateness};
 use wire::isolation::Isolate;
 

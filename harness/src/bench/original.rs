@@ -7,6 +7,7 @@
 
 use pe_replay::{Flush, Policy, TimedPhase};
 use serde_json::{Value, json};
+use wire::Name;
 
 use super::case::Case;
 use super::grid::frames_a_pe;

@@ -33,10 +33,7 @@ pub const PLANS: &[Plan] = &[
         storeys: &[],
         circles: Circles::Nowhere,
         open: &[
-            ("compare.rs", "inject.rs"),
-            ("compare.rs", "registers.rs"),
             ("events.rs", "pool.rs"),
-            ("executor.rs", "run.rs"),
             ("placement/bytes.rs", "placement.rs"),
             ("placement/hash.rs", "placement.rs"),
             ("placement/private.rs", "placement.rs"),
@@ -44,12 +41,7 @@ pub const PLANS: &[Plan] = &[
     },
     Plan { root: "pmu/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan { root: "pmu/emulated/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
-    Plan {
-        root: "kernel/wire/src/lib.rs",
-        storeys: &[],
-        circles: Circles::Nowhere,
-        open: &[("brief.rs", "record.rs"), ("end.rs", "record.rs")],
-    },
+    Plan { root: "kernel/wire/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan {
         root: "kernel/src/lib.rs",
         storeys: &[

@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::DateTime;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
+use wire::Name;
 use wire::clock::Clock;
 use wire::injection::Text;
 

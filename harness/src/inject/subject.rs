@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use pe_replay::{Injection, Mode, Policy, Run, Target};
+use wire::Name;
 use wire::clock::Clock;
 use wire::config::Job;
 use wire::end::End;

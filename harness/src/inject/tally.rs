@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::Error;
 use pe_replay::Policy;
 use serde_json::{Value, json};
+use wire::Name;
 
 use super::bound;
 use super::campaign::Campaign;

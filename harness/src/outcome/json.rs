@@ -9,9 +9,9 @@
 
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
-use wire::DelimiterKind;
 use wire::end::{Damage, Death, End};
 use wire::record::UnsupportedCall;
+use wire::{DelimiterKind, Name};
 
 use super::model::Cycles;
 use super::summary::Summary;

@@ -6,7 +6,7 @@ mod verdict;
 
 use std::fmt::Write;
 
-use pe_replay::inject::GPR_NAMES;
+use pe_replay::GPR_NAMES;
 use signal_hook::consts::SIGXCPU;
 use syscalls::Sysno;
 use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};

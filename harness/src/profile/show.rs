@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use pe_replay::TimedPhase;
 use serde_json::{Map, Value, json};
-use wire::DelimiterKind;
 use wire::end::Totals;
+use wire::{DelimiterKind, Name};
 
 use super::Profile;
 use super::counts::{AFTERWARDS, BOOT, ByPhase, PHASES, add, of_the_run};

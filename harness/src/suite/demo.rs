@@ -2,8 +2,8 @@
 //! The demonstration shows what is so: each of its lines is held against the command that it names for it.
 
 use anyhow::{Context as _, Result, ensure};
+use pe_replay::GPR_NAMES;
 use pe_replay::Target;
-use pe_replay::inject::GPR_NAMES;
 use serde_json::Value;
 
 use super::{Context, Test};

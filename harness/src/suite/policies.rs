@@ -6,8 +6,8 @@ use std::iter;
 
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
-use wire::Events;
 use wire::end::Totals;
+use wire::{Events, Name};
 
 use super::batch::{self, Case, Ended, Setting};
 use super::{Context, Test};

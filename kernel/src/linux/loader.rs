@@ -149,7 +149,7 @@ pub fn start(user: &mut UserRegisters, entry: u64, stack_pointer: u64) {
     for index in 0..16 {
         *user.gpr_mut(index) = 0;
     }
-    user.extended = Extended::initial();
+    user.extended = Extended::default();
     (user.fs_base, user.gs_base) = (0, 0);
     user.rip = entry;
     user.rsp = stack_pointer;

@@ -9,7 +9,7 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, ExecutorOf, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
     ThreadOf, UserRegisters, Work,
 };
 use wire::config::Config;
@@ -31,7 +31,7 @@ pub struct Replayed<'a> {
     /// How PEs in the machine's space are run.
     replay: Replay,
     config: &'a Config,
-    executor: ExecutorOf<KernelMachine>,
+    executor: Executor<KernelMachine>,
     injections: Injections,
     /// Instructions that the next PE may have, if that is less than usual.
     limit: u64,

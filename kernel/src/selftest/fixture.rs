@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use pe_replay::{
-    Account, ExecutorOf, Exit, Injection, Order, Outcome, Page, Policy, Processor, Replay, ThreadOf,
+    Account, Executor, Exit, Injection, Order, Outcome, Page, Policy, Processor, Replay, ThreadOf,
     UserRegisters,
 };
 use pmu::{Margin, Workbench};
@@ -38,7 +38,7 @@ pub struct Fixture {
 
 /// A thread and its space on the processor, as the executive has them.
 pub struct Engine {
-    executor: ExecutorOf<KernelMachine>,
+    executor: Executor<KernelMachine>,
     thread: ThreadOf<KernelMachine>,
     replay: Replay,
     injections: Vec<Injection>,

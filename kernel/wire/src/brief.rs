@@ -10,10 +10,10 @@ use arrayvec::ArrayVec;
 use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
-use super::record::PeRecord;
+use super::pe::PeRecord;
 use crate::DelimiterKind;
 use pe_replay::Account;
-use pe_replay::digest::Digest;
+use pe_replay::digest::{Digest, Encoded};
 use pe_replay::phases::{Phase, Phases, Stopwatch};
 
 const PHASES: usize = Phase::ALL.len();
@@ -65,7 +65,7 @@ pub struct DigestedRecord {
 
 impl DigestedRecord {
     /// Length of the encoded form, in bytes.
-    pub const LEN: usize = BriefRecord::LEN + Digest::LEN;
+    pub const LEN: usize = BriefRecord::LEN + size_of::<Encoded>();
 }
 
 /// A PE that is to be recorded.
@@ -135,7 +135,7 @@ impl Recorded<'_> {
         if let Some((brief, rest)) = to.split_first_chunk_mut() {
             self.encode(brief);
             brief[0] = DIGESTED_NUMBER;
-            rest.copy_from_slice(&digest.to_bytes());
+            rest.copy_from_slice(Encoded::from(digest).as_flattened());
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Which counter keeps the instruction limit, and what an emulated one does wrong.
+//! Which counter keeps the instruction limit, what durations are counted in, and what an emulated counter does wrong.
 
 pub use pmu_emulated::{Faults as CounterFaults, FaultsError, SkidModel as Lateness};
 use serde::{Deserialize, Serialize};
@@ -57,4 +57,13 @@ impl CounterChoice {
     pub fn is_emulated(self) -> bool {
         matches!(self, Self::IntelEmulated | Self::AmdEmulated)
     }
+}
+
+/// The unit of durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Emulator instructions: a regression guard, not a cost.
+    Instructions,
+    /// TSC cycles.
+    Cycles,
 }

@@ -4,10 +4,10 @@
 use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
-use super::record::{CounterKind, Unit};
+use super::counter::{CounterKind, Unit};
 use super::{DelimiterKind, Events, VERSION, WireError};
-use pe_replay::compare::Difference;
-use pe_replay::inject::GPR_NAMES;
+use pe_replay::Difference;
+use pe_replay::GPR_NAMES;
 use pe_replay::phases::Phases;
 
 /// Why the kernel refuses to run what it was given.

@@ -3,8 +3,8 @@
 
 use core::fmt;
 
-use pe_replay::inject::{Copy, GPR_NAMES, Injection, Saved, Target};
-use pe_replay::life::Run;
+use pe_replay::inject::{Copy, Injection, Saved, Target};
+use pe_replay::{GPR_NAMES, Run};
 use thiserror::Error;
 
 /// The copies and saved states by name.

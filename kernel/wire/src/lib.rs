@@ -22,11 +22,14 @@ pub mod events;
 pub mod injection;
 pub mod isolation;
 pub mod kind;
+pub mod name;
+pub mod pe;
 pub mod record;
 pub mod task;
 
 pub use events::Events;
 pub use kind::DelimiterKind;
+pub use name::Name;
 
 /// The version of everything in this crate; any change of a type raises it.
 pub const VERSION: u16 = 14;

@@ -5,30 +5,17 @@
 //! them a [`Record::Header`]. A PE is recorded in the [brief form](super::brief) if
 //! it can be; a reader gets the same either way.
 
-use arrayvec::ArrayVec;
 use pmu::Margin;
 use pmu::exact::PATIENCE;
 use serde::{Deserialize, Serialize};
 
 use super::brief::{BriefRecord, DigestedRecord};
 use super::clock::ClockKind;
-pub use super::counter::CounterKind;
+pub use super::counter::{CounterKind, Unit};
 use super::end::EndRecord;
+pub use super::pe::PeRecord;
 use super::{VERSION, WireError};
-use crate::DelimiterKind;
-use pe_replay::compare::Difference;
-use pe_replay::digest::Digest;
-use pe_replay::phases::Phases;
-use pe_replay::policy::{MAX_DIVERGENCES, Policy};
-
-/// The unit of durations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unit {
-    /// Emulator instructions: a regression guard, not a cost.
-    Instructions,
-    /// TSC cycles.
-    Cycles,
-}
+use pe_replay::Policy;
 
 /// What all records of a trace have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,39 +52,6 @@ impl TraceHeader {
         let last = if stepped { instructions } else { margin.min(instructions) / length.max(1) };
         misses.saturating_add(1).saturating_mul(PATIENCE).saturating_add(last).saturating_add(1)
     }
-}
-
-/// One committed PE.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeRecord {
-    /// Process number, from 1.
-    pub process: u32,
-    /// Thread number within the process, from 1.
-    pub thread: u16,
-    /// Sequence number, from 0.
-    pub sequence: u64,
-    /// What ended it.
-    pub delimiter: DelimiterKind,
-    /// RIP at its end.
-    pub rip: u64,
-    /// Its instructions, counted once.
-    pub instructions: u64,
-    /// Pages that it wrote.
-    pub frames_written: u16,
-    /// Write faults that the tracker took for them.
-    pub write_faults: u16,
-    /// Where the time went, failed attempts included.
-    pub phases: Phases,
-    /// First difference of each failed attempt.
-    pub divergences: ArrayVec<Difference, { MAX_DIVERGENCES as usize }>,
-    /// Second runs repeated because the counter overshot.
-    pub counter_misses: u16,
-    /// Flips that hit this PE.
-    pub flips: u16,
-    /// Debug exceptions taken to stop exactly, all attempts.
-    pub debug_exceptions: u32,
-    /// The digest of what it left behind, where that was asked for.
-    pub digest: Option<Digest>,
 }
 
 /// How one program of a batch ended.

@@ -62,8 +62,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use pe_replay::Run;
     use pe_replay::inject::Target;
-    use pe_replay::life::Run;
 
     fn task(bit: u8) -> Task {
         let flip =

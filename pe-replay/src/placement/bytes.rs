@@ -11,9 +11,9 @@
 //! starts from is never made from the checkpoint, which is what a roll-back trusts.
 
 use super::{EntryOf, Placement, compared, found};
-use crate::compare::Difference;
+use crate::difference::Difference;
 use crate::events::Counted;
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::Machine;
 
 const CHECKPOINT: usize = 0;

@@ -7,9 +7,9 @@
 //! starts from, is checked against the hash of PM0 before a roll-back trusts it.
 
 use super::{EntryOf, Placement};
-use crate::compare::{Difference, Field};
+use crate::difference::{Difference, Field};
 use crate::events::Counted;
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::Machine;
 
 const CHECKPOINT: usize = 0;

@@ -5,9 +5,9 @@
 //! Between PEs each run's frame holds what the home holds, and is mapped in its view.
 
 use super::{EntryOf, Placement, compared};
-use crate::compare::Difference;
+use crate::difference::Difference;
 use crate::events::Counted;
-use crate::life::Run;
+use crate::execution::Run;
 use crate::machine::{Access, Machine, View};
 
 /// Each run has a frame of its own.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pe_replay::life::Phase;
-use pe_replay::{Comparison, Inside, Mode, Outcome, Policy, Run};
+use pe_replay::lifecycle::Phase;
+use pe_replay::{Comparison, Internals, Mode, Outcome, Policy, Run};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::machine::Model;
@@ -66,7 +66,7 @@ pub struct Damage {
 
 impl Damage {
     /// Whether there is such a thing now; then it has another value.
-    pub fn strike(self, inside: &mut Inside<'_, Model>) -> bool {
+    pub fn strike(self, inside: &mut Internals<'_, Model>) -> bool {
         let counts = &mut inside.counts;
         let entry = counts.open.first;
         let other =
@@ -95,14 +95,14 @@ impl Damage {
             Cell::Phase | Cell::Triple | Cell::Failed | Cell::Done => {
                 let Some(life) = &mut inside.life else { return false };
                 // Behind the last phase there is nothing to compare any more.
-                if life.phase == Phase::Over {
+                if matches!(life.phase, Phase::Committing(_) | Phase::GivingUp(_)) {
                     return false;
                 }
                 match self.cell {
                     Cell::Phase => life.phase = phases[self.choice as usize % phases.len()],
                     Cell::Triple => life.rules.triple = !life.rules.triple,
                     Cell::Failed => life.failed = self.choice as u8 % 3,
-                    _ => (life.second_done, life.third_done) = (true, self.choice & 1 == 0),
+                    _ => life.done = [true, true, self.choice & 1 == 0],
                 }
             }
             _ => {

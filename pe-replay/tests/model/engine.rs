@@ -2,11 +2,11 @@
 //! A thread and its space on one processor, as an executive would hold them.
 
 use pe_replay::diagnose::Culprit;
-use pe_replay::life::{Event, Phase};
+use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::placement::Private;
 use pe_replay::{
-    Account, Difference, Digest, End, Entry, Executor, ExecutorOf, Injection, Inside, Mutation, Observer,
-    Outcome, Policy, Pool, Replay, Thread, ThreadOf, Tracker, UserRegisters,
+    Account, Difference, Digest, End, Entry, Executor, Injection, Internals, Mutation, Observer, Outcome,
+    Policy, Pool, Replay, Thread, ThreadOf, Tracker, UserRegisters,
 };
 use pmu::Margin;
 
@@ -22,7 +22,7 @@ enum Placed {
 }
 
 pub struct Engine {
-    pub executor: ExecutorOf<Model>,
+    pub executor: Executor<Model>,
     thread: ThreadOf<Model>,
     placed: Placed,
     injections: Vec<Injection>,
@@ -37,7 +37,7 @@ impl Observer<Model> for Eyes {
         machine.stepped(from, event, to);
     }
 
-    fn visit(&mut self, machine: &mut Model, inside: Inside<'_, Model>) {
+    fn visit(&mut self, machine: &mut Model, inside: Internals<'_, Model>) {
         machine.visit(inside);
     }
 }
@@ -74,7 +74,7 @@ impl Engine {
         self.sequence += 1;
         match placed {
             Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, &due, &mut Eyes),
-            Placed::Private(it) => executor.execute_replayed(machine, thread, it, u64::MAX, &due, &mut Eyes),
+            Placed::Private(it) => executor.execute_by(machine, thread, it, u64::MAX, &due, &mut Eyes),
         }
     }
 
@@ -106,7 +106,7 @@ impl Engine {
         let Self { executor, thread, placed, .. } = self;
         match placed {
             Placed::InPlace(it) => executor.diagnose(machine, thread, it, seen, log),
-            Placed::Private(it) => executor.diagnose_replayed(machine, thread, it, seen, log),
+            Placed::Private(it) => executor.diagnose_by(machine, thread, it, seen, log),
         }
     }
 }

@@ -71,7 +71,7 @@ fn tried(scene: &Scene, flip: Injection, tally: &mut Tally) {
         }
     };
     let steps = &session.machine.steps_of_life;
-    let rolled_back = steps.keys().any(|(_, _, to)| *to == pe_replay::life::Phase::RollingBack);
+    let rolled_back = steps.keys().any(|(_, _, to)| *to == pe_replay::lifecycle::Phase::RollingBack);
     let divergences = session.sums.divergences;
     let course = match (damaged, rolled_back, divergences) {
         (true, ..) => Course::Damaged,

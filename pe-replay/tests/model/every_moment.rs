@@ -19,7 +19,7 @@ use pe_replay::{Delimiter, Outcome, Stored};
 
 use crate::every_fault::scene::{Scene, scenes};
 use crate::every_fault::{AFTER, FAULTS, THREADS, cases, in_threads, seeded};
-use crate::machine::moments::{Provoked, Spot, Upset};
+use crate::machine::moments::{Fault, Provoked, Spot};
 
 mod aim;
 mod tally;
@@ -49,9 +49,9 @@ impl Drop for Told {
 
 /// One fault, perhaps after others that were provoked.
 fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
-    let Aim { upset, provoked } = aim;
+    let Aim { fault, provoked } = aim;
     let _told = Told(aim);
-    let mut session = scene.disturbed(upset, provoked);
+    let mut session = scene.disturbed(fault, provoked);
     let mut unused = false;
     let course = loop {
         let (outcome, _) = session.execute_alone();
@@ -77,7 +77,7 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
             };
             let untouched = matches!(delimiter, Delimiter::Limit | Delimiter::DirtyLimit { .. });
             assert!(!unused, "{aim:?}, {struck:?}: {difference} goes unnoticed");
-            let is_result = matches!(upset.spot, Spot::Stored(Stored::Result(_)));
+            let is_result = matches!(fault.spot, Spot::Stored(Stored::Result(_)));
             // The next PE starts from two copies, of which one is right.
             unused = window == Window::Result && is_result && untouched;
             if !unused {
@@ -86,13 +86,13 @@ fn tried(scene: &Scene, aim: Aim, tally: &mut Tally) {
         } else {
             unused = false;
         }
-        if !session.serve(delimiter) || session.engine.sequence() > upset.pe + AFTER {
+        if !session.serve(delimiter) || session.engine.sequence() > fault.pe + AFTER {
             break if session.sums.divergences > 0 { Course::Recovered } else { Course::Unseen };
         }
     };
     let struck = session.machine.moments.struck;
     assert!(struck.is_some() || !matches!(course, Course::Lost(_)), "{aim:?}: {course:?}");
-    tally.add(upset.spot, struck, provoked.is_some(), course);
+    tally.add(fault.spot, struck, provoked.is_some(), course);
 }
 
 /// Tries faults on as many scenes as `cases` needs: such as are wanted.

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 
-use pe_replay::inject::INJECTABLE_FLAGS;
+use pe_replay::inject::{INJECTABLE_FLAGS, MAX_INJECTIONS};
 use pe_replay::{Injection, Mode, Outcome, Policy, Run, Target};
 
 use crate::cpu::{Alu, Condition, Op};
@@ -180,4 +180,18 @@ fn a_lost_interrupt_flag_is_found_where_the_program_traps_beyond_the_limit() {
         let flip = Injection { pe: 0, run, at: 3, target: Target::Rflags, bit: 9 };
         assert!(undone(&program, flip));
     }
+}
+
+#[test]
+fn as_many_flips_as_there_can_be_hit_one_pe() {
+    let program = [Op::Alu(Alu::Add, 0, 2), Op::MovImm(0, EXIT), Op::Syscall];
+    let flip = |number: usize| {
+        let target = Target::Gpr(8 + (number / 64) as u8);
+        Injection { pe: 0, run: Run::Second, at: 1, target, bit: (number % 64) as u8 }
+    };
+    let injections = (0..MAX_INJECTIONS).map(flip).collect();
+    let mut session = Session::new(&program, Setup { injections, ..setup(Mode::Dual, flip(0)) });
+    let (outcome, account) = session.execute();
+    assert!(matches!(outcome, Outcome::Committed(_)));
+    assert_eq!((usize::from(account.flips), account.divergences.len()), (MAX_INJECTIONS, 1));
 }

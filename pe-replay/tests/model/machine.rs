@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmu::exact::Instruction;
+use pmu::exact::{Decoder, Instruction};
 use xxhash_rust::xxh3::xxh3_128;
 
-use pe_replay::life::{Event, Phase};
+use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
-    Access, Cause, Change, Comparison, Exit, FirstExit, Inside, Memory, Mode, Order, Page as Mapped, Policy,
-    Processor, Run, Span, View,
+    Access, Cause, Change, Comparison, Exit, FirstExit, Internals, Memory, Mode, Order, Page as Mapped,
+    Policy, Processor, Run, Span, View,
 };
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
@@ -147,7 +147,6 @@ fn kind(event: Event) -> &'static str {
     match event {
         Event::Done => "done",
         Event::Ended => "ended",
-        Event::AllEnded => "all ended",
         Event::Overshot => "overshot",
         Event::Agreed => "agreed",
         Event::Outvoted(Run::First, _) => "run 1 outvoted",
@@ -219,7 +218,7 @@ impl Model {
     }
 
     /// Shown what the engine keeps.
-    pub fn visit(&mut self, mut inside: Inside<'_, Self>) {
+    pub fn visit(&mut self, mut inside: Internals<'_, Self>) {
         let visit = self.visits;
         self.visits += 1;
         if self.damage.is_some_and(|damage| visit >= damage.visit && damage.strike(&mut inside)) {
@@ -333,6 +332,19 @@ impl World for Model {
     }
 }
 
+impl Decoder for Model {
+    fn decode(&mut self, rip: u64) -> Instruction {
+        self.tick(Call::Other);
+        let op = cpu::op_at(&self.program, rip);
+        Instruction {
+            repeats: matches!(op, Some(Op::RepStos)),
+            shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
+            loads_flags: matches!(op, Some(Op::Popf)),
+            ..Instruction::plain(rip + cpu::OP_LEN)
+        }
+    }
+}
+
 impl Processor for Model {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
@@ -420,17 +432,6 @@ impl Processor for Model {
             Cause::Syscall if plain => FirstExit::Syscall(span),
             Cause::Counter if plain => FirstExit::Counter(span),
             _ => FirstExit::Other(stop),
-        }
-    }
-
-    fn decode(&mut self, rip: u64) -> Instruction {
-        self.tick(Call::Other);
-        let op = cpu::op_at(&self.program, rip);
-        Instruction {
-            repeats: matches!(op, Some(Op::RepStos)),
-            shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
-            loads_flags: matches!(op, Some(Op::Popf)),
-            ..Instruction::plain(rip + cpu::OP_LEN)
         }
     }
 

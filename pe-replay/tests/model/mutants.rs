@@ -29,11 +29,19 @@ fn a_plain_build_has_no_mutants() {
 mod built {
     use pe_replay::stop::{FAULT_WRITE, vector};
     use pe_replay::user::{UserRegisters, xsave};
-    use pe_replay::{Cause, Comparison, Exit};
+    use pe_replay::{Cause, Comparison, Exit, RegisterSet};
 
     use super::*;
 
     const BYTES: Comparison = Comparison::Bytes;
+
+    /// Every field that is compared by value, but the constant parts.
+    fn fields() -> Vec<Field> {
+        let ends = [Field::Delimiter, Field::ErrorCode, Field::FaultAddress, Field::Count, Field::Memory];
+        let registers = UserRegisters::default();
+        let parts = registers.parts().map(|(field, _)| field).filter(|field| *field != Field::Constant);
+        parts.chain(ends).collect()
+    }
 
     /// Makes the end of run 2 differ from run 1's in `field` alone.
     fn disturb(field: Field, user: &mut UserRegisters, stop: &mut Exit) {
@@ -124,10 +132,10 @@ mod built {
 
     #[test]
     fn each_field_is_needed_and_is_needed_alone() {
-        for field in Field::all().filter(|field| *field != Field::Constant) {
+        for field in fields() {
             assert_eq!(tried(field, BYTES, None), 1, "{field} is not compared");
             assert_eq!(tried(field, BYTES, Some(field)), 0, "{field} is compared in two places");
-            for other in Field::all().filter(|other| *other != field) {
+            for other in fields().into_iter().chain([Field::Constant]).filter(|other| *other != field) {
                 assert_eq!(tried(field, BYTES, Some(other)), 1, "{other} also drops {field}");
             }
         }
@@ -135,7 +143,7 @@ mod built {
 
     #[test]
     fn by_hash_each_field_is_found() {
-        for field in Field::all().filter(|field| *field != Field::Constant) {
+        for field in fields() {
             assert_eq!(tried(field, Comparison::Hash, None), 1, "{field} is in no hash");
         }
     }

@@ -13,7 +13,7 @@ use crate::cpu::Op;
 use crate::damage::Damage;
 use crate::engine::Engine;
 use crate::machine::Model;
-use crate::machine::moments::{Provoked, Upset};
+use crate::machine::moments::{Fault, Provoked};
 use crate::reference::Reference;
 use crate::space::{self, Kernel};
 
@@ -99,9 +99,9 @@ impl Session {
     }
 
     /// A fault is to come between two of the engine's operations, and others before it.
-    pub fn expect(&mut self, upset: Option<Upset>, provoked: Option<Provoked>) {
-        self.whole &= upset.is_none();
-        (self.machine.moments.upset, self.machine.moments.provoked) = (upset, provoked);
+    pub fn expect(&mut self, fault: Option<Fault>, provoked: Option<Provoked>) {
+        self.whole &= fault.is_none();
+        (self.machine.moments.fault, self.machine.moments.provoked) = (fault, provoked);
     }
 
     /// What the engine keeps is to be damaged.

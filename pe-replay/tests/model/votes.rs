@@ -2,11 +2,11 @@
 //! Votes: what two of three runs agree on is committed, at the first attempt, and
 //! nothing else ever is.
 
-use pe_replay::life::Phase;
+use pe_replay::lifecycle::Phase;
 use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Stored, Target};
 
 use crate::cpu::{Alu, Condition, Op};
-use crate::machine::moments::{Call, Spot, Upset};
+use crate::machine::moments::{Call, Fault, Spot};
 use crate::session::{Session, Setup};
 use crate::space::{self, DATA};
 
@@ -172,7 +172,7 @@ fn what_is_hit_between_two_comparisons_is_outvoted() {
     let page = calls(Call::Comparison).nth(1).map(|call| (call, Spot::Home));
     for (call, spot) in [register, page].map(|found| found.expect("runs 1 and 3 are compared")) {
         let mut session = session(&program, policy, &[]);
-        session.expect(Some(Upset { pe: 0, call, spot, choice: 0x305 }), None);
+        session.expect(Some(Fault { pe: 0, call, spot, choice: 0x305 }), None);
         let (outcome, account) = session.execute();
         assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
         assert_eq!(account.outvoted, Some(Run::First), "{spot:?}");

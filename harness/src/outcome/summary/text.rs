@@ -7,9 +7,9 @@
 use std::fmt;
 
 use pe_replay::TimedPhase;
-use wire::DelimiterKind;
 use wire::end::{LongestCall, Service};
 use wire::record::Unit;
+use wire::{DelimiterKind, Name};
 
 use super::Summary;
 use crate::outcome::model::Model;

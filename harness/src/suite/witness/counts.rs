@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::Mutation;
 use pe_replay::{Mode, Policy};
-use wire::DelimiterKind;
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::Totals;
 use wire::record::PeRecord;
+use wire::{DelimiterKind, Name};
 
 use super::boundaries::{self, Tally};
 use super::logging;

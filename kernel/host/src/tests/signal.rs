@@ -67,7 +67,7 @@ fn a_handler_finds_its_frame_and_everything_comes_back() {
     let entered = process.user.clone();
     assert_eq!((entered.rip, entered.rdi, entered.rax), (HANDLER, SIGUSR1, 0));
     assert_eq!((entered.rsp % 16, entered.rflags & 0x500), (8, 0));
-    assert_eq!(entered.extended, Extended::initial());
+    assert_eq!(entered.extended, Extended::default());
     // siginfo_t: number, code and sender.
     assert_eq!(process.peek(entered.rsi, 4), [10, 0, 0, 0]);
     assert_eq!(word(&process, entered.rsi + 16), own);
@@ -132,7 +132,7 @@ fn what_a_frame_brings_back_is_checked_or_confined() {
                 set(process, state + offset, 0);
             }
         });
-        assert_eq!((next, state.extended), (Next::Continue, Extended::initial()));
+        assert_eq!((next, state.extended), (Next::Continue, Extended::default()));
     }
 }
 

@@ -143,7 +143,7 @@ impl Linux {
 
     fn read_extended(&mut self, space: &mut Space, address: u64) -> Result<Extended, Failure> {
         if address == 0 {
-            return Ok(Extended::initial());
+            return Ok(Extended::default());
         }
         if !address.is_multiple_of(64) {
             return Err(BadFrame.into());

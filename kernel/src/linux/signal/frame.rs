@@ -153,7 +153,7 @@ pub fn enter_handler(state: &mut UserRegisters, place: Place, content: &Content)
     state.rsp = place.frame;
     state.rip = content.action.handler;
     state.rflags &= !(TRAP_FLAG | DIRECTION_FLAG | RESUME_FLAG);
-    state.extended = Extended::initial();
+    state.extended = Extended::default();
 }
 
 /// What a frame brings back.
@@ -200,7 +200,7 @@ pub fn claims_all(legacy: &[u8; xsave::HEADER]) -> bool {
 /// legacy part alone, which leaves the rest initial. XRSTOR would refuse what is
 /// refused here.
 pub fn restore_extended(area: &[u8; EXTENDED_LEN], whole: bool) -> Result<Extended, BadFrame> {
-    let mut extended = Extended::initial();
+    let mut extended = Extended::default();
     let end = if whole && get_u32(area, xsave::LEN) == MAGIC2 { xsave::LEN } else { xsave::HEADER };
     extended.0[..end].copy_from_slice(&area[..end]);
     if end == xsave::LEN {

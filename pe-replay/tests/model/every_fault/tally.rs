@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pe_replay::inject::{Copy, Saved};
-use pe_replay::life::Phase;
+use pe_replay::lifecycle::{Phase, Verdict};
 use pe_replay::{Injection, Run, Target};
 
 use super::scene::Scene;
@@ -35,9 +35,12 @@ const VERIFY_2: Phase = Phase::Verifying(Run::Second);
 const VERIFY_3: Phase = Phase::Verifying(Run::Third);
 const TURN_2: Phase = Phase::Turning(Run::Second);
 const TURN_3: Phase = Phase::Turning(Run::Third);
+const COMMIT: Phase = Phase::Committing(None);
+const PERSISTENT: Phase = Phase::GivingUp(Verdict::Persistent);
+const DAMAGED: Phase = Phase::GivingUp(Verdict::Damaged);
 
-/// All steps that a PE's life can take, but for those that no machine here brings
-/// about; `life`'s own tests take these too:
+/// All steps that a PE can take, but for those that no machine here brings
+/// about; `lifecycle`'s own tests take these too:
 /// - an overshot run goes on to the next phase only if all of it was single steps,
 ///   and a step is one instruction;
 /// - the turn to run 3 finds no damage: what its copies are made of is judged with
@@ -45,35 +48,35 @@ const TURN_3: Phase = Phase::Turning(Run::Third);
 const STEPS: [Step; 31] = [
     (SECOND, "ended", VERIFY_3),
     (Phase::Preparing, "done", Phase::RunningAll),
-    (Phase::RunningAll, "all ended", TURN_2),
-    (Phase::RunningAll, "all ended", TURN_3),
-    (Phase::RunningAll, "all ended", VERIFY_2),
-    (Phase::RunningAll, "all ended", VERIFY_3),
-    (Phase::RunningAll, "all ended", Phase::RollingBack),
+    (Phase::RunningAll, "ended", TURN_2),
+    (Phase::RunningAll, "ended", TURN_3),
+    (Phase::RunningAll, "ended", VERIFY_2),
+    (Phase::RunningAll, "ended", VERIFY_3),
+    (Phase::RunningAll, "ended", Phase::RollingBack),
     (Phase::Preparing, "done", FIRST),
     (FIRST, "ended", TURN_2),
     (FIRST, "ended", Phase::RollingBack),
     (TURN_2, "done", SECOND),
-    (TURN_2, "damaged", Phase::Over),
+    (TURN_2, "damaged", DAMAGED),
     (SECOND, "overshot", TURN_2),
     (SECOND, "ended", VERIFY_2),
     (SECOND, "ended", TURN_3),
-    (VERIFY_2, "agreed", Phase::Over),
+    (VERIFY_2, "agreed", COMMIT),
     (VERIFY_2, "differed", Phase::RollingBack),
     (VERIFY_2, "differed", TURN_3),
-    (VERIFY_2, "damaged", Phase::Over),
+    (VERIFY_2, "damaged", DAMAGED),
     (TURN_3, "done", THIRD),
     (THIRD, "overshot", TURN_3),
     (THIRD, "ended", VERIFY_3),
-    (VERIFY_3, "agreed", Phase::Over),
-    (VERIFY_3, "run 1 outvoted", Phase::Over),
-    (VERIFY_3, "run 2 outvoted", Phase::Over),
-    (VERIFY_3, "run 3 outvoted", Phase::Over),
+    (VERIFY_3, "agreed", COMMIT),
+    (VERIFY_3, "run 1 outvoted", Phase::Committing(Some(Run::First))),
+    (VERIFY_3, "run 2 outvoted", Phase::Committing(Some(Run::Second))),
+    (VERIFY_3, "run 3 outvoted", Phase::Committing(Some(Run::Third))),
     (VERIFY_3, "differed", Phase::RollingBack),
-    (VERIFY_3, "damaged", Phase::Over),
+    (VERIFY_3, "damaged", DAMAGED),
     (Phase::RollingBack, "done", Phase::Preparing),
-    (Phase::RollingBack, "done", Phase::Over),
-    (Phase::RollingBack, "damaged", Phase::Over),
+    (Phase::RollingBack, "done", PERSISTENT),
+    (Phase::RollingBack, "damaged", DAMAGED),
 ];
 
 /// Faults of a kind in a run.
@@ -143,8 +146,8 @@ impl Tally {
         self.targets.entry((kind(flip.target), flip.run)).or_default().add(applied, course);
         let policy = scene.policy;
         let late = if scene.skid > 0 { "late" } else { "exact" };
-        let (mode, recovery) = (policy.mode.name(), policy.recovery.name());
-        let placed = if scene.private { "private" } else { policy.comparison.name() };
+        let (mode, recovery): (&str, &str) = (policy.mode.into(), policy.recovery.into());
+        let placed = if scene.private { "private" } else { policy.comparison.into() };
         let name = format!("{mode} {recovery} {placed} {late}");
         self.policies.entry(name).or_default().add(applied, course);
         self.add_steps(session);

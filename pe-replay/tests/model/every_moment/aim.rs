@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::life::Phase;
+use pe_replay::lifecycle::Phase;
 use pe_replay::{Comparison, Mode, Outcome, Recovery};
 
-use super::{Provoked, Scene, Spot, Upset};
+use super::{Fault, Provoked, Scene, Spot};
 use crate::counter::noise;
 use crate::machine::moments::{Call, Moment};
 use crate::session::Session;
@@ -17,7 +17,7 @@ const PES: u64 = 8;
 /// One fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Aim {
-    pub upset: Upset,
+    pub fault: Fault,
     pub provoked: Option<Provoked>,
 }
 
@@ -40,9 +40,9 @@ pub struct Courses {
 }
 
 impl Scene {
-    pub fn disturbed(&self, upset: Upset, provoked: Option<Provoked>) -> Session {
+    pub fn disturbed(&self, fault: Fault, provoked: Option<Provoked>) -> Session {
         let mut session = self.session(Vec::new());
-        session.expect(Some(upset), provoked);
+        session.expect(Some(fault), provoked);
         session
     }
 
@@ -125,7 +125,7 @@ impl Courses {
         let (spot, phase) = self.pairs[noise(last) as usize];
         let mut places: Vec<_> = self.places(spot, phase).collect();
         let Place { pe, call, provoked, .. } = *places.swap_remove(noise(places.len() as u64 - 1) as usize);
-        Some(Aim { upset: Upset { pe, call, spot, choice: noise(u64::MAX - 1) }, provoked })
+        Some(Aim { fault: Fault { pe, call, spot, choice: noise(u64::MAX - 1) }, provoked })
     }
 
     fn places(&self, spot: Spot, phase: Phase) -> impl Iterator<Item = &Place> {

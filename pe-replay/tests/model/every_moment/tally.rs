@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pe_replay::life::Phase;
+use pe_replay::lifecycle::Phase;
 use pe_replay::{Run, Stored};
 
 use super::Spot;
 use super::aim::Pair;
 use super::window::Window;
-use crate::machine::moments::Strike;
+use crate::machine::moments::{OVER, Strike};
 
 /// What came of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub const PHASES: [(Phase, &str); 11] = [
     (Phase::Running(Run::Third), "run 3"),
     (Phase::Verifying(Run::Third), "verify 3"),
     (Phase::RollingBack, "roll back"),
-    (Phase::Over, "commit"),
+    (OVER, "commit"),
 ];
 
 /// What can be hit.
@@ -68,7 +68,8 @@ pub fn exists(spot: Spot, phase: Phase) -> bool {
     match spot {
         // Taken of what a run left, of PM0 where it is saved, and of a checkpoint.
         Spot::Hash => {
-            !matches!(phase, Phase::Running(Run::Second | Run::Third) | Phase::RunningAll | Phase::Over)
+            let is_run = matches!(phase, Phase::Running(Run::Second | Run::Third) | Phase::RunningAll);
+            !is_run && phase != OVER
         }
         // Of results, and of two copies of PM0 before run 2 is repeated.
         Spot::Comparison => matches!(phase, Phase::Verifying(_) | Phase::Turning(Run::Second)),

@@ -4,10 +4,9 @@
 
 use std::fmt;
 
-use pe_replay::life::Phase;
 use pe_replay::{Comparison, Stored};
 
-use crate::machine::moments::{Moments, Next, Spot};
+use crate::machine::moments::{Moments, Next, OVER, Spot};
 
 /// Where nothing can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +32,9 @@ impl Window {
 
     /// The window that the fault which struck lies in.
     pub fn of(moments: &Moments, comparison: Comparison, private: bool) -> Option<Self> {
-        let (upset, strike) = (moments.upset?, moments.struck?);
+        let (fault, strike) = (moments.fault?, moments.struck?);
         let when = |holds: bool, window| holds.then_some(window);
-        match upset.spot {
+        match fault.spot {
             Spot::Memory => Some(Self::Untracked),
             Spot::Home => when(!matches!(strike.next, Next::Compared | Next::Overwritten), Self::Home),
             Spot::Second => when(strike.next == Next::CopiedHome, Self::Home),
@@ -46,7 +45,7 @@ impl Window {
                 when(copied && moments.has_provoked && comparison == Comparison::Bytes, Self::Recovery)
             }
             Spot::Stored(Stored::Start) => when(strike.next == Next::Copied, Self::Result),
-            Spot::Stored(Stored::Result(_)) => when(strike.phase == Phase::Over, Self::Result),
+            Spot::Stored(Stored::Result(_)) => when(strike.phase == OVER, Self::Result),
             Spot::Written => when(strike.cleared, Self::Tables),
             Spot::Spare | Spot::Hash | Spot::Comparison | Spot::Stored(Stored::Shadow) => None,
         }

@@ -5,8 +5,8 @@
 //! Of what was hit it is noted what the engine does with it next, for that decides
 //! whether the fault can be found.
 
-use pe_replay::life::Phase;
-use pe_replay::{Inside, Run, Stored, Tracked};
+use pe_replay::lifecycle::Phase;
+use pe_replay::{Internals, Run, Stored, Tracked};
 
 use super::{Model, Use};
 use crate::space::PAGE_LEN;
@@ -41,6 +41,9 @@ pub enum Call {
     Other,
 }
 
+/// Stands for all phases with which a PE is over.
+pub const OVER: Phase = Phase::Committing(None);
+
 /// A call, and where in a PE's life it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -52,7 +55,7 @@ pub struct Moment {
 
 /// A fault to come.
 #[derive(Clone, Copy, Debug)]
-pub struct Upset {
+pub struct Fault {
     pub pe: u64,
     /// Before which of the PE's calls, from 0.
     pub call: usize,
@@ -92,7 +95,7 @@ pub struct Provoked {
 
 #[derive(Default)]
 pub struct Moments {
-    pub upset: Option<Upset>,
+    pub fault: Option<Fault>,
     pub provoked: Option<Provoked>,
     pub struck: Option<Strike>,
     /// The calls of the current PE, if they are to be noted.
@@ -120,7 +123,7 @@ impl Moments {
     }
 
     pub fn enter(&mut self, phase: Phase) {
-        self.phase = Some(phase);
+        self.phase = Some(if phase >= OVER { OVER } else { phase });
     }
 
     pub fn forget(&mut self, frame: usize) {
@@ -145,7 +148,7 @@ impl Moments {
 
     /// Notes that the start state is copied to its shadow.
     pub fn state_copied(&mut self) {
-        let is_stored = matches!(self.upset, Some(Upset { spot: Spot::Stored(_), .. }));
+        let is_stored = matches!(self.fault, Some(Fault { spot: Spot::Stored(_), .. }));
         if let Some(strike) = self.struck.as_mut().filter(|_| is_stored) {
             strike.next = Next::Copied;
         }
@@ -157,7 +160,7 @@ impl Moments {
     }
 
     fn is_active(&self) -> bool {
-        self.upset.is_some() || self.provoked.is_some() || self.log.is_some()
+        self.fault.is_some() || self.provoked.is_some() || self.log.is_some()
     }
 
     fn strike(&mut self, frame: Option<usize>) {
@@ -184,7 +187,7 @@ impl Model {
         let at = moments.call;
         moments.call += 1;
         moments.is_due = false;
-        let Some(Upset { pe, call: due, spot, choice }) = moments.upset else { return };
+        let Some(Fault { pe, call: due, spot, choice }) = moments.fault else { return };
         if (pe, due) != (moments.pe, at) {
             return;
         }
@@ -250,7 +253,7 @@ impl Model {
         wrong
     }
 
-    pub fn show(&mut self, mut inside: Inside<'_, Self>) {
+    pub fn show(&mut self, mut inside: Internals<'_, Self>) {
         if !self.moments.is_active() {
             return;
         }
@@ -265,7 +268,7 @@ impl Model {
                 }
             }
         }
-        if let Some(Upset { spot: Spot::Stored(stored), choice, .. }) = self.moments.upset
+        if let Some(Fault { spot: Spot::Stored(stored), choice, .. }) = self.moments.fault
             && core::mem::take(&mut self.moments.is_due)
         {
             self.moments.strike(None);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Every transition of the life of a PE, as an asserted trace.
+//! Every transition in the life cycle of a PE, as an asserted trace.
 
 extern crate std;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use pmu::Margin;
 
 use super::{Event as Told, *};
 
-/// An event, with the end that the life is told beside it.
+/// An event, with the end that is noted before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Done,
@@ -23,25 +23,25 @@ enum Event {
     Damaged(Difference),
 }
 
-/// Tells a life of an event.
-fn feed(life: &mut Life, event: Event) -> Action {
+/// What is to be done: a phase and, if that is a run, how it is to be brought to its end.
+type Asked = (Phase, Option<Approach>);
+
+/// Tells a life cycle of an event.
+fn feed(life: &mut Lifecycle, event: Event) -> Asked {
     if let (Event::Ended(end) | Event::Overshot(end), Phase::Running(run)) = (event, life.phase) {
-        match run {
-            Run::First => life.ends.first = end,
-            Run::Second => life.ends.second = end,
-            Run::Third => life.ends.third = end,
-        }
+        life.ends[run as usize] = end;
     }
-    life.step(match event {
+    let phase = life.step(match event {
         Event::Done => Told::Done,
-        Event::Ended(_) => Told::Ended,
-        Event::AllEnded => Told::AllEnded,
+        Event::Ended(_) | Event::AllEnded => Told::Ended,
         Event::Overshot(_) => Told::Overshot,
         Event::Agreed => Told::Agreed,
         Event::Outvoted(run, difference) => Told::Outvoted(run, difference),
         Event::Differed(difference) => Told::Differed(difference),
         Event::Damaged(difference) => Told::Damaged(difference),
-    })
+    });
+    let approach = if let Phase::Running(run) = phase { Some(life.approach(run)) } else { None };
+    (phase, approach)
 }
 
 const LIMIT: u64 = 1000;
@@ -51,13 +51,25 @@ const NONE: Margin = Margin { far: 0, near: 0 };
 const VOTE: Rules = Rules { recovery: Recovery::Vote, ..DUAL };
 const TRIPLE: Rules = Rules { triple: true, ..DUAL };
 
-const PREPARE: Action = Action::Prepare;
-const FIRST: Action = Action::Execute(Run::First, Approach::Free { limit: LIMIT });
-const TURN_2: Action = Action::Turn(Run::Second);
-const TURN_3: Action = Action::Turn(Run::Third);
-const VERIFY_2: Action = Action::Verify(Run::Second);
-const VERIFY_3: Action = Action::Verify(Run::Third);
-const COMMIT: Action = Action::Commit { outvoted: None };
+const PREPARE: Asked = plain(Phase::Preparing);
+const FIRST: Asked = (Phase::Running(Run::First), Some(Approach::Free { limit: LIMIT }));
+const ALL: Asked = plain(Phase::RunningAll);
+const TURN_2: Asked = plain(Phase::Turning(Run::Second));
+const TURN_3: Asked = plain(Phase::Turning(Run::Third));
+const VERIFY_2: Asked = plain(Phase::Verifying(Run::Second));
+const VERIFY_3: Asked = plain(Phase::Verifying(Run::Third));
+const ROLL_BACK: Asked = plain(Phase::RollingBack);
+const COMMIT: Asked = commit(None);
+const PERSISTENT: Asked = plain(Phase::GivingUp(Verdict::Persistent));
+const DAMAGED: Asked = plain(Phase::GivingUp(Verdict::Damaged));
+
+const fn plain(phase: Phase) -> Asked {
+    (phase, None)
+}
+
+const fn commit(outvoted: Option<Run>) -> Asked {
+    plain(Phase::Committing(outvoted))
+}
 
 const SYSCALL: Event = ended(Delimiter::Syscall, 7);
 
@@ -77,16 +89,22 @@ fn margin(length: u64) -> Margin {
     Margin { far: length, near: length }
 }
 
-fn exact(run: Run, count: u64, length: u64) -> Action {
-    Action::Execute(run, Approach::Exact { count, margin: margin(length), stepped: false })
+fn exact_as(target: Run, run: Run, count: u64, length: u64) -> Asked {
+    let approach = Approach::Exact { target, count, margin: margin(length), stepped: false };
+    (Phase::Running(run), Some(approach))
 }
 
-fn stepped(run: Run, count: u64, length: u64) -> Action {
-    Action::Execute(run, Approach::Exact { count, margin: margin(length), stepped: true })
+fn exact(run: Run, count: u64, length: u64) -> Asked {
+    exact_as(Run::First, run, count, length)
 }
 
-fn free(run: Run, limit: u64) -> Action {
-    Action::Execute(run, Approach::Free { limit })
+fn stepped(run: Run, count: u64, length: u64) -> Asked {
+    let approach = Approach::Exact { target: Run::First, count, margin: margin(length), stepped: true };
+    (Phase::Running(run), Some(approach))
+}
+
+fn free(run: Run, limit: u64) -> Asked {
+    (Phase::Running(run), Some(Approach::Free { limit }))
 }
 
 fn difference(value: u64) -> Difference {
@@ -97,10 +115,10 @@ fn differed(value: u64) -> Event {
     Event::Differed(difference(value))
 }
 
-/// Feeds `events` one by one; the trace is every action asked for.
-fn trace(rules: Rules, events: &[Event]) -> (Life, Vec<Action>) {
-    let (mut life, action) = Life::begin(rules);
-    let mut actions = Vec::from([action]);
+/// Feeds `events` one by one; the trace is all that was to be done.
+fn trace(rules: Rules, events: &[Event]) -> (Lifecycle, Vec<Asked>) {
+    let mut life = Lifecycle::begin(rules);
+    let mut actions = Vec::from([plain(life.phase)]);
     actions.extend(events.iter().map(|event| feed(&mut life, *event)));
     (life, actions)
 }
@@ -117,7 +135,7 @@ fn agreeing_runs_commit() {
         for rules in [DUAL, VOTE] {
             let (life, actions) = trace(rules, &[Event::Done, end, Event::Done, end, Event::Agreed]);
             assert_eq!(actions, [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2, COMMIT]);
-            assert_eq!((life.phase, life.difference), (Phase::Over, None));
+            assert_eq!((life.phase, life.difference), (COMMIT.0, None));
         }
     }
 }
@@ -129,7 +147,7 @@ fn triple_mode_runs_three_times_before_it_verifies() {
         let (life, actions) = trace(Rules { recovery, ..TRIPLE }, &events);
         let runs = [FIRST, TURN_2, free(Run::Second, LIMIT), TURN_3, free(Run::Third, LIMIT)];
         assert_eq!(actions, [&[PREPARE], &runs[..], &[VERIFY_3, COMMIT]].concat());
-        assert_eq!((life.phase, life.difference), (Phase::Over, None));
+        assert_eq!((life.phase, life.difference), (COMMIT.0, None));
     }
 }
 
@@ -165,7 +183,7 @@ fn run_3_reaches_the_limit_that_run_2_reached_alone() {
     let events = [Event::Done, SYSCALL, Event::Done, at_limit(LIMIT), differed(1), Event::Done];
     let (life, actions) = trace(VOTE, &events);
     assert_eq!(life.target(Run::Third).map(|it| it.0), Some(Run::Second));
-    assert_eq!(actions.last(), Some(&exact(Run::Third, LIMIT, 0)));
+    assert_eq!(actions.last(), Some(&exact_as(Run::Second, Run::Third, LIMIT, 0)));
 }
 
 #[test]
@@ -174,8 +192,8 @@ fn one_divergence_restarts() {
     let events = [&attempt[..], &[differed(1), Event::Done], &attempt, &[Event::Agreed]].concat();
     let (life, actions) = trace(DUAL, &events);
     let attempt = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2];
-    assert_eq!(actions, [&attempt[..], &[Action::RollBack], &attempt, &[COMMIT]].concat());
-    assert_eq!((life.phase, life.difference), (Phase::Over, Some(difference(1))));
+    assert_eq!(actions, [&attempt[..], &[ROLL_BACK], &attempt, &[COMMIT]].concat());
+    assert_eq!((life.phase, life.difference), (COMMIT.0, Some(difference(1))));
 }
 
 #[test]
@@ -185,11 +203,11 @@ fn a_vote_commits_what_two_runs_agree_on() {
         let vote = Event::Outvoted(outvoted, difference);
         let events = [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(1), Event::Done, SYSCALL, vote];
         let (life, actions) = trace(VOTE, &events);
-        let commit = Action::Commit { outvoted: Some(outvoted) };
+        let commit = self::commit(Some(outvoted));
         let twice = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2];
         let third = [TURN_3, free(Run::Third, LIMIT), VERIFY_3, commit];
         assert_eq!(actions, [&twice[..], &third].concat());
-        assert_eq!((life.phase, life.difference), (Phase::Over, Some(difference)));
+        assert_eq!((life.phase, life.difference), (commit.0, Some(difference)));
     }
 }
 
@@ -199,7 +217,7 @@ fn triple_mode_outvotes_any_run() {
         let vote = Event::Outvoted(outvoted, difference(2));
         let events = [Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Done, SYSCALL, vote];
         let (_, actions) = trace(TRIPLE, &events);
-        assert_eq!(actions.last(), Some(&Action::Commit { outvoted: Some(outvoted) }));
+        assert_eq!(actions.last(), Some(&commit(Some(outvoted))));
     }
 }
 
@@ -207,11 +225,11 @@ fn triple_mode_outvotes_any_run() {
 fn three_results_that_all_differ_restart() {
     let vote = [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(1), Event::Done, SYSCALL, differed(2)];
     let (life, actions) = trace(VOTE, &[&vote[..], &[Event::Done]].concat());
-    assert_eq!(actions[actions.len() - 2..], [Action::RollBack, PREPARE]);
+    assert_eq!(actions[actions.len() - 2..], [ROLL_BACK, PREPARE]);
     assert_eq!((life.failed, life.difference), (1, Some(difference(2))));
     let triple = [Event::Done, SYSCALL, Event::Done, SYSCALL, Event::Done, SYSCALL, differed(2), Event::Done];
     let (life, actions) = trace(TRIPLE, &triple);
-    assert_eq!(actions[actions.len() - 2..], [Action::RollBack, PREPARE]);
+    assert_eq!(actions[actions.len() - 2..], [ROLL_BACK, PREPARE]);
     assert_eq!((life.failed, life.difference), (1, Some(difference(2))));
 }
 
@@ -219,10 +237,10 @@ fn three_results_that_all_differ_restart() {
 fn three_divergences_in_a_row_end_in_the_verdict_on_the_last() {
     let attempt = |value| [Event::Done, SYSCALL, Event::Done, SYSCALL, differed(value), Event::Done];
     let (life, actions) = trace(DUAL, &[attempt(1), attempt(2), attempt(3)].concat());
-    let failed = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2, Action::RollBack];
-    let verdict = Action::GiveUp(Verdict::Persistent);
+    let failed = [PREPARE, FIRST, TURN_2, free(Run::Second, LIMIT), VERIFY_2, ROLL_BACK];
+    let verdict = PERSISTENT;
     assert_eq!(actions, [&failed[..], &failed, &failed, &[verdict]].concat());
-    assert_eq!((life.phase, life.difference), (Phase::Over, Some(difference(3))));
+    assert_eq!((life.phase, life.difference), (verdict.0, Some(difference(3))));
 }
 
 #[test]
@@ -239,8 +257,8 @@ fn a_damaged_start_state_ends_in_a_verdict_at_once() {
         (VOTE, &[&twice[..], &[differed(1)]].concat()),
     ] {
         let (life, actions) = trace(rules, &[before, &[damaged]].concat());
-        assert_eq!(actions.last(), Some(&Action::GiveUp(Verdict::Damaged)));
-        assert_eq!((life.phase, life.difference), (Phase::Over, Some(difference(5))));
+        assert_eq!(actions.last(), Some(&DAMAGED));
+        assert_eq!((life.phase, life.difference), (DAMAGED.0, Some(difference(5))));
     }
 }
 
@@ -248,7 +266,7 @@ fn a_damaged_start_state_ends_in_a_verdict_at_once() {
 fn counter_misses_double_the_margin_up_to_the_count() {
     for run in [Run::Second, Run::Third] {
         let rules = if run == Run::Second { DUAL } else { TRIPLE };
-        let turn = Action::Turn(run);
+        let turn = plain(Phase::Turning(run));
         let mut events = Vec::from([Event::Done, at_limit(1000)]);
         let mut expected = Vec::from([PREPARE, FIRST]);
         if run == Run::Third {
@@ -261,10 +279,10 @@ fn counter_misses_double_the_margin_up_to_the_count() {
         }
         // The margin is longer than the way now: single steps, which cannot overshoot.
         events.extend([Event::Done, at_limit(1000), Event::Agreed]);
-        expected.extend([turn, stepped(run, 1000, 1024), Action::Verify(run), COMMIT]);
+        expected.extend([turn, stepped(run, 1000, 1024), plain(Phase::Verifying(run)), COMMIT]);
         let (life, actions) = trace(rules, &events);
         assert_eq!(actions, expected);
-        assert_eq!((life.phase, life.misses), (Phase::Over, 10));
+        assert_eq!((life.phase, life.misses), (COMMIT.0, 10));
     }
 }
 
@@ -283,7 +301,7 @@ fn counter_misses_do_not_count_as_divergences() {
     let events =
         [Event::Done, at_limit(1000), Event::Done, overshot(1001), Event::Done, at_limit(1000), differed(9)];
     let (life, actions) = trace(DUAL, &events);
-    assert_eq!(actions.last(), Some(&Action::RollBack));
+    assert_eq!(actions.last(), Some(&ROLL_BACK));
     assert_eq!((life.failed, life.misses, life.difference), (1, 1, Some(difference(9))));
 }
 
@@ -300,7 +318,7 @@ fn a_watchdog_stop_of_run_1_is_a_divergence() {
     let watchdog = ended(Delimiter::Watchdog, 5000);
     for rules in [DUAL, VOTE, TRIPLE] {
         let (life, actions) = trace(rules, &[Event::Done, watchdog]);
-        assert_eq!(actions, [PREPARE, FIRST, Action::RollBack]);
+        assert_eq!(actions, [PREPARE, FIRST, ROLL_BACK]);
         let first = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
         assert_eq!((life.failed, life.difference), (1, Some(first)));
     }
@@ -323,17 +341,16 @@ fn a_program_that_only_the_watchdog_stops_gets_a_verdict() {
     for rules in [DUAL, VOTE, TRIPLE] {
         let (life, actions) = trace(rules, &attempt.repeat(3));
         let endless = Difference { field: Field::Delimiter, first: 5000, second: 0, address: 0 };
-        assert_eq!(actions.last(), Some(&Action::GiveUp(Verdict::Persistent)));
-        assert_eq!((life.phase, life.difference), (Phase::Over, Some(endless)));
+        assert_eq!(actions.last(), Some(&PERSISTENT));
+        assert_eq!((life.phase, life.difference), (PERSISTENT.0, Some(endless)));
     }
 }
 
 /// The ends of all runs, of which the second and the third missed the first one's as told.
-fn all_ended(rules: Rules, ends: [End; 3], missed: [bool; 2]) -> (Life, Action) {
-    let (mut life, prepare) = Life::begin(Rules { at_once: true, ..rules });
-    assert_eq!((prepare, feed(&mut life, Event::Done)), (PREPARE, Action::ExecuteAll { limit: LIMIT }));
-    let [first, second, third] = ends;
-    life.end_all(Ends { first, second, third }, missed);
+fn all_ended(rules: Rules, ends: [End; 3], missed: [bool; 2]) -> (Lifecycle, Asked) {
+    let mut life = Lifecycle::begin(Rules { at_once: true, ..rules });
+    assert_eq!((plain(life.phase), feed(&mut life, Event::Done)), (PREPARE, ALL));
+    (life.ends, life.done) = (ends, [true, !missed[0], !missed[1]]);
     let action = feed(&mut life, Event::AllEnded);
     (life, action)
 }
@@ -348,8 +365,8 @@ fn runs_at_once_need_no_turn() {
     let (mut life, _) = all_ended(VOTE, [end; 3], [false; 2]);
     assert_eq!(feed(&mut life, differed(1)), TURN_3);
     let (mut life, _) = all_ended(DUAL, [end; 3], [false; 2]);
-    assert_eq!((feed(&mut life, differed(1)), feed(&mut life, Event::Done)), (Action::RollBack, PREPARE));
-    assert_eq!(feed(&mut life, Event::Done), Action::ExecuteAll { limit: LIMIT });
+    assert_eq!((feed(&mut life, differed(1)), feed(&mut life, Event::Done)), (ROLL_BACK, PREPARE));
+    assert_eq!(feed(&mut life, Event::Done), ALL);
 }
 
 #[test]
@@ -371,7 +388,7 @@ fn of_runs_at_once_those_that_missed_are_repeated() {
 fn of_runs_at_once_the_first_one_needs_an_end_of_its_own() {
     let end = End { delimiter: Delimiter::Watchdog, count: 5000 };
     let (life, action) = all_ended(TRIPLE, [end; 3], [false; 2]);
-    assert_eq!((action, life.failed), (Action::RollBack, 1));
+    assert_eq!((action, life.failed), (ROLL_BACK, 1));
 }
 
 #[test]
@@ -382,7 +399,6 @@ fn events_that_answer_nothing_panic() {
         Event::Done,
         Event::Ended(end),
         Event::Overshot(end),
-        Event::AllEnded,
         Event::Agreed,
         Event::Differed(difference),
         Event::Damaged(difference),
@@ -394,7 +410,8 @@ fn events_that_answer_nothing_panic() {
         (Phase::Running(Run::First), 1),
         (Phase::RunningAll, 1),
         (Phase::RollingBack, 2),
-        (Phase::Over, 0),
+        (Phase::Committing(None), 0),
+        (Phase::GivingUp(Verdict::Damaged), 0),
         (Phase::Verifying(Run::Second), 3),
         (Phase::Verifying(Run::Third), 6),
     ]);
@@ -403,7 +420,7 @@ fn events_that_answer_nothing_panic() {
     }
     for (phase, taken) in phases {
         let took = |event: &&Event| {
-            let mut life = Life::begin(DUAL).0;
+            let mut life = Lifecycle::begin(DUAL);
             life.phase = phase;
             catch_unwind(AssertUnwindSafe(|| {
                 let _ = feed(&mut life, **event);
@@ -438,31 +455,31 @@ impl Noise {
         End { delimiter, count: 1 + self.below(LIMIT) }
     }
 
-    /// Any answer to `action`.
-    fn answer(&mut self, action: Action, life: &Life) -> Event {
+    /// Anything that may end `phase`.
+    fn answer(&mut self, phase: Phase, life: &Lifecycle) -> Event {
         let difference = difference(self.below(100));
-        match action {
-            Action::Prepare => Event::Done,
-            Action::Execute(run, _) if life.target(run).is_some() && self.one_in(2) => {
+        match phase {
+            Phase::Preparing => Event::Done,
+            Phase::Running(run) if life.target(run).is_some() && self.one_in(2) => {
                 Event::Overshot(self.end())
             }
-            Action::Execute(..) => Event::Ended(self.end()),
-            Action::Turn(_) | Action::RollBack if self.one_in(20) => Event::Damaged(difference),
-            Action::Turn(_) | Action::RollBack => Event::Done,
-            Action::Verify(run) => match self.below(if run == Run::Third { 6 } else { 3 }) {
+            Phase::Running(_) => Event::Ended(self.end()),
+            Phase::Turning(_) | Phase::RollingBack if self.one_in(20) => Event::Damaged(difference),
+            Phase::Turning(_) | Phase::RollingBack => Event::Done,
+            Phase::Verifying(run) => match self.below(if run == Run::Third { 6 } else { 3 }) {
                 0 if self.one_in(8) => Event::Damaged(difference),
                 0 => Event::Agreed,
                 1 | 2 => Event::Differed(difference),
                 outvoted => Event::Outvoted(Run::ALL[outvoted as usize - 3], difference),
             },
-            Action::Commit { .. } | Action::GiveUp(_) => unreachable!("the PE is over"),
-            Action::ExecuteAll { .. } => unreachable!("runs are handed out one by one here"),
+            Phase::Committing(_) | Phase::GivingUp(_) => unreachable!("the PE is over"),
+            Phase::RunningAll => unreachable!("runs are handed out one by one here"),
         }
     }
 }
 
-/// What an action must be preceded by, said once more and otherwise than in
-/// [`Life::step`]: by what has happened in the attempt, not by phases.
+/// What a phase must be preceded by, said once more and otherwise than in
+/// [`Lifecycle::step`]: by what has happened in the attempt, not by phases.
 #[derive(Default)]
 struct Attempt {
     ended: Vec<End>,
@@ -470,50 +487,52 @@ struct Attempt {
     margin: Option<Margin>,
 }
 
-fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, action: Action) {
+fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, (phase, approach): Asked) {
     let ended = &attempt.ended;
     let at_limit = ended.iter().find(|end| end.delimiter == Delimiter::Limit);
-    match action {
-        Action::Prepare => assert!(event == Event::Done && ended.is_empty() && rolled_back < MAX_DIVERGENCES),
-        Action::ExecuteAll { .. } => panic!("runs are handed out one by one here"),
-        Action::Execute(run, approach) => {
+    match phase {
+        Phase::Preparing => {
+            assert!(event == Event::Done && ended.is_empty() && rolled_back < MAX_DIVERGENCES)
+        }
+        Phase::RunningAll => panic!("runs are handed out one by one here"),
+        Phase::Running(run) => {
             assert_eq!((event, ended.len()), (Event::Done, run as usize));
             match (approach, at_limit) {
-                (Approach::Exact { count, margin, stepped }, Some(target)) => {
-                    assert_eq!(count, target.count);
+                (Some(Approach::Exact { target: other, count, margin, stepped }), Some(target)) => {
+                    assert_eq!((count, ended[other as usize]), (target.count, *target));
                     match attempt.margin {
                         Some(before) => assert!(before == margin || margin == before.doubled()),
                         None => assert_eq!(margin, rules.margin),
                     }
                     assert_eq!(stepped, margin != rules.margin && margin.near >= count);
                 }
-                (Approach::Free { limit }, None) => assert!(limit >= rules.limit),
-                (Approach::Exact { .. }, None) | (Approach::Free { .. }, Some(_)) => panic!("{approach:?}"),
+                (Some(Approach::Free { limit }), None) => assert!(limit >= rules.limit),
+                _ => panic!("{approach:?}"),
             }
         }
-        Action::Turn(run) => {
+        Phase::Turning(run) => {
             assert_eq!(ended.len(), run as usize);
             let voted = matches!(event, Event::Differed(_)) && rules.recovery == Recovery::Vote;
             let missed = matches!(event, Event::Overshot(_));
             assert!(run == Run::Second || rules.triple || voted || missed);
         }
-        Action::Verify(run) => {
+        Phase::Verifying(run) => {
             assert_eq!(ended.len(), run as usize + 1);
             assert!(run == Run::Third || !rules.triple);
         }
-        Action::Commit { outvoted: Some(run) } => {
+        Phase::Committing(Some(run)) => {
             assert!(matches!(event, Event::Outvoted(found, _) if found == run));
         }
-        Action::Commit { outvoted: None } => assert_eq!(event, Event::Agreed),
-        Action::RollBack => match event {
+        Phase::Committing(None) => assert_eq!(event, Event::Agreed),
+        Phase::RollingBack => match event {
             Event::Ended(end) => assert!(ended.len() == 1 && end.delimiter == Delimiter::Watchdog),
             Event::Differed(_) => assert!(ended.len() == 3 || rules.recovery == Recovery::Restart),
             _ => panic!("{event:?} is no reason to start again"),
         },
-        Action::GiveUp(Verdict::Persistent) => {
+        Phase::GivingUp(Verdict::Persistent) => {
             assert_eq!((event, rolled_back), (Event::Done, MAX_DIVERGENCES));
         }
-        Action::GiveUp(Verdict::Damaged) => assert!(matches!(event, Event::Damaged(_))),
+        Phase::GivingUp(Verdict::Damaged) => assert!(matches!(event, Event::Damaged(_))),
     }
 }
 
@@ -545,23 +564,24 @@ fn any_answers_lead_to_an_end_by_the_rules() {
             margin: margin([0, 1, 25, LIMIT][noise.below(4) as usize]),
             at_once: false,
         };
-        let (mut life, mut action) = Life::begin(rules);
+        let mut life = Lifecycle::begin(rules);
+        let mut asked = plain(life.phase);
         let (mut attempt, mut rolled_back, mut misses) = (Attempt::default(), 0, 0);
         let mut bound = 300;
-        while life.phase != Phase::Over {
+        while !matches!(life.phase, Phase::Committing(_) | Phase::GivingUp(_)) {
             bound -= 1;
             assert!(bound > 0, "a PE without end");
-            let (before, event) = (life.phase, noise.answer(action, &life));
-            let asked = core::mem::replace(&mut action, feed(&mut life, event));
-            match (asked, event) {
-                (Action::RollBack, Event::Done) => {
+            let event = noise.answer(life.phase, &life);
+            let before = core::mem::replace(&mut asked, feed(&mut life, event));
+            match (before, event) {
+                ((Phase::RollingBack, _), Event::Done) => {
                     (attempt, rolled_back) = (Attempt::default(), rolled_back + 1)
                 }
-                (Action::Execute(run, approach), Event::Ended(end) | Event::Overshot(end)) => {
-                    if let Approach::Exact { margin, .. } = approach {
+                ((Phase::Running(run), approach), Event::Ended(end) | Event::Overshot(end)) => {
+                    if let Some(Approach::Exact { margin, .. }) = approach {
                         attempt.margin = Some(margin);
                     }
-                    if action == Action::Turn(run) {
+                    if asked.0 == Phase::Turning(run) {
                         misses += 1;
                     } else {
                         attempt.ended.push(end);
@@ -569,8 +589,8 @@ fn any_answers_lead_to_an_end_by_the_rules() {
                 }
                 _ => {}
             }
-            check(rules, &attempt, rolled_back, event, action);
-            *steps.entry((before, kind(event), life.phase)).or_insert(0) += 1;
+            check(rules, &attempt, rolled_back, event, asked);
+            *steps.entry((before.0, kind(event), life.phase)).or_insert(0) += 1;
         }
         assert_eq!(life.misses, misses);
     }

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+//! The way of a PE from Prepare to Commit or a verdict: does what the state machine asks for, on a
+//! [`Machine`].
+//!
+//! The kernel calls [`Executor::execute`] for every stretch of user code; host tests call it on
+//! a model.
+
+use pmu::Repeats;
+
+use crate::difference::Difference;
+use crate::digest::Digest;
+use crate::events::{Counted, Pages};
+use crate::execution::Run;
+use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
+use crate::inject::Injection;
+use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
+use crate::machine::{Machine, PageOf};
+use crate::mutation::Mutation;
+use crate::observer::Observer;
+use crate::phases::Phase as Timed;
+use crate::placement::{Bytes, Hash, Placement};
+use crate::policy::{Comparison, Flush, Mode, Policy};
+use crate::registers::RegisterSet;
+use crate::run::{Arrival, FIRST_GAP, gap};
+use crate::stop::{Delimiter, End};
+use crate::tracker::Tracker;
+use crate::tracking::Tracking;
+
+/// How a PE is run, its space's own, as an executive holds it.
+pub enum Replay {
+    /// Every PE is run once.
+    Off(Policy),
+    /// Pages in place, compared byte by byte.
+    Bytes(Tracker<Bytes>),
+    /// Pages in place, compared by hash.
+    Hash(Tracker<Hash>),
+}
+
+impl Replay {
+    /// Replay by a policy. Of those that share an executor each has a number of its own.
+    pub fn new(number: u32, policy: Policy) -> Self {
+        match (policy.mode, policy.comparison) {
+            (Mode::Off, _) => Self::Off(policy),
+            (Mode::Dual | Mode::Triple, Comparison::Bytes) => Self::Bytes(Tracker::new(number, policy)),
+            (Mode::Dual | Mode::Triple, Comparison::Hash) => Self::Hash(Tracker::new(number, policy)),
+        }
+    }
+}
+
+impl<M: Machine> Executor<M> {
+    /// One PE of a thread: executes user code from its registers, at most `limit` instructions of it if that is less than
+    /// the policy's, and leaves the committed state there. `injections` are those of this PE.
+    #[inline(always)]
+    pub fn execute(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        replay: &mut Replay,
+        limit: u64,
+        injections: &[Injection],
+        observer: &mut impl Observer<M>,
+    ) -> Outcome {
+        match replay {
+            Replay::Off(it) => self.execute_by(machine, thread, it, limit, injections, observer),
+            Replay::Bytes(it) => self.execute_by(machine, thread, it, limit, injections, observer),
+            Replay::Hash(it) => self.execute_by(machine, thread, it, limit, injections, observer),
+        }
+    }
+
+    /// One PE, run as `tracker` says: a [`Tracker`] as often as its policy says, a mere [`Policy`] once.
+    pub fn execute_by<T: Tracking<M>>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        tracker: &mut T,
+        limit: u64,
+        injections: &[Injection],
+        observer: &mut impl Observer<M>,
+    ) -> Outcome {
+        (self.account, self.applied) = (Account::default(), 0);
+        let outcome =
+            T::execute(&mut Course { machine, executor: self, thread, tracker, injections, observer }, limit);
+        self.watch.lap(Timed::VerifyCommit, machine.now());
+        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+        outcome
+    }
+
+    /// The digest of what the last PE, which was committed so, has left behind; to be asked for before
+    /// the registers are changed.
+    pub fn digest(&self, machine: &mut M, thread: &ThreadOf<M>, replay: &Replay, end: End) -> Digest {
+        let registers = thread.registers();
+        match replay {
+            Replay::Off(_) => Digest::new(registers, end, core::iter::empty()),
+            Replay::Bytes(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
+            Replay::Hash(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
+        }
+    }
+
+    /// Gives up the pages of a tracker for which `which` holds, between two PEs.
+    pub fn give_up(
+        &mut self,
+        machine: &mut M,
+        replay: &mut Replay,
+        which: impl FnMut(&mut M, &PageOf<M>) -> bool,
+    ) {
+        let counted = Counted { machine, work: &mut self.work };
+        let mut pages = Pages { counted, pool: &mut self.pool };
+        match replay {
+            Replay::Off(_) => {}
+            Replay::Bytes(it) => it.give_up(&mut pages, which),
+            Replay::Hash(it) => it.give_up(&mut pages, which),
+        }
+    }
+}
+
+impl<M: Machine, O: Observer<M>> Course<'_, M, Policy, O> {
+    /// A PE that is run once: there is nothing to compare with and nothing to start again from.
+    #[inline(always)]
+    pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
+        self.thread.prepare_alone();
+        let approach = Approach::Free { limit: limit.min(self.tracker.limit) };
+        let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
+        let [result, ..] = &mut self.executor.results;
+        if end.delimiter == Delimiter::Watchdog {
+            let difference = endless(end);
+            self.executor.account.divergences.push(difference);
+            return Outcome::Persistent { difference, end_rip: result.position().0 };
+        }
+        self.thread.commit_alone(result);
+        Outcome::Committed(end)
+    }
+}
+
+impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
+    /// All of a PE, its phases in the order in which nearly all have them: there the compiler knows which
+    /// one it is, and that saves some 200 instructions. What follows on what is for [`Lifecycle`] to say.
+    #[inline(always)]
+    pub(crate) fn run_through(&mut self, limit: u64) -> Outcome {
+        let policy = &self.tracker.policy;
+        let mut life = Lifecycle::begin(Rules {
+            triple: policy.mode == Mode::Triple,
+            recovery: policy.recovery,
+            limit: limit.min(policy.limit),
+            margin: self.executor.margin,
+            // A late counter, or one that does not tell where in a REP it stopped, has one run to show the way.
+            at_once: T::AT_ONCE
+                && self.executor.margin.far == 0
+                && self.machine.repeats() == Repeats::PerIteration,
+        });
+        let mut phase = life.phase;
+        if O::WATCHES {
+            self.visit(Some(&mut life));
+        }
+        macro_rules! usually {
+            ($($usual:expr),*) => {$(
+                if phase != $usual {
+                    return self.go_through(life, phase);
+                }
+                phase = self.pass(&mut life, $usual);
+            )*};
+        }
+        usually!(
+            Phase::Preparing,
+            Phase::Running(Run::First),
+            Phase::Turning(Run::Second),
+            Phase::Running(Run::Second),
+            Phase::Verifying(Run::Second)
+        );
+        match phase {
+            Phase::Committing(None) => self.commit(None, &life),
+            _ => self.go_through(life, phase),
+        }
+    }
+
+    /// The rest of a PE, whatever its phases are.
+    #[cold]
+    #[inline(never)]
+    fn go_through(&mut self, mut life: Lifecycle, mut phase: Phase) -> Outcome {
+        let outcome = loop {
+            phase = match phase {
+                Phase::Committing(outvoted) => break self.commit(outvoted, &life),
+                Phase::GivingUp(verdict) => break self.give_up(verdict, life.difference),
+                phase => self.pass(&mut life, phase),
+            };
+        };
+        self.executor.account.counter_misses = life.misses;
+        outcome
+    }
+
+    /// Passes a phase; returns the one that begins.
+    #[inline(always)]
+    fn pass(&mut self, life: &mut Lifecycle, phase: Phase) -> Phase {
+        let event = match phase {
+            Phase::Preparing => {
+                self.tracker.prepare(pages!(self), self.thread.number);
+                self.thread.prepare(self.machine);
+                Event::Done
+            }
+            Phase::Running(Run::Second) if self.executor.mutation() == Some(Mutation::SkipSecondRun) => {
+                let [first, second, _] = &mut self.executor.results;
+                second.clone_from(first);
+                life.ends[1] = life.ends[0];
+                Event::Ended
+            }
+            Phase::Running(run) => {
+                let (end, event) = self.run(run, life.approach(run), gap(run, life));
+                life.ends[run as usize] = end;
+                event
+            }
+            Phase::RunningAll if T::AT_ONCE => self.run_all(life),
+            Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
+            Phase::Turning(run) => self.turn(run, life),
+            Phase::Verifying(run) => self.verify(run, life),
+            Phase::RollingBack => self.roll_back(life.difference),
+            Phase::Committing(_) | Phase::GivingUp(_) => unreachable!("the PE is over"),
+        };
+        let before = life.phase;
+        let phase = life.step(event);
+        if O::WATCHES {
+            self.observer.stepped(self.machine, before, event, phase);
+            self.visit(Some(life));
+        }
+        phase
+    }
+
+    /// Puts PM0 and the start state in place for run 2 or 3, and flushes the caches before if
+    /// that is asked for.
+    #[inline(always)]
+    fn turn(&mut self, run: Run, life: &Lifecycle) -> Event {
+        match self.tracker.policy.flush {
+            Flush::Never => {}
+            Flush::Retry if life.rules.triple || run == Run::Second => {}
+            Flush::Lines | Flush::All | Flush::Retry => self.flush(),
+        }
+        let may_miss = self.executor.margin.far > 0 && life.target(run).is_some();
+        let turned = self.tracker.turn(pages!(self), run, may_miss);
+        self.executor.watch.lap(Timed::Restart, self.machine.now());
+        turned.map_or_else(Event::Damaged, |()| Event::Done)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush(&mut self) {
+        // What came before belongs to getting ready.
+        self.executor.watch.lap(Timed::Restart, self.machine.now());
+        let work = &mut self.executor.work;
+        if self.tracker.policy.flush == Flush::Lines {
+            work.lines_flushed += self.machine.flush_lines();
+            work.translation_flushes += 1;
+        } else {
+            self.machine.flush_caches();
+            work.cache_flushes += 1;
+        }
+        self.executor.watch.lap(Timed::Flush, self.machine.now());
+    }
+
+    /// Makes the result that was agreed on the state.
+    #[inline(always)]
+    fn commit(&mut self, outvoted: Option<Run>, life: &Lifecycle) -> Outcome {
+        let result = if outvoted == Some(Run::First) { Run::Second } else { Run::First };
+        let end = life.ends[result as usize];
+        let is_blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
+        if is_blocked && outvoted.is_none() && self.is_unchanged(result) {
+            // Committed, it would only come back to the same write.
+            let put_back = self.tracker.roll_back(pages!(self), None);
+            return put_back
+                .map_or_else(|difference| Outcome::Damaged { difference }, |()| Outcome::OutOfFrames);
+        }
+        if let (Some(run), Some(difference)) = (outvoted, life.difference) {
+            self.executor.account.outvoted = Some(run);
+            self.executor.account.divergences.push(difference);
+        }
+        let is_mutant = self.executor.mutation().is_some();
+        let [first, second, third] = &mut self.executor.results;
+        match outvoted {
+            // A mutant's results need not be equal.
+            _ if is_mutant => self.thread.commit_alone(first),
+            None | Some(Run::Third) => self.thread.commit(first, second),
+            Some(Run::First) => self.thread.commit(second, third),
+            Some(Run::Second) => self.thread.commit(first, third),
+        }
+        self.executor.account.frames_written = self.tracker.commit(pages!(self), outvoted);
+        Outcome::Committed(end)
+    }
+
+    /// Whether a run has changed no register.
+    #[cold]
+    #[inline(never)]
+    fn is_unchanged(&mut self, run: Run) -> bool {
+        let result = &mut self.executor.results[run as usize];
+        result.normalize();
+        **result == *self.thread.start
+    }
+
+    /// Puts PM0 and the start state back, if they can be trusted.
+    #[cold]
+    #[inline(never)]
+    fn roll_back(&mut self, seen: Option<Difference>) -> Event {
+        if let Some(difference) = seen {
+            self.executor.account.divergences.push(difference);
+        }
+        let damage = self.thread.damage().map_or(Ok(()), Err);
+        let put_back = self.tracker.roll_back(pages!(self), seen);
+        self.executor.watch.lap(Timed::Restart, self.machine.now());
+        if self.tracker.policy.flush != Flush::Never {
+            self.flush();
+        }
+        damage.and(put_back).map_or_else(Event::Damaged, |()| Event::Done)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self, verdict: Verdict, seen: Option<Difference>) -> Outcome {
+        let difference = seen.unwrap_or(Difference::NONE);
+        match verdict {
+            Verdict::Persistent => {
+                let end_rip = self.executor.results[Run::First as usize].position().0;
+                Outcome::Persistent { difference, end_rip }
+            }
+            Verdict::Damaged => {
+                // Nobody may go on from there, but the machine's tables have to be in order.
+                let _ = self.tracker.roll_back(pages!(self), None);
+                Outcome::Damaged { difference }
+            }
+        }
+    }
+}
