@@ -99,24 +99,31 @@ impl Linux {
     /// Before another program is executed, has the process keep nothing in common with others
     /// that would notice; returns a space for it, if it has its memory in common with them.
     fn disentangle(&mut self, space: &mut Space) -> Result<Option<Space>, Failure> {
-        let (files, handlers) = (self.process.files, self.process.handlers);
+        let handlers = self.process.handlers;
         if self.handlers.is_shared(handlers) {
             self.handlers.reserve()?;
             let own = self.handlers[handlers].clone();
             self.handlers.release(handlers);
             self.process.handlers = self.handlers.insert_reserved(own);
         }
+        self.unshare_files()?;
+        if !self.memories.is_shared(self.process.memory) {
+            return Ok(None);
+        }
+        self.memories.reserve()?;
+        Ok(Some(space.beside().map_err(|OutOfFrames| ENOMEM)?))
+    }
+
+    /// Has the current process its descriptors to itself.
+    pub(super) fn unshare_files(&mut self) -> Result<(), Errno> {
+        let files = self.process.files;
         if self.files.is_shared(files) {
             self.files.reserve()?;
             let own = self.files[files].fork()?;
             self.files.release(files);
             self.process.files = self.files.insert_reserved(own);
         }
-        if !self.memories.is_shared(self.process.memory) {
-            return Ok(None);
-        }
-        self.memories.reserve()?;
-        Ok(Some(space.beside().map_err(|OutOfFrames| ENOMEM)?))
+        Ok(())
     }
 
     /// The space in which the program is that the current process has just executed, if that is

@@ -99,7 +99,7 @@ impl Linux {
         Ok(0)
     }
 
-    /// `close_range`: all descriptors are one process's, so that none has to be unshared.
+    /// `close_range`; threads of a process have their descriptors in common whatever they ask for.
     pub(super) fn close_range(
         &mut self,
         scheduler: &mut Scheduler,
@@ -109,6 +109,13 @@ impl Linux {
     ) -> Reply {
         if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
             return Err(EINVAL.into());
+        }
+        if flags & CLOSE_RANGE_UNSHARE != 0 {
+            if self.process.threads > 1 {
+                self.count_unsupported(syscalls::Sysno::close_range as u32);
+                return Err(EINVAL.into());
+            }
+            self.unshare_files()?;
         }
         if flags & CLOSE_RANGE_CLOEXEC != 0 {
             self.files[self.process.files].close_on_exec_between(first.into(), last.into());

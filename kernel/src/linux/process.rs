@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What belongs to one process, whatever threads it has.
 
-use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
+use linux_raw_sys::general::{RLIMIT_NOFILE, SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 
 use super::clock::CpuTime;
 use super::descriptor::Descriptors;
@@ -162,6 +162,11 @@ impl Process {
     /// Its number, which is that of its first thread, too.
     pub fn id(&self) -> u64 {
         self.identity.id
+    }
+
+    /// The first descriptor number that is refused.
+    pub fn max_descriptors(&self) -> u64 {
+        self.limits[RLIMIT_NOFILE as usize].soft()
     }
 
     /// A child with the same properties; what it has in common with this one is not held yet.

@@ -34,6 +34,13 @@ pub struct Limit {
     hard: u64,
 }
 
+impl Limit {
+    /// What holds.
+    pub fn soft(self) -> u64 {
+        self.soft
+    }
+}
+
 const UNLIMITED: u64 = u64::MAX;
 
 /// The limits that a process starts with, in the order of `RLIMIT_...`.

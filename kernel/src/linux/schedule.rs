@@ -69,6 +69,8 @@ impl Linux {
             && let Some(other) = self.others.iter_mut().find(|process| process.id() == id)
         {
             core::mem::swap(&mut self.process, other);
+            // Others may have these descriptors, too, and another limit.
+            self.files[self.process.files].limit = self.process.max_descriptors();
         }
     }
 

@@ -2,8 +2,8 @@
 //! Several threads of one process: what they share, who gets a signal, and how they end.
 
 use linux_raw_sys::general::{
-    FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    CLONE_FILES, FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG,
+    FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, SIGCHLD,
 };
 
 use super::*;
@@ -247,6 +247,26 @@ fn a_read_goes_on_although_its_descriptor_is_closed() {
     process.call(Sysno::rt_sigaction, &[13, 0, 0, 8]).unwrap();
     process.blocks(13);
     assert_eq!(process.call(Sysno::write, &[to, DATA, 3]), Err(errno::EPIPE));
+}
+
+#[test]
+fn descriptors_in_common_are_told_apart_where_a_process_asks_for_it() {
+    let mut process = Process::new();
+    let shares = u64::from(CLONE_FILES | SIGCHLD);
+    assert_eq!(process.step(Sysno::clone.id() as u64, &[shares, 0]), Next::Fork);
+    let child = process.take_child();
+    // Each has a limit of its own.
+    process.poke(DATA, &[3_u64, 1024].map(u64::to_le_bytes).concat());
+    assert_eq!(process.call(Sysno::setrlimit, &[7, DATA]), Ok(0));
+    assert_eq!(process.call(Sysno::dup, &[0]), Err(errno::EMFILE));
+    process.switch_to(child);
+    assert_eq!(process.call(Sysno::dup, &[0]), Ok(3));
+    assert_eq!(process.call(Sysno::close_range, &[3, 3, 2]), Ok(0));
+    process.switch_to(FIRST_ID);
+    assert_eq!(process.call(Sysno::fcntl, &[3, 1, 0]), Ok(0));
+    process.thread(0);
+    assert_eq!(process.call(Sysno::close_range, &[3, 3, 2]), Err(errno::EINVAL));
+    process.audit();
 }
 
 #[test]
