@@ -36,7 +36,8 @@ static void on_signal(int signal)
 
 static void vforks(void)
 {
-	for (int i = 0; i < 20; i++) {
+	static int i;
+	for (i = 0; i < 20; i++) {
 		word = i;
 		pid_t child = vfork();
 		if (child == 0) {
@@ -213,7 +214,7 @@ static void executed_by_thread(void)
 
 int main(int count, char **arguments)
 {
-	self = arguments[0];
+	self = "/proc/self/exe";
 	if (count == 3)
 		return atoi(arguments[2]);
 	if (count == 4)
