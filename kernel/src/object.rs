@@ -330,8 +330,7 @@ impl<P: Processor> Objects<P> {
         id
     }
 
-    /// Makes another thread the current one. Of pages that others may have in common with it, a space keeps no
-    /// copies when another one has its turn.
+    /// Makes another thread the current one.
     pub fn switch_to(&mut self, id: ThreadId) {
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
         if let Some(kept) = self.threads[id].kept.take() {
@@ -339,7 +338,6 @@ impl<P: Processor> Objects<P> {
         }
         self.current = id;
         if from != to {
-            self.processor.leave();
             let Some(held) = self.spaces[to].held.take() else { panic!("{to:?} has no pages") };
             self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();
@@ -351,6 +349,34 @@ impl<P: Processor> Objects<P> {
         let current = processor.exchange(space);
         processor.release();
         processor.exchange(current)
+    }
+
+    /// Has the current thread run in a space of its own from now on; the pages are given back where
+    /// that fails.
+    pub fn move_to(&mut self, pages: Space) -> Result<(), Exhausted> {
+        if let Err(exhausted) = self.spaces.reserve() {
+            pages.destroy();
+            return Err(exhausted);
+        }
+        let held = Held { pages, tracker: self.processor.tracker() };
+        let to = self.spaces.insert_reserved(SpaceObject { threads: 1, ..SpaceObject::new(None) });
+        let from = core::mem::replace(&mut self.threads[self.current].space, to);
+        self.processor.leave();
+        self.spaces[from].held = Some(self.processor.exchange(held));
+        self.processor.activate();
+        self.leave_space(from);
+        Ok(())
+    }
+
+    /// A thread less runs in a space, which goes with the last one.
+    fn leave_space(&mut self, space: SpaceId) {
+        let left = &mut self.spaces[space].threads;
+        *left -= 1;
+        if *left == 0
+            && let Some(held) = self.spaces.remove(space).held
+        {
+            Self::release(&mut self.processor, held).pages.destroy();
+        }
     }
 
     /// Has all spaces but the current one give up their copies of pages.
@@ -374,13 +400,7 @@ impl<P: Processor> Objects<P> {
         if process.threads == 0 {
             self.processes.remove(thread.process);
         }
-        let space = &mut self.spaces[thread.space];
-        space.threads -= 1;
-        if space.threads == 0
-            && let Some(held) = self.spaces.remove(thread.space).held
-        {
-            Self::release(&mut self.processor, held).pages.destroy();
-        }
+        self.leave_space(thread.space);
     }
 
     /// Destroys all threads of a process but the current one; returns whether that is one of them.
