@@ -344,17 +344,23 @@ impl<P: Processor> Objects<P> {
         }
     }
 
-    /// Has a space that the processor does not hold give up its copies of pages.
-    fn release(processor: &mut P, space: Held<P::Tracker>) -> Held<P::Tracker> {
+    /// Has a space that the processor does not hold give up copies of its pages.
+    fn release(processor: &mut P, space: Held<P::Tracker>, release: impl FnOnce(&mut P)) -> Held<P::Tracker> {
         let current = processor.exchange(space);
-        processor.release();
+        release(processor);
         processor.exchange(current)
     }
 
-    /// Has all spaces but the current one give up their copies of pages.
+    /// Has all spaces but the current one give up copies of their pages: those that rest, or if there are none, all.
     pub fn release_copies(&mut self) {
-        for space in self.spaces.iter_mut() {
-            space.held = space.held.take().map(|held| Self::release(&mut self.processor, held));
+        let before = self.processor.pooled();
+        for release in [P::release_resting, P::release] {
+            for space in self.spaces.iter_mut() {
+                space.held = space.held.take().map(|held| Self::release(&mut self.processor, held, release));
+            }
+            if self.processor.pooled() > before {
+                break;
+            }
         }
     }
 
@@ -377,7 +383,7 @@ impl<P: Processor> Objects<P> {
         if space.threads == 0
             && let Some(held) = self.spaces.remove(thread.space).held
         {
-            Self::release(&mut self.processor, held).pages.destroy();
+            Self::release(&mut self.processor, held, P::release).pages.destroy();
         }
     }
 
