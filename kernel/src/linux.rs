@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The Linux personality: what static single-threaded x86-64 programs find.
+//! The Linux personality: what static x86-64 programs find, their processes and threads.
 //!
 //! A system call comes here after its processing element has been committed, so
 //! it is performed exactly once. Invariants:
@@ -9,9 +9,11 @@
 //!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: threads, sockets, and signals from outside.
+//! Not here: sockets, and signals from outside.
 
 mod advice_calls;
+mod alarm_calls;
+mod alarms;
 mod area;
 #[cfg(test)]
 mod audit;
@@ -23,17 +25,23 @@ mod descriptor;
 mod descriptor_calls;
 mod dispatch;
 mod elf;
+mod ending;
+mod epoll;
+mod epoll_calls;
 mod errno;
+mod event;
 mod exec;
 mod file_calls;
 mod fork_calls;
 mod fs;
 mod futex;
+mod futex_operation;
 mod group_calls;
 mod layout;
 mod loader;
 mod lock_calls;
 mod locks;
+mod membarrier;
 mod memory;
 mod memory_calls;
 mod on_fork;
@@ -46,17 +54,22 @@ mod process_calls;
 mod random;
 mod ranges;
 mod resident;
+mod robust;
 mod root;
 mod schedule;
 mod scheduling_calls;
+mod sending;
 mod serve;
+mod shared;
 mod shortage;
 pub mod signal;
 mod signal_calls;
 mod stack;
 mod stat;
 mod stopping;
+mod thread;
 mod time_calls;
+mod timerfd;
 mod transfer;
 mod user;
 pub mod view;
@@ -74,25 +87,32 @@ use wire::record::UnsupportedCall;
 pub use self::fork_calls::Child;
 pub use self::process::{FIRST_ID, Status};
 
+use self::alarms::Alarms;
 use self::budget::{FILES_SHARE, PIPES_SHARE};
 use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
+use self::epoll::Epolls;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
+use self::event::Events;
+use self::fork_calls::Newborn;
 use self::fs::{Fs, InodeId};
 use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
-use self::process::{Identity, OUTSIDE_ID, Process, Waiting, Why, Zombie};
+use self::process::{AllHandlers, Files, Identity, Memories, OUTSIDE_ID, Place, Places, Process, Zombie};
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
-use self::scheduling_calls::Scheduling;
-use self::signal::{Disposition, Signals};
+use self::signal::Disposition;
+use self::signal::handlers::Handlers;
+use self::signal::pending::Pending;
+use self::thread::{Thread, Waiting, Why};
 use self::view::View;
 use crate::mem::fallible;
 use crate::mem::space::Space;
 use crate::object::archive::Archive;
 use crate::object::clock::Moment;
-use crate::object::scheduler::{ThreadId, Woken};
+use crate::object::scheduler::{Scheduler, ThreadId, Woken};
+use crate::object::table::Name as _;
 
 const SIGBUS: u8 = linux_raw_sys::general::SIGBUS as u8;
 /// The signal for which nobody can have a handler.
@@ -126,6 +146,11 @@ pub enum Next {
         /// Its exit status.
         status: u8,
     },
+    /// The thread has ended, and others of its process go on.
+    ExitThread,
+    /// The process executes another program, with this thread alone, maybe in a [new
+    /// space](Linux::take_space).
+    Executed,
     /// The process has killed itself, or was killed.
     Kill {
         /// The signal.
@@ -140,25 +165,41 @@ pub enum Next {
     OutOfMemory,
 }
 
-/// All processes, each with one thread, and what they have in common.
+/// All processes with their threads, and what they have in common.
 pub struct Linux {
     /// The machine's memory in bytes.
     memory_len: u64,
     fs: Fs,
     pipes: Pipes,
     locks: Locks,
+    events: Events,
+    epolls: Epolls,
+    alarms: Alarms,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
     refused: [u32; LOGGED_CALLS + 1],
-    /// The process that makes system calls.
+    memories: Memories,
+    files: Files,
+    places: Places,
+    handlers: AllHandlers,
+    /// The thread that makes system calls.
+    thread: Box<Thread>,
+    /// All others that have not ended, each in its object's place.
+    threads: Vec<Option<Box<Thread>>>,
+    /// The process of the thread that makes system calls.
     process: Box<Process>,
     /// All others that have not ended.
+    #[expect(clippy::vec_box, reason = "who runs is exchanged by moving an address, not kilobytes")]
     others: Vec<Box<Process>>,
     /// Those that have.
     zombies: Vec<Zombie>,
-    /// A process that was just made.
+    /// A thread that was just made.
     child: Option<Child>,
+    /// What becomes of it.
+    newborn: Option<Newborn>,
+    /// The space of a program that is executed by a process which had its memory in common with another one.
+    fresh: Option<Space>,
     next_id: u64,
     /// Counts pages that are shared by mappings.
     objects: u64,
@@ -178,6 +219,12 @@ impl Linux {
     ) -> Result<Self, Errno> {
         let clock = Clock::new(config.clock);
         let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
+        let (mut memories, mut files) = (Memories::default(), Files::default());
+        let (mut places, mut handlers) = (Places::default(), AllHandlers::default());
+        memories.reserve()?;
+        files.reserve()?;
+        places.reserve()?;
+        handlers.reserve()?;
         let process = fallible::boxed(Process {
             identity: Identity {
                 id: FIRST_ID,
@@ -186,37 +233,49 @@ impl Linux {
                 session: FIRST_ID,
                 has_executed: true,
             },
-            thread,
-            memory,
-            descriptors: Descriptors::new(MAX_DESCRIPTORS),
-            working_directory: InodeId::ROOT,
-            signals: Signals::default(),
+            threads: 1,
+            memory: memories.insert_reserved(memory),
+            files: files.insert_reserved(Descriptors::new(MAX_DESCRIPTORS)),
+            place: places.insert_reserved(Place { directory: InodeId::ROOT, umask: 0o022 }),
+            handlers: handlers.insert_reserved(Handlers::default()),
+            pending: Pending::default(),
+            chosen: FIRST_ID,
             limits: LIMITS,
-            umask: 0o022,
-            name: exec::short_name(program_name),
-            scheduling: Scheduling::default(),
             personality: 0,
             is_dumpable: true,
             has_no_new_privileges: false,
             is_stopped: false,
             report: None,
-            waiting: None,
-            wanted: None,
-            transfer: None,
+            next_timer: 0,
+            barriers: 0,
             cpu: CpuTime::default(),
         })?;
+        let thread = fallible::boxed(Thread::new(FIRST_ID, thread, exec::short_name(program_name)))?;
+        let mut threads = Vec::new();
+        fallible::resize(&mut threads, thread.object.place() + 1, || None)?;
         let mut linux = Self {
             memory_len: config.memory_len,
             fs,
             pipes: Pipes::new(promised_len(config.memory_len) / PIPES_SHARE),
             locks: Locks::default(),
+            events: Events::default(),
+            epolls: Epolls::default(),
+            alarms: Alarms::default(),
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],
+            memories,
+            files,
+            places,
+            handlers,
+            thread,
+            threads,
             process,
             others: Vec::new(),
             zombies: Vec::new(),
             child: None,
+            newborn: None,
+            fresh: None,
             next_id: FIRST_ID + 1,
             objects: 0,
             yields: false,
@@ -253,7 +312,7 @@ impl Linux {
         if let Some(reply) = self.outcome(woken) {
             return self.conclude(view, user, reply);
         }
-        if !self.process.signals.is_none_due()
+        if self.thread.signals.is_alerted
             && let Some(next) = self.stop_in_call(view, user)
         {
             return next;
@@ -267,7 +326,7 @@ impl Linux {
             // The call is made again when the handler has returned.
             None => {
                 user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
-                self.returned();
+                self.returned(view.scheduler);
                 self.deliver(view, user)
             }
         }
@@ -276,7 +335,7 @@ impl Linux {
     /// Writes the result of a call where the program finds it.
     #[inline]
     fn conclude(&mut self, view: &mut View, user: &mut UserRegisters, reply: Reply) -> Next {
-        if self.process.memory.is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
+        if self.memories[self.process.memory].is_behind(self.fs.cuts()) && !self.catch_up(view.space) {
             self.log_shortage();
             return Next::OutOfMemory;
         }
@@ -286,8 +345,8 @@ impl Linux {
             Err(Failure::Wait(key)) => return self.settle(key),
             Err(Failure::End(next)) => return self.break_off(view, user, next),
         }
-        let plain = self.process.waiting.is_none() && self.child.is_none() && !self.yields;
-        match if plain { Next::Continue } else { self.returned() } {
+        let plain = self.thread.waiting.is_none() && self.child.is_none() && !self.yields;
+        match if plain { Next::Continue } else { self.returned(view.scheduler) } {
             Next::Continue => self.deliver(view, user),
             next => next,
         }
@@ -300,8 +359,8 @@ impl Linux {
         if next != Next::OutOfMemory || !self.makes_room(view.scheduler) {
             return next;
         }
-        if self.process.waiting.is_none() {
-            self.process.stop_waiting();
+        if self.thread.waiting.is_none() {
+            self.stop_waiting(view.scheduler);
             user.rip = user.rip.wrapping_sub(SYSCALL_LEN);
         }
         Next::Yield
@@ -319,23 +378,23 @@ impl Linux {
 
     /// Whether the call that the process waits in is cut short by a signal.
     fn is_interrupted(&self) -> bool {
-        self.process.waiting.is_some() && self.process.signals.is_due()
+        self.thread.waiting.is_some() && self.due().is_some()
     }
 
     /// What becomes of a call that a signal cuts short; `None` if it begins anew.
     #[cold]
     fn interrupt(&mut self, space: &mut Space, number: u32, arguments: [u64; 6]) -> Option<Reply> {
         let call = Sysno::new(number as usize);
-        let due = self.process.signals.due();
+        let due = self.due();
         let restarts = match due {
             // What waits for a time would wait longer.
             Some(Disposition::Handle(action)) => {
-                let is_timed = self.process.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
+                let is_timed = self.thread.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
                 action.has(SA_RESTART) && is_restartable(call) && !is_timed
             }
             Some(_) | None => false,
         };
-        match (self.process.transfer.take().map_or(0, |transfer| transfer.done()), restarts) {
+        match (self.thread.transfer.as_ref().map_or(0, |transfer| transfer.buffers.done()), restarts) {
             (0, true) => None,
             (0, false) if matches!(due, Some(Disposition::Handle(_))) => {
                 Some(self.cut_sleep(space, call, arguments))
@@ -347,10 +406,10 @@ impl Linux {
 
     /// A call has been performed that others have to do with.
     #[cold]
-    fn returned(&mut self) -> Next {
+    fn returned(&mut self, scheduler: &mut Scheduler) -> Next {
         // A parent that waits after vfork has its result already.
-        if !matches!(self.process.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
-            self.process.stop_waiting();
+        if !matches!(self.thread.waiting, Some(Waiting { why: Why::Vfork { .. }, .. })) {
+            self.stop_waiting(scheduler);
         }
         if self.child.is_some() {
             Next::Fork
@@ -364,7 +423,7 @@ impl Linux {
     /// The current process goes on after others have: what they have cut of shared
     /// memory is not there any more. `false` if there is no memory left to see to that.
     pub fn catch_up(&mut self, space: &mut Space) -> bool {
-        self.process.memory.catch_up(space, self.fs.cuts()).is_ok()
+        self.memories[self.process.memory].catch_up(space, self.fs.cuts()).is_ok()
     }
 
     /// Refuses a call that is not supported; the log names it once.
@@ -394,7 +453,7 @@ impl Linux {
     /// Resolves a committed page fault: maps promised memory, or returns the signal
     /// that ends the program.
     pub fn page_fault(&mut self, space: &mut Space, address: u64, error: u32) -> Result<(), u8> {
-        match self.process.memory.resolve(space, address, Intent::from(error)) {
+        match self.memories[self.process.memory].resolve(space, address, Intent::from(error)) {
             Ok(Resolved::Mapped) => Ok(()),
             // An access that faults on a page that permits it would fault for ever: it was
             // made with other rights than a program's.

@@ -351,6 +351,33 @@ impl<P: Processor> Objects<P> {
         processor.exchange(current)
     }
 
+    /// Has the current thread run in a space of its own from now on; the pages are given back where
+    /// that fails.
+    pub fn move_to(&mut self, pages: Space) -> Result<(), Exhausted> {
+        if let Err(exhausted) = self.spaces.reserve() {
+            pages.destroy();
+            return Err(exhausted);
+        }
+        let held = Held { pages, tracker: self.processor.tracker() };
+        let to = self.spaces.insert_reserved(SpaceObject { threads: 1, ..SpaceObject::new(None) });
+        let from = core::mem::replace(&mut self.threads[self.current].space, to);
+        self.spaces[from].held = Some(self.processor.exchange(held));
+        self.processor.activate();
+        self.leave_space(from);
+        Ok(())
+    }
+
+    /// A thread less runs in a space, which goes with the last one.
+    fn leave_space(&mut self, space: SpaceId) {
+        let left = &mut self.spaces[space].threads;
+        *left -= 1;
+        if *left == 0
+            && let Some(held) = self.spaces.remove(space).held
+        {
+            Self::release(&mut self.processor, held, P::release).pages.destroy();
+        }
+    }
+
     /// Has all spaces but the current one give up copies of their pages: those that rest, or if there are none, all.
     pub fn release_copies(&mut self) {
         let before = self.processor.pooled();
@@ -378,13 +405,7 @@ impl<P: Processor> Objects<P> {
         if process.threads == 0 {
             self.processes.remove(thread.process);
         }
-        let space = &mut self.spaces[thread.space];
-        space.threads -= 1;
-        if space.threads == 0
-            && let Some(held) = self.spaces.remove(thread.space).held
-        {
-            Self::release(&mut self.processor, held, P::release).pages.destroy();
-        }
+        self.leave_space(thread.space);
     }
 
     /// Destroys all threads of a process but the current one; returns whether that is one of them.

@@ -76,6 +76,10 @@ pub trait Personality: Sized {
     /// How the run ends whose programs have had all the instructions that they may have.
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
 
+    /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not
+    /// set any more; if the current thread goes on, it [resumes](Self::resume).
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>);
+
     /// A line that somebody enabled has interrupted; it is masked.
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8);
 

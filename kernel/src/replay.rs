@@ -2,6 +2,7 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 pub mod counter;
+mod mutant;
 pub mod processor;
 pub mod reach;
 mod stretch;
@@ -11,8 +12,8 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
-    Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Order, Page, Policy, Processor, Span, Thread,
+    ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
@@ -47,16 +48,12 @@ pub fn thread(registers: &UserRegisters, number: u8) -> Result<ThreadOf<KernelMa
 }
 
 /// What this processor needs to execute PEs by a policy, with a counter that needs `margin`.
-pub fn executor(
-    policy: &Policy,
-    margin: Margin,
-    mutation: Option<Mutation>,
-) -> Result<Executor<KernelMachine>, Exhausted> {
+pub fn executor(policy: &Policy, margin: Margin) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
     let pool = pe_replay::Pool::new(entries);
-    Ok(Executor::new(results, pool, margin, mutation, machine::now()))
+    Ok(Executor::new(results, pool, margin, machine::now()))
 }
 
 /// What stays the same from program to program.

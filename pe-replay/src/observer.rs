@@ -83,6 +83,11 @@ impl<M: Machine> Internals<'_, M> {
 pub trait Observer<M: Machine> {
     /// Whether anybody watches.
     const WATCHES: bool = true;
+    /// Whether run 1's result is taken for run 2's, which is not executed; that is for tests that show it is needed.
+    #[inline(always)]
+    fn skips_run_2(&self) -> bool {
+        false
+    }
     /// Told of each step.
     #[inline(always)]
     fn stepped(&mut self, _machine: &mut M, _from: Phase, _event: Event, _to: Phase) {}

@@ -58,8 +58,6 @@ pub trait Placement {
         outvoted: Option<Run>,
         last: Option<Run>,
     );
-    /// Makes run 1's result look like one that was compared. Only mutants do that.
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>);
 
     /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
     fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {

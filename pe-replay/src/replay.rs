@@ -15,7 +15,6 @@ use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
 use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
 use crate::machine::Machine;
-use crate::mutation::Mutation;
 use crate::observer::Observer;
 use crate::phases::Phase as Timed;
 use crate::placement::bytes::Bytes;
@@ -193,7 +192,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
                 self.thread.prepare(self.machine);
                 Event::Done
             }
-            Phase::Running(Run::Second) if self.executor.mutation() == Some(Mutation::SkipSecondRun) => {
+            Phase::Running(Run::Second) if self.observer.skips_run_2() => {
                 let [first, second, _] = &mut self.executor.results;
                 second.clone_from(first);
                 life.ends[1] = life.ends[0];
@@ -267,11 +266,8 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             self.executor.account.outvoted = Some(run);
             self.executor.account.divergences.push(difference);
         }
-        let is_mutant = self.executor.mutation().is_some();
         let [first, second, third] = &mut self.executor.results;
         match outvoted {
-            // A mutant's results need not be equal.
-            _ if is_mutant => self.thread.commit_alone(first),
             None | Some(Run::Third) => self.thread.commit(first, second),
             Some(Run::First) => self.thread.commit(second, third),
             Some(Run::Second) => self.thread.commit(first, third),

@@ -457,17 +457,6 @@ impl<P: Placement> Tracker<P> {
         None
     }
 
-    /// Takes run 1's result as it is, whatever run 2's was. Only mutants do that.
-    #[cold]
-    pub(crate) fn adopt<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        each!(self.open, pages.pool, entry => {
-            if entry.written {
-                P::adopt(entry, &mut pages.counted);
-            }
-        });
-        self.attempt.compared = Some(self.attempt.opened + self.attempt.found);
-    }
-
     /// Makes the result that was agreed on the state of the process; `outvoted` has
     /// another one. Returns how many pages it wrote.
     ///

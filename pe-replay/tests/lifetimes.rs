@@ -247,7 +247,7 @@ const POLICY: Policy = Policy { max_dirty: 16, limit: 1000, ..Policy::DEFAULT };
 fn executor() -> Executor<Toy> {
     let entries = (0..64).map(|_| Entry::vacant(0, ())).collect();
     let place = || Box::<Little>::default();
-    Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), None, 0)
+    Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), 0)
 }
 
 fn thread(number: u8) -> ThreadOf<Toy> {

@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::clock", run: |context| project(context, "clock", Native::Same) },
     Test { name: "programs::crc", run: |context| project(context, "crc", Native::Same) },
     Test { name: "programs::dirty", run: |context| project(context, "dirty", Native::Same) },
+    Test { name: "programs::events", run: |context| project(context, "events", Native::Same) },
     Test { name: "programs::fileio", run: |context| project(context, "fileio", Native::Same) },
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
@@ -33,6 +34,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
     Test { name: "programs::processes", run: |context| project(context, "processes", Native::Same) },
+    Test { name: "programs::race", run: race },
     Test { name: "programs::registers", run: |context| project(context, "registers", Native::Same) },
     Test { name: "programs::rep", run: |context| project(context, "rep", Native::Same) },
     Test { name: "programs::reach", run: |context| project(context, "reach", Native::Never) },
@@ -40,12 +42,16 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::scattered", run: |context| project(context, "scattered", Native::Same) },
     Test { name: "programs::selfmod", run: |context| project(context, "selfmod", Native::Same) },
     Test { name: "programs::signals", run: |context| project(context, "signals", Native::Same) },
+    Test { name: "programs::spawning", run: |context| project(context, "spawning", Native::Same) },
     Test { name: "programs::sse", run: |context| project(context, "sse", Native::Same) },
     Test { name: "programs::stopping", run: |context| project(context, "stopping", Native::Same) },
     Test { name: "programs::strings", run: |context| project(context, "strings", Native::Same) },
     Test { name: "programs::syscalls", run: |context| project(context, "syscalls", Native::Same) },
     Test { name: "programs::table", run: |context| project(context, "table", Native::Same) },
+    Test { name: "programs::threads", run: |context| project(context, "threads", Native::Same) },
+    Test { name: "programs::threadsignals", run: |context| project(context, "threadsignals", Native::Same) },
     Test { name: "programs::ticks", run: |context| project(context, "ticks", Native::Same) },
+    Test { name: "programs::timers", run: |context| project(context, "timers", Native::Same) },
     Test { name: "programs::tiny", run: |context| project(context, "tiny", Native::Same) },
     Test { name: "programs::transfers", run: |context| project(context, "transfers", Native::Same) },
     Test { name: "programs::trap", run: |context| project(context, "trap", Native::Same) },
@@ -136,6 +142,14 @@ impl Shown {
         }
         Ok(())
     }
+}
+
+/// What a data race comes to is the same in every mode and under every limit.
+fn race(context: &Context) -> Result<()> {
+    let request = context.program("race", &["show"])?;
+    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::default() }])?;
+    let expected = ended.first().map(batch::shown);
+    same(context, &request, expected.as_ref(), &LIMITS)
 }
 
 fn project(context: &Context, name: &str, native: Native) -> Result<()> {

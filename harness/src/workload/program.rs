@@ -6,8 +6,11 @@
 use std::fmt;
 
 use object::LittleEndian as Le;
-use object::elf::{ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_EXEC, FileHeader64, PT_INTERP, PT_LOAD};
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::elf::{
+    DF_1_PIE, DT_FLAGS_1, Dyn64, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_EXEC, FileHeader64,
+    PT_INTERP, PT_LOAD, ProgramHeader64,
+};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 
 /// The first address of user space.
 pub const USER_START: u64 = 0x1000;
@@ -26,10 +29,8 @@ pub enum Unfit {
     /// The file is an object file or a core dump.
     #[error("not an executable: an ELF file of another type")]
     NotExecutable,
-    /// The file wants a dynamic linker, or is position-independent.
-    #[error(
-        "dynamically linked or position-independent: only static executables at fixed addresses run ({0})"
-    )]
+    /// The file wants a dynamic linker, or is a library.
+    #[error("dynamically linked: only static executables run ({0})")]
     Dynamic(Toolchain),
     /// Headers or a segment reach past the end of the file.
     #[error("truncated: headers or a segment reach past the end of the file")]
@@ -56,11 +57,11 @@ pub enum Toolchain {
     Unknown,
 }
 
-/// How a static executable at fixed addresses is made with it.
+/// How a static executable is made with it.
 impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const RUST: &str = "rustc -C target-feature=+crt-static -C relocation-model=static";
-        const C: &str = "gcc -static -no-pie";
+        const RUST: &str = "rustc -C target-feature=+crt-static";
+        const C: &str = "gcc -static";
         match self {
             Self::Rust => f.write_str(RUST),
             Self::C => f.write_str(C),
@@ -88,6 +89,13 @@ impl Toolchain {
     }
 }
 
+/// Whether a segment has the dynamic section of a position-independent executable.
+fn is_executable(segment: &ProgramHeader64<Le>, bytes: &[u8]) -> bool {
+    let entries = segment.dynamic(Le, bytes).ok().flatten().unwrap_or(&[]);
+    let is_flag = |entry: &Dyn64<Le>| entry.tag32(Le) == Some(DT_FLAGS_1);
+    entries.iter().filter(|entry| is_flag(entry)).any(|entry| entry.d_val(Le) & u64::from(DF_1_PIE) != 0)
+}
+
 /// Checks that the bytes of a file are a program that can be run.
 pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
     let Some(ident) = bytes.get(..6) else {
@@ -110,6 +118,8 @@ pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
     let segments = header.program_headers(Le, bytes).map_err(|_| Unfit::Truncated)?;
     match header.e_type(Le) {
         ET_EXEC => {}
+        // An executable that relocates itself says that it is one; a library does not.
+        object::elf::ET_DYN if segments.iter().any(|segment| is_executable(segment, bytes)) => {}
         object::elf::ET_DYN => return Err(Unfit::Dynamic(Toolchain::of(header, bytes))),
         _ => return Err(Unfit::NotExecutable),
     }
@@ -127,7 +137,8 @@ pub fn check(bytes: &[u8]) -> Result<(), Unfit> {
         }
         let address = segment.p_vaddr(Le);
         let end = address.checked_add(segment.p_memsz(Le)).ok_or(Unfit::Outside { address })?;
-        if address < USER_START || end > USER_END {
+        // What relocates itself begins at 0, and is put elsewhere.
+        if header.e_type(Le) == ET_EXEC && address < USER_START || end > USER_END {
             return Err(Unfit::Outside { address });
         }
     }
@@ -189,7 +200,7 @@ pub(crate) mod tests {
         let ours = std::fs::read("/proc/self/exe").unwrap();
         assert_eq!(check(&ours), Err(Unfit::Dynamic(Toolchain::Rust)));
         let text = Unfit::Dynamic(Toolchain::Rust).to_string();
-        assert!(text.contains("relocation-model=static") && !text.contains("gcc"), "{text}");
+        assert!(text.contains("crt-static") && !text.contains("gcc"), "{text}");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("program");
         let mut compiler = std::process::Command::new("gcc");

@@ -10,7 +10,7 @@ mod limits;
 mod locks;
 mod memory;
 mod process;
-mod processes;
+pub mod processes;
 mod sequences;
 mod shared;
 mod shortage;
@@ -18,6 +18,7 @@ mod signal;
 mod space;
 mod stopping;
 mod tables;
+mod threads;
 mod time;
 mod transfer;
 
@@ -127,9 +128,14 @@ struct Process {
     id: u64,
     space: Space,
     user: UserRegisters,
-    others: BTreeMap<u64, (Space, UserRegisters)>,
+    /// The registers of all other threads.
+    others: BTreeMap<u64, UserRegisters>,
+    /// All spaces but the current one.
+    spaces: BTreeMap<u64, Space>,
+    /// In which space each thread is: it is called after the first one there.
+    space_of: BTreeMap<u64, u64>,
     scheduler: Scheduler,
-    /// The thread of each process.
+    /// The object of each thread.
     threads: BTreeMap<u64, ThreadId>,
     now: u64,
     slept: u64,
@@ -149,6 +155,8 @@ impl Process {
             space,
             user,
             others: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            space_of: BTreeMap::from([(FIRST_ID, FIRST_ID)]),
             scheduler: Scheduler::default(),
             threads: BTreeMap::new(),
             now: 0,
@@ -159,14 +167,14 @@ impl Process {
         process
     }
 
-    /// Gives a process a thread.
+    /// Gives a thread its object.
     fn admit(&mut self, id: u64) {
         let thread = ThreadId::at((id - FIRST_ID) as usize);
         self.scheduler.reserve(thread).unwrap();
         self.scheduler.add_thread(thread);
         self.scheduler.add_budget(thread, 0, 1);
         self.threads.insert(id, thread);
-        self.linux.adopt(id, thread);
+        self.linux.adopt(thread).unwrap();
     }
 
     fn moment(&self) -> Moment {
@@ -231,6 +239,10 @@ impl Process {
         if next == Next::Wait && self.others.is_empty() && self.next_after(self.id, self.now) == Some(self.id)
         {
             next = self.again();
+        }
+        if next == Next::Executed {
+            self.start_over();
+            next = self.deliver();
         }
         assert_eq!(next, Next::Continue, "{call} {arguments:x?}");
         match self.user.rax as i64 {

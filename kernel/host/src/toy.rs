@@ -143,6 +143,10 @@ impl Personality for Toy {
         End::Exited { status: 99 }
     }
 
+    fn ring<P: Processor>(&mut self, _objects: &mut Objects<P>) {
+        unreachable!("nobody sets an alarm")
+    }
+
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
         objects.scheduler.wake_all(key(line.into()));
     }

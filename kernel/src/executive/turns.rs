@@ -28,7 +28,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Prepares the next PE of the current thread, which is charged for the time since `since`.
     pub(super) fn prepare(&mut self, since: u64) {
         let scheduler = &self.objects.scheduler;
-        let limit = if scheduler.is_alone() { u64::MAX } else { scheduler.left(self.objects.current()) };
+        let mut limit = if scheduler.is_alone() { u64::MAX } else { scheduler.left(self.objects.current()) };
+        if let Some(due_ns) = scheduler.alarm()
+            && self.objects.clock.is_virtual()
+        {
+            // An instruction is a nanosecond: the PE ends when the alarm is due, wherever PEs end.
+            limit = limit.min(due_ns.saturating_sub(self.objects.moment().monotonic_ns())).max(1);
+        }
         let (processor, kept) = self.objects.running();
         processor.prepare(kept, since, limit);
     }
@@ -44,7 +50,10 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if self.objects.awaits_lines() {
             self.take_interrupts();
         }
-        step == Step::GoOn && self.objects.scheduler.is_alone() || self.next(step, count)
+        if self.objects.scheduler.alarm().is_some() {
+            step = self.look_at_alarm(step);
+        }
+        step == Step::GoOn && self.objects.scheduler.is_undisturbed() || self.next(step, count)
     }
 
     /// Gives the processor to whoever is next, after a PE of `count` instructions; `false` if the
@@ -130,17 +139,33 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     fn choose(&mut self) -> Option<ThreadId> {
         loop {
             let now_ns = self.objects.note_moment().monotonic_ns();
+            if self.objects.scheduler.take_alarm(now_ns) {
+                self.personality.ring(&mut self.objects);
+            }
             self.objects.scheduler.expire(now_ns);
             if let Some(next) = self.objects.scheduler.choose() {
                 return Some(next);
             }
-            let deadline_ns = self.objects.scheduler.next_deadline();
+            let scheduler = &self.objects.scheduler;
+            let deadline_ns = scheduler.next_deadline().into_iter().chain(scheduler.alarm()).min();
             match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
                 Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
                 None if !self.objects.awaits_lines() => return None,
                 left_ns => self.be_idle(left_ns),
             }
         }
+    }
+
+    /// Tells the personality if the time of its alarm has come. A thread that goes on resumes then:
+    /// there may be something to attend to.
+    #[cold]
+    pub(super) fn look_at_alarm(&mut self, step: Step) -> Step {
+        let now_ns = self.objects.note_moment().monotonic_ns();
+        if step == Step::Over || !self.objects.scheduler.take_alarm(now_ns) {
+            return step;
+        }
+        self.personality.ring(&mut self.objects);
+        if step == Step::GoOn { self.come_back(None) } else { step }
     }
 
     /// Halts for so long at most, or until a line interrupts.

@@ -45,12 +45,16 @@ impl Linux {
             from = area.end;
         }
         // As on Linux, what lies around a hole is advised nevertheless.
-        if self.process.memory.areas().first_hole(start, end).is_some() { Err(ENOMEM.into()) } else { Ok(0) }
+        if self.memories[self.process.memory].areas().first_hole(start, end).is_some() {
+            Err(ENOMEM.into())
+        } else {
+            Ok(0)
+        }
     }
 
     fn advise(&mut self, space: &mut Space, area: Area, advice: u32) -> Result<(), Errno> {
         let Area { start, end, kind, .. } = area;
-        let memory = &mut self.process.memory;
+        let memory = &mut self.memories[self.process.memory];
         match advice {
             // Nothing is paged out, read ahead, merged, dumped or mapped in large pages.
             MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_COLD | MADV_PAGEOUT
@@ -96,7 +100,7 @@ impl Linux {
     /// Makes all pages between two addresses be there.
     fn touch(&mut self, space: &mut Space, (start, end): (u64, u64), intent: Intent) -> Result<(), Errno> {
         for page in (start..end).step_by(PAGE_LEN as usize) {
-            match self.process.memory.resolve(space, page, intent) {
+            match self.memories[self.process.memory].resolve(space, page, intent) {
                 Ok(_) => {}
                 Err(Fault::Denied) => return Err(EINVAL),
                 Err(Fault::PastEnd) => return Err(EFAULT),
@@ -171,7 +175,7 @@ impl Linux {
 
     /// The first part of an area between two addresses.
     fn area_between(&self, start: u64, end: u64) -> Option<Area> {
-        self.process.memory.areas().between(start, end).next()
+        self.memories[self.process.memory].areas().between(start, end).next()
     }
 
     /// The whole pages of a range, all of which have to be mapped.
@@ -179,7 +183,7 @@ impl Linux {
         let start = page_down(address);
         let length = length.checked_add(address - start).ok_or(EINVAL)?;
         let (start, end) = page_range(start, length).ok_or(ENOMEM)?;
-        match self.process.memory.areas().first_hole(start, end) {
+        match self.memories[self.process.memory].areas().first_hole(start, end) {
             Some(_) => Err(ENOMEM),
             None => Ok((start, end)),
         }

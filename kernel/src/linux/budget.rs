@@ -11,7 +11,11 @@
 //! | bytes of files, tables of their chunks, inodes, entries of directories, names, targets of links | one [budget](Budget) of `memory` / [`FILES_SHARE`] bytes for all of them; 2^20 inodes | ENOSPC |
 //! | pages of files that are mapped shared, and the list of them | free frames; 16 bytes of heap a frame | ENOSPC, ENOMEM, or the end of the process |
 //! | pipes | `memory` / [`PIPES_SHARE`] bytes, and 1,024 pipes | ENFILE |
-//! | processes with their engines, ended ones included | 64 | EAGAIN |
+//! | processes, ended ones included | 64 | EAGAIN |
+//! | threads of all processes | 1,024, some four KiB each | EAGAIN |
+//! | counts of `eventfd` | 4,096 | ENFILE |
+//! | `epoll`s, and what each looks at | 1,024, and as many entries as there are descriptions and numbers for them | ENFILE, ENOMEM |
+//! | alarms: real timers, those of `timer_create`, `timerfd`s | 1,024 | EAGAIN |
 //! | descriptors and open descriptions | 1,024 a process (RLIMIT_NOFILE) | EMFILE |
 //! | areas of a process, and the shared objects that they are of | 65,530 | ENOMEM |
 //! | runs of resident pages of a process | 2^18 | ENOMEM, or the end of the process |
@@ -20,8 +24,8 @@
 //! | arguments and environment | 2 MiB, 128 KiB a string, for the time of the call | E2BIG |
 //! | locked ranges of files | 4,096 for all processes | ENOLCK |
 //! | ranges of memory that children do not get | 1,024 a process and advice | ENOMEM |
-//! | buffers of a call that waits | 1,024 a process | ENOMEM |
-//! | pending signals, waiters in futexes, what a vfork waits for | a field of the process | none |
+//! | buffers of a call that waits | 1,024 a thread | ENOMEM |
+//! | pending signals, waiters in futexes, what a vfork waits for | a field of the process or thread | none |
 //!
 //! What is limited by process can be had 64 times, which may be more than there is: where
 //! the heap ends first, the outcome is that of the limit.

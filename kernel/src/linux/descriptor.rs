@@ -7,7 +7,10 @@ use core::cell::Cell;
 
 use linux_raw_sys::general::{O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY};
 
+use super::alarms::AlarmId;
+use super::epoll::EpollId;
 use super::errno::{EBADF, EMFILE, Errno};
+use super::event::EventId;
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
 use crate::mem::fallible::{self, Exhausted};
@@ -21,6 +24,12 @@ pub enum Object {
     Output(u8),
     /// An end of a pipe.
     Pipe(PipeId, End),
+    /// A count.
+    Event(EventId),
+    /// An alarm.
+    Timer(AlarmId),
+    /// What looks at others.
+    Epoll(EpollId),
 }
 
 /// An open file.
@@ -84,6 +93,27 @@ impl Descriptor {
     }
 }
 
+/// An open description that a call keeps while it waits, whatever becomes of the descriptor.
+pub struct Held(Descriptor);
+
+impl Held {
+    /// The description.
+    pub fn get(&self) -> Description {
+        self.0.description.get()
+    }
+
+    /// Moves the description's offset.
+    pub fn set_offset(&self, offset: u64) {
+        self.0.description.set(Description { offset, ..self.get() });
+    }
+
+    /// The call does not need it any more.
+    pub fn release(self) -> Closed {
+        // No descriptor has been closed: what was locked through one stays.
+        Closed { is_open: false, ..self.0.close() }
+    }
+}
+
 /// A free number, and an open description that only has to be told what it leads to.
 pub struct Vacancy {
     number: usize,
@@ -132,6 +162,11 @@ impl Descriptors {
     /// The open description of a descriptor.
     pub fn get(&self, number: i32) -> Result<Description, Errno> {
         Ok(self.descriptor(number)?.description.get())
+    }
+
+    /// Keeps the open description of a descriptor.
+    pub fn hold(&self, number: i32) -> Result<Held, Errno> {
+        Ok(Held(self.descriptor(number)?.clone()))
     }
 
     /// What tells the open description of a descriptor from all others that there are.
@@ -258,5 +293,13 @@ impl Descriptors {
     pub fn open_ones(&self) -> impl Iterator<Item = (*const Cell<Description>, Object)> {
         let open = self.table.iter().flatten();
         open.map(|descriptor| (Rc::as_ptr(&descriptor.description), descriptor.description.get().object))
+    }
+}
+
+#[cfg(test)]
+impl Held {
+    /// What tells the open description from all others, and where it leads.
+    pub fn open_one(&self) -> (*const Cell<Description>, Object) {
+        (Rc::as_ptr(&self.0.description), self.get().object)
     }
 }

@@ -17,7 +17,7 @@ use super::errno::{EBADF, EFAULT, EINVAL, ENOTTY, Failure, Reply};
 use super::fs::Node;
 use super::layout::{get_u32, get_u64};
 use super::pipe::ANY;
-use super::process::Late;
+use super::thread::Late;
 use super::time_calls::nanoseconds;
 use super::view::View;
 use crate::mem::space::Space;
@@ -33,31 +33,32 @@ impl Linux {
         match command {
             F_DUPFD | F_DUPFD_CLOEXEC => {
                 let lowest = u64::from(argument as u32);
-                if lowest >= self.process.descriptors.limit {
+                if lowest >= self.files[self.process.files].limit {
                     return Err(EINVAL.into());
                 }
-                Ok(self.process.descriptors.duplicate(fd, lowest, command == F_DUPFD_CLOEXEC)? as u64)
+                Ok(self.files[self.process.files].duplicate(fd, lowest, command == F_DUPFD_CLOEXEC)? as u64)
             }
-            F_GETFD => Ok(u64::from(self.process.descriptors.close_on_exec(fd)?)),
+            F_GETFD => Ok(u64::from(self.files[self.process.files].close_on_exec(fd)?)),
             F_SETFD => {
-                self.process.descriptors.set_close_on_exec(fd, argument & u64::from(FD_CLOEXEC) != 0)?;
+                self.files[self.process.files]
+                    .set_close_on_exec(fd, argument & u64::from(FD_CLOEXEC) != 0)?;
                 Ok(0)
             }
-            F_GETFL => Ok(u64::from(self.process.descriptors.get(fd)?.flags | O_LARGEFILE)),
+            F_GETFL => Ok(u64::from(self.files[self.process.files].get(fd)?.flags | O_LARGEFILE)),
             F_SETFL => self.set_flags(fd, argument as u32),
             F_GETLK | F_OFD_GETLK | F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
                 self.record_lock(view, fd, command, argument)
             }
-            _ => self.process.descriptors.get(fd).map(|_| Err(EINVAL.into()))?,
+            _ => self.files[self.process.files].get(fd).map(|_| Err(EINVAL.into()))?,
         }
     }
 
     /// `ioctl`: nothing here is a terminal.
     pub(super) fn ioctl(&mut self, space: &mut Space, fd: i32, command: u32, argument: u64) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         match command {
             FIOCLEX | FIONCLEX => {
-                self.process.descriptors.set_close_on_exec(fd, command == FIOCLEX)?;
+                self.files[self.process.files].set_close_on_exec(fd, command == FIOCLEX)?;
                 Ok(0)
             }
             FIONBIO => {
@@ -71,7 +72,9 @@ impl Linux {
                         let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
                         content.length().saturating_sub(description.offset)
                     }
-                    Object::Output(_) => return Err(ENOTTY.into()),
+                    Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                        return Err(ENOTTY.into());
+                    }
                 };
                 self.user(space).write(argument, &(left as u32).to_le_bytes())?;
                 Ok(0)
@@ -88,7 +91,7 @@ impl Linux {
         count: u64,
         timeout_ns: Option<u64>,
     ) -> Reply {
-        if count > self.process.descriptors.limit {
+        if count > self.files[self.process.files].limit {
             return Err(EINVAL.into());
         }
         let mut ready = 0;
@@ -106,7 +109,7 @@ impl Linux {
             self.user(space).write(at + 6, &(seen as u16).to_le_bytes())?;
         }
         if ready == 0 {
-            self.pass(timeout_ns, ANY, Late::Value(0))?;
+            self.pass(timeout_ns, ANY, Late::Again)?;
         }
         Ok(ready)
     }

@@ -9,8 +9,9 @@ use syscalls::Sysno;
 
 use super::Linux;
 use super::errno::{EFAULT, EINVAL, ENOSYS, EPERM, EXDEV, Failure, Reply};
+use super::fork_calls::Wanted as WantedThread;
 use super::path_calls::PathAt;
-use super::signal_calls::{BY_KILL, BY_TKILL, SIGNAL};
+use super::signal_calls::{BY_KILL, SIGNAL};
 use super::transfer::{Direction, Position, Wanted};
 use super::view::View;
 use crate::mem::space::Space;
@@ -63,7 +64,7 @@ impl Linux {
             Sysno::fsync | Sysno::fdatasync => self.fsync(fd(a)),
             Sysno::fadvise64 => self.fadvise(fd(a), c, d as u32),
             Sysno::flock => self.flock(view.scheduler, fd(a), b as u32),
-            Sysno::syncfs => self.process.descriptors.get(fd(a)).map(|_| Ok(0))?,
+            Sysno::syncfs => self.files[self.process.files].get(fd(a)).map(|_| Ok(0))?,
             Sysno::sync => Ok(0),
 
             // Descriptors.
@@ -72,8 +73,10 @@ impl Linux {
             Sysno::memfd_create => self.memfd_create(view.space, a, b as u32),
             Sysno::close => self.close(view.scheduler, fd(a)),
             Sysno::close_range => self.close_range(view.scheduler, a as u32, b as u32, c as u32),
-            Sysno::dup => Ok(self.process.descriptors.duplicate(fd(a), 0, false)? as u64),
-            Sysno::dup2 if fd(a) == fd(b) => self.process.descriptors.get(fd(a)).map(|_| Ok(fd(b) as u64))?,
+            Sysno::dup => Ok(self.files[self.process.files].duplicate(fd(a), 0, false)? as u64),
+            Sysno::dup2 if fd(a) == fd(b) => {
+                self.files[self.process.files].get(fd(a)).map(|_| Ok(fd(b) as u64))?
+            }
             Sysno::dup2 => self.duplicate_to(view.scheduler, fd(a), fd(b), false),
             Sysno::dup3 if fd(a) == fd(b) || c as u32 & !O_CLOEXEC != 0 => Err(EINVAL.into()),
             Sysno::dup3 => self.duplicate_to(view.scheduler, fd(a), fd(b), c as u32 & O_CLOEXEC != 0),
@@ -82,7 +85,9 @@ impl Linux {
             Sysno::poll => self.poll(view.space, a, u64::from(b as u32), Self::poll_timeout(c as i32)),
             Sysno::ppoll => {
                 let timeout_ns = self.optional_timespec(view.space, c)?;
-                self.poll(view.space, a, u64::from(b as u32), timeout_ns)
+                self.masked(view.space, [d, e], |linux, space| {
+                    linux.poll(space, a, u64::from(b as u32), timeout_ns)
+                })
             }
             Sysno::select => {
                 let timeout_ns = self.select_timeout(view.space, e)?;
@@ -90,7 +95,28 @@ impl Linux {
             }
             Sysno::pselect6 => {
                 let timeout_ns = self.optional_timespec(view.space, e)?;
-                self.select(view.space, a as i32, [b, c, d], timeout_ns)
+                let set = self.set_and_length(view.space, f)?;
+                self.masked(view.space, set, |linux, space| {
+                    linux.select(space, a as i32, [b, c, d], timeout_ns)
+                })
+            }
+
+            Sysno::eventfd => self.eventfd(a as u32, 0),
+            Sysno::eventfd2 => self.eventfd(a as u32, b as u32),
+            Sysno::epoll_create => self.epoll_create(a as i32, 0),
+            Sysno::epoll_create1 => self.epoll_create(1, a as u32),
+            Sysno::epoll_ctl => self.epoll_ctl(view.space, fd(a), b as u32, fd(c), d),
+            Sysno::epoll_wait => {
+                self.epoll_wait(view.space, fd(a), b, c as i32, Self::poll_timeout(d as i32))
+            }
+            Sysno::epoll_pwait => self.masked(view.space, [e, f], |linux, space| {
+                linux.epoll_wait(space, fd(a), b, c as i32, Self::poll_timeout(d as i32))
+            }),
+            Sysno::epoll_pwait2 => {
+                let timeout_ns = self.optional_timespec(view.space, d)?;
+                self.masked(view.space, [e, f], |linux, space| {
+                    linux.epoll_wait(space, fd(a), b, c as i32, timeout_ns)
+                })
             }
 
             // Paths.
@@ -101,7 +127,7 @@ impl Linux {
             Sysno::lstat => self.stat_path(view.space, P::here(a), b, AT_SYMLINK_NOFOLLOW),
             Sysno::newfstatat => self.stat_path(view.space, at(a, b), c, d as u32),
             Sysno::fstat => {
-                let object = self.process.descriptors.get(fd(a))?.object;
+                let object = self.files[self.process.files].get(fd(a))?.object;
                 self.stat(view.space, object, b)
             }
             Sysno::statx => self.statx(view.space, at(a, b), c as u32, d as u32, e),
@@ -110,7 +136,7 @@ impl Linux {
                 self.statfs(view.space, b)
             }
             Sysno::fstatfs => {
-                self.process.descriptors.get(fd(a))?;
+                self.files[self.process.files].get(fd(a))?;
                 self.statfs(view.space, b)
             }
             Sysno::access => self.access(view.space, P::here(a), b as u32, 0),
@@ -143,7 +169,7 @@ impl Linux {
                 self.chmod(object, c as u32)
             }
             Sysno::fchmod => {
-                let object = self.process.descriptors.get(fd(a))?.object;
+                let object = self.files[self.process.files].get(fd(a))?.object;
                 self.chmod(object, b as u32)
             }
             Sysno::chown | Sysno::lchown => {
@@ -156,11 +182,14 @@ impl Linux {
                 self.chown(object, c as u32, d as u32)
             }
             Sysno::fchown => {
-                let object = self.process.descriptors.get(fd(a))?.object;
+                let object = self.files[self.process.files].get(fd(a))?.object;
                 self.chown(object, b as u32, c as u32)
             }
             Sysno::utimensat => self.utimensat(view.space, at(a, b), c, d as u32),
-            Sysno::umask => Ok(u64::from(core::mem::replace(&mut self.process.umask, a as u32 & 0o777))),
+            Sysno::umask => Ok(u64::from(core::mem::replace(
+                &mut self.places[self.process.place].umask,
+                a as u32 & 0o777,
+            ))),
 
             // Memory.
             Sysno::mmap => self.mmap(view.space, arguments),
@@ -168,7 +197,7 @@ impl Linux {
             Sysno::mprotect => self.mprotect(view.space, a, b, c as u32),
             Sysno::mremap => self.mremap(view.space, arguments),
             Sysno::madvise => self.madvise(view.space, a, b, c as u32),
-            Sysno::brk => Ok(self.process.memory.set_break(view.space, a)),
+            Sysno::brk => Ok(self.memories[self.process.memory].set_break(view.space, a)),
             Sysno::mlock => self.mlock(view.space, a, b, 0),
             Sysno::mlock2 => self.mlock(view.space, a, b, c as u32),
             Sysno::mlockall => self.mlockall(view.space, a as u32),
@@ -190,7 +219,7 @@ impl Linux {
 
             // Signals.
             Sysno::rt_sigaction => self.rt_sigaction(view.space, a as u32, b, c, d),
-            Sysno::rt_sigprocmask => self.rt_sigprocmask(view.space, a as u32, b, c, d),
+            Sysno::rt_sigprocmask => self.rt_sigprocmask(view, a as u32, b, c, d),
             Sysno::rt_sigpending => self.rt_sigpending(view.space, a, b),
             Sysno::rt_sigsuspend => self.rt_sigsuspend(view.space, a, b),
             Sysno::rt_sigtimedwait => self.rt_sigtimedwait(view.space, [a, b, c, d]),
@@ -198,19 +227,29 @@ impl Linux {
             Sysno::pause => Err(Failure::Wait(SIGNAL)),
             Sysno::sigaltstack => self.sigaltstack(view.space, user, a, b),
             Sysno::kill => self.kill(view.scheduler, a as i32, b as u32, BY_KILL),
-            // Threads have numbers above 0: these two mean no group, and not everybody.
-            Sysno::tkill if a as i32 <= 0 => Err(EINVAL.into()),
-            Sysno::tkill => self.kill(view.scheduler, a as i32, b as u32, BY_TKILL),
-            Sysno::tgkill if a as i32 <= 0 || b as i32 <= 0 => Err(EINVAL.into()),
-            // A thread's number is its process's.
-            Sysno::tgkill if a as i32 != b as i32 => Err(super::errno::ESRCH.into()),
-            Sysno::tgkill => self.kill(view.scheduler, b as i32, c as u32, BY_TKILL),
-            // No alarm is running.
-            Sysno::alarm if a as u32 == 0 => Ok(0),
+            Sysno::tkill => self.tkill(view.scheduler, None, a as i32, b as u32),
+            Sysno::tgkill => self.tkill(view.scheduler, Some(a as i32), b as i32, c as u32),
+            Sysno::alarm => self.alarm(a as u32),
+            Sysno::getitimer => self.getitimer(view.space, a as u32, b),
+            Sysno::setitimer => self.setitimer(view.space, a as u32, b, c),
+            Sysno::timer_create => self.timer_create(view.space, a as u32, b, c),
+            Sysno::timer_settime => self.timer_settime(view.space, a, b as u32, c, d),
+            Sysno::timer_gettime => self.timer_gettime(view.space, a, b),
+            Sysno::timer_getoverrun => self.timer_getoverrun(a),
+            Sysno::timer_delete => self.timer_delete(a),
+            Sysno::timerfd_create => self.timerfd_create(a as u32, b as u32),
+            Sysno::timerfd_settime => self.timerfd_settime(view.space, fd(a), b as u32, c, d),
+            Sysno::timerfd_gettime => self.timerfd_gettime(view.space, fd(a), b),
 
             // The process.
-            Sysno::exit | Sysno::exit_group => self.exit(a),
-            Sysno::getpid | Sysno::gettid | Sysno::set_tid_address => Ok(self.process.id()),
+            Sysno::exit => self.exit(a),
+            Sysno::exit_group => self.exit_group(a),
+            Sysno::getpid => Ok(self.process.id()),
+            Sysno::gettid => Ok(self.thread.id),
+            Sysno::set_tid_address => {
+                self.thread.clear_at_end = a;
+                Ok(self.thread.id)
+            }
             Sysno::getppid => Ok(self.process.identity.parent),
             Sysno::getpgrp => Ok(self.process.identity.group),
             Sysno::getpgid => Ok(self.identity_of(a as i32)?.group),
@@ -227,7 +266,8 @@ impl Linux {
             Sysno::setuid | Sysno::setgid => Err(EPERM.into()),
             Sysno::arch_prctl => self.arch_prctl(view.space, user, a as u32, b),
             Sysno::prctl => self.prctl(view.space, a as u32, b, [c, d, e]),
-            Sysno::set_robust_list => self.set_robust_list(b),
+            Sysno::set_robust_list => self.set_robust_list(a, b),
+            Sysno::get_robust_list => self.get_robust_list(view.space, a as i32, b, c),
             Sysno::futex => self.futex(view, [a, b, c, d, e, f]),
             Sysno::prlimit64 => self.prlimit(view.space, a, b as u32, c, d),
             // To prlimit64 null says that nothing is wanted; to these two it is a bad pointer.
@@ -239,11 +279,13 @@ impl Linux {
             Sysno::personality => self.personality(a as u32),
             Sysno::wait4 => self.wait4(view.space, a as i32, b, c as u32, d),
             Sysno::waitid => self.waitid(view.space, a as u32, b as i32, c, d as u32, e),
-            Sysno::fork => self.clone(view.space, user, SIGCHLD, 0, [0; 2]),
-            Sysno::vfork => self.clone(view.space, user, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, [0; 2]),
-            Sysno::clone => self.clone(view.space, user, a as u32, b, [c, d]),
-            // Programs fall back to clone.
-            Sysno::clone3 => Err(ENOSYS.into()),
+            Sysno::fork => self.clone(view.space, user, WantedThread::of_clone([SIGCHLD.into(), 0, 0, 0, 0])),
+            Sysno::vfork => {
+                let flags = u64::from(SIGCHLD | CLONE_VM | CLONE_VFORK);
+                self.clone(view.space, user, WantedThread::of_clone([flags, 0, 0, 0, 0]))
+            }
+            Sysno::clone => self.clone(view.space, user, WantedThread::of_clone([a, b, c, d, e])),
+            Sysno::clone3 => self.clone3(view.space, user, a, b),
             Sysno::execve => self.execve(view, user, P::here(a), b, c),
             Sysno::sched_yield => {
                 self.yields = true;
@@ -257,6 +299,7 @@ impl Linux {
             Sysno::sched_get_priority_min => Self::sched_priority(a as u32, 1),
             Sysno::sched_getaffinity => self.sched_getaffinity(view.space, a as i32, b as u32, c),
             Sysno::sched_setaffinity => self.sched_setaffinity(view.space, a as i32, b as u32, c),
+            Sysno::membarrier => self.membarrier(a as u32, b as u32),
             Sysno::getcpu => self.getcpu(view.space, a, b),
             Sysno::getpriority => self.getpriority(a as u32, b as i32),
             Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),

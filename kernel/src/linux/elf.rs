@@ -2,8 +2,8 @@
 //! Checks of a program before anything of it is loaded.
 //!
 //! Pure: bytes in, a list of segments or a [`Refusal`] out. Accepted are static
-//! 64-bit executables for x86-64 (System V ABI, AMD64 supplement, chapter 4);
-//! section headers are not looked at.
+//! 64-bit executables for x86-64 (System V ABI, AMD64 supplement, chapter 4), those
+//! included that relocate themselves; section headers are not looked at.
 
 use alloc::vec::Vec;
 
@@ -23,6 +23,8 @@ pub const HEADER_LEN: u64 = 56;
 const IDENT_LEN: usize = abi::EI_NIDENT;
 /// The lowest address of a segment: the first page stays unmapped.
 const LOWEST_ADDRESS: u64 = PAGE_LEN;
+/// Where programs go that can be anywhere: two thirds up user space, as on Linux.
+const ANYWHERE: u64 = (USER_END / 3 * 2) & !(PAGE_LEN - 1);
 
 /// A segment to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +74,23 @@ fn access_of(flags: u32) -> Access {
     }
 }
 
-fn segment<'a>(file: &'a [u8], header: &ProgramHeader, rank: usize) -> Result<Segment<'a>, Refusal> {
+/// A segment of a file that is loaded `base` above the addresses it names.
+fn segment<'a>(
+    file: &'a [u8],
+    header: &ProgramHeader,
+    rank: usize,
+    base: u64,
+) -> Result<Segment<'a>, Refusal> {
     let bytes = part(file, header.p_offset, header.p_filesz)?;
     if header.p_memsz < header.p_filesz || header.p_offset % PAGE_LEN != header.p_vaddr % PAGE_LEN {
         return Err(Refusal::Malformed);
     }
-    let start = header.p_vaddr;
+    let outside = Refusal::SegmentOutsideUserSpace { address: header.p_vaddr };
+    let start = header.p_vaddr.checked_add(base).ok_or(outside)?;
     let end = start
         .checked_add(header.p_memsz)
         .filter(|end| start >= LOWEST_ADDRESS && *end <= USER_END)
-        .ok_or(Refusal::SegmentOutsideUserSpace { address: start })?;
+        .ok_or(outside)?;
     Ok(Segment { start, end, bytes, access: access_of(header.p_flags), rank })
 }
 
@@ -101,9 +110,11 @@ impl<'a> Image<'a> {
         if header.e_machine != abi::EM_X86_64 {
             return Err(Refusal::OtherMachine);
         }
-        if header.e_type != abi::ET_EXEC {
-            return Err(Refusal::NotStatic);
-        }
+        let base = match header.e_type {
+            abi::ET_EXEC => 0,
+            abi::ET_DYN => ANYWHERE,
+            _ => return Err(Refusal::NotStatic),
+        };
         if u64::from(header.e_phentsize) != HEADER_LEN || header.e_phnum == abi::PN_XNUM {
             return Err(Refusal::Malformed);
         }
@@ -121,7 +132,7 @@ impl<'a> Image<'a> {
                 abi::PT_INTERP => return Err(Refusal::NotStatic),
                 abi::PT_GNU_STACK => executable_stack = program_header.p_flags & abi::PF_X != 0,
                 abi::PT_LOAD if program_header.p_memsz > 0 => {
-                    let segment = segment(file, &program_header, rank)?;
+                    let segment = segment(file, &program_header, rank, base)?;
                     let offset = header.e_phoff.checked_sub(program_header.p_offset);
                     if let Some(offset) = offset
                         && offset + header_count * HEADER_LEN <= program_header.p_filesz
@@ -135,7 +146,7 @@ impl<'a> Image<'a> {
         }
         segments.sort_unstable_by_key(|segment| segment.start);
         let image = Self {
-            entry: header.e_entry,
+            entry: header.e_entry.wrapping_add(base),
             headers: headers.unwrap_or(0),
             header_count,
             executable_stack,

@@ -13,11 +13,12 @@ use super::elf::Image;
 use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
+use super::signal::Stack;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
 use super::view::View;
 use super::{Linux, NAME_LEN, Next, SIGKILL};
 use crate::mem::fallible;
-use crate::mem::space::{Space, USER_END};
+use crate::mem::space::{OutOfFrames, Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).
 const MAX_NAME_LEN: usize = 249;
@@ -49,22 +50,86 @@ impl Linux {
         let mut random = [0; 16];
         self.random.fill(&mut random);
 
-        // From here on the old program is gone.
+        let mut fresh = self.disentangle(view.space)?;
+
+        // From here on the old program is gone, and all of its threads but this one.
         let lost = Failure::End(Next::Kill { signal: SIGKILL });
-        self.process.memory.unmap(view.space, 0, USER_END).map_err(|_| lost)?;
-        let (memory, stack) =
-            super::loader::load(view.space, &image, self.promised_len(), &arguments, &environment, random)
-                .map_err(|_| lost)?;
-        self.process.memory = memory;
+        let was_alone = self.process.threads == 1 && self.thread.id == self.process.id();
+        self.end_siblings(view);
+        self.leave(view);
+        self.thread.id = self.process.id();
+        self.drop_alarms(self.process.id(), false);
+        self.process.barriers = 0;
+        if fresh.is_none() {
+            self.memories[self.process.memory].unmap(view.space, 0, USER_END).map_err(|_| lost)?;
+        }
+        let space = fresh.as_mut().unwrap_or(&mut *view.space);
+        let promised_len = super::promised_len(self.memory_len);
+        let loaded = super::loader::load(space, &image, promised_len, &arguments, &environment, random);
+        let (memory, stack) = match loaded {
+            Ok(loaded) => loaded,
+            Err(_) => {
+                if let Some(fresh) = fresh {
+                    fresh.destroy();
+                }
+                return Err(lost);
+            }
+        };
+        match fresh.is_some() {
+            true => {
+                self.memories.release(self.process.memory);
+                self.process.memory = self.memories.insert_reserved(memory);
+            }
+            false => self.memories[self.process.memory] = memory,
+        }
         self.close_all(view.scheduler, true);
-        self.process.signals.reset();
-        self.process.name = short_name(arguments.first().copied().unwrap_or_default());
+        self.handlers[self.process.handlers].reset();
+        self.thread.signals.stack = Stack::default();
+        self.thread.name = short_name(arguments.first().copied().unwrap_or_default());
         super::loader::start(user, image.entry, stack);
         self.process.identity.has_executed = true;
         self.process.is_dumpable = true;
         let own = self.process.id();
         self.release_vfork(view.scheduler, own);
-        Ok(0)
+        let is_moved = fresh.is_some();
+        self.fresh = fresh;
+        if was_alone && !is_moved { Ok(0) } else { Err(Failure::End(Next::Executed)) }
+    }
+
+    /// Before another program is executed, has the process keep nothing in common with others
+    /// that would notice; returns a space for it, if it has its memory in common with them.
+    fn disentangle(&mut self, space: &mut Space) -> Result<Option<Space>, Failure> {
+        let handlers = self.process.handlers;
+        if self.handlers.is_shared(handlers) {
+            self.handlers.reserve()?;
+            let own = self.handlers[handlers].clone();
+            self.handlers.release(handlers);
+            self.process.handlers = self.handlers.insert_reserved(own);
+        }
+        self.unshare_files()?;
+        if !self.memories.is_shared(self.process.memory) {
+            return Ok(None);
+        }
+        self.memories.reserve()?;
+        Ok(Some(space.beside().map_err(|OutOfFrames| ENOMEM)?))
+    }
+
+    /// Has the current process its descriptors to itself.
+    pub(super) fn unshare_files(&mut self) -> Result<(), Errno> {
+        let files = self.process.files;
+        if self.files.is_shared(files) {
+            self.files.reserve()?;
+            let own = self.files[files].fork()?;
+            self.files.release(files);
+            self.process.files = self.files.insert_reserved(own);
+        }
+        Ok(())
+    }
+
+    /// The space in which the program is that the current process has just executed, if that is
+    /// another one than before.
+    pub fn take_space(&mut self) -> Option<Space> {
+        self.fresh.take()
     }
 
     /// All of a file that may be executed.
@@ -117,7 +182,7 @@ impl Linux {
         let now_ns = self.clock.realtime_ns();
         let id = self.fs.create_nameless(Node::File(Content::default()), 0o777, now_ns)?;
         let description = Description { object: Object::Inode(id), offset: 0, flags: O_RDWR };
-        match self.process.descriptors.open(description, flags & MFD_CLOEXEC != 0) {
+        match self.files[self.process.files].open(description, flags & MFD_CLOEXEC != 0) {
             Ok(fd) => Ok(fd as u64),
             Err(errno) => {
                 self.fs.release(id);

@@ -21,11 +21,16 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 impl Linux {
     /// `lseek`.
     pub(super) fn lseek(&mut self, fd: i32, offset: u64, whence: u32) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
-        let Object::Inode(id) = description.object else { return Err(ESPIPE.into()) };
+        let id = match description.object {
+            Object::Inode(id) => id,
+            // These have a place that nothing moves.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => return Ok(0),
+            Object::Pipe(..) | Object::Output(_) => return Err(ESPIPE.into()),
+        };
         let length = match &self.fs.inode(id)?.node {
             Node::File(content) => content.length(),
             Node::Device(_) => return Ok(0),
@@ -39,19 +44,19 @@ impl Linux {
             SEEK_DATA | SEEK_HOLE if offset >= length => return Err(ENXIO.into()),
             SEEK_DATA => 0,
             SEEK_HOLE => {
-                self.process.descriptors.update(fd, |description| description.offset = length)?;
+                self.files[self.process.files].update(fd, |description| description.offset = length)?;
                 return Ok(length);
             }
             _ => return Err(EINVAL.into()),
         };
         let target = base.checked_add_signed(offset as i64).filter(|at| *at <= MAX_LEN).ok_or(EINVAL)?;
-        self.process.descriptors.update(fd, |description| description.offset = target)?;
+        self.files[self.process.files].update(fd, |description| description.offset = target)?;
         Ok(target)
     }
 
     /// `ftruncate`.
     pub(super) fn ftruncate(&mut self, fd: i32, length: u64) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         description.check_writable().map_err(|_| EINVAL)?;
         let Object::Inode(id) = description.object else { return Err(EINVAL.into()) };
         self.truncate_inode(id, length)
@@ -68,7 +73,7 @@ impl Linux {
 
     /// `fsync`, `fdatasync`: what is in memory is where it is to be.
     pub(super) fn fsync(&self, fd: i32) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         let Object::Inode(id) = description.object else { return Err(EINVAL.into()) };
         match self.fs.inode(id)?.node {
             _ if description.flags & O_PATH != 0 => Err(EBADF.into()),
@@ -79,8 +84,9 @@ impl Linux {
 
     /// `posix_fadvise`: advice that need not be followed, if it is any.
     pub(super) fn fadvise(&self, fd: i32, length: u64, advice: u32) -> Reply {
-        match self.process.descriptors.get(fd)?.object {
+        match self.files[self.process.files].get(fd)?.object {
             Object::Pipe(..) | Object::Output(_) => Err(ESPIPE.into()),
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Ok(0),
             Object::Inode(_) if (length as i64) < 0 || advice > POSIX_FADV_NOREUSE => Err(EINVAL.into()),
             Object::Inode(_) => Ok(0),
         }
@@ -88,12 +94,12 @@ impl Linux {
 
     /// `close`.
     pub(super) fn close(&mut self, scheduler: &mut Scheduler, fd: i32) -> Reply {
-        let closed = self.process.descriptors.close(fd)?;
+        let closed = self.files[self.process.files].close(fd)?;
         self.after_close(scheduler, closed);
         Ok(0)
     }
 
-    /// `close_range`: all descriptors are one process's, so that none has to be unshared.
+    /// `close_range`; threads of a process have their descriptors in common whatever they ask for.
     pub(super) fn close_range(
         &mut self,
         scheduler: &mut Scheduler,
@@ -104,12 +110,19 @@ impl Linux {
         if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
             return Err(EINVAL.into());
         }
+        if flags & CLOSE_RANGE_UNSHARE != 0 {
+            if self.process.threads > 1 {
+                self.count_unsupported(syscalls::Sysno::close_range as u32);
+                return Err(EINVAL.into());
+            }
+            self.unshare_files()?;
+        }
         if flags & CLOSE_RANGE_CLOEXEC != 0 {
-            self.process.descriptors.close_on_exec_between(first.into(), last.into());
+            self.files[self.process.files].close_on_exec_between(first.into(), last.into());
             return Ok(0);
         }
         let mut from = u64::from(first);
-        while let Some((number, closed)) = self.process.descriptors.close_between(from, last.into()) {
+        while let Some((number, closed)) = self.files[self.process.files].close_between(from, last.into()) {
             self.after_close(scheduler, closed);
             from = number + 1;
         }
@@ -119,7 +132,7 @@ impl Linux {
     /// Closes all descriptors, or those that `execve` closes.
     pub(super) fn close_all(&mut self, scheduler: &mut Scheduler, on_exec_only: bool) {
         let mut below = usize::MAX;
-        while let Some((number, closed)) = self.process.descriptors.close_below(below, on_exec_only) {
+        while let Some((number, closed)) = self.files[self.process.files].close_below(below, on_exec_only) {
             self.after_close(scheduler, closed);
             below = number;
         }
@@ -133,6 +146,9 @@ impl Linux {
                 self.pipes.release(id, end);
                 notify(scheduler, id);
             }
+            Some(Object::Event(id)) => drop(self.events.remove(id)),
+            Some(Object::Timer(id)) => self.alarms.remove(id),
+            Some(Object::Epoll(id)) => drop(self.epolls.remove(id)),
             Some(Object::Output(_)) | None => {}
         }
     }
@@ -143,6 +159,8 @@ impl Linux {
             Object::Inode(id) => self.fs.hold(id),
             Object::Pipe(id, end) => self.pipes.hold(id, end),
             Object::Output(_) => Ok(()),
+            // These have no file that could be opened again.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Err(ENXIO),
         }
     }
 
@@ -154,7 +172,7 @@ impl Linux {
         new: i32,
         close_on_exec: bool,
     ) -> Reply {
-        if let Some(closed) = self.process.descriptors.duplicate_to(old, new, close_on_exec)? {
+        if let Some(closed) = self.files[self.process.files].duplicate_to(old, new, close_on_exec)? {
             self.after_close(scheduler, closed);
         }
         Ok(new as u64)
@@ -165,10 +183,10 @@ impl Linux {
         const SETTABLE: u32 = O_APPEND | O_NONBLOCK;
         // Nobody is told of input by a signal, and pipes carry no packets.
         const REFUSED: u32 = FASYNC | O_DIRECT;
-        if flags & !self.process.descriptors.get(fd)?.flags & REFUSED != 0 {
+        if flags & !self.files[self.process.files].get(fd)?.flags & REFUSED != 0 {
             return Err(EINVAL.into());
         }
-        self.process.descriptors.update(fd, |description| {
+        self.files[self.process.files].update(fd, |description| {
             description.flags = description.flags & !SETTABLE | flags & SETTABLE;
         })?;
         Ok(0)
@@ -176,14 +194,27 @@ impl Linux {
 
     /// What `poll` reports of a descriptor, asked for or not.
     pub(super) fn readiness(&self, fd: i32) -> Result<u32, Errno> {
+        self.readiness_of(&self.files[self.process.files].get(fd)?)
+    }
+
+    /// What `poll` reports of an open description, asked for or not.
+    pub(super) fn readiness_of(&self, description: &Description) -> Result<u32, Errno> {
         const INPUT: u32 = POLLIN | POLLRDNORM;
         const OUTPUT: u32 = POLLOUT | POLLWRNORM;
-        let description = self.process.descriptors.get(fd)?;
         Ok(match description.object {
             Object::Output(_) if description.flags & O_ACCMODE != 0 => OUTPUT,
             Object::Output(_) => 0,
             Object::Inode(_) => INPUT | OUTPUT,
             Object::Pipe(id, end) => self.pipe_readiness(self.pipes.get(id)?, end),
+            Object::Event(id) => self.events[id].readiness(),
+            Object::Timer(id) => self.timer_readiness(id),
+            Object::Epoll(id) => {
+                if self.has_news(id) {
+                    INPUT
+                } else {
+                    0
+                }
+            }
         })
     }
 }

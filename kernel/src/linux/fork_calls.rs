@@ -1,146 +1,327 @@
 // SPDX-License-Identifier: MIT
-//! Making processes, and ending them.
+//! Making processes and threads: `clone` and its relatives.
+
+use alloc::boxed::Box;
 
 use linux_raw_sys::general::{
-    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM, CSIGNAL, SIGCHLD,
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS,
+    CLONE_IO, CLONE_PARENT_SETTID, CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VFORK,
+    CLONE_VM, CSIGNAL, SIGCHLD,
 };
 use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
 use super::Linux;
-use super::errno::{EAGAIN, EINVAL, ENOMEM, Reply};
-use super::process::{MAX_PROCESSES, Status, Waiting, Why, Zombie};
-use super::time_calls::TICK_NS;
+use super::errno::{E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
+use super::layout::get_u64;
+use super::process::{MAX_PROCESSES, Process};
+use super::thread::{MAX_THREADS, Thread, Waiting, Why};
 use super::user::User;
-use crate::mem::fallible;
-use crate::mem::space::{OutOfFrames, Space};
-use crate::object::clock::Moment;
-use crate::object::scheduler::{Scheduler, ThreadId};
+use crate::mem::fallible::{self, Exhausted};
+use crate::mem::space::{OutOfFrames, Space, USER_END};
+use crate::object::scheduler::ThreadId;
+use crate::object::table::Name as _;
 
-/// A process that was just made, and is to be given a processor.
+/// `sizeof(struct clone_args)` of the first version that there was, and of the last one.
+const FIRST_ARGUMENTS_LEN: u64 = 64;
+const ARGUMENTS_LEN: usize = 88;
+/// The longest structure that is looked at.
+const MAX_ARGUMENTS_LEN: u64 = 4096;
+
+/// A flag's bit in the flags of `clone3`.
+const fn flag(bit: u32) -> u64 {
+    bit as u64
+}
+
+/// Flags that are done. Undone ones are refused; there are no System V semaphores and no I/O contexts to share.
+const TAKEN: u64 = flag(CLONE_VM)
+    | flag(CLONE_VFORK)
+    | flag(CLONE_FS)
+    | flag(CLONE_FILES)
+    | flag(CLONE_SIGHAND)
+    | flag(CLONE_THREAD)
+    | flag(CLONE_SYSVSEM)
+    | flag(CLONE_IO)
+    | flag(CLONE_DETACHED)
+    | flag(CLONE_SETTLS)
+    | flag(CLONE_CHILD_CLEARTID)
+    | flag(CLONE_CHILD_SETTID)
+    | flag(CLONE_PARENT_SETTID)
+    | CLONE_CLEAR_SIGHAND;
+/// What threads of a process have in common here; on Linux they need not have the first two.
+const OF_THREADS: u64 = flag(CLONE_FS) | flag(CLONE_FILES) | flag(CLONE_SIGHAND) | flag(CLONE_VM);
+
+/// What `clone` is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// `CLONE_...`, without the signal.
+    pub flags: u64,
+    /// The signal that the parent gets in the end.
+    pub signal: u64,
+    /// The stack pointer, if that is to be another one.
+    pub stack: u64,
+    /// Where the number goes for the maker.
+    pub parent_id: u64,
+    /// Where it goes for the new thread, and what is cleared at its end.
+    pub child_id: u64,
+    /// The FS base.
+    pub tls: u64,
+}
+
+impl Wanted {
+    /// As `clone` takes it.
+    pub fn of_clone([flags, stack, parent_id, child_id, tls]: [u64; 5]) -> Self {
+        let (signal, flags) = (flags & flag(CSIGNAL), flags & flag(!CSIGNAL));
+        Self { flags, signal, stack, parent_id, child_id, tls }
+    }
+
+    /// As `clone3` takes it.
+    fn of_clone3(arguments: &[u8; ARGUMENTS_LEN]) -> Result<Self, Errno> {
+        let word = |index: usize| get_u64(arguments, 8 * index);
+        let [flags, _, child_id, parent_id, signal, base, length, tls, set_id, set_ids, _] =
+            core::array::from_fn(word);
+        if flags & flag(CLONE_DETACHED | CSIGNAL) != 0
+            || (base == 0) != (length == 0)
+            || (set_id, set_ids) != (0, 0)
+        {
+            return Err(EINVAL);
+        }
+        let stack = base.checked_add(length).ok_or(EINVAL)?;
+        Ok(Self { flags, signal, stack, parent_id, child_id, tls })
+    }
+
+    fn has(&self, bit: u32) -> bool {
+        self.flags & flag(bit) != 0
+    }
+
+    /// Whether Linux would refuse it, too.
+    fn is_contradiction(&self) -> bool {
+        let needs = |one: u32, other: u32| self.has(one) && !self.has(other);
+        needs(CLONE_THREAD, CLONE_SIGHAND)
+            || needs(CLONE_SIGHAND, CLONE_VM)
+            || self.has(CLONE_SIGHAND) && self.flags & CLONE_CLEAR_SIGHAND != 0
+    }
+
+    /// Whether it is done here.
+    fn is_supported(&self) -> bool {
+        let as_thread = self.flags & OF_THREADS == OF_THREADS && !self.has(CLONE_VFORK);
+        self.flags & !TAKEN == 0 && (!self.has(CLONE_THREAD) || as_thread)
+    }
+}
+
+/// A thread that was just made, and is to be given a processor.
 pub struct Child {
-    /// Its number.
-    pub id: u64,
-    /// Its memory.
-    pub space: Space,
+    /// Whether it is of its maker's process.
+    pub is_thread: bool,
+    /// Its space, unless that is its maker's.
+    pub space: Option<Space>,
     /// Its registers.
     pub state: UserRegisters,
 }
 
+/// What a new thread becomes once the scheduler knows it.
+pub(super) struct Newborn {
+    thread: Box<Thread>,
+    /// Its process, if that is new.
+    process: Option<Box<Process>>,
+}
+
 impl Linux {
-    /// `fork`, `vfork` and `clone` as far as it makes a process.
-    pub(super) fn clone(
+    /// `clone3`.
+    pub(super) fn clone3(
         &mut self,
         space: &mut Space,
         user: &UserRegisters,
-        flags: u32,
-        stack: u64,
-        [parent_id, child_id]: [u64; 2],
+        address: u64,
+        length: u64,
     ) -> Reply {
-        const TAKEN: u32 = CSIGNAL
-            | CLONE_VM
-            | CLONE_VFORK
-            | CLONE_CHILD_CLEARTID
-            | CLONE_CHILD_SETTID
-            | CLONE_PARENT_SETTID;
-        let is_vfork = flags & CLONE_VFORK != 0;
-        if flags & !TAKEN != 0 || flags & CLONE_VM != 0 && !is_vfork {
+        match length {
+            ..FIRST_ARGUMENTS_LEN => return Err(EINVAL.into()),
+            MAX_ARGUMENTS_LEN.. => return Err(E2BIG.into()),
+            _ => {}
+        }
+        let mut arguments = [0; ARGUMENTS_LEN];
+        let known = (length as usize).min(ARGUMENTS_LEN);
+        self.user(space).read(address, &mut arguments[..known])?;
+        for at in ARGUMENTS_LEN as u64..length {
+            let unknown: [u8; 1] = self.user(space).structure(address.checked_add(at).ok_or(EFAULT)?)?;
+            if unknown != [0] {
+                return Err(E2BIG.into());
+            }
+        }
+        let wanted = Wanted::of_clone3(&arguments)?;
+        self.clone(space, user, wanted)
+    }
+
+    /// `fork`, `vfork`, `clone`, and what `clone3` has in common with them.
+    pub(super) fn clone(&mut self, space: &mut Space, user: &UserRegisters, wanted: Wanted) -> Reply {
+        if wanted.is_contradiction() {
+            return Err(EINVAL.into());
+        }
+        if !wanted.is_supported() {
             self.count_unsupported(Sysno::clone as u32);
-            defmt::warn!("clone with flags {=u32:#x}: threads are not supported (EINVAL)", flags);
+            defmt::warn!("clone with flags {=u64:#x} is not supported (EINVAL)", wanted.flags);
             return Err(EINVAL.into());
         }
-        if !matches!(flags & CSIGNAL, 0 | SIGCHLD) {
+        let is_thread = wanted.has(CLONE_THREAD);
+        if !is_thread && ![0, flag(SIGCHLD)].contains(&wanted.signal) {
             return Err(EINVAL.into());
         }
-        if self.others.len() + self.zombies.len() + 1 >= MAX_PROCESSES {
-            defmt::warn!("fork: there are {=usize} processes, which is the limit (EAGAIN)", MAX_PROCESSES);
-            return Err(EAGAIN.into());
+        if wanted.has(CLONE_SETTLS) && wanted.tls >= USER_END {
+            return Err(EPERM.into());
         }
-        // Numbers are not used again, and programs know them as an `int`.
-        if self.next_id > i32::MAX as u64 {
-            return Err(EAGAIN.into());
-        }
-        fallible::reserve_one(&mut self.others)?;
-        // So that its end can be noted down without fail.
-        fallible::reserve(&mut self.zombies, self.others.len() + 1)?;
+        self.check_limits(is_thread)?;
         let id = self.next_id;
-        let mut process = fallible::boxed(self.process.fork(id)?)?;
-        // It keeps what the process has, so it is there.
-        self.fs.hold(process.working_directory)?;
-        let mut child = space.fork().map_err(|OutOfFrames| {
-            self.fs.release(process.working_directory);
-            ENOMEM
-        })?;
-        // With CLONE_VM the child has the same memory, advice or not.
-        if flags & CLONE_VM == 0 && process.memory.begin(&mut child).is_err() {
-            child.destroy();
-            self.fs.release(process.working_directory);
-            return Err(ENOMEM.into());
-        }
+        let keeps_stack = !wanted.has(CLONE_VM) || wanted.has(CLONE_VFORK);
+        let of = if is_thread { self.process.id() } else { id };
+        let mut thread = fallible::boxed(self.thread.fork(id, of, keeps_stack))?;
+        let (process, mut child) = match is_thread {
+            true => (None, None),
+            false => {
+                let (process, child) = self.fork_process(space, id, &wanted)?;
+                (Some(process), child)
+            }
+        };
         let mut state = user.clone();
         state.rax = 0;
-        if stack != 0 {
-            state.rsp = stack;
+        if wanted.stack != 0 {
+            state.rsp = wanted.stack;
+        }
+        if wanted.has(CLONE_SETTLS) {
+            state.fs_base = wanted.tls;
+        }
+        if wanted.has(CLONE_CHILD_CLEARTID) {
+            thread.clear_at_end = wanted.child_id;
         }
         let word = (id as u32).to_le_bytes();
         // As on Linux, a bad address is nobody's fault.
-        if flags & CLONE_CHILD_SETTID != 0 {
-            let _ = User::new(&mut child, &mut process.memory).write(child_id, &word);
+        if wanted.has(CLONE_CHILD_SETTID) {
+            let memory = process.as_ref().map_or(self.process.memory, |process| process.memory);
+            let space = child.as_mut().unwrap_or(&mut *space);
+            let _ = User::new(space, &mut self.memories[memory]).write(wanted.child_id, &word);
         }
-        if flags & CLONE_PARENT_SETTID != 0 {
-            let _ = self.user(space).write(parent_id, &word);
+        if wanted.has(CLONE_PARENT_SETTID) {
+            let _ = self.user(space).write(wanted.parent_id, &word);
         }
         self.next_id += 1;
-        fallible::push_reserved(&mut self.others, process);
-        self.child = Some(Child { id, space: child, state });
-        if is_vfork {
+        self.newborn = Some(Newborn { thread, process });
+        self.child = Some(Child { is_thread, space: child, state });
+        if wanted.has(CLONE_VFORK) {
             let why = Why::Vfork { child: id };
-            self.process.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
+            self.thread.waiting = Some(Waiting { why, ..Waiting::for_event(Self::vfork_key(id)) });
         }
         Ok(id)
     }
 
-    /// Gives the process that was just made its thread.
-    pub fn adopt(&mut self, id: u64, thread: ThreadId) {
-        if let Some(process) = self.others.iter_mut().find(|process| process.id() == id) {
-            process.thread = thread;
+    /// Refuses one thread more than there may be, and one process more.
+    fn check_limits(&mut self, is_thread: bool) -> Result<(), Errno> {
+        let threads = self.all_threads().count();
+        if threads >= MAX_THREADS {
+            defmt::warn!("clone: there are {=usize} threads, which is the limit (EAGAIN)", MAX_THREADS);
+            return Err(EAGAIN);
         }
+        if !is_thread && self.others.len() + self.zombies.len() + 1 >= MAX_PROCESSES {
+            defmt::warn!("fork: there are {=usize} processes, which is the limit (EAGAIN)", MAX_PROCESSES);
+            return Err(EAGAIN);
+        }
+        // Numbers are not used again, and programs know them as an `int`.
+        if self.next_id > i32::MAX as u64 { Err(EAGAIN) } else { Ok(()) }
     }
 
-    /// The process that the last call has made.
+    /// Makes a process like the current one, with its space if that is another one.
+    fn fork_process(
+        &mut self,
+        space: &mut Space,
+        id: u64,
+        wanted: &Wanted,
+    ) -> Result<(Box<Process>, Option<Space>), Failure> {
+        fallible::reserve_one(&mut self.others)?;
+        // So that its end can be noted down without fail.
+        fallible::reserve(&mut self.zombies, self.others.len() + 2)?;
+        self.memories.reserve()?;
+        self.files.reserve()?;
+        self.places.reserve()?;
+        self.handlers.reserve()?;
+        let shares = |bit| wanted.has(bit);
+        let mut process = fallible::boxed(self.process.fork(id))?;
+        let files = match shares(CLONE_FILES) {
+            true => None,
+            false => Some(self.files[process.files].fork()?),
+        };
+        let (memory, child) = match shares(CLONE_VM) {
+            true => (None, None),
+            false => {
+                let mut memory = self.memories[process.memory].fork()?;
+                let mut child = space.fork().map_err(|OutOfFrames| ENOMEM)?;
+                if memory.begin(&mut child).is_err() {
+                    child.destroy();
+                    return Err(ENOMEM.into());
+                }
+                (Some(memory), Some(child))
+            }
+        };
+        // The directory is held already, so it is there.
+        if !shares(CLONE_FS) {
+            self.fs.hold(self.places[process.place].directory)?;
+        }
+        process.memory = match memory {
+            Some(memory) => self.memories.insert_reserved(memory),
+            None => self.memories.hold(process.memory),
+        };
+        process.files = match files {
+            Some(files) => self.files.insert_reserved(files),
+            None => self.files.hold(process.files),
+        };
+        process.place = match shares(CLONE_FS) {
+            false => self.places.insert_reserved(self.places[process.place]),
+            true => self.places.hold(process.place),
+        };
+        process.handlers = match shares(CLONE_SIGHAND) {
+            false => {
+                let mut handlers = self.handlers[process.handlers].clone();
+                if wanted.flags & CLONE_CLEAR_SIGHAND != 0 {
+                    handlers.reset();
+                }
+                self.handlers.insert_reserved(handlers)
+            }
+            true => self.handlers.hold(process.handlers),
+        };
+        Ok((process, child))
+    }
+
+    /// Gives the thread that was just made its object, and takes it in.
+    pub fn adopt(&mut self, object: ThreadId) -> Result<(), Exhausted> {
+        let place = object.place();
+        if place >= self.threads.len() {
+            fallible::resize(&mut self.threads, place + 1, || None)?;
+        }
+        let Some(Newborn { mut thread, process }) = self.newborn.take() else { return Ok(()) };
+        thread.object = object;
+        self.threads[place] = Some(thread);
+        match process {
+            Some(process) => fallible::push_reserved(&mut self.others, process),
+            None => self.process.threads += 1,
+        }
+        Ok(())
+    }
+
+    /// The thread that the last call has made.
     pub fn take_child(&mut self) -> Option<Child> {
         self.child.take()
     }
 
-    /// There is no room for the process that the last call has made: the call fails.
-    pub fn refuse_child(&mut self, id: u64, user: &mut UserRegisters) {
-        self.process.waiting = None;
-        if let Some(index) = self.others.iter().position(|process| process.id() == id) {
-            let process = self.others.swap_remove(index);
-            self.fs.release(process.working_directory);
+    /// There is no room for the thread that the last call has made: the call fails.
+    pub fn refuse_child(&mut self, user: &mut UserRegisters) {
+        self.thread.waiting = None;
+        if let Some(Newborn { process: Some(process), .. }) = self.newborn.take() {
+            // Whatever it has open its maker has, too.
+            self.files.release(process.files);
+            self.memories.release(process.memory);
+            self.handlers.release(process.handlers);
+            if let Some(place) = self.places.release(process.place) {
+                self.fs.release(place.directory);
+            }
         }
         user.rax = ENOMEM.in_rax();
-    }
-
-    /// Ends the current process, which is not the first; another one is the current
-    /// one then.
-    ///
-    /// # Panics
-    /// If there is no other process.
-    pub fn end(&mut self, scheduler: &mut Scheduler, status: Status, now: Moment) {
-        self.clock.set(now);
-        self.process.cpu.own_ns = self.process.cpu.own_ns.saturating_add(self.clock.end_turn());
-        self.close_all(scheduler, false);
-        self.fs.release(self.process.working_directory);
-        let Some(next) = self.others.pop() else { panic!("the first process is still there") };
-        let ended = core::mem::replace(&mut self.process, next);
-        let (cpu_ns, user_ticks) = (ended.cpu.total_ns(), ended.cpu.own_ns / TICK_NS);
-        let ended = ended.identity;
-        self.release_vfork(scheduler, ended.id);
-        self.zombies.retain(|zombie| zombie.identity.parent != ended.id);
-        if self.tell_parent(scheduler, ended, status, user_ticks) {
-            fallible::push_reserved(&mut self.zombies, Zombie { identity: ended, status, cpu_ns });
-        }
-        self.leave_children(scheduler, ended);
     }
 }

@@ -5,6 +5,7 @@ use super::Linux;
 use super::errno::{EACCES, EINVAL, EPERM, ESRCH, Errno, Reply};
 use super::process::Identity;
 use super::signal::{Detail, Info, SIGNALS};
+use super::signal_calls::BY_TKILL;
 use crate::object::scheduler::Scheduler;
 
 impl Linux {
@@ -99,7 +100,33 @@ impl Linux {
         Ok(())
     }
 
-    /// `kill` (`code` is `SI_USER`), `tkill` and `tgkill` (`SI_TKILL`).
+    /// `tkill`, and `tgkill`, which names the thread's process, too.
+    pub(super) fn tkill(
+        &mut self,
+        scheduler: &mut Scheduler,
+        process: Option<i32>,
+        thread: i32,
+        signal: u32,
+    ) -> Reply {
+        if process.is_some_and(|process| process <= 0) || thread <= 0 || signal > SIGNALS as u32 {
+            return Err(EINVAL.into());
+        }
+        let is_named = |id: u64| process.is_none_or(|process| process as u64 == id);
+        let id = thread as u64;
+        let found = self.all_threads().find(|it| it.id == id && is_named(it.process));
+        let Some(to) = found.map(|it| (it.process, it.id)) else {
+            // A first thread that has ended is there as long as its process, and gets nothing.
+            let is_there = self.identities().any(|identity| identity.id == id && is_named(id));
+            return if is_there { Ok(0) } else { Err(ESRCH.into()) };
+        };
+        if signal > 0 {
+            let detail = Detail::Sender { process: self.process.id() as u32 };
+            self.send_to_thread(scheduler, to, Info { signal, code: BY_TKILL, detail })?;
+        }
+        Ok(0)
+    }
+
+    /// `kill`.
     pub(super) fn kill(&mut self, scheduler: &mut Scheduler, target: i32, signal: u32, code: i32) -> Reply {
         if signal > SIGNALS as u32 {
             return Err(EINVAL.into());

@@ -29,7 +29,9 @@ const FLOCK_LEN: usize = 32;
 pub(super) fn file(object: Object) -> Object {
     match object {
         Object::Pipe(id, _) => Object::Pipe(id, End::Read),
-        Object::Inode(_) | Object::Output(_) => object,
+        Object::Inode(_) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+            object
+        }
     }
 }
 
@@ -53,7 +55,7 @@ fn part(base: u64, start: i64, length: i64) -> Result<(u64, u64), Errno> {
 impl Linux {
     /// `flock`.
     pub(super) fn flock(&mut self, scheduler: &mut Scheduler, fd: i32, operation: u32) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         let mode = match operation & !LOCK_NB {
             LOCK_SH => Some(Mode::Shared),
             LOCK_EX => Some(Mode::Exclusive),
@@ -64,7 +66,7 @@ impl Linux {
             return Err(EBADF.into());
         }
         let file = file(description.object);
-        let owner = Owner::Whole(self.process.descriptors.identity(fd)?);
+        let owner = Owner::Whole(self.files[self.process.files].identity(fd)?);
         let before = self.locks.mode_of(file, owner);
         if before == mode {
             return Ok(0);
@@ -85,7 +87,7 @@ impl Linux {
 
     /// The commands of `fcntl` on record locks.
     pub(super) fn record_lock(&mut self, view: &mut View, fd: i32, command: u32, address: u64) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
@@ -111,14 +113,14 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let owner = match is_description {
-            true => Owner::Description(self.process.descriptors.identity(fd)?),
-            false => Owner::Process(self.process.id()),
+            true => Owner::Description(self.files[self.process.files].identity(fd)?),
+            false => Owner::Files(self.process.files),
         };
         let file = file(description.object);
         let wanted = mode.map(|mode| Lock { file, owner, mode, start, end });
         if asks {
             let found = wanted.and_then(|wanted| self.locks.conflicts(wanted).next());
-            let told = found.map_or(Layout(flock).u16(0, F_UNLCK as u16), Self::told);
+            let told = found.map_or(Layout(flock).u16(0, F_UNLCK as u16), |found| self.told(found));
             self.user(view.space).write(address, &told.0)?;
             return Ok(0);
         }
@@ -128,7 +130,7 @@ impl Linux {
             None => {}
         }
         let waits = matches!(command, F_SETLKW | F_OFD_SETLKW);
-        self.process.wanted = None;
+        self.thread.wanted = None;
         if let Some(wanted) = wanted
             && self.locks.conflicts(wanted).next().is_some()
         {
@@ -138,7 +140,7 @@ impl Linux {
             if self.closes_circle(wanted) {
                 return Err(EDEADLK.into());
             }
-            self.process.wanted = Some(wanted);
+            self.thread.wanted = Some(wanted);
             return Err(Failure::Wait(LOCKS));
         }
         self.locks.set(file, owner, start..end, mode)?;
@@ -147,14 +149,17 @@ impl Linux {
     }
 
     /// A lock as a `struct flock`.
-    fn told(lock: Lock) -> Layout<FLOCK_LEN> {
+    fn told(&self, lock: Lock) -> Layout<FLOCK_LEN> {
         let kind = match lock.mode {
             Mode::Shared => F_RDLCK,
             Mode::Exclusive => F_WRLCK,
         };
         let length = if lock.end >= END { 0 } else { lock.end - lock.start };
         let owner = match lock.owner {
-            Owner::Process(id) => id as u32,
+            Owner::Files(files) => {
+                let holders = self.processes().filter(|process| process.files == files);
+                holders.map(|process| process.id() as u32).min().unwrap_or(u32::MAX)
+            }
             Owner::Description(_) | Owner::Whole(_) => u32::MAX,
         };
         Layout::new()
@@ -168,51 +173,57 @@ impl Linux {
     fn length_of(&self, description: &Description) -> u64 {
         match description.object {
             Object::Inode(id) => self.fs.content(id).map_or(0, |content| content.length()),
-            Object::Pipe(..) | Object::Output(_) => 0,
+            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                0
+            }
         }
     }
 
     /// Whether somebody who has to give way to this lock waits, over however many others,
     /// for what its owner has: then all would wait for ever. Open descriptions do not wait.
     fn closes_circle(&self, wanted: Lock) -> bool {
-        let Owner::Process(own) = wanted.owner else { return false };
+        let Owner::Files(own) = wanted.owner else { return false };
         // Those that are waited for; each is looked at once.
-        let mut reached = [0; MAX_PROCESSES];
-        let mut count = 0;
+        let mut reached = [own; MAX_PROCESSES];
+        let mut count = 1;
         let mut looked_at = 0;
-        let mut lock = Some(wanted);
-        loop {
-            for conflict in lock.into_iter().flat_map(|lock| self.locks.conflicts(lock)) {
+        while looked_at < count {
+            let owner = Owner::Files(reached[looked_at]);
+            let waiting = self.all_threads().filter(|thread| thread.waiting.is_some());
+            let locks = waiting.filter_map(|thread| thread.wanted).filter(|lock| lock.owner == owner);
+            let begins = (looked_at == 0).then_some(wanted);
+            for conflict in begins.into_iter().chain(locks).flat_map(|lock| self.locks.conflicts(lock)) {
                 match conflict.owner {
-                    Owner::Process(id) if id == own => return true,
-                    Owner::Process(id) if count < MAX_PROCESSES && !reached[..count].contains(&id) => {
-                        reached[count] = id;
+                    Owner::Files(files) if files == own => return true,
+                    Owner::Files(files) if count < MAX_PROCESSES && !reached[..count].contains(&files) => {
+                        reached[count] = files;
                         count += 1;
                     }
-                    Owner::Process(_) | Owner::Description(_) | Owner::Whole(_) => {}
+                    Owner::Files(_) | Owner::Description(_) | Owner::Whole(_) => {}
                 }
             }
-            if looked_at == count {
-                return false;
-            }
-            let next = self.others.iter().find(|process| process.id() == reached[looked_at]);
-            lock = next.filter(|process| process.waiting.is_some()).and_then(|process| process.wanted);
             looked_at += 1;
         }
+        false
     }
 
     /// A descriptor of the current process has been closed: with any of a file, all of the
     /// process's record locks on it go; with the last of a description, those of that.
     pub(super) fn after_close(&mut self, scheduler: &mut Scheduler, closed: Closed) {
         if !self.locks.is_empty() {
-            let process = Owner::Process(self.process.id());
+            let own = Owner::Files(self.process.files);
             let of = file(closed.object);
             let gone = self.locks.release(|file, owner| match owner {
-                Owner::Process(_) => closed.is_open && owner == process && file == of,
+                Owner::Files(_) => closed.is_open && owner == own && file == of,
                 Owner::Description(it) | Owner::Whole(it) => it == closed.identity && closed.last.is_some(),
             });
             if gone {
                 scheduler.wake_all(LOCKS);
+            }
+        }
+        if closed.last.is_some() && self.epolls.count() > 0 {
+            for epoll in self.epolls.iter_mut() {
+                epoll.forget(closed.identity);
             }
         }
         self.drop_description(scheduler, closed.last);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Who has locked which parts of which files.
 //!
-//! Record locks belong to a process or to an open description and are on ranges; locks of
+//! Record locks belong to the descriptors of a process or to an open description and are on ranges; locks of
 //! `flock` belong to an open description and are on whole files. The two kinds do not see
 //! each other. All of them are counted: there is a bound, and room is asked for, not taken.
 
@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use super::descriptor::Object;
 use super::errno::{ENOLCK, Errno};
+use super::process::FilesId;
 use super::ranges::Ranges;
 use crate::mem::fallible;
 
@@ -28,8 +29,8 @@ pub enum Mode {
 /// Whose a lock is, and of which kind: only locks of one kind conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// A process's record locks.
-    Process(u64),
+    /// The record locks of a process, or of several that have their descriptors in common.
+    Files(FilesId),
     /// An open description's record locks.
     Description(u64),
     /// An open description's lock by `flock`.

@@ -60,13 +60,16 @@ impl Linux {
         }
         let source = self.map_source(prot, flags, fd as i32, offset)?;
         let access = access_of(prot);
-        if access.write && flags & MAP_NORESERVE == 0 && self.process.memory.exceeds_commit(length) {
+        if access.write
+            && flags & MAP_NORESERVE == 0
+            && self.memories[self.process.memory].exceeds_commit(length)
+        {
             return Err(ENOMEM.into());
         }
         let start = self.place(hint, length, flags)?;
         self.map_at(space, start, start + length, access, source).inspect_err(|_| {
             // Part of it may be there; what it replaced is gone, as on Linux.
-            let _ = self.process.memory.unmap(space, start, start + length);
+            let _ = self.memories[self.process.memory].unmap(space, start, start + length);
         })?;
         Ok(start)
     }
@@ -82,7 +85,7 @@ impl Linux {
         if flags & MAP_ANONYMOUS != 0 {
             return Ok(zeros);
         }
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         description.check_readable().map_err(|_| EACCES)?;
         let descriptor::Object::Inode(id) = description.object else { return Err(ENODEV) };
         match &self.fs.inode(id)?.node {
@@ -106,7 +109,7 @@ impl Linux {
 
     /// Where a mapping goes.
     fn place(&self, hint: u64, length: u64, flags: u32) -> Result<u64, Errno> {
-        let areas = self.process.memory.areas();
+        let areas = self.memories[self.process.memory].areas();
         let end = hint.checked_add(length).filter(|end| *end <= USER_END);
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0 {
             if !hint.is_multiple_of(PAGE_LEN) {
@@ -139,7 +142,7 @@ impl Linux {
         match source {
             Source::Zeros => {
                 let kind = Kind::Private;
-                Ok(self.process.memory.map(space, Area { start, end, access, kind })?)
+                Ok(self.memories[self.process.memory].map(space, Area { start, end, access, kind })?)
             }
             Source::SharedZeros => {
                 let object = Pages::new(self.object_id(), end - start)?;
@@ -156,10 +159,11 @@ impl Linux {
                 let filled_end = page_up(left).map_or(end, |left| end.min(start.saturating_add(left)));
                 if filled_end < end {
                     let area = Area { start: filled_end, end, access, kind: Kind::PastEnd };
-                    self.process.memory.map(space, area)?;
+                    self.memories[self.process.memory].map(space, area)?;
                 }
                 if start < filled_end {
-                    self.process.memory.map(space, Area { start, end: filled_end, access, kind })?;
+                    self.memories[self.process.memory]
+                        .map(space, Area { start, end: filled_end, access, kind })?;
                 }
                 self.copy_file(space, id, offset, start, filled_end)
             }
@@ -178,7 +182,7 @@ impl Linux {
     ) -> Result<(), Errno> {
         let delta = offset.wrapping_sub(start);
         let kind = Kind::Shared { object: object.borrow().id(), delta, may_write };
-        Ok(self.process.memory.map_shared(space, Area { start, end, access, kind }, object)?)
+        Ok(self.memories[self.process.memory].map_shared(space, Area { start, end, access, kind }, object)?)
     }
 
     fn copy_file(
@@ -197,7 +201,7 @@ impl Linux {
             if part.is_empty() {
                 break;
             }
-            self.process.memory.fill(space, at, part).map_err(|OutOfFrames| ENOMEM)?;
+            self.memories[self.process.memory].fill(space, at, part).map_err(|OutOfFrames| ENOMEM)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -206,7 +210,7 @@ impl Linux {
     /// `munmap`.
     pub(super) fn munmap(&mut self, space: &mut Space, address: u64, length: u64) -> Reply {
         let (start, end) = page_range(address, length).filter(|(start, end)| start < end).ok_or(EINVAL)?;
-        self.process.memory.unmap(space, start, end)?;
+        self.memories[self.process.memory].unmap(space, start, end)?;
         Ok(0)
     }
 
@@ -222,20 +226,23 @@ impl Linux {
         }
         let (mut start, end) = page_range(address, length).ok_or(ENOMEM)?;
         if prot & PROT_GROWSDOWN != 0 {
-            let area = self.process.memory.areas().find(start).filter(|area| area.kind == Kind::Stack);
+            let area = self.memories[self.process.memory]
+                .areas()
+                .find(start)
+                .filter(|area| area.kind == Kind::Stack);
             start = area.ok_or(EINVAL)?.start;
         }
-        let hole = self.process.memory.areas().first_hole(start, end);
+        let hole = self.memories[self.process.memory].areas().first_hole(start, end);
         let reached = hole.unwrap_or(end);
         let access = access_of(prot);
         if access.write {
             let read_only = |area: Area| matches!(area.kind, Kind::Shared { may_write: false, .. });
-            if self.process.memory.areas().between(start, reached).any(read_only) {
+            if self.memories[self.process.memory].areas().between(start, reached).any(read_only) {
                 return Err(EACCES.into());
             }
         }
         // What lies in front of a hole is changed nevertheless, as on Linux.
-        self.process.memory.protect(space, start, reached, access)?;
+        self.memories[self.process.memory].protect(space, start, reached, access)?;
         if hole.is_some() { Err(ENOMEM.into()) } else { Ok(0) }
     }
 
@@ -251,7 +258,7 @@ impl Linux {
         let (start, old_end) = page_range(address, old_length).ok_or(EINVAL)?;
         let new_length = page_up(new_length).filter(|length| *length > 0).ok_or(EINVAL)?;
         let old_length = old_end - start;
-        let area = self.process.memory.areas().find(start).ok_or(EFAULT)?;
+        let area = self.memories[self.process.memory].areas().find(start).ok_or(EFAULT)?;
         let is_shared = matches!(area.kind, Kind::Shared { .. });
         // Without a length, shared pages are mapped once more.
         if old_length == 0 && !(is_shared && may_move) {
@@ -262,7 +269,7 @@ impl Linux {
         }
         if new_length > old_length
             && area.access.write
-            && self.process.memory.exceeds_commit(new_length - old_length)
+            && self.memories[self.process.memory].exceeds_commit(new_length - old_length)
         {
             return Err(ENOMEM.into());
         }
@@ -274,32 +281,32 @@ impl Linux {
             if target < old_end && start < target_end {
                 return Err(EINVAL.into());
             }
-            self.process.memory.unmap(space, target, target_end)?;
+            self.memories[self.process.memory].unmap(space, target, target_end)?;
             // What was to be mapped once more may have been there, and then there is nothing.
-            let area = self.process.memory.areas().find(start).ok_or(EFAULT)?;
+            let area = self.memories[self.process.memory].areas().find(start).ok_or(EFAULT)?;
             return self.move_area(space, area, (start, old_length), (target, new_length));
         }
         if old_length > 0 && new_length <= old_length {
-            self.process.memory.unmap(space, start + new_length, old_end)?;
+            self.memories[self.process.memory].unmap(space, start + new_length, old_end)?;
             return Ok(start);
         }
         let grows_to = start.checked_add(new_length).filter(|end| *end <= MMAP_TOP);
         if let Some(new_end) = grows_to
             && old_length > 0
             && area.end == old_end
-            && self.process.memory.areas().is_free(old_end, new_end)
+            && self.memories[self.process.memory].areas().is_free(old_end, new_end)
         {
             let kind = self.growth_kind(area);
-            self.process
-                .memory
+            self.memories[self.process.memory]
                 .map(space, Area { start: old_end, end: new_end, access: area.access, kind })?;
-            self.process.memory.on_fork.grow(old_end - 1, new_end)?;
+            self.memories[self.process.memory].on_fork.grow(old_end - 1, new_end)?;
             return Ok(start);
         }
         if !may_move {
             return Err(ENOMEM.into());
         }
-        let target = self.process.memory.areas().gap(MMAP_MIN, MMAP_TOP, new_length).ok_or(ENOMEM)?;
+        let target =
+            self.memories[self.process.memory].areas().gap(MMAP_MIN, MMAP_TOP, new_length).ok_or(ENOMEM)?;
         self.move_area(space, area, (start, old_length), (target, new_length))
     }
 
@@ -320,43 +327,43 @@ impl Linux {
         (start, old_length): (u64, u64),
         (target, new_length): (u64, u64),
     ) -> Reply {
-        if self.process.memory.areas().all().len() + 4 > MAX_AREAS {
+        if self.memories[self.process.memory].areas().all().len() + 4 > MAX_AREAS {
             return Err(ENOMEM.into());
         }
         let kept = old_length.min(new_length);
         if kept < old_length {
-            self.process.memory.unmap(space, start + kept, start + old_length)?;
+            self.memories[self.process.memory].unmap(space, start + kept, start + old_length)?;
         }
         // As if the area began where the part of it that moves does.
         let area = area.clipped(start, area.end).moved_to(target);
         let mut made = Ok(());
         if kept > 0 {
-            made = self.process.memory.map(space, Area { end: target + kept, ..area });
+            made = self.memories[self.process.memory].map(space, Area { end: target + kept, ..area });
         }
         if new_length > kept {
             let kind = self.growth_kind(area);
             let (start, end) = (target + kept, target + new_length);
             made = made.and_then(|()| {
-                self.process.memory.map(space, Area { start, end, access: area.access, kind })
+                self.memories[self.process.memory].map(space, Area { start, end, access: area.access, kind })
             });
         }
-        let on_fork = &mut self.process.memory.on_fork;
+        let on_fork = &mut self.memories[self.process.memory].on_fork;
         made = made.and_then(|()| on_fork.carry(start, start + kept, target));
         if kept > 0 && new_length > kept {
             made = made.and_then(|()| on_fork.grow(target + kept - 1, target + new_length));
         }
         // The old place is to be given up without fail.
-        made.and_then(|()| self.process.memory.reserve_unmap(start, start + kept)).inspect_err(|_| {
-            // This needs no more room than the new areas have taken.
-            let _ = self.process.memory.take_back(space, target, target + new_length);
-        })?;
+        made.and_then(|()| self.memories[self.process.memory].reserve_unmap(start, start + kept))
+            .inspect_err(|_| {
+                // This needs no more room than the new areas have taken.
+                let _ = self.memories[self.process.memory].take_back(space, target, target + new_length);
+            })?;
         // From here on pages may be in either place: there is no way back.
-        self.process
-            .memory
+        self.memories[self.process.memory]
             .relocate(space, start, start + kept, target)
             .map_err(|OutOfFrames| Failure::End(Next::Kill { signal: SIGKILL }))?;
         if kept > 0 {
-            self.process.memory.unmap(space, start, start + kept)?;
+            self.memories[self.process.memory].unmap(space, start, start + kept)?;
         }
         Ok(target)
     }

@@ -39,11 +39,13 @@ impl Linux {
     /// The directory that a relative path starts from.
     fn base(&self, directory: i32, path: &[u8]) -> Result<InodeId, Errno> {
         if directory == AT_FDCWD || path.starts_with(b"/") {
-            return Ok(self.process.working_directory);
+            return Ok(self.places[self.process.place].directory);
         }
-        match self.process.descriptors.get(directory)?.object {
+        match self.files[self.process.files].get(directory)?.object {
             Object::Inode(id) => self.fs.directory(id).map(|_| id),
-            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(ENOTDIR)
+            }
         }
     }
 
@@ -57,8 +59,8 @@ impl Linux {
         let path = self.user(space).path(at.path)?;
         if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
             return Ok(match at.directory {
-                AT_FDCWD => Object::Inode(self.process.working_directory),
-                fd => self.process.descriptors.get(fd)?.object,
+                AT_FDCWD => Object::Inode(self.places[self.process.place].directory),
+                fd => self.files[self.process.files].get(fd)?.object,
             });
         }
         let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
@@ -76,7 +78,7 @@ impl Linux {
         let exclusive = flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
         let follow = if flags & O_NOFOLLOW != 0 || exclusive { Follow::No } else { Follow::Yes };
         // As on Linux, whoever has no number left is told so, whatever he names; nothing is made or cut.
-        let vacancy = self.process.descriptors.vacancy()?;
+        let vacancy = self.files[self.process.files].vacancy()?;
         let place = self.locate(space, at, follow)?;
         let id = match place.target {
             Some(_) if exclusive => return Err(EEXIST.into()),
@@ -85,19 +87,24 @@ impl Linux {
             None if place.wants_directory => return Err(EISDIR.into()),
             None => {
                 let node = Node::File(Content::default());
-                self.fs.create(&place, node, mode & !self.process.umask, self.clock.realtime_ns())?
+                self.fs.create(
+                    &place,
+                    node,
+                    mode & !self.places[self.process.place].umask,
+                    self.clock.realtime_ns(),
+                )?
             }
         };
         let object = match self.fs.inode(id)?.node {
             Node::Device(Device::Descriptor(fd)) => {
-                self.process.descriptors.get(fd).map_err(|_| ENOENT)?.object
+                self.files[self.process.files].get(fd).map_err(|_| ENOENT)?.object
             }
             Node::Directory(_) | Node::File(_) | Node::Link(_) | Node::Device(_) => Object::Inode(id),
         };
         self.hold_object(object)?;
         let kept = flags & !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
         let description = Description { object, offset: 0, flags: kept };
-        Ok(self.process.descriptors.fill(vacancy, description, flags & O_CLOEXEC != 0) as u64)
+        Ok(self.files[self.process.files].fill(vacancy, description, flags & O_CLOEXEC != 0) as u64)
     }
 
     /// Checks that what is there may be opened so, and truncates it if asked to.
@@ -138,7 +145,7 @@ impl Linux {
     /// `mkdir`, `mkdirat`.
     pub(super) fn mkdir(&mut self, space: &mut Space, at: PathAt, mode: u32) -> Reply {
         let place = self.locate(space, at, Follow::No)?;
-        let mode = mode & !self.process.umask & 0o1777;
+        let mode = mode & !self.places[self.process.place].umask & 0o1777;
         self.fs.create(&place, Fs::new_directory(), mode, self.clock.realtime_ns())?;
         Ok(0)
     }
@@ -212,7 +219,7 @@ impl Linux {
 
     /// `getcwd`.
     pub(super) fn getcwd(&mut self, space: &mut Space, buffer: u64, length: u64) -> Reply {
-        let mut path = self.fs.path_of(self.process.working_directory)?;
+        let mut path = self.fs.path_of(self.places[self.process.place].directory)?;
         fallible::push(&mut path, 0)?;
         if (path.len() as u64) > length {
             return Err(ERANGE.into());
@@ -229,16 +236,18 @@ impl Linux {
 
     /// `fchdir`.
     pub(super) fn fchdir(&mut self, fd: i32) -> Reply {
-        match self.process.descriptors.get(fd)?.object {
+        match self.files[self.process.files].get(fd)?.object {
             Object::Inode(id) => self.enter(id),
-            Object::Output(_) | Object::Pipe(..) => Err(ENOTDIR.into()),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(ENOTDIR.into())
+            }
         }
     }
 
     fn enter(&mut self, directory: InodeId) -> Reply {
         self.fs.directory(directory)?;
         self.fs.hold(directory)?;
-        let left = core::mem::replace(&mut self.process.working_directory, directory);
+        let left = core::mem::replace(&mut self.places[self.process.place].directory, directory);
         self.fs.release(left);
         Ok(0)
     }
@@ -268,7 +277,9 @@ impl Linux {
                 }
                 Ok(0)
             }
-            Object::Pipe(..) | Object::Output(_) => Err(EPERM.into()),
+            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Err(EPERM.into())
+            }
         }
     }
 
@@ -277,7 +288,7 @@ impl Linux {
         const UTIME_NOW: u64 = linux_raw_sys::general::UTIME_NOW as u64;
         const UTIME_OMIT: u64 = linux_raw_sys::general::UTIME_OMIT as u64;
         let object = match at.path {
-            0 => self.process.descriptors.get(at.directory)?.object,
+            0 => self.files[self.process.files].get(at.directory)?.object,
             _ => self.object(space, at, flags)?,
         };
         let mut modified_ns = Some(self.clock.realtime_ns());
@@ -297,7 +308,7 @@ impl Linux {
 
     /// `getdents64`. The offset of a directory is the serial of the last entry seen.
     pub(super) fn getdents64(&mut self, space: &mut Space, fd: i32, buffer: u64, length: u64) -> Reply {
-        let description = self.process.descriptors.get(fd)?;
+        let description = self.files[self.process.files].get(fd)?;
         description.check_readable()?;
         let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
         if self.fs.inode(id)?.links == 0 {
@@ -322,7 +333,7 @@ impl Linux {
             done += record.length as u64;
             seen = record.serial;
         }
-        self.process.descriptors.update(fd, |description| description.offset = seen)?;
+        self.files[self.process.files].update(fd, |description| description.offset = seen)?;
         Ok(done)
     }
 

@@ -46,6 +46,8 @@ pub struct Pipe {
     bytes: VecDeque<u8>,
     readers: u32,
     writers: u32,
+    /// How often something has happened that readers wait for, and that writers wait for.
+    changes: [u64; 2],
 }
 
 impl Pipe {
@@ -75,14 +77,21 @@ impl Pipe {
         if front.is_empty() { behind } else { front }
     }
 
+    /// How often something has happened that readers wait for, and that writers wait for.
+    pub fn changes(&self) -> [u64; 2] {
+        self.changes
+    }
+
     /// Takes the first bytes out.
     pub fn consume(&mut self, length: usize) {
         self.bytes.drain(..length);
+        self.changes[1] += 1;
     }
 
     /// Puts bytes in, as many as fit; returns how many.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let length = bytes.len().min(self.room());
+        self.changes[0] += 1;
         // The room is there since the pipe was made.
         if fallible::enqueue(&mut self.bytes, &bytes[..length]).is_ok() { length } else { 0 }
     }
@@ -91,10 +100,15 @@ impl Pipe {
 /// Where those wait who need something to happen to any of their descriptors.
 pub const ANY: Key = Key::Event { name: "descriptors", number: 0 };
 
+/// Something has happened to what somebody polls.
+pub fn wake_pollers(scheduler: &mut Scheduler) {
+    scheduler.wake_all(ANY);
+}
+
 /// Something has happened to a pipe.
 pub fn notify(scheduler: &mut Scheduler, id: PipeId) {
     scheduler.wake_all(id.key());
-    scheduler.wake_all(ANY);
+    wake_pollers(scheduler);
 }
 
 /// All pipes.
@@ -116,7 +130,7 @@ impl Pipes {
         let mut bytes = VecDeque::new();
         // All of it now, so that no write can fail for want of memory.
         bytes.try_reserve_exact(CAPACITY).map_err(|_| ENFILE)?;
-        let pipe = Some(Pipe { bytes, readers: 1, writers: 1 });
+        let pipe = Some(Pipe { bytes, readers: 1, writers: 1, changes: [0; 2] });
         let index = match self.list.iter().position(Option::is_none) {
             Some(index) => index,
             None if self.list.len() >= self.limit => return Err(ENFILE),
@@ -157,6 +171,7 @@ impl Pipes {
             End::Read => pipe.readers = pipe.readers.saturating_sub(1),
             End::Write => pipe.writers = pipe.writers.saturating_sub(1),
         }
+        pipe.changes = pipe.changes.map(|changes| changes + 1);
         if pipe.readers == 0 && pipe.writers == 0 {
             *slot = None;
         }

@@ -25,7 +25,7 @@ impl Linux {
         for (index, (end, mode)) in ends.into_iter().enumerate() {
             let description =
                 Description { object: Object::Pipe(id, end), offset: 0, flags: mode | flags & O_NONBLOCK };
-            match self.process.descriptors.open(description, flags & O_CLOEXEC != 0) {
+            match self.files[self.process.files].open(description, flags & O_CLOEXEC != 0) {
                 Ok(number) => {
                     open[index] = Some(number);
                     numbers[4 * index..4 * index + 4].copy_from_slice(&number.to_le_bytes());
@@ -44,7 +44,7 @@ impl Linux {
     fn take_back(&mut self, id: PipeId, open: [Option<i32>; 2]) {
         for (number, end) in open.into_iter().zip([End::Read, End::Write]) {
             if let Some(number) = number {
-                let _ = self.process.descriptors.close(number);
+                let _ = self.files[self.process.files].close(number);
             }
             self.pipes.release(id, end);
         }

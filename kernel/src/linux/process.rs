@@ -1,21 +1,52 @@
 // SPDX-License-Identifier: MIT
-//! What belongs to one process.
+//! What belongs to one process, whatever threads it has.
 
-use linux_raw_sys::general::{SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
+use linux_raw_sys::general::{RLIMIT_NOFILE, SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 
-use super::buffers::Buffers;
 use super::clock::CpuTime;
 use super::descriptor::Descriptors;
-use super::errno::Errno;
 use super::fs::InodeId;
-use super::locks::Lock;
 use super::memory::Memory;
 use super::process_calls::{LIMITS, Limit};
-use super::scheduling_calls::Scheduling;
-use super::signal::Signals;
-use crate::mem::fallible::Exhausted;
-use crate::object::queue::Key;
-use crate::object::scheduler::ThreadId;
+use super::shared::Shared;
+use super::signal::handlers::Handlers;
+use super::signal::pending::Pending;
+use crate::object::table::name;
+
+name! {
+    /// Names the memory of one process or several.
+    MemoryId
+}
+name! {
+    /// Names the descriptors of one process or several.
+    FilesId
+}
+name! {
+    /// Names a place in the file system where one process is, or several.
+    PlaceId
+}
+name! {
+    /// Names the handlers of one process or several.
+    HandlersId
+}
+
+/// Where a process is in the file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its working directory.
+    pub directory: InodeId,
+    /// Permissions that new files do not get.
+    pub umask: u32,
+}
+
+/// The memories of all processes.
+pub type Memories = Shared<MemoryId, Memory>;
+/// The descriptors of all processes.
+pub type Files = Shared<FilesId, Descriptors>;
+/// Where all processes are in the file system.
+pub type Places = Shared<PlaceId, Place>;
+/// The handlers of all processes.
+pub type AllHandlers = Shared<HandlersId, Handlers>;
 
 /// The first process's number.
 pub const FIRST_ID: u64 = 1000;
@@ -74,64 +105,6 @@ impl Status {
     }
 }
 
-/// Why a process waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Something another process does may let its system call go on.
-    Call,
-    /// A word of memory is to be woken.
-    Futex,
-    /// A child is to end or to execute another program; the call itself is done.
-    Vfork {
-        /// The child.
-        child: u64,
-    },
-}
-
-impl Why {
-    /// Whether a wait gives way to a signal that is due.
-    pub fn gives_way(self, signals: &Signals) -> bool {
-        match self {
-            Self::Call | Self::Futex => signals.is_due(),
-            // As on Linux, nothing else gets through to it.
-            Self::Vfork { .. } => signals.is_deadly(),
-        }
-    }
-}
-
-/// What a call comes to whose deadline has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    /// This value.
-    Value(u64),
-    /// This error.
-    Errno(Errno),
-    /// It has to be performed again to know.
-    Again,
-}
-
-/// A process that waits in a system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// What for.
-    pub why: Why,
-    /// The queue that it stands in.
-    pub key: Key,
-    /// Whoever wakes it names one of these bits.
-    pub mask: u32,
-    /// When it goes on in any case, in monotonic time.
-    pub deadline_ns: Option<u64>,
-    /// What the call comes to then.
-    pub late: Late,
-}
-
-impl Waiting {
-    /// To wait until something happens that others make known in a queue.
-    pub fn for_event(key: Key) -> Self {
-        Self { why: Why::Call, key, mask: u32::MAX, deadline_ns: None, late: Late::Again }
-    }
-}
-
 /// Who a process is.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
@@ -147,28 +120,26 @@ pub struct Identity {
     pub has_executed: bool,
 }
 
-/// A process.
+/// A process: a group of threads, and what they have in common.
 pub struct Process {
     /// Who it is.
     pub identity: Identity,
-    /// Its thread.
-    pub thread: ThreadId,
+    /// How many threads it has.
+    pub threads: u32,
     /// Its memory.
-    pub memory: Memory,
+    pub memory: MemoryId,
     /// Its descriptors.
-    pub descriptors: Descriptors,
-    /// Its working directory.
-    pub working_directory: InodeId,
-    /// Its signals.
-    pub signals: Signals,
+    pub files: FilesId,
+    /// Where it is in the file system.
+    pub place: PlaceId,
+    /// What it wants done about signals.
+    pub handlers: HandlersId,
+    /// Signals that were sent to it, and not to one of its threads.
+    pub pending: Pending,
+    /// The thread that was chosen last to take one of those.
+    pub chosen: u64,
     /// Its resource limits.
     pub limits: [Limit; LIMITS.len()],
-    /// Permissions that new files do not get.
-    pub umask: u32,
-    /// Its name.
-    pub name: [u8; 16],
-    /// What it wished for of the scheduler.
-    pub scheduling: Scheduling,
     /// What `personality` has set.
     pub personality: u32,
     /// What `prctl` says of dumps, of which there are none.
@@ -179,45 +150,46 @@ pub struct Process {
     pub is_stopped: bool,
     /// The last stop or continuation, until the parent has waited for it.
     pub report: Option<Status>,
-    /// Set while it waits.
-    pub waiting: Option<Waiting>,
-    /// The record lock that it waits for, if it waits for one.
-    pub wanted: Option<Lock>,
-    /// What the system call which waits has transferred so far, and has still to transfer.
-    pub transfer: Option<Buffers>,
-    /// How long it has had the processor.
+    /// The number that its next timer gets.
+    pub next_timer: i32,
+    /// The kinds of `membarrier` that it has registered for.
+    pub barriers: u32,
+    /// How long its threads have had the processor.
     pub cpu: CpuTime,
 }
 
 impl Process {
-    /// Its number.
+    /// Its number, which is that of its first thread, too.
     pub fn id(&self) -> u64 {
         self.identity.id
     }
 
-    /// A child with the same properties and memory; it has no thread of its own yet.
-    pub fn fork(&self, id: u64) -> Result<Self, Exhausted> {
-        Ok(Self {
+    /// The first descriptor number that is refused.
+    pub fn max_descriptors(&self) -> u64 {
+        self.limits[RLIMIT_NOFILE as usize].soft()
+    }
+
+    /// A child with the same properties; what it has in common with this one is not held yet.
+    pub fn fork(&self, id: u64) -> Self {
+        Self {
             identity: Identity { id, parent: self.id(), has_executed: false, ..self.identity },
-            thread: self.thread,
-            memory: self.memory.fork()?,
-            descriptors: self.descriptors.fork()?,
-            working_directory: self.working_directory,
-            signals: self.signals.fork(),
+            threads: 1,
+            memory: self.memory,
+            files: self.files,
+            place: self.place,
+            handlers: self.handlers,
+            pending: Pending::default(),
+            chosen: id,
             limits: self.limits,
-            umask: self.umask,
-            name: self.name,
-            scheduling: self.scheduling.fork(),
             personality: self.personality,
             is_dumpable: self.is_dumpable,
             has_no_new_privileges: self.has_no_new_privileges,
             is_stopped: false,
             report: None,
-            waiting: None,
-            wanted: None,
-            transfer: None,
+            next_timer: 0,
+            barriers: self.barriers,
             cpu: CpuTime::default(),
-        })
+        }
     }
 }
 

@@ -16,8 +16,6 @@ use super::user::User;
 use super::{Linux, NAME_LEN, Next};
 use crate::mem::space::{Space, USER_END};
 
-/// `sizeof(struct robust_list_head)`.
-const ROBUST_LIST_LEN: u64 = 24;
 /// Length of a `struct utsname`'s fields.
 const UTSNAME_FIELD_LEN: usize = 65;
 /// `arch_prctl` (arch/x86/include/uapi/asm/prctl.h).
@@ -34,6 +32,13 @@ const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
 pub struct Limit {
     soft: u64,
     hard: u64,
+}
+
+impl Limit {
+    /// What holds.
+    pub fn soft(self) -> u64 {
+        self.soft
+    }
 }
 
 const UNLIMITED: u64 = u64::MAX;
@@ -67,8 +72,13 @@ pub const LIMITS: [Limit; RLIM_NLIMITS as usize] = {
 pub const MAX_DESCRIPTORS: u64 = LIMITS[RLIMIT_NOFILE as usize].soft;
 
 impl Linux {
-    /// `exit`, `exit_group`.
+    /// `exit`: of the thread, and with the last one of the process, which has its status.
     pub(super) fn exit(&self, status: u64) -> Reply {
+        if self.process.threads > 1 { Err(Failure::End(Next::ExitThread)) } else { self.exit_group(status) }
+    }
+
+    /// `exit_group`.
+    pub(super) fn exit_group(&self, status: u64) -> Reply {
         Err(Failure::End(Next::Exit { status: status as u8 }))
     }
 
@@ -91,11 +101,6 @@ impl Linux {
         Ok(0)
     }
 
-    /// `set_robust_list`: nobody would ever walk the list.
-    pub(super) fn set_robust_list(&self, length: u64) -> Reply {
-        if length == ROBUST_LIST_LEN { Ok(0) } else { Err(EINVAL.into()) }
-    }
-
     /// `getrandom`.
     pub(super) fn getrandom(&mut self, space: &mut Space, buffer: u64, length: u64, flags: u32) -> Reply {
         if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
@@ -104,7 +109,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let mut buffers = Buffers::one(buffer, length)?;
-        let mut user = User::new(space, &mut self.process.memory);
+        let mut user = User::new(space, &mut self.memories[self.process.memory]);
         let mut chunk = [0; 256];
         while buffers.left() > 0 {
             let part = &mut chunk[..buffers.left().min(256) as usize];
@@ -142,7 +147,7 @@ impl Linux {
                 return Err(EPERM.into());
             }
             if resource == RLIMIT_NOFILE {
-                self.process.descriptors.limit = limit.soft;
+                self.files[self.process.files].limit = limit.soft;
             }
             self.process.limits[resource as usize] = limit;
         }
@@ -176,10 +181,10 @@ impl Linux {
                     return Err(EFAULT.into());
                 }
                 name[end..].fill(0);
-                self.process.name = name;
+                self.thread.name = name;
             }
             PR_GET_NAME => {
-                let name = self.process.name;
+                let name = self.thread.name;
                 self.user(space).write(argument, &name)?;
             }
             PR_GET_DUMPABLE => return Ok(self.process.is_dumpable.into()),

@@ -89,7 +89,7 @@ impl Linux {
         let standard =
             [(Object::Inode(input), O_RDONLY), (Object::Output(1), O_WRONLY), (Object::Output(2), O_WRONLY)];
         for (object, flags) in standard {
-            self.process.descriptors.open(Description { object, offset: 0, flags }, false)?;
+            self.files[self.process.files].open(Description { object, offset: 0, flags }, false)?;
         }
         Ok(())
     }

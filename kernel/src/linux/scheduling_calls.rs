@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Priorities, scheduling policies and processors.
 //!
-//! Processes take turns of the same length, whatever they ask for: what is only a wish is
+//! Threads take turns of the same length, whatever they ask for: what is only a wish is
 //! remembered, and a promise that would not be kept is refused.
 
 use linux_raw_sys::general::{
@@ -11,10 +11,11 @@ use linux_raw_sys::general::{
 
 use super::Linux;
 use super::errno::{EINVAL, EPERM, ESRCH, Errno, Failure, Reply};
-use super::process::{Identity, Process};
+use super::process::Identity;
+use super::thread::Thread;
 use crate::mem::space::Space;
 
-/// What a process has wished for.
+/// What a thread has wished for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scheduling {
     /// Its nice value, from -20 to 19.
@@ -33,13 +34,14 @@ impl Scheduling {
 }
 
 impl Linux {
-    /// Those processes that `which` and `who` mean, as `getpriority` takes them.
-    fn meant(&self, which: u32, who: i32) -> Result<impl Fn(Identity) -> bool + use<>, Errno> {
-        let own = self.process.identity;
+    /// Those threads that `which` and `who` mean, as `getpriority` takes them: by their numbers,
+    /// and by who their processes are.
+    fn meant(&self, which: u32, who: i32) -> Result<impl Fn(u64, Identity) -> bool + use<>, Errno> {
+        let (own, thread) = (self.process.identity, self.thread.id);
         let number = u64::try_from(who).ok();
-        Ok(move |it: Identity| match (which, number) {
-            (PRIO_PROCESS, Some(0)) => it.id == own.id,
-            (PRIO_PROCESS, number) => Some(it.id) == number,
+        Ok(move |id: u64, it: Identity| match (which, number) {
+            (PRIO_PROCESS, Some(0)) => id == thread,
+            (PRIO_PROCESS, number) => Some(id) == number,
             (PRIO_PGRP, Some(0)) => it.group == own.group,
             (PRIO_PGRP, number) => Some(it.group) == number,
             // Everybody is root.
@@ -51,31 +53,37 @@ impl Linux {
     /// `getpriority`: the kernel's own encoding, 20 less the lowest nice value.
     pub(super) fn getpriority(&self, which: u32, who: i32) -> Reply {
         let meant = self.meant(which, who)?;
-        let all = self.processes().filter(|process| meant(process.identity));
-        let lowest = all.map(|process| process.scheduling.nice).min().ok_or(ESRCH)?;
+        let all = self.all_threads().filter(|thread| {
+            self.processes()
+                .any(|process| process.id() == thread.process && meant(thread.id, process.identity))
+        });
+        let lowest = all.map(|thread| thread.scheduling.nice).min().ok_or(ESRCH)?;
         Ok((20 - i64::from(lowest)) as u64)
     }
 
     /// `setpriority`.
     pub(super) fn setpriority(&mut self, which: u32, who: i32, nice: i32) -> Reply {
         let meant = self.meant(which, who)?;
-        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
         let mut found = false;
-        for process in all.filter(|process| meant(process.identity)) {
-            found = true;
-            process.scheduling.nice = nice.clamp(-20, 19) as i8;
+        let threads = self.threads.iter_mut().flatten().chain(core::iter::once(&mut self.thread));
+        for thread in threads {
+            let mut processes = self.others.iter().chain(core::iter::once(&self.process));
+            let is_meant = |it: &Identity| it.id == thread.process && meant(thread.id, *it);
+            if processes.any(|process| is_meant(&process.identity)) {
+                found = true;
+                thread.scheduling.nice = nice.clamp(-20, 19) as i8;
+            }
         }
         if found { Ok(0) } else { Err(ESRCH.into()) }
     }
 
-    /// The running process of this number; 0 is the current one.
-    fn scheduled(&mut self, id: i32) -> Result<&mut Process, Errno> {
+    /// The running thread of this number; 0 is the current one.
+    fn scheduled(&mut self, id: i32) -> Result<&mut Thread, Errno> {
         let id = match u64::try_from(id).map_err(|_| EINVAL)? {
-            0 => self.process.id(),
+            0 => self.thread.id,
             id => id,
         };
-        let mut all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
-        all.find(|process| process.id() == id).map(|process| &mut **process).ok_or(ESRCH)
+        self.all_threads_mut().find(|thread| thread.id == id).ok_or(ESRCH)
     }
 
     /// A `struct sched_param`: the priority.

@@ -81,8 +81,15 @@ impl Linux {
             Next::Yield => Effect::Yield,
             Next::Wait => self.wait(&objects.scheduler).map_or(Effect::Yield, Effect::Block),
             Next::Fork => self.bear(objects),
+            Next::Executed => self.start_over(objects, place),
             Next::Exit { status } if self.process.id() == FIRST_ID => Effect::Halt(End::Exited { status }),
             Next::Exit { status } => self.ends(objects, Status::Exited(status)),
+            Next::ExitThread => {
+                let now = objects.moment();
+                let (space, _, scheduler) = objects.parts();
+                self.end_thread(&mut View { space, scheduler }, now);
+                Effect::EndThread
+            }
             Next::Kill { signal } => self.kills(objects, signal, place),
             Next::OutOfMemory => self.kills(objects, SIGKILL, place),
             Next::OutputFull { limit } => Effect::Halt(End::OutputFull { limit }),
@@ -93,7 +100,8 @@ impl Linux {
     #[cold]
     fn ends<P: Processor>(&mut self, objects: &mut Objects<P>, status: Status) -> Effect {
         let now = objects.moment();
-        self.end(&mut objects.scheduler, status, now);
+        let (space, _, scheduler) = objects.parts();
+        self.end(&mut View { space, scheduler }, status, now);
         Effect::EndGroup
     }
 
@@ -106,19 +114,50 @@ impl Linux {
         self.ends(objects, Status::Signaled(signal))
     }
 
-    /// Gives the process that was just made a thread and a budget.
+    /// Gives the thread that was just made an object and a budget, and its process.
     #[cold]
     fn bear<P: Processor>(&mut self, objects: &mut Objects<P>) -> Effect {
-        if let Some(Child { id, space, state }) = self.take_child() {
-            match objects.add_process(space, &state) {
+        if let Some(Child { is_thread, space, state }) = self.take_child() {
+            let current = objects.thread(objects.current());
+            let (process, shared) = (current.process, current.space);
+            let made = match space {
+                Some(space) => objects.add_process(space, &state),
+                None if is_thread => objects.add_thread(process, shared, &state),
+                None => objects.add_process_in(shared, &state),
+            };
+            let adopted = made.and_then(|thread| match self.adopt(thread) {
+                Ok(()) => Ok(thread),
+                Err(exhausted) => {
+                    objects.destroy_thread(thread);
+                    Err(exhausted)
+                }
+            });
+            match adopted {
                 Ok(thread) => {
-                    self.adopt(id, thread);
                     objects.scheduler.add_budget(thread, PRIORITY, TIME_SLICE);
                 }
-                Err(_) => self.refuse_child(id, objects.parts().1),
+                Err(_) => self.refuse_child(objects.parts().1),
             }
         }
         self.wait(&objects.scheduler).map_or(Effect::Continue, Effect::Block)
+    }
+
+    /// The current thread has executed another program: it is alone in its process now, and maybe
+    /// in another space.
+    #[cold]
+    fn start_over<P: Processor>(&mut self, objects: &mut Objects<P>, place: Place) -> Effect {
+        let process = objects.thread(objects.current()).process;
+        objects.destroy_process(process);
+        if let Some(space) = self.take_space()
+            && objects.move_to(space).is_err()
+        {
+            return self.kills(objects, SIGKILL, place);
+        }
+        let (space, registers, scheduler) = objects.parts();
+        match self.deliver(&mut View { space, scheduler }, registers) {
+            Next::Continue => Effect::Continue,
+            next => self.effect(objects, next, place),
+        }
     }
 }
 
@@ -146,7 +185,11 @@ impl Personality for Linux {
 
     #[inline(always)]
     fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId, trap: Trap) -> Effect {
-        if trap == Trap::Syscall { self.call(objects) } else { self.serve_other(objects, trap) }
+        let effect = if trap == Trap::Syscall { self.call(objects) } else { self.serve_other(objects, trap) };
+        if !self.alarms.is_empty() {
+            self.set_alarm(&mut objects.scheduler);
+        }
+        effect
     }
 
     fn resume<P: Processor>(
@@ -168,7 +211,11 @@ impl Personality for Linux {
             true => self.syscall_again(&mut view, registers, now, woken),
             false => self.deliver(&mut view, registers),
         };
-        self.effect(objects, next, (None, rip))
+        let effect = self.effect(objects, next, (None, rip));
+        if !self.alarms.is_empty() {
+            self.set_alarm(&mut objects.scheduler);
+        }
+        effect
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> Effect {
@@ -179,6 +226,12 @@ impl Personality for Linux {
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> End {
         let registers = objects.registers();
         death(registers, SIGXCPU, (None, registers.rip))
+    }
+
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) {
+        self.clock.set(objects.last_moment());
+        self.ring_alarms(&mut objects.scheduler);
+        self.set_alarm(&mut objects.scheduler);
     }
 
     fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {

@@ -4,7 +4,7 @@
 //! Not whoever happens to need it: the process that has most pages, of several the one
 //! made last. All of them can be counted, so that the choice repeats.
 
-use super::signal::{Detail, Info};
+use super::signal::{Detail, Info, bit};
 use super::signal_calls::BY_KERNEL;
 use super::{Linux, SIGKILL};
 use crate::mem::frame;
@@ -26,10 +26,12 @@ impl Linux {
     pub(super) fn makes_room(&mut self, scheduler: &mut Scheduler) -> bool {
         self.log_shortage();
         // One that is to end gives back what it has soon.
-        if self.others.iter().any(|process| process.signals.is_doomed()) {
+        if self.others.iter().any(|process| process.pending.set() & bit(SIGKILL.into()) != 0) {
             return true;
         }
-        let most = self.processes().max_by_key(|process| (process.memory.resident_pages(), process.id()));
+        let most = self
+            .processes()
+            .max_by_key(|process| (self.memories[process.memory].resident_pages(), process.id()));
         let Some(victim) = most.map(|process| process.id()).filter(|id| *id != self.process.id()) else {
             return false;
         };

@@ -2,7 +2,7 @@
 //! The system calls around signals.
 
 use linux_raw_sys::general::{
-    MINSIGSTKSZ, SI_KERNEL, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
+    MINSIGSTKSZ, SI_KERNEL, SI_TIMER, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM,
     SS_DISABLE, SS_ONSTACK,
 };
 use pe_replay::UserRegisters;
@@ -10,8 +10,10 @@ use pe_replay::UserRegisters;
 use super::Linux;
 use super::errno::{EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::{get_u32, get_u64};
-use super::process::Late;
-use super::signal::{Action, Disposition, Info, Stack};
+use super::process::HandlersId;
+use super::signal::{Action, Disposition, Info, Stack, bit};
+use super::thread::Late;
+use super::view::View;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -38,11 +40,14 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.process.signals.action(signal)?;
+        let before = self.handlers[self.process.handlers].action(signal)?;
         self.user(space).prepare(old, 32)?;
         if new != 0 {
             let action: [u8; 32] = self.user(space).structure(new)?;
-            self.process.signals.set_action(signal, Action::read(&action))?;
+            let handlers = self.process.handlers;
+            if self.handlers[handlers].set_action(signal, Action::read(&action))? {
+                self.forget(handlers, signal);
+            }
         }
         if old != 0 {
             self.user(space).write(old, &before.bytes())?;
@@ -50,10 +55,22 @@ impl Linux {
         Ok(0)
     }
 
+    /// A signal is ignored from now on: it is not pending any more.
+    fn forget(&mut self, handlers: HandlersId, signal: u32) {
+        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
+        for process in all.filter(|process| process.handlers == handlers) {
+            process.pending.remove(bit(signal));
+            let threads = self.threads.iter_mut().flatten().chain(core::iter::once(&mut self.thread));
+            for thread in threads.filter(|thread| thread.process == process.id()) {
+                thread.signals.pending.remove(bit(signal));
+            }
+        }
+    }
+
     /// `rt_sigprocmask`.
     pub(super) fn rt_sigprocmask(
         &mut self,
-        space: &mut Space,
+        view: &mut View,
         how: u32,
         set: u64,
         old: u64,
@@ -62,10 +79,10 @@ impl Linux {
         if set_length != SET_LEN {
             return Err(EINVAL.into());
         }
-        let before = self.process.signals.blocked();
+        let before = self.thread.signals.blocked();
         let mut after = before;
         if set != 0 {
-            let set = self.user(space).u64(set)?;
+            let set = self.user(view.space).u64(set)?;
             after = match how {
                 SIG_BLOCK => before | set,
                 SIG_UNBLOCK => before & !set,
@@ -74,9 +91,12 @@ impl Linux {
             };
         }
         if old != 0 {
-            self.user(space).write(old, &before.to_le_bytes())?;
+            self.user(view.space).write(old, &before.to_le_bytes())?;
         }
-        self.process.signals.set_blocked(after);
+        self.thread.signals.set_blocked(after, &self.process.pending);
+        if self.process.threads > 1 {
+            self.leave_signals(view.scheduler, after & !before);
+        }
         Ok(0)
     }
 
@@ -85,7 +105,9 @@ impl Linux {
         if set_length > SET_LEN {
             return Err(EINVAL.into());
         }
-        let pending = self.process.signals.pending().to_le_bytes();
+        // What is pending and not blocked is about to be seen to.
+        let pending = self.thread.signals.pending.set() | self.process.pending.set();
+        let pending = (pending & self.thread.signals.blocked()).to_le_bytes();
         self.user(space).write(set, &pending[..set_length as usize])?;
         Ok(0)
     }
@@ -97,13 +119,47 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let set = self.user(space).u64(set)?;
-        if self.process.waiting.is_none() {
-            self.process.signals.set_blocked_meanwhile(set);
+        if self.thread.waiting.is_none() {
+            self.thread.signals.set_blocked_meanwhile(set, &self.process.pending);
         }
-        match self.process.signals.due() {
+        match self.due() {
             Some(Disposition::Handle(_) | Disposition::Kill) => Err(EINTR.into()),
             Some(Disposition::Stop | Disposition::Ignore) | None => Err(Failure::Wait(SIGNAL)),
         }
+    }
+
+    /// What `pselect6` passes for a set: its address and its length, or nothing.
+    pub(super) fn set_and_length(&mut self, space: &mut Space, address: u64) -> Result<[u64; 2], Failure> {
+        if address == 0 {
+            return Ok([0; 2]);
+        }
+        let both: [u8; 16] = self.user(space).structure(address)?;
+        Ok([get_u64(&both, 0), get_u64(&both, 8)])
+    }
+
+    /// Performs a call with another mask, if a set is given: a signal that is let through ends its
+    /// wait, and only after that has the thread its own mask again.
+    pub(super) fn masked(
+        &mut self,
+        space: &mut Space,
+        [set, set_length]: [u64; 2],
+        call: impl FnOnce(&mut Self, &mut Space) -> Reply,
+    ) -> Reply {
+        if set == 0 {
+            return call(self, space);
+        }
+        if set_length != SET_LEN {
+            return Err(EINVAL.into());
+        }
+        let set = self.user(space).u64(set)?;
+        if self.thread.waiting.is_none() {
+            self.thread.signals.set_blocked_meanwhile(set, &self.process.pending);
+        }
+        let reply = call(self, space);
+        if !matches!(reply, Err(Failure::Wait(_))) {
+            self.thread.signals.restore_saved(&self.process.pending);
+        }
+        reply
     }
 
     /// `rt_sigtimedwait`: takes a pending signal, or waits for one.
@@ -118,7 +174,8 @@ impl Linux {
         let timeout_ns = self.optional_timespec(space, timeout)?;
         let set = self.user(space).u64(set)?;
         self.user(space).prepare(info, Info::LEN as u64)?;
-        if let Some(taken) = self.process.signals.take(set) {
+        if let Some(mut taken) = self.thread.signals.take(set, &mut self.process.pending) {
+            self.notice_alarm(&mut taken);
             if info != 0 {
                 self.user(space).write(info, &taken.bytes())?;
             }
@@ -136,7 +193,7 @@ impl Linux {
         new: u64,
         old: u64,
     ) -> Reply {
-        let before = self.process.signals.stack;
+        let before = self.thread.signals.stack;
         self.user(space).prepare(old, 24)?;
         if new != 0 {
             let stack: [u8; 24] = self.user(space).structure(new)?;
@@ -152,10 +209,10 @@ impl Linux {
     pub(super) fn set_stack(&mut self, stack: &[u8; 24], sp: u64) -> Result<(), Errno> {
         let (base, flags, size) = (get_u64(stack, 0), get_u32(stack, 8), get_u64(stack, 16));
         let autodisarm = flags & SS_AUTODISARM != 0;
-        if self.process.signals.stack.size != 0 && self.process.signals.stack.is_in_use(sp) {
+        if self.thread.signals.stack.size != 0 && self.thread.signals.stack.is_in_use(sp) {
             return Err(EPERM);
         }
-        self.process.signals.stack = match flags & !SS_AUTODISARM {
+        self.thread.signals.stack = match flags & !SS_AUTODISARM {
             SS_DISABLE => Stack { autodisarm, ..Stack::default() },
             0 | SS_ONSTACK if size < u64::from(MINSIGSTKSZ) => return Err(ENOMEM),
             0 | SS_ONSTACK => Stack { base, size, autodisarm },
@@ -169,5 +226,7 @@ impl Linux {
 pub(super) const BY_KILL: i32 = SI_USER as i32;
 /// `si_code` of `tkill` and `tgkill`.
 pub(super) const BY_TKILL: i32 = SI_TKILL;
+/// `si_code` of timers.
+pub(super) const BY_TIMER: i32 = SI_TIMER;
 /// `si_code` of the kernel's own signals.
 pub(super) const BY_KERNEL: i32 = SI_KERNEL as i32;

@@ -17,6 +17,8 @@ use crate::mem::space::{PAGE_LEN, Space};
 /// `st_dev` of everything here, and of the pipes to the host.
 const FILES_DEVICE: u64 = 1;
 const PIPES_DEVICE: u64 = 2;
+/// `st_ino` of what is neither a file nor a pipe.
+const NAMELESS_NUMBER: u64 = 50;
 /// `st_ino` of pipes between processes lies above this.
 const PIPE_NUMBERS: u64 = 100;
 /// Unit of `st_blocks`.
@@ -64,20 +66,27 @@ struct Status {
 impl Linux {
     fn status(&self, object: Object) -> Result<Status, Errno> {
         match object {
-            Object::Output(_) | Object::Pipe(..) => Ok(Status {
-                device: PIPES_DEVICE,
-                number: match object {
-                    Object::Output(stream) => u64::from(stream),
-                    Object::Pipe(id, _) => PIPE_NUMBERS + id.number(),
-                    Object::Inode(id) => id.number(),
-                },
-                links: 1,
-                mode: S_IFIFO | 0o600,
-                owner: [0, 0],
-                special: (0, 0),
-                length: 0,
-                modified_ns: self.clock.start_ns(),
-            }),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Ok(Status {
+                    device: PIPES_DEVICE,
+                    number: match object {
+                        Object::Output(stream) => u64::from(stream),
+                        Object::Pipe(id, _) => PIPE_NUMBERS + id.number(),
+                        Object::Inode(id) => id.number(),
+                        // All of these are one inode, as on Linux.
+                        Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => NAMELESS_NUMBER,
+                    },
+                    links: 1,
+                    mode: match object {
+                        Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => 0o600,
+                        Object::Output(_) | Object::Pipe(..) | Object::Inode(_) => S_IFIFO | 0o600,
+                    },
+                    owner: [0, 0],
+                    special: (0, 0),
+                    length: 0,
+                    modified_ns: self.clock.start_ns(),
+                })
+            }
             Object::Inode(id) => {
                 let inode = self.fs.inode(id)?;
                 let (special, length) = match &inode.node {

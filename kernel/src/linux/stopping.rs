@@ -5,14 +5,15 @@
 //! and an end are not: they take hold as soon as the signal is sent, whether it is
 //! blocked, ignored or handled.
 
-use linux_raw_sys::general::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP};
+use linux_raw_sys::general::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGSTOP};
 use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
-use super::errno::{EINTR, Errno};
-use super::process::{Identity, MAX_PROCESSES, OUTSIDE_ID, Process, Status, Why};
+use super::errno::EINTR;
+use super::process::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status};
 use super::signal::{Detail, Disposition, Info};
-use super::signal_calls::{BY_KERNEL, sent_to};
+use super::signal_calls::BY_KERNEL;
+use super::thread::Why;
 use super::time_calls::TICK_NS;
 use super::view::View;
 use super::wait_calls::children_of;
@@ -20,39 +21,6 @@ use super::{Linux, Next};
 use crate::object::scheduler::Scheduler;
 
 impl Linux {
-    fn process_of(&mut self, id: u64) -> Option<&mut Process> {
-        let all = self.others.iter_mut().chain(core::iter::once(&mut self.process));
-        all.map(|process| &mut **process).find(|process| process.id() == id)
-    }
-
-    /// Sends a signal to a process.
-    pub(super) fn send(&mut self, scheduler: &mut Scheduler, to: u64, info: Info) -> Result<(), Errno> {
-        let Some(process) = self.process_of(to) else { return Ok(()) };
-        process.signals.send(info)?;
-        let goes_on = process.is_stopped && matches!(info.signal, SIGCONT | SIGKILL);
-        if goes_on {
-            process.is_stopped = false;
-            process.report = None;
-            scheduler.release(process.thread);
-            if info.signal == SIGCONT {
-                process.report = Some(Status::Continued);
-                let (identity, user_ticks) = (process.identity, process.cpu.own_ns / TICK_NS);
-                self.tell_parent(scheduler, identity, Status::Continued, user_ticks);
-            }
-        }
-        self.look_up(scheduler, to);
-        Ok(())
-    }
-
-    /// Has a process look up that waits and was sent a signal, if its wait gives way to that.
-    fn look_up(&mut self, scheduler: &mut Scheduler, id: u64) {
-        scheduler.wake_all(sent_to(id));
-        let Some(process) = self.process_of(id) else { return };
-        if process.waiting.is_some_and(|waiting| waiting.why.gives_way(&process.signals)) {
-            scheduler.interrupt(process.thread);
-        }
-    }
-
     /// Sends SIGCHLD to the parent of a process, if it wants to know; returns whether it
     /// may wait for the status.
     pub(super) fn tell_parent(
@@ -62,10 +30,12 @@ impl Linux {
         status: Status,
         user_ticks: u64,
     ) -> bool {
-        let Some(parent) = self.process_of(child.parent) else { return false };
+        let Some(parent) = self.process_mut(child.parent) else { return false };
+        let handlers = parent.handlers;
         scheduler.wake_all(children_of(child.parent));
-        let is_ignored = parent.signals.is_ignored(SIGCHLD);
-        let has = |flag| parent.signals.action(SIGCHLD).is_ok_and(|action| action.has(flag));
+        let handlers = &self.handlers[handlers];
+        let is_ignored = handlers.is_ignored(SIGCHLD);
+        let has = |flag| handlers.action(SIGCHLD).is_ok_and(|action| action.has(flag));
         let (is_told, is_waited_for) = match status {
             Status::Stopped(_) | Status::Continued => (!is_ignored && !has(SA_NOCLDSTOP), true),
             Status::Exited(_) | Status::Signaled(_) => (!is_ignored, !is_ignored && !has(SA_NOCLDWAIT)),
@@ -74,8 +44,7 @@ impl Linux {
             let (code, status) = status.details();
             let detail = Detail::Child { process: child.id as u32, status, user_ticks };
             // There is such a signal.
-            let _ = parent.signals.send(Info { signal: SIGCHLD, code: code as i32, detail });
-            self.look_up(scheduler, child.parent);
+            let _ = self.send(scheduler, child.parent, Info { signal: SIGCHLD, code: code as i32, detail });
         }
         is_waited_for
     }
@@ -90,7 +59,9 @@ impl Linux {
         let status = Status::Stopped(signal as u8);
         self.process.is_stopped = true;
         self.process.report = Some(status);
-        scheduler.suspend(self.process.thread);
+        for thread in self.all_threads().filter(|thread| thread.process == own.id) {
+            scheduler.suspend(thread.object);
+        }
         self.tell_parent(scheduler, own, status, self.process.cpu.own_ns / TICK_NS);
         true
     }
@@ -99,22 +70,22 @@ impl Linux {
     /// calls waiting, and they go on doing so when the process continues.
     #[cold]
     pub(super) fn stop_in_call(&mut self, view: &mut View, user: &mut UserRegisters) -> Option<Next> {
-        if let Some(Why::Vfork { .. }) = self.process.waiting.map(|waiting| waiting.why) {
+        if let Some(Why::Vfork { .. }) = self.thread.waiting.map(|waiting| waiting.why) {
             // It has been chosen to run since it is to end. Its call has returned long ago.
-            self.process.waiting = None;
+            self.thread.waiting = None;
             return Some(self.deliver(view, user));
         }
-        while self.process.signals.due() == Some(Disposition::Stop) {
+        while self.due() == Some(Disposition::Stop) {
             // What has transferred something returns that, and one call never begins anew
             // (signal(7)).
-            let done = self.process.transfer.as_ref().map_or(0, |transfer| transfer.done());
+            let done = self.thread.transfer.as_ref().map_or(0, |transfer| transfer.buffers.done());
             let is_final = Sysno::new(user.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
             if done > 0 || is_final {
                 user.rax = if done > 0 { done } else { EINTR.in_rax() };
-                self.process.stop_waiting();
+                self.stop_waiting(view.scheduler);
                 return Some(self.deliver(view, user));
             }
-            let (info, _) = self.process.signals.next_due()?;
+            let (info, _) = self.next_due()?;
             if self.stop(view.scheduler, info.signal) {
                 return Some(Next::Wait);
             }

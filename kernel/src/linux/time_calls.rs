@@ -15,7 +15,7 @@ use super::Linux;
 use super::clock::NANOSECONDS;
 use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
-use super::process::Late;
+use super::thread::Late;
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -55,9 +55,15 @@ impl Linux {
             CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => {
                 Ok(self.clock.monotonic_ns())
             }
-            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(self.own_cpu_ns()),
+            CLOCK_PROCESS_CPUTIME_ID => Ok(self.own_cpu_ns()),
+            CLOCK_THREAD_CPUTIME_ID => Ok(self.own_thread_ns()),
             clock => self.cpu_clock_ns(clock as i32),
         }
+    }
+
+    /// Processor time of the current thread.
+    fn own_thread_ns(&self) -> u64 {
+        self.thread.cpu_ns.saturating_add(self.clock.turn_ns())
     }
 
     /// Reads the clock of a process or thread, whose number is negative.
@@ -66,11 +72,18 @@ impl Linux {
             return Err(EINVAL);
         }
         let id = !(clock >> 3) as u64;
-        if id == 0 || id == self.process.id() {
-            return Ok(self.own_cpu_ns());
+        let is_thread = clock & CPU_CLOCK_THREAD != 0;
+        match is_thread {
+            true if id == 0 || id == self.thread.id => return Ok(self.own_thread_ns()),
+            false if id == 0 || id == self.process.id() => return Ok(self.own_cpu_ns()),
+            _ => {}
         }
-        // Another process's threads cannot be asked.
-        let other = self.others.iter().find(|process| process.id() == id && clock & CPU_CLOCK_THREAD == 0);
+        if is_thread {
+            // Another process's threads cannot be asked.
+            let mut all = self.all_threads().filter(|thread| thread.process == self.process.id());
+            return Ok(all.find(|thread| thread.id == id).ok_or(EINVAL)?.cpu_ns);
+        }
+        let other = self.others.iter().find(|process| process.id() == id);
         Ok(other.ok_or(EINVAL)?.cpu.own_ns)
     }
 
@@ -158,7 +171,7 @@ impl Linux {
             Some(Sysno::clock_nanosleep) if second as u32 & TIMER_ABSTIME == 0 => fourth,
             _ => 0,
         };
-        let deadline_ns = self.process.waiting.and_then(|waiting| waiting.deadline_ns);
+        let deadline_ns = self.thread.waiting.and_then(|waiting| waiting.deadline_ns);
         if let Some(deadline_ns) = deadline_ns.filter(|_| left != 0) {
             self.write_timespec(space, left, deadline_ns.saturating_sub(self.clock.monotonic_ns()))?;
         }
@@ -180,7 +193,8 @@ impl Linux {
         const THREAD: i32 = RUSAGE_THREAD as i32;
         const OWN: i32 = RUSAGE_SELF as i32;
         let used_ns = match who {
-            OWN | THREAD => self.own_cpu_ns(),
+            OWN => self.own_cpu_ns(),
+            THREAD => self.own_thread_ns(),
             RUSAGE_CHILDREN => self.process.cpu.children_ns,
             _ => return Err(EINVAL.into()),
         };

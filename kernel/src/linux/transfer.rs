@@ -9,7 +9,7 @@ use linux_raw_sys::general::{O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_N
 
 use super::buffers::Buffers;
 use super::content::MAX_LEN;
-use super::descriptor::{Description, Object};
+use super::descriptor::{Description, Held, Object};
 use super::errno::{
     EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, ENOSPC, EOPNOTSUPP, EPIPE, ESPIPE, Errno, Failure, Reply,
 };
@@ -71,15 +71,24 @@ impl Wanted {
     }
 }
 
+/// A transfer that waits in the middle.
+pub struct Transfer {
+    /// What has been transferred, and what has still to be.
+    pub buffers: Buffers,
+    /// Through which open description: another thread may close the descriptor meanwhile.
+    pub through: Held,
+}
+
 impl Linux {
     /// `read`, `write`, `pread64`, `pwrite64`.
     pub(super) fn transfer(&mut self, view: &mut View, wanted: Wanted, address: u64, length: u64) -> Reply {
+        if self.thread.transfer.is_some() {
+            return self.transfer_on(view, &wanted);
+        }
         let description = self.transferred_through(&wanted)?;
-        let buffers = match self.process.transfer.take() {
-            Some(begun) => begun,
-            None => Buffers::one(address, length)?,
-        };
-        self.go_on(view, &wanted, description, buffers)
+        let mut buffers = Buffers::one(address, length)?;
+        let ended = self.go_on(view, &wanted, description, &mut buffers);
+        self.conclude_transfer(&wanted, buffers, ended)
     }
 
     /// `readv`, `writev`, `preadv`, `pwritev`, `preadv2`, `pwritev2`.
@@ -91,18 +100,58 @@ impl Linux {
         count: u64,
     ) -> Reply {
         const KNOWN: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+        if self.thread.transfer.is_some() {
+            return self.transfer_on(view, &wanted);
+        }
         let description = self.transferred_through(&wanted)?;
-        let buffers = match self.process.transfer.take() {
-            Some(begun) => begun,
-            None => Buffers::many(&mut self.user(view.space), vector, count)?,
-        };
+        let mut buffers = Buffers::many(&mut self.user(view.space), vector, count)?;
         if buffers.done() + buffers.left() == 0 {
             return Ok(0);
         }
         if wanted.flags & !KNOWN != 0 {
             return Err(EOPNOTSUPP.into());
         }
-        self.go_on(view, &wanted, description, buffers)
+        let ended = self.go_on(view, &wanted, description, &mut buffers);
+        self.conclude_transfer(&wanted, buffers, ended)
+    }
+
+    /// Goes on with a transfer that has waited.
+    #[cold]
+    fn transfer_on(&mut self, view: &mut View, wanted: &Wanted) -> Reply {
+        let Some(Transfer { mut buffers, through }) = self.thread.transfer.take() else { return Ok(0) };
+        match self.go_on(view, wanted, through.get(), &mut buffers) {
+            Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
+                self.thread.transfer = Some(Transfer { buffers, through });
+                Err(wait)
+            }
+            ended => {
+                if let Ok(Some(end)) = ended {
+                    through.set_offset(end);
+                }
+                self.after_close(view.scheduler, through.release());
+                ended.map(|_| buffers.done())
+            }
+        }
+    }
+
+    /// What a transfer comes to that has not waited so far.
+    fn conclude_transfer(
+        &mut self,
+        wanted: &Wanted,
+        buffers: Buffers,
+        ended: Result<Option<u64>, Failure>,
+    ) -> Reply {
+        let files = &self.files[self.process.files];
+        match ended {
+            Ok(Some(end)) => files.update(wanted.fd, |description| description.offset = end)?,
+            Ok(None) => {}
+            Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
+                self.thread.transfer = Some(Transfer { buffers, through: files.hold(wanted.fd)? });
+                return Err(wait);
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(buffers.done())
     }
 
     /// The description that a transfer goes through, if it may go there.
@@ -110,11 +159,17 @@ impl Linux {
         if matches!(wanted.position, Position::At(offset) if offset > MAX_LEN) {
             return Err(EINVAL);
         }
-        let description = self.process.descriptors.get(wanted.fd)?;
+        let description = self.files[self.process.files].get(wanted.fd)?;
         match description.object {
             // Where there are no offsets comes before what the descriptor is open for.
-            Object::Output(_) | Object::Pipe(..) if wanted.position != Position::Current => Err(ESPIPE),
-            Object::Output(_) | Object::Pipe(..) | Object::Inode(_) => {
+            Object::Epoll(_) => Err(EINVAL),
+            Object::Timer(_) if wanted.direction == Direction::Write => Err(EINVAL),
+            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_)
+                if wanted.position != Position::Current =>
+            {
+                Err(ESPIPE)
+            }
+            Object::Output(_) | Object::Pipe(..) | Object::Inode(_) | Object::Event(_) | Object::Timer(_) => {
                 match wanted.direction {
                     Direction::Read => description.check_readable()?,
                     Direction::Write => description.check_writable()?,
@@ -124,42 +179,38 @@ impl Linux {
         }
     }
 
-    /// Transfers what is left, from the beginning or from where the call began to wait.
+    /// Transfers what is left, from the beginning or from where the call began to wait; returns
+    /// where the description's offset is then, if it moves.
     fn go_on(
         &mut self,
         view: &mut View,
         wanted: &Wanted,
         description: Description,
-        mut buffers: Buffers,
-    ) -> Reply {
+        buffers: &mut Buffers,
+    ) -> Result<Option<u64>, Failure> {
         let nonblocking = description.flags & O_NONBLOCK != 0 || wanted.flags & RWF_NOWAIT != 0;
         let start = self.start_of(wanted, &description);
         let ended = match (description.object, wanted.direction) {
-            (Object::Pipe(id, End::Read), Direction::Read) => {
-                self.read_pipe(view, id, nonblocking, &mut buffers)
-            }
+            (Object::Pipe(id, End::Read), Direction::Read) => self.read_pipe(view, id, nonblocking, buffers),
             (Object::Pipe(id, End::Write), Direction::Write) => {
-                self.write_pipe(view, id, nonblocking, &mut buffers)
+                self.write_pipe(view, id, nonblocking, buffers)
             }
             (Object::Pipe(..), _) | (Object::Output(_), Direction::Read) => Err(EBADF.into()),
-            (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, &mut buffers),
-            (Object::Inode(id), Direction::Read) => self.read_inode(view.space, id, start, &mut buffers),
-            (Object::Inode(id), Direction::Write) => self.write_inode(view.space, id, start, &mut buffers),
+            (Object::Event(id), Direction::Read) => self.read_event(view, id, nonblocking, buffers),
+            (Object::Event(id), Direction::Write) => self.write_event(view, id, nonblocking, buffers),
+            (Object::Timer(id), Direction::Read) => self.read_timer(view, id, nonblocking, buffers),
+            (Object::Timer(_), Direction::Write) | (Object::Epoll(_), _) => Err(EINVAL.into()),
+            (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, buffers),
+            (Object::Inode(id), Direction::Read) => self.read_inode(view.space, id, start, buffers),
+            (Object::Inode(id), Direction::Write) => self.write_inode(view.space, id, start, buffers),
         };
         match ended {
             Ok(()) => {}
             Err(Failure::Errno(_) | Failure::End(Next::OutOfMemory)) if buffers.done() > 0 => {}
-            Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
-                self.process.transfer = Some(buffers);
-                return Err(wait);
-            }
             Err(failure) => return Err(failure),
         }
-        if wanted.position == Position::Current {
-            let end = start.saturating_add(buffers.done());
-            self.process.descriptors.update(wanted.fd, |description| description.offset = end)?;
-        }
-        Ok(buffers.done())
+        let end = start.saturating_add(buffers.done());
+        Ok((wanted.position == Position::Current).then_some(end))
     }
 
     fn start_of(&self, wanted: &Wanted, description: &Description) -> u64 {
@@ -184,7 +235,7 @@ impl Linux {
         if buffers.left() == 0 {
             return Ok(());
         }
-        let mut user = User::new(view.space, &mut self.process.memory);
+        let mut user = User::new(view.space, &mut self.memories[self.process.memory]);
         let pipe = self.pipes.get_mut(id)?;
         if pipe.length() == 0 {
             return match pipe.has_writers() {
@@ -222,7 +273,7 @@ impl Linux {
             let pipe = self.pipes.get_mut(id)?;
             if !pipe.has_readers() {
                 let info = Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None };
-                self.process.signals.send(info)?;
+                self.raise(info);
                 return Err(EPIPE.into());
             }
             let room = pipe.room();
@@ -231,7 +282,7 @@ impl Linux {
             }
             let length = room.min(CHUNK_LEN).min(buffers.left() as usize);
             let part = &mut chunk[..length];
-            let mut user = User::new(view.space, &mut self.process.memory);
+            let mut user = User::new(view.space, &mut self.memories[self.process.memory]);
             buffers.whole(length, |buffers| buffers.gather(&mut user, part))?;
             pipe.push(part);
             notify(view.scheduler, id);
@@ -246,7 +297,7 @@ impl Linux {
         start: u64,
         buffers: &mut Buffers,
     ) -> Result<(), Failure> {
-        let mut user = User::new(space, &mut self.process.memory);
+        let mut user = User::new(space, &mut self.memories[self.process.memory]);
         let mut buffer = [0; 256];
         let node = &self.fs.inode(id)?.node;
         if let Node::Directory(_) | Node::Link(_) | Node::Device(Device::Descriptor(_)) = node {
@@ -295,7 +346,7 @@ impl Linux {
             Node::File(_) => {}
         }
         let now_ns = self.clock.realtime_ns();
-        let mut user = User::new(space, &mut self.process.memory);
+        let mut user = User::new(space, &mut self.memories[self.process.memory]);
         let mut chunk = [0; CHUNK_LEN];
         while buffers.left() > 0 {
             let at = start.saturating_add(buffers.done());

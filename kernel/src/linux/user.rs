@@ -189,6 +189,6 @@ impl<'a> User<'a> {
 impl Linux {
     /// The program's memory.
     pub(super) fn user<'a>(&'a mut self, space: &'a mut Space) -> User<'a> {
-        User::new(space, &mut self.process.memory)
+        User::new(space, &mut self.memories[self.process.memory])
     }
 }

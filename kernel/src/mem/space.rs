@@ -100,6 +100,11 @@ impl Space {
         translations::switch_to(self.tables.root());
     }
 
+    /// Another empty space, which is not the current one.
+    pub fn beside(&self) -> Result<Self, OutOfFrames> {
+        Self::empty(self.kernel, self.tracking)
+    }
+
     /// A second space with the same pages. The shared ones are shared with it as
     /// well; all others are copied by the first who writes. It is not the current one.
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {

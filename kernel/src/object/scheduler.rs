@@ -84,6 +84,10 @@ pub struct Scheduler {
     ready: Vec<Ready>,
     queues: Queues,
     timers: Timers,
+    /// When the personality is to be told, whoever runs or waits.
+    alarm_ns: Option<u64>,
+    /// Whether there are several budgets, or an alarm.
+    is_disturbed: bool,
     /// The number of the budget that was chosen last.
     last: u64,
     /// The number that was given last.
@@ -115,6 +119,7 @@ impl Scheduler {
         let number = self.numbers;
         let budget = Budget { number, priority, slice, left: slice, owner, thread: owner };
         let id = self.budgets.insert_reserved(budget);
+        self.note_disturbance();
         self.standing(owner).budget = Some(id);
         self.enqueue(owner);
         id
@@ -138,6 +143,7 @@ impl Scheduler {
                 self.standing(driven).budget = None;
             }
             self.budgets.remove(id);
+            self.note_disturbance();
         }
         if let Some(id) = lent.filter(|id| Some(*id) != own) {
             let owner = self.budgets[id].owner;
@@ -332,9 +338,38 @@ impl Scheduler {
     }
 
     /// Whether nobody else could ever run: there is one thread.
-    #[inline]
     pub fn is_alone(&self) -> bool {
         self.budgets.count() <= 1
+    }
+
+    /// Whether nothing could ever come between two PEs: there is one thread, and no alarm.
+    #[inline]
+    pub fn is_undisturbed(&self) -> bool {
+        !self.is_disturbed
+    }
+
+    fn note_disturbance(&mut self) {
+        self.is_disturbed = self.budgets.count() > 1 || self.alarm_ns.is_some();
+    }
+
+    /// Has the personality told at a time, whoever runs or waits then.
+    #[inline]
+    pub fn set_alarm(&mut self, due_ns: Option<u64>) {
+        self.alarm_ns = due_ns;
+        self.note_disturbance();
+    }
+
+    /// When the personality is to be told.
+    #[inline]
+    pub fn alarm(&self) -> Option<u64> {
+        self.alarm_ns
+    }
+
+    /// Takes the alarm, if its time has come.
+    pub fn take_alarm(&mut self, now_ns: u64) -> bool {
+        let is_due = self.alarm_ns.take_if(|due_ns| *due_ns <= now_ns).is_some();
+        self.note_disturbance();
+        is_due
     }
 
     /// Wakes those whose deadline has come.

@@ -17,6 +17,7 @@ use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
 
 use super::counter::Counting;
+use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, line, port};
@@ -33,6 +34,7 @@ pub struct Replayed<'a> {
     config: &'a Config,
     executor: Executor<KernelMachine>,
     injections: Injections,
+    mutant: Mutant,
     /// Instructions that the next PE may have, if that is less than usual.
     limit: u64,
     /// Trackers that were made.
@@ -52,7 +54,7 @@ impl<'a> Replayed<'a> {
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
         let machine = KernelMachine::new(space, platform);
-        let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
+        let Ok(executor) = executor(&config.policy, platform.counting.margin) else {
             machine.destroy();
             return Err(OutOfFrames);
         };
@@ -62,6 +64,7 @@ impl<'a> Replayed<'a> {
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
+            mutant: Mutant(config.mutation),
             limit: u64::MAX,
             trackers: 1,
             work: Work::default(),
@@ -192,8 +195,8 @@ impl Processor for Replayed<'_> {
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
         let injections = self.injections.of(sequence);
-        let Self { machine, replay, executor, .. } = self;
-        executor.execute(machine, kept, replay, self.limit, injections, &mut ())
+        let Self { machine, replay, executor, mutant, .. } = self;
+        executor.execute(machine, kept, replay, self.limit, injections, mutant)
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {

@@ -158,7 +158,7 @@ impl Fixture {
 
     /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
-        let made = replay::executor(&policy, margin, None);
+        let made = replay::executor(&policy, margin);
         let thread = replay::thread(&self.registers(), 0);
         let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
         let replay = Replay::new(1, policy);

@@ -94,8 +94,4 @@ impl Placement for Bytes {
         }
         entry.frames = [spare, second, checkpoint];
     }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        entry.frames[SECOND..].iter().for_each(|frame| counted.copy(entry.page.frame, *frame));
-    }
 }

@@ -89,8 +89,4 @@ impl Placement for Hash {
         let now = counted.hash(entry.frames[CHECKPOINT]);
         differing(entry.page.address, entry.hash, now).map_or(Ok(()), Err)
     }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        entry.hash = counted.hash(entry.page.frame);
-    }
 }

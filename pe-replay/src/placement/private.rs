@@ -57,8 +57,4 @@ impl Placement for Private {
     fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
         Self::save(entry, counted);
     }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.frames[Run::First as usize], entry.frames[Run::Second as usize]);
-    }
 }

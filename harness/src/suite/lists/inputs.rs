@@ -51,9 +51,12 @@ const LONG: &[&str] = &[
     "calls",
     "pingpong",
     "processes",
+    "race",
     "showcase",
     "sse",
     "strings",
+    "threads",
+    "threadsignals",
     "x87",
     "x87trans",
 ];

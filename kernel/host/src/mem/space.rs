@@ -110,6 +110,10 @@ impl Space {
     }
 
     /// A second space with the same pages.
+    pub fn beside(&self) -> Result<Self, OutOfFrames> {
+        Ok(Self { pages: BTreeMap::new(), _root: Some(SharedFrame::zeroed()?) })
+    }
+
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
         let root = Some(SharedFrame::zeroed()?);
         for page in self.pages.values_mut().filter(|page| page.sharing == Sharing::Own) {

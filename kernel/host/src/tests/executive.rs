@@ -415,3 +415,69 @@ fn what_a_thread_and_a_space_cost_with_what_replay_keeps() {
     assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
     assert!(space <= 8 << 10, "a space with a thread takes {space} bytes");
 }
+
+#[test]
+fn linux_threads_run_in_one_space_and_end_one_by_one() {
+    let entry = TEXT + 0x200;
+    let (clone, exit, exit_group, gettid, yields) = (56, 60, 231, 186, 24);
+    // CLONE_VM, FS, FILES, SIGHAND, THREAD. Both come back from the same call.
+    let flags = 0x1_0f00;
+    let ran = run::<Linux>(
+        &[(
+            entry,
+            &[
+                Op::Call(clone, [flags, 0, 0]),
+                Op::Call(gettid, [0; 3]),
+                Op::Call(yields, [0; 3]),
+                Op::Call(exit, [7, 0, 0]),
+                Op::Call(exit_group, [9, 0, 0]),
+            ],
+        )],
+        u64::MAX,
+    );
+    // The status is the last one's; nobody came behind its exit.
+    assert_eq!(ran.end, exited(7));
+    assert_eq!(ran.results(entry, 2), [FIRST_ID, FIRST_ID + 1]);
+    assert_eq!((ran.processor.activations, ran.results(entry, 4)), (0, vec![]));
+    let records = recorded();
+    assert!(records.contains(&(1, 1)) && records.contains(&(1, 2)), "{records:?}");
+    drop(ran);
+    assert_eq!(frame::free_count(), FRAMES);
+}
+
+#[test]
+fn a_child_in_its_parents_space_leaves_it_for_its_program() {
+    let entry = TEXT + 0x200;
+    let (vfork, execve, exit) = (58, 59, 60);
+    // The name is in the program's header: nothing is found there, and the child ends with the error.
+    let ran = run::<Linux>(
+        &[(entry, &[Op::Call(vfork, [0; 3]), Op::Call(execve, [TEXT, 0, 0]), Op::CallWithResult(exit)])],
+        u64::MAX,
+    );
+    let enoent = (errno::ENOENT as u8).wrapping_neg();
+    assert_eq!((ran.end, ran.processor.activations), (exited(enoent), 0));
+    // The child came first, and both went through the same calls.
+    let numbers: Vec<_> = recorded().into_iter().map(|(process, _)| process).collect();
+    assert_eq!(numbers, [1, 2, 2, 1, 1]);
+}
+
+#[test]
+fn an_alarm_ends_a_pe_exactly_there_and_idle_time() {
+    let entry = TEXT + 0x200;
+    let (alarm, pause) = (37, 34);
+    let killed = |end: &End| matches!(end, End::Killed(death) if death.signal == 14);
+    let ran = run::<Linux>(
+        &[(entry, &[Op::Call(alarm, [1, 0, 0]), Op::Spin(5_000_000_000), Op::Jump(entry)])],
+        u64::MAX,
+    );
+    assert!(killed(&ran.end), "{:?}", ran.end);
+    assert_eq!(ran.totals.user_instructions, 1_000_000_010);
+    let ran = run::<Linux>(&[(entry, &[Op::Call(alarm, [1, 0, 0]), Op::Call(pause, [0; 3])])], u64::MAX);
+    assert!(killed(&ran.end), "{:?}", ran.end);
+    // One that was taken back rings for nobody: nothing is left to wait for.
+    let ran = run::<Linux>(
+        &[(entry, &[Op::Call(alarm, [1, 0, 0]), Op::Call(alarm, [0; 3]), Op::Call(pause, [0; 3])])],
+        u64::MAX,
+    );
+    assert_eq!((ran.end, ran.results(entry, 2)), (End::Deadlock, vec![1]));
+}

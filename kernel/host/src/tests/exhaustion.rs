@@ -62,12 +62,16 @@ const TRANSFERS: [Sysno; 13] = [
 
 impl Process {
     pub fn audit(&self) {
-        self.linux.audit(|id| if id == self.id { &self.space } else { &self.others[&id].0 });
+        self.linux.audit(|id| self.spaces.get(&self.space_of[&id]).unwrap_or(&self.space));
     }
 
     fn outcome(&mut self, next: Next) -> Outcome {
-        if next == Next::Fork {
-            self.take_child();
+        match next {
+            Next::Fork => {
+                self.take_child();
+            }
+            Next::Executed => self.start_over(),
+            _ => {}
         }
         // Whoever was killed does not go on: the parent does.
         if matches!(next, Next::OutOfMemory | Next::Kill { .. } | Next::Exit { .. }) {

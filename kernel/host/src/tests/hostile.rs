@@ -106,15 +106,17 @@ fn no_call_panics_or_hangs() {
             }
             match process.step(number, &arguments) {
                 Next::Continue if process.user.rax < 0xffff_ffff_ffff_f000 => values.push(process.user.rax),
-                Next::Exit { .. } | Next::OutOfMemory => break,
+                Next::Exit { .. } | Next::ExitThread | Next::OutOfMemory => break,
                 Next::Fork => {
                     let child = process.linux.take_child().unwrap();
                     if noise.next().is_multiple_of(2) {
                         process.refuse(child);
                     } else {
+                        process.admit(process.user.rax);
                         children.push(child);
                     }
                 }
+                Next::Executed => drop(process.linux.take_space()),
                 Next::Continue | Next::Yield | Next::Wait | Next::Kill { .. } | Next::OutputFull { .. } => {}
             }
             values.drain(..values.len().saturating_sub(60));

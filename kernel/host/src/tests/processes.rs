@@ -2,8 +2,9 @@
 //! Several processes: who makes them, who waits for whom, and what they have in common.
 
 use linux_raw_sys::general::{
-    CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_THREAD, CLONE_VFORK, CLONE_VM, FUTEX_CMP_REQUEUE,
-    FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE, O_CLOEXEC, O_NONBLOCK, SIGCHLD, WNOHANG,
+    CLONE_CHILD_SETTID, CLONE_NEWPID, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK,
+    CLONE_VM, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE, O_CLOEXEC, O_NONBLOCK, SIGCHLD,
+    WNOHANG,
 };
 
 use super::*;
@@ -11,6 +12,10 @@ use crate::linux::{Child, Status};
 
 const SIGKILL: u64 = 9;
 const SIGPIPE: u8 = 13;
+/// Spaces of programs that were executed have numbers from here on.
+const FRESH_SPACE: u64 = 1_000_000;
+/// What glibc's `pthread_create` asks for.
+pub const THREAD_FLAGS: u32 = 0x3d_0f00;
 
 impl Process {
     /// Goes on as another process.
@@ -18,9 +23,13 @@ impl Process {
         if id == self.id {
             return;
         }
-        let (space, user) = self.others.remove(&id).unwrap();
-        let left = (std::mem::replace(&mut self.space, space), self.user.clone());
-        self.user = user;
+        let user = self.others.remove(&id).unwrap();
+        let (from, to) = (self.space_of[&self.id], self.space_of[&id]);
+        if from != to {
+            let space = self.spaces.remove(&to).unwrap();
+            self.spaces.insert(from, std::mem::replace(&mut self.space, space));
+        }
+        let left = std::mem::replace(&mut self.user, user);
         self.others.insert(std::mem::replace(&mut self.id, id), left);
         let thread = self.threads[&id];
         self.scheduler.begin(thread);
@@ -37,16 +46,34 @@ impl Process {
 
     pub fn take_child(&mut self) -> u64 {
         let child = self.linux.take_child().unwrap();
-        self.others.insert(child.id, (child.space, child.state));
-        self.admit(child.id);
-        child.id
+        let id = self.user.rax;
+        self.others.insert(id, child.state);
+        let space = child.space.map_or(self.space_of[&self.id], |space| {
+            self.spaces.insert(id, space);
+            id
+        });
+        self.space_of.insert(id, space);
+        self.admit(id);
+        id
     }
 
     /// There is no room for a process that was just made.
     pub fn refuse(&mut self, child: Child) {
-        child.space.destroy();
-        self.linux.refuse_child(child.id, &mut self.user);
+        if let Some(space) = child.space {
+            space.destroy();
+        }
+        self.linux.refuse_child(&mut self.user);
         self.scheduler.end_wait(self.threads[&self.id]);
+    }
+
+    /// Makes a thread with this stack pointer and FS base; its number is written to `id`, and
+    /// cleared there in the end.
+    pub fn spawn(&mut self, stack: u64, id: u64, tls: u64) -> u64 {
+        let arguments = [THREAD_FLAGS.into(), stack, id, id, tls];
+        assert_eq!(self.step(Sysno::clone.id() as u64, &arguments), Next::Fork);
+        let child = self.take_child();
+        assert_eq!(self.user.rax, child);
+        child
     }
 
     pub fn fork(&mut self) -> u64 {
@@ -81,19 +108,81 @@ impl Process {
     /// Ends the current process and goes on as another one.
     pub fn end(&mut self, status: Status, next: u64) {
         self.finish(status);
-        let (space, user) = self.others.remove(&next).unwrap();
-        (self.space, self.user, self.id) = (space, user, next);
+        self.go_on_as(next);
+    }
+
+    /// Ends the current thread and goes on as another one.
+    pub fn end_thread(&mut self, next: u64) {
+        self.finish_thread();
+        self.go_on_as(next);
+    }
+
+    /// Ends the current thread; nobody has the processor then.
+    pub fn finish_thread(&mut self) {
+        let now = self.moment();
+        let mut view = View { space: &mut self.space, scheduler: &mut self.scheduler };
+        self.linux.end_thread(&mut view, now);
+        self.forget();
+    }
+
+    /// Lets threads go that have ended.
+    fn forget(&mut self) {
+        while let Some(id) = self.threads.keys().copied().find(|id| !self.linux.has_thread(*id)) {
+            self.scheduler.remove_thread(self.threads.remove(&id).unwrap());
+            if self.others.remove(&id).is_some() {
+                self.space_of.remove(&id);
+            }
+        }
+    }
+
+    /// The current thread has ended: goes on as another one.
+    pub fn go_on_as(&mut self, next: u64) {
+        let from = self.space_of.remove(&self.id).unwrap();
+        let to = self.space_of[&next];
+        if from != to {
+            let space = self.spaces.remove(&to).unwrap();
+            let left = std::mem::replace(&mut self.space, space);
+            if self.space_of.values().any(|it| *it == from) {
+                self.spaces.insert(from, left);
+            } else {
+                left.destroy();
+            }
+        }
+        self.user = self.others.remove(&next).unwrap();
+        self.id = next;
         self.scheduler.begin(self.threads[&next]);
         self.linux.switch_to(self.threads[&next]);
+    }
+
+    /// The current process has executed another program: it has one thread, and may have a space
+    /// of its own now.
+    pub fn start_over(&mut self) {
+        let id = self.linux.current_id();
+        let thread = self.threads.remove(&self.id).unwrap();
+        let mut space = self.space_of.remove(&self.id).unwrap();
+        if id != self.id
+            && let Some(first) = self.threads.remove(&id)
+        {
+            self.scheduler.remove_thread(first);
+            self.others.remove(&id);
+        }
+        self.forget();
+        if let Some(fresh) = self.linux.take_space() {
+            let left = std::mem::replace(&mut self.space, fresh);
+            self.spaces.insert(space, left);
+            space = FRESH_SPACE + id;
+        }
+        self.threads.insert(id, thread);
+        self.space_of.insert(id, space);
+        self.id = id;
     }
 
     /// Ends the current process; nobody has the processor then.
     pub fn finish(&mut self, status: Status) {
         let now = self.moment();
-        self.linux.end(&mut self.scheduler, status, now);
-        if let Some(thread) = self.threads.remove(&self.id) {
-            self.scheduler.remove_thread(thread);
-        }
+        let mut view = View { space: &mut self.space, scheduler: &mut self.scheduler };
+        self.linux.end(&mut view, status, now);
+        self.forget();
     }
 
     pub fn pipe(&mut self, flags: u32) -> (u64, u64) {
@@ -139,10 +228,16 @@ fn a_child_has_the_same_memory_until_it_writes() {
 fn what_cannot_be_cloned_is_refused() {
     let mut process = Process::new();
     let clone = |flags: u32, process: &mut Process| process.call(Sysno::clone, &[flags.into(), 0, 0, 0]);
-    assert_eq!(clone(CLONE_VM | SIGCHLD, &mut process), Err(errno::EINVAL));
-    assert_eq!(clone(CLONE_THREAD | SIGCHLD, &mut process), Err(errno::EINVAL));
-    assert_eq!(clone(10, &mut process), Err(errno::EINVAL));
-    assert_eq!(process.call(Sysno::clone3, &[DATA, 88]), Err(errno::ENOSYS));
+    // What Linux refuses, what is not done here, and a signal that nobody gets.
+    for flags in [CLONE_THREAD | SIGCHLD, CLONE_SIGHAND | SIGCHLD, CLONE_THREAD | CLONE_SIGHAND] {
+        assert_eq!(clone(flags, &mut process), Err(errno::EINVAL));
+    }
+    for flags in [CLONE_NEWPID | SIGCHLD, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, 10] {
+        assert_eq!(clone(flags, &mut process), Err(errno::EINVAL));
+    }
+    for (length, refusal) in [(63, errno::EINVAL), (4096, errno::E2BIG), (96, errno::E2BIG)] {
+        assert_eq!(process.call(Sysno::clone3, &[DATA, length]), Err(refusal));
+    }
 
     let flags = u64::from(CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD);
     let stack = DATA + 2 * PAGE_LEN;

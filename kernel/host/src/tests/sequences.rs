@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Sequences of system calls without sense, of several processes that take turns, with memory
+//! Sequences of system calls without sense, of several processes and threads that take turns, with memory
 //! that ends now and then.
 //!
 //! After every call everything is counted right ([`audit`](crate::linux::Linux::audit)). Where
@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::processes::THREAD_FLAGS;
 use super::*;
 use crate::heap::{self, Failing};
 use crate::linux::Status;
@@ -126,7 +127,7 @@ impl Process {
             process.words_at(at, &[buffer(b), length(c), buffer(c), length(d), BUFFERS, length(b >> 4)]);
         };
         let (start, span) = pages(b);
-        let (call, arguments): (Sysno, Vec<u64>) = match kind % 64 {
+        let (call, arguments): (Sysno, Vec<u64>) = match kind % 70 {
             0..=3 => (Sysno::read, vec![fd(a), buffer(b), length(c)]),
             4..=8 => (Sysno::write, vec![fd(a), buffer(b), length(c)]),
             9..=10 => {
@@ -217,10 +218,23 @@ impl Process {
                 (Sysno::poll, vec![at, 2, one_of(c, &[0, 1, u64::MAX])])
             }
             62 => (one_of(a, &[Sysno::setpgid, Sysno::setpgid, Sysno::setsid]), vec![self.somebody(b), 0]),
-            _ => {
-                let operation = one_of(a, &[0, 1, 1, 4, 128]);
+            63..=64 => {
+                let operation = one_of(a, &[0, 1, 1, 3, 4, 5, 128, 129]);
                 let other = one_of(b, &[start, buffer(b) & !3]);
                 (Sysno::futex, vec![start, operation, one_of(c, &[0, 0, 1]), 0, other, 0])
+            }
+            65..=66 => {
+                let threads = u64::from(THREAD_FLAGS);
+                let flags = one_of(a, &[threads, threads, threads, 0xf11, 0x111, 0x411, 0x211, 0x4111]);
+                (Sysno::clone, vec![flags | one_of(b, &[0, 0x100_0000]), 0, start, start, 0])
+            }
+            67 => (Sysno::tgkill, vec![self.somebody(a), self.somebody(c), signal(b)]),
+            68 => (one_of(b, &[Sysno::exit_group, Sysno::exit, Sysno::exit]), vec![a.into()]),
+            _ => {
+                // A list with one lock, which leads back to it.
+                self.words_at(start, &[start + 24, 8, one_of(a, &[0, start + 24]), start]);
+                self.words_at(start + 32, &[one_of(b, &[self.id, self.id | 1 << 31, 0])]);
+                (Sysno::set_robust_list, vec![start, 24])
             }
         };
         let mut all = [0; 6];
@@ -246,20 +260,21 @@ impl Process {
                     }
                 }
                 Next::Yield | Next::Wait => {}
-                Next::Exit { .. } | Next::Kill { .. } | Next::OutOfMemory => {
-                    if self.id == FIRST_ID {
-                        return Life::Over;
-                    }
-                    let status = match next {
-                        Next::Exit { status } => Status::Exited(status),
-                        _ => Status::Signaled(9),
-                    };
+                Next::Executed => {
+                    self.start_over();
+                    next = self.deliver();
+                    continue;
+                }
+                Next::Exit { .. } | Next::ExitThread | Next::Kill { .. } | Next::OutOfMemory => {
                     let ended = self.id;
-                    self.finish(status);
+                    match next {
+                        Next::ExitThread => self.finish_thread(),
+                        _ if self.linux.is_first() => return Life::Over,
+                        Next::Exit { status } => self.finish(Status::Exited(status)),
+                        _ => self.finish(Status::Signaled(9)),
+                    }
                     let Some(id) = self.next_after(ended, self.now) else { return Life::Over };
-                    self.linux.switch_to(self.threads[&id]);
-                    (self.space, self.user) = self.others.remove(&id).unwrap();
-                    self.id = id;
+                    self.go_on_as(id);
                     self.audit();
                     next = self.come_back();
                     continue;
@@ -293,8 +308,8 @@ impl Process {
                 let (number, fd) = (self.user.rax, self.user.rdi);
                 let waits = matches!(self.again(), Next::Wait);
                 // As on Linux, what is not to be waited for any more wakes nobody: a pipe has become
-                // non-blocking, a child has left its group.
-                let refusals = [errno::EAGAIN, errno::ECHILD].map(|errno| -i64::from(errno));
+                // non-blocking, a child has left its group, another thread has closed a descriptor.
+                let refusals = [errno::EAGAIN, errno::ECHILD, errno::EBADF].map(|errno| -i64::from(errno));
                 let transfers = [Sysno::write, Sysno::writev].map(|call| call.id() as u64);
                 let is_cut = transfers.contains(&number) && self.linux.is_nonblocking(fd);
                 let refuses = is_cut || refusals.contains(&(self.user.rax as i64));
@@ -312,9 +327,13 @@ impl Process {
             (call, arguments) = (Sysno::fork, [0; 6]);
         }
         // With the first process all is over.
-        let is_deadly =
-            call == Sysno::kill && matches!(arguments[1], 9) && arguments[0] as i64 <= FIRST_ID as i64;
-        if self.id == FIRST_ID && call == Sysno::exit || is_deadly {
+        let is_deadly = match call {
+            Sysno::kill => arguments[1] == 9 && arguments[0] as i64 <= FIRST_ID as i64,
+            Sysno::tgkill => arguments[2] == 9 && arguments[0] == FIRST_ID,
+            Sysno::exit | Sysno::exit_group => self.linux.is_first(),
+            _ => false,
+        };
+        if is_deadly {
             call = Sysno::sched_yield;
         }
         let failing = match fate % 16 {

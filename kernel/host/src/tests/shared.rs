@@ -115,9 +115,7 @@ fn anonymous_memory_is_shared_with_children_only_if_it_says_so() {
     // Neither page was there when the child was made.
     process.poke(own, b"o");
     process.poke(shared + PAGE_LEN, b"s");
-    process.finish(Status::Exited(0));
-    let (space, user) = process.others.remove(&FIRST_ID).unwrap();
-    (process.space, process.user, process.id) = (space, user, FIRST_ID);
+    process.end(Status::Exited(0), FIRST_ID);
     assert_eq!((process.look(own), process.look(shared + PAGE_LEN)), (0, b's'));
 }
 

@@ -60,7 +60,7 @@ fn what_is_no_program_for_this_machine_is_refused() {
     for (at, value, expected) in [
         (abi::EI_CLASS, abi::ELFCLASS32, Refusal::NotElf),
         (abi::EI_DATA, abi::ELFDATA2MSB, Refusal::NotElf),
-        (16, abi::ET_DYN as u8, Refusal::NotStatic),
+        (16, abi::ET_REL as u8, Refusal::NotStatic),
         (18, abi::EM_AARCH64 as u8, Refusal::OtherMachine),
         (54, 32, Refusal::Malformed),
     ] {
@@ -68,6 +68,25 @@ fn what_is_no_program_for_this_machine_is_refused() {
         bytes[at] = value;
         assert_eq!(refusal(&bytes), expected);
     }
+}
+
+#[test]
+fn what_can_be_anywhere_is_put_somewhere() {
+    let text = (abi::PT_LOAD, RX, 0, 0, 0x1000, 0x1000);
+    let mut bytes = file(&[text, (abi::PT_LOAD, abi::PF_R | abi::PF_W, 0x1000, 0x3000, 0x10, 0x2000)]);
+    bytes[16] = abi::ET_DYN as u8;
+    bytes[24..32].copy_from_slice(&0x100_u64.to_le_bytes());
+    let image = Image::parse(&bytes).unwrap();
+    assert_eq!((image.entry, image.headers), (ANYWHERE + 0x100, ANYWHERE + 64));
+    let segments: Vec<_> = image.segments.iter().map(|segment| (segment.start, segment.end)).collect();
+    assert_eq!(segments, [(ANYWHERE, ANYWHERE + 0x1000), (ANYWHERE + 0x3000, ANYWHERE + 0x5000)]);
+    assert_eq!(ANYWHERE, 0x5555_5555_4000);
+    // At its own addresses it may not begin at 0, and elsewhere it may not reach too far.
+    bytes[16] = abi::ET_EXEC as u8;
+    assert_eq!(refusal(&bytes), Refusal::SegmentOutsideUserSpace { address: 0 });
+    let mut bytes = file(&[(abi::PT_LOAD, RX, 0, USER_END - 0x1000, 0x1000, 0x1000)]);
+    bytes[16] = abi::ET_DYN as u8;
+    assert_eq!(refusal(&bytes), Refusal::SegmentOutsideUserSpace { address: USER_END - 0x1000 });
 }
 
 #[test]

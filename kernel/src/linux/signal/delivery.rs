@@ -24,9 +24,9 @@ const BAD_FRAME: Info = Info { signal: SIGSEGV, code: SI_KERNEL as i32, detail: 
 impl Linux {
     /// A committed exception that is the program's own: its handler is entered, or it ends.
     pub fn exception(&mut self, view: &mut View, state: &mut UserRegisters, exception: Exception) -> Next {
-        let trap = &mut self.process.signals.trap;
+        let trap = &mut self.thread.signals.trap;
         (trap.number, trap.error) = (exception.vector.into(), exception.visible_error().into());
-        self.process.signals.force(exception.signal(state));
+        self.thread.signals.force(&mut self.handlers[self.process.handlers], exception.signal(state));
         self.deliver(view, state)
     }
 
@@ -43,24 +43,27 @@ impl Linux {
             // With room made, the instruction is executed again.
             return if self.makes_room(view.scheduler) { Next::Yield } else { Next::OutOfMemory };
         }
-        let trap = &mut self.process.signals.trap;
+        let trap = &mut self.thread.signals.trap;
         (trap.number, trap.error, trap.cr2) = (vector::PAGE_FAULT.into(), error.into(), address);
-        let is_mapped = self.process.memory.areas().find(address).is_some();
+        let is_mapped = self.memories[self.process.memory].areas().find(address).is_some();
         let is_past_end = signal == SIGBUS;
-        self.process.signals.force(BadPage { address, error, is_mapped, is_past_end }.signal());
+        self.thread.signals.force(
+            &mut self.handlers[self.process.handlers],
+            BadPage { address, error, is_mapped, is_past_end }.signal(),
+        );
         self.deliver(view, state)
     }
 
     /// Does what has to be done about all pending signals: enters handlers, or ends the program.
     #[inline]
     pub fn deliver(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
-        if self.process.signals.is_none_due() { Next::Continue } else { self.deliver_due(view, state) }
+        if !self.thread.signals.is_alerted { Next::Continue } else { self.deliver_due(view, state) }
     }
 
     #[cold]
     #[inline(never)]
     fn deliver_due(&mut self, view: &mut View, state: &mut UserRegisters) -> Next {
-        while let Some((info, fate)) = self.process.signals.next_due() {
+        while let Some((info, fate)) = self.next_due() {
             match fate {
                 Disposition::Ignore => {}
                 Disposition::Stop if self.stop(view.scheduler, info.signal) => return Next::Wait,
@@ -70,18 +73,22 @@ impl Linux {
                     let content = Content {
                         info,
                         action,
-                        mask: self.process.signals.take_saved(),
-                        stack: self.process.signals.stack,
-                        trap: self.process.signals.trap,
+                        mask: self.thread.signals.take_saved(),
+                        stack: self.thread.signals.stack,
+                        trap: self.thread.signals.trap,
                     };
                     match self.enter_handler(view.space, state, &content) {
                         Ok(()) => {}
                         Err(Failure::End(next)) => return next,
                         Err(Failure::Wait(_)) => unreachable!("to write a frame waits for nobody"),
                         Err(Failure::Errno(_)) if info.signal == SIGSEGV => {
-                            self.process.signals.force_fatal(BAD_FRAME);
+                            self.thread
+                                .signals
+                                .force_fatal(&mut self.handlers[self.process.handlers], BAD_FRAME);
                         }
-                        Err(Failure::Errno(_)) => self.process.signals.force(BAD_FRAME),
+                        Err(Failure::Errno(_)) => {
+                            self.thread.signals.force(&mut self.handlers[self.process.handlers], BAD_FRAME)
+                        }
                     }
                 }
             }
@@ -100,10 +107,12 @@ impl Linux {
         user.write(place.extended, &frame::extended_bytes(&state.extended))?;
         user.write(place.frame, &frame::bytes(state, place, content))?;
         if content.stack.autodisarm {
-            self.process.signals.stack = Stack::default();
+            self.thread.signals.stack = Stack::default();
         }
         let own = if content.action.has(SA_NODEFER) { 0 } else { bit(content.info.signal) };
-        self.process.signals.set_blocked(self.process.signals.blocked() | content.action.mask | own);
+        self.thread
+            .signals
+            .set_blocked(self.thread.signals.blocked() | content.action.mask | own, &self.process.pending);
         frame::enter_handler(state, place, content);
         Ok(())
     }
@@ -113,7 +122,7 @@ impl Linux {
         match self.leave_handler(space, state) {
             Ok(()) => Ok(state.rax),
             Err(Failure::Errno(_)) => {
-                self.process.signals.force(BAD_FRAME);
+                self.thread.signals.force(&mut self.handlers[self.process.handlers], BAD_FRAME);
                 Ok(0)
             }
             Err(end @ (Failure::End(_) | Failure::Wait(_))) => Err(end),
@@ -125,7 +134,7 @@ impl Linux {
         let bytes = self.user(space).structure(state.rsp.wrapping_sub(8))?;
         let mut restored = frame::restore(&bytes, state)?;
         restored.state.extended = self.read_extended(space, restored.extended)?;
-        self.process.signals.set_blocked(restored.mask);
+        self.thread.signals.set_blocked(restored.mask, &self.process.pending);
         // A stack that cannot be is not set, as on Linux.
         let _ = self.set_stack(&restored.stack, restored.state.rsp);
         state.clone_from(&restored.state);

@@ -6,6 +6,7 @@
 
 use super::stage::*;
 use super::*;
+use crate::tests::processes::THREAD_FLAGS;
 
 /// The working directory, as a descriptor.
 const HERE: u64 = -100_i64 as u64;
@@ -18,7 +19,6 @@ const SIGUSR1: u64 = 10;
 /// Calls that are refused, here or at all: what they fail with does not matter.
 pub const REFUSED: &[Sysno] = &[
     Sysno::clock_settime,
-    Sysno::clone3,
     Sysno::copy_file_range,
     Sysno::rseq,
     Sysno::sendfile,
@@ -34,6 +34,8 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
         Sysno::read,
         &[
             &[FILE, FRESH, 9000],
+            &[EVENT, FRESH, 8],
+            &[TIMER, FRESH, 8],
             &[FROM, FRESH, 50],
             &[0, FRESH, 5],
             &[ZERO, FRESH, 9000],
@@ -46,6 +48,7 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
         &[
             &[FILE, FULL, 65_000],
             &[TO, FULL, 5000],
+            &[EVENT, ZEROS, 8],
             &[AWAITED, FULL, 10],
             &[1, FULL, 5000],
             &[SPARSE, FULL, 9000],
@@ -102,6 +105,20 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::ppoll, &[&[POLLED, 2, ZEROS]]),
     (Sysno::select, &[&[8, SET, 0, FRESH, ZEROS]]),
     (Sysno::pselect6, &[&[8, SET, 0, FRESH, ZEROS]]),
+    (Sysno::eventfd, &[&[5]]),
+    (Sysno::eventfd2, &[&[5, 0o2_004_000]]),
+    (Sysno::epoll_create, &[&[1]]),
+    (Sysno::epoll_create1, &[&[0o2_000_000]]),
+    (
+        Sysno::epoll_ctl,
+        &[&[EPOLL, 1, TO, FULL], &[EPOLL, 3, FROM, FULL], &[EPOLL, 2, FROM, 0], &[EPOLL, 1, EVENT, FULL]],
+    ),
+    (Sysno::epoll_wait, &[&[EPOLL, FRESH, 5, 0]]),
+    (Sysno::epoll_pwait, &[&[EPOLL, FRESH, 5, 0, ZEROS, 8]]),
+    (Sysno::epoll_pwait2, &[&[EPOLL, FRESH, 5, ZEROS, ZEROS, 8]]),
+    (Sysno::timerfd_create, &[&[1, 0]]),
+    (Sysno::timerfd_settime, &[&[TIMER, 0, TIMES, FRESH]]),
+    (Sysno::timerfd_gettime, &[&[TIMER, FRESH]]),
     // Paths.
     (
         Sysno::open,
@@ -238,7 +255,14 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::rt_sigtimedwait, &[&[SIGNALS, 0, 0, 8]]),
     (Sysno::pause, &[&[]]),
     (Sysno::sigaltstack, &[&[STACK, FRESH]]),
-    (Sysno::alarm, &[&[0]]),
+    (Sysno::alarm, &[&[0], &[5]]),
+    (Sysno::getitimer, &[&[0, FRESH]]),
+    (Sysno::setitimer, &[&[0, TIMES, FRESH]]),
+    (Sysno::timer_create, &[&[1, 0, FRESH]]),
+    (Sysno::timer_settime, &[&[0, 0, TIMES, FRESH]]),
+    (Sysno::timer_gettime, &[&[0, FRESH]]),
+    (Sysno::timer_getoverrun, &[&[0]]),
+    (Sysno::timer_delete, &[&[0]]),
     // The process.
     (Sysno::exit, &[&[3]]),
     (Sysno::exit_group, &[&[3]]),
@@ -265,6 +289,8 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::arch_prctl, &[&[0x1003, FRESH], &[0x1002, FULL]]),
     (Sysno::prctl, &[&[16, FRESH], &[15, NAME]]),
     (Sysno::set_robust_list, &[&[FRESH, 24]]),
+    (Sysno::get_robust_list, &[&[0, FRESH, FRESH + 9 * PAGE]]),
+    (Sysno::membarrier, &[&[0, 0], &[16, 0]]),
     (
         Sysno::futex,
         &[
@@ -284,7 +310,17 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
     (Sysno::waitid, &[&[0, 0, FRESH, 4]]),
     (Sysno::fork, &[&[]]),
     (Sysno::vfork, &[&[]]),
-    (Sysno::clone, &[&[0x0130_0011, 0, FRESH, FRESH + PAGE]]),
+    (
+        Sysno::clone,
+        &[
+            &[0x0130_0011, 0, FRESH, FRESH + PAGE],
+            // A thread, a process that shares everything, and one that waits for its child.
+            &[THREAD_FLAGS as u64 | 0x100_0000, FRESH + 9 * PAGE, FRESH, FRESH + PAGE, FRESH],
+            &[0xf11, FRESH + 9 * PAGE],
+            &[0x4111, 0],
+        ],
+    ),
+    (Sysno::clone3, &[&[CLONE, 88]]),
     (Sysno::clone3, &[&[FRESH, 88]]),
     (Sysno::execve, &[&[PATH_PROGRAM, LIST, LIST], &[PATH_PROGRAM, 0, 0]]),
     (Sysno::sched_yield, &[&[]]),
@@ -400,6 +436,30 @@ pub const PREPARED: &[(&str, Prepare)] = &[
         Box::new(|process| match process.linux.catch_up(&mut process.space) {
             true => Next::Continue,
             false => Next::OutOfMemory,
+        })
+    }),
+    ("a program executed by a thread", |process| {
+        process.spawn(FULL + PAGE, FULL, 0);
+        let own = process.spawn(FULL + PAGE, FULL, 0);
+        process.switch_to(own);
+        system_call(Sysno::execve, &[PATH_PROGRAM, LIST, LIST])
+    }),
+    ("a program executed in somebody's memory", |process| {
+        assert_eq!(process.step(Sysno::clone.id() as u64, &[0xf11, 0]), Next::Fork);
+        let child = process.take_child();
+        process.switch_to(child);
+        system_call(Sysno::execve, &[PATH_PROGRAM, LIST, LIST])
+    }),
+    ("the end of a thread with robust locks", |process| {
+        let own = process.spawn(FULL + PAGE, FRESH + 3 * PAGE, 0);
+        process.switch_to(own);
+        process.poke(FULL, &[FULL + 64, 8, 0].map(u64::to_le_bytes).concat());
+        process.poke(FULL + 64, &[FULL, own].map(u64::to_le_bytes).concat());
+        process.call(Sysno::set_robust_list, &[FULL, 24]).unwrap();
+        Box::new(|process| {
+            let first = FIRST_ID + 1;
+            process.end_thread(first);
+            Next::Yield
         })
     }),
     ("the end of a process", |_| {

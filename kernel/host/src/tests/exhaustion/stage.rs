@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::linux::Status;
+use crate::tests::processes::THREAD_FLAGS;
 
 /// Pages that were touched: [`STRINGS`], then structures.
 const TEXTS: u64 = 0x1000_0000;
@@ -35,6 +36,10 @@ pub const ZERO: u64 = 10;
 pub const RANDOM: u64 = 11;
 pub const SPARSE: u64 = 12;
 pub const MEMORY_FILE: u64 = 13;
+pub const EVENT: u64 = 14;
+/// It looks at the pipe with bytes in it.
+pub const EPOLL: u64 = 15;
+pub const TIMER: u64 = 16;
 
 const STRINGS: [&str; 13] = [
     "/tmp/file",
@@ -90,6 +95,10 @@ pub const SET: u64 = STRUCTURES + 288;
 pub const LIST: u64 = STRUCTURES + 320;
 /// A `stack_t`.
 pub const STACK: u64 = STRUCTURES + 352;
+/// Two times: at once, and every second.
+pub const TIMES: u64 = STRUCTURES + 480;
+/// A `struct clone_args` of a thread.
+pub const CLONE: u64 = STRUCTURES + 384;
 
 const SIGUSR1: u64 = 10;
 const HANDLER: u64 = TEXT + 0x300;
@@ -97,7 +106,7 @@ const HANDLER: u64 = TEXT + 0x300;
 const FLAGS: u64 = 0x0400_0004;
 
 /// The structures' words.
-fn structures() -> [(u64, Vec<u64>); 10] {
+fn structures() -> [(u64, Vec<u64>); 12] {
     let page = |number: u64| FRESH + number * 2 * PAGE_LEN;
     [
         (VECTOR, vec![page(0), 5000, page(4), 100, page(6) + 10, 20_000]),
@@ -110,6 +119,8 @@ fn structures() -> [(u64, Vec<u64>); 10] {
         (SET, vec![1 << FROM]),
         (LIST, vec![WORD, NAME, 0]),
         (STACK, vec![FRESH, 0, 0x4000]),
+        (TIMES, vec![1, 0, 0, 1]),
+        (CLONE, vec![THREAD_FLAGS.into(), 0, page(0), page(1), 0, page(2), 0x1000, FRESH, 0, 0, 0]),
     ]
 }
 
@@ -184,6 +195,12 @@ fn files(process: &mut Process, actor: u64) {
     let path = process.string("/tmp/sparse");
     open(process, path, CREATE, SPARSE);
     assert_eq!(process.must(Sysno::memfd_create, &[NAME, 0]), MEMORY_FILE);
+    assert_eq!(process.must(Sysno::eventfd2, &[5, 0]), EVENT);
+    assert_eq!(process.must(Sysno::epoll_create1, &[0]), EPOLL);
+    process.poke(FULL, &[1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+    process.must(Sysno::epoll_ctl, &[EPOLL, 1, FROM, FULL]);
+    assert_eq!(process.must(Sysno::timerfd_create, &[1, 0]), TIMER);
+    process.must(Sysno::timer_create, &[1, 0, STRUCTURES + 1000]);
     assert_eq!(process.must(Sysno::getpid, &[]), actor);
 }
 
