@@ -66,3 +66,29 @@ fn page(address: u64, content: u128) -> u128 {
     let [low, high] = [content as u64, (content >> u64::BITS) as u64];
     xxh3_128([address, low, high].as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_digest_is_encoded_from_its_least_byte_on_and_back() {
+        let digest = Digest { state: 0x0102, pages: u128::MAX - 1 };
+        let encoded = Encoded::from(digest);
+        assert_eq!((&encoded[0][..3], encoded[1][0]), (&[2, 1, 0][..], 0xfe));
+        assert_eq!(Digest::from(encoded), digest);
+        let text = "00000000000000000000000000000102-fffffffffffffffffffffffffffffffe";
+        assert_eq!(digest.to_string(), text);
+    }
+
+    #[test]
+    fn a_page_counts_by_its_address_and_all_of_its_content() {
+        let content = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128;
+        let bytes = [&0x5000_u64.to_le_bytes()[..], &content.to_le_bytes()].concat();
+        assert_eq!(page(0x5000, content), xxh3_128(&bytes));
+    }
+}

@@ -93,4 +93,12 @@ mod tests {
         assert_eq!(watch.phases.total(), 100);
         assert_eq!(watch.phases.get(Phase::FirstRun), 99);
     }
+
+    #[test]
+    fn the_mark_is_the_end_of_the_last_lap() {
+        let mut watch = Stopwatch::start(100);
+        assert_eq!(watch.mark(), 100);
+        watch.lap(Phase::FirstRun, 150);
+        assert_eq!(watch.mark(), 150);
+    }
 }

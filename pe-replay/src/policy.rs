@@ -125,3 +125,30 @@ impl Default for Policy {
         Self::DEFAULT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_within_bounds_up_to_both_ends() {
+        let (limit, max_dirty) = (DEFAULT_LIMIT, MAX_DIRTY_PAGES);
+        for (limit, max_dirty, is_within) in [
+            (MIN_LIMIT, MIN_DIRTY_PAGES, true),
+            (MAX_LIMIT, MAX_DIRTY_PAGES, true),
+            (MIN_LIMIT - 1, max_dirty, false),
+            (MAX_LIMIT + 1, max_dirty, false),
+            (limit, MIN_DIRTY_PAGES - 1, false),
+            (limit, MAX_DIRTY_PAGES + 1, false),
+        ] {
+            let policy = Policy { limit, max_dirty, ..Policy::DEFAULT };
+            assert_eq!(policy.is_within_bounds(), is_within, "{limit}, {max_dirty}");
+        }
+    }
+
+    #[test]
+    fn a_hash_takes_the_place_of_two_frames() {
+        let frames = |comparison| Policy { comparison, ..Policy::DEFAULT }.frames_per_page();
+        assert_eq!((frames(Comparison::Bytes), frames(Comparison::Hash)), (3, 1));
+    }
+}

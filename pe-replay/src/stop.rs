@@ -183,3 +183,31 @@ pub struct End {
     /// Its instructions.
     pub count: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bits_are_the_processor_s() {
+        let bits = [DEBUG_STEP, FAULT_PRESENT, FAULT_WRITE, FAULT_USER, FAULT_FETCH];
+        assert_eq!(bits, [0x4000, 1, 2, 4, 0x10]);
+    }
+
+    #[test]
+    fn only_a_user_s_write_to_a_present_page_is_a_write_fault() {
+        let fault = |vector, error| Cause::Exception { vector, error, address: 0x5008 }.write_fault();
+        for error in 0..=0x1f {
+            assert_eq!(fault(vector::PAGE_FAULT, error), (error == 0b111).then_some(0x5008), "{error:#x}");
+        }
+        assert_eq!(fault(vector::GENERAL_PROTECTION, 0b111), None);
+        assert_eq!(Cause::Syscall.write_fault(), None);
+    }
+
+    #[test]
+    fn only_the_exception_is_a_debug_exception() {
+        let exception = |vector| Cause::Exception { vector, error: 0, address: 0 }.is_debug();
+        assert!(exception(vector::DEBUG) && !exception(vector::PAGE_FAULT));
+        assert!(!Cause::Breakpoint.is_debug() && !Cause::Watchdog.is_debug());
+    }
+}
