@@ -133,7 +133,7 @@ fn start(
     match config.job {
         Job::Run => run::run(config, archive, &platform),
         Job::Batch => Ok(run::ended(batch::run(config, archive, &platform))),
-        Job::SelfTest => Ok(run::ended(selftest::run(&platform))),
+        Job::SelfTest => Ok(run::ended(selftest::run(config, &platform))),
         Job::Calibrate => {
             #[expect(clippy::disallowed_macros, reason = "there is no program")]
             let table = alloc::format!(

@@ -330,8 +330,7 @@ impl<P: Processor> Objects<P> {
         id
     }
 
-    /// Makes another thread the current one. Of pages that others may have in common with it, a space keeps no
-    /// copies when another one has its turn.
+    /// Makes another thread the current one.
     pub fn switch_to(&mut self, id: ThreadId) {
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
         if let Some(kept) = self.threads[id].kept.take() {
@@ -339,7 +338,6 @@ impl<P: Processor> Objects<P> {
         }
         self.current = id;
         if from != to {
-            self.processor.leave();
             let Some(held) = self.spaces[to].held.take() else { panic!("{to:?} has no pages") };
             self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();

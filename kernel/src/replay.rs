@@ -2,6 +2,7 @@
 //! The engine's view of this machine: user mode, the counter, and page frames.
 
 pub mod counter;
+mod mutant;
 pub mod processor;
 pub mod reach;
 mod stretch;
@@ -11,8 +12,8 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Mutation, Order, Page, Policy, Processor, Span,
-    Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Order, Page, Policy, Processor, Span, Thread,
+    ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
@@ -20,7 +21,7 @@ use pmu::{Margin, Repeats, StopKind, Stopped};
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
 use crate::mem::fallible::{self, Exhausted};
-use crate::mem::frame::{Frame, OutOfFrames};
+use crate::mem::frame::{self, Frame, OutOfFrames};
 use crate::mem::layout::KernelHalf;
 use crate::mem::pool::Pool;
 use crate::mem::space::{PAGE_LEN, Slot, Space};
@@ -47,16 +48,12 @@ pub fn thread(registers: &UserRegisters, number: u8) -> Result<ThreadOf<KernelMa
 }
 
 /// What this processor needs to execute PEs by a policy, with a counter that needs `margin`.
-pub fn executor(
-    policy: &Policy,
-    margin: Margin,
-    mutation: Option<Mutation>,
-) -> Result<Executor<KernelMachine>, Exhausted> {
+pub fn executor(policy: &Policy, margin: Margin) -> Result<Executor<KernelMachine>, Exhausted> {
     let count = usize::from(policy.max_dirty).next_power_of_two();
     let entries = fallible::collect((0..count).map(|_| Entry::vacant(Frame::FIRST, Slot::nowhere())))?;
     let results = [place()?, place()?, place()?];
     let pool = pe_replay::Pool::new(entries);
-    Ok(Executor::new(results, pool, margin, mutation, machine::now()))
+    Ok(Executor::new(results, pool, margin, machine::now()))
 }
 
 /// What stays the same from program to program.
@@ -90,15 +87,9 @@ pub struct KernelMachine {
 
 impl KernelMachine {
     /// A machine without frames for copies.
-    pub fn new(space: Space, platform: &Platform) -> Result<Self, OutOfFrames> {
+    pub fn new(space: Space, platform: &Platform) -> Self {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
-        match Pool::new(0) {
-            Ok(pool) => Ok(Self { space, counting, mxcsr_mask, primitives, pool, seen: machine::now() }),
-            Err(OutOfFrames) => {
-                space.destroy();
-                Err(OutOfFrames)
-            }
-        }
+        Self { space, counting, mxcsr_mask, primitives, pool: Pool::default(), seen: machine::now() }
     }
 
     /// Has room reserved for all frames that the written set can need.
@@ -114,11 +105,6 @@ impl KernelMachine {
         let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
         let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
-    }
-
-    /// Frames that the written set can still get.
-    pub fn pooled(&self) -> u64 {
-        self.pool.left()
     }
 
     /// Gives all frames back.
@@ -206,7 +192,7 @@ impl Processor for KernelMachine {
     }
 }
 
-/// All runs see one view, and [`Space::switch`] flushes the translation that it makes stale.
+/// All runs see one view.
 impl Memory for KernelMachine {
     type Frame = Frame;
     type Slot = Slot;
@@ -220,8 +206,8 @@ impl Memory for KernelMachine {
         let address = address & !(PAGE_LEN - 1);
         let (mapping, slot) = self.space.find(address)?;
         let writable = mapping.access.read && mapping.access.write;
-        // What a switch of threads may leave out of date is given up there.
-        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared: false })
+        let shared = self.space.is_shared(slot);
+        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared })
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -268,6 +254,16 @@ impl Memory for KernelMachine {
     }
 
     #[inline(always)]
+    fn flush(&mut self, page: Page<Frame, Slot>) {
+        self.space.flush(page.address);
+    }
+
+    #[inline(always)]
+    fn flush_all(&mut self) {
+        self.space.flush_all();
+    }
+
+    #[inline(always)]
     fn is_written(&mut self, _view: View, page: Page<Frame, Slot>) -> bool {
         self.space.is_written(page.slot, page.frame)
     }
@@ -277,6 +273,16 @@ impl Memory for KernelMachine {
     }
 
     fn change(&mut self, page: Page<Frame, Slot>) -> Change {
-        self.space.change(page.slot, page.frame)
+        self.space.change(page.slot)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn publish(&mut self, frame: Frame) -> u64 {
+        frame::touch(frame)
+    }
+
+    fn generation(&mut self, frame: Frame) -> u64 {
+        frame::generation(frame)
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod contract;
+mod costs;
 mod counters;
 mod counting;
 mod fixture;
@@ -29,6 +30,7 @@ mod user_entry;
 
 use alloc::string::String;
 
+use wire::config::Config;
 use wire::end::End;
 
 use crate::arch::channel;
@@ -64,12 +66,13 @@ const TESTS: &[&[Test]] = &[
     replaying::TESTS,
     hot::TESTS,
     sharing::TESTS,
+    costs::TESTS,
     lines::TESTS,
 ];
 
 /// Runs all tests; prints a line for each as program output.
-pub fn run(platform: &Platform) -> End {
-    let mut fixture = Fixture::new(platform);
+pub fn run(config: &Config, platform: &Platform) -> End {
+    let mut fixture = Fixture::new(config, platform);
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in TESTS.iter().copied().flatten() {
         let line = match test(&mut fixture) {

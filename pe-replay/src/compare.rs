@@ -11,26 +11,25 @@ use crate::stop::End;
 /// What one run left behind, memory apart: the registers, in the normal form, and how it ended.
 pub type RunResult<'a, R> = (&'a R, End);
 
-/// The first field on which two runs differ, memory apart; fields that `skip`
-/// names are passed over, which only tests and mutants ask for.
-pub fn first_difference<R: RegisterSet>(
-    a: RunResult<'_, R>,
-    b: RunResult<'_, R>,
-    skip: Option<Field>,
-) -> Option<Difference> {
+/// The fields on which two runs differ, memory apart, those first that say most.
+pub fn differences<'a, R: RegisterSet>(
+    a: RunResult<'a, R>,
+    b: RunResult<'a, R>,
+) -> impl Iterator<Item = Difference> {
     let words = |(registers, end): RunResult<'_, R>| {
         let [kind, error, address] = end.delimiter.words();
         [kind, error, address, registers.position().0, end.count]
     };
     let fields = [Field::Delimiter, Field::ErrorCode, Field::FaultAddress, Field::Rip, Field::Count];
     let ends = fields.into_iter().zip(words(a)).zip(words(b));
-    first(ends.map(|((field, x), y)| (field, x, y)), skip).or_else(|| registers(a.0, b.0, skip))
+    ends.filter_map(|((field, x), y)| difference(field, x, y)).chain(registers(a.0, b.0))
 }
 
-/// The first field on which two register sets differ.
-pub fn registers<R: RegisterSet>(a: &R, b: &R, skip: Option<Field>) -> Option<Difference> {
-    let words = |((field, x), (_, y))| words(x).zip(words(y)).map(move |(x, y)| (field, x, y));
-    first(a.parts().zip(b.parts()).flat_map(words), skip)
+/// The fields on which two register sets differ.
+pub fn registers<R: RegisterSet>(a: &R, b: &R) -> impl Iterator<Item = Difference> {
+    let differences =
+        |((field, x), (_, y))| words(x).zip(words(y)).filter_map(move |(x, y)| difference(field, x, y));
+    a.parts().zip(b.parts()).flat_map(differences)
 }
 
 /// A field as numbers. Longer ones go by words, so that the values reported are those that differ.
@@ -39,10 +38,8 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
     bytes.chunks(size_of::<u64>()).map(word)
 }
 
-/// The first values that differ.
-fn first(mut values: impl Iterator<Item = (Field, u64, u64)>, skip: Option<Field>) -> Option<Difference> {
-    let (field, first, second) = values.find(|(field, x, y)| x != y && skip != Some(*field))?;
-    Some(Difference { field, first, second, address: 0 })
+fn difference(field: Field, first: u64, second: u64) -> Option<Difference> {
+    (first != second).then_some(Difference { field, first, second, address: 0 })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! on a processor: WBINVD counts one, an exception nothing. So they are counted,
 //! and a model gives each its weight.
 
-use crate::machine::{Access, Machine, Memory, PageOf, View};
+use crate::machine::{Machine, Memory};
 use crate::pool::Pool;
 
 /// Numbers of what the engine asked for.
@@ -21,8 +21,6 @@ pub struct Work {
     pub compared: u64,
     /// Pages hashed.
     pub hashed: u64,
-    /// Pages mapped otherwise: a table entry changed and its translation flushed.
-    pub mapped: u64,
     /// Cache lines flushed.
     pub lines_flushed: u64,
     /// Flushes of all caches.
@@ -77,11 +75,5 @@ impl<M: Machine> Counted<'_, M> {
     pub(crate) fn hash(&mut self, frame: M::Frame) -> u128 {
         one_more(&mut self.work.hashed);
         self.machine.hash(frame)
-    }
-
-    #[inline(always)]
-    pub(crate) fn map(&mut self, view: View, page: PageOf<M>, frame: M::Frame, access: Access) {
-        one_more(&mut self.work.mapped);
-        self.machine.map(view, page, frame, access);
     }
 }

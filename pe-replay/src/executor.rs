@@ -9,7 +9,6 @@ use crate::events::Work;
 use crate::execution::Run;
 use crate::inject::{Injection, MAX_INJECTIONS};
 use crate::machine::{Machine, Processor};
-use crate::mutation::Mutation;
 use crate::phases::Stopwatch;
 use crate::policy::MAX_DIVERGENCES;
 use crate::pool::Pool;
@@ -79,7 +78,6 @@ impl Account {
 pub struct Executor<M: Machine> {
     pub(crate) results: [M::Place; Run::ALL.len()],
     pub(crate) margin: Margin,
-    mutation: Option<Mutation>,
     /// A flip cleared RFLAGS.IF in the current run.
     pub(crate) interrupts_off: bool,
     /// Injections of this PE that were applied, a bit each.
@@ -109,13 +107,11 @@ impl<M: Machine> Executor<M> {
         results: [M::Place; Run::ALL.len()],
         pool: Pool<M::Frame, M::Slot>,
         margin: Margin,
-        mutation: Option<Mutation>,
         now: u64,
     ) -> Self {
         Self {
             results,
             margin,
-            mutation,
             interrupts_off: false,
             applied: 0,
             started: false,
@@ -135,12 +131,6 @@ impl<M: Machine> Executor<M> {
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         &self.account
-    }
-
-    /// What this executor is to leave out; nothing unless that is compiled in.
-    #[inline(always)]
-    pub(crate) fn mutation(&self) -> Option<Mutation> {
-        if cfg!(feature = "mutants") { self.mutation } else { None }
     }
 }
 

@@ -72,7 +72,7 @@
 //! let place = || Box::new(UserRegisters::new(0x33, 0x2b));
 //! let mut toy = Toy { frames: vec![[0; 4096]; 4], free: vec![1, 2, 3], mapped: 0, open: false, written: false, clock: 0 };
 //! let pool = Pool::new((0..8).map(|_| Entry::vacant(0, ())).collect());
-//! let mut executor: Executor<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), None, 0);
+//! let mut executor: Executor<Toy> = Executor::new([place(), place(), place()], pool, pmu::Margin::default(), 0);
 //! let mut thread = Thread::new(place(), place(), 0);
 //! let mut replay = Replay::new(1, Policy { max_dirty: 8, ..Policy::DEFAULT });
 //! thread.registers_mut().rax = 5;
@@ -136,7 +136,6 @@
 //! - [`events`], [`phases`]: what the machine was made to do, and where time goes
 //! - [`inject`]: bit flips, on purpose
 //! - [`observer`]: what the engine keeps, opened to tests
-//! - [`mutation`]: parts left out, for tests that show they are needed
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -155,7 +154,6 @@ mod flip;
 pub mod inject;
 pub mod lifecycle;
 pub mod machine;
-pub mod mutation;
 pub mod observer;
 pub mod phases;
 pub mod placement;
@@ -179,7 +177,6 @@ pub use execution::Run;
 pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
-pub use mutation::Mutation;
 pub use observer::{Internals, Observer, Stored, Tracked};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};

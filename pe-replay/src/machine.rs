@@ -176,23 +176,32 @@ pub trait Memory {
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
     /// Maps `page`, and every other page with the same home, to `frame` in a view: for that
     /// access, and not written so far. All other permissions stay. What is done to a watched
-    /// page between PEs, [`change`](Self::change) tells.
+    /// page between PEs, [`change`](Self::change) tells. Translations are [flushed](Self::flush) apart,
+    /// before the next entry into user mode.
     fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
-    /// Makes `view` the one that the next entries see, and leaves no translation behind that
-    /// [`map`](Self::map) has made stale. Called before each entry into user mode.
+    /// Leaves no translation behind of `page` and of every other page with the same home, in any view.
+    #[inline]
+    fn flush(&mut self, _page: PageOf<Self>) {}
+    /// Leaves no translation behind at all.
+    #[inline]
+    fn flush_all(&mut self) {}
+    /// Makes `view` the one that the next entries see. Called before each entry into user mode.
     #[inline]
     fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,
     /// since it was mapped in the view.
     fn is_written(&mut self, view: View, page: PageOf<Self>) -> bool;
-    /// Whether anything was done to a watched page since the last call.
+    /// Whether anything was done to a watched page since the last call, or may have been, as other spaces
+    /// have had the processor and [shared](Page::shared) frames are among them.
     fn disturbed(&mut self) -> bool;
     /// What was done to a watched page since it was mapped or this was asked last.
     fn change(&mut self, page: PageOf<Self>) -> Change;
-    /// Says that a commit has written a [shared](Page::shared) frame, and moves its generation.
+    /// Says that a commit has written a [shared](Page::shared) frame: moves its generation, and returns it.
     #[inline]
-    fn publish(&mut self, _frame: Self::Frame) {}
-    /// The generation of a frame, which each write by somebody else and each
+    fn publish(&mut self, _frame: Self::Frame) -> u64 {
+        0
+    }
+    /// The generation of a shared frame, which each write by somebody else and each
     /// [`publish`](Self::publish) moves.
     #[inline]
     fn generation(&mut self, _frame: Self::Frame) -> u64 {

@@ -10,8 +10,9 @@ use core::ops::DerefMut;
 use crate::execution::Run;
 use crate::lifecycle::{Event, Lifecycle, Phase};
 use crate::machine::{Machine, Processor, RegistersOf};
-use crate::pool::{List, Pool};
+use crate::pool::{Open, Pool};
 use crate::thread::Thread;
+use crate::tracker::Attempt;
 
 /// A saved register set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,19 +28,9 @@ pub enum Stored {
 /// What a tracker keeps beside its pages.
 pub struct Counts<'a> {
     /// The open pages.
-    pub open: &'a mut List,
-    /// Pages that joined the set in this attempt.
-    pub opened: &'a mut u16,
-    /// Pages that were found written.
-    pub found: &'a mut u16,
-    /// Pages that were compared.
-    pub compared: &'a mut Option<u16>,
-    /// The run that was turned to last.
-    pub turned: &'a mut Option<Run>,
-    /// Whether there is a second copy of PM0.
-    pub witnessed: &'a mut bool,
-    /// Whether copies are not to be trusted.
-    pub unwitnessed: &'a mut bool,
+    pub open: &'a mut Open,
+    /// What is known of the attempt.
+    pub attempt: &'a mut Attempt,
 }
 
 /// What the engine keeps during a PE.
@@ -92,6 +83,11 @@ impl<M: Machine> Internals<'_, M> {
 pub trait Observer<M: Machine> {
     /// Whether anybody watches.
     const WATCHES: bool = true;
+    /// Whether run 1's result is taken for run 2's, which is not executed; that is for tests that show it is needed.
+    #[inline(always)]
+    fn skips_run_2(&self) -> bool {
+        false
+    }
     /// Told of each step.
     #[inline(always)]
     fn stepped(&mut self, _machine: &mut M, _from: Phase, _event: Event, _to: Phase) {}

@@ -41,21 +41,6 @@ impl Phases {
         self.0[phase as usize]
     }
 
-    /// Adds to one phase. To look whether the sum wraps round would cost three instructions each time.
-    #[inline]
-    pub fn add(&mut self, phase: Phase, ticks: u64) {
-        let sum = &mut self.0[phase as usize];
-        *sum = sum.wrapping_add(ticks);
-    }
-
-    /// Adds another breakdown, phase by phase.
-    #[inline]
-    pub fn add_all(&mut self, other: &Self) {
-        for (sum, part) in self.0.iter_mut().zip(other.0) {
-            *sum = sum.wrapping_add(part);
-        }
-    }
-
     /// The sum of all phases.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -83,8 +68,9 @@ impl Stopwatch {
     #[inline]
     pub fn lap(&mut self, phase: Phase, now: u64) -> u64 {
         let ticks = now.wrapping_sub(self.mark);
-        self.phases.add(phase, ticks);
-        self.mark = now;
+        let sum = &mut self.phases.0[phase as usize];
+        // To look whether the sum wraps round would cost three instructions each time.
+        (*sum, self.mark) = (sum.wrapping_add(ticks), now);
         ticks
     }
 
@@ -92,12 +78,6 @@ impl Stopwatch {
     #[inline]
     pub fn mark(&self) -> u64 {
         self.mark
-    }
-
-    /// Takes what has been attributed and goes on from the same mark.
-    #[inline]
-    pub fn take(&mut self) -> Phases {
-        core::mem::take(&mut self.phases)
     }
 }
 

@@ -4,24 +4,33 @@
 use crate::difference::{Difference, Field};
 use crate::events::Counted;
 use crate::execution::Run;
-use crate::machine::{Access, Machine, View};
+use crate::machine::{Access, Machine, Memory, View};
 use crate::pool::Entry;
 
-mod bytes;
-mod hash;
-mod private;
-
-pub use bytes::Bytes;
-pub use hash::Hash;
-pub use private::Private;
+pub mod bytes;
+pub mod hash;
+pub mod private;
 
 /// An entry of a machine's pool.
-pub type EntryOf<M> = Entry<<M as crate::machine::Memory>::Frame, <M as crate::machine::Memory>::Slot>;
+pub type EntryOf<M> = Entry<<M as Memory>::Frame, <M as Memory>::Slot>;
+
+/// How a run is turned to.
+#[derive(Clone, Copy)]
+pub struct Turn {
+    /// The run.
+    pub run: Run,
+    /// It was turned to before.
+    pub again: bool,
+    /// Of this attempt's PM0 there is to be a second copy, in case that run 2 needs it again.
+    pub witnessed: bool,
+}
 
 /// A way to place pages. Between PEs every copy that is kept equals the home.
 pub trait Placement {
     /// Frames that a page needs beside its home.
     const FRAMES: usize;
+    /// How many of them, the first ones, are kept equal to the home between PEs.
+    const KEPT: usize;
     /// All runs have frames and views of their own, and may go on at once.
     const AT_ONCE: bool = false;
     /// Of PM0 there is something to check a copy against that was made of it.
@@ -33,47 +42,14 @@ pub trait Placement {
     /// Of the results only that of the last run is still there.
     const LAST_ONLY: bool = false;
 
-    /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
-    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>);
     /// The frame that a run works in.
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame;
-    /// Lets a run write the page.
-    #[inline]
-    fn open<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, _run: Run) {
-        counted.map(View::Every, entry.page, entry.page.frame, Access::Open);
-    }
-    /// Lets a run write the page in the state that the run before it found.
-    #[inline(always)]
-    fn show<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>, run: Run) {
-        counted.map(View::Every, entry.page, Self::frame::<M>(entry, run), Access::Open);
-    }
-    /// Whether user code has written the page.
-    #[inline(always)]
-    fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
-        machine.is_written(View::Every, entry.page)
-    }
-    /// Puts PM0 of a page that was written in place for `run`; once more if `again`. `witnessed` says that of this
-    /// attempt's PM0 there is to be a second copy, in case that run 2 needs it again.
+    /// Puts PM0 of a page that was written in place for a run.
     fn turn<M: Machine>(
         entry: &mut EntryOf<M>,
         counted: &mut Counted<M>,
-        run: Run,
-        again: bool,
-        witnessed: bool,
+        turn: Turn,
     ) -> Result<(), Difference>;
-    /// Gives `run` PM0 of a page that no run before wrote.
-    fn late<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run, witnessed: bool);
-    /// Takes in what the last run left.
-    fn finish<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run) {}
-    /// Compares the results of runs 1 and 2, and prepares to commit them.
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference>;
-    /// Compares the results of two runs.
-    fn difference<M: Machine>(
-        entry: &EntryOf<M>,
-        counted: &mut Counted<M>,
-        a: Run,
-        b: Run,
-    ) -> Option<Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
     fn commit<M: Machine>(
@@ -82,19 +58,59 @@ pub trait Placement {
         outvoted: Option<Run>,
         last: Option<Run>,
     );
+
+    /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
+    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        entry.frames[..Self::KEPT].iter().for_each(|frame| counted.copy(entry.page.frame, *frame));
+    }
+    /// Lets a run write the page in the state that it is to find.
+    #[inline(always)]
+    fn show<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>, run: Run) {
+        let view = if Self::AT_ONCE { View::Of(run) } else { View::Every };
+        counted.machine.map(view, entry.page, Self::frame::<M>(entry, run), Access::Open);
+    }
     /// Maps the page for the next PE.
     #[inline(always)]
-    fn close<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) {
-        counted.map(View::Every, entry.page, entry.page.frame, Access::Open);
+    fn open<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) {
+        let runs = if Self::AT_ONCE { &Run::ALL[..] } else { &[Run::First] };
+        runs.iter().for_each(|run| Self::show(entry, counted, *run));
+    }
+    /// Whether user code has written the page.
+    #[inline(always)]
+    fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
+        if !Self::AT_ONCE {
+            return machine.is_written(View::Every, entry.page);
+        }
+        Run::ALL.into_iter().any(|run| machine.is_written(View::Of(run), entry.page))
+    }
+    /// Gets PM0 of a page ready for `run` that no run before wrote.
+    fn late<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {}
+    /// Takes in what the last run left.
+    fn finish<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run) {}
+    /// Compares the results of runs 1 and 2, and prepares to commit them.
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
+        Self::difference(entry, counted, Run::First, Run::Second)
+    }
+    /// Compares the results of two runs.
+    fn difference<M: Machine>(
+        entry: &EntryOf<M>,
+        counted: &mut Counted<M>,
+        a: Run,
+        b: Run,
+    ) -> Option<Difference> {
+        let [a, b] = [a, b].map(|run| Self::frame::<M>(entry, run));
+        if counted.equal(a, b) { None } else { Some(found(counted.machine, entry.page.address, a, b)) }
     }
     /// Puts PM0 back, in the home and all copies.
-    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>);
+    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+        let [checkpoint, ..] = entry.frames;
+        counted.copy(checkpoint, entry.page.frame);
+        entry.frames[1..Self::KEPT].iter().for_each(|frame| counted.copy(checkpoint, *frame));
+    }
     /// Finds out whether the copy that a roll-back trusts is what it was.
     fn check<M: Machine>(_entry: &EntryOf<M>, _counted: &mut Counted<M>) -> Result<(), Difference> {
         Ok(())
     }
-    /// Makes run 1's result look like one that was compared. Only mutants do that.
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>);
 }
 
 /// Where two frames that were found to differ do so. Should a second
@@ -103,20 +119,6 @@ pub trait Placement {
 #[cold]
 fn found<M: Machine>(machine: &mut M, address: u64, a: M::Frame, b: M::Frame) -> Difference {
     let offset = machine.first_difference(a, b).unwrap_or(0);
-    Difference {
-        field: Field::Memory,
-        first: u64::from(machine.byte(a, offset)),
-        second: u64::from(machine.byte(b, offset)),
-        address: address + u64::from(offset),
-    }
-}
-
-/// Compares two frames.
-fn compared<M: Machine>(
-    counted: &mut Counted<M>,
-    address: u64,
-    a: M::Frame,
-    b: M::Frame,
-) -> Option<Difference> {
-    if counted.equal(a, b) { None } else { Some(found(counted.machine, address, a, b)) }
+    let [first, second] = [a, b].map(|frame| u64::from(machine.byte(frame, offset)));
+    Difference { field: Field::Memory, first, second, address: address + u64::from(offset) }
 }

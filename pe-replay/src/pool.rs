@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! The entries of all written sets of a processor, in lists, and found by frame.
+//! The entries of all written sets of a processor, each with its frames, in lists, and found by home.
 //!
 //! A list is walked by its length and has to end there: a link or a length that is not
 //! what it was stops the kernel, and passes over no page.
 
 use alloc::vec::Vec;
 
-use crate::events::{Counted, Pages};
 use crate::execution::Run;
-use crate::machine::{Machine, Memory, Page};
+use crate::machine::{Memory, Page};
 
 /// No entry.
 const NONE: u16 = u16::MAX;
@@ -20,18 +19,18 @@ pub struct Entry<F, S> {
     pub page: Page<F, S>,
     /// Frames beside the home.
     pub frames: [F; 3],
+    /// How many of them there are; they stay with the entry, whosever it is.
+    supplied: u8,
     /// Whether a run wrote it, as far as is known, or a flip hit it.
     pub written: bool,
     /// PEs in a row that did not write it.
     pub idle: u8,
-    /// Whether it is resting.
+    /// Whether it is resting, and in the list of all pages only.
     pub resting: bool,
-    /// Whether the process may write the page and nobody else writes its home.
-    pub(crate) plain: bool,
     /// The tracker whose page it is.
     owner: u32,
-    next: u16,
-    before: u16,
+    /// The next entry in each list that it is in.
+    next: [u16; 2],
     /// The next entry whose home belongs in the same place of the index.
     chain: u16,
     /// The first entry whose home belongs in this place of the index.
@@ -49,17 +48,15 @@ pub struct Entry<F, S> {
 impl<F: Copy, S: Copy> Entry<F, S> {
     /// An entry that is in no use; the frame and the slot may be any.
     pub fn vacant(frame: F, slot: S) -> Self {
-        let page = Page { address: 0, frame, slot, writable: false, open: false, shared: false };
         Self {
-            page,
+            page: Page { address: 0, frame, slot, writable: false, open: false, shared: false },
             frames: [frame; 3],
+            supplied: 0,
             written: false,
             idle: 0,
-            resting: false,
-            plain: true,
+            resting: true,
             owner: 0,
-            next: NONE,
-            before: NONE,
+            next: [NONE; 2],
             chain: NONE,
             head: NONE,
             predicted: 0,
@@ -70,9 +67,9 @@ impl<F: Copy, S: Copy> Entry<F, S> {
     }
 }
 
-/// Some entries, one after the other.
+/// Some entries, one after the other, by one of their links: an entry is in two lists at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct List<const LINK: usize> {
     /// The first one.
     pub first: u16,
     /// The last one.
@@ -81,9 +78,20 @@ pub struct List {
     pub len: u16,
 }
 
-impl List {
+/// All pages of a tracker, or all vacant entries.
+pub type All = List<0>;
+/// The open pages of a tracker.
+pub type Open = List<1>;
+
+impl<const LINK: usize> List<LINK> {
     /// No entries.
     pub const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
+
+    /// The entry behind another one.
+    #[inline(always)]
+    pub(crate) fn behind<F, S>(entry: &Entry<F, S>) -> u16 {
+        entry.next[LINK]
+    }
 
     /// Where a walk over a list ends.
     #[inline(always)]
@@ -91,49 +99,14 @@ impl List {
         assert!(at == NONE, "a list of pages is longer than it was");
     }
 
+    /// Puts an entry at the end.
     pub(crate) fn push<F, S>(&mut self, entries: &mut [Entry<F, S>], index: u16) {
-        let entry = &mut entries[usize::from(index)];
-        (entry.next, entry.before) = (NONE, self.last);
-        match self.last {
-            NONE => self.first = index,
-            last => entries[usize::from(last)].next = index,
+        entries[usize::from(index)].next[LINK] = NONE;
+        match entries.get_mut(usize::from(self.last)) {
+            Some(last) => last.next[LINK] = index,
+            None => self.first = index,
         }
-        self.last = index;
-        self.len += 1;
-    }
-
-    pub(crate) fn remove<F, S>(&mut self, entries: &mut [Entry<F, S>], index: u16) {
-        let Entry { next, before, .. } = entries[usize::from(index)];
-        match before {
-            NONE => self.first = next,
-            before => entries[usize::from(before)].next = next,
-        }
-        match next {
-            NONE => self.last = before,
-            next => entries[usize::from(next)].before = before,
-        }
-        self.len -= 1;
-    }
-
-    /// Takes out those for which `goes` holds.
-    pub(crate) fn split<M: Machine>(
-        &mut self,
-        pages: &mut Pages<M>,
-        mut goes: impl FnMut(&mut Counted<M>, &mut Entry<M::Frame, M::Slot>) -> bool,
-    ) -> Self {
-        let mut gone = Self::EMPTY;
-        let mut at = self.first;
-        for _ in 0..self.len {
-            let entry = &mut pages.pool.entries[usize::from(at)];
-            let (index, next) = (at, entry.next);
-            if goes(&mut pages.counted, entry) {
-                self.remove(&mut pages.pool.entries, index);
-                gone.push(&mut pages.pool.entries, index);
-            }
-            at = next;
-        }
-        Self::end(at);
-        gone
+        (self.last, self.len) = (index, self.len + 1);
     }
 
     /// All entries.
@@ -141,7 +114,7 @@ impl List {
         let mut at = self.first;
         (0..self.len).map(move |_| {
             let entry = &entries[usize::from(at)];
-            at = entry.next;
+            at = Self::behind(entry);
             entry
         })
     }
@@ -154,29 +127,22 @@ macro_rules! each {
         let entries = &mut $pool.entries[..];
         for _ in 0..$list.len {
             let $entry = &mut entries[usize::from(at)];
-            at = $entry.next();
+            at = crate::pool::Open::behind($entry);
             $work
         }
-        crate::pool::List::end(at);
+        crate::pool::Open::end(at);
     }};
 }
 pub(crate) use each;
-
-impl<F, S> Entry<F, S> {
-    #[inline(always)]
-    pub(crate) fn next(&self) -> u16 {
-        self.next
-    }
-}
 
 /// A processor's entries.
 pub struct Pool<F, S> {
     /// All of them.
     pub entries: Vec<Entry<F, S>>,
-    free: List,
-    /// The tracker that had a PE last, and its thread, in one number: should another one come, what it keeps
-    /// may be out of date.
-    pub(crate) running: u64,
+    /// The first vacant one: those come first that have frames.
+    free: u16,
+    /// How many are vacant.
+    vacant: usize,
 }
 
 impl<F: Copy + Eq, S: Copy> Pool<F, S> {
@@ -184,18 +150,21 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     ///
     /// # Panics
     /// If their number is no power of two below 2^16.
-    pub fn new(entries: Vec<Entry<F, S>>) -> Self {
-        assert!(entries.len().is_power_of_two() && entries.len() < usize::from(NONE));
-        let mut pool = Self { entries, free: List::EMPTY, running: u64::MAX };
-        for index in 0..pool.entries.len() {
-            pool.free.push(&mut pool.entries, index as u16);
-        }
-        pool
+    pub fn new(mut entries: Vec<Entry<F, S>>) -> Self {
+        let (count, mut free) = (entries.len(), All::EMPTY);
+        assert!(count.is_power_of_two() && count < usize::from(NONE));
+        (0..count).for_each(|index| free.push(&mut entries, index as u16));
+        Self { entries, free: free.first, vacant: count }
     }
 
     /// How many entries are in no use.
     pub fn vacant(&self) -> usize {
-        self.free.len.into()
+        self.vacant
+    }
+
+    /// How many frames the entries have.
+    pub fn frames(&self) -> usize {
+        self.entries.iter().map(|entry| usize::from(entry.supplied)).sum()
     }
 
     fn place<M: Memory<Frame = F>>(&self, home: F) -> usize {
@@ -205,8 +174,7 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     /// The entry of a tracker's page, by its home.
     pub(crate) fn find<M: Memory<Frame = F>>(&self, owner: u32, home: F) -> Option<u16> {
         let mut at = self.entries[self.place::<M>(home)].head;
-        while at != NONE {
-            let entry = &self.entries[usize::from(at)];
+        while let Some(entry) = self.entries.get(usize::from(at)) {
             if entry.page.frame == home && entry.owner == owner {
                 return Some(at);
             }
@@ -215,23 +183,25 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
         None
     }
 
-    /// Takes an entry for a page, mapped to its home.
-    pub(crate) fn take<M: Memory<Frame = F>>(
+    /// Takes an entry for a tracker's page, with so many frames beside the home.
+    pub(crate) fn take<M: Memory<Frame = F, Slot = S>>(
         &mut self,
+        machine: &mut M,
         owner: u32,
         page: Page<F, S>,
-        frames: [F; 3],
+        frames: usize,
     ) -> Option<u16> {
-        let index = self.free.first;
-        if index == NONE {
-            return None;
+        let (index, place) = (self.free, self.place::<M>(page.frame));
+        let entry = self.entries.get_mut(usize::from(index))?;
+        while usize::from(entry.supplied) < frames {
+            entry.frames[usize::from(entry.supplied)] = machine.allocate()?;
+            entry.supplied += 1;
         }
-        self.free.remove(&mut self.entries, index);
-        let place = self.place::<M>(page.frame);
-        let head = core::mem::replace(&mut self.entries[place].head, index);
-        let entry = &mut self.entries[usize::from(index)];
-        (entry.page, entry.frames, entry.owner, entry.chain) = (page, frames, owner, head);
-        (entry.written, entry.idle, entry.resting, entry.predicted) = (true, 0, false, 0);
+        (self.free, self.vacant) = (All::behind(entry), self.vacant - 1);
+        let Entry { frames, supplied, head, .. } = *entry;
+        *entry = Entry { page, frames, supplied, owner, head, ..Entry::vacant(page.frame, page.slot) };
+        let chain = core::mem::replace(&mut self.entries[place].head, index);
+        self.entries[usize::from(index)].chain = chain;
         Some(index)
     }
 
@@ -239,15 +209,25 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     pub(crate) fn put<M: Memory<Frame = F>>(&mut self, index: u16) {
         let Entry { page, chain, .. } = self.entries[usize::from(index)];
         let place = self.place::<M>(page.frame);
-        if self.entries[place].head == index {
-            self.entries[place].head = chain;
-        } else {
-            let mut at = self.entries[place].head;
-            while self.entries[usize::from(at)].chain != index {
-                at = self.entries[usize::from(at)].chain;
-            }
-            self.entries[usize::from(at)].chain = chain;
+        let mut link = &mut self.entries[place].head;
+        while *link != index {
+            let at = usize::from(*link);
+            link = &mut self.entries[at].chain;
         }
-        self.free.push(&mut self.entries, index);
+        *link = chain;
+        self.entries[usize::from(index)].next = [self.free, NONE];
+        (self.free, self.vacant) = (index, self.vacant + 1);
+    }
+
+    /// Gives the frames of all entries back.
+    ///
+    /// # Panics
+    /// If an entry is in use.
+    pub fn drain<M: Memory<Frame = F>>(&mut self, machine: &mut M) {
+        assert!(self.vacant == self.entries.len(), "pages of a written set are still there");
+        for entry in &mut self.entries {
+            let count = core::mem::take(&mut entry.supplied);
+            entry.frames[..usize::from(count)].iter().for_each(|frame| machine.release(*frame));
+        }
     }
 }

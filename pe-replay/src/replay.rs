@@ -15,10 +15,11 @@ use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
 use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
 use crate::machine::{Machine, PageOf};
-use crate::mutation::Mutation;
 use crate::observer::Observer;
 use crate::phases::Phase as Timed;
-use crate::placement::{Bytes, Hash, Placement};
+use crate::placement::Placement;
+use crate::placement::bytes::Bytes;
+use crate::placement::hash::Hash;
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
@@ -196,7 +197,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
                 self.thread.prepare(self.machine);
                 Event::Done
             }
-            Phase::Running(Run::Second) if self.executor.mutation() == Some(Mutation::SkipSecondRun) => {
+            Phase::Running(Run::Second) if self.observer.skips_run_2() => {
                 let [first, second, _] = &mut self.executor.results;
                 second.clone_from(first);
                 life.ends[1] = life.ends[0];
@@ -270,11 +271,8 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             self.executor.account.outvoted = Some(run);
             self.executor.account.divergences.push(difference);
         }
-        let is_mutant = self.executor.mutation().is_some();
         let [first, second, third] = &mut self.executor.results;
         match outvoted {
-            // A mutant's results need not be equal.
-            _ if is_mutant => self.thread.commit_alone(first),
             None | Some(Run::Third) => self.thread.commit(first, second),
             Some(Run::First) => self.thread.commit(second, third),
             Some(Run::Second) => self.thread.commit(first, third),

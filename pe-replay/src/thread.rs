@@ -80,7 +80,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>> Thread<P> {
 
     /// What differs between the two copies.
     pub(crate) fn damage(&self) -> Option<Difference> {
-        compare::registers(&*self.start, &*self.shadow, None)
+        compare::registers(&*self.start, &*self.shadow).next()
     }
 
     /// Makes a result the start state, and an equal one its shadow.

@@ -28,47 +28,58 @@ use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::inject::Copy;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
-use crate::placement::{EntryOf, Placement};
+use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
-use crate::pool::{List, Pool, each};
+use crate::pool::{All, Open, Pool, each};
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
 /// PEs in a row after which an open page that none of them wrote is given up. To
 /// keep it costs two table edits a PE, to take it back a fault and two copies.
 const MAX_IDLE: u8 = 3;
+/// Pages whose translations are flushed one by one. For more, to flush all and to walk the tables again is
+/// taken to cost less: 604 cycles against 246 a page (`benches/model.toml`).
+const FEW: u16 = 2;
 
 /// The written set of a space.
 pub struct Tracker<P> {
     pub(crate) policy: Policy,
-    /// The open pages.
-    pub open: List,
-    /// The resting pages.
-    pub resting: List,
+    /// All pages.
+    all: All,
+    /// The open ones of them.
+    pub(crate) open: Open,
     owner: u32,
     /// The thread whose pages are open.
     thread: u8,
-    /// The last of the runs that were turned to in this attempt.
+    pub(crate) attempt: Attempt,
+    placement: PhantomData<P>,
+}
+
+/// What is known of an attempt to execute a PE.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempt {
+    /// The last of the runs that were turned to.
     pub turned: Option<Run>,
     /// For this attempt's run 2 there is a second copy of PM0 beside the one that a roll-back trusts.
     pub witnessed: bool,
-    /// In this attempt something was made from copies that may be damaged:
-    /// should the results differ, these are not to be trusted.
+    /// Something was made from copies that may be damaged: should the results differ, these are not to
+    /// be trusted.
     pub unwitnessed: bool,
-    /// Pages that joined the set, were opened late or hit by a flip in this attempt.
+    /// A flip has hit a page that may not be written.
+    pub exposed: bool,
+    /// Pages that joined the set, were opened late or hit by a flip.
     pub opened: u16,
-    /// Pages that were open and found written in this attempt.
+    /// Pages that were open and found written.
     pub found: u16,
     /// Pages that were compared when two results agreed.
     pub compared: Option<u16>,
-    placement: PhantomData<P>,
 }
 
 /// The set, or the machine's frames for it, are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetFull;
 
-/// The bit of a thread in [`Entry::predicted`].
+/// The bit of a thread in [`Entry::predicted`](crate::Entry::predicted).
 fn bit(thread: u8) -> u32 {
     1 << (thread % 32)
 }
@@ -96,39 +107,21 @@ fn uncompared(written: u16, compared: Option<u16>) -> ! {
     panic!("{written} pages were written, {compared:?} compared")
 }
 
-/// Gives pages back that have left their list; `mapped` says that they are still there.
-#[cold]
-fn release<M: Machine, P: Placement>(pages: &mut Pages<M>, gone: List, mapped: bool) {
-    let mut at = gone.first;
-    for _ in 0..gone.len {
-        let entry = &pages.pool.entries[usize::from(at)];
-        let (index, page, frames) = (at, entry.page, entry.frames);
-        at = entry.next();
-        if mapped {
-            pages.counted.map(View::Every, page, page.frame, Access::Released);
-        }
-        frames[..P::FRAMES].iter().for_each(|frame| pages.counted.machine.release(*frame));
-        pages.pool.put::<M>(index);
+/// Flushes the translations of pages that were all mapped otherwise.
+#[inline(always)]
+fn flush<M: Machine>(pages: &mut Pages<M>, list: Open) {
+    if list.len > FEW {
+        pages.counted.machine.flush_all();
+    } else if list.len > 0 {
+        each!(list, pages.pool, entry => pages.counted.machine.flush(entry.page));
     }
 }
 
 impl<P: Placement> Tracker<P> {
     /// An empty set. Of the trackers that share a pool each has a number of its own.
     pub fn new(owner: u32, policy: Policy) -> Self {
-        Self {
-            policy,
-            open: List::EMPTY,
-            resting: List::EMPTY,
-            owner,
-            thread: 0,
-            turned: None,
-            witnessed: false,
-            unwitnessed: false,
-            opened: 0,
-            found: 0,
-            compared: None,
-            placement: PhantomData,
-        }
+        let (attempt, placement) = (Attempt::default(), PhantomData);
+        Self { policy, all: All::EMPTY, open: Open::EMPTY, owner, thread: 0, attempt, placement }
     }
 
     /// Brings the set up to date before a PE of a thread.
@@ -137,75 +130,82 @@ impl<P: Placement> Tracker<P> {
         if pages.counted.machine.disturbed() {
             self.refresh(pages);
         }
-        if pages.pool.running != self.running(thread) {
+        if self.thread != thread {
             self.resume(pages, thread);
         }
     }
 
-    #[inline(always)]
-    fn running(&self, thread: u8) -> u64 {
-        u64::from(self.owner) << 8 | u64::from(thread)
-    }
-
-    /// Catches up with what happened to watched pages between two PEs.
+    /// Catches up with what happened to pages between two PEs: each change is told, and what others write
+    /// to a shared frame moves its generation.
     #[cold]
     #[inline(never)]
     fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        for list in [&mut self.open, &mut self.resting] {
-            let lost = list.split(pages, |counted, entry| match counted.machine.change(entry.page) {
-                Change::None => false,
-                Change::Content => {
-                    P::save(entry, counted);
-                    false
-                }
-                Change::Mapping => true,
-            });
-            release::<M, P>(pages, lost, false);
-        }
+        self.sift(pages, |counted, entry| {
+            let change = counted.machine.change(entry.page);
+            let before = entry.generation;
+            if entry.page.shared {
+                entry.generation = counted.machine.generation(entry.page.frame);
+            }
+            if change == Change::Content || change == Change::None && entry.generation != before {
+                P::save(entry, counted);
+            }
+            change != Change::Mapping
+        });
     }
 
-    /// Catches up with what others did since this tracker had a PE last, and opens the pages
-    /// of a thread.
+    /// Opens the pages of a thread in place of those of the one before.
     #[cold]
     #[inline(never)]
     fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
-        pages.pool.running = self.running(thread);
-        for list in [self.open, self.resting] {
-            each!(list, pages.pool, entry => {
-                let now = pages.counted.machine.generation(entry.page.frame);
-                if core::mem::replace(&mut entry.generation, now) != now {
-                    P::save(entry, &mut pages.counted);
-                }
-            });
-        }
         let before = core::mem::replace(&mut self.thread, thread);
-        if before == thread {
-            return;
-        }
-        let rested = self.open.split(pages, |counted, entry| {
-            let others = entry.predicted & !bit(before);
-            entry.predicted = others | if entry.idle == 0 { bit(before) } else { 0 };
-            (entry.idle, entry.resting) = (0, entry.predicted & bit(thread) == 0);
-            if entry.resting {
-                counted.map(View::Every, entry.page, entry.page.frame, Access::Closed);
-            }
-            entry.resting
-        });
-        let woken = self.resting.split(pages, |counted, entry| {
-            entry.resting = entry.predicted & bit(thread) == 0;
+        self.sift(pages, |counted, entry| {
             if !entry.resting {
-                P::close(entry, counted);
+                let wrote = if entry.idle == 0 { bit(before) } else { 0 };
+                entry.predicted = entry.predicted & !bit(before) | wrote;
+                entry.idle = 0;
             }
-            !entry.resting
+            let rests = entry.predicted & bit(thread) == 0;
+            if rests && !entry.resting {
+                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                counted.machine.flush(entry.page);
+            } else if entry.resting && !rests {
+                P::open(entry, counted);
+                counted.machine.flush(entry.page);
+            }
+            entry.resting = rests;
+            true
         });
-        for (from, to) in [(rested, &mut self.resting), (woken, &mut self.open)] {
-            let mut at = from.first;
-            for _ in 0..from.len {
-                let (index, next) = (at, pages.pool.entries[usize::from(at)].next());
-                to.push(&mut pages.pool.entries, index);
-                at = next;
+    }
+
+    /// Lists all pages anew: forgets those for which `keeps` does not hold, and of the others
+    /// those are open that do not rest.
+    ///
+    /// # Panics
+    /// If the open ones before were not those that did not rest.
+    fn sift<M: Machine>(
+        &mut self,
+        pages: &mut Pages<M>,
+        mut keeps: impl FnMut(&mut Counted<M>, &mut EntryOf<M>) -> bool,
+    ) {
+        let all = core::mem::replace(&mut self.all, All::EMPTY);
+        let open = core::mem::replace(&mut self.open, Open::EMPTY);
+        let (mut at, mut were_open) = (all.first, 0);
+        for _ in 0..all.len {
+            let entry = &mut pages.pool.entries[usize::from(at)];
+            let index = core::mem::replace(&mut at, All::behind(entry));
+            were_open += u16::from(!entry.resting);
+            if keeps(&mut pages.counted, entry) {
+                let rests = entry.resting;
+                self.all.push(&mut pages.pool.entries, index);
+                if !rests {
+                    self.open.push(&mut pages.pool.entries, index);
+                }
+            } else {
+                pages.pool.put::<M>(index);
             }
         }
+        All::end(at);
+        assert!(were_open == open.len, "a page is open and in no list");
     }
 
     /// Lets a run that met a write fault write `page`, if there is room and it may.
@@ -224,90 +224,70 @@ impl<P: Placement> Tracker<P> {
     ) -> Result<(), SetFull> {
         let known = pages.pool.find::<M>(self.owner, page.frame);
         if run != Run::First && !P::AT_ONCE {
-            let entry = known.map(|index| &mut pages.pool.entries[usize::from(index)]);
-            let entry = entry.filter(|entry| !entry.written && !entry.resting).ok_or(SetFull)?;
-            entry.written = true;
-            self.opened += 1;
-            P::late(entry, &mut pages.counted, run, self.witnessed);
-            return Ok(());
+            let entry = known.map(|index| &pages.pool.entries[usize::from(index)]);
+            entry.filter(|entry| !entry.written && !entry.resting).ok_or(SetFull)?;
         }
-        let index = self.join(pages, known, page)?;
-        let entry = &mut pages.pool.entries[usize::from(index)];
-        (entry.page, entry.plain) = (page, page.writable && !page.shared);
-        P::open(entry, &mut pages.counted, run);
-        Ok(())
+        self.write(pages, run, page, known).map(|_| ())
     }
 
-    /// Sees that a page, which may be known, is among the open ones.
-    fn join<M: Machine>(
+    /// Sees that a page, which may be known, is among the open ones and counts as written, and that a run
+    /// can write it. Returns its entry.
+    fn write<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
-        known: Option<u16>,
+        run: Run,
         page: PageOf<M>,
+        known: Option<u16>,
     ) -> Result<u16, SetFull> {
-        let index = match known {
-            Some(index) if !pages.pool.entries[usize::from(index)].resting => return Ok(index),
-            Some(index) => {
-                self.resting.remove(&mut pages.pool.entries, index);
-                index
+        let index = match known.or_else(|| self.join(pages, page)) {
+            Some(index) => index,
+            None => {
+                self.give_up_unwritten(pages);
+                self.join(pages, page).ok_or(SetFull)?
             }
-            None => match self.allocate(pages, page) {
-                Ok(index) => index,
-                Err(SetFull) => {
-                    self.give_up_unwritten(pages);
-                    self.allocate(pages, page)?
-                }
-            },
         };
-        self.open.push(&mut pages.pool.entries, index);
-        self.opened += 1;
-        let entry = &mut pages.pool.entries[usize::from(index)];
-        if known.is_none() {
-            entry.generation = pages.counted.machine.generation(page.frame);
-            P::save(entry, &mut pages.counted);
+        if core::mem::take(&mut pages.pool.entries[usize::from(index)].resting) {
+            self.open.push(&mut pages.pool.entries, index);
         }
-        (entry.written, entry.resting, entry.idle) = (true, false, 0);
-        entry.plain = page.writable && !page.shared;
+        let entry = &mut pages.pool.entries[usize::from(index)];
+        if !core::mem::replace(&mut entry.written, true) {
+            self.attempt.opened += 1;
+            if run != Run::First {
+                P::late(entry, &mut pages.counted, run, self.attempt.witnessed);
+            }
+        }
+        P::show(entry, &mut pages.counted, run);
+        pages.counted.machine.flush(entry.page);
         Ok(index)
     }
 
-    /// An entry with its frames.
-    fn allocate<M: Machine>(&mut self, pages: &mut Pages<M>, page: PageOf<M>) -> Result<u16, SetFull> {
-        if self.open.len + self.resting.len >= self.policy.max_dirty.min(MAX_DIRTY_PAGES) {
-            return Err(SetFull);
+    /// Takes in a page that is not known, if there is room.
+    fn join<M: Machine>(&mut self, pages: &mut Pages<M>, page: PageOf<M>) -> Option<u16> {
+        if self.all.len >= self.policy.max_dirty.min(MAX_DIRTY_PAGES) {
+            return None;
         }
-        let machine = &mut *pages.counted.machine;
-        let mut frames = [machine.allocate().ok_or(SetFull)?; 3];
-        let mut taken = 1;
-        while taken < P::FRAMES
-            && let Some(frame) = machine.allocate()
-        {
-            frames[taken] = frame;
-            taken += 1;
-        }
-        let index = if taken == P::FRAMES { pages.pool.take::<M>(self.owner, page, frames) } else { None };
-        if index.is_none() {
-            frames[..taken].iter().for_each(|frame| machine.release(*frame));
-        }
-        index.ok_or(SetFull)
+        let Pages { counted, pool } = pages;
+        let index = pool.take(counted.machine, self.owner, page, P::FRAMES)?;
+        self.all.push(&mut pool.entries, index);
+        let entry = &mut pool.entries[usize::from(index)];
+        entry.generation = counted.machine.generation(page.frame);
+        P::save(entry, counted);
+        Some(index)
     }
 
     /// Gives up all pages that were not written so far: a page that is about
     /// to be needs the room more.
     #[cold]
     fn give_up_unwritten<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        let resting = core::mem::replace(&mut self.resting, List::EMPTY);
-        release::<M, P>(pages, resting, true);
-        let (mut found, unwritten) = (0, |counted: &mut Counted<M>, entry: &mut EntryOf<M>| {
-            !entry.written && !P::is_written(entry, counted.machine)
+        let mut found = 0;
+        self.demote(pages, |counted, entry| {
+            if !entry.written && !entry.resting && P::is_written(entry, counted.machine) {
+                entry.written = true;
+                found += 1;
+            }
+            !entry.written
         });
-        let gone = self.open.split(pages, |counted, entry| {
-            let goes = unwritten(counted, entry);
-            found += u16::from(!goes && !core::mem::replace(&mut entry.written, true));
-            goes
-        });
-        self.found += found;
-        release::<M, P>(pages, gone, true);
+        self.attempt.found += found;
     }
 
     /// Gives `run`, 2 or 3, PM0 for every page that a run before wrote; once more
@@ -323,35 +303,31 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         may_miss: bool,
     ) -> Result<(), Difference> {
-        let again = self.turned >= Some(run);
-        if run == Run::Second {
-            if again {
-                self.unwitnessed |= !self.witnessed && !P::CHECKED;
-            } else {
-                self.witnessed = may_miss && P::WITNESSES;
-            }
+        let again = self.attempt.turned >= Some(run);
+        if run == Run::Second && again {
+            self.attempt.unwitnessed |= !self.attempt.witnessed && !P::CHECKED;
+        } else if run == Run::Second {
+            self.attempt.witnessed = may_miss && P::WITNESSES;
         }
-        let is_ready = P::IS_READY && run == Run::Second && !again && !self.witnessed;
+        let turn = Turn { run, again, witnessed: self.attempt.witnessed };
+        let is_ready = P::IS_READY && run == Run::Second && !again && !turn.witnessed;
         let mut found = 0;
         each!(self.open, pages.pool, entry => {
-            if !entry.written {
-                if !P::is_written(entry, pages.counted.machine) {
-                    if !P::AT_ONCE {
-                        pages.counted.map(View::Every, entry.page, entry.page.frame, Access::Closed);
-                    }
-                    continue;
-                }
+            if entry.written || P::is_written(entry, pages.counted.machine) {
+                found = u16::wrapping_add(found, (!entry.written).into());
                 entry.written = true;
-                found = u16::wrapping_add(found, 1);
-            }
-            if is_ready {
+                if !is_ready {
+                    // If a copy is found to be damaged, the roll-back flushes.
+                    P::turn(entry, &mut pages.counted, turn)?;
+                }
                 P::show(entry, &mut pages.counted, run);
-            } else {
-                P::turn(entry, &mut pages.counted, run, again, self.witnessed)?;
+            } else if !P::AT_ONCE {
+                pages.counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
             }
         });
-        self.found = self.found.wrapping_add(found);
-        self.turned = if P::AT_ONCE { self.turned.max(Some(run)) } else { Some(run) };
+        flush(pages, self.open);
+        self.attempt.found = self.attempt.found.wrapping_add(found);
+        self.attempt.turned = if P::AT_ONCE { self.attempt.turned.max(Some(run)) } else { Some(run) };
         Ok(())
     }
 
@@ -366,27 +342,21 @@ impl<P: Placement> Tracker<P> {
     ) -> Result<M::Frame, SetFull> {
         let is_mapped =
             |entry: &&EntryOf<M>| Run::ALL.into_iter().any(|run| P::frame::<M>(entry, run) == page.frame);
-        let home =
-            self.open.iter(&pages.pool.entries).find(is_mapped).map_or(page.frame, |entry| entry.page.frame);
+        let shown = self.open.iter(&pages.pool.entries).find(is_mapped);
+        let home = shown.map_or(page.frame, |entry| entry.page.frame);
         let known = pages.pool.find::<M>(self.owner, home);
-        let is_open = known.is_some_and(|index| !pages.pool.entries[usize::from(index)].resting);
-        let index = self.join(pages, known, page)?;
-        let entry = &mut pages.pool.entries[usize::from(index)];
-        let is_new = !is_open || !core::mem::replace(&mut entry.written, true);
-        self.opened += u16::from(is_new && is_open);
-        if P::AT_ONCE {
-            P::show(entry, &mut pages.counted, run);
-        } else if run != Run::First && is_new {
-            P::late(entry, &mut pages.counted, run, self.witnessed);
-        } else if !is_open {
-            P::close(entry, &mut pages.counted);
-        }
+        let index = self.write(pages, run, page, known)?;
+        let entry = &pages.pool.entries[usize::from(index)];
+        self.attempt.exposed |= !entry.page.writable;
         Ok(P::frame::<M>(entry, run))
     }
 
     /// Compares two results; the first byte on which they differ. This covers what one of them alone has
     /// written: on the other side it equals PM0. `verifies` says that they are those of runs 1 and 2, and to be
     /// committed if they agree.
+    ///
+    /// The runs agree if all pages were compared that were written: these are known behind the turn to the last
+    /// of them.
     #[inline(always)]
     pub(crate) fn difference<M: Machine>(
         &mut self,
@@ -410,33 +380,23 @@ impl<P: Placement> Tracker<P> {
             }
             compared = u16::wrapping_add(compared, 1);
         });
-        self.conclude(compared, b)
-    }
-
-    /// The runs agree if all pages were compared that were written: these are known behind the turn to the last of them.
-    #[inline(always)]
-    fn conclude(&mut self, compared: u16, last: Run) -> Option<Difference> {
-        let written = self.opened.wrapping_add(self.found);
-        if compared != written || self.turned < Some(last) {
-            return Some(Difference {
-                field: Field::Compared,
-                first: written.into(),
-                second: compared.into(),
-                address: 0,
-            });
+        let written = self.attempt.opened.wrapping_add(self.attempt.found);
+        if compared != written || self.attempt.turned < Some(b) {
+            let (first, second) = (written.into(), compared.into());
+            return Some(Difference { field: Field::Compared, first, second, address: 0 });
         }
-        self.compared = Some(compared);
+        self.attempt.compared = Some(compared);
         None
     }
 
     /// Notes what runs up to `last` wrote that have views of their own.
     #[cold]
     pub(crate) fn gather<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
-        self.turned = self.turned.max(Some(last));
+        self.attempt.turned = self.attempt.turned.max(Some(last));
         each!(self.open, pages.pool, entry => {
             if !entry.written && P::is_written(entry, pages.counted.machine) {
                 entry.written = true;
-                self.found += 1;
+                self.attempt.found += 1;
             }
         });
     }
@@ -484,27 +444,17 @@ impl<P: Placement> Tracker<P> {
         outvoted: Run,
         seen: Difference,
     ) -> Option<Difference> {
-        if outvoted == Run::First && self.unwitnessed {
+        if outvoted == Run::First && self.attempt.unwitnessed {
             return Some(seen);
         }
-        let mut damage = None;
         each!(self.open, pages.pool, entry => {
-            if entry.written && damage.is_none() {
-                damage = check::<M, P>(entry, &mut pages.counted, outvoted == Run::First).err();
+            if entry.written
+                && let Err(damage) = check::<M, P>(entry, &mut pages.counted, outvoted == Run::First)
+            {
+                return Some(damage);
             }
         });
-        damage
-    }
-
-    /// Takes run 1's result as it is, whatever run 2's was. Only mutants do that.
-    #[cold]
-    pub(crate) fn adopt<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        each!(self.open, pages.pool, entry => {
-            if entry.written {
-                P::adopt(entry, &mut pages.counted);
-            }
-        });
-        self.compared = Some(self.opened + self.found);
+        None
     }
 
     /// Makes the result that was agreed on the state of the process; `outvoted` has
@@ -514,29 +464,26 @@ impl<P: Placement> Tracker<P> {
     /// If not all pages that were written were compared.
     #[inline(always)]
     pub(crate) fn commit<M: Machine>(&mut self, pages: &mut Pages<M>, outvoted: Option<Run>) -> u16 {
-        let mut written = 0;
-        let mut spent = false;
+        let (mut written, mut spent) = (0, self.attempt.exposed);
         each!(self.open, pages.pool, entry => {
             if entry.written {
                 written = u16::wrapping_add(written, 1);
-                entry.written = false;
-                entry.idle = 0;
-                P::commit(entry, &mut pages.counted, outvoted, self.turned);
-                if !entry.plain {
-                    spent |= !entry.page.writable;
-                    pages.counted.machine.publish(entry.page.frame);
-                    entry.generation = pages.counted.machine.generation(entry.page.frame);
+                (entry.written, entry.idle) = (false, 0);
+                P::commit(entry, &mut pages.counted, outvoted, self.attempt.turned);
+                if entry.page.shared {
+                    entry.generation = pages.counted.machine.publish(entry.page.frame);
                 }
             } else {
                 entry.idle += 1;
-                spent |= entry.idle >= MAX_IDLE || !entry.page.writable;
+                spent |= entry.idle >= MAX_IDLE;
             }
-            P::close(entry, &mut pages.counted);
+            P::open(entry, &mut pages.counted);
         });
-        if self.compared != Some(written) {
-            uncompared(written, self.compared);
+        flush(pages, self.open);
+        if self.attempt.compared != Some(written) {
+            uncompared(written, self.attempt.compared);
         }
-        self.begin();
+        self.attempt = Attempt::default();
         if spent {
             self.demote(pages, |_, entry| entry.idle >= MAX_IDLE || !entry.page.writable);
         }
@@ -551,22 +498,17 @@ impl<P: Placement> Tracker<P> {
         pages: &mut Pages<M>,
         seen: Option<Difference>,
     ) -> Result<(), Difference> {
-        let mut result = seen.filter(|_| self.unwitnessed).map_or(Ok(()), Err);
+        let attempt = core::mem::take(&mut self.attempt);
+        let mut result = seen.filter(|_| attempt.unwitnessed).map_or(Ok(()), Err);
         each!(self.open, pages.pool, entry => {
             P::roll_back(entry, &mut pages.counted);
             result = result.and(check::<M, P>(entry, &mut pages.counted, true));
             entry.written = false;
-            P::close(entry, &mut pages.counted);
+            P::open(entry, &mut pages.counted);
+            pages.counted.machine.flush(entry.page);
         });
-        self.begin();
         self.demote(pages, |_, entry| !entry.page.writable);
         result
-    }
-
-    #[inline(always)]
-    fn begin(&mut self) {
-        (self.turned, self.witnessed, self.unwitnessed) = (None, false, false);
-        (self.opened, self.found, self.compared) = (0, 0, None);
     }
 
     /// Gives up the pages for which `which` holds, between two PEs.
@@ -578,17 +520,23 @@ impl<P: Placement> Tracker<P> {
         if pages.counted.machine.disturbed() {
             self.refresh(pages);
         }
-        self.demote(pages, |machine, entry| which(machine, &entry.page));
+        self.demote(pages, |counted, entry| which(counted.machine, &entry.page));
     }
 
+    /// Gives up the pages for which `which` holds.
+    #[cold]
     fn demote<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
-        mut which: impl FnMut(&mut M, &EntryOf<M>) -> bool,
+        mut which: impl FnMut(&mut Counted<M>, &mut EntryOf<M>) -> bool,
     ) {
-        for list in [&mut self.open, &mut self.resting] {
-            let gone = list.split(pages, |counted, entry| which(counted.machine, entry));
-            release::<M, P>(pages, gone, true);
-        }
+        self.sift(pages, |counted, entry| {
+            let goes = which(counted, entry);
+            if goes {
+                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Released);
+                counted.machine.flush(entry.page);
+            }
+            !goes
+        });
     }
 }

@@ -58,8 +58,8 @@ impl<M: Machine, P: Placement> Tracking<M> for Tracker<P> {
 
     #[inline(always)]
     fn counts(&mut self) -> Option<Counts<'_>> {
-        let Self { open, opened, found, compared, turned, witnessed, unwitnessed, .. } = self;
-        Some(Counts { open, opened, found, compared, turned, witnessed, unwitnessed })
+        let Self { open, attempt, .. } = self;
+        Some(Counts { open, attempt })
     }
 }
 

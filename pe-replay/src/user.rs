@@ -147,11 +147,10 @@ impl Extended {
     }
 
     /// Clears the MXCSR bits that the processor does not have (`mask`), which
-    /// XRSTOR would refuse with #GP. Returns whether there were any.
-    pub fn mask_mxcsr(&mut self, mask: u32) -> bool {
-        let value = self.mxcsr();
-        self.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(&(value & mask).to_le_bytes());
-        value & !mask != 0
+    /// XRSTOR would refuse with #GP.
+    pub fn mask_mxcsr(&mut self, mask: u32) {
+        let value = self.mxcsr() & mask;
+        self.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(value.as_bytes());
     }
 
     /// All fields in the order of their places, without a gap.

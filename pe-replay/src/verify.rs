@@ -2,12 +2,11 @@
 //! Compares the results of the runs and says which of them agree.
 
 use crate::compare;
-use crate::difference::{Difference, Field};
+use crate::difference::Difference;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::lifecycle::{Ends, Event, Lifecycle};
 use crate::machine::Machine;
-use crate::mutation::Mutation;
 use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
@@ -21,10 +20,6 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     pub(crate) fn verify(&mut self, last: Run, life: &Lifecycle) -> Event {
         if T::AT_ONCE {
             self.tracker.gather(pages!(self), last);
-        }
-        if self.executor.mutation() == Some(Mutation::SkipSecondRun) {
-            self.tracker.adopt(pages!(self));
-            return Event::Agreed;
         }
         if last == Run::Third {
             return self.vote(life.ends, life.difference.filter(|_| !life.rules.triple));
@@ -42,10 +37,6 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         let is_same = ends[0] == ends[1] && self.machine.is_same(first, second);
         if !is_same && let Some(difference) = self.first_difference(ends, Run::First, Run::Second) {
             return Some(difference);
-        }
-        if self.skipped() == Some(Field::Memory) {
-            self.tracker.adopt(pages!(self));
-            return None;
         }
         self.tracker.difference(pages!(self), Run::First, Run::Second, true)
     }
@@ -92,20 +83,12 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     fn first_difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         [a, b].into_iter().for_each(|run| self.executor.results[run as usize].normalize());
         let result = |run| (&*self.executor.results[run as usize], ends[run as usize]);
-        compare::first_difference(result(a), result(b), self.skipped())
+        compare::differences(result(a), result(b)).next()
     }
 
     /// The first thing on which two runs differ.
     fn difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         self.visit(None);
         self.first_difference(ends, a, b).or_else(|| self.tracker.difference(pages!(self), a, b, false))
-    }
-
-    #[inline(always)]
-    fn skipped(&self) -> Option<Field> {
-        match self.executor.mutation() {
-            Some(Mutation::Drop(field)) => Some(field),
-            Some(Mutation::SkipSecondRun) | None => None,
-        }
     }
 }

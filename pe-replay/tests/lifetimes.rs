@@ -75,6 +75,8 @@ struct Toy {
     generations: BTreeMap<usize, u64>,
     spaces: Vec<BTreeMap<u64, Mapped>>,
     space: usize,
+    /// Other spaces have had the processor since the engine asked last.
+    was_away: bool,
     /// The pages that each instruction adds to.
     code: Vec<u64>,
     clock: u64,
@@ -93,6 +95,7 @@ impl Toy {
             generations: BTreeMap::new(),
             spaces: spaces.iter().map(space).collect(),
             space: 0,
+            was_away: false,
             code: code.to_vec(),
             clock: 0,
             faults: 0,
@@ -224,13 +227,15 @@ impl Memory for Toy {
         self.mapped(page.address).unwrap().dirty
     }
     fn disturbed(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.was_away)
     }
     fn change(&mut self, _: Page<usize, ()>) -> Change {
         Change::None
     }
-    fn publish(&mut self, frame: usize) {
-        *self.generations.entry(frame).or_default() += 1;
+    fn publish(&mut self, frame: usize) -> u64 {
+        let generation = self.generations.entry(frame).or_default();
+        *generation += 1;
+        *generation
     }
     fn generation(&mut self, frame: usize) -> u64 {
         self.generations.get(&frame).copied().unwrap_or_default()
@@ -242,7 +247,7 @@ const POLICY: Policy = Policy { max_dirty: 16, limit: 1000, ..Policy::DEFAULT };
 fn executor() -> Executor<Toy> {
     let entries = (0..64).map(|_| Entry::vacant(0, ())).collect();
     let place = || Box::<Little>::default();
-    Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), None, 0)
+    Executor::new([place(), place(), place()], Pool::new(entries), pmu::Margin::default(), 0)
 }
 
 fn thread(number: u8) -> ThreadOf<Toy> {
@@ -290,6 +295,8 @@ fn threads_of_a_space_have_predictions_of_their_own() {
         assert_eq!((account.write_faults, account.frames_written, account.divergences.len()), (1, 1, 0));
         assert!(executor.work.copied <= copied + 2);
         executor.give_up(&mut toy, &mut replay, |_, _| true);
+        assert_eq!((executor.pool.vacant(), executor.pool.frames() + toy.free.len()), (64, 100 - HOMES));
+        executor.pool.drain(&mut toy);
         assert_eq!((toy.open_pages(), toy.free.len()), (Vec::new(), 100 - HOMES));
     }
 }
@@ -347,7 +354,7 @@ fn a_shared_frame_is_written_by_turns_by_two_spaces() {
         let mut expected = 0;
         for round in 0..12 {
             let (at, address) = [(0, PAGE), (1, 5 * PAGE)][round % 2];
-            toy.space = at;
+            (toy.space, toy.was_away) = (at, true);
             let sum = threads[at].registers().sum + expected;
             let flips = if round % 3 == 0 { &[flip][..] } else { &[] };
             let account = pe(&mut toy, &mut executor, &mut threads[at], &mut replays[at], &[address], flips);
@@ -358,16 +365,10 @@ fn a_shared_frame_is_written_by_turns_by_two_spaces() {
             // The switch gives nothing up.
             assert_eq!(account.write_faults, u16::from(round < 2));
             if round == 7 {
-                // The kernel, or a device.
+                // The kernel, or a device; nobody has run since either space did.
                 expected = 1000;
                 toy.write(0, expected);
-                executor.give_up(&mut toy, &mut replays[at], |_, _| true);
-            }
-            if round == 8 || round == 9 {
-                threads[at].registers_mut().sum = 0;
-            }
-            if round >= 7 {
-                break;
+                threads.iter_mut().for_each(|thread| thread.registers_mut().sum = 0);
             }
         }
     }
@@ -377,7 +378,7 @@ fn a_shared_frame_is_written_by_turns_by_two_spaces() {
 fn a_thread_and_a_space_cost_little() {
     let thread = size_of::<Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
     assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
-    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::Private>>());
+    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::private::Private>>());
     assert!(space <= 256, "a space takes {space} bytes beside the pool of the processor");
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
+use pe_replay::{Injection, MAX_INJECTIONS, Policy};
 use wire::clock::Clock;
+use wire::config::Mutation;
 use wire::config::{Job, Recording};
 use wire::end::End;
 use wire::task::Task;

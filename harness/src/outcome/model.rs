@@ -101,6 +101,7 @@ impl Model {
         let ended_by_call = totals.ends[DelimiterKind::Syscall as usize];
         let mut system_calls = ended_by_call.saturating_mul(runs);
         let (mut copied, mut mapped, mut hashed) = (events.copied, events.mapped, events.hashed);
+        let mut mapped_at_once = events.mapped_at_once;
         let turns = |left: &mut u64| {
             let all = *left * (runs - 1) / runs;
             take(left, all)
@@ -146,6 +147,7 @@ impl Model {
         };
         restart.pages(put_back, &weights.copied, reach);
         restart.events(turns(&mut mapped), weights.mapped.cycles);
+        restart.events(turns(&mut mapped_at_once), weights.translation_flush.cycles);
         restart.pages(turns(&mut hashed), &weights.hashed, reach);
         restart.events(totals.debug_exceptions, weights.debug_exception.cycles);
 
@@ -160,6 +162,7 @@ impl Model {
         verify.pages(copied, &weights.copied, reach);
         verify.pages(hashed, &weights.hashed, reach);
         verify.events(mapped, weights.mapped.cycles);
+        verify.events(mapped_at_once, weights.translation_flush.cycles);
 
         let mut other = Share::default();
         enter(&mut other, entries, system_calls.min(entries));

@@ -75,6 +75,7 @@ impl Kinds {
             lines_copied,
             lines_filled,
             mapped,
+            mapped_at_once,
             translation_flushes,
             ..
         } = *events;
@@ -88,7 +89,7 @@ impl Kinds {
             time_stamps,
             apic_writes,
             // These are instructions that other kinds have as well, for other purposes.
-            spaces_loaded + translation_flushes,
+            spaces_loaded + translation_flushes + mapped_at_once,
             pages_invalidated + mapped,
             lines_copied,
             lines_filled,

@@ -37,14 +37,51 @@ fn every_line_is_so(context: &Context) -> Result<()> {
     let output = context.reprise(&["demo"], |_| ())?;
     ensure!(output.status.success(), "{}: {}", output.status, output.stderr.escape_ascii());
     let text = String::from_utf8(output.stdout)?;
-    let (rows, rest) = text.split_once("\nthe bit").context("no line on the bit")?;
+    let runs: Vec<Ran> =
+        commands(&text)?.iter().map(|command| ran(context, command)).collect::<Result<_>>()?;
+    holds(&text, &runs)?;
+    let lies = lies(&text);
+    ensure!(lies.len() > 40, "only {} lies can be made of {text}", lies.len());
+    for lie in lies {
+        ensure!(holds(&lie, &runs).is_err(), "this is not so, and nothing told: {lie}");
+    }
+    Ok(())
+}
+
+/// The commands that the demonstration names, in order.
+fn commands(text: &str) -> Result<Vec<&str>> {
+    let (_, rest) = text.split_once("\nthe bit").context("no line on the bit")?;
     let commands: Vec<&str> =
         rest.lines().filter_map(|line| Some(line.split_once(COMMAND)?.1)).collect::<Vec<_>>();
     ensure!(commands.len() == VERDICTS.len(), "commands: {commands:?}");
-    let runs: Vec<Ran> = commands.iter().map(|command| ran(context, command)).collect::<Result<_>>()?;
+    Ok(commands)
+}
+
+/// What the demonstration would say if it lied in one place: another digit, another verdict, another number of times.
+fn lies(text: &str) -> Vec<String> {
+    let replaced = |at: usize, length: usize, by: &str| [&text[..at], by, &text[at + length..]].concat();
+    let digits = text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+    // The number in front of a command counts the commands, and says nothing of them.
+    let digits = digits.filter(|(at, _)| !text[at + 1..].trim_start().starts_with(COMMAND));
+    let mut lies: Vec<String> =
+        digits.map(|(at, digit)| replaced(at, 1, &((digit - b'0' + 1) % 10).to_string())).collect();
+    for (word, other) in [("right", "WRONG"), ("WRONG", "right"), (" once", " twice")] {
+        // A verdict ends its line.
+        let ends = text
+            .match_indices(word)
+            .filter(|(at, _)| word.starts_with(' ') || text[at + word.len()..].starts_with('\n'));
+        lies.extend(ends.map(|(at, _)| replaced(at, word.len(), other)));
+    }
+    lies
+}
+
+/// Whether the demonstration says what the runs of its commands show.
+fn holds(text: &str, runs: &[Ran]) -> Result<()> {
+    let commands = commands(text)?;
+    let (rows, _) = text.split_once("\nthe bit").context("no line on the bit")?;
 
     let mut columns = Vec::new();
-    for ((number, verdict), run) in (1..).zip(VERDICTS).zip(&runs) {
+    for ((number, verdict), run) in (1..).zip(VERDICTS).zip(runs) {
         let start = format!("{number}  ");
         let row = rows.lines().find(|line| line.starts_with(&start)).with_context(|| rows.to_owned())?;
         let said = run.stdout.lines().last().context("a program that says nothing")?;

@@ -2,8 +2,8 @@
 //! Campaigns of `cargo reprise inject`, short and from fixed seeds.
 
 use anyhow::{Result, ensure};
-use pe_replay::Mutation;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
+use wire::config::Mutation;
 
 use super::{Context, Test};
 use crate::inject::{Campaign, Lab, SEED, Scope};

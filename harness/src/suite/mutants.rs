@@ -2,7 +2,7 @@
 //! Kernels with a part of the engine left out exist for tests only, and are recognised.
 
 use anyhow::{Result, bail, ensure};
-use pe_replay::Mutation;
+use wire::config::Mutation;
 use wire::counter::CounterChoice;
 use wire::end::{CounterFault, End, Refusal};
 

@@ -19,9 +19,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::Mutation;
 use pe_replay::{Mode, Policy};
 use wire::DelimiterKind;
+use wire::config::Mutation;
 use wire::end::Totals;
 
 use self::log::Executed;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
+use pe_replay::MAX_INJECTIONS;
 use pe_replay::{Injection, Policy};
-use pe_replay::{MAX_INJECTIONS, Mutation};
 use wire::clock::Clock;
+use wire::config::Mutation;
 use wire::config::{Config, Job, Recording};
 use wire::counter::{CounterChoice, CounterFaults};
 use wire::isolation::Isolate;

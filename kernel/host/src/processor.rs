@@ -217,8 +217,6 @@ impl Processor for Scripted {
         None
     }
 
-    fn leave(&mut self) {}
-
     fn release(&mut self) {
         self.released.push(self.tracker);
     }

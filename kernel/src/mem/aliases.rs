@@ -10,7 +10,7 @@
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::frame::{self, Frame, OutOfFrames};
+use super::frame::{Frame, OutOfFrames};
 use super::phys::Slot;
 use super::sorted::{Place, Sorted};
 
@@ -29,8 +29,6 @@ pub struct Alias {
     /// The page's address, and in a bit of it whether the tracker has mapped the frame's pages writable; all
     /// have the same there.
     page: u64,
-    /// Of the frame's first page: the generation of the frame that the tracker has copies of.
-    generation: u64,
 }
 
 impl Alias {
@@ -61,6 +59,11 @@ impl Aliases {
         self.list.onward(self.place(home, 0)).take_while(move |alias| alias.home == home)
     }
 
+    /// Whether there is no page.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether one of the pages of a frame has the flag.
     #[cold]
     #[inline(never)]
@@ -75,24 +78,14 @@ impl Aliases {
         self.of(home).next().is_some_and(|alias| alias.page & WATCHED != 0)
     }
 
-    /// The pages of a frame, which are watched from now on, or not any more: of the frame as it is now.
+    /// The pages of a frame, which are watched from now on, or not any more.
     pub fn watch(&mut self, home: Frame, is_watched: bool) -> impl Iterator<Item = Alias> {
-        let (place, generation) = (self.place(home, 0), frame::generation(home));
+        let place = self.place(home, 0);
         let watched = if is_watched { WATCHED } else { 0 };
         self.list.onward_mut(place).take_while(move |alias| alias.home == home).map(move |alias| {
-            (alias.page, alias.generation) = (alias.page() | watched, generation);
+            alias.page = alias.page() | watched;
             *alias
         })
-    }
-
-    /// Whether somebody has changed a frame since its pages were watched, or since this
-    /// was asked last.
-    #[cold]
-    #[inline(never)]
-    pub fn take_change(&mut self, home: Frame) -> bool {
-        let (place, generation) = (self.place(home, 0), frame::generation(home));
-        let first = self.list.get_mut(place).filter(|alias| alias.home == home);
-        first.is_some_and(|alias| core::mem::replace(&mut alias.generation, generation) != generation)
     }
 
     /// Adds a page of a frame whose pages are not watched.
@@ -102,7 +95,7 @@ impl Aliases {
         if self.list.len() >= MAX_ALIASES {
             return Err(OutOfFrames);
         }
-        let alias = Alias { home, page, slot: slot.number(), generation: 0 };
+        let alias = Alias { home, page, slot: slot.number() };
         self.list.insert(self.place(home, page), alias).map_err(|_| OutOfFrames)
     }
 

@@ -164,9 +164,10 @@ pub fn generation(frame: Frame) -> u64 {
     FRAMES.with_borrow_mut(|frames| frames.generation(frame))
 }
 
-/// Notes that a frame was changed by a commit, by the kernel or by a device, for all who share it.
-pub fn touch(frame: Frame) {
-    FRAMES.with_borrow_mut(|frames| frames.touch(frame));
+/// Notes that a frame was changed by a commit, by the kernel or by a device, for all who share it; returns
+/// its generation.
+pub fn touch(frame: Frame) -> u64 {
+    FRAMES.with_borrow_mut(|frames| frames.touch(frame))
 }
 
 /// How many frames are free, those that are promised apart.

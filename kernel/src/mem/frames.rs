@@ -230,13 +230,12 @@ impl Frames {
         self.record(frame).generation
     }
 
-    /// Notes that a frame was changed: who shares it sees another generation.
+    /// Notes that a frame was changed: who shares it sees another generation, which is returned.
     #[inline]
-    pub fn touch(&mut self, frame: Frame) {
+    pub fn touch(&mut self, frame: Frame) -> u64 {
         let record = self.record(frame);
-        if record.owners > 1 {
-            record.generation += 1;
-        }
+        record.generation += u64::from(record.owners > 1);
+        record.generation
     }
 
     /// How many frames are free, those that are promised apart.

@@ -17,8 +17,9 @@
 //! switches them together, and what is done to one of them is done to all. *Copy on
 //! write* pages do not: none of them is truly writable, so none is ever tracked,
 //! until the kernel has given the writer a [frame of its own](Space::own). A frame
-//! that another space shares may change whenever that space runs: before it does,
-//! this one's shared pages must not be watched any more.
+//! that another space shares may change whenever that space runs; its
+//! [generation](super::frame::generation) tells, and the tracker looks at it when this
+//! space has become the current one again.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -52,7 +53,7 @@ pub struct Space {
     kernel: KernelHalf,
     /// Whether first writes are tracked; if not, writable pages are mapped so.
     tracking: bool,
-    /// Whether something was done to a watched page since the tracker asked last.
+    /// Whether something was done to a watched page since the tracker asked last, or may have been.
     disturbed: bool,
     /// The shared pages.
     aliases: Aliases,
@@ -83,7 +84,7 @@ fn check(page: u64) {
 impl Space {
     /// An empty space, which becomes the current one.
     pub fn new(kernel: KernelHalf, tracking: bool) -> Result<Self, OutOfFrames> {
-        let space = Self::empty(kernel, tracking)?;
+        let mut space = Self::empty(kernel, tracking)?;
         space.activate();
         Ok(space)
     }
@@ -93,8 +94,9 @@ impl Space {
         Ok(Self { tables, kernel, tracking, disturbed: false, aliases: Aliases::default() })
     }
 
-    /// Makes this space the current one.
-    pub fn activate(&self) {
+    /// Makes this space the current one. While it was not, others may have written its shared frames.
+    pub fn activate(&mut self) {
+        self.disturbed |= !self.aliases.is_empty();
         translations::switch_to(self.tables.root());
     }
 

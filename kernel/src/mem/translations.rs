@@ -43,6 +43,25 @@ pub(super) fn flush(page: u64) {
     tlb::flush(VirtAddr::new_truncate(page));
 }
 
+/// Forgets the translation of a page that the tracker has switched. An isolated kernel need not: user mode is
+/// entered with its own tables, and has no translation then.
+#[inline(always)]
+pub(super) fn flush_switched(page: u64) {
+    if !isolation::is_isolated() {
+        tally::MAPPED.add(1);
+        flush(page);
+    }
+}
+
+/// Forgets all translations, as the tracker has switched many pages.
+#[inline(always)]
+pub(super) fn flush_all_switched() {
+    if !isolation::is_isolated() {
+        tally::MAPPED_AT_ONCE.add(1);
+        flush_all();
+    }
+}
+
 /// Forgets all translations.
 pub(super) fn flush_all() {
     tlb::flush_all();

@@ -82,11 +82,9 @@ pub trait Processor {
     fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
-    /// Gives up the copies of the space's pages that other spaces may write.
-    fn leave(&mut self);
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
-    /// Frames that it can still use for copies.
+    /// Pages whose copies it can still keep.
     fn pooled(&self) -> u64;
 
     /// The time stamp counter.

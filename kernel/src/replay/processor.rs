@@ -9,7 +9,7 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Page, Replay,
+    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay,
     ThreadOf, UserRegisters, Work,
 };
 use wire::config::Config;
@@ -17,6 +17,7 @@ use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
 
 use super::counter::Counting;
+use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, line, port};
@@ -33,6 +34,7 @@ pub struct Replayed<'a> {
     config: &'a Config,
     executor: Executor<KernelMachine>,
     injections: Injections,
+    mutant: Mutant,
     /// Instructions that the next PE may have, if that is less than usual.
     limit: u64,
     /// Trackers that were made.
@@ -51,8 +53,8 @@ impl<'a> Replayed<'a> {
     /// The machine with a space in it. Before it runs anything, frames have to be
     /// [reserved](Self::reserve).
     pub fn new(space: Space, platform: &Platform, config: &'a Config) -> Result<Self, OutOfFrames> {
-        let machine = KernelMachine::new(space, platform)?;
-        let Ok(executor) = executor(&config.policy, platform.counting.margin, config.mutation) else {
+        let machine = KernelMachine::new(space, platform);
+        let Ok(executor) = executor(&config.policy, platform.counting.margin) else {
             machine.destroy();
             return Err(OutOfFrames);
         };
@@ -62,6 +64,7 @@ impl<'a> Replayed<'a> {
             config,
             executor,
             injections: Injections::new(config.injections.clone()),
+            mutant: Mutant(config.mutation),
             limit: u64::MAX,
             trackers: 1,
             work: Work::default(),
@@ -77,7 +80,8 @@ impl<'a> Replayed<'a> {
     }
 
     /// Gives space and frames back.
-    pub fn destroy(self) {
+    pub fn destroy(mut self) {
+        self.executor.pool.drain(&mut self.machine);
         self.machine.destroy();
     }
 
@@ -191,8 +195,8 @@ impl Processor for Replayed<'_> {
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
         let injections = self.injections.of(sequence);
-        let Self { machine, replay, executor, .. } = self;
-        executor.execute(machine, kept, replay, self.limit, injections, &mut ())
+        let Self { machine, replay, executor, mutant, .. } = self;
+        executor.execute(machine, kept, replay, self.limit, injections, mutant)
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
@@ -208,17 +212,12 @@ impl Processor for Replayed<'_> {
         self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log)
     }
 
-    fn leave(&mut self) {
-        let is_shared = |machine: &mut KernelMachine, page: &Page<_, _>| machine.space.is_shared(page.slot);
-        self.executor.give_up(&mut self.machine, &mut self.replay, is_shared);
-    }
-
     fn release(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |_, _| true);
     }
 
     fn pooled(&self) -> u64 {
-        self.machine.pooled()
+        self.executor.pool.vacant() as u64
     }
 
     #[inline]

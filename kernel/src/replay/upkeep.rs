@@ -35,6 +35,7 @@ pub fn complete(totals: &mut Totals, counted: Reading, drained: u64) {
     events.time_stamps = at_entries + laps + flushes + counted.time_stamps;
     events.spaces_loaded = counted.spaces_loaded + loaded_at_entries * events.entries;
     events.pages_invalidated = counted.pages_invalidated;
+    (events.mapped, events.mapped_at_once) = (counted.mapped, counted.mapped_at_once);
     events.lines_copied = counted.lines_copied;
     events.lines_filled = counted.lines_filled;
 }

@@ -4,17 +4,15 @@
 use alloc::vec::Vec;
 
 use pe_replay::{
-    Account, Executor, Exit, Injection, Order, Outcome, Page, Policy, Processor, Replay, ThreadOf,
-    UserRegisters,
+    Account, Executor, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
 };
 use pmu::{Margin, Workbench};
+use wire::config::Config;
 
 use crate::arch::context::{self, Start, Stretch};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::arch::{machine, watchdog};
-use crate::mem::frame::Frame;
-use crate::mem::layout::KernelHalf;
-use crate::mem::space::{Access, PAGE_LEN, Slot, Space};
+use crate::mem::space::{Access, PAGE_LEN, Space};
 use crate::replay::counter;
 use crate::replay::{self, KernelMachine, Platform};
 
@@ -31,16 +29,19 @@ pub const READ_ONLY: u64 = 0x30_0000;
 pub struct Fixture {
     /// The machine.
     pub machine: KernelMachine,
-    /// The kernel's half of every space.
-    pub kernel_root: KernelHalf,
-    mxcsr_mask: u32,
+    /// What stays the same from program to program.
+    pub platform: Platform,
+    /// What the kernel was booted with.
+    pub config: Config,
 }
 
 /// A thread and its space on the processor, as the executive has them.
 pub struct Engine {
     executor: Executor<KernelMachine>,
-    thread: ThreadOf<KernelMachine>,
-    replay: Replay,
+    /// The thread that runs.
+    pub thread: ThreadOf<KernelMachine>,
+    /// How its space's PEs are run.
+    pub replay: Replay,
     injections: Vec<Injection>,
     sequence: u64,
 }
@@ -65,34 +66,26 @@ impl Engine {
         self.thread.registers_mut()
     }
 
-    /// Has another thread of the space take the place of the one that runs.
-    pub fn exchange(&mut self, thread: &mut ThreadOf<KernelMachine>) {
-        core::mem::swap(&mut self.thread, thread);
-    }
-
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
         self.executor.account()
     }
 
-    /// Gives up the pages for which `which` holds.
-    pub fn give_up(
-        &mut self,
-        machine: &mut KernelMachine,
-        which: impl FnMut(&mut KernelMachine, &Page<Frame, Slot>) -> bool,
-    ) {
-        self.executor.give_up(machine, &mut self.replay, which);
+    /// Gives up all pages of the space.
+    pub fn give_up(&mut self, machine: &mut KernelMachine) {
+        self.executor.give_up(machine, &mut self.replay, |_, _| true);
     }
 
-    /// Gives up all pages.
+    /// Gives up all pages, of which no other space has any, and their frames.
     pub fn retire(&mut self, machine: &mut KernelMachine) {
-        self.give_up(machine, |_, _| true);
+        self.give_up(machine);
+        self.executor.pool.drain(machine);
     }
 }
 
 impl Fixture {
     /// Maps the pages.
-    pub fn new(platform: &Platform) -> Self {
+    pub fn new(config: &Config, platform: &Platform) -> Self {
         let Ok(mut space) = Space::new(platform.kernel_root, true) else {
             panic!("there is no memory for self-tests")
         };
@@ -105,13 +98,11 @@ impl Fixture {
                 panic!("there is no memory for self-tests");
             }
         }
-        let Ok(mut machine) = KernelMachine::new(space, platform) else {
-            panic!("there is no memory for self-tests")
-        };
+        let mut machine = KernelMachine::new(space, platform);
         if machine.reserve(&Policy::DEFAULT).is_err() {
             panic!("there is no memory for self-tests");
         }
-        Self { machine, kernel_root: platform.kernel_root, mxcsr_mask: platform.mxcsr_mask }
+        Self { machine, platform: *platform, config: config.clone() }
     }
 
     /// Puts code in place and returns a state that starts it, the stack at the end of the data.
@@ -125,16 +116,21 @@ impl Fixture {
                 panic!("a page of the fixture is not mapped");
             }
         }
-        let mut state = UserRegisters::new(USER_CS, USER_SS);
+        let mut state = self.registers();
         state.rip = CODE;
         state.rsp = DATA + DATA_PAGES * PAGE_LEN;
         state
     }
 
+    /// The registers of a thread that has not begun.
+    pub fn registers(&self) -> UserRegisters {
+        UserRegisters::new(USER_CS, USER_SS)
+    }
+
     /// One stretch, below the engine.
     pub fn stretch(&mut self, state: &mut UserRegisters, start: Start) -> Stretch {
         watchdog::wind(machine::now());
-        context::enter(None, state, start, self.mxcsr_mask)
+        context::enter(None, state, start, self.platform.mxcsr_mask)
     }
 
     /// One stretch, as the engine enters it.
@@ -149,7 +145,7 @@ impl Fixture {
 
     /// Does something with the blocks on which counters prove themselves.
     pub fn on_bench<T>(&mut self, work: impl FnOnce(&mut dyn Workbench) -> T) -> T {
-        match counter::on_bench(&mut self.machine.space, self.mxcsr_mask, work) {
+        match counter::on_bench(&mut self.machine.space, self.platform.mxcsr_mask, work) {
             Ok(done) => done,
             Err(_) => panic!("there is no memory for self-tests"),
         }
@@ -162,8 +158,8 @@ impl Fixture {
 
     /// An engine that has executed nothing, for a counter that needs `margin`.
     pub fn engine_with(&self, policy: Policy, margin: Margin, injections: &[Injection]) -> Engine {
-        let made = replay::executor(&policy, margin, None);
-        let thread = replay::thread(&UserRegisters::new(USER_CS, USER_SS), 0);
+        let made = replay::executor(&policy, margin);
+        let thread = replay::thread(&self.registers(), 0);
         let (Ok(executor), Ok(thread)) = (made, thread) else { panic!("there is no memory for self-tests") };
         let replay = Replay::new(1, policy);
         Engine { executor, thread, replay, injections: injections.to_vec(), sequence: 0 }

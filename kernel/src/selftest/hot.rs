@@ -107,7 +107,7 @@ fn threads(fixture: &mut Fixture) -> Found {
             check!(open as u64 == pages, "round {round}: {open} pages are open of {pages}");
             let words = [first, first + pages - 1].map(|page| course.fixture.word(DATA + page * PAGE_LEN));
             check!(words == [round; 2], "round {round}: the pages hold {words:?}");
-            course.engine.exchange(&mut other);
+            core::mem::swap(&mut course.engine.thread, &mut other);
         }
     }
     Ok(())

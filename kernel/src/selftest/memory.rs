@@ -109,6 +109,7 @@ fn tracking_never_widens(fixture: &mut Fixture) -> Found {
     for page in [CODE, READ_ONLY] {
         let Some((before, slot)) = space.find(page) else { return Err("not mapped".into()) };
         space.switch(page, slot, before.frame, before.frame, pe_replay::Access::Open);
+        space.flush(page);
         check!(space.lookup(page) == Some(before), "{page:#x} changed what it allows");
         check!(!space.processor_may_write(page), "{page:#x} became writable");
     }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! One frame at several pages, and in several spaces.
 
-use pe_replay::{Delimiter, End, Injection, Run, Target};
+use pe_replay::{Delimiter, End, Injection, Replay, Run, Target};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture, READ_ONLY};
 use super::replaying::{POLICY, committed};
 use super::{Found, Test, check};
 use crate::mem::frame;
 use crate::mem::shared::SharedFrame;
-use crate::mem::space::{Access, PAGE_LEN};
+use crate::mem::space::{Access, PAGE_LEN, Space};
+use crate::replay;
 
 pub const TESTS: &[Test] = &[
     ("sharing: both runs see through one alias what they write through another", weave),
@@ -17,7 +18,8 @@ pub const TESTS: &[Test] = &[
     ("sharing: an alias that may only be read stays so, and shows all", read_only),
     ("sharing: an alias that comes or goes between two PEs is like the others", come_and_go),
     ("sharing: what the kernel writes is there after a restart", kernel_writes),
-    ("sharing: what is given up shows what another space writes", given_up),
+    ("sharing: two spaces write a frame by turns, and neither keeps what is out of date", by_turns),
+    ("sharing: a page that rests is woken through any alias, and leaves its table", woken),
     ("sharing: a copied space is copied on write, and gives all back", copied_on_write),
     ("sharing: no page that is copied on write is ever open", never_open),
     ("sharing: a space has so many pages of shared frames and no more", so_many),
@@ -207,16 +209,62 @@ fn kernel_writes(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
-fn given_up(fixture: &mut Fixture) -> Found {
-    let flip = Injection { pe: 1, run: Run::Second, at: 0, target: Target::Gpr(2), bit: 3 };
-    let mut course = Course::new(fixture, &ADD, &[flip])?;
-    course.execute(FIRST, 0, 1)?;
-    course.engine.give_up(&mut course.fixture.machine, |machine, page| machine.space.is_shared(page.slot));
-    check!(!course.is_open(FIRST) && !course.is_open(SECOND), "it is still open");
-    course.frame.write(0, &50_u64.to_le_bytes());
-    course.execute(SECOND, 0, 1)?;
-    check!(course.divergences() == 1, "{:?}", course.engine.account());
-    check!(course.word() == 51, "the frame holds {}", course.word());
+fn by_turns(fixture: &mut Fixture) -> Found {
+    // Each PE but the first of each space is begun again.
+    let flips: [_; 8] = core::array::from_fn(|pe| {
+        let run = if pe % 4 < 2 { Run::First } else { Run::Second };
+        Injection { pe: pe as u64 + 2, run, at: 0, target: Target::Gpr(2), bit: 3 }
+    });
+    let mut course = Course::new(fixture, &ADD, &flips)?;
+    let other_thread = replay::thread(course.engine.state(), 0);
+    let other_space = Space::new(course.fixture.platform.kernel_root, true);
+    let (Ok(mut thread), Ok(mut space)) = (other_thread, other_space) else { return Err("no memory".into()) };
+    let mut tracker = Replay::new(2, POLICY);
+    let code = space.map_zeroed(CODE, Access { execute: true, ..READ });
+    let mapped = code.and_then(|()| space.map_shared(FIRST, &course.frame, READ_WRITE));
+    check!(mapped.is_ok() && space.load(CODE, &ADD).is_ok(), "no memory");
+    let mut turn = |course: &mut Course| {
+        core::mem::swap(&mut course.engine.thread, &mut thread);
+        core::mem::swap(&mut course.engine.replay, &mut tracker);
+        core::mem::swap(&mut course.fixture.machine.space, &mut space);
+        course.fixture.machine.space.activate();
+    };
+    turn(&mut course);
+    let mut expected = 0_u64;
+    for round in 0..10 {
+        turn(&mut course);
+        if round == 5 || round == 8 {
+            // For the space whose turn it was: the kernel tells nobody of it.
+            expected = 100 * round;
+            course.frame.write(0, &expected.to_le_bytes());
+        }
+        course.execute(FIRST, 0, 1)?;
+        expected += 1;
+        let account = course.engine.account();
+        check!(account.divergences.len() == usize::from(round >= 2), "round {round}: {account:?}");
+        check!(account.write_faults == u16::from(round < 2), "round {round}: {account:?}");
+        check!(course.word() == expected, "round {round}: the frame holds {}", course.word());
+    }
+    course.engine.give_up(&mut course.fixture.machine);
+    turn(&mut course);
+    space.destroy();
+    Ok(())
+}
+
+fn woken(fixture: &mut Fixture) -> Found {
+    let before = frame::free_count();
+    {
+        let mut course = Course::new(fixture, &ADD, &[])?;
+        let Ok(mut other) = replay::thread(course.engine.state(), 1) else { return Err("no memory".into()) };
+        course.execute(FIRST, 0, 1)?;
+        core::mem::swap(&mut course.engine.thread, &mut other);
+        // The aliases lie in different tables.
+        course.execute(SECOND, 0, 1)?;
+        let account = course.engine.account();
+        check!(account.write_faults == 1 && account.divergences.is_empty(), "{account:?}");
+        check!(course.word() == 2, "the frame holds {}", course.word());
+    }
+    check!(frame::free_count() == before, "{} frames free of {before}", frame::free_count());
     Ok(())
 }
 
@@ -273,6 +321,7 @@ fn never_open(fixture: &mut Fixture) -> Found {
         space.protect(DATA, READ_WRITE);
         let Some((mapping, slot)) = space.find(DATA) else { return Err("not mapped".into()) };
         space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        space.flush(DATA);
         check!(!space.processor_may_write(DATA), "it was opened");
         let away = DATA + 0x100_0000;
         check!(space.relocate(DATA, away) == Ok(true), "it was not moved");

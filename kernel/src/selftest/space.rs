@@ -15,7 +15,7 @@ pub const TESTS: &[Test] = &[
 fn contract(fixture: &mut Fixture, tracking: bool) -> Found {
     for (name, case) in CASES {
         let free = frame::free_count();
-        let Ok(mut space) = Space::new(fixture.kernel_root, tracking) else {
+        let Ok(mut space) = Space::new(fixture.platform.kernel_root, tracking) else {
             return Err("there is no memory for a space".into());
         };
         let found = case(&mut space);

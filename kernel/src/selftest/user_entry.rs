@@ -105,6 +105,7 @@ fn no_ldt(fixture: &mut Fixture) -> Found {
     check!(fixture.machine.space.map_zeroed(TABLE, access).is_ok(), "no memory");
     if let Some((mapping, slot)) = fixture.machine.space.find(TABLE) {
         fixture.machine.space.switch(TABLE, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        fixture.machine.space.flush(TABLE);
     }
     for (index, word) in [DATA_DESCRIPTOR, 0, CALL_GATE[0], CALL_GATE[1]].into_iter().enumerate() {
         let loaded = fixture.machine.space.load(TABLE + 8 * index as u64, &word.to_le_bytes());
@@ -144,6 +145,7 @@ fn flags(fixture: &mut Fixture) -> Found {
                 mapping.frame,
                 pe_replay::Access::Open,
             );
+            fixture.machine.space.flush(STACK_PAGE);
         }
         stretch = fixture.stretch(&mut state, FREE);
     }
@@ -156,6 +158,7 @@ fn flags(fixture: &mut Fixture) -> Found {
             mapping.frame,
             pe_replay::Access::Released,
         );
+        fixture.machine.space.flush(STACK_PAGE);
     }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);
     // Everything but VM, IOPL, VIF, VIP, RF, TF and the bits that do not exist; IF set.

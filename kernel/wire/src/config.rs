@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::counter::{CounterChoice, CounterFaults};
 use super::isolation::Isolate;
 use super::{VERSION, WireError};
-use pe_replay::{Injection, MAX_INJECTIONS, Mutation, Policy};
+use pe_replay::{Injection, MAX_INJECTIONS, Policy};
 
 /// Names of the entries of the boot archive (newc cpio).
 pub mod entry {
@@ -77,6 +77,14 @@ pub enum Recording {
     /// What it did, and the digest of what it left behind, which costs time that is not counted as the
     /// policy's.
     Digests,
+}
+
+/// A part of the engine that is left out on purpose, to show that it is needed. Kernels that are not
+/// built with the feature `mutants` refuse to boot with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mutation {
+    /// Run 2 is not executed; run 1's result is taken twice.
+    SkipSecondRun,
 }
 
 /// The boot configuration.

@@ -17,8 +17,10 @@ pub struct Events {
     pub compared: u64,
     /// Pages hashed.
     pub hashed: u64,
-    /// Pages mapped otherwise: a table entry changed and its translation flushed.
+    /// Translations flushed, each of a page that was mapped otherwise.
     pub mapped: u64,
+    /// Flushes of all translations, as many pages were mapped otherwise.
+    pub mapped_at_once: u64,
     /// Cache lines flushed.
     pub lines_flushed: u64,
     /// Flushes of all caches.
@@ -61,7 +63,6 @@ impl Events {
         self.compared_and_copied += work.compared_and_copied;
         self.compared += work.compared;
         self.hashed += work.hashed;
-        self.mapped += work.mapped;
         self.lines_flushed += work.lines_flushed;
         self.cache_flushes += work.cache_flushes;
         self.translation_flushes += work.translation_flushes;

@@ -32,7 +32,7 @@ pub use kind::DelimiterKind;
 pub use name::Name;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 14;
+pub const VERSION: u16 = 15;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

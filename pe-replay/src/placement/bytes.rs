@@ -10,13 +10,12 @@
 //! No single damaged copy can make both runs agree on something wrong: what run 2
 //! starts from is never made from the checkpoint, which is what a roll-back trusts.
 
-use super::{EntryOf, Placement, compared, found};
+use super::{EntryOf, Placement, Turn, found};
 use crate::difference::Difference;
 use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::Machine;
 
-const CHECKPOINT: usize = 0;
 const SECOND: usize = 1;
 const SPARE: usize = 2;
 
@@ -26,13 +25,9 @@ pub struct Bytes;
 
 impl Placement for Bytes {
     const FRAMES: usize = 3;
+    const KEPT: usize = 2;
     const WITNESSES: bool = true;
     const IS_READY: bool = true;
-
-    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
-        counted.copy(entry.page.frame, entry.frames[SECOND]);
-    }
 
     #[inline(always)]
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame {
@@ -46,16 +41,13 @@ impl Placement for Bytes {
     /// Run 2 finds PM0 in the second. If that may have to be done again, after a
     /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
     /// be damaged unnoticed.
-    #[inline(always)]
     fn turn<M: Machine>(
         entry: &mut EntryOf<M>,
         counted: &mut Counted<M>,
-        run: Run,
-        again: bool,
-        witnessed: bool,
+        turn: Turn,
     ) -> Result<(), Difference> {
         let [checkpoint, second, spare] = entry.frames;
-        match (run, again, witnessed) {
+        match (turn.run, turn.again, turn.witnessed) {
             (Run::First, ..) | (Run::Second, false, false) => {}
             (Run::Second, false, true) => counted.copy(second, spare),
             (Run::Second, true, false) => counted.copy(checkpoint, second),
@@ -66,7 +58,6 @@ impl Placement for Bytes {
             }
             (Run::Third, ..) => counted.copy(checkpoint, spare),
         }
-        Self::show(entry, counted, run);
         Ok(())
     }
 
@@ -75,7 +66,6 @@ impl Placement for Bytes {
         if run == Run::Third || witnessed {
             counted.copy(entry.page.frame, entry.frames[SPARE]);
         }
-        Self::show(entry, counted, run);
     }
 
     /// Where both agree, the spare holds what the home does.
@@ -84,15 +74,6 @@ impl Placement for Bytes {
         let (home, second) = (entry.page.frame, entry.frames[SECOND]);
         let agree = counted.compare_and_copy(home, second, entry.frames[SPARE]);
         if agree { None } else { Some(found(counted.machine, entry.page.address, home, second)) }
-    }
-
-    fn difference<M: Machine>(
-        entry: &EntryOf<M>,
-        counted: &mut Counted<M>,
-        a: Run,
-        b: Run,
-    ) -> Option<Difference> {
-        compared(counted, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
     }
 
     /// The spare holds what is committed, unless run 3, whose frame it is, was
@@ -112,15 +93,5 @@ impl Placement for Bytes {
             Some(Run::Third) => counted.copy(home, spare),
         }
         entry.frames = [spare, second, checkpoint];
-    }
-
-    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
-        counted.copy(entry.frames[CHECKPOINT], entry.frames[SECOND]);
-    }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.page.frame, entry.frames[SPARE]);
-        counted.copy(entry.page.frame, entry.frames[SECOND]);
     }
 }

@@ -6,7 +6,7 @@
 //! the only one that can be committed. The checkpoint, which every later run
 //! starts from, is checked against the hash of PM0 before a roll-back trusts it.
 
-use super::{EntryOf, Placement};
+use super::{EntryOf, Placement, Turn};
 use crate::difference::{Difference, Field};
 use crate::events::Counted;
 use crate::execution::Run;
@@ -19,50 +19,42 @@ const CHECKPOINT: usize = 0;
 pub struct Hash;
 
 fn differing(address: u64, first: u128, second: u128) -> Option<Difference> {
-    (first != second).then_some(Difference {
-        field: Field::PageHash,
-        first: first as u64,
-        second: second as u64,
-        address,
-    })
+    let (field, is_same) = (Field::PageHash, first == second);
+    (!is_same).then_some(Difference { field, first: first as u64, second: second as u64, address })
 }
 
 impl Placement for Hash {
     const FRAMES: usize = 1;
+    const KEPT: usize = 1;
     const CHECKED: bool = true;
     const LAST_ONLY: bool = true;
+
+    fn frame<M: Machine>(entry: &EntryOf<M>, _run: Run) -> M::Frame {
+        entry.page.frame
+    }
 
     fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
         counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
         entry.hash = counted.hash(entry.page.frame);
     }
 
-    fn frame<M: Machine>(entry: &EntryOf<M>, _run: Run) -> M::Frame {
-        entry.page.frame
-    }
-
     /// Puts PM0 in place, after the hash of what the run before left.
     fn turn<M: Machine>(
         entry: &mut EntryOf<M>,
         counted: &mut Counted<M>,
-        run: Run,
-        again: bool,
-        _witnessed: bool,
+        turn: Turn,
     ) -> Result<(), Difference> {
-        match run {
-            Run::First => {}
-            Run::Second | Run::Third if again => {}
-            Run::Second => Self::finish(entry, counted, Run::First),
-            Run::Third => Self::finish(entry, counted, Run::Second),
+        match turn.run {
+            Run::Second if !turn.again => Self::finish(entry, counted, Run::First),
+            Run::Third if !turn.again => Self::finish(entry, counted, Run::Second),
+            Run::First | Run::Second | Run::Third => {}
         }
         counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
-        Self::show(entry, counted, run);
         Ok(())
     }
 
-    fn late<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run, _witnessed: bool) {
+    fn late<M: Machine>(entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {
         entry.hashes = [entry.hash; Run::ALL.len()];
-        Self::show(entry, counted, run);
     }
 
     fn finish<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run) {
@@ -89,22 +81,12 @@ impl Placement for Hash {
         _outvoted: Option<Run>,
         last: Option<Run>,
     ) {
-        if let Some(last) = last {
-            entry.hash = entry.hashes[last as usize];
-        }
+        entry.hash = last.map_or(entry.hash, |last| entry.hashes[last as usize]);
         counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
-    }
-
-    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
     }
 
     fn check<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) -> Result<(), Difference> {
         let now = counted.hash(entry.frames[CHECKPOINT]);
         differing(entry.page.address, entry.hash, now).map_or(Ok(()), Err)
-    }
-
-    fn adopt<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        entry.hash = counted.hash(entry.page.frame);
     }
 }

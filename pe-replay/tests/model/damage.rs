@@ -85,13 +85,13 @@ impl Damage {
             Cell::First => {
                 counts.open.first = if self.choice & 1 == 0 { counts.open.last } else { entry ^ 1 }
             }
-            Cell::Opened => *counts.opened = other(*counts.opened),
-            Cell::Found => *counts.found = other(*counts.found),
-            Cell::Compared => *counts.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
+            Cell::Opened => counts.attempt.opened = other(counts.attempt.opened),
+            Cell::Found => counts.attempt.found = other(counts.attempt.found),
+            Cell::Compared => counts.attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
             Cell::Turned => {
-                *counts.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
+                counts.attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
             }
-            Cell::Witnessed => *counts.witnessed = !*counts.witnessed,
+            Cell::Witnessed => counts.attempt.witnessed = !counts.attempt.witnessed,
             Cell::Phase | Cell::Triple | Cell::Failed | Cell::Done => {
                 let Some(life) = &mut inside.life else { return false };
                 // Behind the last phase there is nothing to compare any more.

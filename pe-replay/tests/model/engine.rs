@@ -3,10 +3,10 @@
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::lifecycle::{Event, Phase};
-use pe_replay::placement::Private;
+use pe_replay::placement::private::Private;
 use pe_replay::{
-    Account, Difference, Digest, End, Entry, Executor, Injection, Internals, Mutation, Observer, Outcome,
-    Policy, Pool, Replay, Thread, ThreadOf, Tracker, UserRegisters,
+    Account, Difference, Digest, End, Entry, Executor, Injection, Internals, Memory, Observer, Outcome,
+    Policy, Pool, Replay, Run, Thread, ThreadOf, Tracker, UserRegisters,
 };
 use pmu::Margin;
 
@@ -27,17 +27,32 @@ pub struct Engine {
     placed: Placed,
     injections: Vec<Injection>,
     sequence: u64,
+    eyes: Eyes,
 }
 
 /// The model watches.
-struct Eyes;
+#[derive(Clone, Copy)]
+struct Eyes {
+    skips_run_2: bool,
+}
 
 impl Observer<Model> for Eyes {
+    fn skips_run_2(&self) -> bool {
+        self.skips_run_2
+    }
+
     fn stepped(&mut self, machine: &mut Model, from: Phase, event: Event, to: Phase) {
         machine.stepped(from, event, to);
     }
 
     fn visit(&mut self, machine: &mut Model, inside: Internals<'_, Model>) {
+        if self.skips_run_2
+            && matches!(&inside.life, Some(life) if life.phase == Phase::Verifying(Run::Second))
+        {
+            for page in inside.pages() {
+                page.copies[1].into_iter().for_each(|second| machine.copy(page.home, second));
+            }
+        }
         machine.visit(inside);
     }
 }
@@ -48,7 +63,7 @@ impl Engine {
         private: bool,
         margin: Margin,
         injections: Vec<Injection>,
-        mutation: Option<Mutation>,
+        skips_run_2: bool,
         now: u64,
     ) -> Self {
         let place = || Box::new(UserRegisters::new(0, 0));
@@ -59,22 +74,23 @@ impl Engine {
             false => Placed::InPlace(Replay::new(1, policy)),
         };
         Self {
-            executor: Executor::new(results, Pool::new(entries), margin, mutation, now),
+            executor: Executor::new(results, Pool::new(entries), margin, now),
             thread: Thread::new(place(), place(), 0),
             placed,
             injections,
             sequence: 0,
+            eyes: Eyes { skips_run_2 },
         }
     }
 
     /// One PE.
     pub fn execute(&mut self, machine: &mut Model) -> Outcome {
         let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
-        let Self { executor, thread, placed, .. } = self;
+        let Self { executor, thread, placed, eyes, .. } = self;
         self.sequence += 1;
         match placed {
-            Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, &due, &mut Eyes),
-            Placed::Private(it) => executor.execute_by(machine, thread, it, u64::MAX, &due, &mut Eyes),
+            Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, &due, eyes),
+            Placed::Private(it) => executor.execute_by(machine, thread, it, u64::MAX, &due, eyes),
         }
     }
 

@@ -95,8 +95,8 @@ pub struct Model {
     private: bool,
     /// The view that user mode sees.
     view: usize,
-    /// Translations may be out of date.
-    unsettled: bool,
+    /// Homes of which translations may be out of date.
+    stale: BTreeSet<usize>,
     attempt: Attempt,
     /// Pages that were read or written since the caches were flushed.
     accessed: BTreeSet<u64>,
@@ -177,7 +177,7 @@ impl Model {
             comparison: policy.comparison,
             private,
             view: 0,
-            unsettled: false,
+            stale: BTreeSet::new(),
             attempt: Attempt::default(),
             accessed: BTreeSet::new(),
             disturbed: false,
@@ -359,7 +359,7 @@ impl Processor for Model {
         self.tick(Call::Other);
         assert!(order.budget > 0, "an order for nothing");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
-        assert!(!self.unsettled, "a translation is out of date");
+        assert!(self.stale.is_empty(), "a translation is out of date");
         if order.fresh {
             if !self.tracking {
                 self.begin_attempt();
@@ -570,12 +570,19 @@ impl Memory for Model {
             entry.watched = access != Access::Released;
             entry.stale = false;
         }
-        self.unsettled = true;
+        self.stale.insert(page.frame);
+    }
+
+    fn flush(&mut self, page: Mapped<usize, u64>) {
+        self.stale.remove(&page.frame);
+    }
+
+    fn flush_all(&mut self) {
+        self.stale.clear();
     }
 
     fn settle(&mut self, view: View) {
         self.view = views(view).start;
-        self.unsettled = false;
     }
 
     fn is_written(&mut self, view: View, page: Mapped<usize, u64>) -> bool {

@@ -105,7 +105,7 @@ fn culprit(program: &[Op], setup: Setup) -> Option<(u64, u64)> {
     let mut log = [0; 200];
     let culprit = session.engine.diagnose(&mut session.machine, difference, &mut log);
     // Nothing of it stays.
-    session.machine.check_between_pes(true);
+    session.machine.check_between_pes(true, &session.engine.executor.pool);
     session.compare();
     culprit.map(|culprit| ((culprit.rip - CODE) / 4, culprit.after))
 }

@@ -4,7 +4,6 @@
 
 use pmu::Margin;
 
-use pe_replay::Mutation;
 use pe_replay::compare;
 use pe_replay::{Account, End};
 use pe_replay::{Delimiter, Injection, Mode, Outcome, Policy, RegisterSet, Target, UserRegisters};
@@ -26,7 +25,7 @@ pub struct Setup {
     pub margin: u64,
     pub pool: usize,
     pub injections: Vec<Injection>,
-    pub mutation: Option<Mutation>,
+    pub skips_run_2: bool,
     /// Without it a program may do what no plain interpreter can follow.
     pub lockstep: bool,
 }
@@ -40,7 +39,7 @@ impl Default for Setup {
             margin: 0,
             pool: 40,
             injections: Vec::new(),
-            mutation: None,
+            skips_run_2: false,
             lockstep: true,
         }
     }
@@ -81,8 +80,8 @@ impl Session {
         let now = pe_replay::Processor::now(&mut machine);
         let whole = setup.injections.iter().all(|flip| !matches!(flip.target, Target::Copy(..)));
         let margin = Margin { far: setup.margin, near: setup.margin };
-        let Setup { policy, private, injections, mutation, .. } = setup;
-        let mut engine = Engine::new(policy, private, margin, injections, mutation, now);
+        let Setup { policy, private, injections, skips_run_2, .. } = setup;
+        let mut engine = Engine::new(policy, private, margin, injections, skips_run_2, now);
         engine.state_mut().clone_from(&space::first_state());
         Self {
             machine,
@@ -134,7 +133,7 @@ impl Session {
         self.machine.moments.begin(self.engine.sequence());
         let outcome = self.engine.execute(&mut self.machine);
         let account = self.engine.account().clone();
-        self.machine.check_between_pes(self.whole);
+        self.machine.check_between_pes(self.whole, &self.engine.executor.pool);
         self.sums.pes += 1;
         self.sums.divergences += account.divergences.len();
         self.sums.counter_misses += u64::from(account.counter_misses);
@@ -198,7 +197,7 @@ impl Session {
     fn difference(&self, reference: &Reference) -> Option<String> {
         let mut expected = reference.state.clone();
         expected.normalize();
-        if let Some(found) = compare::registers(self.state(), &expected, None) {
+        if let Some(found) = compare::registers(self.state(), &expected).next() {
             return Some(found.to_string());
         }
         let (ours, theirs) = (self.machine.pages(), reference.memory.pages());

@@ -7,6 +7,7 @@ mod bench;
 mod detection;
 mod driving;
 mod exact_stop;
+mod figures;
 mod layouts;
 mod registers;
 mod self_checks;

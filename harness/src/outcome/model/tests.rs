@@ -17,6 +17,7 @@ fn totals() -> Totals {
         compared: 2,
         hashed: 7,
         mapped: 6,
+        mapped_at_once: 5,
         lines_flushed: 64,
         cache_flushes: 1,
         translation_flushes: 4,
@@ -106,7 +107,7 @@ fn doubling_a_weight_adds_what_it_stands_for() {
         ("hashed", 7.0 * weights.hashed.hot),
         // Those that the kernel flushes for itself, too.
         ("mapped", (6.0 + 13.0) * weights.mapped.cycles),
-        ("translation_flush", (4.0 + 12.0) * weights.translation_flush.cycles),
+        ("translation_flush", (4.0 + 5.0 + 12.0) * weights.translation_flush.cycles),
         ("line_copied", 100.0 * weights.line_copied.hot),
         ("line_filled", 50.0 * weights.line_filled.hot),
         ("line_flush", 64.0 * weights.line_flush.cycles),

@@ -68,7 +68,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
         totals.write_faults += u64::from(record.write_faults);
         let at = DelimiterKind::ALL.iter().position(|one| *one == kind).unwrap();
         totals.ends[at] += 1;
-        totals.phases.add_all(&record.phases);
+        totals.phases.0.iter_mut().zip(record.phases.0).for_each(|(sum, part)| *sum += part);
         put(Record::Pe(record));
     }
     totals.total = totals.phases.total();

@@ -42,13 +42,10 @@ impl Step {
     pub fn of_host_crates() -> Vec<Self> {
         let mut documentation = Self::new("documentation of pmu", ["doc", "--package", "pmu", "--no-deps"]);
         documentation.command.env("RUSTDOCFLAGS", "-Dwarnings");
-        // Engines with a part left out are built for these tests only, all that they need as for the others.
-        let mutants = ["test", "--features", "pe-replay/mutants", "--test", "model", "mutants::"];
         vec![
             Self::formatting(),
             Self::new("lints of host crates", ["clippy", "--all-targets"].into_iter().chain(STRICT)),
             Self { tests: true, ..Self::new("host tests", ["test", "--no-fail-fast"]) },
-            Self { tests: true, ..Self::new("host tests of engines with a part left out", mutants) },
             documentation,
         ]
     }

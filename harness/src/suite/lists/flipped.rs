@@ -4,8 +4,8 @@
 use std::slice;
 
 use anyhow::{Result, ensure};
-use pe_replay::Mutation;
 use pe_replay::{Injection, Mode, Policy, Run, Target};
+use wire::config::Mutation;
 use wire::config::Recording;
 
 use super::super::Context;

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::Mutation;
 use pe_replay::{Mode, Policy};
+use wire::config::Mutation;
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::Totals;
 use wire::record::PeRecord;

@@ -53,6 +53,16 @@ pub fn flush(page: u64) {
     });
 }
 
+/// Forgets the translation of a page that the tracker has switched.
+pub fn flush_switched(page: u64) {
+    flush(page);
+}
+
+/// Forgets all translations, as the tracker has switched many pages.
+pub fn flush_all_switched() {
+    flush_all();
+}
+
 /// Forgets all translations.
 pub fn flush_all() {
     PROCESSOR.with_borrow_mut(|it| {

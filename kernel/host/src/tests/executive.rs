@@ -380,20 +380,33 @@ fn whoever_waits_for_ever_is_named() {
 }
 
 #[test]
-fn what_a_thread_and_a_space_cost_beside_what_replay_keeps() {
+fn what_a_thread_and_a_space_cost_with_what_replay_keeps() {
     use crate::heap;
     let clock = Clock::new(config().clock.kind, Rate::NANOSECOND);
     let mut objects =
         crate::object::Objects::new(Scripted::new(&[]), clock, &UserRegisters::new(0, 0)).ok().unwrap();
     let registers = UserRegisters::new(0, 0);
-    let kept = size_of::<crate::processor::Kept>() as i64;
+    // The script keeps other things of a thread and of a space than the engine does.
+    let of_thread = size_of::<pe_replay::Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
+    let of_thread = of_thread as i64 - size_of::<crate::processor::Kept>() as i64;
+    let of_space = size_of::<pe_replay::Replay>() as i64;
     let before = heap::live();
+    let current = objects.current();
+    let (process, space) = (objects.thread(current).process, objects.thread(current).space);
+    for _ in 0..64 {
+        let thread = objects.add_thread(process, space, &registers).unwrap();
+        objects.scheduler.add_budget(thread, 1, SLICE);
+    }
+    let between = heap::live();
     for _ in 0..64 {
         let thread = objects.add_process(Space::default(), &registers).unwrap();
         objects.scheduler.add_budget(thread, 1, SLICE);
     }
-    let each = (heap::live() - before) / 64 - kept;
-    assert!(each <= 1024, "{each} bytes");
+    let thread = (between - before) / 64 + of_thread;
+    let space = (heap::live() - between) / 64 + of_thread + of_space;
+    println!("a thread takes {thread} bytes, a space with a thread {space}");
+    assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
+    assert!(space <= 8 << 10, "a space with a thread takes {space} bytes");
 }
 
 #[test]

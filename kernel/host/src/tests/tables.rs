@@ -2,7 +2,8 @@
 //! The kernel's spaces against a simple model: page tables, shared frames, the tracker's switches, and
 //! a processor that remembers what it was not told to forget.
 //!
-//! Two spaces, of which the second is a fork of the first, do things without sense. After each, every page
+//! Two spaces, of which the second is a fork of the first, do things without sense; a switch between them gives
+//! nothing up, and a generation tells what one has written that the other has open. After each, every page
 //! is what the model says, and the processor remembers nothing that is no longer so. In between, and in the
 //! end, as many frames are in use as the model's pages and the tables for them need.
 
@@ -55,8 +56,10 @@ struct Tracked {
     home: Frame,
     /// Whether user code has written it since it was switched.
     written: bool,
-    /// Whether the kernel has since the tracker looked.
+    /// Whether the kernel or another space has since the tracker looked.
     stale: bool,
+    /// The frame's generation then.
+    generation: u64,
 }
 
 struct Side {
@@ -95,18 +98,25 @@ impl World {
 
     /// What the tracker does before it does anything: it finds out what became of its pages.
     fn catch_up(&mut self) {
+        self.catch_up_on(self.current);
+    }
+
+    fn catch_up_on(&mut self, side: usize) {
         let bytes = &self.bytes;
-        let Side { space, pages, tracked } = &mut self.sides[self.current];
-        if !space.disturbed() {
+        let Side { space, pages, tracked } = &mut self.sides[side];
+        // A space is told what was done to its shared frames when it is the current one again.
+        if !space.disturbed() && side == self.current {
             assert!(tracked.iter().all(|it| !it.stale), "a write of the kernel's disturbed nobody");
             return;
         }
-        tracked.retain_mut(|it| match space.change(it.slot, it.home) {
+        tracked.retain_mut(|it| match space.change(it.slot) {
             Change::Mapping => false,
             kept => {
                 let page = pages[&it.page];
-                assert!(it.stale == (kept == Change::Content) || page.sharing == Sharing::Shared);
-                assert!(!it.stale || kept == Change::Content, "{:#x} is stale", it.page);
+                assert_eq!(space.is_shared(it.slot), page.sharing == Sharing::Shared, "{:#x}", it.page);
+                let now = frame::generation(it.home);
+                let has_moved = std::mem::replace(&mut it.generation, now) != now;
+                assert_eq!(it.stale, kept == Change::Content || has_moved, "{:#x}", it.page);
                 let mut byte = [0];
                 phys::read(it.home, 0, &mut byte);
                 assert_eq!(byte[0], bytes[page.frame]);
@@ -171,9 +181,6 @@ impl World {
                     let frame = known.unwrap().frame;
                     self.bytes[frame] = b;
                     self.note_write(frame);
-                    if frame < OBJECTS {
-                        self.tell_others(frame);
-                    }
                 }
             }
             8 => {
@@ -181,8 +188,9 @@ impl World {
                 self.objects[object].write(0, &[b]);
                 self.bytes[object] = b;
                 self.note_write(object);
-                self.sides[self.current].tell(object, &self.objects);
-                self.tell_others(object);
+                // As the personality does.
+                let Self { sides, objects, current, .. } = self;
+                sides[*current].space.note_write(&objects[object]);
             }
             9 => {
                 let copied = known.is_some_and(|it| it.sharing == Sharing::CopyOnWrite);
@@ -230,7 +238,7 @@ impl World {
             let pages = side.pages.clone();
             self.sides.push(Side { space, pages, tracked: Vec::new() });
         } else {
-            // The one that is not current has given its pages up when the other one's turn began.
+            self.let_go_of(1 - self.current);
             let ended = self.sides.remove(1 - self.current);
             self.current = 0;
             ended.space.destroy();
@@ -239,7 +247,6 @@ impl World {
 
     fn change_sides(&mut self) {
         if self.sides.len() == 2 {
-            self.let_go();
             self.current = 1 - self.current;
             self.side().space.activate();
         }
@@ -259,7 +266,9 @@ impl World {
             "{page:#x} is one of a frame that is open"
         );
         space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
-        tracked.push(Tracked { page, slot, home: mapping.frame, written: false, stale: false });
+        space.flush(page);
+        let (home, generation) = (mapping.frame, frame::generation(mapping.frame));
+        tracked.push(Tracked { page, slot, home, written: false, stale: false, generation });
     }
 
     /// As at the turn to run 2: all that is open shows a copy, and writes go there; then home again.
@@ -271,13 +280,16 @@ impl World {
             let copy = frame::allocate().unwrap();
             phys::copy(it.home, copy);
             space.switch(it.page, it.slot, it.home, copy, pe_replay::Access::Open);
+            space.flush(it.page);
             for (page, model) in pages.iter().filter(|(_, model)| model.frame == pages[&it.page].frame) {
                 assert_eq!(space.lookup(*page).unwrap().frame, copy, "{page:#x} does not show the copy");
                 translations::access(space, *page, model.access.write.then_some(byte));
             }
             space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
+            space.flush(it.page);
             assert!(!translations::access(space, it.page, Some(1)), "what was closed can be written");
             space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Open);
+            space.flush(it.page);
             frame::release(copy);
             it.written = false;
         }
@@ -294,9 +306,14 @@ impl World {
             Some(byte) if done => {
                 assert!(model.access.write && model.sharing != Sharing::CopyOnWrite);
                 self.bytes[model.frame] = byte;
-                let Side { tracked, pages, .. } = self.side();
+                // As a commit does, of which only others have to be told.
+                self.note_write(model.frame);
+                let Side { tracked, pages, space } = self.side();
                 for it in tracked.iter_mut().filter(|it| pages[&it.page].frame == model.frame) {
-                    it.written = true;
+                    (it.written, it.stale) = (true, false);
+                    if space.is_shared(it.slot) {
+                        it.generation = frame::touch(it.home);
+                    }
                 }
             }
             Some(_) => {}
@@ -304,17 +321,15 @@ impl World {
     }
 
     fn let_go(&mut self) {
-        self.catch_up();
-        let Side { space, tracked, .. } = self.side();
-        for it in tracked.drain(..) {
-            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
-        }
+        self.let_go_of(self.current);
     }
 
-    fn tell_others(&mut self, object: usize) {
-        for (index, side) in self.sides.iter_mut().enumerate().filter(|(index, _)| *index != self.current) {
-            assert!(side.tracked.is_empty(), "side {index} is not current");
-            side.tell(object, &self.objects);
+    fn let_go_of(&mut self, side: usize) {
+        self.catch_up_on(side);
+        let Side { space, tracked, .. } = &mut self.sides[side];
+        for it in tracked.drain(..) {
+            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
+            space.flush(it.page);
         }
     }
 
@@ -349,25 +364,18 @@ impl World {
     }
 
     fn count(&mut self) {
-        self.catch_up();
+        (0..self.sides.len()).for_each(|side| self.catch_up_on(side));
         assert_eq!(self.free - frame::free_count(), self.in_use() as u64, "frames are in use");
     }
 
     fn end(mut self) {
         self.count();
-        self.let_go();
+        (0..self.sides.len()).for_each(|side| self.let_go_of(side));
         for side in self.sides.drain(..) {
             side.space.destroy();
         }
         self.objects.clear();
         assert_eq!(frame::free_count(), self.free, "frames were not given back");
-    }
-}
-
-impl Side {
-    /// As the personality does when it has written a shared frame.
-    fn tell(&mut self, object: usize, objects: &[SharedFrame]) {
-        self.space.note_write(&objects[object]);
     }
 }
 
@@ -401,12 +409,13 @@ fn a_table_waits_for_the_tracker() {
     space.map_zeroed(page, both).unwrap();
     let (mapping, slot) = space.find(page).unwrap();
     space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+    space.flush(page);
     assert!(space.unmap(page));
     // The page and two tables are back; the tracker still has a place in the third.
     assert_eq!(frame::free_count(), free - 1);
     space.map_zeroed(page, both).unwrap();
     assert!(space.disturbed());
-    assert_eq!(space.change(slot, mapping.frame), Change::Mapping);
+    assert_eq!(space.change(slot), Change::Mapping);
     assert!(space.unmap(page));
     assert_eq!(frame::free_count(), free);
     space.destroy();

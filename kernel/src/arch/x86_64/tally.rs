@@ -35,6 +35,10 @@ pub static APIC_WRITES: Tally = Tally(AtomicU64::new(0));
 pub static SPACES_LOADED: Tally = Tally(AtomicU64::new(0));
 /// Translations of single pages flushed for the kernel's own changes to a space.
 pub static PAGES_INVALIDATED: Tally = Tally(AtomicU64::new(0));
+/// Translations of single pages flushed for the tracker.
+pub static MAPPED: Tally = Tally(AtomicU64::new(0));
+/// Flushes of all translations for the tracker.
+pub static MAPPED_AT_ONCE: Tally = Tally(AtomicU64::new(0));
 /// Time stamps read where no PE passes, and for programs that see the time of the machine.
 pub static TIME_STAMPS: Tally = Tally(AtomicU64::new(0));
 
@@ -46,6 +50,8 @@ pub struct Reading {
     pub apic_writes: u64,
     pub spaces_loaded: u64,
     pub pages_invalidated: u64,
+    pub mapped: u64,
+    pub mapped_at_once: u64,
     pub time_stamps: u64,
     /// Entries at which selectors and bases were loaded; counted by the entry code.
     pub segment_loads: u64,
@@ -60,6 +66,8 @@ impl Reading {
             apic_writes: APIC_WRITES.get(),
             spaces_loaded: SPACES_LOADED.get(),
             pages_invalidated: PAGES_INVALIDATED.get(),
+            mapped: MAPPED.get(),
+            mapped_at_once: MAPPED_AT_ONCE.get(),
             time_stamps: TIME_STAMPS.get(),
             segment_loads: context::segment_loads(),
         }
@@ -73,6 +81,8 @@ impl Reading {
             apic_writes: self.apic_writes.wrapping_sub(earlier.apic_writes),
             spaces_loaded: self.spaces_loaded.wrapping_sub(earlier.spaces_loaded),
             pages_invalidated: self.pages_invalidated.wrapping_sub(earlier.pages_invalidated),
+            mapped: self.mapped.wrapping_sub(earlier.mapped),
+            mapped_at_once: self.mapped_at_once.wrapping_sub(earlier.mapped_at_once),
             time_stamps: self.time_stamps.wrapping_sub(earlier.time_stamps),
             segment_loads: self.segment_loads.wrapping_sub(earlier.segment_loads),
         }

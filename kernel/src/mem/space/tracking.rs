@@ -5,11 +5,10 @@ use pe_replay::{Access, Change};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
-use super::super::frame::{self, Frame};
+use super::super::frame::Frame;
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
 use super::{Slot, Space, flush};
-use crate::arch::tally;
 
 /// Switches one page; returns its entry before and after.
 #[inline(always)]
@@ -26,7 +25,6 @@ fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, En
     }
     let after = Entry::new(frame, flags);
     slot.set(after);
-    translations::flush(page);
     (before, after)
 }
 
@@ -41,7 +39,7 @@ impl Space {
     /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
     /// is `home`, to `frame`, for that access, and not written so
     /// far; with it all other pages of that home. What a page truly allows stays, and
-    /// bounds it.
+    /// bounds it. The page's translation is to be [flushed](Self::flush).
     #[inline(always)]
     pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Access) {
         let (before, after) = switch_one(page, slot, frame, access);
@@ -57,9 +55,21 @@ impl Space {
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
         for alias in self.aliases.watch(home, access != Access::Released) {
-            tally::PAGES_INVALIDATED.add(1);
             switch_one(alias.page(), alias.slot(), frame, access);
+            translations::flush_switched(alias.page());
         }
+    }
+
+    /// Flushes the translation of a page that was switched.
+    #[inline(always)]
+    pub fn flush(&self, page: u64) {
+        translations::flush_switched(page);
+    }
+
+    /// Flushes all translations, as many pages were switched.
+    #[inline(always)]
+    pub fn flush_all(&self) {
+        translations::flush_all_switched();
     }
 
     /// Takes all pages of a shared frame away from the tracker.
@@ -93,10 +103,9 @@ impl Space {
         entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(home, Flags::DIRTY)
     }
 
-    /// Whether others have the frame of the page in `slot` as well, and see what is written there.
+    /// Whether others may have the frame of the page in `slot` as well, and write it: its generation tells.
     pub fn is_shared(&self, slot: Slot) -> bool {
-        let entry = slot.entry();
-        entry.has(SHARED) && frame::is_shared(entry.frame())
+        slot.entry().has(SHARED)
     }
 
     /// The kernel has written a shared frame other than through this space: the tracker has to look.
@@ -110,16 +119,15 @@ impl Space {
         core::mem::take(&mut self.disturbed)
     }
 
-    /// What was done to a watched page, or another one with its home, since it was
-    /// switched or this was asked last. A page that is lost is no longer the tracker's.
-    pub fn change(&mut self, slot: Slot, home: Frame) -> Change {
+    /// What was done to a watched page since it was switched or this was asked last; what was written through
+    /// others with its home, the frame's generation tells. A page that is lost is no longer the tracker's.
+    pub fn change(&mut self, slot: Slot) -> Change {
         let entry = slot.entry();
         if !entry.has(WATCHED) {
             slot.let_go();
             return Change::Mapping;
         }
-        let is_changed = entry.has(SHARED) && self.aliases.take_change(home);
-        if !is_changed && !entry.has(STALE) {
+        if !entry.has(STALE) {
             return Change::None;
         }
         slot.set(entry.without(STALE));

@@ -44,8 +44,7 @@ pub fn account(record: &PeRecord) -> Account {
 /// A stopwatch before a PE, and one behind it.
 pub fn watches(record: &PeRecord) -> [Stopwatch; 2] {
     let before = Phases(core::array::from_fn(|phase| u64::MAX - phase as u64));
-    let mut now = before;
-    now.add_all(&record.phases);
+    let now = Phases(core::array::from_fn(|phase| before.0[phase].wrapping_add(record.phases.0[phase])));
     let longest = record.phases.0.into_iter().max().unwrap();
     [(7, before), (7 + longest, now)].map(|(mark, phases)| {
         let mut watch = Stopwatch::start(mark);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! The largest values fit the bounds.
 
+use pe_replay::MAX_INJECTIONS;
 use pe_replay::{Difference, Digest, Field, Injection, Mode, Phases, Policy, Run, Target};
-use pe_replay::{MAX_INJECTIONS, Mutation};
 use wire::DelimiterKind;
 use wire::Events;
 use wire::WireError;
 use wire::clock::{Clock, ClockKind};
-use wire::config::{Config, Job, Recording, Sink};
+use wire::config::{Config, Job, Mutation, Recording, Sink};
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect,
@@ -35,7 +35,7 @@ fn the_largest_values_fit() {
         trace: Recording::Digests,
         max_instructions: u64::MAX,
         injections: [flip; MAX_INJECTIONS].into(),
-        mutation: Some(Mutation::Drop(Field::YmmHigh(u8::MAX))),
+        mutation: Some(Mutation::SkipSecondRun),
         counter: CounterChoice::Stepping,
         counter_faults: CounterFaults {
             skid: Lateness::LongTail(u32::MAX),
@@ -106,6 +106,7 @@ fn the_largest_values_fit() {
             compared: u64::MAX,
             hashed: u64::MAX,
             mapped: u64::MAX,
+            mapped_at_once: u64::MAX,
             lines_flushed: u64::MAX,
             cache_flushes: u64::MAX,
             translation_flushes: u64::MAX,

@@ -6,11 +6,11 @@
 //! - a mapping is wider than what the process may truly do,
 //! - between PEs something is not mapped to its home; it is mapped writable, but
 //!   already written, or without its frames of the pool, of which checkpoint and
-//!   second hold the same; or other frames of the pool are missing.
+//!   second hold the same; or others of the pool are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pe_replay::Comparison;
+use pe_replay::{Comparison, Pool};
 
 use super::{Model, Use};
 
@@ -31,7 +31,7 @@ pub struct Attempt {
 impl Model {
     /// What must hold whenever no PE is being executed. A flip that hit one of the
     /// engine's copies may stay there unseen: then these are not `whole`.
-    pub fn check_between_pes(&self, whole: bool) {
+    pub fn check_between_pes(&self, whole: bool, pool: &Pool<usize, u64>) {
         let mut hot = BTreeSet::new();
         let mut own = BTreeSet::new();
         for (address, entry) in &self.entries {
@@ -66,7 +66,9 @@ impl Model {
             assert!(found >= copies * alike, "home {home} is hot without its copies");
         }
         let free = held(Use::Free).count();
-        assert_eq!(free + frames * hot.len(), self.pool, "frames of the pool are missing");
+        assert_eq!(free + pool.frames(), self.pool, "frames of the pool are missing");
+        assert_eq!(pool.entries.len() - pool.vacant(), hot.len(), "entries of the pool are missing");
+        assert!(pool.frames() >= frames * hot.len(), "an entry has no frames");
     }
 
     /// What must hold when user mode is entered.

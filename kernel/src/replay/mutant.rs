@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//! An engine without run 2, for tests that show that it is needed: kernels with the feature `mutants` have one.
+
+use pe_replay::lifecycle::Phase;
+use pe_replay::{Internals, Memory, Observer, Run};
+use wire::config::Mutation;
+
+use super::KernelMachine;
+
+/// What is left out, if anything.
+pub struct Mutant(pub Option<Mutation>);
+
+impl Observer<KernelMachine> for Mutant {
+    const WATCHES: bool = cfg!(feature = "mutants");
+
+    #[inline(always)]
+    fn skips_run_2(&self) -> bool {
+        cfg!(feature = "mutants") && self.0 == Some(Mutation::SkipSecondRun)
+    }
+
+    /// Takes what run 1 wrote for what run 2 wrote, before they are compared.
+    #[inline(always)]
+    fn visit(&mut self, machine: &mut KernelMachine, internals: Internals<'_, KernelMachine>) {
+        let phase = internals.life.as_ref().map(|life| life.phase);
+        if self.skips_run_2() && phase == Some(Phase::Verifying(Run::Second)) {
+            for page in internals.pages() {
+                page.copies[Run::Second as usize]
+                    .into_iter()
+                    .for_each(|second| machine.copy(page.home, second));
+            }
+        }
+    }
+}
