@@ -361,7 +361,6 @@ impl<P: Processor> Objects<P> {
         let held = Held { pages, tracker: self.processor.tracker() };
         let to = self.spaces.insert_reserved(SpaceObject { threads: 1, ..SpaceObject::new(None) });
         let from = core::mem::replace(&mut self.threads[self.current].space, to);
-        self.processor.leave();
         self.spaces[from].held = Some(self.processor.exchange(held));
         self.processor.activate();
         self.leave_space(from);
