@@ -344,10 +344,10 @@ impl<P: Processor> Objects<P> {
         }
     }
 
-    /// Has a space that the processor does not hold give up its copies of pages.
-    fn release(processor: &mut P, space: Held<P::Tracker>) -> Held<P::Tracker> {
+    /// Has a space that the processor does not hold give up copies of its pages.
+    fn release(processor: &mut P, space: Held<P::Tracker>, release: impl FnOnce(&mut P)) -> Held<P::Tracker> {
         let current = processor.exchange(space);
-        processor.release();
+        release(processor);
         processor.exchange(current)
     }
 
@@ -361,7 +361,6 @@ impl<P: Processor> Objects<P> {
         let held = Held { pages, tracker: self.processor.tracker() };
         let to = self.spaces.insert_reserved(SpaceObject { threads: 1, ..SpaceObject::new(None) });
         let from = core::mem::replace(&mut self.threads[self.current].space, to);
-        self.processor.leave();
         self.spaces[from].held = Some(self.processor.exchange(held));
         self.processor.activate();
         self.leave_space(from);
@@ -375,14 +374,20 @@ impl<P: Processor> Objects<P> {
         if *left == 0
             && let Some(held) = self.spaces.remove(space).held
         {
-            Self::release(&mut self.processor, held).pages.destroy();
+            Self::release(&mut self.processor, held, P::release).pages.destroy();
         }
     }
 
-    /// Has all spaces but the current one give up their copies of pages.
+    /// Has all spaces but the current one give up copies of their pages: those that rest, or if there are none, all.
     pub fn release_copies(&mut self) {
-        for space in self.spaces.iter_mut() {
-            space.held = space.held.take().map(|held| Self::release(&mut self.processor, held));
+        let before = self.processor.pooled();
+        for release in [P::release_resting, P::release] {
+            for space in self.spaces.iter_mut() {
+                space.held = space.held.take().map(|held| Self::release(&mut self.processor, held, release));
+            }
+            if self.processor.pooled() > before {
+                break;
+            }
         }
     }
 

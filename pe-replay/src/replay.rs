@@ -14,12 +14,12 @@ use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
 use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
-use crate::machine::{Machine, PageOf};
+use crate::machine::Machine;
 use crate::observer::Observer;
 use crate::phases::Phase as Timed;
-use crate::placement::Placement;
 use crate::placement::bytes::Bytes;
 use crate::placement::hash::Hash;
+use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
@@ -98,12 +98,7 @@ impl<M: Machine> Executor<M> {
     }
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.
-    pub fn give_up(
-        &mut self,
-        machine: &mut M,
-        replay: &mut Replay,
-        which: impl FnMut(&mut M, &PageOf<M>) -> bool,
-    ) {
+    pub fn give_up(&mut self, machine: &mut M, replay: &mut Replay, which: impl FnMut(&EntryOf<M>) -> bool) {
         let counted = Counted { machine, work: &mut self.work };
         let mut pages = Pages { counted, pool: &mut self.pool };
         match replay {

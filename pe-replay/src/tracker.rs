@@ -27,7 +27,7 @@ use crate::difference::{Difference, Field};
 use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::inject::Copy;
-use crate::machine::{Access, Change, Machine, Page, PageOf, View};
+use crate::machine::{Access, Change, Machine, PageOf, View};
 use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
 use crate::pool::{All, Open, Pool, each};
@@ -515,12 +515,12 @@ impl<P: Placement> Tracker<P> {
     pub(crate) fn give_up<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
-        mut which: impl FnMut(&mut M, &Page<M::Frame, M::Slot>) -> bool,
+        mut which: impl FnMut(&EntryOf<M>) -> bool,
     ) {
         if pages.counted.machine.disturbed() {
             self.refresh(pages);
         }
-        self.demote(pages, |counted, entry| which(counted.machine, &entry.page));
+        self.demote(pages, |_, entry| which(entry));
     }
 
     /// Gives up the pages for which `which` holds.

@@ -294,7 +294,7 @@ fn threads_of_a_space_have_predictions_of_their_own() {
         let account = pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[3 * PAGE], &[]);
         assert_eq!((account.write_faults, account.frames_written, account.divergences.len()), (1, 1, 0));
         assert!(executor.work.copied <= copied + 2);
-        executor.give_up(&mut toy, &mut replay, |_, _| true);
+        executor.give_up(&mut toy, &mut replay, |_| true);
         assert_eq!((executor.pool.vacant(), executor.pool.frames() + toy.free.len()), (64, 100 - HOMES));
         executor.pool.drain(&mut toy);
         assert_eq!((toy.open_pages(), toy.free.len()), (Vec::new(), 100 - HOMES));
@@ -318,7 +318,7 @@ fn what_rests_is_as_well_kept_as_what_is_open() {
             let account = pe(&mut toy, &mut engine, &mut threads[at], &mut replay, &code, &[flip]);
             assert_eq!((account.flips, account.divergences.len()), (1, 1));
             pe(&mut plain, &mut other, &mut alone[at], &mut off[at], &code, &[]);
-            other.give_up(&mut plain, &mut off[at], |_, _| true);
+            other.give_up(&mut plain, &mut off[at], |_| true);
             assert_eq!(threads[at].registers(), alone[at].registers());
             assert!((0..4).all(|home| toy.word(home) == plain.word(home)), "round {round}");
         }

@@ -4,7 +4,7 @@
 //! What is at an address of a program's text is one [`Op`], sixteen bytes long. A PE does one
 //! of them and is committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
@@ -60,6 +60,10 @@ pub struct Scripted {
     pub ran: Vec<(u32, u8)>,
     /// Spaces that were told to give up their copies.
     pub released: Vec<u32>,
+    /// Spaces that have pages which rest, and those that were told to give them up.
+    pub resting: BTreeSet<u32>,
+    pub rested: Vec<u32>,
+    pooled: u64,
     /// What was written to ports; what is read from a port is what was written there last.
     pub ports: Vec<(u16, u32)>,
     /// Lines that interrupt at a time, in order.
@@ -88,6 +92,9 @@ impl Scripted {
             seen: Vec::new(),
             ran: Vec::new(),
             released: Vec::new(),
+            resting: BTreeSet::new(),
+            rested: Vec::new(),
+            pooled: 0,
             ports: Vec::new(),
             due_lines: Vec::new(),
             enabled: 0,
@@ -219,10 +226,18 @@ impl Processor for Scripted {
 
     fn release(&mut self) {
         self.released.push(self.tracker);
+        self.pooled += 1;
+    }
+
+    fn release_resting(&mut self) {
+        if self.resting.remove(&self.tracker) {
+            self.rested.push(self.tracker);
+            self.pooled += 1;
+        }
     }
 
     fn pooled(&self) -> u64 {
-        0
+        self.pooled
     }
 
     fn now(&mut self) -> u64 {

@@ -84,6 +84,8 @@ pub trait Processor {
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
+    /// Gives up the copies of pages that the thread which ran last is not expected to write.
+    fn release_resting(&mut self);
     /// Pages whose copies it can still keep.
     fn pooled(&self) -> u64;
 

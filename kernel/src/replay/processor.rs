@@ -213,7 +213,11 @@ impl Processor for Replayed<'_> {
     }
 
     fn release(&mut self) {
-        self.executor.give_up(&mut self.machine, &mut self.replay, |_, _| true);
+        self.executor.give_up(&mut self.machine, &mut self.replay, |_| true);
+    }
+
+    fn release_resting(&mut self) {
+        self.executor.give_up(&mut self.machine, &mut self.replay, |page| page.resting);
     }
 
     fn pooled(&self) -> u64 {

@@ -73,7 +73,7 @@ impl Engine {
 
     /// Gives up all pages of the space.
     pub fn give_up(&mut self, machine: &mut KernelMachine) {
-        self.executor.give_up(machine, &mut self.replay, |_, _| true);
+        self.executor.give_up(machine, &mut self.replay, |_| true);
     }
 
     /// Gives up all pages, of which no other space has any, and their frames.

@@ -340,6 +340,13 @@ fn each_space_gives_up_what_its_own_tracker_has() {
     objects.release_copies();
     assert_eq!(std::mem::take(&mut objects.processor.released), [1, 2]);
     objects.switch_to(beside);
+    // What rests comes first, and where there is some, the rest stays.
+    objects.processor.resting.insert(1);
+    objects.release_copies();
+    assert_eq!(
+        (objects.processor.rested.as_slice(), objects.processor.released.as_slice()),
+        (&[1][..], &[][..])
+    );
     objects.release_copies();
     assert_eq!(std::mem::take(&mut objects.processor.released), [0, 1]);
     objects.destroy_thread(two);
