@@ -44,7 +44,7 @@ pub enum Block {
     Step,
     /// So many instructions up to a breakpoint (DR0).
     Breakpoint(u8),
-    /// So many times, at least once, round a loop of two instructions, then SYSCALL.
+    /// Twice so many instructions, at least two, of a loop, then SYSCALL.
     Long(u32),
     /// So many times, at least once, round a loop of three instructions, the first of
     /// which is LOCK ADD to memory, then SYSCALL.
