@@ -196,7 +196,7 @@ pub struct Linux {
     zombies: Vec<Zombie>,
     /// A thread that was just made.
     child: Option<Child>,
-    /// What becomes of it.
+    /// What the personality knows of it, until the scheduler does.
     newborn: Option<Newborn>,
     /// The space of a program that is executed by a process which had its memory in common with another one.
     fresh: Option<Space>,

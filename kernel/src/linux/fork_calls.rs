@@ -119,8 +119,8 @@ pub struct Child {
     pub state: UserRegisters,
 }
 
-/// What a new thread becomes once the scheduler knows it.
-pub(super) struct Newborn {
+/// A new thread that the scheduler does not know yet.
+pub(super) struct Unscheduled {
     thread: Box<Thread>,
     /// Its process, if that is new.
     process: Option<Box<Process>>,
@@ -204,7 +204,7 @@ impl Linux {
             let _ = self.user(space).write(wanted.parent_id, &word);
         }
         self.next_id += 1;
-        self.newborn = Some(Newborn { thread, process });
+        self.unscheduled = Some(Unscheduled { thread, process });
         self.child = Some(Child { is_thread, space: child, state });
         if wanted.has(CLONE_VFORK) {
             let why = Why::Vfork { child: id };
@@ -295,7 +295,7 @@ impl Linux {
         if place >= self.threads.len() {
             fallible::resize(&mut self.threads, place + 1, || None)?;
         }
-        let Some(Newborn { mut thread, process }) = self.newborn.take() else { return Ok(()) };
+        let Some(Unscheduled { mut thread, process }) = self.unscheduled.take() else { return Ok(()) };
         thread.object = object;
         self.threads[place] = Some(thread);
         match process {
@@ -313,7 +313,7 @@ impl Linux {
     /// There is no room for the thread that the last call has made: the call fails.
     pub fn refuse_child(&mut self, user: &mut UserRegisters) {
         self.thread.waiting = None;
-        if let Some(Newborn { process: Some(process), .. }) = self.newborn.take() {
+        if let Some(Unscheduled { process: Some(process), .. }) = self.unscheduled.take() {
             // Whatever it has open its maker has, too.
             self.files.release(process.files);
             self.memories.release(process.memory);
