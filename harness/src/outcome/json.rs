@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(value["mode"], "dual");
         assert_eq!(value["counter"], "virtual-time");
         assert_eq!(value["clock"], "user");
+        assert_eq!(value["isolated"], false);
         assert_eq!(value["unit"], "instructions");
         assert_eq!(value["pes"], 5);
         assert_eq!(value["ends"]["limit"], 4);
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!((phases.len(), Some(sum)), (8, value["total_instructions"].as_u64()));
         assert_eq!(value["modelled_cycles"].as_object().map(Map::len), Some(8));
         assert!(value["modelled_total"].as_f64().is_some_and(|cycles| cycles > 0.0));
-        assert_eq!(value["events"].as_object().map(Map::len), Some(22));
+        assert_eq!(value["events"].as_object().map(Map::len), Some(23));
         assert!(value["modelled_over_second_run"].as_f64().is_some_and(|ratio| ratio > 1.0));
         for key in ["committed", "restarts", "divergences", "counter_misses", "debug_exceptions", "limit"] {
             assert!(value[key].is_u64(), "{key}");
