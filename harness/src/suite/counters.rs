@@ -61,8 +61,8 @@ const STALE: u32 = 100;
 const LIMIT: u64 = 9_973;
 const INTEL: (CounterChoice, CounterKind) = (CounterChoice::IntelEmulated, CounterKind::IntelEmulated);
 const AMD: (CounterChoice, CounterKind) = (CounterChoice::AmdEmulated, CounterKind::AmdEmulated);
-/// Programs whose processes wait for each other: how long depends on where PEs end.
-const WAITING: [&str; 2] = ["pingpong", "sh"];
+/// Programs whose processes or threads wait for each other, or race: how long depends on where PEs end.
+const WAITING: [&str; 3] = ["pingpong", "race", "sh"];
 
 /// Short programs, for the slow emulator.
 const ON_BOCHS: &[&str] = &["tiny", "registers", "heapsort", "lines", "matrix", "signals"];
