@@ -94,7 +94,7 @@ use self::descriptor::Descriptors;
 use self::epoll::Epolls;
 use self::errno::{EINTR, ENOSYS, Errno, Failure, Reply};
 use self::event::Events;
-use self::fork_calls::Newborn;
+use self::fork_calls::Unscheduled;
 use self::fs::{Fs, InodeId};
 use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
@@ -197,7 +197,7 @@ pub struct Linux {
     /// A thread that was just made.
     child: Option<Child>,
     /// What the personality knows of it, until the scheduler does.
-    newborn: Option<Newborn>,
+    unscheduled: Option<Unscheduled>,
     /// The space of a program that is executed by a process which had its memory in common with another one.
     fresh: Option<Space>,
     next_id: u64,
@@ -274,7 +274,7 @@ impl Linux {
             others: Vec::new(),
             zombies: Vec::new(),
             child: None,
-            newborn: None,
+            unscheduled: None,
             fresh: None,
             next_id: FIRST_ID + 1,
             objects: 0,

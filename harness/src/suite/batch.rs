@@ -12,6 +12,7 @@ use wire::config::Mutation;
 use wire::config::{Job, Recording};
 use wire::counter::{CounterChoice, CounterFaults};
 use wire::end::{End, Totals};
+use wire::isolation::Isolate;
 use wire::task::Task;
 
 use super::Context;
@@ -71,6 +72,8 @@ pub struct Setting {
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
     pub counter_faults: CounterFaults,
+    /// When the kernel is taken out of the user's page tables.
+    pub isolate: Isolate,
     /// What the kernel leaves out; `None` is the kernel as it is.
     pub mutation: Option<Mutation>,
     /// Standard input.
@@ -87,6 +90,7 @@ impl Setting {
             cpu: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
+            isolate: Isolate::default(),
             mutation: None,
             stdin: Vec::new(),
             files: Vec::new(),
@@ -114,9 +118,16 @@ pub fn undisturbed(ended: &Ended) -> Result<()> {
 
 /// Runs them one after the other.
 pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
-    let Setting { machine, counter, counter_faults, mutation, .. } = *setting;
-    let mut request =
-        Request { machine, counter, counter_faults, mutation, timeout: TIMEOUT, ..Request::job(Job::Batch) };
+    let Setting { machine, counter, counter_faults, isolate, mutation, .. } = *setting;
+    let mut request = Request {
+        machine,
+        counter,
+        counter_faults,
+        isolate,
+        mutation,
+        timeout: TIMEOUT,
+        ..Request::job(Job::Batch)
+    };
     request.cpu.clone_from(&setting.cpu);
     request.contents.stdin = Some(setting.stdin.clone());
     request.contents.files.clone_from(&setting.files);

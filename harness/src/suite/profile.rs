@@ -61,7 +61,7 @@ fn agrees(context: &Context, run: &[&str]) -> Result<()> {
     ensure!(sum == total, "the functions sum to {sum}, the phases to {total}");
     let named =
         |name: &str| functions.iter().any(|function| function["function"] == name && of(function) > 0);
-    for name in ["pe_replay::executor::execute", "kernel::executive::until_end"] {
+    for name in ["pe_replay::replay::execute", "kernel::executive::until_end"] {
         ensure!(named(name), "no function is called {name}");
     }
     Ok(())
