@@ -59,10 +59,12 @@ fn agrees(context: &Context, run: &[&str]) -> Result<()> {
     };
     let sum: u64 = functions.iter().map(of).sum();
     ensure!(sum == total, "the functions sum to {sum}, the phases to {total}");
-    let named =
-        |name: &str| functions.iter().any(|function| function["function"] == name && of(function) > 0);
-    for name in ["pe_replay::replay::execute", "kernel::executive::until_end"] {
-        ensure!(named(name), "no function is called {name}");
+    // The functions of the engine that are left differ, as the compiler joins them.
+    for start in ["pe_replay::replay::", "kernel::executive::until_end"] {
+        let is_named =
+            |function: &&Value| function["function"].as_str().is_some_and(|name| name.starts_with(start));
+        let executed = functions.iter().filter(is_named).any(|function| of(function) > 0);
+        ensure!(executed, "nothing that is called {start}... was executed");
     }
     Ok(())
 }
