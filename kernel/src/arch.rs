@@ -21,6 +21,8 @@ pub mod debugcon;
 pub mod decode;
 #[path = "arch/x86_64/entry.rs"]
 mod entry;
+#[path = "arch/x86_64/exit.rs"]
+mod exit;
 #[path = "arch/x86_64/interrupt.rs"]
 mod interrupt;
 #[path = "arch/x86_64/isolation.rs"]

@@ -13,8 +13,8 @@ use pe_replay::user::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLA
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
 
-use super::entry::{self, ENTRIES, SYSCALL_ENTRY};
-use super::{apic, segment};
+use super::entry::{ENTRIES, SYSCALL_ENTRY};
+use super::{apic, exit, segment};
 
 pub use super::entry::{APIC_WRITES, BASES, SELECTORS, TIME_STAMPS};
 
@@ -288,7 +288,7 @@ pub fn take_pending() -> bool {
     let pending = apic::counter_pending();
     if pending {
         // SAFETY: with the task priority as it is, only the counter can interrupt.
-        unsafe { entry::drain() };
+        unsafe { exit::drain() };
     }
     pending
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The way to user mode and every way back.
+//! The way to user mode, the common end of all ways back, and SYSCALL; the other ways back are in [`exit`](super::exit).
 //!
 //! [`enter_user`] is a function call that returns when user code stops. It
 //! points RSP0 at the end of the process's [`UserRegisters`], so the processor itself
@@ -26,13 +26,9 @@ use x86_64::registers::model_specific::{Efer, EferFlags, LStar, Msr, SFMask};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::tss::TaskStateSegment;
 
-use super::apic::{END_OF_INTERRUPT, TIMER_INITIAL};
-use super::interrupt;
+use super::apic::TIMER_INITIAL;
 use super::map::APIC;
-use super::segment::{
-    ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, FAULT_STACK, FAULT_STACK_END, KERNEL_CS, TASK, USER_CS,
-    USER_SS,
-};
+use super::segment::{ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, KERNEL_CS, TASK, USER_CS, USER_SS};
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
 pub const SYSCALL_ENTRY: u64 = 0x100;
@@ -46,7 +42,7 @@ pub struct EntryState {
     kernel_rsp: u64,
     /// Where the frame of the next entry from user mode belongs, if the kernel is isolated; if
     /// not, RSP0 says that.
-    frame_top: u64,
+    pub frame_top: u64,
     /// The top table of the user's space, if the kernel is isolated.
     pub user_root: u64,
     /// Time stamp before user mode.
@@ -144,16 +140,15 @@ const FRAME_TOP: usize = offset_of!(UserRegisters, ss) + 8;
 const ENTRY_FRAME: usize = 6 * 8;
 
 /// RSP0 in the task state: where the processor pushes its frame.
-const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
+pub(super) const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
 
 const MSR_FS_BASE: u32 = 0xc000_0100;
 const MSR_GS_BASE: u32 = 0xc000_0101;
 
 /// APIC registers as displacements: the page lies in the last 2 GiB.
 const TIMER: i32 = displacement(TIMER_INITIAL);
-const EOI: i32 = displacement(END_OF_INTERRUPT);
 
-const fn displacement(offset: u64) -> i32 {
+pub(super) const fn displacement(offset: u64) -> i32 {
     let address = (APIC + offset) as i64;
     assert!(address as i32 as i64 == address);
     address as i32
@@ -274,7 +269,7 @@ pub unsafe extern "C" fn enter_user<const ISOLATED: bool>(
 /// ```
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.entry")]
-unsafe extern "C" fn leave_user() {
+pub(super) unsafe extern "C" fn leave_user() {
     naked_asm!(
         "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
         "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
@@ -325,7 +320,7 @@ unsafe extern "C" fn leave_user() {
 /// flags masked by FMASK. Builds the frame that an interrupt would have pushed, where it belongs.
 ///
 /// A #DB may come on its first instruction when the user had TF set; see
-/// [`debug_entry`].
+/// [`debug_entry`](super::exit::debug_entry).
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.entry")]
 pub unsafe extern "C" fn syscall_entry<const ISOLATED: bool>() {
@@ -358,220 +353,6 @@ pub unsafe extern "C" fn syscall_entry<const ISOLATED: bool>() {
 #[unsafe(link_section = ".text.entry")]
 unsafe extern "C" fn compat_syscall_stop() {
     naked_asm!("ud2")
-}
-
-/// An exception whose vector has no error code, or an interrupt.
-///
-/// From user mode RSP is in the `UserRegisters`, or isolated on the entry stack; from the kernel it
-/// is on the stack that the kernel had, and this is the end.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn plain_entry<const VECTOR: u64, const ISOLATED: bool>() {
-    naked_asm!(
-        "push 0",
-        "push {vector}",
-        "test byte ptr [rsp + 24], 3",
-        ".if {isolated}",
-        "jnz {move}",
-        ".else",
-        "jnz {leave}",
-        ".endif",
-        "jmp {fault}",
-        vector = const VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<ISOLATED>,
-        leave = sym leave_user, fault = sym fault::<ISOLATED>,
-    )
-}
-
-/// An exception with an error code; otherwise like [`plain_entry`], and as long,
-/// so that all exceptions have one bias.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn error_entry<const VECTOR: u64, const ISOLATED: bool>() {
-    naked_asm!(
-        "nop",
-        "push {vector}",
-        "test byte ptr [rsp + 24], 3",
-        ".if {isolated}",
-        "jnz {move}",
-        ".else",
-        "jnz {leave}",
-        ".endif",
-        "jmp {fault}",
-        vector = const VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<ISOLATED>,
-        leave = sym leave_user, fault = sym fault::<ISOLATED>,
-    )
-}
-
-/// The counter's interrupt. From user mode it ends the stretch; in the kernel
-/// it can only come inside [`drain`], and is counted.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn counter_entry<const ISOLATED: bool>() {
-    naked_asm!(
-        "push 0",
-        "push {vector}",
-        "test byte ptr [rsp + 24], 3",
-        ".if {isolated}",
-        "jnz {move}",
-        ".else",
-        "jnz {leave}",
-        ".endif",
-        "mov dword ptr ds:[{eoi}], 0",
-        "inc qword ptr [rip + {entries} + {drained}]",
-        "add rsp, 16",
-        "iretq",
-        vector = const super::apic::COUNTER_VECTOR, isolated = const ISOLATED as u32,
-        move = sym move_frame::<ISOLATED>, leave = sym leave_user, eoi = const EOI, entries = sym ENTRIES,
-        drained = const kept!(drained),
-    )
-}
-
-/// Takes a pending counter interrupt and drops it.
-///
-/// # Safety
-/// Only with nothing but the counter able to interrupt.
-#[unsafe(naked)]
-pub unsafe extern "C" fn drain() {
-    naked_asm!("sti", "nop", "nop", "cli", "ret")
-}
-
-/// The non-maskable interrupt, on a stack of its own. From user mode it ends the
-/// stretch; in the kernel it is counted: the watchdog ran down in a long call. There, isolated, the
-/// user's page tables may be loaded already, or still; of the kernel's registers RIP, RSP and RFLAGS stay on
-/// the stack.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn nmi_entry<const ISOLATED: bool>() {
-    naked_asm!(
-        "test byte ptr [rsp + 8], 3",
-        "jz 2f",
-        "push 0",
-        "push 2",
-        "jmp {move}",
-        "2:",
-        ".if {isolated}",
-        "push rax",
-        "mov rax, cr3",
-        "push rax",
-        "mov rax, [rip + {kernel_root}]",
-        "mov cr3, rax",
-        "inc qword ptr [rip + {entries} + {nmis}]",
-        "pop rax",
-        "mov cr3, rax",
-        "pop rax",
-        "mov qword ptr [rsp - 8], 0",
-        "mov qword ptr [rsp - 16], 0",
-        ".else",
-        "inc qword ptr [rip + {entries} + {nmis}]",
-        ".endif",
-        "iretq",
-        isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES,
-        nmis = const kept!(kernel_nmis), move = sym move_frame::<ISOLATED>,
-    )
-}
-
-/// #DB, on a stack of its own. In the kernel it is harmless on the first
-/// instruction of [`syscall_entry`] (the user had TF set, FMASK has cleared it);
-/// anywhere else it is the end.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn debug_entry<const ISOLATED: bool>() {
-    naked_asm!(
-        "test byte ptr [rsp + 8], 3",
-        "jnz 2f",
-        "push rax",
-        "lea rax, [rip + {syscall}]",
-        "cmp [rsp + 8], rax",
-        "pop rax",
-        "jne 3f",
-        "iretq",
-        "2:",
-        "push 0",
-        "push 1",
-        "jmp {move}",
-        "3:",
-        "push 0",
-        "push 1",
-        "jmp {fault}",
-        syscall = sym syscall_entry::<ISOLATED>, fault = sym fault::<ISOLATED>,
-        move = sym move_frame::<ISOLATED>,
-    )
-}
-
-/// #MC, on a stack of its own. Otherwise like [`plain_entry`].
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn machine_check_entry<const ISOLATED: bool>() {
-    naked_asm!(
-        "push 0",
-        "push 18",
-        "test byte ptr [rsp + 24], 3",
-        "jnz {move}",
-        "jmp {fault}",
-        fault = sym fault::<ISOLATED>, move = sym move_frame::<ISOLATED>,
-    )
-}
-
-/// #DF, on a stack of its own: always the end, whoever caused it.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn double_fault_entry<const ISOLATED: bool>() {
-    naked_asm!("push 8", "jmp {fault}", fault = sym fault::<ISOLATED>)
-}
-
-/// An exception in the kernel, reported on a stack of its own. Stack: vector, error, then the frame.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-unsafe extern "C" fn fault<const ISOLATED: bool>() {
-    naked_asm!(
-        ".if {isolated}",
-        "mov rax, [rip + {kernel_root}]",
-        "mov cr3, rax",
-        ".endif",
-        "mov rdi, rsp",
-        "lea rsp, [rip + {stack} + {end}]",
-        "call {report}",
-        "ud2",
-        stack = sym FAULT_STACK, end = const FAULT_STACK_END, isolated = const ISOLATED as u32,
-        kernel_root = sym KERNEL_ROOT, report = sym interrupt::kernel_fault,
-    )
-}
-
-/// Moves what an entry has on another stack to the `UserRegisters`; isolated, after the kernel's page tables
-/// were loaded.
-///
-/// Jumped to by: the entries above. All registers but RSP are the user's.
-///
-/// ```text
-/// that stack:  SS  RSP  RFLAGS  CS  RIP  error  vector  RAX
-///                                               RSP     pushed here
-/// ```
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-unsafe extern "C" fn move_frame<const ISOLATED: bool>() {
-    naked_asm!(
-        "push rax",
-        ".if {isolated}",
-        "mov rax, [rip + {kernel_root}]",
-        "mov cr3, rax",
-        "mov rax, rsp",
-        "mov rsp, [rip + {entries} + {to}]",
-        ".else",
-        "mov rax, rsp",
-        "mov rsp, [rip + {task} + {rsp0}]",
-        ".endif",
-        "push [rax + 56]", // SS
-        "push [rax + 48]", // RSP
-        "push [rax + 40]", // RFLAGS
-        "push [rax + 32]", // CS
-        "push [rax + 24]", // RIP
-        "push [rax + 16]", // error
-        "push [rax + 8]",  // vector
-        "mov rax, [rax]",
-        "jmp {leave}",
-        isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES,
-        to = const kept!(frame_top), task = sym TASK, rsp0 = const RSP0, leave = sym leave_user,
-    )
 }
 
 /// Sets up SYSCALL; makes SYSENTER a #GP.

@@ -9,7 +9,7 @@ use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::apic::{COUNTER_VECTOR, SPURIOUS_VECTOR};
 use super::segment::Ist;
-use super::{entry, line};
+use super::{exit, line};
 
 struct Idt(UnsafeCell<InterruptDescriptorTable>);
 
@@ -75,38 +75,36 @@ fn fill<const ISOLATED: bool>() {
     unsafe {
         let idt = &mut *IDT.0.get();
         let address = |entry: unsafe extern "C" fn()| VirtAddr::new(entry as *const () as u64);
-        idt.divide_error.set_handler_addr(address(entry::plain_entry::<0, ISOLATED>));
-        idt.debug
-            .set_handler_addr(address(entry::debug_entry::<ISOLATED>))
-            .set_stack_index(Ist::Debug as u16);
+        idt.divide_error.set_handler_addr(address(exit::plain_entry::<0, ISOLATED>));
+        idt.debug.set_handler_addr(address(exit::debug_entry::<ISOLATED>)).set_stack_index(Ist::Debug as u16);
         idt.non_maskable_interrupt
-            .set_handler_addr(address(entry::nmi_entry::<ISOLATED>))
+            .set_handler_addr(address(exit::nmi_entry::<ISOLATED>))
             .set_stack_index(Ist::Nmi as u16);
         idt.breakpoint
-            .set_handler_addr(address(entry::plain_entry::<3, ISOLATED>))
+            .set_handler_addr(address(exit::plain_entry::<3, ISOLATED>))
             .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
-        idt.overflow.set_handler_addr(address(entry::plain_entry::<4, ISOLATED>));
-        idt.bound_range_exceeded.set_handler_addr(address(entry::plain_entry::<5, ISOLATED>));
-        idt.invalid_opcode.set_handler_addr(address(entry::plain_entry::<6, ISOLATED>));
-        idt.device_not_available.set_handler_addr(address(entry::plain_entry::<7, ISOLATED>));
+        idt.overflow.set_handler_addr(address(exit::plain_entry::<4, ISOLATED>));
+        idt.bound_range_exceeded.set_handler_addr(address(exit::plain_entry::<5, ISOLATED>));
+        idt.invalid_opcode.set_handler_addr(address(exit::plain_entry::<6, ISOLATED>));
+        idt.device_not_available.set_handler_addr(address(exit::plain_entry::<7, ISOLATED>));
         idt.double_fault
-            .set_handler_addr(address(entry::double_fault_entry::<ISOLATED>))
+            .set_handler_addr(address(exit::double_fault_entry::<ISOLATED>))
             .set_stack_index(Ist::DoubleFault as u16);
-        idt.invalid_tss.set_handler_addr(address(entry::error_entry::<10, ISOLATED>));
-        idt.segment_not_present.set_handler_addr(address(entry::error_entry::<11, ISOLATED>));
-        idt.stack_segment_fault.set_handler_addr(address(entry::error_entry::<12, ISOLATED>));
-        idt.general_protection_fault.set_handler_addr(address(entry::error_entry::<13, ISOLATED>));
-        idt.page_fault.set_handler_addr(address(entry::error_entry::<14, ISOLATED>));
-        idt.x87_floating_point.set_handler_addr(address(entry::plain_entry::<16, ISOLATED>));
-        idt.alignment_check.set_handler_addr(address(entry::error_entry::<17, ISOLATED>));
+        idt.invalid_tss.set_handler_addr(address(exit::error_entry::<10, ISOLATED>));
+        idt.segment_not_present.set_handler_addr(address(exit::error_entry::<11, ISOLATED>));
+        idt.stack_segment_fault.set_handler_addr(address(exit::error_entry::<12, ISOLATED>));
+        idt.general_protection_fault.set_handler_addr(address(exit::error_entry::<13, ISOLATED>));
+        idt.page_fault.set_handler_addr(address(exit::error_entry::<14, ISOLATED>));
+        idt.x87_floating_point.set_handler_addr(address(exit::plain_entry::<16, ISOLATED>));
+        idt.alignment_check.set_handler_addr(address(exit::error_entry::<17, ISOLATED>));
         idt.machine_check
-            .set_handler_addr(address(entry::machine_check_entry::<ISOLATED>))
+            .set_handler_addr(address(exit::machine_check_entry::<ISOLATED>))
             .set_stack_index(Ist::MachineCheck as u16);
-        idt.simd_floating_point.set_handler_addr(address(entry::plain_entry::<19, ISOLATED>));
-        idt.cp_protection_exception.set_handler_addr(address(entry::error_entry::<21, ISOLATED>));
-        idt[COUNTER_VECTOR].set_handler_addr(address(entry::counter_entry::<ISOLATED>));
+        idt.simd_floating_point.set_handler_addr(address(exit::plain_entry::<19, ISOLATED>));
+        idt.cp_protection_exception.set_handler_addr(address(exit::error_entry::<21, ISOLATED>));
+        idt[COUNTER_VECTOR].set_handler_addr(address(exit::counter_entry::<ISOLATED>));
         idt[SPURIOUS_VECTOR]
-            .set_handler_addr(address(entry::plain_entry::<{ SPURIOUS_VECTOR as u64 }, ISOLATED>));
+            .set_handler_addr(address(exit::plain_entry::<{ SPURIOUS_VECTOR as u64 }, ISOLATED>));
         lines!(idt, address, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
     }
 }
