@@ -44,7 +44,7 @@ fn calls(policy: Policy, calls: u64) -> Case {
     Case::new("calls", &[&calls.to_string()], policy)
 }
 
-/// The same calls, with the kernel in the user's page tables.
+/// Getpid calls with the kernel in the user's page tables.
 fn exposed(policy: Policy, count: u64) -> Case {
     Case { isolate: Isolate::Never, ..calls(policy, count) }
 }
