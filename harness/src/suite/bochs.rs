@@ -23,6 +23,7 @@ use pe_replay::{Comparison, Digest, Injection, Mode, Policy, Run, Target};
 use wire::DelimiterKind;
 use wire::config::Recording;
 use wire::end::End;
+use wire::isolation::Isolate;
 use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
@@ -92,7 +93,14 @@ fn case(context: &Context, name: &str, policy: Policy) -> Result<Case> {
 /// A run of an applet of busybox.
 pub fn applet(applet: &[&str], policy: Policy) -> Case {
     let words = ["busybox"].iter().chain(applet).map(|word| (*word).to_owned()).collect();
-    Case { path: programs::BUSYBOX.into(), words, policy, trace: Recording::Digests, flips: Vec::new() }
+    Case {
+        path: programs::BUSYBOX.into(),
+        words,
+        policy,
+        trace: Recording::Digests,
+        flips: Vec::new(),
+        isolate: Isolate::default(),
+    }
 }
 
 /// Runs on Bochs.
