@@ -186,9 +186,12 @@ static void act(void)
 	}
 	case 2:
 	case 3:
-	case 4:
-		note(poke(page() + 8 * below(512), random64()));
+	case 4: {
+		u64 at = page();
+		for (u64 i = is_heavy && below(8) == 0 ? below(1500) : 1; i > 0; i--, at += PAGE)
+			note(poke(at + 8 * below(512), random64()));
 		break;
+	}
 	case 5:
 		odd(below(ODD), hostile());
 		break;

@@ -113,6 +113,7 @@ __attribute__((used, noreturn)) static void begin(u64 *stack)
 		random_state = seed * 0x9e3779b97f4a7c15u + round;
 		random_state = random64();
 		is_first = 1;
+		is_heavy = round % 16 == 15;
 		long first = make(NR_FORK, 0, 0, 0, 0, 0, top_of(STACKS));
 		note(first);
 		finish_round(first);

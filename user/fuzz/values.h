@@ -46,8 +46,13 @@ static u64 hostile(void)
 	}
 }
 
+// Some rounds take much memory.
+static int is_heavy;
+
 static u64 page(void)
 {
+	if (is_heavy && below(8) == 0)
+		return WORK + below(below(3) ? 2000 : 1 << 20) * PAGE;
 	return WORK + below(WORK_PAGES + 2) * PAGE;
 }
 
@@ -72,6 +77,8 @@ static u64 buffer(void)
 static u64 length(void)
 {
 	static const u64 values[] = {0, 1, 8, 100, 4095, 4096, 4097, 5000, 8192, 20000, 65536, 70000, 1 << 17};
+	if (is_heavy && below(4) == 0)
+		return 1ull << (17 + below(8));
 	return below(3) == 0 ? below(64) : one_of(values);
 }
 
@@ -214,7 +221,10 @@ static u64 value(char kind)
 	case 'a':
 		return page();
 	case 'n':
-		return below(9) * PAGE;
+		return (is_heavy && below(4) == 0 ? below(3000) : below(9)) * PAGE;
+	case 'm':
+		// Private or shared, mostly fixed, sometimes populated; without a file.
+		return (below(2) ? 0x22 : 0x21) | (below(4) ? 0x10 : 0) | (below(6) ? 0 : 0x8000);
 	case 'x':
 		return (below(2) ? (u64)own.output : WORK) + 4 * below(8);
 	case 'r':
