@@ -165,7 +165,6 @@ mod run;
 pub mod stop;
 pub mod thread;
 pub mod tracker;
-mod tracking;
 pub mod user;
 mod verify;
 
@@ -177,7 +176,7 @@ pub use execution::Run;
 pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
-pub use observer::{Internals, Observer, Stored, Tracked};
+pub use observer::{Internals, Observer};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use pool::{Entry, Pool};

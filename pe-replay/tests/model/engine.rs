@@ -50,7 +50,7 @@ impl Observer<Model> for Eyes {
             && matches!(&inside.life, Some(life) if life.phase == Phase::Verifying(Run::Second))
         {
             for page in inside.pages() {
-                page.copies[1].into_iter().for_each(|second| machine.copy(page.home, second));
+                page.copies().get(1).into_iter().for_each(|second| machine.copy(page.page.frame, *second));
             }
         }
         machine.visit(inside);
