@@ -71,8 +71,8 @@ pub trait Placement {
     }
     /// A run for each view that there is.
     #[inline(always)]
-    fn views() -> impl Iterator<Item = Run> {
-        Run::ALL.into_iter().take(if Self::AT_ONCE { Run::ALL.len() } else { 1 })
+    fn views() -> &'static [Run] {
+        if Self::AT_ONCE { &Run::ALL } else { &[Run::First] }
     }
     /// Lets a run write the page in the state that it is to find.
     #[inline(always)]
@@ -82,12 +82,12 @@ pub trait Placement {
     /// Maps the page for the next PE.
     #[inline(always)]
     fn open<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) {
-        Self::views().for_each(|run| Self::show(entry, counted, run));
+        Self::views().iter().for_each(|run| Self::show(entry, counted, *run));
     }
     /// Whether user code has written the page.
     #[inline(always)]
     fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
-        Self::views().any(|run| machine.is_written(Self::view(run), entry.page))
+        Self::views().iter().any(|run| machine.is_written(Self::view(*run), entry.page))
     }
     /// Gets PM0 of a page ready for `run` that no run before wrote.
     fn late<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {}

@@ -102,7 +102,7 @@ impl<M: Machine> Executor<M> {
         let counted = Counted { machine, work: &mut self.work };
         let mut pages = Pages { counted, pool: &mut self.pool };
         match replay {
-            Replay::Off(it) => it.give_up(&mut pages, which),
+            Replay::Off(_) => {}
             Replay::Bytes(it) => it.give_up(&mut pages, which),
             Replay::Hash(it) => it.give_up(&mut pages, which),
         }

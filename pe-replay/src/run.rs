@@ -379,7 +379,10 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// write fault (`None`, and the run goes on) or the end of the run.
     pub(crate) fn treat(&mut self, run: Run, cause: Cause) -> Option<Delimiter> {
         let delimiter = Delimiter::of(cause);
-        let Some(address) = cause.write_fault().filter(|_| P::FRAMES > 0) else { return Some(delimiter) };
+        if P::FRAMES == 0 {
+            return Some(delimiter);
+        }
+        let Some(address) = cause.write_fault() else { return Some(delimiter) };
         let page = self.machine.page(address);
         // If the page is open, it was not the tracker that forbade this write.
         let Some(page) = page.filter(|page| page.writable && !page.open) else { return Some(delimiter) };

@@ -103,10 +103,17 @@ fn check<M: Machine, P: Placement>(
 /// Finds out whether user code has written a page that does not count as written so far; then it does from now on,
 /// and is one of those `found`.
 #[inline(always)]
-fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, found: &mut u16) -> bool {
-    entry.written = P::is_written(entry, counted.machine);
-    *found = found.wrapping_add(entry.written.into());
-    entry.written
+fn find<M: Machine, P: Placement>(
+    entry: &mut EntryOf<M>,
+    counted: &mut Counted<M>,
+    found: &mut u16,
+) -> bool {
+    let is_written = P::is_written(entry, counted.machine);
+    if is_written {
+        *found = found.wrapping_add(1);
+        entry.written = true;
+    }
+    is_written
 }
 
 /// Apart, so that no number has to be in memory to be printed.
