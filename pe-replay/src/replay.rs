@@ -8,7 +8,6 @@
 use pmu::Repeats;
 
 use crate::difference::Difference;
-use crate::digest::Digest;
 use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
@@ -24,7 +23,7 @@ use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
-use crate::stop::{Delimiter, End};
+use crate::stop::Delimiter;
 use crate::tracker::Tracker;
 
 /// How a PE is run, its space's own, as an executive holds it.
@@ -86,15 +85,17 @@ impl<M: Machine> Executor<M> {
         outcome
     }
 
-    /// The digest of what the last PE, which was committed so, has left behind; to be asked for before
-    /// the registers are changed.
-    pub fn digest(&self, machine: &mut M, thread: &ThreadOf<M>, replay: &Replay, end: End) -> Digest {
-        let registers = thread.registers();
-        match replay {
-            Replay::Off(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
-            Replay::Bytes(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
-            Replay::Hash(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
-        }
+    /// The pages that the last PE wrote, which was committed, each with its address and the hash of its content; without
+    /// those that only a flip has changed, where the process may not write.
+    pub fn last_written(&self, machine: &mut M, replay: &Replay) -> impl Iterator<Item = (u64, u128)> {
+        let open = match replay {
+            Replay::Off(it) => it.open,
+            Replay::Bytes(it) => it.open,
+            Replay::Hash(it) => it.open,
+        };
+        // The others' idle time has been counted up.
+        let written = open.iter(&self.pool.entries).filter(|entry| entry.idle == 0);
+        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
     }
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.

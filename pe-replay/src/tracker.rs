@@ -103,11 +103,7 @@ fn check<M: Machine, P: Placement>(
 /// Finds out whether user code has written a page that does not count as written so far; then it does from now on,
 /// and is one of those `found`.
 #[inline(always)]
-fn find<M: Machine, P: Placement>(
-    entry: &mut EntryOf<M>,
-    counted: &mut Counted<M>,
-    found: &mut u16,
-) -> bool {
+fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, found: &mut u16) -> bool {
     let is_written = P::is_written(entry, counted.machine);
     if is_written {
         *found = found.wrapping_add(1);
@@ -411,18 +407,6 @@ impl<P: Placement> Tracker<P> {
                 P::finish(entry, &mut pages.counted, last);
             }
         });
-    }
-
-    /// The pages that the last committed PE wrote, each with its address and the hash of its content; without
-    /// those that only a flip has changed, where the process may not write.
-    pub(crate) fn last_written<M: Machine>(
-        &self,
-        pool: &Pool<M::Frame, M::Slot>,
-        machine: &mut M,
-    ) -> impl Iterator<Item = (u64, u128)> {
-        // The others' idle time has been counted up.
-        let written = self.open.iter(&pool.entries).filter(|entry| entry.idle == 0);
-        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
     }
 
     /// The frame of one of the engine's own copies of the page at `address`.
