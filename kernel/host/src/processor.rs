@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Account, Delimiter, Difference, Digest, End, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, End, Outcome, UserRegisters};
+use wire::Digest;
 use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;

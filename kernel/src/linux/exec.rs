@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! `execve`, and files in memory only.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::{MFD_ALLOW_SEALING, MFD_CLOEXEC, O_RDWR};
@@ -15,6 +16,7 @@ use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::signal::Stack;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
+use super::start::Start;
 use super::view::View;
 use super::{Linux, NAME_LEN, Next, SIGKILL};
 use crate::mem::fallible;
@@ -50,8 +52,10 @@ impl Linux {
         arguments: u64,
         environment: u64,
     ) -> Reply {
+        let name = short_name(&self.user(view.space).path(at.path)?);
         let place = self.locate(view.space, at, Follow::Yes)?;
-        let file = self.executable(place.target.ok_or(super::errno::ENOENT)?)?;
+        let target = place.target.ok_or(super::errno::ENOENT)?;
+        let file = self.executable(target)?;
         let mut room = MAX_ARGUMENTS_LEN;
         let arguments = self.strings(view.space, arguments, &mut room)?;
         let environment = self.strings(view.space, environment, &mut room)?;
@@ -66,6 +70,7 @@ impl Linux {
         }
         let mut random = [0; 16];
         self.random.fill(&mut random);
+        let mut begun = Start::new(&image, &file)?;
 
         let mut fresh = self.disentangle(view.space)?;
 
@@ -92,6 +97,14 @@ impl Linux {
                 return Err(lost);
             }
         };
+        if let Some(begun) = Rc::get_mut(&mut begun) {
+            begun.read(fresh.as_ref().unwrap_or(&*view.space), stack, arguments.len(), environment.len());
+        }
+        self.process.start = begun;
+        // It is there: it was read.
+        let _ = self.fs.hold(target);
+        let before = self.process.executable.replace(target);
+        self.leave_executable(before);
         match fresh.is_some() {
             true => {
                 self.memories.release(self.process.memory);
@@ -102,7 +115,8 @@ impl Linux {
         self.close_all(view.scheduler, true);
         self.handlers[self.process.handlers].reset();
         self.thread.signals.stack = Stack::default();
-        self.thread.name = short_name(arguments.first().copied().unwrap_or_default());
+        // As on Linux, a process is called after the file, however that was reached.
+        self.thread.name = name;
         super::loader::start(user, image.entry, stack);
         self.process.identity.has_executed = true;
         self.process.is_dumpable = true;
@@ -111,6 +125,13 @@ impl Linux {
         let is_moved = fresh.is_some();
         self.fresh = fresh;
         if was_alone && !is_moved { Ok(0) } else { Err(Failure::End(Next::Executed)) }
+    }
+
+    /// A process does not execute this file any more.
+    pub(super) fn leave_executable(&mut self, file: Option<InodeId>) {
+        if let Some(file) = file {
+            self.fs.release(file);
+        }
     }
 
     /// Before another program is executed, has the process keep nothing in common with others
@@ -151,6 +172,9 @@ impl Linux {
 
     /// All of a file that may be executed.
     fn executable(&self, id: InodeId) -> Result<Executable, Errno> {
+        if id.entry().is_some() {
+            return Err(EACCES);
+        }
         let inode = self.fs.inode(id)?;
         let Node::File(content) = &inode.node else { return Err(EACCES) };
         if inode.mode & 0o111 == 0 {

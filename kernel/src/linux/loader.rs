@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Starts a program: what `execve` does.
 
+use alloc::rc::Rc;
+
 use pe_replay::UserRegisters;
 use pe_replay::user::{Extended, INTERRUPT_FLAG};
 use wire::config::{Config, entry};
@@ -13,6 +15,7 @@ use super::memory::{Memory, page_down, page_up};
 use super::promised_len;
 use super::random::Random;
 use super::stack::{Contents, StackError, strings};
+use super::start::Start;
 use crate::arch::processor::hwcap;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
@@ -166,8 +169,12 @@ impl Linux {
         let (memory, stack_pointer) =
             load(space, &image, promised_len(config.memory_len), &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
-        let linux =
-            Self::new(archive, config, thread, memory, random, name).map_err(|_| out_of_memory(needed))?;
+        let mut begun = Start::new(&image, program).map_err(|_| out_of_memory(needed))?;
+        if let Some(begun) = Rc::get_mut(&mut begun) {
+            begun.read(space, stack_pointer, arguments.len(), environment.len());
+        }
+        let linux = Self::new(archive, config, thread, memory, random, (name, begun))
+            .map_err(|_| out_of_memory(needed))?;
         start(user, image.entry, stack_pointer);
         Ok(linux)
     }

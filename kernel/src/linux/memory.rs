@@ -185,12 +185,22 @@ impl Memory {
 
     /// How many pages are there.
     pub fn resident_pages(&self) -> u64 {
-        let (mut from, mut count) = (0, 0);
-        while let Some(run) = self.resident.first_between(from, USER_END) {
-            count += (run.end - run.start) / PAGE_LEN;
+        self.resident_len(0, USER_END) / PAGE_LEN
+    }
+
+    /// How many bytes of pages are there between two addresses.
+    pub fn resident_len(&self, start: u64, end: u64) -> u64 {
+        let (mut from, mut length) = (start, 0);
+        while let Some(run) = self.resident.first_between(from, end) {
+            length += run.end - run.start;
             from = run.end;
         }
-        count
+        length
+    }
+
+    /// Where the heap begins.
+    pub fn heap_start(&self) -> u64 {
+        self.heap_start
     }
 
     /// The areas.

@@ -9,9 +9,10 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay,
-    ThreadOf, UserRegisters, Work,
+    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
+    UserRegisters, Work,
 };
+use wire::Digest;
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
@@ -204,7 +205,8 @@ impl Processor for Replayed<'_> {
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
-        self.executor.digest(&mut self.machine, kept, &self.replay, committed)
+        let pages = self.executor.last_written(&mut self.machine, &self.replay);
+        Digest::new(kept.registers(), committed, pages)
     }
 
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {

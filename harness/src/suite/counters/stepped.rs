@@ -39,7 +39,7 @@ pub(super) fn one(context: &Context, name: &str) -> Result<()> {
 }
 
 fn step(context: &Context, names: &[&str]) -> Result<()> {
-    let policy = Policy { limit: LIMIT, ..Policy::default() };
+    let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
     let case = |name: &&str| {
         anyhow::Ok(Case { isolate: programs::isolation(name), ..Case::new(context, name, &[], policy)? })
     };
