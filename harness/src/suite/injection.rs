@@ -2,11 +2,14 @@
 //! Campaigns of `cargo reprise inject`, short and from fixed seeds.
 
 use anyhow::{Result, ensure};
-use pe_replay::{Comparison, Mode, Policy, Recovery};
+use object::Object;
+use pe_replay::{Comparison, Injection, Mode, Policy, Recovery, Run, Target};
 use wire::config::Mutation;
 use wire::isolation::Isolate;
 
+use super::batch::{self, Case, Setting};
 use super::{Context, Test};
+use crate::emulator::Emulator;
 use crate::inject::{Campaign, Lab, SEED, Scope};
 
 pub const TESTS: &[Test] = &[
@@ -14,6 +17,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "injection::triple", run: triple },
     Test { name: "injection::hash", run: hash },
     Test { name: "injection::shared", run: shared },
+    Test { name: "injection::a_flip_in_text_stays_in_its_run", run: a_flip_in_text },
     Test { name: "injection::a_mutant_is_found_out", run: a_mutant_is_found_out },
 ];
 
@@ -49,6 +53,36 @@ fn shared(context: &Context) -> Result<()> {
     let lab = Lab::new(context.kernel.clone()).with_isolation(Isolate::Never);
     let campaign = Campaign { count: 150, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
     conduct(&lab, &campaign)
+}
+
+/// A program's text lies in frames that all of its runs have in common: a flip of it harms the run that it hits, without
+/// replay, and no run after it.
+fn a_flip_in_text(context: &Context) -> Result<()> {
+    let off = Policy { mode: Mode::Off, ..Policy::DEFAULT };
+    let undisturbed = Case::new(context, "tiny", &[], off)?;
+    let entry = object::File::parse(&*std::fs::read(&undisturbed.path)?)?.entry();
+    // It makes a jump to nowhere of the first instruction.
+    let flip = Injection { pe: 0, run: Run::First, at: 0, target: Target::Memory(entry), bit: 6 };
+    let hit = |policy| Case { policy, flips: vec![flip], ..undisturbed.clone() };
+    let cases = [
+        undisturbed.clone(),
+        hit(off),
+        undisturbed.clone(),
+        hit(Policy::DEFAULT),
+        Case { policy: Policy::DEFAULT, ..undisturbed.clone() },
+    ];
+    let ended = batch::run(context, &Setting::on(Emulator::Qemu), &cases)?;
+    let expected = batch::shown(&ended[0]);
+    let flips = [0, 1, 0, 1, 0];
+    for (at, (ended, flips)) in ended.iter().zip(flips).enumerate() {
+        let what = format!("run {at}");
+        ensure!(ended.record.totals.flips == flips, "{what}: {} flips", ended.record.totals.flips);
+        match at {
+            1 => ensure!(batch::shown(ended) != expected, "{what}: the flip harms nothing"),
+            _ => batch::shown(ended).check(&expected, &what)?,
+        }
+    }
+    Ok(())
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
