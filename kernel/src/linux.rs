@@ -9,7 +9,7 @@
 //!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: sockets, and signals from outside.
+//! Not here: a network, and signals from outside.
 
 mod advice_calls;
 mod alarm_calls;
@@ -65,6 +65,8 @@ mod shared;
 mod shortage;
 pub mod signal;
 mod signal_calls;
+mod socket;
+mod socket_calls;
 mod stack;
 mod start;
 mod stat;
@@ -109,6 +111,7 @@ use self::random::Random;
 use self::signal::Disposition;
 use self::signal::handlers::Handlers;
 use self::signal::pending::Pending;
+use self::socket::Sockets;
 use self::start::Start;
 use self::thread::{Thread, Waiting, Why};
 use self::view::View;
@@ -181,6 +184,7 @@ pub struct Linux {
     epolls: Epolls,
     alarms: Alarms,
     texts: Texts,
+    sockets: Sockets,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
@@ -270,6 +274,7 @@ impl Linux {
             epolls: Epolls::default(),
             alarms: Alarms::default(),
             texts: Texts::new(promised_len(config.memory_len) / TEXTS_SHARE),
+            sockets: Sockets::default(),
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],
@@ -489,6 +494,10 @@ fn is_restartable(call: Option<Sysno>) -> bool {
                 | Sysno::write
                 | Sysno::writev
                 | Sysno::pwritev2
+                | Sysno::sendto
+                | Sysno::recvfrom
+                | Sysno::sendmsg
+                | Sysno::recvmsg
                 | Sysno::wait4
                 | Sysno::waitid
                 | Sysno::futex

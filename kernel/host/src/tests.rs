@@ -16,6 +16,7 @@ mod sequences;
 mod shared;
 mod shortage;
 mod signal;
+mod sockets;
 mod space;
 mod stopping;
 mod tables;
