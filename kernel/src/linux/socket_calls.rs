@@ -304,13 +304,15 @@ impl Linux {
     /// What else there is for sockets is refused: a pair is connected, has no name and gets none.
     pub(super) fn refuse_socket_call(&mut self, call: Sysno, fd: i32) -> Reply {
         self.socket_of(fd)?;
-        self.count_unsupported(call as u32);
-        Err(match call {
-            Sysno::connect => EISCONN,
-            Sysno::listen | Sysno::accept | Sysno::accept4 => EINVAL,
-            Sysno::setsockopt => ENOPROTOOPT,
-            _ => EOPNOTSUPP,
+        let (errno, is_as_on_linux) = match call {
+            Sysno::connect => (EISCONN, true),
+            Sysno::listen | Sysno::accept | Sysno::accept4 => (EINVAL, true),
+            Sysno::setsockopt => (ENOPROTOOPT, false),
+            _ => (EOPNOTSUPP, false),
+        };
+        if !is_as_on_linux {
+            self.count_unsupported(call as u32);
         }
-        .into())
+        Err(errno.into())
     }
 }
