@@ -149,7 +149,7 @@ impl Shown {
 /// What a data race comes to is the same in every mode and under every limit.
 fn race(context: &Context) -> Result<()> {
     let request = context.program("race", &["show"])?;
-    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::default() }])?;
+    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::DEFAULT }])?;
     let expected = ended.first().map(batch::shown);
     same(context, &request, expected.as_ref(), &LIMITS)
 }
@@ -218,7 +218,7 @@ pub(super) fn same(
     limits: &[u64],
 ) -> Result<()> {
     let under =
-        |limit: &u64| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit: *limit, ..Policy::default() });
+        |limit: &u64| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit: *limit, ..Policy::DEFAULT });
     let policies: Vec<_> = limits.iter().flat_map(under).collect();
     let ended = batch::under(context, request, &policies)?;
     for (limit, ended) in limits.iter().zip(ended.chunks(2)) {

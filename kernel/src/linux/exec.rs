@@ -10,7 +10,7 @@ use wire::end::Refusal;
 
 use super::content::Content;
 use super::descriptor::{Description, Object};
-use super::elf::Image;
+use super::elf::{Bytes, Image};
 use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
@@ -24,6 +24,23 @@ use crate::mem::space::{OutOfFrames, Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).
 const MAX_NAME_LEN: usize = 249;
+
+/// All of a file that is executed.
+enum Executable {
+    /// It is in the boot archive.
+    Lasting(&'static [u8]),
+    /// It was written, and may be written again.
+    Copied(Vec<u8>),
+}
+
+impl Executable {
+    fn bytes(&self) -> Bytes<'_> {
+        match self {
+            Self::Lasting(bytes) => Bytes::Lasting(bytes),
+            Self::Copied(bytes) => Bytes::Passing(bytes),
+        }
+    }
+}
 
 impl Linux {
     /// `execve`: static executables only.
@@ -42,7 +59,7 @@ impl Linux {
         let mut room = MAX_ARGUMENTS_LEN;
         let arguments = self.strings(view.space, arguments, &mut room)?;
         let environment = self.strings(view.space, environment, &mut room)?;
-        let image = Image::parse(&file).map_err(|refusal| match refusal {
+        let image = Image::parse(file.bytes()).map_err(|refusal| match refusal {
             Refusal::OutOfMemory { .. } => ENOMEM,
             _ => ENOEXEC,
         })?;
@@ -53,7 +70,7 @@ impl Linux {
         }
         let mut random = [0; 16];
         self.random.fill(&mut random);
-        let mut begun = Start::new(&image, &file)?;
+        let mut begun = Start::new(&image, file.bytes().get())?;
 
         let mut fresh = self.disentangle(view.space)?;
 
@@ -154,7 +171,7 @@ impl Linux {
     }
 
     /// All of a file that may be executed.
-    fn executable(&self, id: InodeId) -> Result<Vec<u8>, Errno> {
+    fn executable(&self, id: InodeId) -> Result<Executable, Errno> {
         if id.entry().is_some() {
             return Err(EACCES);
         }
@@ -163,13 +180,16 @@ impl Linux {
         if inode.mode & 0o111 == 0 {
             return Err(EACCES);
         }
+        if let Some(bytes) = content.lasting() {
+            return Ok(Executable::Lasting(bytes));
+        }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(content.length() as usize).map_err(|_| ENOMEM)?;
         let mut buffer = [0; 256];
         loop {
             let part = content.at(bytes.len() as u64, u64::MAX, &mut buffer);
             if part.is_empty() {
-                return Ok(bytes);
+                return Ok(Executable::Copied(bytes));
             }
             fallible::extend(&mut bytes, part)?;
         }
