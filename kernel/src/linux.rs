@@ -35,6 +35,7 @@ mod file_calls;
 mod fork_calls;
 mod fs;
 mod futex;
+mod futex_lock;
 mod futex_operation;
 mod group_calls;
 mod layout;
@@ -401,6 +402,7 @@ impl Linux {
         let call = Sysno::new(number as usize);
         let due = self.due();
         let restarts = match due {
+            Some(Disposition::Handle(_)) if self.waits_for_lock() => true,
             // What waits for a time would wait longer.
             Some(Disposition::Handle(action)) => {
                 let is_timed = self.thread.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
@@ -416,6 +418,12 @@ impl Linux {
             (0, false) => Some(Err(EINTR.into())),
             (done, _) => Some(Ok(done)),
         }
+    }
+
+    /// Whether the current thread waits for a lock that is handed on: as on Linux, no handler
+    /// keeps it from having that.
+    fn waits_for_lock(&self) -> bool {
+        matches!(self.thread.waiting, Some(Waiting { why: Why::Lock { .. }, .. }))
     }
 
     /// A call has been performed that others have to do with.

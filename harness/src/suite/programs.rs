@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::flags", run: |context| project(context, "flags", Native::Same) },
     Test { name: "programs::fpuenv", run: |context| project(context, "fpuenv", Native::Same) },
     Test { name: "programs::heapsort", run: |context| project(context, "heapsort", Native::Same) },
+    Test { name: "programs::inherit", run: |context| project(context, "inherit", Native::Same) },
     Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
     Test { name: "programs::locks", run: |context| project(context, "locks", Native::Same) },

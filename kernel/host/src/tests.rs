@@ -6,6 +6,7 @@ mod exhaustion;
 mod fault;
 mod file;
 mod hostile;
+mod inherited;
 mod limits;
 mod locks;
 mod memory;

@@ -320,7 +320,7 @@ impl Linux {
             Sysno::getcpu => self.getcpu(view.space, a, b),
             Sysno::getpriority => self.getpriority(a as u32, b as i32),
             Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),
-            // Restartable sequences: the C library goes on without.
+            // Restartable sequences: the C library goes on without (decision 0020).
             Sysno::rseq => Err(ENOSYS.into()),
             _ => Err(self.unknown(call.id() as u32, call.name())),
         }

@@ -326,6 +326,8 @@ pub const PLAIN: &[(Sysno, &[&[u64]])] = &[
             &[FRESH, 0, 0, 0],
             &[SHARED + 4 * PAGE, 0, 0, ZEROS],
             &[SHARED, 3, 0, 1, SHARED + 4 * PAGE],
+            &[FRESH, 6, 0, 0],
+            &[SHARED + 4 * PAGE, 8],
         ],
     ),
     (Sysno::prlimit64, &[&[0, 7, LIMIT, FRESH]]),
