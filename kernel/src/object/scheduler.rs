@@ -241,6 +241,11 @@ impl Scheduler {
         woken
     }
 
+    /// Who has waited longest in a queue.
+    pub fn first(&self, key: Key) -> Option<ThreadId> {
+        self.queues.first(key, u32::MAX)
+    }
+
     /// Wakes all that wait in a queue.
     pub fn wake_all(&mut self, key: Key) {
         self.wake(key, u32::MAX, u32::MAX);
