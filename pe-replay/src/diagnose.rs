@@ -67,11 +67,11 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        let before = (self.account.clone(), self.work);
+        let before = self.account.clone();
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
         let culprit = course.diagnose(seen, log);
-        (self.account, self.work) = before;
+        self.account = before;
         culprit
     }
 }

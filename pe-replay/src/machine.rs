@@ -84,8 +84,8 @@ pub trait Processor: Decoder {
         a == b
     }
     /// Flushes the cache lines of all pages that user code accessed since the last
-    /// call, and all translations; returns the number of lines.
-    fn flush_lines(&mut self) -> u64;
+    /// call, and all translations.
+    fn flush_lines(&mut self);
     /// Flushes all caches.
     fn flush_caches(&mut self);
 }

@@ -152,6 +152,12 @@ pub struct Pool<F, S> {
     vacant: usize,
 }
 
+/// A machine, and the entries for its pages.
+pub struct Pages<'a, M: Memory> {
+    pub(crate) machine: &'a mut M,
+    pub(crate) pool: &'a mut Pool<M::Frame, M::Slot>,
+}
+
 impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     /// A pool of vacant entries.
     ///

@@ -8,7 +8,6 @@
 use pmu::Repeats;
 
 use crate::difference::Difference;
-use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
@@ -21,6 +20,7 @@ use crate::placement::hash::Hash;
 use crate::placement::off::Off;
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
+use crate::pool::Pages;
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
 use crate::stop::Delimiter;
@@ -60,11 +60,13 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        match replay {
-            Replay::Off(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-            Replay::Bytes(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-            Replay::Hash(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-        }
+        let outcome = match replay {
+            Replay::Off(it) => self.run(machine, thread, it, limit, injections, observer),
+            Replay::Bytes(it) => self.run(machine, thread, it, limit, injections, observer),
+            Replay::Hash(it) => self.run(machine, thread, it, limit, injections, observer),
+        };
+        self.end(machine);
+        outcome
     }
 
     /// [Executes](Self::execute) one PE with any placement.
@@ -77,17 +79,36 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        (self.account, self.applied) = (Account::default(), 0);
-        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        let outcome = if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) };
-        self.watch.lap(Timed::VerifyCommit, machine.now());
-        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
+        self.end(machine);
         outcome
     }
 
-    /// The pages that the last PE wrote, which was committed, each with its address and the hash of its content; without
+    #[inline(always)]
+    fn run<P: Placement>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        tracker: &mut Tracker<P>,
+        limit: u64,
+        injections: &[Injection],
+        observer: &mut impl Observer<M>,
+    ) -> Outcome {
+        (self.account, self.applied) = (Account::default(), 0);
+        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
+        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
+    }
+
+    /// Books the time up to the end of a PE.
+    #[inline(always)]
+    fn end(&mut self, machine: &mut M) {
+        self.watch.lap(Timed::VerifyCommit, machine.now());
+        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+    }
+
+    /// The pages that the last PE wrote, which was committed, each with its address and its home; without
     /// those that only a flip has changed, where the process may not write.
-    pub fn last_written(&self, machine: &mut M, replay: &Replay) -> impl Iterator<Item = (u64, u128)> {
+    pub fn last_written(&self, replay: &Replay) -> impl Iterator<Item = (u64, M::Frame)> {
         let open = match replay {
             Replay::Off(it) => it.open,
             Replay::Bytes(it) => it.open,
@@ -95,13 +116,12 @@ impl<M: Machine> Executor<M> {
         };
         // The others' idle time has been counted up.
         let written = open.iter(&self.pool.entries).filter(|entry| entry.idle == 0);
-        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
+        written.map(|entry| (entry.page.address, entry.page.frame))
     }
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.
     pub fn give_up(&mut self, machine: &mut M, replay: &mut Replay, which: impl FnMut(&EntryOf<M>) -> bool) {
-        let counted = Counted { machine, work: &mut self.work };
-        let mut pages = Pages { counted, pool: &mut self.pool };
+        let mut pages = Pages { machine, pool: &mut self.pool };
         match replay {
             Replay::Off(_) => {}
             Replay::Bytes(it) => it.give_up(&mut pages, which),
@@ -236,13 +256,10 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn flush(&mut self) {
         // What came before belongs to getting ready.
         self.executor.watch.lap(Timed::Restart, self.machine.now());
-        let work = &mut self.executor.work;
         if self.tracker.policy.flush == Flush::Lines {
-            work.lines_flushed += self.machine.flush_lines();
-            work.translation_flushes += 1;
+            self.machine.flush_lines();
         } else {
             self.machine.flush_caches();
-            work.cache_flushes += 1;
         }
         self.executor.watch.lap(Timed::Flush, self.machine.now());
     }

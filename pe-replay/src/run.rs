@@ -7,7 +7,6 @@ use core::cmp::Ordering;
 use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
 use pmu::{Margin, Repeats, StopKind};
 
-use crate::events::one_more;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::lifecycle::{Approach, Event, Lifecycle};
@@ -272,7 +271,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if order.step && !path.trapping && !is_loaded {
             state.clear_trap();
         }
-        self.executor.work.resumed += u64::from(!path.fresh);
         path.fresh = false;
         exit
     }
@@ -281,7 +279,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     #[inline(always)]
     fn entered(&mut self, span: Span, gap: Timed, in_run: Timed) {
         let executor = &mut *self.executor;
-        one_more(&mut executor.work.entries);
         if gap == FIRST_GAP {
             executor.entered = span.entered;
             if !executor.started {
@@ -299,9 +296,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn book(&mut self, exit: &Exit, gap: Timed, in_run: Timed) {
         self.entered(exit.span, gap, in_run);
         if exit.debug_exceptions > 0 || exit.strays > 0 {
-            // A stretch of single steps is many entries.
-            self.executor.work.entries += u64::from(exit.debug_exceptions);
-            self.executor.work.resumed += u64::from(exit.debug_exceptions);
             self.note(exit.debug_exceptions, exit.strays);
         }
     }

@@ -100,6 +100,10 @@ pub struct Model {
     attempt: Attempt,
     /// Pages that were read or written since the caches were flushed.
     accessed: BTreeSet<u64>,
+    /// Pages whose lines were flushed.
+    pub pages_flushed: usize,
+    pub line_flushes: u64,
+    pub cache_flushes: u64,
     disturbed: bool,
     clock: u64,
     /// When the counter fires.
@@ -180,6 +184,9 @@ impl Model {
             stale: BTreeSet::new(),
             attempt: Attempt::default(),
             accessed: BTreeSet::new(),
+            pages_flushed: 0,
+            line_flushes: 0,
+            cache_flushes: 0,
             disturbed: false,
             clock: 1000,
             random: counting(),
@@ -446,16 +453,18 @@ impl Processor for Model {
         a == b && !misjudged
     }
 
-    fn flush_lines(&mut self) -> u64 {
+    fn flush_lines(&mut self) {
         self.tick(Call::Other);
         self.clock += 5;
-        core::mem::take(&mut self.accessed).len() as u64 * PAGE_LEN / 64
+        self.pages_flushed += core::mem::take(&mut self.accessed).len();
+        self.line_flushes += 1;
     }
 
     fn flush_caches(&mut self) {
         self.tick(Call::Other);
         self.clock += 100;
         self.accessed.clear();
+        self.cache_flushes += 1;
     }
 }
 
