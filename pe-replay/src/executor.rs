@@ -67,16 +67,6 @@ pub struct Account {
     pub longest_hold: u64,
 }
 
-impl Account {
-    /// Whether nothing happened that does not happen in every PE.
-    #[inline]
-    pub fn is_quiet(&self) -> bool {
-        self.divergences.is_empty()
-            && self.third_runs | self.counter_misses | self.early_overflows | self.flips == 0
-            && self.debug_exceptions == 0
-    }
-}
-
 /// What a processor needs while it executes.
 pub struct Executor<M: Machine> {
     pub(crate) results: [M::Place; Run::ALL.len()],
@@ -89,7 +79,8 @@ pub struct Executor<M: Machine> {
     pub(crate) started: bool,
     /// When user mode was entered first in the current PE.
     pub(crate) entered: u64,
-    pub(crate) account: Account,
+    /// What is recorded about the last PE.
+    pub account: Account,
     /// The entries of all written sets.
     pub pool: Pool<M::Frame, M::Slot>,
     /// Where time goes; the owner laps what happens between PEs.
@@ -121,11 +112,6 @@ impl<M: Machine> Executor<M> {
             pool,
             watch: Stopwatch::start(now),
         }
-    }
-
-    /// What is recorded about the last PE.
-    pub fn account(&self) -> &Account {
-        &self.account
     }
 }
 

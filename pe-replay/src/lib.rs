@@ -80,7 +80,7 @@
 //! let flip = Injection { pe: 0, run: Run::Second, at: 0, target: Target::Gpr(0), bit: 3 };
 //! let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &[flip], &mut ());
 //! assert_eq!(outcome, Outcome::Committed(End { delimiter: Delimiter::Syscall, count: 1 }));
-//! assert_eq!(executor.account().divergences[0].field, Field::Gpr(0));
+//! assert_eq!(executor.account.divergences[0].field, Field::Gpr(0));
 //! assert_eq!((toy.frames[0][0], thread.registers().rip), (5, 2));
 //! ```
 //!

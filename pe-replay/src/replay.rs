@@ -47,6 +47,12 @@ impl Replay {
     }
 }
 
+/// What is to be told of something that is done, unless copies were found to be damaged.
+#[inline(always)]
+fn done(result: Result<(), Difference>) -> (Event, Option<Difference>) {
+    result.map_or_else(|damage| (Event::Damaged, Some(damage)), |()| (Event::Done, None))
+}
+
 impl<M: Machine> Executor<M> {
     /// One PE of a thread: executes user code from its registers, at most `limit` instructions of it if that is less than
     /// the policy's, and leaves the committed state there. `injections` are those of this PE.
@@ -224,7 +230,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
             Phase::Turning(run) => self.turn(run, life),
             Phase::Verifying(run) => self.verify(run, life),
-            Phase::RollingBack => self.roll_back(life.difference),
+            Phase::RollingBack => self.roll_back(life),
             Phase::Committing(_) | Phase::GivingUp(_) => unreachable!("the PE is over"),
         };
         let before = life.phase;
@@ -239,7 +245,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Puts PM0 and the start state in place for run 2 or 3, and flushes the caches before if
     /// that is asked for.
     #[inline(always)]
-    fn turn(&mut self, run: Run, life: &Lifecycle) -> Event {
+    fn turn(&mut self, run: Run, life: &mut Lifecycle) -> Event {
         match self.tracker.policy.flush {
             Flush::Never => {}
             Flush::Retry if life.rules.triple || run == Run::Second => {}
@@ -248,7 +254,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let may_miss = self.executor.margin.far > 0 && life.target(run).is_some();
         let turned = self.tracker.turn(pages!(self), run, may_miss);
         self.executor.watch.lap(Timed::Restart, self.machine.now());
-        turned.map_or_else(Event::Damaged, |()| Event::Done)
+        life.noted(done(turned))
     }
 
     #[cold]
@@ -302,7 +308,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Puts PM0 and the start state back, if they can be trusted.
     #[cold]
     #[inline(never)]
-    fn roll_back(&mut self, seen: Option<Difference>) -> Event {
+    fn roll_back(&mut self, life: &mut Lifecycle) -> Event {
+        let seen = life.difference;
         if let Some(difference) = seen {
             self.executor.account.divergences.push(difference);
         }
@@ -312,7 +319,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if self.tracker.policy.flush != Flush::Never {
             self.flush();
         }
-        damage.and(put_back).map_or_else(Event::Damaged, |()| Event::Done)
+        life.noted(done(damage.and(put_back)))
     }
 
     #[cold]

@@ -110,7 +110,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             // The interrupt came earlier than in run 1, whatever ended that then.
             let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
             let at_limit = first.delimiter == Delimiter::Limit;
-            life.done[run as usize] =
+            life.arrived[run as usize] =
                 !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, first.count));
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);

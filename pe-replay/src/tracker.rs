@@ -26,7 +26,7 @@ use core::marker::PhantomData;
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
 use crate::inject::Copy;
-use crate::machine::{Access, Change, Machine, PageOf, View};
+use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
 use crate::pool::{All, Open, Pages, Pool, each};
@@ -233,23 +233,18 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         page: PageOf<M>,
     ) -> Result<(), SetFull> {
-        let known = pages.pool.find::<M>(self.owner, page.frame);
         if run != Run::First && !P::AT_ONCE {
+            let known = pages.pool.find::<M>(self.owner, page.frame);
             let entry = known.map(|index| &pages.pool.entries[usize::from(index)]);
             entry.filter(|entry| !entry.written && !entry.resting).ok_or(SetFull)?;
         }
-        self.write(pages, run, page, known).map(|_| ())
+        self.write(pages, run, page).map(|_| ())
     }
 
-    /// Sees that a page, which may be known, is among the open ones and counts as written, and that a run
+    /// Sees that a page, which is mapped to its home, is among the open ones and counts as written, and that a run
     /// can write it. Returns its entry.
-    fn write<M: Machine>(
-        &mut self,
-        pages: &mut Pages<M>,
-        run: Run,
-        page: PageOf<M>,
-        known: Option<u16>,
-    ) -> Result<u16, SetFull> {
+    fn write<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<u16, SetFull> {
+        let known = pages.pool.find::<M>(self.owner, page.frame);
         let index = match known.or_else(|| self.join(pages, page)) {
             Some(index) => index,
             None => {
@@ -350,9 +345,8 @@ impl<P: Placement> Tracker<P> {
         let is_mapped =
             |entry: &&EntryOf<M>| Run::ALL.into_iter().any(|run| P::frame::<M>(entry, run) == page.frame);
         let shown = self.open.iter(&pages.pool.entries).find(is_mapped);
-        let home = shown.map_or(page.frame, |entry| entry.page.frame);
-        let known = pages.pool.find::<M>(self.owner, home);
-        let index = self.write(pages, run, page, known)?;
+        let frame = shown.map_or(page.frame, |entry| entry.page.frame);
+        let index = self.write(pages, run, Page { frame, ..page })?;
         let entry = &pages.pool.entries[usize::from(index)];
         self.attempt.exposed |= !entry.page.writable;
         Ok(P::frame::<M>(entry, run))

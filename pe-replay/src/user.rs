@@ -131,26 +131,10 @@ impl Extended {
         }
     }
 
-    /// Whether XRSTOR takes the area as it is, on a processor with the MXCSR bits
-    /// `mxcsr_mask`: all components there, nothing else in the header.
-    #[inline]
-    pub fn is_loadable(&self, mxcsr_mask: u32) -> bool {
-        let header = self.0[xsave::HEADER + 8..xsave::YMM].as_chunks::<8>().0;
-        let rest = header.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
-        self.components() == XCR0 && rest == 0 && self.mxcsr() & !mxcsr_mask == 0
-    }
-
     /// MXCSR.
     #[inline]
     pub fn mxcsr(&self) -> u32 {
         u32::from_le_bytes(self.0.as_chunks::<4>().0[xsave::MXCSR / 4])
-    }
-
-    /// Clears the MXCSR bits that the processor does not have (`mask`), which
-    /// XRSTOR would refuse with #GP.
-    pub fn mask_mxcsr(&mut self, mask: u32) {
-        let value = self.mxcsr() & mask;
-        self.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(value.as_bytes());
     }
 
     /// All fields in the order of their places, without a gap.
@@ -316,11 +300,6 @@ impl RegisterSet for UserRegisters {
 
     fn parts(&self) -> impl Iterator<Item = (Field, &[u8])> {
         self.words().chain(self.extended.parts())
-    }
-
-    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
-        self.words().for_each(|(_, bytes)| each(bytes));
-        each(&self.extended.0);
     }
 
     #[inline]

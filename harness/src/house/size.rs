@@ -16,7 +16,7 @@ use super::source::Source;
 /// The crates of the engine.
 const ENGINE: [&str; 2] = ["pe-replay/src/lib.rs", "pmu/src/lib.rs"];
 /// The most lines that they may have. The aim is 3,900.
-const MOST: usize = 4_343;
+const MOST: usize = 4_279;
 
 /// The numbers of the lines in which tokens stand that are neither documentation nor for tests only.
 fn lines(tokens: TokenStream, found: &mut BTreeSet<usize>) {

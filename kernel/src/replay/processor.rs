@@ -142,7 +142,7 @@ impl Processor for Replayed<'_> {
 
     #[inline]
     fn account(&self) -> &Account {
-        self.executor.account()
+        &self.executor.account
     }
 
     #[inline]
@@ -228,7 +228,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn pooled(&self) -> u64 {
-        self.executor.pool.vacant() as u64
+        self.executor.pool.vacant as u64
     }
 
     #[inline]

@@ -549,18 +549,9 @@ fn words(user: &mut UserRegisters) -> (&mut [u8; xsave::LEN], [&mut u64; 25], [&
     (&mut extended.0, long, [ds, es, fs, gs])
 }
 
-/// What a summary is made of.
+/// What is compared of the registers, and what a digest is made of.
 fn digested(user: &UserRegisters) -> Vec<u8> {
-    let mut all = Vec::new();
-    user.bytes(&mut |bytes| all.extend_from_slice(bytes));
-    all
-}
-
-#[test]
-fn what_is_compared_is_digested_in_the_same_order() {
-    let user = state();
-    let parts: Vec<u8> = user.parts().flat_map(|(_, bytes)| bytes).copied().collect();
-    assert_eq!(digested(&user), parts);
+    user.parts().flat_map(|(_, bytes)| bytes).copied().collect()
 }
 
 #[test]

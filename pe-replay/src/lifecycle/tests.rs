@@ -31,14 +31,17 @@ fn feed(life: &mut Lifecycle, event: Event) -> Asked {
     if let (Event::Ended(end) | Event::Overshot(end), Phase::Running(run)) = (event, life.phase) {
         life.ends[run as usize] = end;
     }
+    if let Event::Outvoted(_, difference) | Event::Differed(difference) | Event::Damaged(difference) = event {
+        life.difference = Some(difference);
+    }
     let phase = life.step(match event {
         Event::Done => Told::Done,
         Event::Ended(_) | Event::AllEnded => Told::Ended,
         Event::Overshot(_) => Told::Overshot,
         Event::Agreed => Told::Agreed,
-        Event::Outvoted(run, difference) => Told::Outvoted(run, difference),
-        Event::Differed(difference) => Told::Differed(difference),
-        Event::Damaged(difference) => Told::Damaged(difference),
+        Event::Outvoted(run, _) => Told::Outvoted(run),
+        Event::Differed(_) => Told::Differed,
+        Event::Damaged(_) => Told::Damaged,
     });
     let approach = if let Phase::Running(run) = phase { Some(life.approach(run)) } else { None };
     (phase, approach)
@@ -350,7 +353,7 @@ fn a_program_that_only_the_watchdog_stops_gets_a_verdict() {
 fn all_ended(rules: Rules, ends: [End; 3], missed: [bool; 2]) -> (Lifecycle, Asked) {
     let mut life = Lifecycle::begin(Rules { at_once: true, ..rules });
     assert_eq!((plain(life.phase), feed(&mut life, Event::Done)), (PREPARE, ALL));
-    (life.ends, life.done) = (ends, [true, !missed[0], !missed[1]]);
+    (life.ends, life.arrived) = (ends, [true, !missed[0], !missed[1]]);
     let action = feed(&mut life, Event::AllEnded);
     (life, action)
 }

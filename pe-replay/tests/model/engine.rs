@@ -119,7 +119,7 @@ impl Engine {
     }
 
     pub fn account(&self) -> &Account {
-        self.executor.account()
+        &self.executor.account
     }
 
     pub fn left(&self, machine: &mut Model, end: End) -> Left {

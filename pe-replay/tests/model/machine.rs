@@ -153,11 +153,11 @@ fn kind(event: Event) -> &'static str {
         Event::Ended => "ended",
         Event::Overshot => "overshot",
         Event::Agreed => "agreed",
-        Event::Outvoted(Run::First, _) => "run 1 outvoted",
-        Event::Outvoted(Run::Second, _) => "run 2 outvoted",
-        Event::Outvoted(Run::Third, _) => "run 3 outvoted",
-        Event::Differed(_) => "differed",
-        Event::Damaged(_) => "damaged",
+        Event::Outvoted(Run::First) => "run 1 outvoted",
+        Event::Outvoted(Run::Second) => "run 2 outvoted",
+        Event::Outvoted(Run::Third) => "run 3 outvoted",
+        Event::Differed => "differed",
+        Event::Damaged => "damaged",
     }
 }
 
