@@ -195,8 +195,12 @@ impl Processor for Replayed<'_> {
 
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
-        let injections = self.injections.of(sequence);
-        let Self { machine, replay, executor, mutant, .. } = self;
+        let Self { machine, replay, executor, injections, mutant, .. } = self;
+        let mut injections = injections.of(sequence);
+        if !injections.is_empty() && machine.keep_flips_from_cache(injections).is_err() {
+            defmt::error!("PE {=u64} is not hit: there is no frame for a page of its own", sequence);
+            injections = &[];
+        }
         executor.execute(machine, kept, replay, self.limit, injections, mutant)
     }
 
