@@ -292,7 +292,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     /// Books an entry with all that is known of it.
-    #[inline]
     fn book(&mut self, exit: &Exit, gap: Timed, in_run: Timed) {
         self.entered(exit.span, gap, in_run);
         if exit.debug_exceptions > 0 || exit.strays > 0 {

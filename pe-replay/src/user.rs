@@ -87,7 +87,6 @@ impl Default for Extended {
 
 impl Extended {
     /// XSTATE_BV: the components that the area holds.
-    #[inline]
     pub fn components(&self) -> u64 {
         u64::from_le_bytes(self.0.as_chunks::<8>().0[xsave::HEADER / 8])
     }
@@ -95,7 +94,6 @@ impl Extended {
     /// Brings the area to the normal form: components absent in XSTATE_BV get
     /// their initial value, bytes that are not state become zero, and XSTATE_BV
     /// all ones, which is also how the next run is to start.
-    #[inline]
     pub fn normalize(&mut self) {
         let present = self.components();
         if present & XCR0 != XCR0 {
@@ -132,7 +130,6 @@ impl Extended {
     }
 
     /// MXCSR.
-    #[inline]
     pub fn mxcsr(&self) -> u32 {
         u32::from_le_bytes(self.0.as_chunks::<4>().0[xsave::MXCSR / 4])
     }
@@ -255,13 +252,11 @@ impl UserRegisters {
     }
 
     /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
-    #[inline]
     pub fn selectors(&self) -> u64 {
         // Written so that it is one load.
         u64::from(self.ds) | u64::from(self.es) << 16 | u64::from(self.fs) << 32 | u64::from(self.gs) << 48
     }
 
-    #[inline]
     fn normalize_words(&mut self) {
         self.rflags &= !RESUME_FLAG;
         if self.selectors() != 0 {
@@ -283,14 +278,12 @@ impl RegisterSet for UserRegisters {
     ///
     /// There are four null selectors, and the IRET to user mode makes any of them 0
     /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
-    #[inline]
     fn normalize(&mut self) {
         self.normalize_words();
         self.extended.normalize();
     }
 
     /// Of changes to the extended state, only those count that XSTATE_BV tells of.
-    #[inline]
     fn renormalize(&mut self) {
         self.normalize_words();
         if self.extended.components() != XCR0 {
@@ -302,7 +295,6 @@ impl RegisterSet for UserRegisters {
         self.words().chain(self.extended.parts())
     }
 
-    #[inline]
     fn position(&self) -> (u64, u64) {
         (self.rip, self.rcx)
     }
@@ -311,7 +303,6 @@ impl RegisterSet for UserRegisters {
         (self.rip, self.rcx) = (rip, rcx);
     }
 
-    #[inline]
     fn flags(&self) -> u64 {
         self.rflags
     }

@@ -17,7 +17,7 @@ use super::source::Source;
 /// The crates of the engine.
 const ENGINE: [&str; 2] = ["pe-replay/src/lib.rs", "pmu/src/lib.rs"];
 /// The most lines that they may have. The aim is 3,900.
-const MOST: usize = 4_279;
+const MOST: usize = 4_235;
 
 /// The way to user mode and all ways back.
 const ENTRY_PATH: [&str; 2] = ["kernel/src/arch/x86_64/entry.rs", "kernel/src/arch/x86_64/exit.rs"];
@@ -92,7 +92,10 @@ fn the_entry_path_is_small() {
     let size = |file: &str| of_text(&fs::read_to_string(workspace.join(file)).unwrap()).unwrap();
     let all: usize = ENTRY_PATH.into_iter().map(size).sum();
     println!("{all:6} lines of code in the entry path");
-    assert!(all <= MOST_OF_ENTRY_PATH, "the entry path has {all} lines, {MOST_OF_ENTRY_PATH} at most are allowed");
+    assert!(
+        all <= MOST_OF_ENTRY_PATH,
+        "the entry path has {all} lines, {MOST_OF_ENTRY_PATH} at most are allowed"
+    );
 }
 
 #[test]
