@@ -78,7 +78,7 @@ const OUT_OF_REACH: &str = "words told: 0\npages written, but for one: 0\naccess
 /// that or the kernel had to be isolated. Where it had, a kernel that is not does not come through.
 fn reach(context: &Context) -> Result<()> {
     let request = |machine, mode, isolate| -> Result<Request> {
-        let policy = Policy { mode, ..Policy::default() };
+        let policy = Policy { mode, ..Policy::DEFAULT };
         Ok(Request { machine, policy, isolate, ..context.program("reach", &[])? })
     };
     for (machine, mode, isolate) in [
