@@ -70,7 +70,7 @@ impl Linux {
         }
         let mut random = [0; 16];
         self.random.fill(&mut random);
-        let mut begun = Start::new(&image, &file)?;
+        let mut begun = Start::new(&image, file.bytes().get())?;
 
         let mut fresh = self.disentangle(view.space)?;
 

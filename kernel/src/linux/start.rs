@@ -53,14 +53,15 @@ impl Start {
         let (mut code, mut data): (Option<Range<u64>>, _) = (None, 0..0);
         let mut extents = Vec::new();
         for segment in &image.segments {
-            let end = segment.start + segment.bytes.len() as u64;
+            let bytes = segment.bytes.get();
+            let end = segment.start + bytes.len() as u64;
             if segment.access.execute {
                 let before = code.unwrap_or(segment.start..end);
                 code = Some(before.start.min(segment.start)..before.end.max(end));
             }
             data = data.start.max(segment.start)..data.end.max(end);
-            if !segment.bytes.is_empty() {
-                let offset = (segment.bytes.as_ptr().addr() - file.as_ptr().addr()) as u64;
+            if !bytes.is_empty() {
+                let offset = (bytes.as_ptr().addr() - file.as_ptr().addr()) as u64;
                 let (start, end) = (page_down(segment.start), page_up(end).unwrap_or(end));
                 let delta = offset.wrapping_sub(segment.start);
                 fallible::push(&mut extents, Extent { start, end, delta })?;
