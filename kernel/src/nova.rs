@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+//! The NOVA personality: protection domains, execution contexts, portals, semaphores, capabilities.
+//!
+//! It speaks the system interface of the NOVA microhypervisor, version 10, as Genode uses it.
+
+pub mod crd;
+pub mod nodes;
