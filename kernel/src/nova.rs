@@ -3,5 +3,7 @@
 //!
 //! It speaks the system interface of the NOVA microhypervisor, version 10, as Genode uses it.
 
+pub mod call;
 pub mod crd;
 pub mod nodes;
+pub mod utcb;
