@@ -9,8 +9,10 @@
 //! Nothing else knows who has what. Page tables and references to objects follow the nodes
 //! through a [`Follower`].
 
+use alloc::vec::Vec;
+
 use super::crd::{Crd, Delegation, Kind, Rights, Span};
-use crate::mem::fallible::Exhausted;
+use crate::mem::fallible::{self, Exhausted};
 use crate::mem::sorted::{Place, Sorted};
 use crate::object::table::{Name as _, Table, name};
 
@@ -116,12 +118,13 @@ type Spans = Sorted<(u64, NodeId)>;
 /// All nodes.
 pub struct Nodes<O> {
     nodes: Table<NodeId, Node<O>>,
-    domains: Table<DomainId, [Spans; 3]>,
+    /// What each domain has of each kind, by the domain's name.
+    domains: Vec<[Spans; 3]>,
 }
 
 impl<O> Default for Nodes<O> {
     fn default() -> Self {
-        Self { nodes: Table::default(), domains: Table::default() }
+        Self { nodes: Table::default(), domains: Vec::new() }
     }
 }
 
@@ -135,20 +138,19 @@ fn row(kind: Kind) -> usize {
 }
 
 impl<O: Copy> Nodes<O> {
-    /// Makes a domain that has nothing.
-    pub fn add_domain(&mut self) -> Result<DomainId, Exhausted> {
-        self.domains.reserve()?;
-        Ok(self.domains.insert_reserved(Default::default()))
+    /// Makes room for what a domain of this name may get.
+    pub fn reserve(&mut self, domain: DomainId) -> Result<(), Exhausted> {
+        let needed = (domain.place() + 1).max(self.domains.len());
+        fallible::resize(&mut self.domains, needed, Default::default)
     }
 
-    /// Takes everything from a domain, and from all who have it from there; then there is no such domain.
-    pub fn remove_domain(&mut self, domain: DomainId, follower: &mut impl Follower<O>) {
+    /// Takes everything from a domain, and from all who have it from there.
+    pub fn clear(&mut self, domain: DomainId, follower: &mut impl Follower<O>) {
         for kind in Kind::ALL {
             while let Some(id) = self.next_in(domain, kind, 0) {
                 self.restrict(id, Rights::ALL, true, follower);
             }
         }
-        self.domains.remove(domain);
     }
 
     /// How many nodes there are.
@@ -163,7 +165,7 @@ impl<O: Copy> Nodes<O> {
 
     /// The place of the first of a domain's nodes that ends behind a unit.
     fn place(&self, domain: DomainId, kind: Kind, unit: u64) -> Place {
-        let spans = &self.domains[domain][row(kind)];
+        let spans = &self.domains[domain.place()][row(kind)];
         let behind = spans.place(|(base, _)| *base <= unit);
         let before = spans.before(behind);
         let holds =
@@ -174,7 +176,7 @@ impl<O: Copy> Nodes<O> {
     /// The first of a domain's nodes that ends behind a unit.
     fn next_in(&self, domain: DomainId, kind: Kind, unit: u64) -> Option<NodeId> {
         let place = self.place(domain, kind, unit);
-        self.domains[domain][row(kind)].get(place).map(|(_, id)| *id)
+        self.domains[domain.place()][row(kind)].get(place).map(|(_, id)| *id)
     }
 
     /// The first of a domain's nodes that ends behind a unit and begins within a span.
@@ -230,7 +232,7 @@ impl<O: Copy> Nodes<O> {
         let place = self.place(domain, kind, span.base);
         let node = Node { domain, span, rights, target, parent, child: None, next: None, previous: None };
         self.nodes.reserve()?;
-        let spans = &mut self.domains[domain][row(kind)];
+        let spans = &mut self.domains[domain.place()][row(kind)];
         let place = spans.make_room(place)?;
         follower.enter(&node)?;
         let id = self.nodes.insert_reserved(node);
@@ -387,7 +389,7 @@ impl<O: Copy> Nodes<O> {
         let node = self.nodes.remove(id);
         assert!(node.child.is_none(), "something hangs on {id:?}");
         let kind = node.kind();
-        let spans = &mut self.domains[node.domain][row(kind)];
+        let spans = &mut self.domains[node.domain.place()][row(kind)];
         let place = spans.place(|(base, _)| *base < node.span.base);
         let removed = spans.remove(place);
         assert!(removed.is_some_and(|(_, found)| found == id), "{id:?} is not where it was");

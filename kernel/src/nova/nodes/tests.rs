@@ -51,7 +51,8 @@ struct World {
 impl World {
     fn new(domains: usize) -> Self {
         let mut nodes = Nodes::default();
-        let domains = (0..domains).map(|_| nodes.add_domain().unwrap()).collect();
+        let domains: Vec<_> = (0..domains).map(DomainId::at).collect();
+        domains.iter().for_each(|domain| nodes.reserve(*domain).unwrap());
         Self { nodes, seen: Seen::default(), domains }
     }
 
@@ -215,7 +216,7 @@ fn a_domain_that_goes_takes_along_what_others_have_from_it() {
     world.delegate(1, 2, 0x200 << 12 | 9 << 7 | 0x7f, 9 << 7 | 0x7f, 0);
     world.object(2, 0x900, 1, 900);
     assert_eq!(world.nodes.count(), 901);
-    world.nodes.remove_domain(world.domains[1], &mut world.seen);
+    world.nodes.clear(world.domains[1], &mut world.seen);
     assert_eq!(world.nodes.count(), 301);
     world.check();
 }
