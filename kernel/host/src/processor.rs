@@ -27,6 +27,10 @@ pub enum Op {
     Call(u64, [u64; 3]),
     /// It calls with the last result as the first argument.
     CallWithResult(u64),
+    /// It makes a call of the NOVA interface: RDI, and the arguments in RSI, RDX, RAX, R8.
+    Hyper(u64, [u64; 4]),
+    /// It does something with its memory and its registers.
+    Do(fn(&mut Space, &mut UserRegisters)),
     /// It executes an instruction that the processor refuses.
     Refused(&'static [u8]),
     /// It touches a page.
@@ -186,6 +190,17 @@ impl Processor for Scripted {
                 registers.rdi = std::mem::replace(&mut registers.rax, number);
                 registers.rip = next;
                 (Delimiter::Syscall, 10)
+            }
+            Op::Hyper(rdi, [rsi, rdx, rax, r8]) => {
+                registers.rdi = rdi;
+                [registers.rsi, registers.rdx, registers.rax, registers.r8] = [rsi, rdx, rax, r8];
+                registers.rip = next;
+                (Delimiter::Syscall, 10)
+            }
+            Op::Do(act) => {
+                registers.rip = next;
+                act(&mut self.space, registers);
+                (Delimiter::Limit, 1)
             }
             Op::Refused(code) => {
                 // Behind it the next operation stands in.

@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod locks;
 mod memory;
+mod nova;
 mod process;
 pub mod processes;
 mod sequences;

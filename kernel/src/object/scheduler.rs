@@ -115,11 +115,26 @@ impl Scheduler {
         if threads > self.threads.len() {
             fallible::resize(&mut self.threads, threads, || None)?;
         }
-        self.budgets.reserve()?;
-        let more = (self.budgets.count() + 1).saturating_sub(self.ready.len());
-        fallible::reserve(&mut self.ready, more)?;
+        self.reserve_budget()?;
         self.queues.reserve(threads)?;
         self.timers.reserve(threads)
+    }
+
+    /// Makes room for one more budget.
+    pub fn reserve_budget(&mut self) -> Result<(), Exhausted> {
+        self.budgets.reserve()?;
+        let more = (self.budgets.count() + 1).saturating_sub(self.ready.len());
+        fallible::reserve(&mut self.ready, more)
+    }
+
+    /// How many budgets there are.
+    pub fn budgets(&self) -> usize {
+        self.budgets.count()
+    }
+
+    /// The name that the next budget gets.
+    pub fn next_budget(&self) -> BudgetId {
+        self.budgets.next()
     }
 
     /// Takes in a thread for which there is room; without a budget it does not run.
@@ -331,6 +346,11 @@ impl Scheduler {
         if standing.waits {
             self.finish_wait(thread, None);
         }
+    }
+
+    /// The first one that waits in a queue.
+    pub fn first(&self, key: Key) -> Option<ThreadId> {
+        self.queues.first(key, u32::MAX)
     }
 
     /// Wakes up to `count` of those that wait in a queue for one of the bits in `mask`; returns how many.

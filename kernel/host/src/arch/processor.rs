@@ -5,3 +5,8 @@
 pub fn hwcap() -> u32 {
     0x0178_bfbf
 }
+
+/// The bits of MXCSR that the processor knows.
+pub fn mxcsr_mask() -> u32 {
+    0xffff
+}
