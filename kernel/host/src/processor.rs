@@ -29,6 +29,8 @@ pub enum Op {
     CallWithResult(u64),
     /// It makes a call of the NOVA interface: RDI, and the arguments in RSI, RDX, RAX, R8.
     Hyper(u64, [u64; 4]),
+    /// It makes a call that it has put into its registers.
+    CallBy(fn(&mut Space, &mut UserRegisters)),
     /// It does something with its memory and its registers.
     Do(fn(&mut Space, &mut UserRegisters)),
     /// It executes an instruction that the processor refuses.
@@ -195,6 +197,11 @@ impl Processor for Scripted {
                 registers.rdi = rdi;
                 [registers.rsi, registers.rdx, registers.rax, registers.r8] = [rsi, rdx, rax, r8];
                 registers.rip = next;
+                (Delimiter::Syscall, 10)
+            }
+            Op::CallBy(act) => {
+                registers.rip = next;
+                act(&mut self.space, registers);
                 (Delimiter::Syscall, 10)
             }
             Op::Do(act) => {

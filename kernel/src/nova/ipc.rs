@@ -162,9 +162,8 @@ impl Nova {
     }
 
     /// Has each budget that drives a thread drive the end of its owner's chain.
-    pub(super) fn follow_chains<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) {
+    pub(super) fn follow_chains<P: Processor>(&self, objects: &mut Objects<P>, thread: ThreadId) {
         objects.scheduler.retarget(thread, |owner| self.end_of_chain(owner).unwrap_or(owner));
-        self.bury_leaving(objects);
     }
 
     /// The current budget goes on with the thread that it drives now, if that can run; if not, others have their turn.

@@ -97,18 +97,6 @@ impl Nova {
         self.things.release(Object::Thread(owner));
     }
 
-    /// Sees to budgets without a name that have come home.
-    pub(super) fn bury_leaving<P: Processor>(&mut self, objects: &mut Objects<P>) {
-        for index in (0..self.leaving.len()).rev() {
-            let budget = objects.scheduler.budget(self.leaving[index]);
-            if budget.thread == budget.owner {
-                let id = self.leaving.swap_remove(index);
-                self.bury_budget(objects, id);
-            }
-        }
-        self.bury(objects);
-    }
-
     /// A thread without a name is never in user mode again. Whoever it serves is told at once; it goes when nobody
     /// needs it, and does not run.
     fn bury_thread<P: Processor>(&mut self, objects: &mut Objects<P>, id: ThreadId, known: Known) {
@@ -133,12 +121,20 @@ impl Nova {
         self.forget(domain, cost::THREAD);
     }
 
-    /// Sees to a thread that has lost its last name while it ran, when it does not run any more.
-    pub(super) fn bury_ended<P: Processor>(&mut self, objects: &mut Objects<P>) {
+    /// Sees to what could not go before: a thread that ran, budgets that drove somebody else, and whatever nobody
+    /// needs any more.
+    pub(super) fn settle<P: Processor>(&mut self, objects: &mut Objects<P>) {
         if let Some(id) = self.ended.take_if(|id| *id != objects.current()) {
             self.things.forsake(Object::Thread(id));
-            self.bury(objects);
         }
+        for index in (0..self.leaving.len()).rev() {
+            let budget = objects.scheduler.budget(self.leaving[index]);
+            if budget.thread == budget.owner {
+                let id = self.leaving.swap_remove(index);
+                self.bury_budget(objects, id);
+            }
+        }
+        self.bury(objects);
     }
 
     /// What a thread may take capabilities back from.

@@ -6,6 +6,7 @@ use pe_replay::UserRegisters;
 use super::Nova;
 use super::call::Status;
 use super::crd::{MAX_ORDER, Rights, Span};
+use super::create::cost;
 use super::nodes::{DomainId, Target};
 use super::things::{Context, Counted, Domain, MessagePage, Object, Quota, Resume};
 use super::utcb::FIXED_FLAGS;
@@ -124,6 +125,7 @@ impl Nova {
             }
         }
         self.information = Some(information);
+        self.things.domains[root].object.quota.charge(cost::THREAD + cost::BUDGET)?;
         self.things.reserve()?;
         self.things.threads.reserve(thread)?;
         let context = Context {

@@ -195,7 +195,7 @@ impl Personality for Nova {
     }
 
     fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
-        match trap {
+        let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),
             Trap::Exception { vector, error } => {
@@ -210,7 +210,9 @@ impl Personality for Nova {
             Trap::Port(access) => self.port(objects, thread, access),
             Trap::PortString => self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION)),
             Trap::Limit | Trap::DirtyLimit => Effect::Continue,
-        }
+        };
+        self.settle(objects);
+        effect
     }
 
     fn resume<P: Processor>(
@@ -219,8 +221,8 @@ impl Personality for Nova {
         thread: ThreadId,
         woken: Option<Woken>,
     ) -> Effect {
-        self.bury_ended(objects);
         self.take_back(objects, thread);
+        self.settle(objects);
         if objects.scheduler.driven() != Some(thread) {
             return self.go_on(objects);
         }

@@ -182,7 +182,7 @@ impl<T: Page> Utcb<'_, T> {
         // As many words as there is room for: a message with one word is a request.
         self.set_counts(MOST_WORDS, 0);
         self.set_word(WORDS, mtd.0);
-        for (group, offset, fields) in GROUPS.iter().filter(|(group, ..)| mtd.has(*group)) {
+        for (_, offset, fields) in GROUPS.iter().filter(|(group, ..)| mtd.has(*group)) {
             for (index, field) in fields.iter().enumerate() {
                 self.set_word(offset + 8 * index, *field(registers));
             }

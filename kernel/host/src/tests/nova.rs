@@ -27,6 +27,8 @@ const ROOT: u64 = 0x10_0000;
 const WORKER: u64 = 0x20_0000;
 const CHILD: u64 = 0x30_0000;
 const PAGER: u64 = 0x40_0000;
+/// Instructions that programs may have.
+const MOST: u64 = 2_000_000;
 /// Message pages.
 const WORKER_PAGE: u64 = 0x50_0000;
 const CHILD_PAGE: u64 = 0x60_0000;
@@ -131,9 +133,11 @@ fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
     let clock = Clock::new(ClockKind::User, Rate::NANOSECOND);
     let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
-    let (end, _, _) = executive.until_end(Recording::Pes, 1_000_000);
-    assert_eq!(end, End::Deadlock);
+    let (end, _, processor) = executive.until_end(Recording::Pes, MOST);
+    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 }), "{end:?}");
+    drop(processor);
     MEMORY.take();
+    assert_eq!(frame::free_count(), FRAMES, "frames are lost");
     SAID.take()
 }
 
@@ -546,5 +550,187 @@ fn bad_parameters_have_the_status_that_the_interface_says() {
     let said = run(&[(ROOT, &ops)]);
     for (index, (case, expected)) in cases.iter().zip(&expected).enumerate() {
         assert_eq!(said.get(index), Some(expected), "{case:x?}");
+    }
+}
+
+#[test]
+fn whatever_is_made_and_taken_back_leaves_nothing_behind() {
+    // A domain with a thread, a budget, a portal and a semaphore, and an end to all of that at once.
+    let ops = [
+        vec![
+            Op::Hyper(call(3, 0, 0x200), [0x20, WORKER_PAGE, 0x1000, 0]),
+            Op::Hyper(call(15, 2, 0x20), [0; 4]),
+            Op::Do(|_, registers| say(format!("{:x}", registers.rdx))),
+        ],
+        [
+            Op::Hyper(call(2, 0, 0x300), [0x20, 0, 64 << 32 | 2, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(3, 1, 0x301), [0x300, CHILD_PAGE, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(3, 0, 0x302), [0x300, CHILD_PAGE + PAGE_LEN, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(5, 0, 0x303), [0x20, 0x302, 0, WORKER]),
+            Op::Do(tell),
+            Op::Hyper(call(6, 0, 0x304), [0x300, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(6, 0, 0x305), [0x300, 1, 0x304, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(12, 0, 0x305), [0; 4]),
+            // The thread has no portal for its start: it ends as soon as it has a budget.
+            Op::Hyper(call(4, 0, 0x306), [0x300, 0x301, 10_000 << 12 | 64, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(7, 1, 0), [0x300 << 12 | 3 << 7 | 0x7f, 0, 0, 0]),
+            Op::Do(tell),
+        ]
+        .repeat(100),
+        vec![
+            Op::Hyper(call(15, 2, 0x20), [0; 4]),
+            Op::Do(|_, registers| say(format!("{:x}", registers.rdx))),
+        ],
+        SLEEP.to_vec(),
+    ]
+    .concat();
+    let said = run(&[(ROOT, &ops)]);
+    assert_eq!(said.len(), 2 + 8 * 100);
+    assert_eq!(said.first(), said.last());
+    let wrong: Vec<_> = said[1..801].iter().filter(|line| !line.starts_with("0 ")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn capabilities_go_with_a_call_and_come_back_under_their_own_name() {
+    let ops = [
+        &MAKE_WORKER[..],
+        &[
+            Op::Hyper(call(6, 0, 0x500), [0x20, 0, 0, 0]),
+            Op::Do(|space, _| {
+                // One that is translated, one that is delegated, and one that is neither.
+                put(space, FIRST_PAGE, &[3 << 16, 0, 0]);
+                put_item(space, FIRST_PAGE, 0, [0x500 << 12 | 0x0f, 2]);
+                put_item(space, FIRST_PAGE, 1, [0x500 << 12 | 0x07, 1 << 12 | 1]);
+                put_item(space, FIRST_PAGE, 2, [0, 2 << 12 | 2]);
+            }),
+            Op::Hyper(call(0, 0, 0x201), [0; 4]),
+            Op::Do(tell),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    let worker = [
+        Op::Do(|space, _| {
+            for index in 0..3 {
+                let at = WORKER_PAGE + PAGE_LEN - 16 * (index + 1);
+                say(format!("{:x} {:x}", word(space, at), word(space, at + 8)));
+            }
+            put(space, WORKER_PAGE, &[0]);
+        }),
+        Op::Hyper(call(8, 0, 0), [0x701 << 12 | 0x7f, 0, 0, 0]),
+        Op::Do(tell),
+        Op::Hyper(call(1, 0, 0), [0; 4]),
+    ];
+    // The worker has opened its windows before it is called.
+    let opened = [
+        &ops[..2],
+        &[Op::Do(|space, _| put(space, WORKER_PAGE + 8, &[0xfff, 0x700 << 12 | 2 << 7 | 0x7f]))],
+        &ops[2..],
+    ]
+    .concat();
+    assert_eq!(
+        run(&[(ROOT, &opened), (WORKER, &worker)]),
+        ["50000f 2", "701007 1", "0 3", "0 701007 0", "20100 0 0"]
+    );
+}
+
+thread_local! {
+    /// The state of the generator of numbers without sense.
+    static NOISE: RefCell<u64> = const { RefCell::new(1) };
+}
+
+fn noise(below: u64) -> u64 {
+    NOISE.with_borrow_mut(|state| {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state % below
+    })
+}
+
+/// Makes a call of any number with any arguments; most of them make some sense.
+fn any_call(space: &mut Space, registers: &mut UserRegisters) {
+    fn selector() -> u64 {
+        match noise(12) {
+            0 => 0x20 + noise(5),
+            1 => noise(1 << 52),
+            _ => 0x100 + noise(24),
+        }
+    }
+    fn range() -> u64 {
+        let base = match noise(3) {
+            0 => selector(),
+            1 => noise(64),
+            _ => MEMORY.with_borrow(|memory| memory[0].number()) + noise(16),
+        };
+        base << 12 | noise(if noise(9) == 0 { 32 } else { 4 }) << 7 | noise(32) << 2 | noise(4)
+    }
+    let any = |page: u64| match noise(5) {
+        0 => noise(u64::MAX),
+        1 => page + PAGE_LEN * noise(8),
+        2 => range(),
+        _ => selector(),
+    };
+    for page in [FIRST_PAGE, CHILD_PAGE, WORKER_PAGE] {
+        if space.next_mapped(page, page + PAGE_LEN).is_some() {
+            let _ = space.write(page, &(noise(4) << 16 | noise(8)).to_le_bytes());
+            for at in [8, 16] {
+                let _ = space.write(page + at, &(if noise(2) == 0 { 0xfff } else { range() }).to_le_bytes());
+            }
+            for index in 0..4 {
+                let at = page + PAGE_LEN - 16 * (index + 1);
+                let _ = space.write(at, &range().to_le_bytes());
+                let _ = space.write(at + 8, &(noise(64) << 12 | noise(4) | noise(2) << 11).to_le_bytes());
+            }
+        }
+    }
+    registers.rdi = selector() << 8 | noise(16) << 4 | noise(16);
+    // To reply without a caller, or to wait for what nobody raises, ends a program: it does so now and then.
+    if registers.rdi & 0xf == 1 && noise(500) > 0 {
+        registers.rdi = registers.rdi & !0xf | 6;
+    }
+    // To take back what the first selectors name ends all.
+    if registers.rdi & 0xf == 7 && noise(20) > 0 {
+        registers.rdi &= !0x20;
+    }
+    [registers.rsi, registers.rdx] = [any(CHILD_PAGE), any(WORKER_PAGE)];
+    [registers.rax, registers.r8] = [any(0), any(WORKER)];
+    match registers.rdi & 0xf {
+        // A quota, and a slice with a priority.
+        2 => registers.rax = noise(64) << 32 | noise(4),
+        4 => registers.rax = (1 + noise(100)) << 12 | noise(130),
+        7 if noise(50) > 0 => registers.rsi = (0x100 + noise(24)) << 12 | noise(4) << 7 | noise(32) << 2 | 3,
+        12 => (registers.rsi, registers.rdx) = (0, 1 + noise(1 << 21)),
+        _ => {}
+    }
+}
+
+#[test]
+fn random_calls_of_many_threads_end_nowhere_but_with_the_programs() {
+    // Whatever begins anywhere makes random calls: threads that are started, workers that are called.
+    let ops = [Op::CallBy(any_call), Op::Jump(ROOT)];
+    let worker = [Op::CallBy(any_call), Op::CallBy(any_call), Op::Hyper(call(1, 0, 0), [0; 4])];
+    let begin = [
+        &[
+            Op::Hyper(call(3, 0, 0x100), [0x20, WORKER_PAGE, 0x1000, 0]),
+            Op::Hyper(call(5, 0, 0x1e), [0x20, 0x100, 0xc, PAGER]),
+            Op::Hyper(call(5, 0, 0x101), [0x20, 0x100, 0, WORKER]),
+            Op::Hyper(call(3, 1, 0x102), [0x20, CHILD_PAGE, 0, 0]),
+            Op::Hyper(call(4, 0, 0x103), [0x20, 0x102, 1 << 12 | 1, 0]),
+        ],
+        &ops[..1],
+        &[Op::Jump(ROOT + 5 * crate::processor::OP_LEN)],
+    ]
+    .concat();
+    for seed in 1..60 {
+        NOISE.set(seed);
+        run(&[(ROOT, &begin), (WORKER, &worker), (PAGER, &START), (CHILD, &worker)]);
     }
 }
