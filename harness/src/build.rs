@@ -17,5 +17,6 @@ pub fn run() -> Result<u8> {
     for name in names {
         println!("{}", artifacts::program(&name)?.display());
     }
+    println!("{}", artifacts::fuzzer()?.display());
     Ok(0)
 }

@@ -13,8 +13,9 @@ mod turns;
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
 use pe_replay::stop::Delimiter;
-use pe_replay::{Difference, Digest, End as PeEnd, Outcome};
+use pe_replay::{Difference, End as PeEnd, Outcome};
 use wire::DelimiterKind;
+use wire::Digest;
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
 

@@ -9,6 +9,7 @@
 
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
+use wire::difference::InWords;
 use wire::end::{Damage, Death, End};
 use wire::record::UnsupportedCall;
 use wire::{DelimiterKind, Name};
@@ -29,7 +30,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
     let differences: Vec<Value> = summary
         .differences
         .iter()
-        .map(|(pe, difference)| json!({ "pe": pe, "difference": difference.to_string() }))
+        .map(|(pe, difference)| json!({ "pe": pe, "difference": InWords(*difference).to_string() }))
         .collect();
     json!({
         "exit_status": exit_status,
@@ -117,7 +118,7 @@ fn end(end: &End) -> Value {
             "start_rip": hex(verdict.start_rip),
             "end_rip": hex(verdict.end_rip),
             "attempts": verdict.attempts,
-            "difference": verdict.difference.to_string(),
+            "difference": InWords(verdict.difference).to_string(),
             "culprit": verdict.culprit.map(|culprit| json!({
                 "rip": hex(culprit.rip),
                 "after": culprit.after,
@@ -125,7 +126,7 @@ fn end(end: &End) -> Value {
             })),
         }),
         End::Damaged(Damage { pe, difference }) => {
-            json!({ "kind": "damaged", "pe": pe, "difference": difference.to_string() })
+            json!({ "kind": "damaged", "pe": pe, "difference": InWords(*difference).to_string() })
         }
         End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
         End::Deadlock => json!({ "kind": "deadlock" }),

@@ -30,6 +30,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
     Test { name: "programs::locks", run: |context| project(context, "locks", Native::Same) },
+    Test { name: "programs::lookups", run: |context| project(context, "lookups", Native::Same) },
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
@@ -147,7 +148,7 @@ impl Shown {
 /// What a data race comes to is the same in every mode and under every limit.
 fn race(context: &Context) -> Result<()> {
     let request = context.program("race", &["show"])?;
-    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::default() }])?;
+    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::DEFAULT }])?;
     let expected = ended.first().map(batch::shown);
     same(context, &request, expected.as_ref(), &LIMITS)
 }
@@ -216,7 +217,7 @@ pub(super) fn same(
     limits: &[u64],
 ) -> Result<()> {
     let under =
-        |limit: &u64| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit: *limit, ..Policy::default() });
+        |limit: &u64| [Mode::Off, Mode::Dual].map(|mode| Policy { mode, limit: *limit, ..Policy::DEFAULT });
     let policies: Vec<_> = limits.iter().flat_map(under).collect();
     let ended = batch::under(context, request, &policies)?;
     for (limit, ended) in limits.iter().zip(ended.chunks(2)) {

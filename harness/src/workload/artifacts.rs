@@ -159,6 +159,12 @@ pub fn program(name: &str) -> Result<PathBuf> {
     }
 }
 
+/// Builds the fuzzer of `user/fuzz`. It has no name among the programs, since none of the commands that run these
+/// natively may run it.
+pub fn fuzzer() -> Result<PathBuf> {
+    compile("user/fuzz", "fuzz")
+}
+
 /// The programs of `user/hostile`.
 pub fn hostile_names() -> Result<Vec<String>> {
     stems("user/hostile/src/bin", "rs")

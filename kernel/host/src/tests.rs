@@ -10,6 +10,7 @@ mod limits;
 mod locks;
 mod memory;
 mod nova;
+mod proc;
 mod process;
 pub mod processes;
 mod sequences;
@@ -106,7 +107,7 @@ fn standard() -> Archive<'static> {
 fn config() -> Config {
     Config {
         job: Job::Run,
-        policy: Policy::default(),
+        policy: Policy::DEFAULT,
         seed: 1,
         max_instructions: u64::MAX,
         channel_base: 0,

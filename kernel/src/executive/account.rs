@@ -5,6 +5,7 @@ use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::config::Recording;
+use wire::difference::InWords;
 use wire::end::{End, Totals};
 use wire::record::Record;
 
@@ -52,7 +53,11 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         totals.debug_exceptions += u64::from(account.debug_exceptions);
         totals.flips += u64::from(account.flips);
         for difference in &account.divergences {
-            defmt::warn!("PE {=u64} diverged: {}", self.sequence, defmt::Display2Format(difference));
+            defmt::warn!(
+                "PE {=u64} diverged: {}",
+                self.sequence,
+                defmt::Display2Format(&InWords(*difference))
+            );
         }
     }
 

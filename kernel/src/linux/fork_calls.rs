@@ -14,7 +14,7 @@ use syscalls::Sysno;
 use super::Linux;
 use super::errno::{E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::get_u64;
-use super::process::{MAX_PROCESSES, Process};
+use super::process::{MAX_ID, MAX_PROCESSES, Process};
 use super::thread::{MAX_THREADS, Thread, Waiting, Why};
 use super::user::User;
 use crate::mem::fallible::{self, Exhausted};
@@ -175,6 +175,7 @@ impl Linux {
         let keeps_stack = !wanted.has(CLONE_VM) || wanted.has(CLONE_VFORK);
         let of = if is_thread { self.process.id() } else { id };
         let mut thread = fallible::boxed(self.thread.fork(id, of, keeps_stack))?;
+        thread.started_ns = self.clock.monotonic_ns();
         let (process, mut child) = match is_thread {
             true => (None, None),
             false => {
@@ -224,8 +225,8 @@ impl Linux {
             defmt::warn!("fork: there are {=usize} processes, which is the limit (EAGAIN)", MAX_PROCESSES);
             return Err(EAGAIN);
         }
-        // Numbers are not used again, and programs know them as an `int`.
-        if self.next_id > i32::MAX as u64 { Err(EAGAIN) } else { Ok(()) }
+        // Numbers are not used again.
+        if self.next_id >= MAX_ID { Err(EAGAIN) } else { Ok(()) }
     }
 
     /// Makes a process like the current one, with its space if that is another one.
@@ -263,6 +264,9 @@ impl Linux {
         // The directory is held already, so it is there.
         if !shares(CLONE_FS) {
             self.fs.hold(self.places[process.place].directory)?;
+        }
+        if let Some(executable) = process.executable {
+            self.fs.hold(executable)?;
         }
         process.memory = match memory {
             Some(memory) => self.memories.insert_reserved(memory),
@@ -318,6 +322,7 @@ impl Linux {
             self.files.release(process.files);
             self.memories.release(process.memory);
             self.handlers.release(process.handlers);
+            self.leave_executable(process.executable);
             if let Some(place) = self.places.release(process.place) {
                 self.fs.release(place.directory);
             }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pe::PeRecord;
 use crate::DelimiterKind;
+use crate::digest::{Digest, Encoded};
 use pe_replay::Account;
-use pe_replay::digest::{Digest, Encoded};
 use pe_replay::phases::{Phase, Phases, Stopwatch};
 
 const PHASES: usize = Phase::ALL.len();

@@ -17,6 +17,8 @@ pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
+pub mod difference;
+pub mod digest;
 pub mod end;
 pub mod events;
 pub mod injection;
@@ -27,9 +29,10 @@ pub mod pe;
 pub mod record;
 pub mod task;
 
+pub use digest::Digest;
 pub use events::Events;
 pub use kind::DelimiterKind;
-pub use name::Name;
+pub use name::{GPR_NAMES, Name};
 
 /// The version of everything in this crate; any change of a type raises it.
 pub const VERSION: u16 = 15;

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use pe_replay::TimedPhase;
+use wire::difference::InWords;
 use wire::end::{LongestCall, Service};
 use wire::record::Unit;
 use wire::{DelimiterKind, Name};
@@ -80,7 +81,7 @@ impl fmt::Display for Summary {
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
         for (pe, difference) in &self.differences {
-            writeln!(f, "  PE {pe} diverged: {difference}")?;
+            writeln!(f, "  PE {pe} diverged: {}", InWords(*difference))?;
         }
         let shown = self.differences.len() as u64;
         if totals.divergences > shown && shown > 0 {

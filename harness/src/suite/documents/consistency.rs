@@ -134,7 +134,7 @@ fn the_list_of_user_programs_is_complete() {
         .filter_map(|cells| quoted(cells.first()?).next()?.split(' ').next().map(str::to_owned))
         .collect();
     let (c, bench, hostile) = (artifacts::c_names(), artifacts::bench_names(), artifacts::hostile_names());
-    let own = ["rt", "showcase"].map(str::to_owned).to_vec();
+    let own = ["rt", "fuzz", "showcase"].map(str::to_owned).to_vec();
     let real: BTreeSet<String> =
         [c.unwrap(), bench.unwrap(), hostile.unwrap(), own].concat().into_iter().collect();
     let differing: Vec<_> = named.symmetric_difference(&real).collect();
