@@ -177,6 +177,7 @@ impl Nova {
         let out = |Exhausted| Status::OutOfMemory;
         self.things.reserve().map_err(out)?;
         let page = SharedFrame::zeroed().map_err(|OutOfFrames| Status::OutOfMemory)?;
+        let frame = page.number();
         let mut registers = Self::first_registers();
         (registers.rsp, registers.rflags) = (new.stack, FIXED_FLAGS);
         self.charge(domain, cost::THREAD)?;
@@ -192,7 +193,7 @@ impl Nova {
         let context = Context {
             domain,
             is_global: new.is_global,
-            page: Some(MessagePage { frame: page.another(), address: new.utcb }),
+            page: Some(MessagePage { frame: page, address: new.utcb }),
             event_base: new.event_base,
             resume: if new.is_global { Resume::Event(Event::plain(Event::STARTUP)) } else { Resume::Idle },
             caller: None,
@@ -202,7 +203,7 @@ impl Nova {
         self.things.threads.insert_reserved(id, context);
         self.things.note_made();
         self.things.use_object(Object::Domain(domain));
-        if self.show_page(objects, domain, new.utcb, &page).is_err() {
+        if self.show_page(objects, domain, new.utcb, frame).is_err() {
             self.things.forsake(Object::Thread(id));
             self.bury(objects);
             return Err(Status::OutOfMemory);
@@ -217,11 +218,11 @@ impl Nova {
         objects: &mut Objects<P>,
         domain: DomainId,
         address: u64,
-        page: &SharedFrame,
+        frame: u64,
     ) -> Result<(), Exhausted> {
         let span = Span::one(address / PAGE_LEN);
         if domain == self.root && self.nodes.is_free(domain, Kind::Memory, span) {
-            let target = Target::Memory { frame: page.number(), is_write_combined: false };
+            let target = Target::Memory { frame, is_write_combined: false };
             let (nodes, mut following) = self.following(objects);
             let rights = Rights::new(3);
             return nodes.create(domain, span, rights, target, &mut following).map(|_| ());
@@ -229,7 +230,8 @@ impl Nova {
         let space = objects.space_mut(self.things.domains[domain].object.group().1);
         space.unmap(address);
         let all = Access { read: true, write: true, execute: true };
-        space.map_shared(address, page, all).map_err(|OutOfFrames| Exhausted)
+        let page = SharedFrame::numbered(frame).ok_or(Exhausted)?;
+        space.map_shared(address, &page, all).map_err(|OutOfFrames| Exhausted)
     }
 
     /// Makes a budget, which has a thread take turns from now on.

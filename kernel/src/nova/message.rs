@@ -12,10 +12,10 @@ use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::ThreadId;
 
-/// A message page that several have: through its frame, whoever has it mapped where.
-pub struct Shared(pub SharedFrame);
+/// A message page, through its frame: whoever has it mapped where.
+pub struct Shared<'a>(&'a SharedFrame);
 
-impl Page for Shared {
+impl Page for Shared<'_> {
     fn read(&self, offset: usize, into: &mut [u8]) {
         self.0.read(offset, into);
     }
@@ -41,31 +41,32 @@ pub(super) enum Windows {
 }
 
 impl Nova {
-    /// A thread's message page, if it has one.
-    pub(super) fn page(&self, thread: ThreadId) -> Option<Shared> {
+    /// Looks at a thread's message page, if it has one.
+    pub(super) fn look_at_page<T>(
+        &self,
+        thread: ThreadId,
+        look: impl FnOnce(&Utcb<'_, Shared<'_>>) -> T,
+    ) -> Option<T> {
         let page = self.things.look(thread).page.as_ref()?;
-        Some(Shared(page.frame.another()))
+        Some(look(&Utcb(&mut Shared(&page.frame))))
     }
 
-    /// Does something with a thread's message page, and tells the current space if that may have changed what it
-    /// shows.
+    /// Does something with a thread's message page, if it has one, and tells the current space, which may show it.
     pub(super) fn with_page<P: Processor, T>(
         &self,
         objects: &mut Objects<P>,
         thread: ThreadId,
-        act: impl FnOnce(&mut Utcb<'_, Shared>) -> T,
+        act: impl FnOnce(&mut Utcb<'_, Shared<'_>>) -> T,
     ) -> Option<T> {
-        let mut page = self.page(thread)?;
-        let result = act(&mut Utcb(&mut page));
-        objects.processor.space_mut().note_write(&page.0);
+        let page = self.things.look(thread).page.as_ref()?;
+        let result = act(&mut Utcb(&mut Shared(&page.frame)));
+        objects.processor.space_mut().note_write(&page.frame);
         Some(result)
     }
 
     /// Takes the words of a thread's message to another thread.
     pub(super) fn send_words<P: Processor>(&self, objects: &mut Objects<P>, from: ThreadId, to: ThreadId) {
-        let Some(mut sent) = self.page(from) else { return };
-        let sent = Utcb(&mut sent);
-        self.with_page(objects, to, |received| received.copy_words(&sent));
+        self.look_at_page(from, |sent| self.with_page(objects, to, |received| received.copy_words(sent)));
     }
 
     /// Hands the items of a thread's message on, and tells the receiver what it has got.
@@ -76,20 +77,18 @@ impl Nova {
         to: ThreadId,
         windows: Windows,
     ) -> Result<(), Exhausted> {
-        let Some(mut sent) = self.page(from) else { return Ok(()) };
-        let sent = Utcb(&mut sent);
-        let (_, items) = sent.counts();
+        let items = self.look_at_page(from, |page| page.counts().1).unwrap_or(0);
         if items == 0 {
             return Ok(());
         }
-        let own = self.page(to).map(|mut page| Utcb(&mut page).windows());
+        let own = self.look_at_page(to, |page| page.windows());
         let (translate, receive) = match windows {
             Windows::Own => own.unwrap_or_default(),
             Windows::Event => EVENT_WINDOWS,
         };
         let domains = (self.things.look(from).domain, self.things.look(to).domain);
         for index in 0..items {
-            let item = sent.item(index);
+            let Some(item) = self.look_at_page(from, |page| page.item(index)) else { break };
             let (crd, was_delegated) =
                 self.hand_on(objects, item, domains, Crd::from_word(translate), receive)?;
             if windows == Windows::Own {
@@ -152,11 +151,10 @@ impl Nova {
         to: DomainId,
         window: u64,
     ) -> Result<(), Status> {
-        let Some(mut page) = self.page(thread) else { return Ok(()) };
-        let page = Utcb(&mut page);
-        let (_, items) = page.counts();
+        let items = self.look_at_page(thread, |page| page.counts().1).unwrap_or(0);
         for index in 0..items {
-            let given = self.hand_on(objects, page.item(index), (from, to), None, window);
+            let Some(item) = self.look_at_page(thread, |page| page.item(index)) else { break };
+            let given = self.hand_on(objects, item, (from, to), None, window);
             given.map_err(|Exhausted| Status::OutOfMemory)?;
         }
         Ok(())

@@ -167,7 +167,7 @@ impl<T: Page> Utcb<'_, T> {
     }
 
     /// Takes the words of another thread's message, and how many words and items that has.
-    pub fn copy_words(&mut self, from: &Utcb<'_, T>) {
+    pub fn copy_words<F: Page>(&mut self, from: &Utcb<'_, F>) {
         let (words, items) = from.counts();
         self.set_counts(words, items);
         let mut bytes = [0; 8 * MOST_WORDS as usize];

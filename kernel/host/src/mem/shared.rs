@@ -34,11 +34,6 @@ impl SharedFrame {
         Ok(Self(heap::outside(|| Rc::new(RefCell::new(Bytes([0; PAGE_LEN as usize]))))))
     }
 
-    /// Another use of the same page.
-    pub fn another(&self) -> Self {
-        self.clone()
-    }
-
     /// The page's number.
     pub fn number(&self) -> u64 {
         heap::outside(|| {
