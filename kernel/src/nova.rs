@@ -23,8 +23,6 @@ pub mod utcb;
 
 use alloc::vec::Vec;
 
-use wire::record::UnsupportedCall;
-
 use self::call::Status;
 use self::control::Lent;
 use self::crd::{Kind, Rights};
@@ -112,10 +110,5 @@ impl Nova {
         objects: &'a mut Objects<P>,
     ) -> (&'a mut Nodes<Object>, Following<'a, P>) {
         (&mut self.nodes, Following { objects, things: &mut self.things })
-    }
-
-    /// Calls that were made and are not supported.
-    fn unsupported(&self) -> impl Iterator<Item = UnsupportedCall> {
-        core::iter::empty()
     }
 }

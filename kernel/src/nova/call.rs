@@ -60,6 +60,10 @@ pub enum Control {
 
 /// A hypercall. Selectors are the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields have the names that the interface's description gives its arguments"
+)]
 pub enum Call {
     /// Sends a message through a portal and waits for the reply.
     Call {

@@ -41,9 +41,16 @@ impl Nova {
                 }
                 Ok(Effect::Continue)
             }
-            Control::Yield | Control::Reschedule => {
+            Control::Yield => {
                 answer(objects.registers_mut(thread), Status::Success);
                 Ok(Effect::Yield)
+            }
+            Control::Reschedule => {
+                answer(objects.registers_mut(thread), Status::Success);
+                if let Some(Lent { to, .. }) = self.lent.take() {
+                    self.follow_chains(objects, to);
+                }
+                Ok(self.go_on(objects))
             }
             Control::Donate { counter } => {
                 let target = self.thread(thread, selector, 0)?;

@@ -109,13 +109,13 @@ impl Span {
     }
 
     /// How many units there are.
-    pub const fn len(self) -> u64 {
+    pub const fn count(self) -> u64 {
         1 << self.order
     }
 
     /// The first unit behind them.
     pub const fn end(self) -> u64 {
-        self.base.saturating_add(self.len())
+        self.base.saturating_add(self.count())
     }
 
     /// Whether a unit is one of them.
@@ -173,7 +173,7 @@ impl Crd {
             }
             Kind::Memory | Kind::Object => {
                 let (sent, open) = (self.span, window.span);
-                let inner = |small: Span, large: Span| hotspot & (large.len() - 1) & !(small.len() - 1);
+                let inner = |small: Span, large: Span| hotspot & (large.count() - 1) & !(small.count() - 1);
                 if sent.order < open.order {
                     (sent, Span { base: open.base + inner(sent, open), order: sent.order })
                 } else {

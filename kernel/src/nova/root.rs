@@ -48,7 +48,7 @@ pub struct Beginning<'a> {
 
 impl Nova {
     /// A thread's registers before its first instruction.
-    pub(super) fn first_registers() -> UserRegisters {
+    pub fn first_registers() -> UserRegisters {
         UserRegisters::new(USER_CS, USER_SS)
     }
 

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
-use pe_replay::UserRegisters;
 use pe_replay::stop::vector;
-use wire::config::Config;
-use wire::end::{End, Refusal};
-use wire::record::UnsupportedCall;
 
 use super::Nova;
 use super::call::{Call, Status};
@@ -15,10 +11,9 @@ use super::ipc::{answer, ring};
 use super::memory::Faulted;
 use super::things::{Event, Resume};
 use crate::object::Objects;
-use crate::object::archive::Archive;
 use crate::object::processor::{Processor, Width};
 use crate::object::scheduler::{ThreadId, Wait, Woken};
-use crate::personality::{Effect, Personality};
+use crate::personality::Effect;
 use crate::trap::Trap;
 use crate::trap::port::Access;
 
@@ -181,20 +176,9 @@ impl Nova {
     }
 }
 
-impl Personality for Nova {
-    fn start<P: Processor>(
-        _config: &Config,
-        _archive: &Archive<'static>,
-        _objects: &mut Objects<P>,
-    ) -> Result<Self, Refusal> {
-        todo!()
-    }
-
-    fn registers() -> UserRegisters {
-        Self::first_registers()
-    }
-
-    fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
+impl Nova {
+    /// Serves what the current thread asks for.
+    pub fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
         let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),
@@ -215,7 +199,8 @@ impl Personality for Nova {
         effect
     }
 
-    fn resume<P: Processor>(
+    /// Has the current thread come back after others have had the processor; `woken` says how its wait has ended.
+    pub fn resume<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
         thread: ThreadId,
@@ -251,23 +236,8 @@ impl Personality for Nova {
         }
     }
 
-    fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
+    /// The current thread needs more frames for its next instruction than there are: that is its end.
+    pub fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
         self.kill(objects, thread)
-    }
-
-    fn cut<P: Processor>(&mut self, _objects: &mut Objects<P>, _thread: ThreadId) -> End {
-        End::Exited { status: 124 }
-    }
-
-    fn ring<P: Processor>(&mut self, _objects: &mut Objects<P>) {
-        unreachable!("nobody sets an alarm")
-    }
-
-    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
-        let _ = (objects, line);
-    }
-
-    fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
-        self.unsupported()
     }
 }

@@ -88,7 +88,7 @@ impl Personality for Scenario {
     }
 
     fn registers() -> UserRegisters {
-        Nova::registers()
+        Nova::first_registers()
     }
 
     fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
@@ -108,20 +108,20 @@ impl Personality for Scenario {
         self.0.run_out(objects, thread)
     }
 
-    fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End {
-        self.0.cut(objects, thread)
+    fn cut<P: Processor>(&mut self, _: &mut Objects<P>, _: ThreadId) -> End {
+        End::Exited { status: 124 }
     }
 
-    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) {
-        self.0.ring(objects);
+    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) {
+        unreachable!("nobody sets an alarm")
     }
 
-    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
-        self.0.interrupt(objects, line);
+    fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
+        unreachable!("line {line} has interrupted, and nobody enables one")
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
-        self.0.unsupported_calls()
+        std::iter::empty()
     }
 }
 
@@ -733,4 +733,99 @@ fn random_calls_of_many_threads_end_nowhere_but_with_the_programs() {
         NOISE.set(seed);
         run(&[(ROOT, &begin), (WORKER, &worker), (PAGER, &START), (CHILD, &worker)]);
     }
+}
+
+#[test]
+fn equals_take_turns_by_slices_and_whoever_is_put_off_goes_on_first() {
+    // Two threads of priority 64 beside each other, and the root task below them.
+    let ops = [
+        &MAKE_WORKER[..],
+        &[
+            Op::Hyper(call(5, 0, 0x31e), [0x20, 0x200, 0xc, PAGER]),
+            Op::Hyper(call(5, 0, 0x35e), [0x20, 0x200, 0xc, PAGER + 0x1000]),
+            Op::Hyper(call(3, 1, 0x400), [0x20, CHILD_PAGE, 0, 0x300]),
+            Op::Hyper(call(3, 1, 0x402), [0x20, CHILD_PAGE + PAGE_LEN, 0, 0x340]),
+            // A slice is 1,000 instructions; the first thread waits until the second one is there, too.
+            Op::Hyper(call(6, 0, 0x500), [0x20, 0, 0, 0]),
+            Op::Hyper(call(4, 0, 0x401), [0x20, 0x400, 1 << 12 | 64, 0]),
+            Op::Hyper(call(4, 0, 0x403), [0x20, 0x402, 1 << 12 | 64, 0]),
+            Op::Do(|_, _| say("root".into())),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    let other = CHILD + 0x1000;
+    let second = [
+        Op::Do(|space, _| {
+            put(space, WORKER_PAGE, &[0, 0, 0, 0, 0xc, 0, CHILD + 0x1000]);
+            put(space, WORKER_PAGE + 0x70, &[0]);
+        }),
+        Op::Hyper(call(1, 0, 0), [0; 4]),
+    ];
+    let first = [
+        Op::Hyper(call(12, 1, 0x500), [0; 4]),
+        Op::Do(|_, _| say("first".into())),
+        Op::Spin(2000),
+        Op::Do(|_, _| say("first again".into())),
+        Op::Hyper(call(9, 1, 0), [0; 4]),
+        Op::Do(|_, _| say("first after others".into())),
+        Op::Hyper(call(12, 1, 0x500), [0; 4]),
+    ];
+    let spins = [
+        Op::Hyper(call(12, 0, 0x500), [0; 4]),
+        Op::Do(|_, _| say("second".into())),
+        Op::Spin(2000),
+        Op::Do(|_, _| say("second again".into())),
+        Op::Spin(2000),
+        Op::Do(|_, _| say("second once more".into())),
+        Op::Hyper(call(12, 1, 0x500), [0; 4]),
+    ];
+    assert_eq!(
+        run(&[
+            (ROOT, &ops),
+            (WORKER, &[]),
+            (PAGER, &START),
+            (PAGER + 0x1000, &second),
+            (CHILD, &first),
+            (other, &spins)
+        ]),
+        [
+            // To be woken by an equal puts nobody off.
+            "second",
+            "first",
+            "second again",
+            "first again",
+            "second once more",
+            "first after others",
+            "root",
+        ]
+    );
+}
+
+#[test]
+fn a_budget_is_lent_until_the_scheduler_decides_anew() {
+    let ops = [
+        &MAKE_WORKER[..],
+        &make_child(1)[..3],
+        &[
+            Op::Hyper(call(9, 1, 0), [0; 4]),
+            Op::Do(|space, _| put(space, CHILD_PAGE + 0x18, &[7])),
+            Op::Hyper(call(9, 2, 0x400), [8, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(9, 2, 0x400), [7, 0, 0, 0]),
+            Op::Do(tell),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    let child = [
+        Op::Hyper(call(9, 1, 0), [0; 4]),
+        Op::Do(|_, _| say("child on the root task's budget".into())),
+        Op::Hyper(call(9, 3, 0), [0; 4]),
+        Op::Do(|_, _| say("child".into())),
+    ];
+    assert_eq!(
+        run(&[(ROOT, &ops), (WORKER, &[]), (PAGER, &START), (CHILD, &child)]),
+        ["5 8 0", "child on the root task's budget", "0 7 0", "child"]
+    );
 }
