@@ -12,6 +12,7 @@ use pe_replay::{Account, Delimiter, Difference, End, Outcome, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
+use crate::heap;
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
 use crate::object::processor::{Held, Processor, Trigger, Width};
@@ -163,7 +164,7 @@ impl Processor for Scripted {
     }
 
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Kept>, Exhausted> {
-        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX, number }))
+        crate::mem::fallible::boxed(Kept { registers: registers.clone(), limit: u64::MAX, number })
     }
 
     fn prepare(&mut self, kept: &mut Kept, since: u64, limit: u64) {
@@ -250,13 +251,13 @@ impl Processor for Scripted {
     }
 
     fn release(&mut self) {
-        self.released.push(self.tracker);
+        heap::outside(|| self.released.push(self.tracker));
         self.pooled += 1;
     }
 
     fn release_resting(&mut self) {
         if self.resting.remove(&self.tracker) {
-            self.rested.push(self.tracker);
+            heap::outside(|| self.rested.push(self.tracker));
             self.pooled += 1;
         }
     }
@@ -309,6 +310,6 @@ impl Processor for Scripted {
     }
 
     fn output(&mut self, port: u16, _width: Width, value: u32) {
-        self.ports.push((port, value));
+        heap::outside(|| self.ports.push((port, value)));
     }
 }
