@@ -17,7 +17,7 @@ use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent};
 use crate::outcome::batch::Ended;
 use crate::outcome::told;
-use crate::workload::artifacts;
+use crate::workload::catalogue;
 use crate::workload::image::Image;
 use crate::workload::request::{self, Request};
 
@@ -118,7 +118,7 @@ impl Subject {
     }
 
     fn new(lab: &Lab, plan: &'static Plan) -> Result<Self> {
-        let elf = request::read_program(&artifacts::program(plan.name)?)?;
+        let elf = request::read_program(&catalogue::program(plan.name)?)?;
         let mut subject = Self {
             plan,
             clock: lab.clock(),

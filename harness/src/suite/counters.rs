@@ -15,7 +15,7 @@ use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
-use crate::workload::artifacts;
+use crate::workload::catalogue::Kind;
 use crate::workload::request::Request;
 
 mod bounded;
@@ -113,7 +113,7 @@ pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
 /// All of the project's programs, under a short limit, and busybox's applets under the usual one.
 fn cases(context: &Context) -> Result<Vec<Case>> {
     let policy = Policy { limit: LIMIT, ..Policy::default() };
-    let names = artifacts::c_names()?;
+    let names = Kind::C.names()?;
     // The kernel is not isolated here, so no program may go for it.
     let names = names.iter().map(String::as_str).filter(|name| *name != "reach").chain(["showcase"]);
     let case = |name| anyhow::Ok(Case { trace: Recording::Pes, ..Case::new(context, name, &[], policy)? });
