@@ -183,7 +183,7 @@ fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: 
             misses += counted;
             let [one, other] = [ended, expected].map(|ended| ended.record.totals.user_instructions);
             let waits = case.words.iter().any(|word| WAITING.contains(&word.as_str()))
-                || ended.pes.iter().any(|record| record.thread > 1);
+                || ended.pes.iter().any(|record| record.thread.thread > 1);
             ensure!(one == other || waits, "{one} user instructions instead of {other}");
             same(context, kind, ended, expected)
         })()

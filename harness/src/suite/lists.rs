@@ -59,9 +59,8 @@ fn lists(cases: &[Case], ended: &[Ended]) -> Result<Vec<(String, Vec<Line>)>> {
 /// How many processes and threads a program has at most, of what was run of it.
 fn processes_and_threads(name: &str, cases: &[Case], ended: &[Ended]) -> (u32, usize) {
     let of_it = cases.iter().zip(ended).filter(|(case, _)| inputs::name(case) == name);
-    let threads: BTreeSet<_> =
-        of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| (pe.process, pe.thread)).collect();
-    let processes = threads.last().map_or(0, |(process, _)| *process);
+    let threads: BTreeSet<_> = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.thread).collect();
+    let processes = threads.last().map_or(0, |thread| thread.process);
     (processes, threads.len())
 }
 

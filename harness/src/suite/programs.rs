@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::{Mode, Policy};
-use wire::Name;
+use wire::{Name, ThreadNumber};
 
 use super::{Context, Outcome, Test, batch};
 use crate::native::{self, Purpose};
@@ -266,8 +266,8 @@ fn records_are_complete(context: &Context) -> Result<()> {
     for (index, record) in records.iter().enumerate() {
         ensure!(record.sequence == index as u64, "record {index} is of PE {}", record.sequence);
         ensure!(
-            (record.process, record.thread) == (1, 1),
-            "record {index} is of another process: {record:?}"
+            record.thread == ThreadNumber { process: 1, thread: 1 },
+            "record {index} is of another thread: {record:?}"
         );
     }
     Ok(())
