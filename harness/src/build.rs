@@ -18,5 +18,6 @@ pub fn run() -> Result<u8> {
     for name in catalogue::names(&Kind::ALL)? {
         println!("{}", catalogue::program(&name)?.display());
     }
+    println!("{}", catalogue::fuzzer()?.display());
     Ok(0)
 }

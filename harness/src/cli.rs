@@ -6,6 +6,7 @@ mod clock;
 mod command;
 mod counter;
 mod doctor;
+mod fuzz;
 mod inject;
 mod isolate;
 mod line;

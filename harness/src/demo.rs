@@ -8,9 +8,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::GPR_NAMES;
 use pe_replay::{Injection, Mode, Run, Target};
+use wire::GPR_NAMES;
 use wire::config::Job;
+use wire::difference::InWords;
 use wire::end::End;
 use wire::injection::Text;
 
@@ -74,7 +75,7 @@ pub fn run() -> Result<u8> {
     println!("wrong     {wrong}");
     let summary = replayed.outcome.summary()?;
     let Diverged { pe, difference, .. } = summary.differences.first().context("replay saw no difference")?;
-    println!("caught    PE {pe} diverged: {difference}");
+    println!("caught    PE {pe} diverged: {}", InWords(*difference));
     let restarts = summary.totals().restarts;
     let times = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
     println!("undone    PE {pe} was started again {times}; what it had written was thrown away");

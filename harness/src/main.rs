@@ -18,6 +18,7 @@ mod cli;
 mod demo;
 mod doctor;
 mod emulator;
+mod fuzz;
 #[cfg(test)]
 mod house;
 mod inject;
@@ -92,6 +93,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),
         Command::Inject(options) => inject::run(options),
+        Command::Fuzz(options) => fuzz::run(options),
         Command::Build => build::run(),
     }
 }

@@ -14,6 +14,7 @@ mod counters;
 mod demo;
 pub mod documents;
 mod ends;
+mod fuzz;
 mod hostile;
 mod injection;
 mod interrupted;
@@ -88,6 +89,7 @@ const TESTS: &[&[Test]] = &[
     bench::TESTS,
     witness::TESTS,
     injection::TESTS,
+    fuzz::TESTS,
 ];
 
 /// When a command that a test runs is given up.

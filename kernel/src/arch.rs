@@ -52,6 +52,5 @@ pub fn init() {
     segment::init();
     cache::init();
     interrupt::init();
-    entry::init();
     apic::init();
 }

@@ -13,10 +13,10 @@ mod turns;
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
 use pe_replay::stop::Delimiter;
-use pe_replay::{Difference, Digest, End as PeEnd, Outcome};
+use pe_replay::{Difference, End as PeEnd, Outcome};
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
-use wire::{DelimiterKind, ThreadNumber};
+use wire::{DelimiterKind, Digest, ThreadNumber};
 
 use crate::mem::{code, frame};
 use crate::object::Objects;

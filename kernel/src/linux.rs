@@ -49,6 +49,7 @@ mod pages;
 mod path_calls;
 mod pipe;
 mod pipe_calls;
+mod proc;
 mod process;
 mod process_calls;
 mod random;
@@ -66,6 +67,7 @@ mod shortage;
 pub mod signal;
 mod signal_calls;
 mod stack;
+mod start;
 mod stat;
 mod stopping;
 mod thread;
@@ -77,6 +79,7 @@ pub mod view;
 mod wait_calls;
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::SA_RESTART;
@@ -89,7 +92,7 @@ pub use self::fork_calls::Child;
 pub use self::process::{FIRST_ID, Status};
 
 use self::alarms::Alarms;
-use self::budget::{FILES_SHARE, PIPES_SHARE};
+use self::budget::{FILES_SHARE, PIPES_SHARE, TEXTS_SHARE};
 use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::epoll::Epolls;
@@ -100,6 +103,7 @@ use self::fs::{Fs, InodeId};
 use self::locks::Locks;
 use self::memory::{Fault, Intent, Memory, Resolved};
 use self::pipe::Pipes;
+use self::proc::Texts;
 use self::process::{AllHandlers, Files, Identity, Memories, OUTSIDE_ID, Place, Places, Process, Zombie};
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
@@ -107,6 +111,7 @@ use self::reached::Reached;
 use self::signal::Disposition;
 use self::signal::handlers::Handlers;
 use self::signal::pending::Pending;
+use self::start::Start;
 use self::thread::{Thread, Waiting, Why};
 use self::view::View;
 use crate::mem::fallible;
@@ -177,6 +182,7 @@ pub struct Linux {
     events: Events,
     epolls: Epolls,
     alarms: Alarms,
+    texts: Texts,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
@@ -218,7 +224,7 @@ impl Linux {
         thread: ThreadId,
         memory: Memory,
         random: Random,
-        program_name: &[u8],
+        (program_name, start): (&[u8], Rc<Start>),
     ) -> Result<Self, Errno> {
         let clock = Clock::new(config.clock);
         let fs = Fs::new(promised_len(config.memory_len) / FILES_SHARE, clock.start_ns())?;
@@ -252,6 +258,8 @@ impl Linux {
             next_timer: 0,
             barriers: 0,
             cpu: CpuTime::default(),
+            executable: None,
+            start,
         })?;
         let thread = fallible::boxed(Thread::new(FIRST_ID, thread, exec::short_name(program_name)))?;
         let mut threads = Vec::new();
@@ -264,6 +272,7 @@ impl Linux {
             events: Events::default(),
             epolls: Epolls::default(),
             alarms: Alarms::default(),
+            texts: Texts::new(promised_len(config.memory_len) / TEXTS_SHARE),
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],

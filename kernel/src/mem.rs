@@ -16,6 +16,7 @@ mod frames;
 pub mod heap;
 pub mod layout;
 mod local;
+pub mod page_cache;
 pub mod phys;
 pub mod pool;
 mod runtime;

@@ -12,8 +12,8 @@ use alloc::boxed::Box;
 
 use pages::Primitives;
 use pe_replay::{
-    Access, Change, Entry, Executor, Exit, FirstExit, Memory, Order, Page, Policy, Processor, Span, Thread,
-    ThreadOf, UserRegisters, View,
+    Access, Change, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy, Processor,
+    Span, Target, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
@@ -95,6 +95,18 @@ impl KernelMachine {
     /// Has room reserved for all frames that the written set can need.
     pub fn reserve(&mut self, policy: &Policy) -> Result<(), OutOfFrames> {
         self.pool.reserve(reserve(policy))
+    }
+
+    /// Sees to it that flips hit no frame of the page cache, which others have as well: their pages get frames of
+    /// their own.
+    #[cold]
+    pub fn keep_flips_from_cache(&mut self, flips: &[Injection]) -> Result<(), OutOfFrames> {
+        for flip in flips {
+            if let Target::Memory(address) = flip.target {
+                self.space.take_from_cache(address & !(PAGE_LEN - 1))?;
+            }
+        }
+        Ok(())
     }
 
     /// What a stretch under virtual time comes to.

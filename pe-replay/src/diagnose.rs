@@ -76,7 +76,7 @@ impl<M: Machine> Executor<M> {
     }
 }
 
-impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
         let watched = (seen.field == Field::Memory).then_some(seen.address);
         let (mut noted, mut culprit) = (0, None);

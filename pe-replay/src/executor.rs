@@ -8,12 +8,16 @@ use crate::difference::Difference;
 use crate::events::Work;
 use crate::execution::Run;
 use crate::inject::{Injection, MAX_INJECTIONS};
+use crate::lifecycle::Lifecycle;
 use crate::machine::{Machine, Processor};
+use crate::observer::{Internals, Observer};
 use crate::phases::Stopwatch;
+use crate::placement::Placement;
 use crate::policy::MAX_DIVERGENCES;
 use crate::pool::Pool;
 use crate::stop::End;
 use crate::thread::Thread;
+use crate::tracker::Tracker;
 
 /// What became of a PE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,13 +139,27 @@ impl<M: Machine> Executor<M> {
 }
 
 /// All that takes part in a PE.
-pub struct Course<'a, M: Machine, T, O> {
+pub struct Course<'a, M: Machine, P, O> {
     pub(crate) machine: &'a mut M,
     pub(crate) executor: &'a mut Executor<M>,
     pub(crate) thread: &'a mut ThreadOf<M>,
-    pub(crate) tracker: &'a mut T,
+    pub(crate) tracker: &'a mut Tracker<P>,
     pub(crate) injections: &'a [Injection],
     pub(crate) observer: &'a mut O,
+}
+
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
+    /// Shows the observer what there is.
+    #[inline(always)]
+    pub(crate) fn visit(&mut self, life: Option<&mut Lifecycle>) {
+        if !O::WATCHES {
+            return;
+        }
+        let Executor { results, pool, .. } = self.executor;
+        let Thread { start, shadow, .. } = self.thread;
+        let Tracker { open, attempt, .. } = self.tracker;
+        self.observer.visit(self.machine, Internals { start, shadow, results, life, open, attempt, pool });
+    }
 }
 
 /// The pages of a course. A macro, since a method would borrow all of it.

@@ -7,13 +7,13 @@ use crate::executor::{Course, pages};
 use crate::inject::{Injection, MAX_INJECTIONS, Saved, Target};
 use crate::machine::Machine;
 use crate::observer::Observer;
+use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::run::Path;
 use crate::tracker::PAGE_LEN;
-use crate::tracking::Tracking;
 use crate::user::INTERRUPT_FLAG;
 
-impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// The flips of a run that were not applied so far, by their place.
     fn pending(&self, run: Run) -> impl Iterator<Item = (usize, Injection)> {
         let applied = self.executor.applied;
@@ -65,7 +65,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
             }
             // One that the current run sees and the other does not: as if a line of its cache had been hit.
             Target::Memory(address) => {
-                self.machine.settle(T::view(run));
+                self.machine.settle(P::view(run));
                 let page = self.machine.page(address);
                 let frame = page.and_then(|page| self.tracker.expose(pages!(self), run, page).ok());
                 return self.flip_byte(frame, address, bit);

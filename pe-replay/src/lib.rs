@@ -132,7 +132,6 @@
 //! - [`thread`]: what is kept of a thread
 //! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
 //! - [`diagnose`]: the instruction behind a persistent divergence
-//! - [`digest`]: what a PE left behind, in two numbers
 //! - [`events`], [`phases`]: what the machine was made to do, and where time goes
 //! - [`inject`]: bit flips, on purpose
 //! - [`observer`]: what the engine keeps, opened to tests
@@ -146,7 +145,6 @@ pub mod check;
 pub mod compare;
 pub mod diagnose;
 pub mod difference;
-pub mod digest;
 pub mod events;
 pub mod execution;
 pub mod executor;
@@ -165,19 +163,17 @@ mod run;
 pub mod stop;
 pub mod thread;
 pub mod tracker;
-mod tracking;
 pub mod user;
 mod verify;
 
 pub use check::check;
-pub use difference::{Difference, Field, GPR_NAMES};
-pub use digest::Digest;
+pub use difference::{Difference, Field};
 pub use events::Work;
 pub use execution::Run;
 pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
-pub use observer::{Internals, Observer, Stored, Tracked};
+pub use observer::{Internals, Observer};
 pub use phases::{Phase as TimedPhase, Phases};
 pub use policy::{Comparison, Flush, Mode, Policy, Recovery};
 pub use pool::{Entry, Pool};

@@ -9,6 +9,7 @@ use crate::pool::Entry;
 
 pub mod bytes;
 pub mod hash;
+pub mod off;
 pub mod private;
 
 /// An entry of a machine's pool.
@@ -27,7 +28,7 @@ pub struct Turn {
 
 /// A way to place pages. Between PEs every copy that is kept equals the home.
 pub trait Placement {
-    /// Frames that a page needs beside its home.
+    /// Frames that a page needs beside its home; without any, nothing is tracked and every PE is run once.
     const FRAMES: usize;
     /// How many of them, the first ones, are kept equal to the home between PEs.
     const KEPT: usize;
@@ -63,25 +64,30 @@ pub trait Placement {
     fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
         entry.frames[..Self::KEPT].iter().for_each(|frame| counted.copy(entry.page.frame, *frame));
     }
+    /// What a run sees.
+    #[inline(always)]
+    fn view(run: Run) -> View {
+        if Self::AT_ONCE { View::Of(run) } else { View::Every }
+    }
+    /// A run for each view that there is.
+    #[inline(always)]
+    fn views() -> &'static [Run] {
+        if Self::AT_ONCE { &Run::ALL } else { &[Run::First] }
+    }
     /// Lets a run write the page in the state that it is to find.
     #[inline(always)]
     fn show<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>, run: Run) {
-        let view = if Self::AT_ONCE { View::Of(run) } else { View::Every };
-        counted.machine.map(view, entry.page, Self::frame::<M>(entry, run), Access::Open);
+        counted.machine.map(Self::view(run), entry.page, Self::frame::<M>(entry, run), Access::Open);
     }
     /// Maps the page for the next PE.
     #[inline(always)]
     fn open<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) {
-        let runs = if Self::AT_ONCE { &Run::ALL[..] } else { &[Run::First] };
-        runs.iter().for_each(|run| Self::show(entry, counted, *run));
+        Self::views().iter().for_each(|run| Self::show(entry, counted, *run));
     }
     /// Whether user code has written the page.
     #[inline(always)]
     fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
-        if !Self::AT_ONCE {
-            return machine.is_written(View::Every, entry.page);
-        }
-        Run::ALL.into_iter().any(|run| machine.is_written(View::Of(run), entry.page))
+        Self::views().iter().any(|run| machine.is_written(Self::view(*run), entry.page))
     }
     /// Gets PM0 of a page ready for `run` that no run before wrote.
     fn late<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {}

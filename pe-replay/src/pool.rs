@@ -67,6 +67,13 @@ impl<F: Copy, S: Copy> Entry<F, S> {
     }
 }
 
+impl<F, S> Entry<F, S> {
+    /// The frames that there are beside the home.
+    pub fn copies(&self) -> &[F] {
+        &self.frames[..usize::from(self.supplied)]
+    }
+}
+
 /// Some entries, one after the other, by one of their links: an entry is in two lists at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct List<const LINK: usize> {
@@ -164,7 +171,7 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
 
     /// How many frames the entries have.
     pub fn frames(&self) -> usize {
-        self.entries.iter().map(|entry| usize::from(entry.supplied)).sum()
+        self.entries.iter().map(|entry| entry.copies().len()).sum()
     }
 
     fn place<M: Memory<Frame = F>>(&self, home: F) -> usize {
@@ -226,8 +233,8 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     pub fn drain<M: Memory<Frame = F>>(&mut self, machine: &mut M) {
         assert!(self.vacant == self.entries.len(), "pages of a written set are still there");
         for entry in &mut self.entries {
-            let count = core::mem::take(&mut entry.supplied);
-            entry.frames[..usize::from(count)].iter().for_each(|frame| machine.release(*frame));
+            entry.copies().iter().for_each(|frame| machine.release(*frame));
+            entry.supplied = 0;
         }
     }
 }

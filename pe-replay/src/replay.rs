@@ -8,7 +8,6 @@
 use pmu::Repeats;
 
 use crate::difference::Difference;
-use crate::digest::Digest;
 use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
@@ -19,18 +18,18 @@ use crate::observer::Observer;
 use crate::phases::Phase as Timed;
 use crate::placement::bytes::Bytes;
 use crate::placement::hash::Hash;
+use crate::placement::off::Off;
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
-use crate::stop::{Delimiter, End};
+use crate::stop::Delimiter;
 use crate::tracker::Tracker;
-use crate::tracking::Tracking;
 
 /// How a PE is run, its space's own, as an executive holds it.
 pub enum Replay {
     /// Every PE is run once.
-    Off(Policy),
+    Off(Tracker<Off>),
     /// Pages in place, compared byte by byte.
     Bytes(Tracker<Bytes>),
     /// Pages in place, compared by hash.
@@ -41,7 +40,7 @@ impl Replay {
     /// Replay by a policy. Of those that share an executor each has a number of its own.
     pub fn new(number: u32, policy: Policy) -> Self {
         match (policy.mode, policy.comparison) {
-            (Mode::Off, _) => Self::Off(policy),
+            (Mode::Off, _) => Self::Off(Tracker::new(number, policy)),
             (Mode::Dual | Mode::Triple, Comparison::Bytes) => Self::Bytes(Tracker::new(number, policy)),
             (Mode::Dual | Mode::Triple, Comparison::Hash) => Self::Hash(Tracker::new(number, policy)),
         }
@@ -68,33 +67,35 @@ impl<M: Machine> Executor<M> {
         }
     }
 
-    /// One PE, run as `tracker` says: a [`Tracker`] as often as its policy says, a mere [`Policy`] once.
-    pub fn execute_by<T: Tracking<M>>(
+    /// [Executes](Self::execute) one PE with any placement.
+    pub fn execute_by<P: Placement>(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
-        tracker: &mut T,
+        tracker: &mut Tracker<P>,
         limit: u64,
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
         (self.account, self.applied) = (Account::default(), 0);
-        let outcome =
-            T::execute(&mut Course { machine, executor: self, thread, tracker, injections, observer }, limit);
+        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
+        let outcome = if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) };
         self.watch.lap(Timed::VerifyCommit, machine.now());
         self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
         outcome
     }
 
-    /// The digest of what the last PE, which was committed so, has left behind; to be asked for before
-    /// the registers are changed.
-    pub fn digest(&self, machine: &mut M, thread: &ThreadOf<M>, replay: &Replay, end: End) -> Digest {
-        let registers = thread.registers();
-        match replay {
-            Replay::Off(_) => Digest::new(registers, end, core::iter::empty()),
-            Replay::Bytes(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
-            Replay::Hash(it) => Digest::new(registers, end, it.last_written(&self.pool, machine)),
-        }
+    /// The pages that the last PE wrote, which was committed, each with its address and the hash of its content; without
+    /// those that only a flip has changed, where the process may not write.
+    pub fn last_written(&self, machine: &mut M, replay: &Replay) -> impl Iterator<Item = (u64, u128)> {
+        let open = match replay {
+            Replay::Off(it) => it.open,
+            Replay::Bytes(it) => it.open,
+            Replay::Hash(it) => it.open,
+        };
+        // The others' idle time has been counted up.
+        let written = open.iter(&self.pool.entries).filter(|entry| entry.idle == 0);
+        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
     }
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.
@@ -109,12 +110,12 @@ impl<M: Machine> Executor<M> {
     }
 }
 
-impl<M: Machine, O: Observer<M>> Course<'_, M, Policy, O> {
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// A PE that is run once: there is nothing to compare with and nothing to start again from.
     #[inline(always)]
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
         self.thread.prepare_alone();
-        let approach = Approach::Free { limit: limit.min(self.tracker.limit) };
+        let approach = Approach::Free { limit: limit.min(self.tracker.policy.limit) };
         let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
         let [result, ..] = &mut self.executor.results;
         if end.delimiter == Delimiter::Watchdog {
@@ -125,9 +126,7 @@ impl<M: Machine, O: Observer<M>> Course<'_, M, Policy, O> {
         self.thread.commit_alone(result);
         Outcome::Committed(end)
     }
-}
 
-impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     /// All of a PE, its phases in the order in which nearly all have them: there the compiler knows which
     /// one it is, and that saves some 200 instructions. What follows on what is for [`Lifecycle`] to say.
     #[inline(always)]
@@ -139,14 +138,12 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
             limit: limit.min(policy.limit),
             margin: self.executor.margin,
             // A late counter, or one that does not tell where in a REP it stopped, has one run to show the way.
-            at_once: T::AT_ONCE
+            at_once: P::AT_ONCE
                 && self.executor.margin.far == 0
                 && self.machine.repeats() == Repeats::PerIteration,
         });
         let mut phase = life.phase;
-        if O::WATCHES {
-            self.visit(Some(&mut life));
-        }
+        self.visit(Some(&mut life));
         macro_rules! usually {
             ($($usual:expr),*) => {$(
                 if phase != $usual {
@@ -203,7 +200,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
                 life.ends[run as usize] = end;
                 event
             }
-            Phase::RunningAll if T::AT_ONCE => self.run_all(life),
+            Phase::RunningAll if P::AT_ONCE => self.run_all(life),
             Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
             Phase::Turning(run) => self.turn(run, life),
             Phase::Verifying(run) => self.verify(run, life),

@@ -14,10 +14,10 @@ use crate::lifecycle::{Approach, Event, Lifecycle};
 use crate::machine::{Breakpoint, Machine, Order};
 use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
+use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
 use crate::tracker::SetFull;
-use crate::tracking::Tracking;
 use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
 /// Where a run has come to.
@@ -81,7 +81,7 @@ pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
 /// The longest stretch with a breakpoint at its end; the counter is a net.
 const NET: u64 = 1 << 30;
 
-impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Executes a run to its end; its registers are not in the normal form then.
     #[inline(always)]
     pub(crate) fn run(&mut self, run: Run, approach: Approach, gap: Timed) -> (End, Event) {
@@ -131,7 +131,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         if !is_plain || !self.injections.is_empty() && self.is_hit(run) {
             return self.go_on(run, approach, gap, None);
         }
-        self.machine.settle(T::view(run));
+        self.machine.settle(P::view(run));
         let state = &mut self.executor.results[run as usize];
         let (span, delimiter) = match self.machine.begin(self.thread.source(run), state, limit) {
             FirstExit::Syscall(span) => (span, Delimiter::Syscall),
@@ -265,7 +265,7 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
         let state = &mut self.executor.results[path.run as usize];
         path.trapping = state.flags() & TRAP_FLAG != 0;
         let loads_flags = order.step && self.machine.decode(state.position().0).loads_flags;
-        self.machine.settle(T::view(path.run));
+        self.machine.settle(P::view(path.run));
         let exit = self.machine.enter(None, state, order);
         // An instruction that loads the flags leaves the user's own trap flag.
         let is_loaded = loads_flags && (exit.cause.is_debug() || exit.cause == Cause::Counter);
@@ -379,7 +379,10 @@ impl<M: Machine, T: Tracking<M>, O: Observer<M>> Course<'_, M, T, O> {
     /// write fault (`None`, and the run goes on) or the end of the run.
     pub(crate) fn treat(&mut self, run: Run, cause: Cause) -> Option<Delimiter> {
         let delimiter = Delimiter::of(cause);
-        let Some(address) = cause.write_fault().filter(|_| T::FRAMES > 0) else { return Some(delimiter) };
+        if P::FRAMES == 0 {
+            return Some(delimiter);
+        }
+        let Some(address) = cause.write_fault() else { return Some(delimiter) };
         let page = self.machine.page(address);
         // If the page is open, it was not the tracker that forbade this write.
         let Some(page) = page.filter(|page| page.writable && !page.open) else { return Some(delimiter) };

@@ -163,7 +163,7 @@ impl Delimiter {
     }
 
     /// Discriminant, error code and address, zero where there are none.
-    pub(crate) fn words(self) -> [u64; 3] {
+    pub fn words(self) -> [u64; 3] {
         match self {
             Self::Syscall => [0x100, 0, 0],
             Self::Limit => [0x101, 0, 0],

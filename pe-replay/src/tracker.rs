@@ -100,6 +100,18 @@ fn check<M: Machine, P: Placement>(
     if is_trusted { P::check(entry, counted) } else { Ok(()) }
 }
 
+/// Finds out whether user code has written a page that does not count as written so far; then it does from now on,
+/// and is one of those `found`.
+#[inline(always)]
+fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, found: &mut u16) -> bool {
+    let is_written = P::is_written(entry, counted.machine);
+    if is_written {
+        *found = found.wrapping_add(1);
+        entry.written = true;
+    }
+    is_written
+}
+
 /// Apart, so that no number has to be in memory to be printed.
 #[cold]
 #[inline(never)]
@@ -281,11 +293,7 @@ impl<P: Placement> Tracker<P> {
     fn give_up_unwritten<M: Machine>(&mut self, pages: &mut Pages<M>) {
         let mut found = 0;
         self.demote(pages, |counted, entry| {
-            if !entry.written && !entry.resting && P::is_written(entry, counted.machine) {
-                entry.written = true;
-                found += 1;
-            }
-            !entry.written
+            !(entry.written || !entry.resting && find::<M, P>(entry, counted, &mut found))
         });
         self.attempt.found += found;
     }
@@ -313,9 +321,7 @@ impl<P: Placement> Tracker<P> {
         let is_ready = P::IS_READY && run == Run::Second && !again && !turn.witnessed;
         let mut found = 0;
         each!(self.open, pages.pool, entry => {
-            if entry.written || P::is_written(entry, pages.counted.machine) {
-                found = u16::wrapping_add(found, (!entry.written).into());
-                entry.written = true;
+            if entry.written || find::<M, P>(entry, &mut pages.counted, &mut found) {
                 if !is_ready {
                     // If a copy is found to be damaged, the roll-back flushes.
                     P::turn(entry, &mut pages.counted, turn)?;
@@ -332,7 +338,7 @@ impl<P: Placement> Tracker<P> {
     }
 
     /// A flip is about to hit `page` as `run` sees it: from now on the page counts
-    /// as written. Returns the frame to hit.
+    /// as written, if pages are tracked. Returns the frame to hit.
     #[cold]
     pub(crate) fn expose<M: Machine>(
         &mut self,
@@ -340,6 +346,9 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         page: PageOf<M>,
     ) -> Result<M::Frame, SetFull> {
+        if P::FRAMES == 0 {
+            return Ok(page.frame);
+        }
         let is_mapped =
             |entry: &&EntryOf<M>| Run::ALL.into_iter().any(|run| P::frame::<M>(entry, run) == page.frame);
         let shown = self.open.iter(&pages.pool.entries).find(is_mapped);
@@ -389,38 +398,15 @@ impl<P: Placement> Tracker<P> {
         None
     }
 
-    /// Notes what runs up to `last` wrote that have views of their own.
+    /// Takes in what runs up to `last` left that no turn to a later one has taken in.
     #[cold]
-    pub(crate) fn gather<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
+    pub(crate) fn finish<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
         self.attempt.turned = self.attempt.turned.max(Some(last));
         each!(self.open, pages.pool, entry => {
-            if !entry.written && P::is_written(entry, pages.counted.machine) {
-                entry.written = true;
-                self.attempt.found += 1;
+            if entry.written || find::<M, P>(entry, &mut pages.counted, &mut self.attempt.found) {
+                P::finish(entry, &mut pages.counted, last);
             }
         });
-    }
-
-    /// Finishes the last of the runs, so that its result can be compared.
-    #[cold]
-    pub(crate) fn finish<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run) {
-        each!(self.open, pages.pool, entry => {
-            if entry.written {
-                P::finish(entry, &mut pages.counted, run);
-            }
-        });
-    }
-
-    /// The pages that the last committed PE wrote, each with its address and the hash of its content; without
-    /// those that only a flip has changed, where the process may not write.
-    pub(crate) fn last_written<M: Machine>(
-        &self,
-        pool: &Pool<M::Frame, M::Slot>,
-        machine: &mut M,
-    ) -> impl Iterator<Item = (u64, u128)> {
-        // The others' idle time has been counted up.
-        let written = self.open.iter(&pool.entries).filter(|entry| entry.idle == 0);
-        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
     }
 
     /// The frame of one of the engine's own copies of the page at `address`.

@@ -351,7 +351,7 @@ impl RegisterSet for UserRegisters {
                 self.extended.normalize();
                 &mut self.extended.0[xsave::XMM + 16 * usize::from(index)..][..16]
             }
-            _ => panic!("no flip hits {field}"),
+            _ => panic!("no flip hits {field:?}"),
         };
         bytes[usize::from(bit / 8)] ^= 1 << (bit % 8);
     }

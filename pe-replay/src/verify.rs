@@ -11,15 +11,14 @@ use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::stop::Delimiter;
-use crate::tracker::Tracker;
 
-impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
+impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Compares the results of all runs up to `last`, which is the third one in triple mode or after a difference was
     /// found between the first two.
     #[inline(always)]
     pub(crate) fn verify(&mut self, last: Run, life: &Lifecycle) -> Event {
-        if T::AT_ONCE {
-            self.tracker.gather(pages!(self), last);
+        if P::AT_ONCE || last == Run::Third {
+            self.tracker.finish(pages!(self), last);
         }
         if last == Run::Third {
             return self.vote(life.ends, life.difference.filter(|_| !life.rules.triple));
@@ -45,7 +44,6 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
     #[cold]
     #[inline(never)]
     fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> Event {
-        self.tracker.finish(pages!(self), Run::Third);
         let mut differs = |a, b| self.difference(ends, a, b);
         let first = seen.or_else(|| differs(Run::First, Run::Second));
         let (outvoted, difference) = match (first, differs(Run::First, Run::Third)) {
@@ -61,7 +59,7 @@ impl<M: Machine, T: Placement, O: Observer<M>> Course<'_, M, Tracker<T>, O> {
         let agreed = if outvoted == Run::First { Run::Second } else { Run::First };
         // What the other two agree on may not be in memory any more, or no result.
         let is_lost =
-            outvoted == Run::Third && T::LAST_ONLY || ends[agreed as usize].delimiter == Delimiter::Watchdog;
+            outvoted == Run::Third && P::LAST_ONLY || ends[agreed as usize].delimiter == Delimiter::Watchdog;
         let event = if is_lost { Event::Differed(difference) } else { Event::Outvoted(outvoted, difference) };
         self.doubt(event)
     }

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use crate::{bench, doctor, inject, native, profile, report, run};
+use crate::{bench, doctor, fuzz, inject, native, profile, report, run};
 
 /// What a command line can ask for.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Command {
     Demo,
     /// `cargo reprise inject`.
     Inject(inject::Options),
+    /// `cargo reprise fuzz`.
+    Fuzz(fuzz::Options),
     /// `cargo reprise report`.
     Report(report::Options),
     /// `cargo reprise profile`.

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use super::Command;
 use super::bench::BenchArgs;
 use super::doctor::DoctorArgs;
+use super::fuzz::FuzzArgs;
 use super::inject::InjectArgs;
 use super::program::ProgramArgs;
 use super::run::{ProfileArgs, RunArgs};
@@ -43,6 +44,8 @@ pub enum Words {
     Tether(TetherArgs),
     /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
     Inject(InjectArgs),
+    /// Make random system calls of hostile arguments, without replay and with it: what differs, or harms the kernel
+    Fuzz(FuzzArgs),
     /// Print the summary of a trace file again
     Report(ReportArgs),
     /// Count where the instructions of a run go, by phase and by function; tables on stdout
@@ -146,6 +149,7 @@ impl TryFrom<Words> for Command {
             Words::Become(args) => Self::Become(args.into()),
             Words::Tether(TetherArgs { parent, words }) => Self::Tether { parent, words },
             Words::Inject(args) => Self::Inject(args.into()),
+            Words::Fuzz(args) => Self::Fuzz(args.into()),
             Words::Report(args) => Self::Report(args.into()),
             Words::Profile(args) => Self::Profile(Box::new((*args).try_into()?)),
             Words::Bench(args) => Self::Bench(Box::new((*args).into())),

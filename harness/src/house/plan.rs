@@ -58,7 +58,7 @@ pub const PLANS: &[Plan] = &[
             &["outcome"],
             &["native"],
             &["run"],
-            &["report", "inject", "profile", "bench", "demo", "doctor", "build"],
+            &["report", "inject", "fuzz", "profile", "bench", "demo", "doctor", "build"],
             &["cli"],
             &["suite"],
             &[ROOT],

@@ -9,6 +9,7 @@
 
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
+use wire::difference::InWords;
 use wire::end::{Damage, Death, End};
 use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
@@ -31,7 +32,7 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         .differences
         .iter()
         .map(|Diverged { pe, thread, difference }| {
-            of_thread(thread, json!({ "pe": pe, "difference": difference.to_string() }))
+            of_thread(thread, json!({ "pe": pe, "difference": InWords(*difference).to_string() }))
         })
         .collect();
     let hit = |Hit { pe, thread, flips }: &Hit| of_thread(thread, json!({ "pe": pe, "flips": flips }));
@@ -139,7 +140,7 @@ fn end(end: &End) -> Value {
                 "start_rip": hex(verdict.start_rip),
                 "end_rip": hex(verdict.end_rip),
                 "attempts": verdict.attempts,
-                "difference": verdict.difference.to_string(),
+                "difference": InWords(verdict.difference).to_string(),
                 "culprit": verdict.culprit.map(|culprit| json!({
                     "rip": hex(culprit.rip),
                     "after": culprit.after,
@@ -147,9 +148,10 @@ fn end(end: &End) -> Value {
                 })),
             }),
         ),
-        End::Damaged(Damage { pe, thread, difference }) => {
-            of_thread(thread, json!({ "kind": "damaged", "pe": pe, "difference": difference.to_string() }))
-        }
+        End::Damaged(Damage { pe, thread, difference }) => of_thread(
+            thread,
+            json!({ "kind": "damaged", "pe": pe, "difference": InWords(*difference).to_string() }),
+        ),
         End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
         End::Deadlock => json!({ "kind": "deadlock" }),
         End::OutputFull { limit } => json!({ "kind": "output_full", "limit": limit }),

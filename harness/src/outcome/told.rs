@@ -6,9 +6,10 @@ mod verdict;
 
 use std::fmt::Write;
 
-use pe_replay::GPR_NAMES;
 use signal_hook::consts::SIGXCPU;
 use syscalls::Sysno;
+use wire::GPR_NAMES;
+use wire::difference::InWords;
 use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::UnsupportedCall;
@@ -36,7 +37,8 @@ pub fn told(end: &End) -> Option<String> {
         End::Killed(death) => Some(killed(death)),
         End::Persistent(verdict) => Some(verdict::text(verdict)),
         End::Damaged(Damage { pe, thread, difference }) => Some(format!(
-            "PE {pe} ({thread}) cannot be started again: the two copies of what it started from differ in {difference}"
+            "PE {pe} ({thread}) cannot be started again: the two copies of what it started from differ in {}",
+            InWords(*difference)
         )),
         End::Refused(why) => Some(refusal(why)),
         End::Deadlock => Some("deadlock: nothing is left that could wake the program up".into()),

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use wire::difference::InWords;
 use wire::record::{PeRecord, Records};
 
 use crate::outcome::json;
@@ -54,7 +55,7 @@ pub fn value(trace: &[u8]) -> Result<Value> {
             "instructions": record.instructions,
             "pages": record.frames_written,
             "write_faults": record.write_faults,
-            "divergences": record.divergences.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "divergences": record.divergences.iter().map(|it| InWords(*it).to_string()).collect::<Vec<_>>(),
             "flips": record.flips,
             "counter_misses": record.counter_misses,
             "debug_exceptions": record.debug_exceptions,

@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::{Comparison, Digest, Injection, Mode, Policy, Run, Target};
+use pe_replay::{Comparison, Injection, Mode, Policy, Run, Target};
 use wire::DelimiterKind;
+use wire::Digest;
 use wire::config::Recording;
 use wire::end::End;
 use wire::record::PeRecord;

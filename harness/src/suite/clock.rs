@@ -145,7 +145,7 @@ fn machine_time(context: &Context) -> Result<()> {
     let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };
     let request = Request { clock, ..request(context)? };
     let shown = |mode| {
-        let policy = Policy { mode, ..Policy::default() };
+        let policy = Policy { mode, ..Policy::DEFAULT };
         printed(&context.boot(&Request { policy, ..request.clone() })?)
     };
     let (off, dual) = (shown(Mode::Off)?, shown(Mode::Dual)?);

@@ -71,7 +71,7 @@ const ON_BOCHS: &[&str] = &["tiny", "registers", "heapsort", "lines", "matrix", 
 fn request(context: &Context, name: &str) -> Result<Request> {
     let mut request = context.program(name, &[])?;
     request.contents.stdin = Some(b"standard input\n".to_vec());
-    request.policy = Policy { limit: LIMIT, ..Policy::default() };
+    request.policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
     request.isolate = Isolate::Never;
     Ok(request)
 }
@@ -112,15 +112,14 @@ pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
 
 /// All of the project's programs, under a short limit, and busybox's applets under the usual one.
 fn cases(context: &Context) -> Result<Vec<Case>> {
-    let policy = Policy { limit: LIMIT, ..Policy::default() };
+    let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
     let names = Kind::C.names()?;
     // The kernel is not isolated here, so no program may go for it.
     let names = names.iter().map(String::as_str).filter(|name| *name != "reach").chain(["showcase"]);
     let case = |name| anyhow::Ok(Case { trace: Recording::Pes, ..Case::new(context, name, &[], policy)? });
     let mut cases = names.map(case).collect::<Result<Vec<_>>>()?;
-    cases.extend(
-        APPLETS.map(|words| Case { trace: Recording::Pes, ..bochs::applet(words, Policy::default()) }),
-    );
+    cases
+        .extend(APPLETS.map(|words| Case { trace: Recording::Pes, ..bochs::applet(words, Policy::DEFAULT) }));
     Ok(cases)
 }
 
@@ -240,7 +239,7 @@ fn refused(context: &Context) -> Result<()> {
 /// On the second emulator all checks pass, of its own counter and of the emulated ones; nothing is better than
 /// virtual time; and whatever counts, all PEs end alike, or alike in what they show if it counts late.
 fn on_bochs(context: &Context) -> Result<()> {
-    let policy = Policy { comparison: Comparison::Hash, limit: 997, ..Policy::default() };
+    let policy = Policy { comparison: Comparison::Hash, limit: 997, ..Policy::DEFAULT };
     let case = |name: &&str| {
         anyhow::Ok(Case { trace: Recording::Digests, ..Case::new(context, name, &[], policy)? })
     };

@@ -2,9 +2,9 @@
 //! The demonstration shows what is so: each of its lines is held against the command that it names for it.
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::GPR_NAMES;
 use pe_replay::Target;
 use serde_json::Value;
+use wire::GPR_NAMES;
 
 use super::{Context, Test};
 

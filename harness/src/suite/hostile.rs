@@ -72,13 +72,13 @@ fn off(context: &Context) -> Result<()> {
 }
 
 /// What `reach` says of a kernel out of reach.
-const OUT_OF_REACH: &str = "words told: 0\npages written, but for one: 0\n";
+const OUT_OF_REACH: &str = "words told: 0\npages written, but for one: 0\naccesses: 0\n";
 
 /// A program that goes for the kernel's memory is told and changes nothing, in any mode, whether the machine refuses
 /// that or the kernel had to be isolated. Where it had, a kernel that is not does not come through.
 fn reach(context: &Context) -> Result<()> {
     let request = |machine, mode, isolate| -> Result<Request> {
-        let policy = Policy { mode, ..Policy::default() };
+        let policy = Policy { mode, ..Policy::DEFAULT };
         Ok(Request { machine, policy, isolate, ..context.program("reach", &[])? })
     };
     for (machine, mode, isolate) in [

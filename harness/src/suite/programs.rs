@@ -30,6 +30,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::limits", run: |context| project(context, "limits", Native::Same) },
     Test { name: "programs::lines", run: |context| project(context, "lines", Native::Same) },
     Test { name: "programs::locks", run: |context| project(context, "locks", Native::Same) },
+    Test { name: "programs::lookups", run: |context| project(context, "lookups", Native::Same) },
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },
@@ -223,7 +224,7 @@ pub(super) fn same_in(
 ) -> Result<()> {
     let under = |limit: &u64| {
         let limit = *limit;
-        modes.iter().map(move |mode| Policy { mode: *mode, limit, ..Policy::default() })
+        modes.iter().map(move |mode| Policy { mode: *mode, limit, ..Policy::DEFAULT })
     };
     let policies: Vec<_> = limits.iter().flat_map(under).collect();
     let ended = batch::under(context, request, &policies)?;

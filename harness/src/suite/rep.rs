@@ -47,7 +47,7 @@ fn instruction(program: &[u8], rip: u64) -> Result<Instruction> {
 fn flips_in_the_middle(context: &Context) -> Result<()> {
     let (mut request, expected) = native(context, "rep", &[])?;
     // PEs end at the same places without replay.
-    request.policy = Policy { limit: 13, mode: Mode::Off, ..Policy::default() };
+    request.policy = Policy { limit: 13, mode: Mode::Off, ..Policy::DEFAULT };
     let undisturbed = context.boot(&request)?;
     request.policy.mode = Mode::Dual;
     let records = undisturbed.records()?;

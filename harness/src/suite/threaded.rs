@@ -45,7 +45,7 @@ fn as_natively(context: &Context, name: &str) -> Result<()> {
 /// What a data race comes to is the same in every mode and under every limit.
 fn race(context: &Context) -> Result<()> {
     let request = context.program("race", &["show"])?;
-    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::default() }])?;
+    let ended = batch::under(context, &request, &[Policy { mode: Mode::Off, ..Policy::DEFAULT }])?;
     let expected = ended.first().map(batch::shown);
     programs::same_in(&MODES, context, &request, expected.as_ref(), &LIMITS)
 }

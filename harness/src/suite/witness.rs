@@ -143,7 +143,7 @@ impl Witness {
     fn watch(&mut self, mode: Mode, boot: impl FnOnce(&Request) -> Result<Outcome>) -> Result<Witnessed> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("executed");
-        self.request.policy = Policy { mode, limit: LIMIT, ..Policy::default() };
+        self.request.policy = Policy { mode, limit: LIMIT, ..Policy::DEFAULT };
         self.request.extra = logging("exec,nochain", &path, &self.image.code)?;
         let outcome = boot(&self.request)?;
         let totals = *outcome.totals()?;

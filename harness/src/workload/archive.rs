@@ -116,7 +116,7 @@ mod tests {
     fn config() -> Config {
         Config {
             job: Job::Run,
-            policy: Policy::default(),
+            policy: Policy::DEFAULT,
             seed: 1,
             channel_base: 256 << 20,
             channel_size: 256 << 20,

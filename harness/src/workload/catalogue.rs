@@ -81,6 +81,15 @@ pub fn names(kinds: &[Kind]) -> Result<Vec<String>> {
     Ok(kinds.iter().map(|kind| kind.names()).collect::<Result<Vec<_>>>()?.concat())
 }
 
+/// The fuzzer of `user/fuzz`. It is none of the programs, since none of the commands that run these natively may
+/// run it.
+pub const FUZZER: &str = "fuzz";
+
+/// Builds the fuzzer, and returns where it is.
+pub fn fuzzer() -> Result<PathBuf> {
+    compiled::c("user/fuzz", FUZZER)
+}
+
 /// Builds a program by its name, and returns where it is.
 pub fn program(name: &str) -> Result<PathBuf> {
     match Kind::of(name)? {

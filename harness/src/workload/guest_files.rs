@@ -10,7 +10,9 @@ const MAX_NAME_LEN: usize = 255;
 const MAX_PATH_LEN: usize = 4096;
 
 /// Folders that the kernel puts something into; a file in their place would keep that out.
-const OWN_FOLDERS: [&str; 4] = ["/dev", "/proc", "/proc/self", "/tmp"];
+const OWN_FOLDERS: [&str; 4] = ["/dev", "/proc", "/sys", "/tmp"];
+/// Where files would be hidden by those of the kernel.
+const COVERED: [&str; 2] = ["/proc/", "/sys/"];
 
 /// Checks one path: absolute, plain, not the root, not too long, and no folder of the kernel's.
 pub fn checked(path: &str) -> Result<String> {
@@ -23,6 +25,8 @@ pub fn checked(path: &str) -> Result<String> {
     ensure!(longest <= MAX_NAME_LEN, "{path}: a name has {MAX_NAME_LEN} bytes at most");
     ensure!(path.len() < MAX_PATH_LEN, "a path of {} bytes; the limit is {}", path.len(), MAX_PATH_LEN - 1);
     ensure!(!OWN_FOLDERS.contains(&path), "{path}: the kernel has a folder there");
+    let covered = COVERED.iter().find(|folder| path.starts_with(**folder));
+    ensure!(covered.is_none(), "{path}: the files below {} are the kernel's", covered.unwrap_or(&""));
     Ok(path.to_owned())
 }
 
@@ -59,9 +63,13 @@ mod tests {
 
     #[test]
     fn the_kernels_folders_are_not_replaced() {
-        for bad in ["/dev", "/proc", "/proc/self", "/tmp"] {
+        for bad in ["/dev", "/proc", "/sys", "/tmp"] {
             assert!(checked(bad).unwrap_err().to_string().contains("has a folder there"), "{bad}");
         }
+        for hidden in ["/proc/self", "/proc/1/x", "/sys/devices"] {
+            assert!(checked(hidden).unwrap_err().to_string().contains("are the kernel's"), "{hidden}");
+        }
+        assert!(checked("/processes").is_ok());
     }
 
     #[test]

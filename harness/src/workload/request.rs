@@ -71,7 +71,7 @@ impl Request {
             job,
             machine: Emulator::Qemu,
             processor: Processor::default(),
-            policy: Policy::default(),
+            policy: Policy::DEFAULT,
             contents: Contents::default(),
             memory_mib: 256,
             seed: SEED,

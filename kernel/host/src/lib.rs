@@ -39,6 +39,7 @@ pub mod kernel {
         pub mod layout;
         #[path = "../../host/src/physical/local.rs"]
         pub mod local;
+        pub mod page_cache;
         #[path = "../../host/src/physical/phys.rs"]
         pub mod phys;
         pub mod shared;

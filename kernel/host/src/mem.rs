@@ -4,6 +4,7 @@
 #[path = "../../src/mem/code.rs"]
 pub mod code;
 pub mod frame;
+pub mod page_cache;
 pub mod shared;
 pub mod space;
 

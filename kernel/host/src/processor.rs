@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Account, Delimiter, Difference, Digest, End, Field, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, UserRegisters};
+use wire::Digest;
 use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;
@@ -199,6 +200,8 @@ impl Processor for Scripted {
                 let (here, length) = (registers.rip, code.len() as u64);
                 if self.space.load(here, code).is_err() {
                     let access = crate::mem::space::Access { read: true, write: false, execute: true };
+                    // What was loaded from a file that lasts has to make room.
+                    self.space.unmap(here & !0xfff);
                     self.space.map_zeroed(here & !0xfff, access).unwrap();
                     self.space.load(here, code).unwrap();
                 }

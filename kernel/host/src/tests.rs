@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod locks;
 mod memory;
+mod proc;
 mod process;
 pub mod processes;
 mod sequences;
@@ -105,7 +106,7 @@ fn standard() -> Archive<'static> {
 fn config() -> Config {
     Config {
         job: Job::Run,
-        policy: Policy::default(),
+        policy: Policy::DEFAULT,
         seed: 1,
         max_instructions: u64::MAX,
         channel_base: 0,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The kernel's end of the channel to the host.
 
-use pe_replay::Digest;
 use spin::Mutex;
+use wire::Digest;
 use wire::brief::Recorded;
 use wire::channel::{DEBUGCON_MARK, Full, Progress, Stream, Writer};
 use wire::config::Sink;

@@ -4,6 +4,7 @@
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::config::Recording;
+use wire::difference::InWords;
 use wire::end::{End, Totals};
 use wire::record::Record;
 use wire::{DelimiterKind, ThreadNumber};
@@ -58,7 +59,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 self.sequence,
                 thread,
                 process,
-                defmt::Display2Format(difference)
+                defmt::Display2Format(&InWords(*difference))
             );
         }
     }

@@ -7,7 +7,7 @@ use linux_raw_sys::general::O_NONBLOCK;
 
 use super::Linux;
 use super::alarms::Listener;
-use super::budget::FILES_SHARE;
+use super::budget::{FILES_SHARE, TEXTS_SHARE};
 use super::descriptor::Object;
 use super::fs::InodeId;
 use super::lock_calls::file as locked_file;
@@ -125,6 +125,7 @@ impl Linux {
                 held.push(object);
             }
         }
+        held.extend(self.processes().filter_map(|process| process.executable).map(Object::Inode));
         for place in self.places.names() {
             held.push(Object::Inode(self.places[place].directory));
         }
@@ -138,10 +139,15 @@ impl Linux {
         let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
         self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.promised_len() / FILES_SHARE);
         self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
-        let kinds: [fn(&Object) -> bool; 2] =
-            [|object| matches!(object, Object::Event(_)), |object| matches!(object, Object::Epoll(_))];
+        let kinds: [fn(&Object) -> bool; 3] = [
+            |object| matches!(object, Object::Event(_)),
+            |object| matches!(object, Object::Epoll(_)),
+            |object| matches!(object, Object::Text(_)),
+        ];
         let held_of = kinds.map(|is_one| held.iter().filter(|object| is_one(object)).count());
-        assert_eq!(held_of, [self.events.count(), self.epolls.count()], "counts and epolls are held");
+        let counts = [self.events.count(), self.epolls.count(), self.texts.count()];
+        assert_eq!(held_of, counts, "counts, epolls and texts are held");
+        self.texts.audit(self.promised_len() / TEXTS_SHARE);
         self.alarms.audit(|listener, id| match listener {
             Listener::File => count(Object::Timer(id)) == 1,
             Listener::Process(process) | Listener::Timer { process, .. } => {

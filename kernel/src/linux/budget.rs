@@ -11,6 +11,7 @@
 //! | bytes of files, tables of their chunks, inodes, entries of directories, names, targets of links | one [budget](Budget) of `memory` / [`FILES_SHARE`] bytes for all of them; 2^20 inodes | ENOSPC |
 //! | pages of files that are mapped shared, and the list of them | free frames; 16 bytes of heap a frame | ENOSPC, ENOMEM, or the end of the process |
 //! | pipes | `memory` / [`PIPES_SHARE`] bytes, and 1,024 pipes | ENFILE |
+//! | what open files below `/proc` say | `memory` / [`TEXTS_SHARE`] bytes | ENOMEM |
 //! | processes, ended ones included | 64 | EAGAIN |
 //! | threads of all processes | 1,024, some four KiB each | EAGAIN |
 //! | counts of `eventfd` | 4,096 | ENFILE |
@@ -38,6 +39,8 @@ use crate::mem::fallible::{self, Exhausted};
 pub const FILES_SHARE: u64 = 5;
 /// Of the memory that a program is promised, pipes may take up one part in this many.
 pub const PIPES_SHARE: u64 = 11;
+/// Of the memory that a program is promised, what open files below `/proc` say may take up one part in this many.
+pub const TEXTS_SHARE: u64 = 16;
 /// Elements that a list has room for at first.
 const FIRST_ROOM: usize = 4;
 

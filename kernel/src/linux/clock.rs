@@ -42,6 +42,11 @@ impl Clock {
         self.start_ns.saturating_add(self.monotonic_ns())
     }
 
+    /// How long anybody has had the processor, and how long nobody has.
+    pub fn passed_and_slept_ns(&self) -> (u64, u64) {
+        (self.now.passed_ns, self.now.slept_ns)
+    }
+
     /// Says what time it is.
     pub fn set(&mut self, now: Moment) {
         self.now = now;

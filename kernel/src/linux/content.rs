@@ -137,6 +137,8 @@ pub struct Content {
     groups: Vec<Group>,
     /// Bytes of the budget that it takes.
     cost: u64,
+    /// All of it, as long as it is what is in the boot archive.
+    lasting: Option<&'static [u8]>,
     /// What takes the place of all that.
     pages: Option<Object>,
 }
@@ -158,7 +160,7 @@ impl Content {
             fallible::push(&mut groups, Group { number, chunks })?;
         }
         let cost = list_len(&groups) + groups.iter().map(Group::cost).sum::<u64>();
-        Ok(Self { length: bytes.len() as u64, groups, cost, pages: None })
+        Ok(Self { length: bytes.len() as u64, groups, cost, lasting: Some(bytes), pages: None })
     }
 
     /// The content as pages to map, from now on; `id` is to be theirs. They are not
@@ -167,6 +169,7 @@ impl Content {
         if let Some(pages) = &self.pages {
             return Ok(pages.clone());
         }
+        self.lasting = None;
         let object = Pages::new(id, 0)?;
         let mut pages = object.borrow_mut();
         for group in &self.groups {
@@ -185,6 +188,12 @@ impl Content {
         self.groups = Vec::new();
         self.pages = Some(object.clone());
         Ok(object)
+    }
+
+    /// All of it, if nobody can change it any more: it is still what is in the boot archive. Whoever writes the file
+    /// writes a copy.
+    pub fn lasting(&self) -> Option<&'static [u8]> {
+        self.lasting
     }
 
     /// The pages, if it has come to that.
@@ -243,6 +252,7 @@ impl Content {
     }
 
     fn write_chunk(&mut self, offset: u64, bytes: &[u8], budget: &mut Budget) -> Result<usize, Errno> {
+        self.lasting = None;
         let within = (offset % CHUNK_LEN as u64) as usize;
         let bytes = &bytes[..bytes.len().min(CHUNK_LEN - within)];
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_LEN).ok_or(EFBIG)?;
@@ -298,6 +308,7 @@ impl Content {
             pages.borrow_mut().resize(length);
             return Ok(());
         }
+        self.lasting = self.lasting.filter(|_| length == self.length);
         if length < self.length {
             self.cut(length, budget);
         }

@@ -13,6 +13,7 @@ use super::errno::{EBADF, EMFILE, Errno};
 use super::event::EventId;
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
+use super::proc::TextId;
 use crate::mem::fallible::{self, Exhausted};
 
 /// What an open description leads to.
@@ -30,6 +31,8 @@ pub enum Object {
     Timer(AlarmId),
     /// What looks at others.
     Epoll(EpollId),
+    /// A file that is not stored, and says something.
+    Text(TextId),
 }
 
 /// An open file.
@@ -192,6 +195,17 @@ impl Descriptors {
     pub fn set_close_on_exec(&mut self, number: i32, close_on_exec: bool) -> Result<(), Errno> {
         self.descriptor_mut(number)?.close_on_exec = close_on_exec;
         Ok(())
+    }
+
+    /// The numbers of all that are open.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> {
+        let all = (0..).zip(&self.table);
+        all.filter_map(|(number, descriptor)| descriptor.as_ref().map(|_| number))
+    }
+
+    /// How many numbers there is room for at present.
+    pub fn room(&self) -> usize {
+        self.table.len()
     }
 
     /// The lowest free number from `lowest` on, with room in the table.

@@ -68,11 +68,16 @@ impl Linux {
             FIONREAD => {
                 let left = match description.object {
                     Object::Pipe(id, _) => self.pipes.get(id)?.length() as u64,
+                    Object::Inode(id) if id.entry().is_some() => return Err(ENOTTY.into()),
                     Object::Inode(id) => {
                         let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };
                         content.length().saturating_sub(description.offset)
                     }
-                    Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                    Object::Output(_)
+                    | Object::Event(_)
+                    | Object::Timer(_)
+                    | Object::Epoll(_)
+                    | Object::Text(_) => {
                         return Err(ENOTTY.into());
                     }
                 };

@@ -132,12 +132,12 @@ impl Linux {
             }
             Sysno::statx => self.statx(view.space, at(a, b), c as u32, d as u32, e),
             Sysno::statfs => {
-                self.object(view.space, P::here(a), 0)?;
-                self.statfs(view.space, b)
+                let object = self.object(view.space, P::here(a), 0)?;
+                self.statfs(view.space, object, b)
             }
             Sysno::fstatfs => {
-                self.files[self.process.files].get(fd(a))?;
-                self.statfs(view.space, b)
+                let object = self.files[self.process.files].get(fd(a))?.object;
+                self.statfs(view.space, object, b)
             }
             Sysno::access => self.access(view.space, P::here(a), b as u32, 0),
             Sysno::faccessat => self.access(view.space, at(a, b), c as u32, 0),

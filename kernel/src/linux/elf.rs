@@ -26,6 +26,33 @@ const LOWEST_ADDRESS: u64 = PAGE_LEN;
 /// Where programs go that can be anywhere: two thirds up user space, as on Linux.
 const ANYWHERE: u64 = (USER_END / 3 * 2) & !(PAGE_LEN - 1);
 
+/// Bytes of a file, of which some stay for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bytes<'a> {
+    /// They are the boot archive's.
+    Lasting(&'static [u8]),
+    /// They are a copy, or a file's that can be written.
+    Passing(&'a [u8]),
+}
+
+impl<'a> Bytes<'a> {
+    /// The bytes, however long they stay.
+    pub fn get(self) -> &'a [u8] {
+        match self {
+            Self::Lasting(bytes) => bytes,
+            Self::Passing(bytes) => bytes,
+        }
+    }
+
+    /// Those from `offset` on.
+    fn part(self, offset: u64, length: u64) -> Result<Self, Refusal> {
+        Ok(match self {
+            Self::Lasting(bytes) => Self::Lasting(part(bytes, offset, length)?),
+            Self::Passing(bytes) => Self::Passing(part(bytes, offset, length)?),
+        })
+    }
+}
+
 /// A segment to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
@@ -34,7 +61,7 @@ pub struct Segment<'a> {
     /// The first address behind it.
     pub end: u64,
     /// Its content; what is missing up to its end is zero.
-    pub bytes: &'a [u8],
+    pub bytes: Bytes<'a>,
     /// Its permissions.
     pub access: Access,
     /// Its place among the file's program headers.
@@ -76,12 +103,12 @@ fn access_of(flags: u32) -> Access {
 
 /// A segment of a file that is loaded `base` above the addresses it names.
 fn segment<'a>(
-    file: &'a [u8],
+    file: Bytes<'a>,
     header: &ProgramHeader,
     rank: usize,
     base: u64,
 ) -> Result<Segment<'a>, Refusal> {
-    let bytes = part(file, header.p_offset, header.p_filesz)?;
+    let bytes = file.part(header.p_offset, header.p_filesz)?;
     if header.p_memsz < header.p_filesz || header.p_offset % PAGE_LEN != header.p_vaddr % PAGE_LEN {
         return Err(Refusal::Malformed);
     }
@@ -96,7 +123,8 @@ fn segment<'a>(
 
 impl<'a> Image<'a> {
     /// Checks a file.
-    pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn parse(whole: Bytes<'a>) -> Result<Self, Refusal> {
+        let file = whole.get();
         if !file.starts_with(&abi::ELFMAGIC) {
             return Err(Refusal::NotElf);
         }
@@ -132,7 +160,7 @@ impl<'a> Image<'a> {
                 abi::PT_INTERP => return Err(Refusal::NotStatic),
                 abi::PT_GNU_STACK => executable_stack = program_header.p_flags & abi::PF_X != 0,
                 abi::PT_LOAD if program_header.p_memsz > 0 => {
-                    let segment = segment(file, &program_header, rank, base)?;
+                    let segment = segment(whole, &program_header, rank, base)?;
                     let offset = header.e_phoff.checked_sub(program_header.p_offset);
                     if let Some(offset) = offset
                         && offset + header_count * HEADER_LEN <= program_header.p_filesz

@@ -35,6 +35,7 @@ impl Linux {
         self.files.release(ended.files);
         self.memories.release(ended.memory);
         self.handlers.release(ended.handlers);
+        self.leave_executable(ended.executable);
         if let Some(place) = self.places.release(ended.place) {
             self.fs.release(place.directory);
         }

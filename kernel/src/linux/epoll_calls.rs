@@ -95,6 +95,8 @@ impl Linux {
     /// Whether anything ever happens to what a description leads to: files are always ready.
     fn is_pollable(&self, description: &Description) -> Result<bool, Errno> {
         Ok(match description.object {
+            Object::Text(_) => false,
+            Object::Inode(id) if id.entry().is_some() => false,
             Object::Inode(id) => matches!(self.fs.inode(id)?.node, Node::Device(Device::Random)),
             Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
                 true
@@ -165,7 +167,7 @@ impl Linux {
             Object::Pipe(id, _) => self.pipes.get(id)?.changes(),
             Object::Event(id) => self.events[id].changes(),
             Object::Timer(id) => self.alarms.changes(id),
-            Object::Inode(_) | Object::Output(_) | Object::Epoll(_) => [0; 2],
+            Object::Inode(_) | Object::Output(_) | Object::Epoll(_) | Object::Text(_) => [0; 2],
         };
         let changes = match object {
             // Each end has its own.

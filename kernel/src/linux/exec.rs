@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! `execve`, and files in memory only.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use linux_raw_sys::general::{MFD_ALLOW_SEALING, MFD_CLOEXEC, O_RDWR};
@@ -9,12 +10,13 @@ use wire::end::Refusal;
 
 use super::content::Content;
 use super::descriptor::{Description, Object};
-use super::elf::Image;
+use super::elf::{Bytes, Image};
 use super::errno::{E2BIG, EACCES, EFAULT, EINVAL, ENOEXEC, ENOMEM, Errno, Failure, Reply};
 use super::fs::{Follow, InodeId, Node};
 use super::path_calls::PathAt;
 use super::signal::Stack;
 use super::stack::{MAX_ARGUMENTS_LEN, MAX_STRING_LEN, strings};
+use super::start::Start;
 use super::view::View;
 use super::{Linux, NAME_LEN, Next, SIGKILL};
 use crate::mem::fallible;
@@ -22,6 +24,23 @@ use crate::mem::space::{OutOfFrames, Space, USER_END};
 
 /// The longest name of a memory file (Linux's limit less the prefix).
 const MAX_NAME_LEN: usize = 249;
+
+/// All of a file that is executed.
+enum Executable {
+    /// It is in the boot archive.
+    Lasting(&'static [u8]),
+    /// It was written, and may be written again.
+    Copied(Vec<u8>),
+}
+
+impl Executable {
+    fn bytes(&self) -> Bytes<'_> {
+        match self {
+            Self::Lasting(bytes) => Bytes::Lasting(bytes),
+            Self::Copied(bytes) => Bytes::Passing(bytes),
+        }
+    }
+}
 
 impl Linux {
     /// `execve`: static executables only.
@@ -33,12 +52,14 @@ impl Linux {
         arguments: u64,
         environment: u64,
     ) -> Reply {
+        let name = short_name(&self.user(view.space).path(at.path)?);
         let place = self.locate(view.space, at, Follow::Yes)?;
-        let file = self.executable(place.target.ok_or(super::errno::ENOENT)?)?;
+        let target = place.target.ok_or(super::errno::ENOENT)?;
+        let file = self.executable(target)?;
         let mut room = MAX_ARGUMENTS_LEN;
         let arguments = self.strings(view.space, arguments, &mut room)?;
         let environment = self.strings(view.space, environment, &mut room)?;
-        let image = Image::parse(&file).map_err(|refusal| match refusal {
+        let image = Image::parse(file.bytes()).map_err(|refusal| match refusal {
             Refusal::OutOfMemory { .. } => ENOMEM,
             _ => ENOEXEC,
         })?;
@@ -49,6 +70,7 @@ impl Linux {
         }
         let mut random = [0; 16];
         self.random.fill(&mut random);
+        let mut begun = Start::new(&image, file.bytes().get())?;
 
         let mut fresh = self.disentangle(view.space)?;
 
@@ -75,6 +97,14 @@ impl Linux {
                 return Err(lost);
             }
         };
+        if let Some(begun) = Rc::get_mut(&mut begun) {
+            begun.read(fresh.as_ref().unwrap_or(&*view.space), stack, arguments.len(), environment.len());
+        }
+        self.process.start = begun;
+        // It is there: it was read.
+        let _ = self.fs.hold(target);
+        let before = self.process.executable.replace(target);
+        self.leave_executable(before);
         match fresh.is_some() {
             true => {
                 self.memories.release(self.process.memory);
@@ -85,7 +115,8 @@ impl Linux {
         self.close_all(view.scheduler, true);
         self.handlers[self.process.handlers].reset();
         self.thread.signals.stack = Stack::default();
-        self.thread.name = short_name(arguments.first().copied().unwrap_or_default());
+        // As on Linux, a process is called after the file, however that was reached.
+        self.thread.name = name;
         super::loader::start(user, image.entry, stack);
         self.process.identity.has_executed = true;
         self.process.is_dumpable = true;
@@ -94,6 +125,13 @@ impl Linux {
         let is_moved = fresh.is_some();
         self.fresh = fresh;
         if was_alone && !is_moved { Ok(0) } else { Err(Failure::End(Next::Executed)) }
+    }
+
+    /// A process does not execute this file any more.
+    pub(super) fn leave_executable(&mut self, file: Option<InodeId>) {
+        if let Some(file) = file {
+            self.fs.release(file);
+        }
     }
 
     /// Before another program is executed, has the process keep nothing in common with others
@@ -133,11 +171,17 @@ impl Linux {
     }
 
     /// All of a file that may be executed.
-    fn executable(&self, id: InodeId) -> Result<Vec<u8>, Errno> {
+    fn executable(&self, id: InodeId) -> Result<Executable, Errno> {
+        if id.entry().is_some() {
+            return Err(EACCES);
+        }
         let inode = self.fs.inode(id)?;
         let Node::File(content) = &inode.node else { return Err(EACCES) };
         if inode.mode & 0o111 == 0 {
             return Err(EACCES);
+        }
+        if let Some(bytes) = content.lasting() {
+            return Ok(Executable::Lasting(bytes));
         }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(content.length() as usize).map_err(|_| ENOMEM)?;
@@ -145,7 +189,7 @@ impl Linux {
         loop {
             let part = content.at(bytes.len() as u64, u64::MAX, &mut buffer);
             if part.is_empty() {
-                return Ok(bytes);
+                return Ok(Executable::Copied(bytes));
             }
             fallible::extend(&mut bytes, part)?;
         }

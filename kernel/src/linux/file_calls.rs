@@ -9,9 +9,10 @@ use linux_raw_sys::general::{
 use super::Linux;
 use super::content::MAX_LEN;
 use super::descriptor::{Description, Object};
-use super::errno::{EBADF, EINVAL, ENXIO, ESPIPE, Errno, Reply};
+use super::errno::{EBADF, EINVAL, EISDIR, ENXIO, ESPIPE, Errno, Reply};
 use super::fs::{InodeId, Node};
 use super::pipe::notify;
+use super::proc::Kind;
 use crate::object::scheduler::Scheduler;
 
 /// Flags of `close_range` (include/uapi/linux/close_range.h).
@@ -30,7 +31,11 @@ impl Linux {
             // These have a place that nothing moves.
             Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => return Ok(0),
             Object::Pipe(..) | Object::Output(_) => return Err(ESPIPE.into()),
+            Object::Text(_) => return self.seek_unmeasured(fd, offset, whence),
         };
+        if id.entry().is_some() {
+            return self.seek_unmeasured(fd, offset, whence);
+        }
         let length = match &self.fs.inode(id)?.node {
             Node::File(content) => content.length(),
             Node::Device(_) => return Ok(0),
@@ -54,18 +59,38 @@ impl Linux {
         Ok(target)
     }
 
+    /// `lseek` in a file whose end nobody knows, as most below `/proc` are on Linux.
+    fn seek_unmeasured(&mut self, fd: i32, offset: u64, whence: u32) -> Reply {
+        let files = &self.files[self.process.files];
+        let base = match whence {
+            SEEK_SET => 0,
+            SEEK_CUR => files.get(fd)?.offset,
+            _ => return Err(EINVAL.into()),
+        };
+        let target = base.checked_add_signed(offset as i64).filter(|at| *at <= MAX_LEN).ok_or(EINVAL)?;
+        files.update(fd, |description| description.offset = target)?;
+        Ok(target)
+    }
+
     /// `ftruncate`.
     pub(super) fn ftruncate(&mut self, fd: i32, length: u64) -> Reply {
         let description = self.files[self.process.files].get(fd)?;
         description.check_writable().map_err(|_| EINVAL)?;
-        let Object::Inode(id) = description.object else { return Err(EINVAL.into()) };
+        let id = match description.object {
+            Object::Inode(id) => id,
+            Object::Text(id) => InodeId::of(self.texts.entry(id)),
+            _ => return Err(EINVAL.into()),
+        };
         self.truncate_inode(id, length)
     }
 
-    /// Sets the length of a regular file.
+    /// Sets the length of a regular file. As on Linux, one that is not stored has none to set.
     pub(super) fn truncate_inode(&mut self, id: InodeId, length: u64) -> Reply {
         if length > MAX_LEN {
             return Err(EINVAL.into());
+        }
+        if let Some(entry) = id.entry() {
+            return if entry.kind() == Kind::Directory { Err(EISDIR.into()) } else { Ok(0) };
         }
         self.fs.resize(id, length, self.clock.realtime_ns())?;
         Ok(0)
@@ -75,6 +100,9 @@ impl Linux {
     pub(super) fn fsync(&self, fd: i32) -> Reply {
         let description = self.files[self.process.files].get(fd)?;
         let Object::Inode(id) = description.object else { return Err(EINVAL.into()) };
+        if id.entry().is_some() {
+            return Err(EINVAL.into());
+        }
         match self.fs.inode(id)?.node {
             _ if description.flags & O_PATH != 0 => Err(EBADF.into()),
             Node::File(_) | Node::Directory(_) => Ok(0),
@@ -86,7 +114,7 @@ impl Linux {
     pub(super) fn fadvise(&self, fd: i32, length: u64, advice: u32) -> Reply {
         match self.files[self.process.files].get(fd)?.object {
             Object::Pipe(..) | Object::Output(_) => Err(ESPIPE.into()),
-            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Ok(0),
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) => Ok(0),
             Object::Inode(_) if (length as i64) < 0 || advice > POSIX_FADV_NOREUSE => Err(EINVAL.into()),
             Object::Inode(_) => Ok(0),
         }
@@ -149,6 +177,7 @@ impl Linux {
             Some(Object::Event(id)) => drop(self.events.remove(id)),
             Some(Object::Timer(id)) => self.alarms.remove(id),
             Some(Object::Epoll(id)) => drop(self.epolls.remove(id)),
+            Some(Object::Text(id)) => self.texts.remove(id),
             Some(Object::Output(_)) | None => {}
         }
     }
@@ -159,8 +188,8 @@ impl Linux {
             Object::Inode(id) => self.fs.hold(id),
             Object::Pipe(id, end) => self.pipes.hold(id, end),
             Object::Output(_) => Ok(()),
-            // These have no file that could be opened again.
-            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => Err(ENXIO),
+            // These have no file that could be opened again, or one that is opened by itself.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) => Err(ENXIO),
         }
     }
 
@@ -204,7 +233,7 @@ impl Linux {
         Ok(match description.object {
             Object::Output(_) if description.flags & O_ACCMODE != 0 => OUTPUT,
             Object::Output(_) => 0,
-            Object::Inode(_) => INPUT | OUTPUT,
+            Object::Inode(_) | Object::Text(_) => INPUT | OUTPUT,
             Object::Pipe(id, end) => self.pipe_readiness(self.pipes.get(id)?, end),
             Object::Event(id) => self.events[id].readiness(),
             Object::Timer(id) => self.timer_readiness(id),

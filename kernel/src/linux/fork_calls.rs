@@ -15,7 +15,7 @@ use wire::limit::Limited;
 use super::Linux;
 use super::errno::{E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
 use super::layout::get_u64;
-use super::process::{MAX_PROCESSES, Process};
+use super::process::{MAX_ID, MAX_PROCESSES, Process};
 use super::thread::{MAX_THREADS, Thread, Waiting, Why};
 use super::user::User;
 use crate::mem::fallible::{self, Exhausted};
@@ -176,6 +176,7 @@ impl Linux {
         let keeps_stack = !wanted.has(CLONE_VM) || wanted.has(CLONE_VFORK);
         let of = if is_thread { self.process.id() } else { id };
         let mut thread = fallible::boxed(self.thread.fork(id, of, keeps_stack))?;
+        thread.started_ns = self.clock.monotonic_ns();
         let (process, mut child) = match is_thread {
             true => (None, None),
             false => {
@@ -222,8 +223,8 @@ impl Linux {
         if !is_thread && self.others.len() + self.zombies.len() + 1 >= MAX_PROCESSES {
             return Err(self.reached.refuse(Limited::Processes, EAGAIN));
         }
-        // Numbers are not used again, and programs know them as an `int`.
-        if self.next_id > i32::MAX as u64 { Err(EAGAIN) } else { Ok(()) }
+        // Numbers are not used again.
+        if self.next_id >= MAX_ID { Err(EAGAIN) } else { Ok(()) }
     }
 
     /// Makes a process like the current one, with its space if that is another one.
@@ -261,6 +262,9 @@ impl Linux {
         // The directory is held already, so it is there.
         if !shares(CLONE_FS) {
             self.fs.hold(self.places[process.place].directory)?;
+        }
+        if let Some(executable) = process.executable {
+            self.fs.hold(executable)?;
         }
         process.memory = match memory {
             Some(memory) => self.memories.insert_reserved(memory),
@@ -316,6 +320,7 @@ impl Linux {
             self.files.release(process.files);
             self.memories.release(process.memory);
             self.handlers.release(process.handlers);
+            self.leave_executable(process.executable);
             if let Some(place) = self.places.release(process.place) {
                 self.fs.release(place.directory);
             }

@@ -7,19 +7,22 @@
 //! grow is paid for from one budget.
 
 mod directory;
+mod names;
 mod path;
 
 use alloc::vec::Vec;
 
 pub use directory::Directory;
-pub use path::{Follow, Place};
+pub use names::Names;
+pub use path::{Beyond, Follow, Place};
 
 use super::budget::{Budget, list_len};
 use super::content::Content;
 use super::errno::{
-    EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, Errno,
+    EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, ESTALE, EXDEV, Errno,
 };
 use super::pages::Object;
+use super::proc::{Entry, Fixed};
 use crate::mem::fallible;
 
 /// The longest name.
@@ -27,17 +30,31 @@ pub const MAX_NAME_LEN: usize = 255;
 /// The most inodes.
 const MAX_INODES: usize = 1 << 20;
 
-/// An inode's place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What names a file: its place in the table, or the number of an [`Entry`] that is in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InodeId(usize);
+
+/// Set in the names of files that are not in the table.
+const UNSTORED: usize = 1 << 63;
 
 impl InodeId {
     /// The root directory.
     pub const ROOT: Self = Self(0);
 
+    /// A file that is not in the table.
+    pub fn of(entry: Entry) -> Self {
+        Self(UNSTORED | entry.number() as usize)
+    }
+
+    /// Which file that is not in the table, if it is one.
+    #[inline]
+    pub fn entry(self) -> Option<Entry> {
+        if self.0 & UNSTORED == 0 { None } else { Entry::of_number((self.0 & !UNSTORED) as u64) }
+    }
+
     /// The inode number that programs see.
     pub fn number(self) -> u64 {
-        self.0 as u64 + 1
+        (self.0 & !UNSTORED) as u64 + 1
     }
 }
 
@@ -115,14 +132,19 @@ impl Fs {
         Ok(fs)
     }
 
-    /// An inode.
-    pub fn inode(&self, id: InodeId) -> Result<&Inode, Errno> {
-        self.inodes.get(id.0).and_then(Option::as_ref).ok_or(ESTALE)
+    /// Why there is nothing in the table: nobody changes what is not stored.
+    fn absence(id: InodeId) -> Errno {
+        if id.entry().is_some() { EPERM } else { ESTALE }
     }
 
-    /// An inode, to be changed.
+    /// An inode; EPERM for what is not stored.
+    pub fn inode(&self, id: InodeId) -> Result<&Inode, Errno> {
+        self.inodes.get(id.0).and_then(Option::as_ref).ok_or(Self::absence(id))
+    }
+
+    /// An inode, to be changed; EPERM for what is not stored.
     pub fn inode_mut(&mut self, id: InodeId) -> Result<&mut Inode, Errno> {
-        self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(ESTALE)
+        self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(Self::absence(id))
     }
 
     /// A directory, or ENOTDIR.
@@ -150,7 +172,7 @@ impl Fs {
     }
 
     fn content_mut(&mut self, id: InodeId) -> Result<(&mut Content, &mut Budget), Errno> {
-        match self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(ESTALE)?.node {
+        match self.inodes.get_mut(id.0).and_then(Option::as_mut).ok_or(Self::absence(id))?.node {
             Node::File(ref mut content) => Ok((content, &mut self.budget)),
             Node::Directory(_) => Err(EISDIR),
             Node::Link(_) | Node::Device(_) => Err(EINVAL),
@@ -221,8 +243,11 @@ impl Fs {
         Ok(InodeId(self.inodes.len()))
     }
 
-    /// Keeps an inode alive.
+    /// Keeps an inode alive; what is not stored needs no holders.
     pub fn hold(&mut self, id: InodeId) -> Result<(), Errno> {
+        if id.entry().is_some() {
+            return Ok(());
+        }
         let inode = self.inode_mut(id)?;
         inode.holders = inode.holders.saturating_add(1);
         Ok(())
@@ -274,10 +299,19 @@ impl Fs {
         Ok(())
     }
 
+    /// Has what is not stored begin in a directory, in place of what is in there.
+    pub fn mount(&mut self, id: InodeId, root: Fixed) -> Result<(), Errno> {
+        self.directory_mut(id)?.mounted = Some(root);
+        Ok(())
+    }
+
     /// Gives an inode a name, beside what has it.
     fn attach(&mut self, place: &Place, inode: InodeId, now_ns: u64) -> Result<(), Errno> {
         if place.name.len() > MAX_NAME_LEN {
             return Err(ENAMETOOLONG);
+        }
+        if inode.entry().is_some() || place.parent.entry().is_some() {
+            return Err(EXDEV);
         }
         if self.inode(place.parent)?.links == 0 {
             return Err(ENOENT);
@@ -371,6 +405,9 @@ impl Fs {
         if place.target.is_some() {
             return Err(EEXIST);
         }
+        if target.entry().is_some() {
+            return Err(EXDEV);
+        }
         // As on Linux, what has no name left, or never had one, gets none.
         if self.inode(target)?.links == 0 {
             return Err(ENOENT);
@@ -426,31 +463,6 @@ impl Fs {
             at = parent;
         }
         Ok(true)
-    }
-
-    /// The absolute path of a directory; ENOENT if it has been removed.
-    pub fn path_of(&self, directory: InodeId) -> Result<Vec<u8>, Errno> {
-        let mut reversed: Vec<&[u8]> = Vec::new();
-        let mut at = directory;
-        while at != InodeId::ROOT {
-            if self.inode(at)?.links == 0 {
-                return Err(ENOENT);
-            }
-            let parent = self.directory(at)?.parent;
-            let mut entries = self.directory(parent)?.behind(0);
-            let name = &entries.find(|entry| entry.inode == at).ok_or(ENOENT)?.name;
-            fallible::push(&mut reversed, name)?;
-            at = parent;
-        }
-        let mut path = Vec::new();
-        for name in reversed.iter().rev() {
-            fallible::extend(&mut path, b"/")?;
-            fallible::extend(&mut path, name)?;
-        }
-        if path.is_empty() {
-            fallible::extend(&mut path, b"/")?;
-        }
-        Ok(path)
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Starts a program: what `execve` does.
 
+use alloc::rc::Rc;
+
 use pe_replay::UserRegisters;
 use pe_replay::user::{Extended, INTERRUPT_FLAG};
 use wire::config::{Config, entry};
@@ -8,11 +10,12 @@ use wire::end::Refusal;
 
 use super::Linux;
 use super::area::{Area, Kind};
-use super::elf::Image;
+use super::elf::{Bytes, Image, Segment};
 use super::memory::{Memory, page_down, page_up};
 use super::promised_len;
 use super::random::Random;
 use super::stack::{Contents, StackError, strings};
+use super::start::Start;
 use crate::arch::processor::hwcap;
 use crate::mem::frame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
@@ -26,13 +29,15 @@ fn out_of_memory(needed_pages: u64) -> Refusal {
     Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
 }
 
+/// Where the content ends that the file has of a segment.
+fn filled_end(segment: &Segment<'_>) -> u64 {
+    segment.start + segment.bytes.get().len() as u64
+}
+
 /// Pages that hold content of the file.
 fn filled_pages(image: &Image<'_>) -> u64 {
-    let pages = image.segments.iter().filter(|segment| !segment.bytes.is_empty()).map(|segment| {
-        let end = segment.start + segment.bytes.len() as u64;
-        (end - 1) / PAGE_LEN - segment.start / PAGE_LEN + 1
-    });
-    pages.sum()
+    let filled = image.segments.iter().filter(|segment| !segment.bytes.get().is_empty());
+    filled.map(|segment| (filled_end(segment) - 1) / PAGE_LEN - segment.start / PAGE_LEN + 1).sum()
 }
 
 /// Calls `each` for the areas of an image in ascending order. Where segments share a
@@ -66,8 +71,35 @@ fn load_segments(memory: &mut Memory, space: &mut Space, image: &Image<'_>) -> R
     let failed = |free_pages| Refusal::OutOfMemory { needed_pages: filled_pages(image), free_pages };
     let free_pages = frame::free_count();
     areas(image, |area| memory.map(space, area).map_err(|_| failed(free_pages)))?;
-    for segment in &image.segments {
-        memory.fill(space, segment.start, segment.bytes).map_err(|OutOfFrames| failed(free_pages))?;
+    let mut before = 0;
+    for (index, segment) in image.segments.iter().enumerate() {
+        let behind = image.segments.get(index + 1).map_or(u64::MAX, |next| next.start);
+        load_segment(memory, space, segment, (before, behind)).map_err(|OutOfFrames| failed(free_pages))?;
+        before = segment.end;
+    }
+    Ok(())
+}
+
+/// Loads what the file holds of a segment; `before` is where the one before ends, and `behind` where the next one
+/// starts. What lasts is not copied, but for pages that belong to another segment as well.
+fn load_segment(
+    memory: &mut Memory,
+    space: &mut Space,
+    segment: &Segment<'_>,
+    (before, behind): (u64, u64),
+) -> Result<(), OutOfFrames> {
+    let Segment { start, bytes, .. } = *segment;
+    let Bytes::Lasting(mut bytes) = bytes else { return memory.fill(space, start, bytes.get()) };
+    let (mut at, shared_from) = (start, page_down(behind));
+    while !bytes.is_empty() {
+        let page = page_down(at);
+        let (here, rest) = bytes.split_at(bytes.len().min((page + PAGE_LEN - at) as usize));
+        if before > page || shared_from == page {
+            memory.fill(space, at, here)?;
+        } else {
+            memory.fill_lasting(space, at, here)?;
+        }
+        (at, bytes) = (page + PAGE_LEN, rest);
     }
     Ok(())
 }
@@ -122,7 +154,7 @@ impl Linux {
         user: &mut UserRegisters,
     ) -> Result<Self, Refusal> {
         let program = archive.find(entry::PROGRAM).ok_or(Refusal::NoProgram)?;
-        let image = Image::parse(program)?;
+        let image = Image::parse(Bytes::Lasting(program))?;
         let needed = filled_pages(&image) + EXTRA_PAGES;
         let listed = |name| strings(archive.find(name).unwrap_or(&[]));
         let mut arguments = listed(entry::ARGV).map_err(|_| out_of_memory(needed))?;
@@ -137,8 +169,12 @@ impl Linux {
         let (memory, stack_pointer) =
             load(space, &image, promised_len(config.memory_len), &arguments, &environment, random_bytes)?;
         let name = arguments.first().copied().unwrap_or_default();
-        let linux =
-            Self::new(archive, config, thread, memory, random, name).map_err(|_| out_of_memory(needed))?;
+        let mut begun = Start::new(&image, program).map_err(|_| out_of_memory(needed))?;
+        if let Some(begun) = Rc::get_mut(&mut begun) {
+            begun.read(space, stack_pointer, arguments.len(), environment.len());
+        }
+        let linux = Self::new(archive, config, thread, memory, random, (name, begun))
+            .map_err(|_| out_of_memory(needed))?;
         start(user, image.entry, stack_pointer);
         Ok(linux)
     }
@@ -168,7 +204,7 @@ mod tests {
     fn areas_of(segments: &[(usize, u64, u64, bool)]) -> Vec<(u64, u64, bool)> {
         let segments = segments.iter().map(|&(rank, start, end, write)| {
             let access = Access { read: true, write, execute: true };
-            Segment { start, end, bytes: &[], access, rank }
+            Segment { start, end, bytes: Bytes::Passing(&[]), access, rank }
         });
         let (segments, entry, headers) = (segments.collect(), 0, 0);
         let image = Image { segments, entry, headers, header_count: 0, executable_stack: false };

@@ -29,9 +29,12 @@ const FLOCK_LEN: usize = 32;
 pub(super) fn file(object: Object) -> Object {
     match object {
         Object::Pipe(id, _) => Object::Pipe(id, End::Read),
-        Object::Inode(_) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-            object
-        }
+        Object::Inode(_)
+        | Object::Output(_)
+        | Object::Event(_)
+        | Object::Timer(_)
+        | Object::Epoll(_)
+        | Object::Text(_) => object,
     }
 }
 
@@ -173,9 +176,12 @@ impl Linux {
     fn length_of(&self, description: &Description) -> u64 {
         match description.object {
             Object::Inode(id) => self.fs.content(id).map_or(0, |content| content.length()),
-            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                0
-            }
+            Object::Pipe(..)
+            | Object::Output(_)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Text(_) => 0,
         }
     }
 

@@ -16,6 +16,7 @@ use super::on_fork::{ChildGets, OnFork};
 use super::pages::Object;
 use super::resident::Resident;
 use crate::mem::fallible::{self, Exhausted};
+use crate::mem::page_cache::Lasting;
 use crate::mem::sorted::Place;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space, USER_END};
 
@@ -184,12 +185,22 @@ impl Memory {
 
     /// How many pages are there.
     pub fn resident_pages(&self) -> u64 {
-        let (mut from, mut count) = (0, 0);
-        while let Some(run) = self.resident.first_between(from, USER_END) {
-            count += (run.end - run.start) / PAGE_LEN;
+        self.resident_len(0, USER_END) / PAGE_LEN
+    }
+
+    /// How many bytes of pages are there between two addresses.
+    pub fn resident_len(&self, start: u64, end: u64) -> u64 {
+        let (mut from, mut length) = (start, 0);
+        while let Some(run) = self.resident.first_between(from, end) {
+            length += run.end - run.start;
             from = run.end;
         }
-        count
+        length
+    }
+
+    /// Where the heap begins.
+    pub fn heap_start(&self) -> u64 {
+        self.heap_start
     }
 
     /// The areas.
@@ -375,6 +386,33 @@ impl Memory {
         let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
         space.map_zeroed(page, access)?;
         self.resident.insert(place, page).map_err(|Exhausted| OutOfFrames)
+    }
+
+    /// Writes content into an area as [`fill`](Self::fill) does. The content lasts: pages that may not be written
+    /// are not copied, but mapped from the page cache.
+    pub fn fill_lasting(
+        &mut self,
+        space: &mut Space,
+        address: u64,
+        bytes: &'static [u8],
+    ) -> Result<(), OutOfFrames> {
+        let (mut at, mut rest) = (address, bytes);
+        while !rest.is_empty() {
+            let page = page_down(at);
+            let offset = (at - page) as usize;
+            let (here, behind) = rest.split_at(rest.len().min(PAGE_LEN as usize - offset));
+            let access = self.areas.find(page).ok_or(OutOfFrames)?.access;
+            match self.resident.find(page) {
+                Err(place) => {
+                    let place = self.resident.reserve(place).map_err(|Exhausted| OutOfFrames)?;
+                    space.map_lasting(page, Lasting::new(here, offset), access)?;
+                    self.resident.insert(place, page).map_err(|Exhausted| OutOfFrames)?;
+                }
+                Ok(_) => self.fill(space, at, here)?,
+            }
+            (at, rest) = (page + PAGE_LEN, behind);
+        }
+        Ok(())
     }
 
     /// Writes content into an area, whatever its permissions, and maps its pages.

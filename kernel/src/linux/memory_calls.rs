@@ -194,6 +194,14 @@ impl Linux {
         end: u64,
     ) -> Result<(), Errno> {
         let content = self.fs.content(id)?;
+        if let Some(bytes) = content.lasting() {
+            let length = usize::try_from(end - start).unwrap_or(usize::MAX);
+            let bytes =
+                usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+            let bytes = &bytes[..bytes.len().min(length)];
+            let memory = &mut self.memories[self.process.memory];
+            return memory.fill_lasting(space, start, bytes).map_err(|OutOfFrames| ENOMEM);
+        }
         let mut at = start;
         while at < end {
             let mut buffer = [0; 256];

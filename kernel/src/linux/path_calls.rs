@@ -4,17 +4,19 @@
 use linux_raw_sys::general::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_CLOEXEC,
     O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, R_OK, RENAME_NOREPLACE,
-    W_OK, X_OK,
+    S_IFDIR, W_OK, X_OK,
 };
 
 use super::Linux;
 use super::content::Content;
-use super::descriptor::{Description, Object};
+use super::descriptor::{Description, Object, Vacancy};
 use super::errno::{
-    EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, ERANGE, Errno, Failure, Reply,
+    EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, ERANGE, EROFS, Errno, Failure,
+    Reply,
 };
-use super::fs::{Device, Directory, Follow, Fs, InodeId, MAX_NAME_LEN, Node, Place};
+use super::fs::{Beyond as _, Device, Directory, Follow, Fs, InodeId, MAX_NAME_LEN, Node, Place};
 use super::layout::{Layout, get_u64};
+use super::proc::{Entry, Kind, Listed};
 use super::time_calls::nanoseconds;
 use crate::mem::fallible;
 use crate::mem::space::Space;
@@ -42,16 +44,19 @@ impl Linux {
             return Ok(self.places[self.process.place].directory);
         }
         match self.files[self.process.files].get(directory)?.object {
-            Object::Inode(id) => self.fs.directory(id).map(|_| id),
-            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                Err(ENOTDIR)
-            }
+            Object::Inode(id) => self.fs.check_directory(id).map(|()| id),
+            Object::Output(_)
+            | Object::Pipe(..)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Text(_) => Err(ENOTDIR),
         }
     }
 
     pub(super) fn locate(&mut self, space: &mut Space, at: PathAt, follow: Follow) -> Result<Place, Failure> {
         let path = self.user(space).path(at.path)?;
-        Ok(self.fs.locate(self.base(at.directory, &path)?, &path, follow)?)
+        Ok(self.fs.locate(self, self.base(at.directory, &path)?, &path, follow)?)
     }
 
     /// What a path names, or with AT_EMPTY_PATH and an empty path the descriptor itself.
@@ -64,7 +69,22 @@ impl Linux {
             });
         }
         let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
-        Ok(Object::Inode(self.fs.find(self.base(at.directory, &path)?, &path, follow)?))
+        let found = self.fs.find(self, self.base(at.directory, &path)?, &path, follow)?;
+        Ok(match follow {
+            Follow::Yes => self.followed(found)?,
+            Follow::No => Object::Inode(found),
+        })
+    }
+
+    /// What is meant by a file that was found by following links: that of a descriptor may lead
+    /// to what no path leads to.
+    fn followed(&self, found: InodeId) -> Result<Object, Errno> {
+        match found.entry() {
+            Some(Entry::Descriptor(scope, id, descriptor)) => {
+                Ok(self.description_of(scope, id, descriptor)?.object)
+            }
+            Some(_) | None => Ok(Object::Inode(found)),
+        }
     }
 
     /// `open`, `openat`, `creat`.
@@ -82,6 +102,10 @@ impl Linux {
         let place = self.locate(space, at, follow)?;
         let id = match place.target {
             Some(_) if exclusive => return Err(EEXIST.into()),
+            Some(id) if id.entry().is_some() => {
+                let object = if follow == Follow::Yes { self.followed(id)? } else { Object::Inode(id) };
+                return self.open_unstored(vacancy, object, flags);
+            }
             Some(id) => self.check_open(id, flags)?,
             None if flags & O_CREAT == 0 => return Err(ENOENT.into()),
             None if place.wants_directory => return Err(EISDIR.into()),
@@ -101,10 +125,40 @@ impl Linux {
             }
             Node::Directory(_) | Node::File(_) | Node::Link(_) | Node::Device(_) => Object::Inode(id),
         };
+        self.fill(vacancy, object, flags)
+    }
+
+    /// Opens what is not stored, or what no path leads to.
+    fn open_unstored(&mut self, vacancy: Vacancy, object: Object, flags: u32) -> Reply {
+        let entry = match object {
+            Object::Text(id) => Some(self.texts.entry(id)),
+            Object::Inode(id) => id.entry(),
+            _ => None,
+        };
+        let Some(entry) = entry else { return self.fill(vacancy, object, flags) };
+        match entry.kind() {
+            Kind::Link if flags & O_PATH == 0 => return Err(ELOOP.into()),
+            Kind::Directory if flags & O_PATH == 0 && flags & (O_ACCMODE | O_TRUNC | O_CREAT) != O_RDONLY => {
+                return Err(EISDIR.into());
+            }
+            Kind::File | Kind::Link if flags & O_DIRECTORY != 0 => return Err(ENOTDIR.into()),
+            Kind::Directory | Kind::File | Kind::Link => {}
+        }
+        let object = self.open_entry(entry, flags)?;
+        Ok(self.describe(vacancy, object, flags))
+    }
+
+    /// Opens an object anew that others may have open.
+    fn fill(&mut self, vacancy: Vacancy, object: Object, flags: u32) -> Reply {
         self.hold_object(object)?;
+        Ok(self.describe(vacancy, object, flags))
+    }
+
+    /// Gives an object that is held its descriptor.
+    fn describe(&mut self, vacancy: Vacancy, object: Object, flags: u32) -> u64 {
         let kept = flags & !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
         let description = Description { object, offset: 0, flags: kept };
-        Ok(self.files[self.process.files].fill(vacancy, description, flags & O_CLOEXEC != 0) as u64)
+        self.files[self.process.files].fill(vacancy, description, flags & O_CLOEXEC != 0) as u64
     }
 
     /// Checks that what is there may be opened so, and truncates it if asked to.
@@ -132,7 +186,17 @@ impl Linux {
         if wanted & !(R_OK | W_OK | X_OK) != 0 {
             return Err(EINVAL.into());
         }
-        if let Object::Inode(id) = self.object(space, at, flags)? {
+        let object = self.object(space, at, flags)?;
+        if let Object::Inode(id) = object
+            && let Some(entry) = id.entry()
+        {
+            return match entry.kind() {
+                Kind::File if wanted & X_OK != 0 => Err(EACCES.into()),
+                Kind::File if wanted & W_OK != 0 && entry.is_setting() => Err(EROFS.into()),
+                Kind::Directory | Kind::File | Kind::Link => Ok(0),
+            };
+        }
+        if let Object::Inode(id) = object {
             let inode = self.fs.inode(id)?;
             let executable = inode.mode & 0o111 != 0 || matches!(inode.node, Node::Directory(_));
             if wanted & X_OK != 0 && !executable {
@@ -208,9 +272,13 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let place = self.locate(space, at, Follow::No)?;
-        let target = match &self.fs.inode(place.target.ok_or(ENOENT)?)?.node {
-            Node::Link(target) => fallible::copy(target)?,
-            Node::Directory(_) | Node::File(_) | Node::Device(_) => return Err(EINVAL.into()),
+        let id = place.target.ok_or(ENOENT)?;
+        let target = match id.entry() {
+            Some(entry) => self.link_text(entry)?,
+            None => match &self.fs.inode(id)?.node {
+                Node::Link(target) => fallible::copy(target)?,
+                Node::Directory(_) | Node::File(_) | Node::Device(_) => return Err(EINVAL.into()),
+            },
         };
         let part = &target[..target.len().min(length as u32 as usize)];
         self.user(space).write(buffer, part)?;
@@ -219,7 +287,11 @@ impl Linux {
 
     /// `getcwd`.
     pub(super) fn getcwd(&mut self, space: &mut Space, buffer: u64, length: u64) -> Reply {
-        let mut path = self.fs.path_of(self.places[self.process.place].directory)?;
+        let directory = self.places[self.process.place].directory;
+        let mut path = match directory.entry() {
+            Some(_) => self.path_of(directory)?,
+            None => self.fs.path_of(directory)?,
+        };
         fallible::push(&mut path, 0)?;
         if (path.len() as u64) > length {
             return Err(ERANGE.into());
@@ -238,14 +310,17 @@ impl Linux {
     pub(super) fn fchdir(&mut self, fd: i32) -> Reply {
         match self.files[self.process.files].get(fd)?.object {
             Object::Inode(id) => self.enter(id),
-            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                Err(ENOTDIR.into())
-            }
+            Object::Output(_)
+            | Object::Pipe(..)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Text(_) => Err(ENOTDIR.into()),
         }
     }
 
     fn enter(&mut self, directory: InodeId) -> Reply {
-        self.fs.directory(directory)?;
+        self.fs.check_directory(directory)?;
         self.fs.hold(directory)?;
         let left = core::mem::replace(&mut self.places[self.process.place].directory, directory);
         self.fs.release(left);
@@ -277,9 +352,12 @@ impl Linux {
                 }
                 Ok(0)
             }
-            Object::Pipe(..) | Object::Output(_) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                Err(EPERM.into())
-            }
+            Object::Pipe(..)
+            | Object::Output(_)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Text(_) => Err(EPERM.into()),
         }
     }
 
@@ -311,13 +389,17 @@ impl Linux {
         let description = self.files[self.process.files].get(fd)?;
         description.check_readable()?;
         let Object::Inode(id) = description.object else { return Err(ENOTDIR.into()) };
-        if self.fs.inode(id)?.links == 0 {
-            self.fs.directory(id)?;
-            return Err(ENOENT.into());
-        }
+        let list = match id.entry() {
+            Some(entry) => Some(self.listed(entry)?),
+            None if self.fs.inode(id)?.links == 0 => {
+                self.fs.directory(id)?;
+                return Err(ENOENT.into());
+            }
+            None => None,
+        };
         let mut seen = description.offset;
         let mut done: u64 = 0;
-        while let Some(record) = self.next_entry(id, seen)? {
+        while let Some(record) = self.next_record(id, list.as_deref(), seen)? {
             if done + record.length as u64 > length & u64::from(u32::MAX) {
                 if done == 0 {
                     return Err(EINVAL.into());
@@ -337,7 +419,32 @@ impl Linux {
         Ok(done)
     }
 
-    /// The entry behind the one with serial `seen`.
+    /// The entry behind the one with serial `seen`, in `list` if the directory is not stored.
+    fn next_record(
+        &self,
+        directory: InodeId,
+        list: Option<&[Listed]>,
+        seen: u64,
+    ) -> Result<Option<Record>, Errno> {
+        let Some(list) = list else { return self.next_entry(directory, seen) };
+        let of_directory = |id: InodeId, name, serial| Some(Record::new(id, S_IFDIR, name, serial));
+        Ok(match seen {
+            0 => of_directory(directory, b".", 1),
+            1 => {
+                let above = directory.entry().map(|entry| self.parent(entry)).ok_or(ENOENT)??;
+                of_directory(above, b"..", Directory::FIRST_SERIAL - 1)
+            }
+            _ => match list.get(list.partition_point(|listed| listed.serial <= seen)) {
+                Some(Listed { serial, entry }) => {
+                    let (id, kind) = (InodeId::of(*entry), entry.kind().file_type());
+                    Some(Record::new(id, kind, &Self::listed_name(*entry)?, *serial))
+                }
+                None => None,
+            },
+        })
+    }
+
+    /// The entry behind the one with serial `seen` in a directory of the table.
     fn next_entry(&self, directory: InodeId, seen: u64) -> Result<Option<Record>, Errno> {
         let listed = self.fs.directory(directory)?;
         let (name, id, serial): (&[u8], _, _) = match seen {
@@ -348,17 +455,8 @@ impl Linux {
                 None => return Ok(None),
             },
         };
-        let length = (Record::NAME_AT + name.len() + 1).next_multiple_of(8);
-        // The type is the upper part of st_mode (IFTODT).
-        let kind = self.fs.inode(id).map_or(0, |inode| inode.node.file_type() >> 12) as u8;
-        let bytes = Layout::new()
-            .u64(0, id.number())
-            .u64(8, serial)
-            .u16(16, length as u16)
-            .bytes(18, &[kind])
-            .bytes(Record::NAME_AT, name)
-            .0;
-        Ok(Some(Record { bytes, length, serial }))
+        let kind = self.fs.inode(id).map_or(0, |inode| inode.node.file_type());
+        Ok(Some(Record::new(id, kind, name, serial)))
     }
 }
 
@@ -375,4 +473,18 @@ impl Record {
     const NAME_AT: usize = 19;
     /// With the longest name and its NUL byte.
     const MAX_LEN: usize = (Self::NAME_AT + MAX_NAME_LEN + 1).next_multiple_of(8);
+
+    /// An entry of a directory; `kind` are the file type bits of `st_mode`.
+    fn new(id: InodeId, kind: u32, name: &[u8], serial: u64) -> Self {
+        let length = (Self::NAME_AT + name.len() + 1).next_multiple_of(8);
+        let bytes = Layout::new()
+            .u64(0, id.number())
+            .u64(8, serial)
+            .u16(16, length as u16)
+            // The type is the upper part of st_mode (IFTODT).
+            .bytes(18, &[(kind >> 12) as u8])
+            .bytes(Self::NAME_AT, name)
+            .0;
+        Self { bytes, length, serial }
+    }
 }

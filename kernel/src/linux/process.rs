@@ -3,6 +3,8 @@
 
 use linux_raw_sys::general::{RLIMIT_NOFILE, SIGCONT, WCONTINUED, WEXITED, WSTOPPED};
 
+use alloc::rc::Rc;
+
 use super::clock::CpuTime;
 use super::descriptor::Descriptors;
 use super::fs::InodeId;
@@ -11,6 +13,7 @@ use super::process_calls::{LIMITS, Limit};
 use super::shared::Shared;
 use super::signal::handlers::Handlers;
 use super::signal::pending::Pending;
+use super::start::Start;
 use crate::object::table::name;
 
 name! {
@@ -52,6 +55,8 @@ pub type AllHandlers = Shared<HandlersId, Handlers>;
 pub const FIRST_ID: u64 = 1000;
 /// The number of whoever started it.
 pub const OUTSIDE_ID: u64 = 1;
+/// The first number that no process or thread gets: programs know numbers as an `int`.
+pub const MAX_ID: u64 = i32::MAX as u64;
 /// The most processes at a time, ended ones that nobody has waited for included.
 pub const MAX_PROCESSES: usize = 64;
 
@@ -156,6 +161,10 @@ pub struct Process {
     pub barriers: u32,
     /// How long its threads have had the processor.
     pub cpu: CpuTime,
+    /// The file that it executes, which it holds, if that is one.
+    pub executable: Option<InodeId>,
+    /// What was true of its program when it began.
+    pub start: Rc<Start>,
 }
 
 impl Process {
@@ -189,6 +198,8 @@ impl Process {
             next_timer: 0,
             barriers: self.barriers,
             cpu: CpuTime::default(),
+            executable: self.executable,
+            start: self.start.clone(),
         }
     }
 }

@@ -16,6 +16,12 @@ use super::user::User;
 use super::{Linux, NAME_LEN, Next};
 use crate::mem::space::{Space, USER_END};
 
+/// What programs are told of the system: its name, its node's, its release and its version.
+pub const SYSTEM: &str = "Linux";
+pub const HOSTNAME: &str = "reprise";
+pub const RELEASE: &str = "6.1.0-reprise";
+pub const MACHINE_VERSION: &str = "#1 Reprise";
+
 /// Length of a `struct utsname`'s fields.
 const UTSNAME_FIELD_LEN: usize = 65;
 /// `arch_prctl` (arch/x86/include/uapi/asm/prctl.h).
@@ -38,6 +44,11 @@ impl Limit {
     /// What holds.
     pub fn soft(self) -> u64 {
         self.soft
+    }
+
+    /// Up to where it may be raised.
+    pub fn hard(self) -> u64 {
+        self.hard
     }
 }
 
@@ -160,7 +171,7 @@ impl Linux {
 
     /// `uname`.
     pub(super) fn uname(&mut self, space: &mut Space, address: u64) -> Reply {
-        let fields = ["Linux", "reprise", "6.1.0-reprise", "#1 Reprise", "x86_64", "(none)"];
+        let fields = [SYSTEM, HOSTNAME, RELEASE, MACHINE_VERSION, "x86_64", "(none)"];
         let mut utsname = Layout::<{ 6 * UTSNAME_FIELD_LEN }>::new();
         for (index, field) in fields.iter().enumerate() {
             utsname = utsname.bytes(index * UTSNAME_FIELD_LEN, field.as_bytes());

@@ -11,6 +11,7 @@ use super::content::Content;
 use super::descriptor::{Description, Object};
 use super::errno::{EEXIST, Errno};
 use super::fs::{Device, Follow, Fs, InodeId, Node};
+use super::proc::Fixed;
 use crate::mem::fallible;
 use crate::object::archive::Archive;
 
@@ -59,7 +60,27 @@ impl Linux {
             && path != b"/"
         {
             self.install(&path, Node::File(Content::borrowed(bytes)?), 0o755, start_ns)?;
-            self.install(b"/proc/self/exe", Node::Link(path), 0o777, start_ns)?;
+            let place = self.fs.locate_stored(InodeId::ROOT, &path, Follow::Yes).ok();
+            if let Some(file) = place.and_then(|place| place.target) {
+                self.fs.hold(file)?;
+                self.process.executable = Some(file);
+            }
+        }
+        for root in [Fixed::Proc, Fixed::Sys] {
+            self.mount(root)?;
+        }
+        // Everything is in memory here: what programs share may lie where all else does.
+        self.install(b"/dev/shm", Node::Link(fallible::copy(b"/tmp")?), 0o777, start_ns)
+    }
+
+    /// Has the files begin that are not stored. What the archive has there is hidden.
+    fn mount(&mut self, root: Fixed) -> Result<(), Errno> {
+        let path = root.name().as_bytes();
+        self.install(path, Fs::new_directory(), 0o755, self.clock.start_ns())?;
+        let place = self.fs.locate_stored(InodeId::ROOT, path, Follow::Yes);
+        match place.ok().and_then(|place| place.target) {
+            Some(directory) if self.fs.directory(directory).is_ok() => self.fs.mount(directory, root)?,
+            Some(_) | None => defmt::warn!("{=str} is no directory: its files are not there", root.name()),
         }
         Ok(())
     }
@@ -67,7 +88,7 @@ impl Linux {
     /// Makes a file; what is there already stays, and paths that cannot be are left out.
     fn install(&mut self, path: &[u8], node: Node, mode: u32, start_ns: u64) -> Result<(), Errno> {
         let created = self.fs.create_parents(path, start_ns).and_then(|()| {
-            let place = self.fs.locate(InodeId::ROOT, path, Follow::No)?;
+            let place = self.fs.locate_stored(InodeId::ROOT, path, Follow::No)?;
             self.fs.create(&place, node, mode, start_ns)
         });
         match created {

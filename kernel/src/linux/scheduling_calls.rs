@@ -27,6 +27,16 @@ pub struct Scheduling {
 }
 
 impl Scheduling {
+    /// Its nice value.
+    pub fn nice(self) -> i8 {
+        self.nice
+    }
+
+    /// Its policy, `SCHED_...`.
+    pub fn policy(self) -> u32 {
+        self.policy
+    }
+
     /// A child's.
     pub fn fork(self) -> Self {
         if self.resets_on_fork { Self::default() } else { self }

@@ -9,18 +9,25 @@ use super::Linux;
 use super::clock::NANOSECONDS;
 use super::descriptor::Object;
 use super::errno::{EINVAL, Errno, Reply};
-use super::fs::{Device, Node};
+use super::fs::{Device, InodeId, Node};
 use super::layout::Layout;
 use super::path_calls::PathAt;
+use super::proc::{Entry, Kind};
 use crate::mem::space::{PAGE_LEN, Space};
 
 /// `st_dev` of everything here, and of the pipes to the host.
-const FILES_DEVICE: u64 = 1;
+pub const FILES_DEVICE: u64 = 1;
 const PIPES_DEVICE: u64 = 2;
+/// `st_dev` of what is not stored, and the magic numbers of such file systems
+/// (`PROC_SUPER_MAGIC`, `SYSFS_MAGIC`).
+const PROC_DEVICE: u64 = 3;
+const SYS_DEVICE: u64 = 4;
+const PROC_MAGIC: u64 = 0x9fa0;
+const SYS_MAGIC: u64 = 0x6265_6572;
 /// `st_ino` of what is neither a file nor a pipe.
-const NAMELESS_NUMBER: u64 = 50;
+pub const NAMELESS_NUMBER: u64 = 50;
 /// `st_ino` of pipes between processes lies above this.
-const PIPE_NUMBERS: u64 = 100;
+pub const PIPE_NUMBERS: u64 = 100;
 /// Unit of `st_blocks`.
 const BLOCK_LEN: u64 = 512;
 /// Magic number of a RAM file system (`RAMFS_MAGIC`).
@@ -66,26 +73,13 @@ struct Status {
 impl Linux {
     fn status(&self, object: Object) -> Result<Status, Errno> {
         match object {
-            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                Ok(Status {
-                    device: PIPES_DEVICE,
-                    number: match object {
-                        Object::Output(stream) => u64::from(stream),
-                        Object::Pipe(id, _) => PIPE_NUMBERS + id.number(),
-                        Object::Inode(id) => id.number(),
-                        // All of these are one inode, as on Linux.
-                        Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => NAMELESS_NUMBER,
-                    },
-                    links: 1,
-                    mode: match object {
-                        Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => 0o600,
-                        Object::Output(_) | Object::Pipe(..) | Object::Inode(_) => S_IFIFO | 0o600,
-                    },
-                    owner: [0, 0],
-                    special: (0, 0),
-                    length: 0,
-                    modified_ns: self.clock.start_ns(),
-                })
+            Object::Text(id) => Ok(self.unstored_status(self.texts.entry(id))),
+            Object::Inode(id) if let Some(entry) = id.entry() => Ok(self.unstored_status(entry)),
+            Object::Output(stream) => Ok(self.nameless_status(stream.into(), S_IFIFO)),
+            Object::Pipe(id, _) => Ok(self.nameless_status(PIPE_NUMBERS + id.number(), S_IFIFO)),
+            // All of these are one inode, as on Linux.
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
+                Ok(self.nameless_status(NAMELESS_NUMBER, 0))
             }
             Object::Inode(id) => {
                 let inode = self.fs.inode(id)?;
@@ -106,6 +100,34 @@ impl Linux {
                     modified_ns: inode.modified_ns,
                 })
             }
+        }
+    }
+
+    /// What is known about what has no name.
+    fn nameless_status(&self, number: u64, file_type: u32) -> Status {
+        Status {
+            device: PIPES_DEVICE,
+            number,
+            links: 1,
+            mode: file_type | 0o600,
+            owner: [0, 0],
+            special: (0, 0),
+            length: 0,
+            modified_ns: self.clock.start_ns(),
+        }
+    }
+
+    /// What is known about a file that is not stored: it is as old as the program.
+    fn unstored_status(&self, entry: Entry) -> Status {
+        Status {
+            device: if entry.is_of_sys() { SYS_DEVICE } else { PROC_DEVICE },
+            number: InodeId::of(entry).number(),
+            links: if entry.kind() == Kind::Directory { 2 } else { 1 },
+            mode: entry.kind().file_type() | entry.mode(),
+            owner: [0, 0],
+            special: (0, 0),
+            length: 0,
+            modified_ns: self.clock.start_ns(),
         }
     }
 
@@ -172,8 +194,13 @@ impl Linux {
     }
 
     /// `statfs`, `fstatfs`.
-    pub(super) fn statfs(&mut self, space: &mut Space, buffer: u64) -> Reply {
-        let statfs = Layout::<120>::new().u64(0, FS_MAGIC).u64(8, PAGE_LEN).u64(64, 255).u64(72, PAGE_LEN);
+    pub(super) fn statfs(&mut self, space: &mut Space, object: Object, buffer: u64) -> Reply {
+        let magic = match self.status(object)?.device {
+            PROC_DEVICE => PROC_MAGIC,
+            SYS_DEVICE => SYS_MAGIC,
+            _ => FS_MAGIC,
+        };
+        let statfs = Layout::<120>::new().u64(0, magic).u64(8, PAGE_LEN).u64(64, 255).u64(72, PAGE_LEN);
         self.user(space).write(buffer, &statfs.0)?;
         Ok(0)
     }

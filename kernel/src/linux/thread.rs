@@ -98,6 +98,8 @@ pub struct Thread {
     pub transfer: Option<Transfer>,
     /// How long it has had the processor, in nanoseconds, its present turn apart.
     pub cpu_ns: u64,
+    /// When it was made, in monotonic time.
+    pub started_ns: u64,
 }
 
 impl Thread {
@@ -116,6 +118,7 @@ impl Thread {
             wanted: None,
             transfer: None,
             cpu_ns: 0,
+            started_ns: 0,
         }
     }
 

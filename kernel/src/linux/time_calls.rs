@@ -15,7 +15,8 @@ use super::Linux;
 use super::clock::NANOSECONDS;
 use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
-use super::thread::Late;
+use super::process::Process;
+use super::thread::{Late, Thread};
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -45,7 +46,19 @@ pub fn rusage(used_ns: u64) -> [u8; 144] {
 impl Linux {
     /// Processor time of the current process.
     fn own_cpu_ns(&self) -> u64 {
-        self.process.cpu.own_ns.saturating_add(self.clock.turn_ns())
+        self.cpu_ns_of(&self.process)
+    }
+
+    /// Processor time of a process.
+    pub(super) fn cpu_ns_of(&self, process: &Process) -> u64 {
+        let is_current = process.id() == self.process.id();
+        process.cpu.own_ns.saturating_add(if is_current { self.clock.turn_ns() } else { 0 })
+    }
+
+    /// Processor time of a thread.
+    pub(super) fn cpu_ns_of_thread(&self, thread: &Thread) -> u64 {
+        let is_current = thread.id == self.thread.id;
+        thread.cpu_ns.saturating_add(if is_current { self.clock.turn_ns() } else { 0 })
     }
 
     /// Reads a clock by its number.
@@ -63,7 +76,7 @@ impl Linux {
 
     /// Processor time of the current thread.
     fn own_thread_ns(&self) -> u64 {
-        self.thread.cpu_ns.saturating_add(self.clock.turn_ns())
+        self.cpu_ns_of_thread(&self.thread)
     }
 
     /// Reads the clock of a process or thread, whose number is negative.

@@ -169,7 +169,12 @@ impl Linux {
             {
                 Err(ESPIPE)
             }
-            Object::Output(_) | Object::Pipe(..) | Object::Inode(_) | Object::Event(_) | Object::Timer(_) => {
+            Object::Output(_)
+            | Object::Pipe(..)
+            | Object::Inode(_)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Text(_) => {
                 match wanted.direction {
                     Direction::Read => description.check_readable()?,
                     Direction::Write => description.check_writable()?,
@@ -200,6 +205,8 @@ impl Linux {
             (Object::Event(id), Direction::Write) => self.write_event(view, id, nonblocking, buffers),
             (Object::Timer(id), Direction::Read) => self.read_timer(view, id, nonblocking, buffers),
             (Object::Timer(_), Direction::Write) | (Object::Epoll(_), _) => Err(EINVAL.into()),
+            (Object::Text(id), Direction::Read) => self.read_text(view.space, id, start, buffers),
+            (Object::Text(id), Direction::Write) => self.write_text(view.space, id, buffers),
             (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, buffers),
             (Object::Inode(id), Direction::Read) => self.read_inode(view.space, id, start, buffers),
             (Object::Inode(id), Direction::Write) => self.write_inode(view.space, id, start, buffers),
@@ -297,6 +304,9 @@ impl Linux {
         start: u64,
         buffers: &mut Buffers,
     ) -> Result<(), Failure> {
+        if id.entry().is_some() {
+            return Err(EISDIR.into());
+        }
         let mut user = User::new(space, &mut self.memories[self.process.memory]);
         let mut buffer = [0; 256];
         let node = &self.fs.inode(id)?.node;

@@ -20,6 +20,10 @@ pub const STALE: Flags = Flags::BIT_11;
 pub const SHARED: Flags = Flags::BIT_52;
 /// The frame may be another space's as well, until somebody wants to write it.
 pub const COPY_ON_WRITE: Flags = Flags::BIT_53;
+/// The frame is the [page cache](super::page_cache)'s: it is written by nobody, and who is to write the page gets another.
+pub const CACHED: Flags = Flags::BIT_54;
+/// What makes a page one whose frame may not be written, whatever the page allows.
+pub const NOT_OWN: Flags = COPY_ON_WRITE.union(CACHED);
 
 /// The bits of the frame's address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -95,6 +99,12 @@ impl Entry {
         self.0 & flags.bits() == flags.bits()
     }
 
+    /// Whether any of these flags is set.
+    #[inline]
+    pub fn has_any(self, flags: Flags) -> bool {
+        self.0 & flags.bits() != 0
+    }
+
     /// The entry with other flags.
     #[inline]
     pub fn with_flags(self, flags: Flags) -> Self {
@@ -146,10 +156,10 @@ impl Mapping {
 }
 
 /// The flags of a user page. `lasting` are those that stay whatever the page allows: how it shares its frame
-/// ([`SHARED`], [`COPY_ON_WRITE`] or neither), and what [kind of memory](memory_flags) that is.
+/// ([`SHARED`], [`COPY_ON_WRITE`], [`CACHED`] or none of them), and what [kind of memory](memory_flags) that is.
 pub fn page_flags(access: Access, lasting: Flags, tracking: bool) -> Flags {
     let mut flags = Flags::PRESENT | lasting;
-    let writable = access.write && !lasting.contains(COPY_ON_WRITE);
+    let writable = access.write && !lasting.intersects(NOT_OWN);
     flags.set(Flags::USER_ACCESSIBLE, access.read);
     flags.set(Flags::NO_EXECUTE, !access.execute);
     flags.set(TRULY_WRITABLE, writable);
@@ -159,7 +169,7 @@ pub fn page_flags(access: Access, lasting: Flags, tracking: bool) -> Flags {
 
 /// The flags of a page that stay whatever it allows.
 pub fn lasting(flags: Flags) -> Flags {
-    flags & (SHARED | COPY_ON_WRITE | memory_flags(Memory::Device))
+    flags & (SHARED | NOT_OWN | memory_flags(Memory::Device))
 }
 
 /// The flags of a page of this kind of memory.

@@ -3,7 +3,7 @@
 
 use super::frames::{Frames, MAX_FRAMES, Memory, Record};
 use super::local::local;
-use super::{layout, phys};
+use super::{layout, page_cache, phys};
 use crate::arch::boot::Region;
 
 /// Bytes in a frame.
@@ -98,19 +98,29 @@ pub fn init(memory: &[Region]) -> Result<u64, OutOfFrames> {
     Ok(memory.iter().map(unused).sum())
 }
 
+/// Has frames; if there are not enough of them, once more when those are free that the page cache can do without.
+fn have<T>(work: impl Fn(&mut Frames) -> Result<T, OutOfFrames>) -> Result<T, OutOfFrames> {
+    let (had, idle) = FRAMES.with_borrow_mut(|frames| (work(frames), frames.idle_count()));
+    if had.is_err() && idle > 0 {
+        page_cache::give_back_idle();
+        return FRAMES.with_borrow_mut(work);
+    }
+    had
+}
+
 /// Takes a free frame; its content is arbitrary.
 pub fn allocate() -> Result<Frame, OutOfFrames> {
-    FRAMES.with_borrow_mut(Frames::allocate)
+    have(Frames::allocate)
 }
 
 /// Takes neighbouring frames for good, from the highest addresses down.
 pub fn allocate_run(length: u64) -> Result<Run, OutOfFrames> {
-    FRAMES.with_borrow_mut(|frames| frames.allocate_run(length))
+    have(|frames| frames.allocate_run(length))
 }
 
 /// Promises free frames to the caller, who takes each by [`take_promised`] or [withdraws](withdraw) the promise.
 pub fn promise(length: u64) -> Result<(), OutOfFrames> {
-    FRAMES.with_borrow_mut(|frames| frames.promise(length))
+    have(|frames| frames.promise(length))
 }
 
 /// Ends a promise as far as it was not used.
@@ -129,6 +139,16 @@ pub fn take_promised() -> Frame {
 /// Adds an owner to a frame that is in use: it has to be released once more.
 pub fn share(frame: Frame) -> Result<(), OutOfFrames> {
     FRAMES.with_borrow_mut(|frames| frames.share(frame))
+}
+
+/// Adds the page cache to the owners of a frame that has one.
+pub(super) fn keep(frame: Frame) {
+    FRAMES.with_borrow_mut(|frames| frames.keep(frame));
+}
+
+/// Gives back a frame that nobody but the page cache owns; returns whether it was such a one.
+pub(super) fn give_back_idle(frame: Frame) -> bool {
+    FRAMES.with_borrow_mut(|frames| frames.give_back_idle(frame))
 }
 
 /// Whether a frame has more than one owner.

@@ -9,6 +9,9 @@
 //! of the kernel's, a device. Who keeps a copy of a shared frame remembers the generation; the copy holds
 //! as long as it is the same. A frame that has one owner keeps its generation: nobody asks for it.
 //!
+//! A frame may be the [page cache](super::page_cache)'s, which is one of its owners. While it is the only one, the
+//! frame is *idle*: it counts as free, and the cache gives it back when no other frame is.
+//!
 //! A frame may hold a page table. The tree that it stands in is its owner; trackers may [hold](Frames::hold)
 //! it as well, as long as they have places in it. It is free when neither does.
 
@@ -43,11 +46,14 @@ pub struct Record {
     /// How many places in it trackers have, if it is a page table.
     held: u16,
     memory: Memory,
+    /// Whether the page cache is one of its owners.
+    is_cached: bool,
 }
 
 impl Record {
     /// The record of a frame of which nothing is known.
-    pub const UNKNOWN: Self = Self { generation: 0, owners: 0, held: 0, memory: Memory::Device };
+    pub const UNKNOWN: Self =
+        Self { generation: 0, owners: 0, held: 0, memory: Memory::Device, is_cached: false };
 }
 
 /// All frames.
@@ -60,6 +66,8 @@ pub struct Frames {
     count: u64,
     /// How many are free and promised.
     promised: u64,
+    /// How many are idle.
+    idle: u64,
     /// Below it nothing is free.
     hint: usize,
     /// From it on nothing is free.
@@ -69,7 +77,7 @@ pub struct Frames {
 impl Frames {
     /// No frame at all.
     pub const fn none() -> Self {
-        Self { free: Bitmap::EMPTY, records: None, count: 0, promised: 0, hint: 0, end: 0 }
+        Self { free: Bitmap::EMPTY, records: None, count: 0, promised: 0, idle: 0, hint: 0, end: 0 }
     }
 
     /// Adds frames that are free.
@@ -167,13 +175,34 @@ impl Frames {
 
     /// Adds an owner to a frame that is in use: it has to be released once more.
     pub fn share(&mut self, frame: Frame) -> Result<(), OutOfFrames> {
-        let owners = &mut self.record(frame).owners;
+        let Record { owners, is_cached, .. } = self.record(frame);
         assert!(*owners > 0, "{frame:?} is shared and is nobody's");
         if *owners >= MOST_OWNERS {
             return Err(OutOfFrames);
         }
         *owners += 1;
+        let was_idle = *is_cached && *owners == 2;
+        self.idle -= u64::from(was_idle);
         Ok(())
+    }
+
+    /// Adds the page cache to the owners of a frame that has one.
+    pub fn keep(&mut self, frame: Frame) {
+        let record = self.record(frame);
+        assert!(!record.is_cached && record.owners == 1, "{frame:?} is not its owner's alone");
+        (record.is_cached, record.owners) = (true, 2);
+    }
+
+    /// Gives a frame back that is idle; returns whether it was.
+    pub fn give_back_idle(&mut self, frame: Frame) -> bool {
+        let record = self.record(frame);
+        let is_idle = record.is_cached && record.owners == 1;
+        if is_idle {
+            (record.is_cached, record.owners) = (false, 0);
+            self.idle -= 1;
+            self.free(frame);
+        }
+        is_idle
     }
 
     /// Releases a frame; it is free when its last owner does.
@@ -185,8 +214,11 @@ impl Frames {
         let record = self.record(frame);
         let Some(left) = record.owners.checked_sub(1) else { panic!("{frame:?} was given back twice") };
         record.owners = left;
-        if record.owners == 0 && record.held == 0 {
-            self.free(frame);
+        match (left, record.is_cached) {
+            (0, false) if record.held == 0 => self.free(frame),
+            (0, true) => panic!("{frame:?} is the cache's, which has not given it back"),
+            (1, true) => self.idle += 1,
+            _ => {}
         }
     }
 
@@ -240,6 +272,11 @@ impl Frames {
 
     /// How many frames are free, those that are promised apart.
     pub fn free_count(&self) -> u64 {
-        self.count
+        self.count + self.idle
+    }
+
+    /// How many of them the page cache has.
+    pub fn idle_count(&self) -> u64 {
+        self.idle
     }
 }

@@ -31,11 +31,16 @@ pub struct Sorted<T> {
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), length: 0 }
+        Self::new()
     }
 }
 
 impl<T> Sorted<T> {
+    /// A list without an element.
+    pub const fn new() -> Self {
+        Self { blocks: Vec::new(), length: 0 }
+    }
+
     /// Its elements.
     #[inline]
     pub fn len(&self) -> usize {
@@ -151,6 +156,13 @@ impl<T> Sorted<T> {
         self.length -= 1;
         self.tidy(place.block);
         Some(element)
+    }
+
+    /// Takes away all elements that `is_kept` does not hold for.
+    pub fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        self.blocks.iter_mut().for_each(|block| block.retain(&is_kept));
+        self.blocks.retain(|block| !block.is_empty());
+        self.length = self.blocks.iter().map(Vec::len).sum();
     }
 
     /// Takes away all elements between two places.

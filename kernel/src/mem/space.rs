@@ -16,7 +16,9 @@
 //! other's writes: all those of one frame in a space are listed, the tracker
 //! switches them together, and what is done to one of them is done to all. *Copy on
 //! write* pages do not: none of them is truly writable, so none is ever tracked,
-//! until the kernel has given the writer a [frame of its own](Space::own). A frame
+//! until the kernel has given the writer a [frame of its own](Space::own). *Cached* pages
+//! have frames of the [page cache](super::page_cache), which are never written: such a page gets
+//! a frame of its own as soon as it may be written. A frame
 //! that another space shares may change whenever that space runs; its
 //! [generation](super::frame::generation) tells, and the tracker looks at it when this
 //! space has become the current one again.
@@ -24,8 +26,9 @@
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::aliases::Aliases;
-use super::entry::{self, COPY_ON_WRITE, Entry, SHARED, WATCHED};
+use super::entry::{self, CACHED, COPY_ON_WRITE, Entry, NOT_OWN, SHARED, WATCHED};
 use super::frame::{self, Frame};
+use super::page_cache::{self, Lasting};
 use super::shared::SharedFrame;
 use super::tables::{self, KernelHalf, Tables};
 use super::{phys, translations};
@@ -176,6 +179,18 @@ impl Space {
         self.map(page, new, access, Flags::empty())
     }
 
+    /// Maps content that lasts at `page`, in a frame of the cache if it can be had and the page may not be written.
+    pub fn map_lasting(&mut self, page: u64, content: Lasting, access: Access) -> Result<(), OutOfFrames> {
+        if !access.write
+            && let Some(cached) = page_cache::find(content)?
+        {
+            return self.map(page, cached, access, CACHED);
+        }
+        let new = frame::allocate()?;
+        content.write(new);
+        self.map(page, new, access, Flags::empty())
+    }
+
     /// Maps a frame that somebody else has as well.
     pub fn map_shared(&mut self, page: u64, with: &SharedFrame, access: Access) -> Result<(), OutOfFrames> {
         let shared = with.frame();
@@ -185,10 +200,10 @@ impl Space {
     }
 
     /// Makes the frame of `page` one that others can map as well, and returns an ownership of it; nothing is
-    /// returned if nothing is mapped there, or if the frame is to be copied on write.
+    /// returned if nothing is mapped there, or if the frame is not to be written.
     pub fn share(&mut self, page: u64) -> Result<Option<SharedFrame>, OutOfFrames> {
         check(page);
-        let found = self.find(page).filter(|(_, slot)| !slot.entry().has(COPY_ON_WRITE));
+        let found = self.find(page).filter(|(_, slot)| !slot.entry().has_any(NOT_OWN));
         let Some((Mapping { frame: home, access, .. }, slot)) = found else { return Ok(None) };
         let entry = slot.entry();
         let shared = SharedFrame::of(home)?;
@@ -202,13 +217,37 @@ impl Space {
         Ok(Some(shared))
     }
 
-    /// Gives `page` a frame of its own if its frame was to be copied on write, and
+    /// Gives `page` a frame of its own if its frame was not to be written, and
     /// lets it be what `access` says. Returns whether that was so.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
         check(page);
-        let Some(slot) = self.tables.slot(page).filter(|slot| slot.entry().has(COPY_ON_WRITE)) else {
+        let Some(slot) = self.tables.slot(page).filter(|slot| slot.entry().has_any(NOT_OWN)) else {
             return Ok(false);
         };
+        self.take_for_own(page, slot, access, Flags::empty())?;
+        Ok(true)
+    }
+
+    /// Gives `page` a frame that is not the cache's, so that its content may change though it may not be written;
+    /// nothing else about it changes.
+    pub fn take_from_cache(&mut self, page: u64) -> Result<(), OutOfFrames> {
+        match self.find(page) {
+            Some((Mapping { access, .. }, slot)) if slot.entry().has(CACHED) => {
+                let lasting = entry::lasting(slot.entry().flags()) - CACHED;
+                self.take_for_own(page, slot, access, lasting)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Gives a page that is not watched a frame that no other page has.
+    fn take_for_own(
+        &mut self,
+        page: u64,
+        slot: Slot,
+        access: Access,
+        lasting: Flags,
+    ) -> Result<(), OutOfFrames> {
         let before = slot.entry().frame();
         let mut own = before;
         if frame::is_shared(before) {
@@ -216,9 +255,9 @@ impl Space {
             phys::copy(before, own);
             frame::release(before);
         }
-        slot.set(Entry::new(own, entry::page_flags(access, Flags::empty(), self.tracking)));
+        slot.set(Entry::new(own, entry::page_flags(access, lasting, self.tracking)));
         flush(page);
-        Ok(true)
+        Ok(())
     }
 
     /// Unmaps `page` and releases its frame. Returns whether it was mapped.
@@ -247,11 +286,15 @@ impl Space {
         Some(Removed { mapping, lasting, is_table_empty: self.tables.empty(place) })
     }
 
-    /// Changes what `page` allows. Returns whether it is mapped.
+    /// Changes what `page` allows. Returns whether it is mapped. If there is no frame for one that was the
+    /// cache's and may be written now, it is to be [owned](Self::own) before it is.
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         check(page);
         let Some(slot) = self.tables.slot(page) else { return false };
         let entry = slot.entry();
+        if access.write && entry.has(CACHED) && !entry.has(COPY_ON_WRITE) && self.own(page, access).is_ok() {
+            return true;
+        }
         let Some(mapping) = Mapping::of(entry) else { return false };
         let lasting = entry::lasting(entry.flags());
         self.disturbed |= entry.has(WATCHED);

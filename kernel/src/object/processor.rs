@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::{Account, Difference, Digest, End, Outcome, UserRegisters};
+use pe_replay::{Account, Difference, End, Outcome, UserRegisters};
+use wire::Digest;
 use wire::end::Totals;
 
 use crate::mem::fallible::Exhausted;

@@ -24,9 +24,8 @@ impl Observer<KernelMachine> for Mutant {
         let phase = internals.life.as_ref().map(|life| life.phase);
         if self.skips_run_2() && phase == Some(Phase::Verifying(Run::Second)) {
             for page in internals.pages() {
-                page.copies[Run::Second as usize]
-                    .into_iter()
-                    .for_each(|second| machine.copy(page.home, second));
+                let second = page.copies().get(Run::Second as usize);
+                second.into_iter().for_each(|second| machine.copy(page.page.frame, *second));
             }
         }
     }

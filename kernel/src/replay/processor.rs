@@ -9,9 +9,10 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, Digest, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay,
-    ThreadOf, UserRegisters, Work,
+    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
+    UserRegisters, Work,
 };
+use wire::Digest;
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
@@ -194,13 +195,18 @@ impl Processor for Replayed<'_> {
 
     #[inline]
     fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
-        let injections = self.injections.of(sequence);
-        let Self { machine, replay, executor, mutant, .. } = self;
+        let Self { machine, replay, executor, injections, mutant, .. } = self;
+        let mut injections = injections.of(sequence);
+        if !injections.is_empty() && machine.keep_flips_from_cache(injections).is_err() {
+            defmt::error!("PE {=u64} is not hit: there is no frame for a page of its own", sequence);
+            injections = &[];
+        }
         executor.execute(machine, kept, replay, self.limit, injections, mutant)
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
-        self.executor.digest(&mut self.machine, kept, &self.replay, committed)
+        let pages = self.executor.last_written(&mut self.machine, &self.replay);
+        Digest::new(kept.registers(), committed, pages)
     }
 
     fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use super::super::mem::frame;
+use super::super::mem::page_cache::Lasting;
 use super::super::mem::shared::SharedFrame;
 use super::super::mem::space::{Access, BadAddress, OutOfFrames, PAGE_LEN, Space, USER_END};
 
@@ -35,6 +36,8 @@ pub const CASES: &[Case] = &[
     ("a fork's pages are its own once they are written", forking),
     ("who is left of a fork needs no frame", left_alone),
     ("what is to be copied on write stays so", copies_stay),
+    ("content that lasts is changed by nobody", lasting),
+    ("content that lasts is a fork's as all other is", lasting_in_forks),
     ("without frames nothing changes", exhaustion),
 ];
 
@@ -400,6 +403,62 @@ fn copies_stay(space: &mut Space) -> Found {
     same("the child's", ends(&child, PAGE), Ok([1, 1]))?;
     child.destroy();
     Ok(())
+}
+
+static LASTING: [u8; PAGE_LEN as usize] = [3; PAGE_LEN as usize];
+
+fn mapped_lasting(space: &mut Space, page: u64, content: Lasting, access: Access) -> Found {
+    same("content is mapped", space.map_lasting(page, content, access), Ok(()))
+}
+
+fn lasting(space: &mut Space) -> Found {
+    let (whole, first, last) =
+        (Lasting::new(&LASTING, 0), Lasting::new(&LASTING[1..], 0), Lasting::new(&LASTING[1..], 1));
+    let pages = [(whole, [3, 3]), (first, [3, 0]), (last, [0, 3]), (whole, [3, 3])];
+    let page = |index: usize| PAGE + index as u64 * PAGE_LEN;
+    for (index, (content, _)) in pages.into_iter().enumerate() {
+        mapped_lasting(space, page(index), content, READ)?;
+        allows(space, page(index), READ)?;
+        same("loading", space.load(page(index), b"x"), Err(BadAddress(page(index))))?;
+        same("sharing", space.share(page(index)).map(|shared| shared.is_some()), Ok(false))?;
+    }
+    same("protecting", space.protect(PAGE, NONE), true)?;
+    allows(space, PAGE, NONE)?;
+    same("moving", space.relocate(PAGE, FAR[0]), Ok(true))?;
+    same("loading", space.load(FAR[0], b"x"), Err(BadAddress(FAR[0])))?;
+    // Whoever may write it writes a copy, and need not ask for it.
+    same("protecting", space.protect(FAR[0], BOTH), true)?;
+    same("owning", space.own(FAR[0], BOTH), Ok(false))?;
+    same("writing", space.write(FAR[0], b"x"), Ok(()))?;
+    same("what was written", ends(space, FAR[0]), Ok([b'x', 3]))?;
+    same("owning", space.own(page(1), READ), Ok(true))?;
+    same("loading", space.load(page(1), b"y"), Ok(()))?;
+    for (index, (content, expected)) in pages.into_iter().enumerate().skip(2) {
+        same("content", ends(space, page(index)), Ok(expected))?;
+        mapped_lasting(space, page(index + 4), content, READ)?;
+        same("content anew", ends(space, page(index + 4)), Ok(expected))?;
+    }
+    mapped_lasting(space, FAR[1], whole, BOTH)?;
+    same("writing", space.write(FAR[1], b"z"), Ok(()))?;
+    mapped_lasting(space, FAR[2], whole, READ)?;
+    same("content anew", ends(space, FAR[2]), Ok([3, 3]))
+}
+
+fn lasting_in_forks(space: &mut Space) -> Found {
+    let content = Lasting::new(&LASTING, 0);
+    mapped_lasting(space, PAGE, content, READ)?;
+    let mut child = forked(space)?;
+    for one in [&mut *space, &mut child] {
+        same("protecting", one.protect(PAGE, BOTH), true)?;
+        // As of every page of a fork, the write is what asks for a copy.
+        same("writing", one.write(PAGE, b"x"), Err(BadAddress(PAGE)))?;
+        same("owning", one.own(PAGE, BOTH), Ok(true))?;
+        same("content", ends(one, PAGE), Ok([3, 3]))?;
+        same("writing", one.write(PAGE, b"x"), Ok(()))?;
+    }
+    child.destroy();
+    mapped_lasting(space, FAR[0], content, READ)?;
+    same("content", ends(space, FAR[0]), Ok([3, 3]))
 }
 
 fn exhaustion(space: &mut Space) -> Found {

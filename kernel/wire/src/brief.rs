@@ -11,9 +11,9 @@ use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
 use super::pe::PeRecord;
+use crate::digest::{Digest, Encoded};
 use crate::{DelimiterKind, ThreadNumber};
 use pe_replay::Account;
-use pe_replay::digest::{Digest, Encoded};
 use pe_replay::phases::{Phase, Phases, Stopwatch};
 
 const PHASES: usize = Phase::ALL.len();

@@ -5,9 +5,8 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::counter::{CounterKind, Unit};
-use super::{DelimiterKind, Events, ThreadNumber, VERSION, WireError};
+use super::{DelimiterKind, Events, GPR_NAMES, ThreadNumber, VERSION, WireError};
 use pe_replay::Difference;
-use pe_replay::GPR_NAMES;
 use pe_replay::phases::Phases;
 
 /// Why the kernel refuses to run what it was given.

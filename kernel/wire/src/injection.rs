@@ -3,9 +3,11 @@
 
 use core::fmt;
 
+use pe_replay::Run;
 use pe_replay::inject::{Copy, Injection, Saved, Target};
-use pe_replay::{GPR_NAMES, Run};
 use thiserror::Error;
+
+use crate::name::GPR_NAMES;
 
 /// The copies and saved states by name.
 const COPIES: [(&str, Copy); 3] =

@@ -17,6 +17,8 @@ pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
+pub mod difference;
+pub mod digest;
 pub mod end;
 pub mod events;
 pub mod injection;
@@ -29,9 +31,10 @@ pub mod record;
 pub mod task;
 pub mod thread;
 
+pub use digest::Digest;
 pub use events::Events;
 pub use kind::DelimiterKind;
-pub use name::Name;
+pub use name::{GPR_NAMES, Name};
 pub use thread::ThreadNumber;
 
 /// The version of everything in this crate; any change of a type raises it.

@@ -3,6 +3,12 @@
 
 use pe_replay::{Comparison, Flush, Mode, Recovery, TimedPhase};
 
+/// The general registers by their numbers in instruction encodings.
+pub const GPR_NAMES: [&str; 16] = [
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
+
 /// What has a name.
 pub trait Name: Into<&'static str> {
     /// The name.

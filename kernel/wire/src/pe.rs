@@ -4,10 +4,10 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
-use crate::{DelimiterKind, ThreadNumber};
+use crate::{DelimiterKind, Digest, ThreadNumber};
+use pe_replay::Difference;
 use pe_replay::phases::Phases;
 use pe_replay::policy::MAX_DIVERGENCES;
-use pe_replay::{Difference, Digest};
 
 /// One committed PE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -69,7 +69,7 @@ mod tests {
         let flip =
             Injection { pe: u64::MAX, run: Run::Third, at: u64::MAX, target: Target::Memory(u64::MAX), bit };
         let injections = [flip; MAX_INJECTIONS].into_iter().collect();
-        Task { policy: Policy::default(), max_instructions: u64::MAX, trace: Recording::Digests, injections }
+        Task { policy: Policy::DEFAULT, max_instructions: u64::MAX, trace: Recording::Digests, injections }
     }
 
     #[test]
@@ -88,6 +88,6 @@ mod tests {
         let refused =
             |task: Task| Task::take(task.encode(&mut [0; MAX_TASK_LEN])) == Err(WireError::Malformed);
         assert!(refused(task(8)));
-        assert!(refused(Task { policy: Policy { limit: 0, ..Policy::default() }, ..task(0) }));
+        assert!(refused(Task { policy: Policy { limit: 0, ..Policy::DEFAULT }, ..task(0) }));
     }
 }

@@ -481,8 +481,8 @@ fn fields_and_named_tests_are_in_bijection() {
     let tested: Vec<Field> = TESTED.iter().map(|(_, field)| *field).collect();
     assert_eq!(all.len(), tested.len());
     for field in &all {
-        assert_eq!(tested.iter().filter(|other| *other == field).count(), 1, "{field}");
-        assert_eq!(all.iter().filter(|other| *other == field).count(), 1, "{field}");
+        assert_eq!(tested.iter().filter(|other| *other == field).count(), 1, "{field:?}");
+        assert_eq!(all.iter().filter(|other| *other == field).count(), 1, "{field:?}");
     }
     let names: Vec<&str> = TESTED.iter().map(|(name, _)| *name).collect();
     assert!(names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1));

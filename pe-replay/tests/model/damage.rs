@@ -67,8 +67,8 @@ pub struct Damage {
 impl Damage {
     /// Whether there is such a thing now; then it has another value.
     pub fn strike(self, inside: &mut Internals<'_, Model>) -> bool {
-        let counts = &mut inside.counts;
-        let entry = counts.open.first;
+        let Internals { open, attempt, .. } = inside;
+        let entry = open.first;
         let other =
             |value: u16| if self.choice & 1 == 0 { value.wrapping_add(1) } else { value.saturating_sub(1) };
         let phases = [
@@ -81,17 +81,15 @@ impl Damage {
             Phase::RollingBack,
         ];
         match self.cell {
-            Cell::Length => counts.open.len = other(counts.open.len),
-            Cell::First => {
-                counts.open.first = if self.choice & 1 == 0 { counts.open.last } else { entry ^ 1 }
-            }
-            Cell::Opened => counts.attempt.opened = other(counts.attempt.opened),
-            Cell::Found => counts.attempt.found = other(counts.attempt.found),
-            Cell::Compared => counts.attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
+            Cell::Length => open.len = other(open.len),
+            Cell::First => open.first = if self.choice & 1 == 0 { open.last } else { entry ^ 1 },
+            Cell::Opened => attempt.opened = other(attempt.opened),
+            Cell::Found => attempt.found = other(attempt.found),
+            Cell::Compared => attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
             Cell::Turned => {
-                counts.attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
+                attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
             }
-            Cell::Witnessed => counts.attempt.witnessed = !counts.attempt.witnessed,
+            Cell::Witnessed => attempt.witnessed = !attempt.witnessed,
             Cell::Phase | Cell::Triple | Cell::Failed | Cell::Done => {
                 let Some(life) = &mut inside.life else { return false };
                 // Behind the last phase there is nothing to compare any more.

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: MIT
 //! A thread and its space on one processor, as an executive would hold them.
 
+use std::collections::BTreeMap;
+
 use pe_replay::diagnose::Culprit;
 use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::placement::private::Private;
 use pe_replay::{
-    Account, Difference, Digest, End, Entry, Executor, Injection, Internals, Memory, Observer, Outcome,
-    Policy, Pool, Replay, Run, Thread, ThreadOf, Tracker, UserRegisters,
+    Account, Difference, End, Entry, Executor, Injection, Internals, Memory, Observer, Outcome, Policy, Pool,
+    Replay, Run, Thread, ThreadOf, Tracker, UserRegisters,
 };
 use pmu::Margin;
 
 use crate::machine::Model;
+
+/// What a committed PE left behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    pub registers: UserRegisters,
+    pub end: End,
+    /// The hash of each page that it wrote, by address.
+    pub pages: BTreeMap<u64, u128>,
+}
 
 /// Entries of the pool.
 const ENTRIES: usize = 128;
@@ -50,7 +61,7 @@ impl Observer<Model> for Eyes {
             && matches!(&inside.life, Some(life) if life.phase == Phase::Verifying(Run::Second))
         {
             for page in inside.pages() {
-                page.copies[1].into_iter().for_each(|second| machine.copy(page.home, second));
+                page.copies().get(1).into_iter().for_each(|second| machine.copy(page.page.frame, *second));
             }
         }
         machine.visit(inside);
@@ -111,11 +122,10 @@ impl Engine {
         self.executor.account()
     }
 
-    pub fn digest(&self, machine: &mut Model, end: End) -> Digest {
-        match &self.placed {
-            Placed::InPlace(it) => self.executor.digest(machine, &self.thread, it, end),
-            Placed::Private(_) => panic!("private digests are not asked for"),
-        }
+    pub fn left(&self, machine: &mut Model, end: End) -> Left {
+        let Placed::InPlace(replay) = &self.placed else { panic!("of private pages it is not asked for") };
+        let pages = self.executor.last_written(machine, replay).collect();
+        Left { registers: self.state().clone(), end, pages }
     }
 
     pub fn diagnose(&mut self, machine: &mut Model, seen: Difference, log: &mut [u64]) -> Option<Culprit> {

@@ -15,11 +15,11 @@ use std::sync::Mutex;
 use proptest::test_runner::TestRunner;
 
 use pe_replay::End;
-use pe_replay::{Delimiter, Outcome, Stored};
+use pe_replay::{Delimiter, Outcome};
 
 use crate::every_fault::scene::{Scene, scenes};
 use crate::every_fault::{AFTER, FAULTS, THREADS, cases, in_threads, seeded};
-use crate::machine::moments::{Fault, Provoked, Spot};
+use crate::machine::moments::{Fault, Provoked, Spot, Stored};
 
 mod aim;
 mod tally;

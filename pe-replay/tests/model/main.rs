@@ -14,10 +14,10 @@ mod space;
 
 mod counter;
 mod damage;
-mod digests;
 mod every_fault;
 mod every_moment;
 mod flips;
+mod left;
 mod limits;
 mod mutants;
 mod persistent;

@@ -104,8 +104,8 @@ fn tried(field: Field, comparison: Comparison) -> usize {
 #[test]
 fn each_field_is_found() {
     for field in fields() {
-        assert_eq!(tried(field, Comparison::Bytes), 1, "{field} is not compared");
-        assert_eq!(tried(field, Comparison::Hash), 1, "{field} is in no hash");
+        assert_eq!(tried(field, Comparison::Bytes), 1, "{field:?} is not compared");
+        assert_eq!(tried(field, Comparison::Hash), 1, "{field:?} is in no hash");
     }
 }
 

@@ -198,7 +198,7 @@ impl Session {
         let mut expected = reference.state.clone();
         expected.normalize();
         if let Some(found) = compare::registers(self.state(), &expected).next() {
-            return Some(found.to_string());
+            return Some(format!("{found:?}"));
         }
         let (ours, theirs) = (self.machine.pages(), reference.memory.pages());
         assert_eq!(self.machine.pages().count(), reference.memory.pages().count());

@@ -3,10 +3,10 @@
 //! nothing else ever is.
 
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Stored, Target};
+use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
 
 use crate::cpu::{Alu, Condition, Op};
-use crate::machine::moments::{Call, Fault, Spot};
+use crate::machine::moments::{Call, Fault, Spot, Stored};
 use crate::session::{Session, Setup};
 use crate::space::{self, DATA};
 

@@ -18,7 +18,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
         counter: CounterKind::VirtualTime,
         clock: ClockKind::User,
         is_isolated: false,
-        policy: Policy::default(),
+        policy: Policy::DEFAULT,
         margin_far: 0,
         margin_near: 0,
     };

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use pe_replay::TimedPhase;
+use wire::difference::InWords;
 use wire::end::{LongestCall, Service};
 use wire::record::Unit;
 use wire::{DelimiterKind, Name};
@@ -84,7 +85,7 @@ impl fmt::Display for Summary {
             writeln!(f, "  PE {pe} ({thread}) was hit by {flips}")?;
         }
         for Diverged { pe, thread, difference } in &self.differences {
-            writeln!(f, "  PE {pe} ({thread}) diverged: {difference}")?;
+            writeln!(f, "  PE {pe} ({thread}) diverged: {}", InWords(*difference))?;
         }
         let shown = self.differences.len() as u64;
         if totals.divergences > shown && shown > 0 {

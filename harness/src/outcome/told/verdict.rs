@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What is said about a PE that kept diverging: where, on what, and at which instruction.
 
+use wire::difference::InWords;
 use wire::end::{Suspect, Verdict};
 
 use super::nature;
@@ -10,7 +11,8 @@ pub fn text(verdict: &Verdict) -> String {
     let Verdict { pe, thread, start_rip, end_rip, difference, attempts, culprit, code } = verdict;
     let mut text = format!(
         "persistent divergence: PE {pe} ({thread}) from rip {start_rip:#x} to {end_rip:#x} differed in {attempts} attempts; \
-         first difference {difference}"
+         first difference {}",
+        InWords(*difference)
     );
     match culprit {
         Some(Suspect { rip, after, code }) => {

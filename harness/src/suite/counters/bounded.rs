@@ -20,7 +20,7 @@ pub(super) fn stay_bounded(context: &Context) -> Result<()> {
     let mut misses = 0;
     let with_virtual_time = |turns: u64| {
         let mut request = context.program("bench-loops", &[&turns.to_string()])?;
-        request.policy = Policy { limit: loops::TURN, ..Policy::default() };
+        request.policy = Policy { limit: loops::TURN, ..Policy::DEFAULT };
         let ran = run(context, &request, CounterKind::VirtualTime)?;
         anyhow::Ok((turns, request, ran))
     };

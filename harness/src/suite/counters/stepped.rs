@@ -38,7 +38,7 @@ pub(super) fn one(context: &Context, name: &str) -> Result<()> {
 }
 
 fn step(context: &Context, names: &[&str]) -> Result<()> {
-    let policy = Policy { limit: LIMIT, ..Policy::default() };
+    let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
     let cases = names.iter().map(|name| Case::new(context, name, &[], policy)).collect::<Result<Vec<_>>>()?;
     let [expected, ended] = [CounterChoice::VirtualTime, CounterChoice::Stepping]
         .map(|counter| batch::run(context, &Setting { counter, ..setting() }, &cases));

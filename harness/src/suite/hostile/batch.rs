@@ -45,7 +45,7 @@ pub struct Entry<'a> {
 pub fn run(context: &Context, setting: Setting, entries: &[Entry]) -> Result<Vec<Ended>> {
     let mut request = Request { machine: setting.machine, ..Request::job(Job::Batch) };
     request.timeout = TIMEOUT;
-    request.policy = Policy { mode: setting.mode, ..Policy::default() };
+    request.policy = Policy { mode: setting.mode, ..Policy::DEFAULT };
     let names: BTreeSet<&str> = entries.iter().map(|entry| entry.program).chain([WELL_BEHAVED]).collect();
     for name in names {
         let program = request::read_program(&context.executable(name)?)?;

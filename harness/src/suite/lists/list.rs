@@ -107,8 +107,8 @@ pub fn first_difference(ours: &[Line], theirs: &[Line], part: fn(&Line) -> &str)
 
 #[cfg(test)]
 mod tests {
-    use pe_replay::Digest;
     use wire::DelimiterKind;
+    use wire::Digest;
     use wire::end::Registers;
     use wire::record::Records;
 

@@ -105,7 +105,7 @@ fn all_ends(
 }
 
 fn policy(mode: Mode, limit: u64) -> Policy {
-    Policy { mode, limit, ..Policy::default() }
+    Policy { mode, limit, ..Policy::DEFAULT }
 }
 
 /// The policies: `off` and `dual`, at both limits.

@@ -60,7 +60,7 @@ struct Stepped {
 /// stretch otherwise than by SYSCALL.
 pub fn counts(context: &Context) -> Result<()> {
     let mut request = context.program("tiny", &[])?;
-    request.policy = Policy { mode: Mode::Dual, limit: LIMIT, ..Policy::default() };
+    request.policy = Policy { mode: Mode::Dual, limit: LIMIT, ..Policy::DEFAULT };
     let program = request.contents.program.as_deref().context("no program")?;
     let entry = Image::parse(program)?.entry;
     let kernel = input::read(&context.kernel, KERNEL)?;

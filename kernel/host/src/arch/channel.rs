@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use pe_replay::Digest;
+use wire::Digest;
 use wire::brief::Recorded;
 use wire::channel::{Full, Progress};
 use wire::record::{PeRecord, Record};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::page_cache::Lasting;
 use super::shared::SharedFrame;
 use crate::heap;
 
@@ -39,6 +40,8 @@ enum Sharing {
     Own,
     Shared,
     CopyOnWrite,
+    /// It may not be written, and is copied as soon as it may be.
+    Cached,
 }
 
 #[derive(Clone)]
@@ -77,6 +80,15 @@ impl Space {
         Ok(())
     }
 
+    /// Maps content that lasts; here nobody has it in common.
+    pub fn map_lasting(&mut self, page: u64, content: Lasting, access: Access) -> Result<(), OutOfFrames> {
+        let frame = SharedFrame::zeroed()?;
+        frame.write(content.offset, content.bytes);
+        let sharing = if access.write { Sharing::Own } else { Sharing::Cached };
+        self.insert(page, Page { access, frame, sharing });
+        Ok(())
+    }
+
     fn check(page: u64) {
         assert!(page.is_multiple_of(PAGE_LEN) && page < USER_END, "{page:#x} is no page of user space");
     }
@@ -102,7 +114,7 @@ impl Space {
     /// Makes the frame of a page one that others can map as well.
     pub fn share(&mut self, page: u64) -> Result<Option<SharedFrame>, OutOfFrames> {
         Self::check(page);
-        let own = |page: &&mut Page| page.sharing != Sharing::CopyOnWrite;
+        let own = |page: &&mut Page| matches!(page.sharing, Sharing::Own | Sharing::Shared);
         let Some(page) = self.pages.get_mut(&page).filter(own) else { return Ok(None) };
         Self::note_down()?;
         page.sharing = Sharing::Shared;
@@ -116,7 +128,7 @@ impl Space {
 
     pub fn fork(&mut self) -> Result<Self, OutOfFrames> {
         let root = Some(SharedFrame::zeroed()?);
-        for page in self.pages.values_mut().filter(|page| page.sharing == Sharing::Own) {
+        for page in self.pages.values_mut().filter(|page| page.sharing != Sharing::Shared) {
             page.sharing = Sharing::CopyOnWrite;
         }
         for _ in self.pages.values().filter(|page| page.sharing == Sharing::Shared) {
@@ -131,7 +143,7 @@ impl Space {
     /// Gives a page that is to be copied on write a frame of its own.
     pub fn own(&mut self, page: u64, access: Access) -> Result<bool, OutOfFrames> {
         Self::check(page);
-        let copied = |page: &&mut Page| page.sharing == Sharing::CopyOnWrite;
+        let copied = |page: &&mut Page| matches!(page.sharing, Sharing::CopyOnWrite | Sharing::Cached);
         let Some(page) = self.pages.get_mut(&page).filter(copied) else { return Ok(false) };
         if Rc::strong_count(&page.frame.0) > 1 {
             let own = SharedFrame::zeroed()?;
@@ -154,7 +166,12 @@ impl Space {
     /// Changes a page's permissions; returns whether it was mapped.
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         Self::check(page);
-        self.pages.get_mut(&page).map(|page| page.access = access).is_some()
+        let Some(page) = self.pages.get_mut(&page) else { return false };
+        page.access = access;
+        if access.write && page.sharing == Sharing::Cached {
+            page.sharing = Sharing::Own;
+        }
+        true
     }
 
     /// Moves a page with its content; returns whether it was mapped.
@@ -201,7 +218,8 @@ impl Space {
 
     fn put(&mut self, address: u64, from: &[u8], may: fn(Access) -> bool) -> Result<(), BadAddress> {
         for (page, within, done, length) in parts(address, from.len()) {
-            let may = |page: &&Page| may(page.access) && page.sharing != Sharing::CopyOnWrite;
+            let may =
+                |page: &&Page| may(page.access) && matches!(page.sharing, Sharing::Own | Sharing::Shared);
             let found = self.pages.get(&page).filter(may).ok_or(BadAddress(address + done as u64))?;
             found.frame.write(within, &from[done..done + length]);
         }

@@ -37,3 +37,46 @@ fn the_kernels_space_does_it_on_the_host_too() {
         }
     }
 }
+
+#[test]
+fn content_that_lasts_takes_one_frame_and_none_from_others() {
+    use kernel::mem::page_cache::Lasting;
+    use kernel::mem::{frame, shared, space};
+    static BYTES: [u8; 3 * PAGE_LEN as usize] = [7; 3 * PAGE_LEN as usize];
+    const READ: space::Access = space::Access { read: true, write: false, execute: true };
+    let half = kernel_half();
+    let map = |space: &mut space::Space| {
+        for (index, bytes) in BYTES.chunks(PAGE_LEN as usize).enumerate() {
+            space.map_lasting(DATA + index as u64 * PAGE_LEN, Lasting::new(bytes, 0), READ).unwrap();
+        }
+    };
+    let empty = |count| (0..count).map(|_| space::Space::new(half, true).unwrap()).collect::<Vec<_>>();
+    let free = frame::free_count();
+    let mut tables = 0;
+    for round in 0..2 {
+        let mut spaces = empty(4);
+        let before = frame::free_count();
+        spaces.iter_mut().for_each(map);
+        let taken = before - frame::free_count();
+        if round == 0 {
+            tables = (taken - 3) / 4;
+        }
+        assert_eq!(taken, 3 + 4 * tables, "round {round}");
+        spaces.into_iter().for_each(space::Space::destroy);
+        assert_eq!(frame::free_count(), free, "round {round}");
+    }
+    // What is mapped stays when everything else is taken, and what is not mapped any more makes room.
+    let mut spaces = empty(2);
+    spaces.iter_mut().for_each(map);
+    assert!(spaces.iter_mut().all(|space| space.unmap(DATA)));
+    let taken: Vec<_> = std::iter::from_fn(|| shared::SharedFrame::zeroed().ok()).collect();
+    assert_eq!(frame::free_count(), 0);
+    for space in &spaces {
+        let mut bytes = [0; 2 * PAGE_LEN as usize];
+        space.read(DATA + PAGE_LEN, &mut bytes).unwrap();
+        assert!(bytes.iter().all(|byte| *byte == 7));
+    }
+    drop(taken);
+    spaces.into_iter().for_each(space::Space::destroy);
+    assert_eq!(frame::free_count(), free);
+}

@@ -16,19 +16,15 @@
 //! Every stretch between the time stamps and user mode is straight-line code,
 //! so that what it adds to a count is constant (decision 0002).
 
-use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
 use pe_replay::user::{UserRegisters, XCR0};
-use x86_64::VirtAddr;
-use x86_64::registers::model_specific::{Efer, EferFlags, LStar, Msr, SFMask};
-use x86_64::registers::rflags::RFlags;
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::apic::TIMER_INITIAL;
 use super::map::APIC;
-use super::segment::{ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, KERNEL_CS, TASK, USER_CS, USER_SS};
+use super::segment::{ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, TASK, USER_CS, USER_SS};
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
 pub const SYSCALL_ENTRY: u64 = 0x100;
@@ -39,7 +35,7 @@ pub type Enter = unsafe extern "C" fn(*const UserRegisters, *mut UserRegisters, 
 /// What the entry code keeps for itself. Of all this user mode has nothing mapped.
 #[repr(C)]
 pub struct EntryState {
-    kernel_rsp: u64,
+    pub(super) kernel_rsp: u64,
     /// Where the frame of the next entry from user mode belongs, if the kernel is isolated; if
     /// not, RSP0 says that.
     pub frame_top: u64,
@@ -104,7 +100,7 @@ pub static KERNEL_ROOT: KernelRoot = KernelRoot(UnsafeCell::new(0));
 // What the assembly takes for granted.
 const _: () = assert!(offset_of!(UserRegisters, extended) == 0);
 const _: () = assert!(size_of::<UserRegisters>().is_multiple_of(16));
-const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_TOP && FRAME_TOP.is_multiple_of(16));
+const _: () = assert!(offset_of!(UserRegisters, ss) + 8 == FRAME_END && FRAME_END.is_multiple_of(16));
 const _: () = assert!(offset_of!(UserRegisters, rax) == offset_of!(UserRegisters, r15) + 14 * 8);
 const _: () = assert!(offset_of!(UserRegisters, entry_vector) == offset_of!(UserRegisters, rax) + 8);
 const _: () = assert!(offset_of!(UserRegisters, rip) == offset_of!(UserRegisters, rax) + 24);
@@ -120,31 +116,10 @@ pub const TIME_STAMPS: u64 = 2;
 /// Registers of the local APIC that both write: the timer is armed and disarmed.
 pub const APIC_WRITES: u64 = 2;
 
-/// Where a register lies in `UserRegisters`.
-macro_rules! at {
-    ($register:ident) => {
-        offset_of!(UserRegisters, $register)
-    };
-}
-
-/// Where a field lies in [`EntryState`].
-macro_rules! kept {
-    ($field:ident) => {
-        offset_of!(EntryState, $field)
-    };
-}
-
 /// End of the frame that the processor pushes, from the start of the `UserRegisters`.
-const FRAME_TOP: usize = offset_of!(UserRegisters, ss) + 8;
-/// Length of what [`enter_user`] puts on the entry stack: the frame, and RAX.
-const ENTRY_FRAME: usize = 6 * 8;
-
+const FRAME_END: usize = offset_of!(UserRegisters, ss) + 8;
 /// RSP0 in the task state: where the processor pushes its frame.
 pub(super) const RSP0: usize = offset_of!(TaskStateSegment, privilege_stack_table);
-
-const MSR_FS_BASE: u32 = 0xc000_0100;
-const MSR_GS_BASE: u32 = 0xc000_0101;
-
 /// APIC registers as displacements: the page lies in the last 2 GiB.
 const TIMER: i32 = displacement(TIMER_INITIAL);
 
@@ -154,229 +129,159 @@ pub(super) const fn displacement(offset: u64) -> i32 {
     address as i32
 }
 
-/// Enters user mode with `source` and returns when it stops, with what is there
-/// then in `state`, which may be the same; `timer` is what the APIC timer is
-/// armed with.
-///
-/// Selectors and bases are loaded unless all of them are as [`leave_user`] read them from the
-/// processor: nothing in the kernel changes them. What a fault has changed in a run was read so, and is
-/// loaded anew.
-///
-/// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
-/// the timer disarmed, and the kernel's own extended state, RFLAGS
-/// and stack. Leaves by IRETQ; comes back through [`leave_user`].
-///
-/// Isolated, IRETQ takes its frame from the entry stack, since nothing else is mapped by then:
-///
-/// ```text
-/// entry stack:  SS  RSP  RFLAGS  CS  RIP  RAX
-///               top                       RSP when the user's tables are loaded
-/// ```
-///
-/// # Safety
-/// Everything in `source` that a privileged instruction loads must be valid:
-/// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
-/// The current page tables must map the kernel, and both must stay in place.
-/// `ISOLATED` must be what the entries are.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn enter_user<const ISOLATED: bool>(
-    source: *const UserRegisters,
-    state: *mut UserRegisters,
-    timer: u32,
-) {
-    naked_asm!(
-        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
-        "mov [rip + {entries} + {kernel_rsp}], rsp",
-        "lea rax, [rsi + {frame_top}]",
-        ".if {isolated}",
-        "mov [rip + {entries} + {to}], rax",
-        ".else",
-        "mov [rip + {task} + {rsp0}], rax",
-        ".endif",
-        "mov r8d, edx",
-        "mov eax, {xcr0}",
-        "xor edx, edx",
-        "xrstor64 [rdi]",
-        "mov rax, [rdi + {ds}]",
-        "xor rax, [rip + {entries} + {selectors}]",
-        "mov rcx, [rdi + {fs_base}]",
-        "xor rcx, [rip + {entries} + {bases}]",
-        "or rax, rcx",
-        "mov rcx, [rdi + {gs_base}]",
-        "xor rcx, [rip + {entries} + {bases} + 8]",
-        "or rax, rcx",
-        "jz 2f",
-        // The bases behind the selectors, whose loads may change them.
-        "mov ds, word ptr [rdi + {ds}]",
-        "mov es, word ptr [rdi + {es}]",
-        "mov fs, word ptr [rdi + {fs}]",
-        "mov gs, word ptr [rdi + {gs}]",
-        "mov ecx, {msr_fs}",
-        "mov eax, [rdi + {fs_base}]",
-        "mov edx, [rdi + {fs_base} + 4]",
-        "wrmsr",
-        "mov ecx, {msr_gs}",
-        "mov eax, [rdi + {gs_base}]",
-        "mov edx, [rdi + {gs_base} + 4]",
-        "wrmsr",
-        "inc qword ptr [rip + {entries} + {segment_loads}]",
-        "2:",
-        "mov ds:[{timer}], r8d",
-        "rdtsc",
-        "mov [rip + {entries} + {entered}], eax",
-        "mov [rip + {entries} + {entered} + 4], edx",
-        ".if {isolated}",
-        "lea rsp, [rip + {stacks} + {stack_end}]",
-        "push [rdi + {ss}]", "push [rdi + {rsp}]", "push [rdi + {rflags}]", "push [rdi + {cs}]",
-        "push [rdi + {rip}]", "push [rdi + {rax}]",
-        ".endif",
-        "lea rsp, [rdi + {r15}]",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
-        "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx",
-        ".if {isolated}",
-        "mov rax, [rip + {entries} + {user_root}]",
-        "lea rsp, [rip + {stacks} + {stack_end} - {entry_frame}]",
-        "mov cr3, rax",
-        "pop rax",
-        ".else",
-        "pop rax",
-        "add rsp, 16",
-        ".endif",
-        "iretq",
-        isolated = const ISOLATED as u32, entries = sym ENTRIES, task = sym TASK, stacks = sym ENTRY_STACKS,
-        stack_end = const ENTRY_STACK_END, entry_frame = const ENTRY_FRAME,
-        kernel_rsp = const kept!(kernel_rsp), to = const kept!(frame_top), user_root = const kept!(user_root),
-        rsp0 = const RSP0, entered = const kept!(entered), frame_top = const FRAME_TOP, xcr0 = const XCR0,
-        selectors = const kept!(selectors), bases = const kept!(bases),
-        segment_loads = const kept!(segment_loads), ds = const at!(ds), es = const at!(es), fs = const at!(fs), gs = const at!(gs),
-        fs_base = const at!(fs_base), gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE,
-        msr_gs = const MSR_GS_BASE, timer = const TIMER, r15 = const at!(r15), rax = const at!(rax),
-        rip = const at!(rip), cs = const at!(cs), rflags = const at!(rflags), rsp = const at!(rsp),
-        ss = const at!(ss),
-    )
+/// A routine of the entry area: its instructions, and what they name. `kept` are fields of [`EntryState`], `at` those of
+/// `UserRegisters`, each by where it lies; the others are said as `naked_asm!` takes them.
+macro_rules! routine {
+    (
+        $(#[$line:meta])* $visible:vis fn $name:ident$(<$(const $parameter:ident: $of:ty),+>)?($($argument:tt)*);
+        $($text:expr,)+ ; kept [$($kept:ident)*] at [$($at:ident)*] $($operand:tt)*
+    ) => {
+        $(#[$line])*
+        #[unsafe(naked)]
+        #[unsafe(link_section = ".text.entry")]
+        $visible unsafe extern "C" fn $name$(<$(const $parameter: $of),+>)?($($argument)*) {
+            core::arch::naked_asm!(
+                $($text,)+
+                $($kept = const core::mem::offset_of!($crate::arch::entry::EntryState, $kept),)*
+                $($at = const core::mem::offset_of!(pe_replay::UserRegisters, $at),)*
+                $($operand)*
+            )
+        }
+    };
+}
+pub(super) use routine;
+
+routine! {
+    /// Enters user mode with `source` and returns when it stops, with what is there
+    /// then in `state`, which may be the same; `timer` is what the APIC timer is
+    /// armed with.
+    ///
+    /// Selectors and bases are loaded unless all of them are as [`leave_user`] read them from the
+    /// processor: nothing in the kernel changes them. What a fault has changed in a run was read so, and is
+    /// loaded anew.
+    ///
+    /// Called by: `context::execute`. State: interrupts off. Leaves `source` alone,
+    /// the timer disarmed, and the kernel's own extended state, RFLAGS
+    /// and stack. Leaves by IRETQ; comes back through [`leave_user`].
+    ///
+    /// IRETQ takes its frame from `source`; isolated, from the entry stack, since nothing else is mapped by then:
+    ///
+    /// ```text
+    /// kernel stack: return address  RBX  RBP  R12  R13  R14  R15
+    ///                                                        kernel_rsp
+    /// source:       extended .. R15 .. RAX  vector  error  RIP  CS  RFLAGS  RSP  SS
+    ///                           popped                     RSP at IRETQ
+    /// entry stack:  SS  RSP  RFLAGS  CS  RIP  RAX
+    ///               top                       RSP when the user's tables are loaded
+    /// ```
+    ///
+    /// # Safety
+    /// Everything in `source` that a privileged instruction loads must be valid:
+    /// canonical RIP and bases, loadable selectors, MXCSR, XSAVE header, CS and SS.
+    /// The current page tables must map the kernel, and both must stay in place.
+    /// `ISOLATED` must be what the entries are.
+    pub fn enter_user<const ISOLATED: bool>(source: *const UserRegisters, state: *mut UserRegisters, timer: u32);
+    "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
+    "mov [rip + {entries} + {kernel_rsp}], rsp",
+    "lea rax, [rsi + {frame_end}]",
+    ".if {isolated}; mov [rip + {entries} + {frame_top}], rax",
+    ".else; mov [rip + {task} + {rsp0}], rax; .endif",
+    "mov r8d, edx",
+    "mov eax, {xcr0}", "xor edx, edx", "xrstor64 [rdi]",
+    "mov rax, [rdi + {ds}]", "xor rax, [rip + {entries} + {selectors}]",
+    "mov rcx, [rdi + {fs_base}]", "xor rcx, [rip + {entries} + {bases}]", "or rax, rcx",
+    "mov rcx, [rdi + {gs_base}]", "xor rcx, [rip + {entries} + {bases} + 8]", "or rax, rcx",
+    "jz 2f",
+    // The bases behind the selectors, whose loads may change them.
+    "mov ds, word ptr [rdi + {ds}]", "mov es, word ptr [rdi + {es}]",
+    "mov fs, word ptr [rdi + {fs}]", "mov gs, word ptr [rdi + {gs}]",
+    "mov ecx, 0xc0000100", "mov eax, [rdi + {fs_base}]", "mov edx, [rdi + {fs_base} + 4]", "wrmsr",
+    "mov ecx, 0xc0000101", "mov eax, [rdi + {gs_base}]", "mov edx, [rdi + {gs_base} + 4]", "wrmsr",
+    "inc qword ptr [rip + {entries} + {segment_loads}]",
+    "2: mov ds:[{timer}], r8d",
+    "rdtsc", "mov [rip + {entries} + {entered}], eax", "mov [rip + {entries} + {entered} + 4], edx",
+    ".if {isolated}; lea rsp, [rip + {stacks} + {stack_end}]",
+    "push [rdi + {ss}]; push [rdi + {rsp}]; push [rdi + {rflags}]; push [rdi + {cs}]; push [rdi + {rip}]",
+    "push [rdi + {rax}]; .endif",
+    "lea rsp, [rdi + {r15}]",
+    "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+    "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx",
+    ".if {isolated}; mov rax, [rip + {entries} + {user_root}]",
+    "lea rsp, [rip + {stacks} + {stack_end} - 6 * 8]; mov cr3, rax; pop rax",
+    ".else; pop rax; add rsp, 16; .endif",
+    "iretq",
+    ; kept [kernel_rsp frame_top user_root entered bases selectors segment_loads]
+    at [ds es fs gs fs_base gs_base r15 rax rip cs rflags rsp ss]
+    isolated = const ISOLATED as u32, entries = sym ENTRIES, task = sym TASK, stacks = sym ENTRY_STACKS,
+    stack_end = const ENTRY_STACK_END, rsp0 = const RSP0, frame_end = const FRAME_END, xcr0 = const XCR0,
+    timer = const TIMER,
 }
 
-/// The common end of all entries from user mode.
-///
-/// Jumped to by: the entries below. State: the kernel's page tables; RSP is at
-/// `UserRegisters::entry_vector`, everything above is filled; all other registers are the user's.
-/// Fills the rest of the `UserRegisters`, disarms the timer, and returns from `enter_user`.
-///
-/// ```text
-/// UserRegisters:  extended .. R15 .. RAX  vector  error  RIP  CS  RFLAGS  RSP  SS
-///                             filled here RSP     filled by the entry
-/// ```
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub(super) unsafe extern "C" fn leave_user() {
-    naked_asm!(
-        "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
-        "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
-        "rdtsc",
-        "mov dword ptr ds:[{timer}], 0",
-        "mov [rip + {entries} + {left}], eax",
-        "mov [rip + {entries} + {left} + 4], edx",
-        "lea r8, [rsp - {r15}]",
-        "mov rsp, [rip + {entries} + {kernel_rsp}]",
-        // All flags to a known state, AC and DF and NT among them: CLD and CLAC in
-        // one, also where the processor has no SMAP.
-        "push 2",
-        "popfq",
-        "mov word ptr [r8 + {ds}], ds",
-        "mov word ptr [r8 + {es}], es",
-        "mov word ptr [r8 + {fs}], fs",
-        "mov word ptr [r8 + {gs}], gs",
-        "mov ecx, {msr_fs}",
-        "rdmsr",
-        "mov [r8 + {fs_base}], eax",
-        "mov [r8 + {fs_base} + 4], edx",
-        "mov ecx, {msr_gs}",
-        "rdmsr",
-        "mov [r8 + {gs_base}], eax",
-        "mov [r8 + {gs_base} + 4], edx",
-        "mov eax, {xcr0}",
-        "xor edx, edx",
-        "xsave64 [r8]",
-        // For the next entry, which loads only what is to be another.
-        "movups xmm0, [r8 + {fs_base}]",
-        "movups [rip + {entries} + {bases}], xmm0",
-        "mov rax, [r8 + {ds}]",
-        "mov [rip + {entries} + {selectors}], rax",
-        // The x87 unit stays as it is: compiled code does not use it, and within a run its instruction
-        // and data pointers have to survive, also where XSAVE does not carry them.
-        "ldmxcsr [rip + {entries} + {mxcsr}]",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
-        "ret",
-        entries = sym ENTRIES, kernel_rsp = const kept!(kernel_rsp), left = const kept!(left),
-        mxcsr = const kept!(mxcsr), xcr0 = const XCR0, selectors = const kept!(selectors), bases = const kept!(bases), ds = const at!(ds),
-        es = const at!(es), fs = const at!(fs), gs = const at!(gs), fs_base = const at!(fs_base),
-        gs_base = const at!(gs_base), msr_fs = const MSR_FS_BASE, msr_gs = const MSR_GS_BASE,
-        timer = const TIMER, r15 = const at!(r15),
-    )
+routine! {
+    /// The common end of all entries from user mode.
+    ///
+    /// Jumped to by: the entries of this file and of [`exit`](super::exit). State: the kernel's page tables; RSP is at
+    /// `UserRegisters::entry_vector`, everything above is filled; all other registers are the user's.
+    /// Fills the rest of the `UserRegisters`, disarms the timer, and returns from [`enter_user`].
+    ///
+    /// The x87 unit stays as it is: compiled code does not use it, and within a run its instruction
+    /// and data pointers have to survive, also where XSAVE does not carry them.
+    ///
+    /// ```text
+    /// UserRegisters:  extended .. R15 .. RAX  vector  error  RIP  CS  RFLAGS  RSP  SS
+    ///                             filled here RSP     filled by the entry
+    /// ```
+    pub(super) fn leave_user();
+    "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
+    "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
+    "rdtsc", "mov dword ptr ds:[{timer}], 0",
+    "mov [rip + {entries} + {left}], eax", "mov [rip + {entries} + {left} + 4], edx",
+    "lea r8, [rsp - {r15}]",
+    "mov rsp, [rip + {entries} + {kernel_rsp}]",
+    // All flags to a known state, AC and DF and NT among them: CLD and CLAC in
+    // one, also where the processor has no SMAP.
+    "push 2", "popfq",
+    "mov word ptr [r8 + {ds}], ds", "mov word ptr [r8 + {es}], es",
+    "mov word ptr [r8 + {fs}], fs", "mov word ptr [r8 + {gs}], gs",
+    "mov ecx, 0xc0000100", "rdmsr", "mov [r8 + {fs_base}], eax", "mov [r8 + {fs_base} + 4], edx",
+    "mov ecx, 0xc0000101", "rdmsr", "mov [r8 + {gs_base}], eax", "mov [r8 + {gs_base} + 4], edx",
+    "mov eax, {xcr0}", "xor edx, edx", "xsave64 [r8]",
+    // For the next entry, which loads only what is to be another.
+    "movups xmm0, [r8 + {fs_base}]", "movups [rip + {entries} + {bases}], xmm0",
+    "mov rax, [r8 + {ds}]", "mov [rip + {entries} + {selectors}], rax",
+    "ldmxcsr [rip + {entries} + {mxcsr}]",
+    "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "ret",
+    ; kept [kernel_rsp left bases selectors mxcsr] at [ds es fs gs fs_base gs_base r15]
+    entries = sym ENTRIES, xcr0 = const XCR0, timer = const TIMER,
 }
 
-/// SYSCALL. State: CPL 0, RCX = user RIP, R11 = user RFLAGS, RSP = the user's,
-/// flags masked by FMASK. Builds the frame that an interrupt would have pushed, where it belongs.
-///
-/// A #DB may come on its first instruction when the user had TF set; see
-/// [`debug_entry`](super::exit::debug_entry).
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-pub unsafe extern "C" fn syscall_entry<const ISOLATED: bool>() {
-    naked_asm!(
-        "mov [rip + {stacks} + {user_rsp}], rsp",
-        ".if {isolated}",
-        "mov rsp, [rip + {kernel_root}]",
-        "mov cr3, rsp",
-        "mov rsp, [rip + {entries} + {to}]",
-        ".else",
-        "mov rsp, [rip + {task} + {rsp0}]",
-        ".endif",
-        "push {ss}",
-        "push qword ptr [rip + {stacks} + {user_rsp}]",
-        "push r11",
-        "push {cs}",
-        "push rcx",
-        "push 0",
-        "push {vector}",
-        "jmp {leave}",
-        isolated = const ISOLATED as u32, stacks = sym ENTRY_STACKS,
-        user_rsp = const offset_of!(EntryStacks, user_rsp), kernel_root = sym KERNEL_ROOT,
-        entries = sym ENTRIES, to = const kept!(frame_top), task = sym TASK, rsp0 = const RSP0,
-        ss = const USER_SS, cs = const USER_CS, vector = const SYSCALL_ENTRY, leave = sym leave_user,
-    )
+routine! {
+    /// SYSCALL. State: CPL 0, RCX = user RIP, R11 = user RFLAGS, RSP = the user's,
+    /// flags masked by FMASK. Builds the frame that an interrupt would have pushed, where it belongs.
+    ///
+    /// A #DB may come on its first instruction when the user had TF set; see
+    /// [`debug_entry`](super::exit::debug_entry).
+    ///
+    /// ```text
+    /// UserRegisters:  .. vector  error  RIP  CS  RFLAGS  RSP  SS
+    ///                    RSP at the end                          frame_top, or RSP0
+    /// ```
+    pub fn syscall_entry<const ISOLATED: bool>();
+    "mov [rip + {stacks} + {user_rsp}], rsp",
+    ".if {isolated}; mov rsp, [rip + {kernel_root}]; mov cr3, rsp; mov rsp, [rip + {entries} + {frame_top}]",
+    ".else; mov rsp, [rip + {task} + {rsp0}]; .endif",
+    "push {ss}", "push qword ptr [rip + {stacks} + {user_rsp}]", "push r11", "push {cs}", "push rcx",
+    "push 0", "push {vector}",
+    "jmp {leave}",
+    ; kept [frame_top] at []
+    isolated = const ISOLATED as u32, entries = sym ENTRIES, stacks = sym ENTRY_STACKS, task = sym TASK,
+    user_rsp = const offset_of!(EntryStacks, user_rsp), kernel_root = sym KERNEL_ROOT, rsp0 = const RSP0,
+    ss = const USER_SS, cs = const USER_CS, vector = const SYSCALL_ENTRY, leave = sym leave_user,
 }
 
-/// What CSTAR points at. Nothing can get here: no 32-bit code exists.
-#[unsafe(naked)]
-#[unsafe(link_section = ".text.entry")]
-unsafe extern "C" fn compat_syscall_stop() {
-    naked_asm!("ud2")
-}
-
-/// Sets up SYSCALL; makes SYSENTER a #GP.
-pub fn init() {
-    const SYSENTER_CS: u32 = 0x174;
-    const STAR: u32 = 0xc000_0081;
-    const CSTAR: u32 = 0xc000_0083;
-    // SAFETY: all values are those that the entries above are written for. STAR is
-    // written raw: its upper half is for SYSRET, which is never executed.
-    unsafe {
-        Efer::update(|efer| *efer |= EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
-        Msr::new(STAR).write(u64::from(USER_SS - 8) << 48 | u64::from(KERNEL_CS) << 32);
-        Msr::new(SYSENTER_CS).write(0);
-        Msr::new(CSTAR).write(compat_syscall_stop as *const () as u64);
-    }
-    LStar::write(VirtAddr::new(syscall_entry::<false> as *const () as u64));
-    SFMask::write(
-        RFlags::TRAP_FLAG
-            | RFlags::INTERRUPT_FLAG
-            | RFlags::DIRECTION_FLAG
-            | RFlags::IOPL_LOW
-            | RFlags::IOPL_HIGH
-            | RFlags::NESTED_TASK
-            | RFlags::ALIGNMENT_CHECK
-            | RFlags::RESUME_FLAG,
-    );
+routine! {
+    /// What CSTAR points at. Nothing can get here: no 32-bit code exists.
+    pub(super) fn compat_syscall_stop();
+    "ud2",
+    ; kept [] at []
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-//! The interrupt descriptor table, and what happens when the kernel itself faults.
+//! What the processor enters the kernel by: the interrupt descriptor table and the registers of SYSCALL; and what happens
+//! when the kernel itself faults.
 
 use core::cell::UnsafeCell;
 
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
+use x86_64::registers::model_specific::{Efer, EferFlags, LStar, Msr, SFMask};
+use x86_64::registers::rflags::RFlags;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::apic::{COUNTER_VECTOR, SPURIOUS_VECTOR};
-use super::segment::Ist;
-use super::{exit, line};
+use super::segment::{Ist, KERNEL_CS, USER_SS};
+use super::{entry, exit, line};
 
 struct Idt(UnsafeCell<InterruptDescriptorTable>);
 
@@ -55,17 +58,51 @@ macro_rules! lines {
     };
 }
 
-/// Fills and loads the table.
+/// Fills and loads the table, sets up SYSCALL, and makes SYSENTER a #GP.
 pub fn init() {
     fill::<false>();
     // SAFETY: the table stays where it is, and every handler is an entry written for its vector.
     unsafe { (*IDT.0.get()).load_unsafe() };
+    allow_syscall();
 }
 
 /// Has everything that comes from user mode go through the entries of an isolated kernel.
 pub fn isolate() {
     fill::<true>();
+    LStar::write(VirtAddr::new(entry::syscall_entry::<true> as *const () as u64));
 }
+
+fn allow_syscall() {
+    const SYSENTER_CS: u32 = 0x174;
+    const STAR: u32 = 0xc000_0081;
+    const CSTAR: u32 = 0xc000_0083;
+    // SAFETY: all values are those that the entry is written for. STAR is
+    // written raw: its upper half is for SYSRET, which is never executed.
+    unsafe {
+        Efer::update(|efer| *efer |= EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
+        Msr::new(STAR).write(u64::from(USER_SS - 8) << 48 | u64::from(KERNEL_CS) << 32);
+        Msr::new(SYSENTER_CS).write(0);
+        Msr::new(CSTAR).write(entry::compat_syscall_stop as *const () as u64);
+    }
+    LStar::write(VirtAddr::new(entry::syscall_entry::<false> as *const () as u64));
+    SFMask::write(
+        RFlags::TRAP_FLAG
+            | RFlags::INTERRUPT_FLAG
+            | RFlags::DIRECTION_FLAG
+            | RFlags::IOPL_LOW
+            | RFlags::IOPL_HIGH
+            | RFlags::NESTED_TASK
+            | RFlags::ALIGNMENT_CHECK
+            | RFlags::RESUME_FLAG,
+    );
+}
+
+/// Whether a vector has an error code.
+const ERROR: bool = true;
+const NO_ERROR: bool = false;
+/// Whether a vector has a stack of its own.
+const OWN: bool = true;
+const SHARED: bool = false;
 
 /// Fills the table. All gates are interrupt gates. User code may use INT only with vector 3; every
 /// other one is a #GP.
@@ -75,36 +112,42 @@ fn fill<const ISOLATED: bool>() {
     unsafe {
         let idt = &mut *IDT.0.get();
         let address = |entry: unsafe extern "C" fn()| VirtAddr::new(entry as *const () as u64);
-        idt.divide_error.set_handler_addr(address(exit::plain_entry::<0, ISOLATED>));
+        idt.divide_error.set_handler_addr(address(exit::plain_entry::<0, NO_ERROR, SHARED, ISOLATED>));
         idt.debug.set_handler_addr(address(exit::debug_entry::<ISOLATED>)).set_stack_index(Ist::Debug as u16);
         idt.non_maskable_interrupt
             .set_handler_addr(address(exit::nmi_entry::<ISOLATED>))
             .set_stack_index(Ist::Nmi as u16);
         idt.breakpoint
-            .set_handler_addr(address(exit::plain_entry::<3, ISOLATED>))
+            .set_handler_addr(address(exit::plain_entry::<3, NO_ERROR, SHARED, ISOLATED>))
             .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
-        idt.overflow.set_handler_addr(address(exit::plain_entry::<4, ISOLATED>));
-        idt.bound_range_exceeded.set_handler_addr(address(exit::plain_entry::<5, ISOLATED>));
-        idt.invalid_opcode.set_handler_addr(address(exit::plain_entry::<6, ISOLATED>));
-        idt.device_not_available.set_handler_addr(address(exit::plain_entry::<7, ISOLATED>));
+        idt.overflow.set_handler_addr(address(exit::plain_entry::<4, NO_ERROR, SHARED, ISOLATED>));
+        idt.bound_range_exceeded
+            .set_handler_addr(address(exit::plain_entry::<5, NO_ERROR, SHARED, ISOLATED>));
+        idt.invalid_opcode.set_handler_addr(address(exit::plain_entry::<6, NO_ERROR, SHARED, ISOLATED>));
+        idt.device_not_available
+            .set_handler_addr(address(exit::plain_entry::<7, NO_ERROR, SHARED, ISOLATED>));
         idt.double_fault
             .set_handler_addr(address(exit::double_fault_entry::<ISOLATED>))
             .set_stack_index(Ist::DoubleFault as u16);
-        idt.invalid_tss.set_handler_addr(address(exit::error_entry::<10, ISOLATED>));
-        idt.segment_not_present.set_handler_addr(address(exit::error_entry::<11, ISOLATED>));
-        idt.stack_segment_fault.set_handler_addr(address(exit::error_entry::<12, ISOLATED>));
-        idt.general_protection_fault.set_handler_addr(address(exit::error_entry::<13, ISOLATED>));
-        idt.page_fault.set_handler_addr(address(exit::error_entry::<14, ISOLATED>));
-        idt.x87_floating_point.set_handler_addr(address(exit::plain_entry::<16, ISOLATED>));
-        idt.alignment_check.set_handler_addr(address(exit::error_entry::<17, ISOLATED>));
+        idt.invalid_tss.set_handler_addr(address(exit::plain_entry::<10, ERROR, SHARED, ISOLATED>));
+        idt.segment_not_present.set_handler_addr(address(exit::plain_entry::<11, ERROR, SHARED, ISOLATED>));
+        idt.stack_segment_fault.set_handler_addr(address(exit::plain_entry::<12, ERROR, SHARED, ISOLATED>));
+        idt.general_protection_fault
+            .set_handler_addr(address(exit::plain_entry::<13, ERROR, SHARED, ISOLATED>));
+        idt.page_fault.set_handler_addr(address(exit::plain_entry::<14, ERROR, SHARED, ISOLATED>));
+        idt.x87_floating_point.set_handler_addr(address(exit::plain_entry::<16, NO_ERROR, SHARED, ISOLATED>));
+        idt.alignment_check.set_handler_addr(address(exit::plain_entry::<17, ERROR, SHARED, ISOLATED>));
         idt.machine_check
-            .set_handler_addr(address(exit::machine_check_entry::<ISOLATED>))
+            .set_handler_addr(address(exit::plain_entry::<18, NO_ERROR, OWN, ISOLATED>))
             .set_stack_index(Ist::MachineCheck as u16);
-        idt.simd_floating_point.set_handler_addr(address(exit::plain_entry::<19, ISOLATED>));
-        idt.cp_protection_exception.set_handler_addr(address(exit::error_entry::<21, ISOLATED>));
+        idt.simd_floating_point
+            .set_handler_addr(address(exit::plain_entry::<19, NO_ERROR, SHARED, ISOLATED>));
+        idt.cp_protection_exception
+            .set_handler_addr(address(exit::plain_entry::<21, ERROR, SHARED, ISOLATED>));
         idt[COUNTER_VECTOR].set_handler_addr(address(exit::counter_entry::<ISOLATED>));
-        idt[SPURIOUS_VECTOR]
-            .set_handler_addr(address(exit::plain_entry::<{ SPURIOUS_VECTOR as u64 }, ISOLATED>));
+        idt[SPURIOUS_VECTOR].set_handler_addr(address(
+            exit::plain_entry::<{ SPURIOUS_VECTOR as u64 }, NO_ERROR, SHARED, ISOLATED>,
+        ));
         lines!(idt, address, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
     }
 }

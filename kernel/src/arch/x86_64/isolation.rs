@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Whether user mode runs on page tables that have nothing of the kernel but the entry area.
 
-use x86_64::VirtAddr;
 use x86_64::registers::control::Cr3;
-use x86_64::registers::model_specific::LStar;
 
 use super::entry::{self, ENTRIES};
 use super::{interrupt, segment};
@@ -28,7 +26,6 @@ pub fn isolate() {
     }
     segment::use_entry_stack();
     interrupt::isolate();
-    LStar::write(VirtAddr::new(entry::syscall_entry::<true> as *const () as u64));
 }
 
 /// The user's top table, where the kernel is [isolated](isolate).

@@ -21,6 +21,13 @@ pub fn hwcap() -> u32 {
     core::arch::x86_64::__cpuid(1).edx & USER_FEATURES
 }
 
+/// What CPUID says of a leaf, from EAX to EDX: a program's own CPUID says the same.
+pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
+    // SAFETY-free: CPUID is a safe intrinsic on x86-64.
+    let said = core::arch::x86_64::__cpuid_count(leaf, subleaf);
+    [said.eax, said.ebx, said.ecx, said.edx]
+}
+
 /// Turns on what Reprise needs and every protection that the processor has.
 ///
 /// TSD makes RDTSC a delimiter; PCE stays off, so RDPMC is a #GP. FSGSBASE stays off:

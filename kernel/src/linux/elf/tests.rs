@@ -36,7 +36,7 @@ fn file(segments: &[(u32, u32, u64, u64, u64, u64)]) -> Vec<u8> {
 const TEXT: (u32, u32, u64, u64, u64, u64) = (abi::PT_LOAD, RX, 0, BASE, 0x1000, 0x1000);
 
 fn refusal(bytes: &[u8]) -> Refusal {
-    Image::parse(bytes).unwrap_err()
+    Image::parse(Bytes::Passing(bytes)).unwrap_err()
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn a_static_executable_is_accepted() {
     let data = (abi::PT_LOAD, abi::PF_R | abi::PF_W, 0x1000, BASE + 0x1000, 0x800, 0x4000);
     let stack = (abi::PT_GNU_STACK, abi::PF_R | abi::PF_W, 0, 0, 0, 0);
     let bytes = file(&[TEXT, data, stack]);
-    let image = Image::parse(&bytes).unwrap();
+    let image = Image::parse(Bytes::Passing(&bytes)).unwrap();
     assert_eq!((image.entry, image.headers, image.header_count), (BASE + 0x100, BASE + 64, 3));
     assert!(!image.executable_stack);
     let data = image.segments[1];
-    assert_eq!((data.start, data.end, data.bytes.len()), (BASE + 0x1000, BASE + 0x5000, 0x800));
+    assert_eq!((data.start, data.end, data.bytes.get().len()), (BASE + 0x1000, BASE + 0x5000, 0x800));
     assert_eq!(data.access, Access { read: true, write: true, execute: false });
 }
 
@@ -76,7 +76,7 @@ fn what_can_be_anywhere_is_put_somewhere() {
     let mut bytes = file(&[text, (abi::PT_LOAD, abi::PF_R | abi::PF_W, 0x1000, 0x3000, 0x10, 0x2000)]);
     bytes[16] = abi::ET_DYN as u8;
     bytes[24..32].copy_from_slice(&0x100_u64.to_le_bytes());
-    let image = Image::parse(&bytes).unwrap();
+    let image = Image::parse(Bytes::Passing(&bytes)).unwrap();
     assert_eq!((image.entry, image.headers), (ANYWHERE + 0x100, ANYWHERE + 64));
     let segments: Vec<_> = image.segments.iter().map(|segment| (segment.start, segment.end)).collect();
     assert_eq!(segments, [(ANYWHERE, ANYWHERE + 0x1000), (ANYWHERE + 0x3000, ANYWHERE + 0x5000)]);

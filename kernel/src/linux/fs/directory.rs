@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::super::budget::block_len;
+use super::super::proc::Fixed;
 use super::InodeId;
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::sorted::{Place, Sorted};
@@ -25,6 +26,8 @@ pub struct Directory {
     pub parent: InodeId,
     /// Whether it keeps that one alive: it has been removed from there.
     pub holds_parent: bool,
+    /// What is not stored and begins here, in place of what is in the directory.
+    pub mounted: Option<Fixed>,
     next_serial: u64,
     /// In order of creation.
     entries: Sorted<Rc<Entry>>,
@@ -46,7 +49,14 @@ impl Directory {
     /// An empty directory.
     pub fn new() -> Self {
         let (entries, names) = (Sorted::default(), Sorted::default());
-        Self { parent: InodeId::ROOT, holds_parent: false, next_serial: Self::FIRST_SERIAL, entries, names }
+        Self {
+            parent: InodeId::ROOT,
+            holds_parent: false,
+            mounted: None,
+            next_serial: Self::FIRST_SERIAL,
+            entries,
+            names,
+        }
     }
 
     /// Where the first entry of that name and with that serial or a higher one would be.

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::super::errno::{ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno};
+use super::super::proc::{Entry, Kind, Target};
 use super::{Fs, InodeId, MAX_NAME_LEN, Node};
 use crate::mem::fallible;
 
@@ -32,9 +33,98 @@ pub struct Place {
     pub wants_directory: bool,
 }
 
+/// What paths lead through that is not stored.
+pub trait Beyond {
+    /// What a name leads to in a directory that is not stored; `.` and `..` are no names.
+    fn find(&self, directory: Entry, name: &[u8]) -> Result<Entry, Errno>;
+    /// The directory that one is in.
+    fn parent(&self, directory: Entry) -> Result<InodeId, Errno>;
+    /// What a link leads to that is not stored.
+    fn target(&self, link: Entry) -> Result<Target, Errno>;
+}
+
+/// What a link in the middle of a path, or at its end, is to be replaced by.
+enum Step {
+    /// Another path.
+    Path(Vec<u8>),
+    /// This file itself.
+    File(InodeId),
+}
+
 impl Fs {
-    /// Finds the place that `path` names, seen from the directory `base`.
-    pub fn locate(&self, base: InodeId, path: &[u8], follow: Follow) -> Result<Place, Errno> {
+    /// Finds the place that `path` names, seen from the directory `base`, where nothing is
+    /// mounted yet.
+    pub fn locate_stored(&self, base: InodeId, path: &[u8], follow: Follow) -> Result<Place, Errno> {
+        struct Nothing;
+        impl Beyond for Nothing {
+            fn find(&self, _: Entry, _: &[u8]) -> Result<Entry, Errno> {
+                Err(ENOENT)
+            }
+            fn parent(&self, _: Entry) -> Result<InodeId, Errno> {
+                Err(ENOENT)
+            }
+            fn target(&self, _: Entry) -> Result<Target, Errno> {
+                Err(ENOENT)
+            }
+        }
+        self.locate(&Nothing, base, path, follow)
+    }
+
+    /// Refuses what is no directory.
+    pub fn check_directory(&self, id: InodeId) -> Result<(), Errno> {
+        match id.entry() {
+            Some(entry) if entry.kind() == Kind::Directory => Ok(()),
+            Some(_) => Err(ENOTDIR),
+            None => self.directory(id).map(drop),
+        }
+    }
+
+    /// What a name leads to in a directory.
+    fn child(&self, beyond: &impl Beyond, at: InodeId, name: &[u8]) -> Result<Option<InodeId>, Errno> {
+        if let Some(entry) = at.entry() {
+            // Nothing can be made there, so what is not there has no place.
+            return beyond.find(entry, name).map(|found| Some(InodeId::of(found)));
+        }
+        let Some(entry) = self.directory(at)?.find(name) else { return Ok(None) };
+        let mounted = self.directory(entry.inode).ok().and_then(|directory| directory.mounted);
+        Ok(Some(mounted.map_or(entry.inode, |root| InodeId::of(Entry::Fixed(root)))))
+    }
+
+    /// The directory that a directory is in.
+    fn above(&self, beyond: &impl Beyond, at: InodeId) -> Result<InodeId, Errno> {
+        match at.entry() {
+            Some(entry) => beyond.parent(entry),
+            None => Ok(self.directory(at)?.parent),
+        }
+    }
+
+    /// What takes the place of a link; `None` if it is none, or one that no path leads through.
+    fn step(&self, beyond: &impl Beyond, id: InodeId) -> Result<Option<Step>, Errno> {
+        let Some(entry) = id.entry() else {
+            return Ok(match &self.inode(id)?.node {
+                Node::Link(target) => Some(Step::Path(fallible::copy(target)?)),
+                Node::Directory(_) | Node::File(_) | Node::Device(_) => None,
+            });
+        };
+        if entry.kind() != Kind::Link {
+            return Ok(None);
+        }
+        Ok(match beyond.target(entry)? {
+            Target::Path(path) => Some(Step::Path(path)),
+            Target::File(id) => Some(Step::File(id)),
+            Target::Elsewhere => None,
+        })
+    }
+
+    /// Finds the place that `path` names, seen from the directory `base`. A link that leads to no
+    /// file is what is found, whether it is followed or not.
+    pub fn locate(
+        &self,
+        beyond: &impl Beyond,
+        base: InodeId,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Place, Errno> {
         if path.is_empty() {
             return Err(ENOENT);
         }
@@ -44,7 +134,7 @@ impl Fs {
         let mut at = if path.starts_with(b"/") { InodeId::ROOT } else { base };
         loop {
             let slashes = text[from..].iter().position(|byte| *byte != b'/');
-            self.directory(at)?;
+            self.check_directory(at)?;
             let Some(slashes) = slashes else {
                 let name = Vec::new();
                 return Ok(Place { parent: at, name, target: Some(at), wants_directory: true });
@@ -57,30 +147,34 @@ impl Fs {
             }
             let is_last = rest.iter().all(|byte| *byte == b'/');
             let wants_directory = !rest.is_empty();
-            let next = match name {
+            let mut next = match name {
                 b"." => Some(at),
-                b".." => Some(self.directory(at)?.parent),
-                _ => self.directory(at)?.find(name).map(|entry| entry.inode),
+                b".." => Some(self.above(beyond, at)?),
+                _ => self.child(beyond, at, name)?,
             };
             if let Some(id) = next
-                && let Node::Link(target) = &self.inode(id)?.node
                 && (!is_last || wants_directory || follow == Follow::Yes)
+                && let Some(step) = self.step(beyond, id)?
             {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(ELOOP);
                 }
-                if target.starts_with(b"/") {
-                    at = InodeId::ROOT;
+                match step {
+                    Step::Path(mut target) => {
+                        if target.starts_with(b"/") {
+                            at = InodeId::ROOT;
+                        }
+                        fallible::extend(&mut target, rest)?;
+                        (text, from) = (target, 0);
+                        continue;
+                    }
+                    Step::File(id) => next = Some(id),
                 }
-                let mut joined = fallible::copy(target)?;
-                fallible::extend(&mut joined, rest)?;
-                (text, from) = (joined, 0);
-                continue;
             }
             if is_last && name != b"." && name != b".." {
                 if wants_directory && let Some(id) = next {
-                    self.directory(id)?;
+                    self.check_directory(id)?;
                 }
                 let name = fallible::copy(name)?;
                 return Ok(Place { parent: at, name, target: next, wants_directory });
@@ -91,8 +185,14 @@ impl Fs {
     }
 
     /// What `path` names.
-    pub fn find(&self, base: InodeId, path: &[u8], follow: Follow) -> Result<InodeId, Errno> {
-        self.locate(base, path, follow)?.target.ok_or(ENOENT)
+    pub fn find(
+        &self,
+        beyond: &impl Beyond,
+        base: InodeId,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<InodeId, Errno> {
+        self.locate(beyond, base, path, follow)?.target.ok_or(ENOENT)
     }
 
     /// Makes the directories above an absolute path that are missing.
@@ -100,7 +200,7 @@ impl Fs {
         let mut directory = InodeId::ROOT;
         let Some(end) = path.iter().rposition(|byte| *byte == b'/') else { return Ok(()) };
         for name in path[..end].split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-            let place = self.locate(directory, name, Follow::Yes)?;
+            let place = self.locate_stored(directory, name, Follow::Yes)?;
             directory = match place.target {
                 Some(id) => self.directory(id).map(|_| id).map_err(|_| ENOTDIR)?,
                 None => self.create(&place, Self::new_directory(), 0o755, now_ns)?,

@@ -57,12 +57,19 @@ impl Fs {
     }
 }
 
+impl Fs {
+    /// What `path` names, where nothing is mounted.
+    fn find_stored(&self, base: InodeId, path: &[u8], follow: Follow) -> Result<InodeId, Errno> {
+        self.locate_stored(base, path, follow)?.target.ok_or(ENOENT)
+    }
+}
+
 fn fs() -> Fs {
     Fs::new(1 << 20, 0).unwrap()
 }
 
 fn make(fs: &mut Fs, path: &[u8], node: Node) -> Result<InodeId, Errno> {
-    let place = fs.locate(InodeId::ROOT, path, Follow::No)?;
+    let place = fs.locate_stored(InodeId::ROOT, path, Follow::No)?;
     fs.create(&place, node, 0o755, 0)
 }
 
@@ -71,12 +78,12 @@ fn file() -> Node {
 }
 
 fn find(fs: &Fs, path: &[u8]) -> Result<InodeId, Errno> {
-    fs.find(InodeId::ROOT, path, Follow::Yes)
+    fs.find_stored(InodeId::ROOT, path, Follow::Yes)
 }
 
 fn rename(fs: &mut Fs, from: &[u8], to: &[u8]) -> Result<(), Errno> {
-    let from = fs.locate(InodeId::ROOT, from, Follow::No)?;
-    let to = fs.locate(InodeId::ROOT, to, Follow::No)?;
+    let from = fs.locate_stored(InodeId::ROOT, from, Follow::No)?;
+    let to = fs.locate_stored(InodeId::ROOT, to, Follow::No)?;
     fs.rename(&from, &to, 0)
 }
 
@@ -88,7 +95,7 @@ fn paths_lead_where_they_should() {
     let c = make(&mut fs, b"a/b/c", file()).unwrap();
     assert_eq!(find(&fs, b"/a/./b/../b//c"), Ok(c));
     assert_eq!(find(&fs, b"/../.."), Ok(InodeId::ROOT));
-    assert_eq!(fs.find(b, b"..", Follow::Yes), Ok(a));
+    assert_eq!(fs.find_stored(b, b"..", Follow::Yes), Ok(a));
     assert_eq!(find(&fs, b"/a/b/c/"), Err(ENOTDIR));
     assert_eq!(find(&fs, b"/a/b/c/."), Err(ENOTDIR));
     assert_eq!(find(&fs, b"/a/x"), Err(ENOENT));
@@ -109,7 +116,7 @@ fn symbolic_links_are_followed_and_loops_end() {
     assert_eq!(find(&fs, b"/to-a/abs"), Ok(c));
     assert_eq!(find(&fs, b"/to-a/"), Ok(a));
     assert_eq!(find(&fs, b"/loop"), Err(super::super::errno::ELOOP));
-    assert_eq!(fs.find(InodeId::ROOT, b"/loop", Follow::No), Ok(own));
+    assert_eq!(fs.find_stored(InodeId::ROOT, b"/loop", Follow::No), Ok(own));
     assert_eq!(find(&fs, b"/a/abs/"), Err(ENOTDIR));
 }
 
@@ -118,7 +125,7 @@ fn link_counts_follow_names() {
     let mut fs = fs();
     let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
     let f = make(&mut fs, b"/f", file()).unwrap();
-    let place = fs.locate(InodeId::ROOT, b"/d/g", Follow::No).unwrap();
+    let place = fs.locate_stored(InodeId::ROOT, b"/d/g", Follow::No).unwrap();
     fs.link(f, &place, 0).unwrap();
     make(&mut fs, b"/d/e", Fs::new_directory()).unwrap();
     assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 3);
@@ -127,7 +134,7 @@ fn link_counts_follow_names() {
     rename(&mut fs, b"/d/e", b"/e").unwrap();
     assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 4);
     assert_eq!(fs.inode(d).unwrap().links, 2);
-    let place = fs.locate(InodeId::ROOT, b"/e", Follow::No).unwrap();
+    let place = fs.locate_stored(InodeId::ROOT, b"/e", Follow::No).unwrap();
     fs.remove_directory(&place, 0).unwrap();
     assert_eq!(fs.inode(InodeId::ROOT).unwrap().links, 3);
 }
@@ -139,7 +146,7 @@ fn an_unlinked_file_lives_while_it_is_held() {
     let left = fs.budget.left() + Directory::entry_cost(b"f");
     fs.hold(f).unwrap();
     fs.write(f, 0, b"abc", 0).unwrap();
-    let place = fs.locate(InodeId::ROOT, b"/f", Follow::No).unwrap();
+    let place = fs.locate_stored(InodeId::ROOT, b"/f", Follow::No).unwrap();
     fs.unlink(&place, 0).unwrap();
     assert_eq!(find(&fs, b"/f"), Err(ENOENT));
     assert_eq!(fs.content(f).unwrap().at(0, 9, &mut []), b"abc");
@@ -172,9 +179,9 @@ fn a_removed_directory_takes_no_more_names() {
     let mut fs = fs();
     let d = make(&mut fs, b"/d", Fs::new_directory()).unwrap();
     fs.hold(d).unwrap();
-    let place = fs.locate(InodeId::ROOT, b"/d", Follow::No).unwrap();
+    let place = fs.locate_stored(InodeId::ROOT, b"/d", Follow::No).unwrap();
     fs.remove_directory(&place, 0).unwrap();
-    let place = fs.locate(d, b"f", Follow::No).unwrap();
+    let place = fs.locate_stored(d, b"f", Follow::No).unwrap();
     assert_eq!(fs.create(&place, file(), 0, 0), Err(ENOENT));
     assert_eq!(fs.path_of(d), Err(ENOENT));
 }
@@ -190,7 +197,7 @@ fn everything_that_grows_is_paid_for_and_paid_back() {
     for kind in 0..3 {
         let mut index = 0;
         let full = loop {
-            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let place = fs.locate_stored(InodeId::ROOT, &path(index), Follow::No).unwrap();
             let made = match kind {
                 0 => fs.link(f, &place, 0),
                 1 => fs.create(&place, Node::Link(vec![b'x'; 3000]), 0, 0).map(drop),
@@ -206,7 +213,7 @@ fn everything_that_grows_is_paid_for_and_paid_back() {
         assert!(index > least && index < 1 << 13, "{kind}: {index}");
         assert_eq!(fs.write(f, 0, &[1; 4096], 0), Err(ENOSPC));
         for index in 0..index {
-            let place = fs.locate(InodeId::ROOT, &path(index), Follow::No).unwrap();
+            let place = fs.locate_stored(InodeId::ROOT, &path(index), Follow::No).unwrap();
             let gone = if kind == 2 { fs.remove_directory(&place, 0) } else { fs.unlink(&place, 0) };
             gone.unwrap();
         }
@@ -225,17 +232,17 @@ fn a_removed_directory_keeps_the_one_that_it_was_in() {
     let b = make(&mut fs, b"/a/b", Fs::new_directory()).unwrap();
     fs.hold(b).unwrap();
     for path in [&b"/a/b"[..], b"/a"] {
-        let place = fs.locate(InodeId::ROOT, path, Follow::No).unwrap();
+        let place = fs.locate_stored(InodeId::ROOT, path, Follow::No).unwrap();
         fs.remove_directory(&place, 0).unwrap();
     }
     // What is made now is nobody's parent.
     let new = make(&mut fs, b"/new", Fs::new_directory()).unwrap();
-    let parent = fs.find(b, b"..", Follow::Yes).unwrap();
+    let parent = fs.find_stored(b, b"..", Follow::Yes).unwrap();
     assert_ne!(parent, new);
     assert_eq!(fs.inode(parent).unwrap().links, 0);
-    assert_eq!(fs.find(b, b"../..", Follow::Yes), Ok(InodeId::ROOT));
-    assert_eq!(fs.find(b, b"../../new", Follow::Yes), Ok(new));
-    let place = fs.locate(b, b"../x", Follow::No).unwrap();
+    assert_eq!(fs.find_stored(b, b"../..", Follow::Yes), Ok(InodeId::ROOT));
+    assert_eq!(fs.find_stored(b, b"../../new", Follow::Yes), Ok(new));
+    let place = fs.locate_stored(b, b"../x", Follow::No).unwrap();
     assert_eq!(fs.create(&place, file(), 0o600, 0), Err(ENOENT));
     fs.audit(|id| u32::from(id == b), 1 << 20);
     fs.release(b);
@@ -262,7 +269,7 @@ fn names_are_found_in_a_large_directory_and_listed_in_order_of_creation() {
     let name = |number: u64| format!("/{:03}", number * 7919 % 1000).into_bytes();
     let made: Vec<InodeId> = (0..1000).map(|number| make(&mut fs, &name(number), file()).unwrap()).collect();
     for number in (0..1000).step_by(3) {
-        let place = fs.locate(InodeId::ROOT, &name(number), Follow::No).unwrap();
+        let place = fs.locate_stored(InodeId::ROOT, &name(number), Follow::No).unwrap();
         fs.unlink(&place, 0).unwrap();
     }
     for number in (1..1000).step_by(3) {
@@ -289,5 +296,5 @@ fn a_path_through_links_is_what_is_left_of_it() {
     assert_eq!(find(&fs, b"l1"), Ok(a));
     assert_eq!(find(&fs, b"l1/./"), Ok(a));
     assert_eq!(find(&fs, b"l1/b"), Err(ENOENT));
-    assert_eq!(fs.locate(InodeId::ROOT, b"l1/b", Follow::No).unwrap().parent, a);
+    assert_eq!(fs.locate_stored(InodeId::ROOT, b"l1/b", Follow::No).unwrap().parent, a);
 }

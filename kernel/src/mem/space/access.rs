@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::super::entry::{COPY_ON_WRITE, SHARED, STALE, WATCHED};
+use super::super::entry::{NOT_OWN, SHARED, STALE, WATCHED};
 use super::super::frame::{self, Frame};
 use super::super::phys;
 use super::{Access, PAGE_LEN, Slot, Space};
@@ -69,7 +69,7 @@ impl Space {
         allowed: impl Fn(Access) -> bool,
     ) -> Result<(), BadAddress> {
         let mut disturbed = false;
-        let own = |slot: Slot| !slot.entry().has(COPY_ON_WRITE);
+        let own = |slot: Slot| !slot.entry().has_any(NOT_OWN);
         let allowed = |access, slot| allowed(access) && own(slot);
         let done = self.pieces(address, from.len(), allowed, |slot, home, offset, part| {
             let entry = slot.entry();

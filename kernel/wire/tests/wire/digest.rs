@@ -2,11 +2,12 @@
 //! What goes into a digest, in which order and under which numbers: lists of them are compared over modes, machines
 //! and builds. A golden that has to change here makes every list of every program another one.
 
-use pe_replay::digest::Encoded;
 use pe_replay::stop::DEBUG_STEP;
 use pe_replay::user::{Extended, xsave};
-use pe_replay::{Delimiter, Digest, End, UserRegisters};
+use pe_replay::{Delimiter, End, UserRegisters};
 use wire::DelimiterKind;
+use wire::Digest;
+use wire::digest::Encoded;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::samples::hex;

@@ -2,8 +2,9 @@
 //! The largest values fit the bounds.
 
 use pe_replay::MAX_INJECTIONS;
-use pe_replay::{Difference, Digest, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target};
 use wire::DelimiterKind;
+use wire::Digest;
 use wire::Events;
 use wire::ThreadNumber;
 use wire::WireError;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! What the tests encode, and the bytes that stand for it.
 
-use pe_replay::{Difference, Digest, Field, Injection, Mode, Phases, Policy, Run, Target};
+use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target};
 use wire::DelimiterKind;
+use wire::Digest;
 use wire::Events;
 use wire::ThreadNumber;
 use wire::VERSION;

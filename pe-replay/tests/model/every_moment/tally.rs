@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use pe_replay::Run;
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Run, Stored};
 
 use super::Spot;
 use super::aim::Pair;
 use super::window::Window;
-use crate::machine::moments::{OVER, Strike};
+use crate::machine::moments::{OVER, Stored, Strike};
 
 /// What came of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

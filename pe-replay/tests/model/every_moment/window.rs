@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use pe_replay::{Comparison, Stored};
+use pe_replay::Comparison;
 
-use crate::machine::moments::{Moments, Next, OVER, Spot};
+use crate::machine::moments::{Moments, Next, OVER, Spot, Stored};
 
 /// Where nothing can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

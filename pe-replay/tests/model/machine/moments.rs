@@ -6,10 +6,29 @@
 //! whether the fault can be found.
 
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Internals, Run, Stored, Tracked};
+use pe_replay::{Internals, Run};
 
 use super::{Model, Use};
 use crate::space::PAGE_LEN;
+
+/// A saved register set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stored {
+    /// What runs 1 and 3 start from.
+    Start,
+    /// What run 2 starts from.
+    Shadow,
+    /// What a run left.
+    Result(Run),
+}
+
+/// A page of the written set, with the engine's copies.
+#[derive(Clone, Copy, Debug)]
+struct Tracked {
+    home: usize,
+    /// As far as there are that many: checkpoint, second and spare, or one for each run.
+    copies: [Option<usize>; 3],
+}
 
 /// What a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +124,7 @@ pub struct Moments {
     pe: u64,
     phase: Option<Phase>,
     call: usize,
-    tracked: Vec<Tracked<usize>>,
+    tracked: Vec<Tracked>,
     is_due: bool,
     /// The home whose note was changed.
     noted: Option<usize>,
@@ -253,18 +272,22 @@ impl Model {
         wrong
     }
 
-    pub fn show(&mut self, mut inside: Internals<'_, Self>) {
+    pub fn show(&mut self, inside: Internals<'_, Self>) {
         if !self.moments.is_active() {
             return;
         }
-        self.moments.tracked = inside.pages().collect();
+        let tracked = inside.pages().map(|entry| Tracked {
+            home: entry.page.frame,
+            copies: std::array::from_fn(|at| entry.copies().get(at).copied()),
+        });
+        self.moments.tracked = tracked.collect();
         self.tick(Call::Visit);
         let verifying = matches!(self.moments.phase, Some(Phase::Verifying(_)));
         if verifying && let Some(it) = self.moments.provoked.take_if(|it| it.pe == self.moments.pe) {
             self.moments.has_provoked = true;
             for (run, bit) in [(Run::First, 5), (Run::Second, 6)] {
                 if it.results[run as usize] {
-                    inside.stored(Stored::Result(run)).fs_base ^= 1 << bit;
+                    inside.results[run as usize].fs_base ^= 1 << bit;
                 }
             }
         }
@@ -273,7 +296,12 @@ impl Model {
         {
             self.moments.strike(None);
             let [register, bit, ..] = choice.to_le_bytes();
-            *inside.stored(stored).gpr_mut(register % 16) ^= 1 << (bit % 64);
+            let place = match stored {
+                Stored::Start => inside.start,
+                Stored::Shadow => inside.shadow,
+                Stored::Result(run) => &mut inside.results[run as usize],
+            };
+            *place.gpr_mut(register % 16) ^= 1 << (bit % 64);
         }
     }
 }

@@ -31,6 +31,7 @@ const CASES: &[Case] = attacks! {
     "write-cr4": "xor eax, eax", "mov cr4, rax", "ret";
     "write-cr8": "xor eax, eax", "mov cr8, rax", "ret";
     "read-dr0": "mov rax, dr0", "xor eax, eax", "ret";
+    "read-dr6": "mov rax, dr6", "xor eax, eax", "ret";
     "read-dr7": "mov rax, dr7", "xor eax, eax", "ret";
     "write-dr0": "xor eax, eax", "mov dr0, rax", "ret";
     "write-dr6": "xor eax, eax", "mov dr6, rax", "ret";
@@ -87,6 +88,9 @@ const CASES: &[Case] = attacks! {
     "cpuid": "push rbx", "xor eax, eax", "xor ecx, ecx", "cpuid", "pop rbx", "xor eax, eax", "ret";
     "rdtsc": "rdtsc", "mov esi, eax", "rdtsc", "cmp eax, esi", "sete al", "movzx eax, al", "ret";
     "rdtscp": "rdtscp", "mov esi, eax", "rdtscp", "cmp eax, esi", "sete al", "movzx eax, al", "ret";
+    // Where there is RDPID, it tells what RDTSCP does: nothing of the kernel.
+    "rdpid": "mov rax, -1", ".byte 0xf3, 0x0f, 0xc7, 0xf8", "ret";
+    "rdtscp-aux": "rdtscp", "mov eax, ecx", "ret";
     "pause": "pause", "xor eax, eax", "ret";
     "clflush": "clflush [rdi]", "xor eax, eax", "ret";
     "lar-verr": "mov ecx, 8", "lar eax, cx", "lsl eax, cx", "verr cx", "verw cx", "xor eax, eax", "ret";

@@ -40,8 +40,12 @@ pub const EVENT: u64 = 14;
 /// It looks at the pipe with bytes in it.
 pub const EPOLL: u64 = 15;
 pub const TIMER: u64 = 16;
+/// The process's own maps, the strings of its environment, and a list of its descriptors.
+pub const MAPS: u64 = 17;
+pub const ENVIRONMENT: u64 = 18;
+pub const LISTED: u64 = 19;
 
-const STRINGS: [&str; 13] = [
+const STRINGS: [&str; 15] = [
     "/tmp/file",
     "/tmp/dir",
     "/tmp/new",
@@ -55,6 +59,8 @@ const STRINGS: [&str; 13] = [
     "name",
     "/dev/stdout",
     "/tmp/dir/a-longer-name-than-that",
+    "/proc/self/maps",
+    "/proc/self/fd/3",
 ];
 
 /// Where the strings are.
@@ -74,6 +80,8 @@ pub const WORD: u64 = string(9);
 pub const NAME: u64 = string(10);
 pub const PATH_STDOUT: u64 = string(11);
 pub const PATH_LONG: u64 = string(12);
+pub const PATH_MAPS: u64 = string(13);
+pub const PATH_DESCRIPTOR: u64 = string(14);
 
 /// An `iovec` of three buffers, none of which is there.
 pub const VECTOR: u64 = STRUCTURES;
@@ -201,6 +209,12 @@ fn files(process: &mut Process, actor: u64) {
     process.must(Sysno::epoll_ctl, &[EPOLL, 1, FROM, FULL]);
     assert_eq!(process.must(Sysno::timerfd_create, &[1, 0]), TIMER);
     process.must(Sysno::timer_create, &[1, 0, STRUCTURES + 1000]);
+    for (path, expected) in
+        [("/proc/self/maps", MAPS), ("/proc/self/environ", ENVIRONMENT), ("/proc/self/fd", LISTED)]
+    {
+        let path = process.string(path);
+        open(process, path, 0, expected);
+    }
     assert_eq!(process.must(Sysno::getpid, &[]), actor);
 }
 

@@ -3,17 +3,15 @@
 //!
 //! They depend on nothing else: not on how often the PE was run, on how results were compared, on the order in which
 //! pages joined the written set, or on who built the engine. So the PEs of two modes, machines or builds can be held
-//! against each other. What goes in, in which order and under which numbers, stands still: `kernel/wire/tests/wire/digest.rs`
+//! against each other. What goes in, in which order and under which numbers, stands still: `tests/wire/digest.rs`
 //! pins it.
 
 use core::fmt;
 
+use pe_replay::{End, RegisterSet};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use zerocopy::IntoBytes;
-
-use crate::registers::RegisterSet;
-use crate::stop::End;
 
 /// What a PE left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +20,7 @@ pub struct Digest {
     /// Of delimiter, count, and the registers in the normal form.
     pub state: u128,
     /// Of address and content of each page written; 0 where none was, or none is tracked
-    /// ([`Mode::Off`](crate::Mode::Off)).
+    /// ([`Mode::Off`](pe_replay::Mode::Off)).
     pub pages: u128,
 }
 
