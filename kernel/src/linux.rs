@@ -55,6 +55,7 @@ mod process;
 mod process_calls;
 mod random;
 mod ranges;
+mod reached;
 mod resident;
 mod robust;
 mod root;
@@ -109,6 +110,7 @@ use self::proc::Texts;
 use self::process::{AllHandlers, Files, Identity, Memories, OUTSIDE_ID, Place, Places, Process, Zombie};
 use self::process_calls::{LIMITS, MAX_DESCRIPTORS};
 use self::random::Random;
+use self::reached::Reached;
 use self::signal::Disposition;
 use self::signal::handlers::Handlers;
 use self::signal::pending::Pending;
@@ -190,6 +192,7 @@ pub struct Linux {
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
     refused: [u32; LOGGED_CALLS + 1],
+    reached: Reached,
     memories: Memories,
     files: Files,
     places: Places,
@@ -279,6 +282,7 @@ impl Linux {
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],
+            reached: Reached::default(),
             memories,
             files,
             places,

@@ -21,6 +21,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use pe_replay::UserRegisters;
+use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
 use self::interrupt::Lines;
@@ -64,13 +65,13 @@ struct Process {
     /// Threads that it has, and who else keeps it.
     threads: u32,
     /// The number that its next thread gets in records.
-    next_thread: u16,
+    next_thread: u32,
 }
 
 /// A thread.
 pub struct Thread<K> {
     /// Its number in records, from 1 on in each process.
-    pub number: u16,
+    pub number: u32,
     /// The process that it belongs to.
     pub process: ProcessId,
     /// The space that it runs in.
@@ -82,10 +83,8 @@ pub struct Thread<K> {
 /// A thread that cannot run, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// The number of its process.
-    pub process: u32,
-    /// Its own.
-    pub thread: u16,
+    /// Which one.
+    pub thread: ThreadNumber,
     /// What it waits for.
     pub key: Option<Key>,
     /// Nothing lets it run until that is taken back.
@@ -94,7 +93,7 @@ pub struct Blocked {
 
 impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {} of process {}", self.thread, self.process)?;
+        write!(f, "{}", self.thread)?;
         match (self.key, self.is_suspended) {
             (Some(key), false) => write!(f, " waits for {key}"),
             (Some(key), true) => write!(f, " is stopped, and waits for {key}"),
@@ -184,11 +183,11 @@ impl<P: Processor> Objects<P> {
         [self.spaces.count(), self.processes.count(), self.threads.count()]
     }
 
-    /// The number of a thread's process in records, and its own.
+    /// The numbers of a thread in records.
     #[inline]
-    pub fn numbers(&self, id: ThreadId) -> (u32, u16) {
+    pub fn numbers(&self, id: ThreadId) -> ThreadNumber {
         let thread = &self.threads[id];
-        (self.processes[thread.process].number, thread.number)
+        ThreadNumber { process: self.processes[thread.process].number, thread: thread.number }
     }
 
     /// The processor, and what it keeps of the current thread.
@@ -469,9 +468,10 @@ impl<P: Processor> Objects<P> {
 
     /// Threads that cannot run, by their places.
     pub fn blocked(&self) -> impl Iterator<Item = Blocked> {
-        self.scheduler.waiting().map(|(id, key, is_suspended)| {
-            let (process, thread) = self.numbers(id);
-            Blocked { process, thread, key, is_suspended }
+        self.scheduler.waiting().map(|(id, key, is_suspended)| Blocked {
+            thread: self.numbers(id),
+            key,
+            is_suspended,
         })
     }
 

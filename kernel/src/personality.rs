@@ -7,6 +7,7 @@
 use pe_replay::UserRegisters;
 use wire::config::Config;
 use wire::end::{End, Refusal};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
@@ -85,4 +86,7 @@ pub trait Personality: Sized {
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+
+    /// Limits that programs have come to.
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit>;
 }

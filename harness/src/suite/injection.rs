@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "injection::triple", run: triple },
     Test { name: "injection::hash", run: hash },
     Test { name: "injection::shared", run: shared },
+    Test { name: "injection::threads", run: threads },
     Test { name: "injection::a_mutant_is_found_out", run: a_mutant_is_found_out },
 ];
 
@@ -49,6 +50,12 @@ fn shared(context: &Context) -> Result<()> {
     let lab = Lab::new(context.kernel.clone()).with_isolation(Isolate::Never);
     let campaign = Campaign { count: 150, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
     conduct(&lab, &campaign)
+}
+
+/// Threads of C, Rust and Go.
+fn threads(context: &Context) -> Result<()> {
+    let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
+    campaign(context, Campaign { count: 40, seed: SEED + 4, policies, scope: Scope::Threads, jobs: 1 })
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.

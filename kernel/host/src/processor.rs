@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Account, Delimiter, Difference, End, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
@@ -19,6 +19,9 @@ use crate::object::processor::{Held, Processor, Trigger, Width};
 
 /// Bytes that an operation takes.
 pub const OP_LEN: u64 = 16;
+
+/// What differs where anything does.
+const DIFFERENCE: Difference = Difference { field: Field::Gpr(0), first: 1, second: 2, address: 0 };
 
 /// What a PE does.
 #[derive(Clone, Copy)]
@@ -43,6 +46,10 @@ pub enum Op {
     Jump(u64),
     /// It needs more frames than there are.
     Starve,
+    /// Its runs never come to the same.
+    Diverge,
+    /// The copies of what it started from differ.
+    Damage,
 }
 
 /// What is kept of a thread.
@@ -236,6 +243,8 @@ impl Processor for Scripted {
                 self.ops.insert(registers.rip, Op::Jump(next));
                 return Outcome::OutOfFrames;
             }
+            Op::Diverge => return Outcome::Persistent { difference: DIFFERENCE, end_rip: next },
+            Op::Damage => return Outcome::Damaged { difference: DIFFERENCE },
         };
         let now = self.now();
         self.watch.lap(Phase::FirstRun, now);

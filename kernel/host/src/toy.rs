@@ -4,6 +4,7 @@
 use pe_replay::UserRegisters;
 use wire::config::Config;
 use wire::end::{End, Refusal};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
@@ -150,6 +151,10 @@ impl Personality for Toy {
 
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
         objects.scheduler.wake_all(key(line.into()));
+    }
+
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
+        core::iter::empty()
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
