@@ -348,11 +348,6 @@ impl Scheduler {
         }
     }
 
-    /// The first one that waits in a queue.
-    pub fn first(&self, key: Key) -> Option<ThreadId> {
-        self.queues.first(key, u32::MAX)
-    }
-
     /// Wakes up to `count` of those that wait in a queue for one of the bits in `mask`; returns how many.
     pub fn wake(&mut self, key: Key, mask: u32, count: u32) -> u32 {
         let mut woken = 0;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use wire::clock::ClockKind;
 use wire::end::{End, Refusal};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use super::*;
@@ -139,6 +140,10 @@ impl Personality for Scenario {
 
     fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
         unreachable!("line {line} has interrupted, and nobody enables one")
+    }
+
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
+        std::iter::empty()
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
