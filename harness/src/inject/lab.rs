@@ -20,8 +20,6 @@ use crate::emulator::{self, Silent};
 use crate::outcome::batch::{self, Ended};
 use crate::workload::request::Request;
 
-/// The programs need little memory, and a machine with little starts sooner.
-pub const MEMORY_MIB: u32 = 32;
 /// When a boot is given up: every run in it is bounded, so the kernel hangs.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -89,12 +87,13 @@ impl Lab {
 
     /// Boots once, which makes at least one run.
     fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
-        let mut request = Request { memory_mib: MEMORY_MIB, timeout: PATIENCE, ..Request::job(Job::Batch) };
+        let memory_mib = trials.iter().map(|trial| trial.subject.memory_mib()).max().unwrap_or_default();
+        let mut request = Request { memory_mib, timeout: PATIENCE, ..Request::job(Job::Batch) };
         (request.mutation, request.clock, request.isolate) = (self.mutation, self.clock, self.isolate);
         let mut programs = BTreeMap::new();
         for Trial { subject, policy, flips } in trials {
             programs.insert(subject.name(), subject.elf());
-            request.contents.batch.push(vec![subject.name().as_bytes().to_vec()]);
+            request.contents.batch.push(subject.words().map(|word| word.as_bytes().to_vec()).collect());
             let injections = flips.iter().copied().take(MAX_INJECTIONS).collect();
             let policy = subject.bounded(*policy);
             request.contents.tasks.push(Task {

@@ -30,7 +30,7 @@ use wire::record::PeRecord;
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::{Context, Test, programs};
 use crate::emulator::Emulator;
-use crate::workload::artifacts;
+use crate::workload::catalogue::{self, Kind};
 
 pub const TESTS: &[Test] = &[
     Test { name: "bochs::same_boundaries", run: same_boundaries },
@@ -177,8 +177,7 @@ fn on_qemu(context: &Context, on_bochs: &Setting, cases: &[Case]) -> Result<Vec<
 
 /// The names of all programs of the project.
 fn names() -> Result<Vec<String>> {
-    let showcase = vec!["showcase".to_owned()];
-    Ok([showcase, artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?].concat())
+    catalogue::names(&Kind::ALL)
 }
 
 /// The names of those that are plain.
@@ -299,7 +298,7 @@ fn writable(elf: &[u8]) -> Result<u64> {
 
 /// All other programs, and busybox.
 fn others(context: &Context) -> Result<Vec<Case>> {
-    let left_out = [plain_names(context)?, artifacts::hostile_names()?].concat();
+    let left_out = [plain_names(context)?, Kind::Hostile.names()?].concat();
     let policy = Policy { limit: LIMITS[1], ..Policy::DEFAULT };
     let mut cases = Vec::new();
     for name in names()?.iter().filter(|name| !left_out.contains(name)) {

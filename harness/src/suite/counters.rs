@@ -15,7 +15,7 @@ use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
-use crate::workload::artifacts;
+use crate::workload::catalogue::Kind;
 use crate::workload::request::Request;
 
 mod bounded;
@@ -111,7 +111,7 @@ pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
 /// All of the project's programs, under a short limit, and busybox's applets under the usual one.
 fn cases(context: &Context) -> Result<Vec<Case>> {
     let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
-    let names = artifacts::c_names()?;
+    let names = Kind::C.names()?;
     // The kernel is not isolated here, so no program may go for it.
     let names = names.iter().map(String::as_str).filter(|name| *name != "reach").chain(["showcase"]);
     let case = |name| Case::new(context, name, &[], policy);
@@ -182,7 +182,7 @@ fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: 
             misses += counted;
             let [one, other] = [ended, expected].map(|ended| ended.record.totals.user_instructions);
             let waits = case.words.iter().any(|word| WAITING.contains(&word.as_str()))
-                || ended.pes.iter().any(|record| record.thread > 1);
+                || ended.pes.iter().any(|record| record.thread.thread > 1);
             ensure!(one == other || waits, "{one} user instructions instead of {other}");
             same(context, kind, ended, expected)
         })()

@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "injection::hash", run: hash },
     Test { name: "injection::shared", run: shared },
     Test { name: "injection::a_flip_in_text_stays_in_its_run", run: a_flip_in_text },
+    Test { name: "injection::threads", run: threads },
     Test { name: "injection::a_mutant_is_found_out", run: a_mutant_is_found_out },
 ];
 
@@ -83,6 +84,12 @@ fn a_flip_in_text(context: &Context) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Threads of C, Rust and Go.
+fn threads(context: &Context) -> Result<()> {
+    let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
+    campaign(context, Campaign { count: 40, seed: SEED + 4, policies, scope: Scope::Threads, jobs: 1 })
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.

@@ -12,6 +12,8 @@ mod kept;
 mod list;
 mod origin;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::{Comparison, Mode, Policy};
 use wire::clock::Clock;
@@ -55,11 +57,12 @@ fn lists(cases: &[Case], ended: &[Ended]) -> Result<Vec<(String, Vec<Line>)>> {
     Ok(lists)
 }
 
-/// How many processes a program has at most, of what was run of it.
-fn processes(name: &str, cases: &[Case], ended: &[Ended]) -> u32 {
+/// How many processes and threads a program has at most, of what was run of it.
+fn processes_and_threads(name: &str, cases: &[Case], ended: &[Ended]) -> (u32, usize) {
     let of_it = cases.iter().zip(ended).filter(|(case, _)| inputs::name(case) == name);
-    let processes = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.process);
-    processes.max().unwrap_or(0)
+    let threads: BTreeSet<_> = of_it.flat_map(|(_, ended)| &ended.pes).map(|pe| pe.thread).collect();
+    let processes = threads.last().map_or(0, |thread| thread.process);
+    (processes, threads.len())
 }
 
 /// What programs are given, as far as it is not in their arguments.
@@ -82,12 +85,14 @@ fn seen(
     lines: Vec<Line>,
 ) -> Result<Found> {
     let case = cases.iter().find(|case| inputs::name(case) == name).context("nothing was run")?;
+    let (processes, threads) = processes_and_threads(name, cases, ended);
     Ok(Found {
         machine: if setting.machine == Emulator::Qemu { "qemu" } else { "bochs" },
         name: name.to_owned(),
         origin: makers.origin(case.program(), &case.path)?,
         input: input(setting),
-        processes: processes(name, cases, ended),
+        processes,
+        threads,
         lines,
     })
 }
