@@ -92,7 +92,10 @@ fn the_entry_path_is_small() {
     let size = |file: &str| of_text(&fs::read_to_string(workspace.join(file)).unwrap()).unwrap();
     let all: usize = ENTRY_PATH.into_iter().map(size).sum();
     println!("{all:6} lines of code in the entry path");
-    assert!(all <= MOST_OF_ENTRY_PATH, "the entry path has {all} lines, {MOST_OF_ENTRY_PATH} at most are allowed");
+    assert!(
+        all <= MOST_OF_ENTRY_PATH,
+        "the entry path has {all} lines, {MOST_OF_ENTRY_PATH} at most are allowed"
+    );
 }
 
 #[test]
