@@ -60,14 +60,17 @@ fn on_bochs(context: &Context) -> Result<()> {
     compare(context, Emulator::Bochs, (15, CALLS_ON_BOCHS), Policy::DEFAULT)
 }
 
-/// What differs is found, and the calls before it are told.
+/// What replay sees, and what two runs show otherwise, is found, and the calls before it are told.
 fn a_flip_is_told(context: &Context) -> Result<()> {
     let flip = wire::injection::parse("pe=2000,run=1,at=1,target=rsp,bit=40")?;
     let bench = bench(context, Emulator::Qemu)?.with_flips(&[flip]);
     let off = Policy { mode: Mode::Off, ..Policy::DEFAULT };
-    // The flip harms the one, and makes the other one start a PE again.
-    let Err(finding) = bench.compare(16, 2000, &[off, Policy::DEFAULT])? else { bail!("nothing was found") };
-    let told = finding.to_string();
-    ensure!(told.starts_with("seed 16") && told.lines().count() > 2, "{told}");
+    // With another limit, the flip hits the program elsewhere.
+    let elsewhere = Policy { limit: 300, ..off };
+    for (other, wanted) in [(Policy::DEFAULT, "1 divergences"), (elsewhere, "shows something else")] {
+        let Err(finding) = bench.compare(16, 2000, &[off, other])? else { bail!("nothing was found") };
+        let told = finding.to_string();
+        ensure!(told.starts_with("seed 16") && told.contains(wanted) && told.lines().count() > 2, "{told}");
+    }
     Ok(())
 }
