@@ -285,6 +285,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: 
 mod tests {
     use super::*;
     use crate::workload::artifacts;
+    use crate::workload::catalogue::Kind;
 
     fn args(suites: &[&str]) -> Options {
         let suites = suites.iter().map(|suite| (*suite).to_owned()).collect();
@@ -318,7 +319,7 @@ mod tests {
     fn every_program_of_the_folder_is_used_and_named() {
         let cases = Plan::of(&args(&[])).unwrap().cases();
         let readme = std::fs::read_to_string(artifacts::root().join("user/README.md")).unwrap();
-        for name in artifacts::bench_names().unwrap() {
+        for name in Kind::Bench.names().unwrap() {
             assert!(cases.iter().any(|case| case.program == name), "{name}");
             assert!(readme.contains(&format!("| `{name} ")), "{name} is not in user/README.md");
         }

@@ -5,18 +5,19 @@ use anyhow::Result;
 use wire::counter::CounterChoice;
 
 use crate::host::packages;
-use crate::workload::artifacts::{self, Guest};
+use crate::workload::artifacts::Guest;
+use crate::workload::catalogue::{self, Kind};
 
 /// Runs the command; returns the exit status.
 pub fn run() -> Result<u8> {
-    packages::ensure_present(&[packages::COMPILER])?;
+    for kind in Kind::ALL {
+        packages::ensure_present(kind.packages())?;
+    }
     println!("{}", Guest::build_kernel(CounterChoice::VirtualTime)?.display());
     println!("{}", Guest::build_kernel(CounterChoice::IntelEmulated)?.display());
-    let (c, bench, hostile) = (artifacts::c_names()?, artifacts::bench_names()?, artifacts::hostile_names()?);
-    let names = [vec!["showcase".to_owned()], c, bench, hostile].concat();
-    for name in names {
-        println!("{}", artifacts::program(&name)?.display());
+    for name in catalogue::names(&Kind::ALL)? {
+        println!("{}", catalogue::program(&name)?.display());
     }
-    println!("{}", artifacts::fuzzer()?.display());
+    println!("{}", catalogue::fuzzer()?.display());
     Ok(0)
 }

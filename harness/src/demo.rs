@@ -18,6 +18,7 @@ use wire::injection::Text;
 use crate::emulator::{self, Silent};
 use crate::host::packages;
 use crate::outcome::Outcome;
+use crate::outcome::summary::Diverged;
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
@@ -73,7 +74,7 @@ pub fn run() -> Result<u8> {
     let (wrong, _) = harmed.stdout.lines().zip(right.stdout.lines()).find(differs).unwrap_or_default();
     println!("wrong     {wrong}");
     let summary = replayed.outcome.summary()?;
-    let (pe, difference) = summary.differences.first().context("replay saw no difference")?;
+    let Diverged { pe, difference, .. } = summary.differences.first().context("replay saw no difference")?;
     println!("caught    PE {pe} diverged: {}", InWords(*difference));
     let restarts = summary.totals().restarts;
     let times = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };

@@ -46,6 +46,7 @@ pub fn run(options: &Options) -> Result<u8> {
         ("to run programs", packages::QEMU),
         ("to run them on the second emulator", packages::BOCHS),
         ("to build the C programs", packages::COMPILER),
+        ("to build the Go programs", packages::GO),
         ("to run the tests", packages::TESTS),
     ] {
         println!("{title}:");

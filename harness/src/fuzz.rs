@@ -20,7 +20,8 @@ pub use self::trial::Bench;
 use crate::emulator::Emulator;
 use crate::host::packages;
 use crate::outcome::table::grouped;
-use crate::workload::artifacts::{self, Guest};
+use crate::workload::artifacts::Guest;
+use crate::workload::catalogue;
 
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
@@ -53,7 +54,7 @@ pub fn run(options: &Options) -> Result<u8> {
         },
     ])?;
     let kernel = Guest::build_kernel(CounterChoice::default())?;
-    let bench = Bench::new(kernel, &artifacts::fuzzer()?, machine, timeout)?;
+    let bench = Bench::new(kernel, &catalogue::fuzzer()?, machine, timeout)?;
     let mode = policy.mode.name();
     let mut wrong = 0;
     for seed in (0..seeds).map(|index| first.wrapping_add(index)) {

@@ -48,6 +48,8 @@ pub struct Options {
     pub count: u64,
     /// The seed of the campaign.
     pub seed: u64,
+    /// What is hit.
+    pub scope: Scope,
     /// The policies that the flips are tried under.
     pub policies: Vec<Policy>,
     /// What the programs take for the time.
@@ -59,11 +61,14 @@ pub struct Options {
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
+    if options.scope == Scope::Threads {
+        packages::ensure_present(&[packages::GO])?;
+    }
     let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
     let lab = Lab::new(Guest::build_kernel(CounterChoice::default())?).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
-    let Options { count, seed, .. } = *options;
-    let campaign = Campaign { count, seed, policies: options.policies.clone(), scope: Scope::All, jobs };
+    let Options { count, seed, scope, .. } = *options;
+    let campaign = Campaign { count, seed, policies: options.policies.clone(), scope, jobs };
     let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
     let report = campaign.run(&lab, &|flips, all| {
         bar.set_length(all as u64);

@@ -46,6 +46,9 @@ pub fn run(options: &Options) -> Result<u8> {
         for call in &summary.unsupported {
             println!("{}", told::unsupported(call));
         }
+        for limit in &summary.reached {
+            println!("{}", told::reached(limit));
+        }
     }
     if let Some(text) = told::told(&record.end) {
         println!("{text}");

@@ -71,6 +71,9 @@ pub fn run(options: &Options) -> Result<u8> {
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
         }
+        for limit in &summary.reached {
+            eprintln!("reprise: {}", told::reached(limit));
+        }
         let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
         if flips < wanted {
             eprintln!(

@@ -31,6 +31,7 @@ mod repeat;
 mod selftests;
 mod state;
 mod streams;
+mod threaded;
 mod witness;
 
 use std::collections::HashMap;
@@ -47,7 +48,8 @@ use crate::emulator::{self, Silent};
 use crate::host::packages;
 use crate::host::process;
 use crate::outcome::Outcome;
-use crate::workload::artifacts::{self, Guest};
+use crate::workload::artifacts::Guest;
+use crate::workload::catalogue;
 use crate::workload::request::Request;
 pub use queue::Queue;
 
@@ -72,6 +74,7 @@ const TESTS: &[&[Test]] = &[
     mutants::TESTS,
     repeat::TESTS,
     programs::TESTS,
+    threaded::TESTS,
     clock::TESTS,
     lists::TESTS,
     native::TESTS,
@@ -147,7 +150,13 @@ pub struct Context {
 impl Context {
     /// Installs and builds what the tests need.
     pub fn new(reprise: PathBuf, bless: bool) -> Result<Self> {
-        packages::ensure_present(&[packages::QEMU, packages::BOCHS, packages::COMPILER, packages::TESTS])?;
+        packages::ensure_present(&[
+            packages::QEMU,
+            packages::BOCHS,
+            packages::COMPILER,
+            packages::GO,
+            packages::TESTS,
+        ])?;
         let kernel = Guest::build_kernel(CounterChoice::VirtualTime)?;
         let for_tests = Guest::build_kernel(CounterChoice::IntelEmulated)?;
         Ok(Self {
@@ -210,7 +219,7 @@ impl Context {
         if let Some(path) = programs.get(name) {
             return Ok(path.clone());
         }
-        let path = artifacts::program(name)?;
+        let path = catalogue::program(name)?;
         programs.insert(name.to_owned(), path.clone());
         Ok(path)
     }

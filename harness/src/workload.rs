@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod artifacts;
+pub mod catalogue;
 pub mod guest_files;
 pub mod image;
 pub mod named;

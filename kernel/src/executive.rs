@@ -14,10 +14,9 @@ use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
 use pe_replay::stop::Delimiter;
 use pe_replay::{Difference, End as PeEnd, Outcome};
-use wire::DelimiterKind;
-use wire::Digest;
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
+use wire::{DelimiterKind, Digest, ThreadNumber};
 
 use crate::mem::{code, frame};
 use crate::object::Objects;
@@ -53,7 +52,7 @@ pub struct Executive<P: Processor, L> {
     /// The number of the next PE, whosever it is.
     sequence: u64,
     /// The current thread's numbers in records.
-    numbers: (u32, u16),
+    numbers: ThreadNumber,
     /// Whether there was one thread only when turns were looked at last.
     was_alone: bool,
     /// How the run ends if it does now.
@@ -178,7 +177,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 self.over(End::Persistent(verdict))
             }
             Outcome::Damaged { difference } => {
-                self.over(End::Damaged(Damage { pe: self.sequence, difference }))
+                self.over(End::Damaged(Damage { pe: self.sequence, thread: self.numbers, difference }))
             }
             Outcome::OutOfFrames => {
                 let current = self.objects.current();
@@ -229,7 +228,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             Effect::EndThread => Step::EndThread,
             Effect::EndGroup => Step::EndGroup,
             Effect::Switch { to, wait } => {
-                self.objects.scheduler.donate(current, to);
                 if let Some(wait) = wait {
                     self.objects.scheduler.block(current, wait);
                 }
@@ -266,6 +264,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
             pe: self.sequence,
+            thread: self.numbers,
             start_rip: P::registers(kept).rip,
             end_rip,
             difference,

@@ -21,6 +21,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use pe_replay::UserRegisters;
+use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
 use self::interrupt::Lines;
@@ -44,7 +45,7 @@ name! {
 struct SpaceObject<T> {
     /// Its pages with their tracker, unless the processor holds them.
     held: Option<Held<T>>,
-    /// Threads that run in it.
+    /// Threads that run in it, and who else keeps it.
     threads: u32,
     /// What tells its next thread from the others, as far as that goes.
     next_thread: u8,
@@ -61,16 +62,16 @@ impl<T> SpaceObject<T> {
 struct Process {
     /// Its number in records, from 1 on.
     number: u32,
-    /// Threads that it has.
+    /// Threads that it has, and who else keeps it.
     threads: u32,
     /// The number that its next thread gets in records.
-    next_thread: u16,
+    next_thread: u32,
 }
 
 /// A thread.
 pub struct Thread<K> {
     /// Its number in records, from 1 on in each process.
-    pub number: u16,
+    pub number: u32,
     /// The process that it belongs to.
     pub process: ProcessId,
     /// The space that it runs in.
@@ -82,10 +83,8 @@ pub struct Thread<K> {
 /// A thread that cannot run, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// The number of its process.
-    pub process: u32,
-    /// Its own.
-    pub thread: u16,
+    /// Which one.
+    pub thread: ThreadNumber,
     /// What it waits for.
     pub key: Option<Key>,
     /// Nothing lets it run until that is taken back.
@@ -94,7 +93,7 @@ pub struct Blocked {
 
 impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {} of process {}", self.thread, self.process)?;
+        write!(f, "{}", self.thread)?;
         match (self.key, self.is_suspended) {
             (Some(key), false) => write!(f, " waits for {key}"),
             (Some(key), true) => write!(f, " is stopped, and waits for {key}"),
@@ -184,11 +183,11 @@ impl<P: Processor> Objects<P> {
         [self.spaces.count(), self.processes.count(), self.threads.count()]
     }
 
-    /// The number of a thread's process in records, and its own.
+    /// The numbers of a thread in records.
     #[inline]
-    pub fn numbers(&self, id: ThreadId) -> (u32, u16) {
+    pub fn numbers(&self, id: ThreadId) -> ThreadNumber {
         let thread = &self.threads[id];
-        (self.processes[thread.process].number, thread.number)
+        ThreadNumber { process: self.processes[thread.process].number, thread: thread.number }
     }
 
     /// The processor, and what it keeps of the current thread.
@@ -285,6 +284,48 @@ impl<P: Processor> Objects<P> {
         Ok(self.put_in(process, space, kept))
     }
 
+    /// Makes a process and a space in which nobody runs; both are there until they are [left](Self::leave_group)
+    /// and their last thread is gone. The pages are given back where that fails.
+    pub fn add_group(&mut self, pages: Space) -> Result<(ProcessId, SpaceId), Exhausted> {
+        if let Err(exhausted) = self.spaces.reserve().and_then(|()| self.processes.reserve()) {
+            pages.destroy();
+            return Err(exhausted);
+        }
+        let held = Held { pages, tracker: self.processor.tracker() };
+        let space = SpaceObject { threads: 1, ..SpaceObject::new(Some(held)) };
+        let process = Process { number: self.next_process, threads: 1, next_thread: 1 };
+        self.next_process += 1;
+        Ok((self.processes.insert_reserved(process), self.spaces.insert_reserved(space)))
+    }
+
+    /// Has the process and the space of a thread stay when their last thread is gone, until they are
+    /// [left](Self::leave_group).
+    pub fn keep_group(&mut self, thread: ThreadId) -> (ProcessId, SpaceId) {
+        let Thread { process, space, .. } = self.threads[thread];
+        self.processes[process].threads += 1;
+        self.spaces[space].threads += 1;
+        (process, space)
+    }
+
+    /// Lets a process and a space go with their last thread.
+    pub fn leave_group(&mut self, process: ProcessId, space: SpaceId) {
+        self.leave_process(process);
+        self.leave_space(space);
+    }
+
+    /// The number of a process in records.
+    pub fn number(&self, process: ProcessId) -> u32 {
+        self.processes[process].number
+    }
+
+    /// The pages of a space, whoever runs.
+    pub fn space_mut(&mut self, space: SpaceId) -> &mut Space {
+        match &mut self.spaces[space].held {
+            Some(held) => &mut held.pages,
+            None => self.processor.space_mut(),
+        }
+    }
+
     /// Makes a process whose thread runs in the space of another one's.
     pub fn add_process_in(
         &mut self,
@@ -367,6 +408,15 @@ impl<P: Processor> Objects<P> {
         Ok(())
     }
 
+    /// A thread less belongs to a process, which goes with the last one.
+    fn leave_process(&mut self, process: ProcessId) {
+        let left = &mut self.processes[process].threads;
+        *left -= 1;
+        if *left == 0 {
+            self.processes.remove(process);
+        }
+    }
+
     /// A thread less runs in a space, which goes with the last one.
     fn leave_space(&mut self, space: SpaceId) {
         let left = &mut self.spaces[space].threads;
@@ -400,11 +450,7 @@ impl<P: Processor> Objects<P> {
         assert!(id != self.current, "the current thread is destroyed");
         self.scheduler.remove_thread(id);
         let thread = self.threads.remove(id);
-        let process = &mut self.processes[thread.process];
-        process.threads -= 1;
-        if process.threads == 0 {
-            self.processes.remove(thread.process);
-        }
+        self.leave_process(thread.process);
         self.leave_space(thread.space);
     }
 
@@ -422,9 +468,10 @@ impl<P: Processor> Objects<P> {
 
     /// Threads that cannot run, by their places.
     pub fn blocked(&self) -> impl Iterator<Item = Blocked> {
-        self.scheduler.waiting().map(|(id, key, is_suspended)| {
-            let (process, thread) = self.numbers(id);
-            Blocked { process, thread, key, is_suspended }
+        self.scheduler.waiting().map(|(id, key, is_suspended)| Blocked {
+            thread: self.numbers(id),
+            key,
+            is_suspended,
         })
     }
 
@@ -435,6 +482,11 @@ impl<P: Processor> Objects<P> {
             next = self.threads.behind(id);
             if id != self.current {
                 self.destroy_thread(id);
+            }
+        }
+        for space in self.spaces.iter_mut() {
+            if let Some(held) = space.held.take() {
+                Self::release(&mut self.processor, held, P::release).pages.destroy();
             }
         }
         self.processor.release();

@@ -7,6 +7,7 @@
 use pe_replay::UserRegisters;
 use wire::config::Config;
 use wire::end::{End, Refusal};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
@@ -29,9 +30,9 @@ pub enum Effect {
     EndThread,
     /// All threads of its process are.
     EndGroup,
-    /// Another thread goes on with this one's budget; this one waits, if it is told to.
+    /// Another thread goes on, which the current budget drives from now on; this one waits, if it is told to.
     Switch {
-        /// The other one.
+        /// The other one, to which the budget was [given](crate::object::scheduler::Scheduler::donate).
         to: ThreadId,
         /// What this one waits for.
         wait: Option<Wait>,
@@ -85,4 +86,7 @@ pub trait Personality: Sized {
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+
+    /// Limits that programs have come to.
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit>;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -13,7 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 8, ROUNDS = 2000 };
+enum { THREADS = 8 };
+
+// How often each thread takes each lock; another number may be asked for.
+static int rounds = 2000;
 
 static pthread_t start(void *(*run)(void *), void *argument)
 {
@@ -84,7 +88,7 @@ static long counter;
 static void *count(void *argument)
 {
 	pthread_mutex_t *lock = argument;
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		CHECK(pthread_mutex_lock(lock) == 0);
 		long seen = counter;
 		if (i % 64 == 0)
@@ -103,7 +107,7 @@ static void counted(pthread_mutex_t *lock)
 		threads[i] = start(count, lock);
 	for (int i = 0; i < THREADS; i++)
 		join(threads[i]);
-	CHECK(counter == THREADS * ROUNDS);
+	CHECK(counter == THREADS * rounds);
 	checksum64(counter);
 }
 
@@ -641,8 +645,10 @@ static void ends(void)
 	report("ends");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		rounds = atoi(argv[1]);
 	identities();
 	mutexes();
 	conditions();

@@ -15,7 +15,7 @@ use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent, qemu};
 use crate::host::meter;
 use crate::outcome::table::{Align, Table, ratio};
-use crate::workload::artifacts;
+use crate::workload::catalogue;
 use crate::workload::request::Request;
 
 /// The most that a boot of ours may cost, in boots of an empty guest.
@@ -46,7 +46,7 @@ impl Boots {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let empty = directory.path().join("empty");
         std::fs::write(&empty, empty::file()).with_context(|| empty.display().to_string())?;
-        let request = Request::program(&artifacts::program(PROGRAM)?, PROGRAM, &[])?;
+        let request = Request::program(&catalogue::program(PROGRAM)?, PROGRAM, &[])?;
         let mut seconds: [Vec<f64>; KINDS.len()] = Default::default();
         for _ in 0..ROUNDS {
             for (kind, seconds) in KINDS.iter().zip(&mut seconds) {

@@ -71,7 +71,7 @@ pub fn of(header: &TraceHeader, records: &[PeRecord]) -> Vec<Looped> {
 fn one(header: &TraceHeader, records: &[PeRecord], process: u32, length: u64) -> Looped {
     let own: Vec<&PeRecord> = records
         .iter()
-        .filter(|record| record.process == process && record.delimiter == DelimiterKind::Limit)
+        .filter(|record| record.thread.process == process && record.delimiter == DelimiterKind::Limit)
         .collect();
     let most = |record: &PeRecord| {
         header.most_debug_exceptions(record.counter_misses.into(), record.instructions, length)

@@ -24,7 +24,7 @@ use crate::native::{self, Counts, Purpose};
 use crate::outcome::Outcome;
 use crate::outcome::model::{Cycles, Model};
 use crate::outcome::summary::DebugExceptions;
-use crate::workload::artifacts;
+use crate::workload::catalogue;
 use crate::workload::request::Request;
 
 /// Emulators at a time.
@@ -124,7 +124,7 @@ impl<'a> Runner<'a> {
         let mut programs = HashMap::new();
         for case in &cases {
             if !programs.contains_key(case.program) {
-                programs.insert(case.program, artifacts::program(case.program)?);
+                programs.insert(case.program, catalogue::program(case.program)?);
             }
         }
         let natives = natives(&cases, &programs)?;

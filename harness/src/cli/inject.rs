@@ -9,7 +9,7 @@ use pe_replay::{Mode, Policy, Recovery};
 use super::clock::ClockArgs;
 use super::policy::CompareName;
 use super::values::number;
-use crate::inject;
+use crate::inject::{self, Scope};
 
 /// `cargo reprise inject`.
 #[derive(Args, Debug)]
@@ -20,6 +20,9 @@ pub struct InjectArgs {
     /// Seed of the campaign
     #[arg(long, value_name = "S", default_value_t = inject::SEED, value_parser = number::<u64>(0, u64::MAX))]
     pub seed: u64,
+    /// The programs that bits are flipped in
+    #[arg(long, value_enum, default_value_t = ProgramsName::Single)]
+    pub programs: ProgramsName,
     /// What follows when two runs differ
     #[arg(long, value_enum, default_value_t = RecoveriesName::Both)]
     pub recovery: RecoveriesName,
@@ -59,9 +62,25 @@ impl InjectArgs {
 impl From<InjectArgs> for inject::Options {
     fn from(args: InjectArgs) -> Self {
         let policies = args.policies();
-        let InjectArgs { count, seed, clock, json, .. } = args;
-        Self { count, seed, policies, clock: clock.into(), json }
+        let InjectArgs { count, seed, programs, clock, json, .. } = args;
+        let scope = match programs {
+            ProgramsName::Single => Scope::All,
+            ProgramsName::Threads => Scope::Threads,
+            ProgramsName::Shared => Scope::Shared,
+        };
+        Self { count, seed, scope, policies, clock: clock.into(), json }
     }
+}
+
+/// Programs for a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgramsName {
+    /// Eight short ones of one thread each
+    Single,
+    /// Four of several threads, in C, Rust and Go
+    Threads,
+    /// One of two processes, in the memory that these share
+    Shared,
 }
 
 /// The modes that compare.

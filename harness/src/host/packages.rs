@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
 use super::children;
-pub use groups::{BOCHS, COMPILER, QEMU, TESTS};
+pub use groups::{BOCHS, COMPILER, GO, QEMU, TESTS};
 
 /// Set to anything but nothing, it keeps the harness from installing.
 pub const NO_INSTALL: &str = "REPRISE_NO_INSTALL";

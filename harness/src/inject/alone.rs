@@ -9,12 +9,13 @@ use wire::Name;
 use wire::clock::Clock;
 use wire::injection::Text;
 
-use super::lab::{MEMORY_MIB, Trial};
+use super::lab::Trial;
 
 impl fmt::Display for Trial<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Policy { mode, recovery, comparison, limit, max_dirty, .. } = self.subject.bounded(self.policy);
-        write!(f, "cargo reprise run {} --memory {MEMORY_MIB}", self.subject.name())?;
+        let words = self.subject.words().collect::<Vec<_>>().join(" ");
+        write!(f, "cargo reprise run {words} --memory {}", self.subject.memory_mib())?;
         if mode != Mode::Dual {
             write!(f, " --mode {}", mode.name())?;
         }

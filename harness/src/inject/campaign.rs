@@ -33,10 +33,12 @@ pub struct Campaign {
 /// What a campaign hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything, in programs that are one process.
+    /// Everything, in programs of one thread.
     All,
     /// Memory that two processes share, while one writes it and the other one looks.
     Shared,
+    /// Everything, in programs that have several threads.
+    Threads,
 }
 
 /// Flips in one boot.
@@ -55,8 +57,8 @@ impl Campaign {
     fn classes(&self) -> (Vec<Class>, Vec<Class>) {
         let recoveries: Vec<_> = self.policies.iter().map(|policy| policy.recovery).collect();
         match (self.scope, self.policies.first()) {
-            (Scope::Shared, _) | (Scope::All, None) => Class::memory(),
-            (Scope::All, Some(policy)) => {
+            (Scope::Shared, _) | (Scope::All | Scope::Threads, None) => Class::memory(),
+            (Scope::All | Scope::Threads, Some(policy)) => {
                 let unpaired = Class::unpaired(policy.mode, &recoveries, policy.comparison);
                 (Class::PAIRED.to_vec(), unpaired)
             }
@@ -129,6 +131,9 @@ impl Campaign {
         pairs: &mut impl Iterator<Item = (&'a Trial<'a>, &'a Outcome)>,
     ) {
         report.begin(shot.row);
+        if let Some(thread) = shot.flips.first().and_then(|flip| shot.subject.thread(flip.pe)) {
+            report.aimed(shot.subject.name(), thread);
+        }
         let mut effective = false;
         if shot.class.is_paired()
             && let Some((trial, outcome)) = pairs.next()

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! What a campaign adds up to: a table for each policy, and the same as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Error;
 use pe_replay::Policy;
 use serde_json::{Value, json};
-use wire::Name;
+use wire::{Name, ThreadNumber};
 
 use super::bound;
 use super::campaign::Campaign;
@@ -81,6 +82,8 @@ pub struct Report {
     seed: u64,
     policies: Vec<Policy>,
     rows: Vec<Row>,
+    /// How many flips were aimed at each thread of each program.
+    threads: BTreeMap<(&'static str, ThreadNumber), u64>,
     failures: Vec<String>,
 }
 
@@ -93,12 +96,37 @@ impl Report {
         let Campaign { seed, policies, .. } = campaign.clone();
         let on = vec![On::default(); policies.len()];
         let row = |class: &Class| Row { class: *class, flips: 0, off: Off::default(), on: on.clone() };
-        Self { seed, rows: classes.iter().map(row).collect(), policies, failures: Vec::new() }
+        Self {
+            seed,
+            rows: classes.iter().map(row).collect(),
+            policies,
+            threads: BTreeMap::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// Counts one more flip of a class.
     pub fn begin(&mut self, row: usize) {
         self.rows[row].flips += 1;
+    }
+
+    /// Counts one more flip that is aimed at a thread of a program.
+    pub fn aimed(&mut self, program: &'static str, thread: ThreadNumber) {
+        *self.threads.entry((program, thread)).or_default() += 1;
+    }
+
+    /// Each program with its flips, the threads they were aimed at, and the processes of these.
+    fn programs(&self) -> BTreeMap<&'static str, (u64, usize, usize)> {
+        let mut programs = BTreeMap::new();
+        let mut last = None;
+        for ((program, thread), flips) in &self.threads {
+            let (all, threads, processes): &mut (u64, usize, usize) = programs.entry(*program).or_default();
+            *all += flips;
+            *threads += 1;
+            *processes +=
+                usize::from(last.replace((program, thread.process)) != Some((program, thread.process)));
+        }
+        programs
     }
 
     /// What it did without replay; whether that is anything.
@@ -136,7 +164,9 @@ impl Report {
             let on = &mut self.rows[row].on[policy];
             on.add(&On { hit: 1, effective: u64::from(effective), wrong: 1, ..On::default() });
         }
-        self.failures.push(format!("{}: {reason:#}: {trial}", self.rows[row].class));
+        let thread = trial.flips.first().and_then(|flip| trial.subject.thread(flip.pe));
+        let thread = thread.map_or_else(String::new, |thread| format!(" in {thread}"));
+        self.failures.push(format!("{}{thread}: {reason:#}: {trial}", self.rows[row].class));
     }
 
     /// All that went wrong, each with the command that shows it.
@@ -201,9 +231,14 @@ impl Report {
                 "wrong_output": wrong_output, "wrong_status": wrong_status, "ended": ended, "hung": hung,
             })
         });
+        let threads = self.threads.iter().map(|((program, thread), flips)| {
+            json!({
+                "program": program, "process": thread.process, "thread": thread.thread, "flips": flips,
+            })
+        });
         json!({
             "seed": self.seed, "confidence": bound::CONFIDENCE, "bound": "one-sided", "off": off.collect::<Vec<_>>(),
-            "policies": policies.collect::<Vec<_>>(), "failures": self.failures,
+            "policies": policies.collect::<Vec<_>>(), "threads": threads.collect::<Vec<_>>(), "failures": self.failures,
         })
     }
 }
@@ -212,6 +247,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (flips, effective) = self.counts();
         writeln!(f, "seed {:#x}: {flips} flips, {effective} effective without replay", self.seed)?;
+        for (program, (flips, threads, processes)) in self.programs() {
+            let several = |count: usize, one: &str, more: &str| {
+                format!("{count} {}", if count == 1 { one } else { more })
+            };
+            let (threads, processes) =
+                (several(threads, "thread", "threads"), several(processes, "process", "processes"));
+            writeln!(f, "  {program:<25}{flips:>7} in {threads} of {processes}")?;
+        }
         writeln!(f, "\n{:<27}{:>7}{:>10}  of these", "off", "flips", "effective")?;
         for row in self.paired() {
             let Off { wrong_output, wrong_status, ended, hung } = row.off;
@@ -261,6 +304,10 @@ mod tests {
             Campaign { count: 1, seed: 7, policies: vec![Policy::DEFAULT; 2], scope: Scope::All, jobs: 1 };
         let mut report = Report::new(&campaign, &Class::PAIRED);
         report.begin(1);
+        for (process, thread) in [(1, 1), (1, 2), (2, 1), (2, 1)] {
+            report.aimed("spawning", ThreadNumber { process, thread });
+        }
+        report.aimed("tiny", ThreadNumber { process: 1, thread: 1 });
         assert!(report.effect(1, Effect::Hung) && !report.effect(1, Effect::None));
         report.reaction(1, 0, Reaction { hit: true, restarts: 1, outvoted: 0, verdict: false }, true);
         report.reaction(1, 1, Reaction { hit: true, restarts: 0, outvoted: 1, verdict: false }, true);
@@ -272,7 +319,11 @@ mod tests {
             text.contains("0 wrong of 1 effective: at most 95.000 % (one-sided bound, 95 % confidence)"),
             "{text}"
         );
+        assert!(text.contains("  spawning                       4 in 3 threads of 2 processes\n"), "{text}");
+        assert!(text.contains("  tiny                           1 in 1 thread of 1 process\n"), "{text}");
         let json = report.json();
+        let last = &json["threads"][2];
+        assert_eq!((&last["process"], &last["thread"], &last["flips"]), (&json!(2), &json!(1), &json!(2)));
         assert_eq!(json["policies"][0]["targets"][1]["restarted"], 1);
         assert_eq!(json["off"][1]["hung"], 1);
     }

@@ -11,13 +11,14 @@ use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 use wire::difference::InWords;
 use wire::end::{Damage, Death, End};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
-use wire::{DelimiterKind, Name};
+use wire::{DelimiterKind, Name, ThreadNumber};
 
 use super::model::Cycles;
-use super::summary::Summary;
 use super::summary::text::{service_name, unit_name};
-use super::told::{call_name, nature, refusal, signal_name};
+use super::summary::{Diverged, Hit, Summary};
+use super::told::{call_name, limited_name, nature, refusal, signal_name};
 
 /// All that is known about a run.
 pub fn value(summary: &Summary, exit_status: u8) -> Value {
@@ -30,8 +31,11 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
     let differences: Vec<Value> = summary
         .differences
         .iter()
-        .map(|(pe, difference)| json!({ "pe": pe, "difference": InWords(*difference).to_string() }))
+        .map(|Diverged { pe, thread, difference }| {
+            of_thread(thread, json!({ "pe": pe, "difference": InWords(*difference).to_string() }))
+        })
         .collect();
+    let hit = |Hit { pe, thread, flips }: &Hit| of_thread(thread, json!({ "pe": pe, "flips": flips }));
     json!({
         "exit_status": exit_status,
         "mode": summary.header.policy.mode.name(),
@@ -79,9 +83,22 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
+        "reached_limits": summary.reached.iter().map(reached).collect::<Vec<_>>(),
+        "first_hits": summary.hits.iter().map(hit).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn reached(limit: &ReachedLimit) -> Value {
+    json!({ "of": limited_name(limit.of), "most": limit.most, "times": limit.times })
+}
+
+/// What is said of a thread, with its numbers.
+fn of_thread(thread: &ThreadNumber, mut value: Value) -> Value {
+    value["process"] = thread.process.into();
+    value["thread"] = thread.thread.into();
+    value
 }
 
 fn unsupported(call: &UnsupportedCall) -> Value {
@@ -104,30 +121,37 @@ pub fn modelled(cycles: &Cycles) -> Map<String, Value> {
 fn end(end: &End) -> Value {
     match end {
         End::Exited { status } => json!({ "kind": "exited", "status": status }),
-        End::Killed(Death { signal, vector, address, registers }) => json!({
-            "kind": "killed",
-            "signal": signal,
-            "signal_name": signal_name(*signal),
-            "vector": vector,
-            "address": hex(*address),
-            "rip": hex(registers.rip),
-        }),
-        End::Persistent(verdict) => json!({
-            "kind": "persistent_divergence",
-            "pe": verdict.pe,
-            "start_rip": hex(verdict.start_rip),
-            "end_rip": hex(verdict.end_rip),
-            "attempts": verdict.attempts,
-            "difference": InWords(verdict.difference).to_string(),
-            "culprit": verdict.culprit.map(|culprit| json!({
-                "rip": hex(culprit.rip),
-                "after": culprit.after,
-                "instruction": nature::assembly(&culprit.code, culprit.rip),
-            })),
-        }),
-        End::Damaged(Damage { pe, difference }) => {
-            json!({ "kind": "damaged", "pe": pe, "difference": InWords(*difference).to_string() })
-        }
+        End::Killed(Death { thread, signal, vector, address, registers }) => of_thread(
+            thread,
+            json!({
+                "kind": "killed",
+                "signal": signal,
+                "signal_name": signal_name(*signal),
+                "vector": vector,
+                "address": hex(*address),
+                "rip": hex(registers.rip),
+            }),
+        ),
+        End::Persistent(verdict) => of_thread(
+            &verdict.thread,
+            json!({
+                "kind": "persistent_divergence",
+                "pe": verdict.pe,
+                "start_rip": hex(verdict.start_rip),
+                "end_rip": hex(verdict.end_rip),
+                "attempts": verdict.attempts,
+                "difference": InWords(verdict.difference).to_string(),
+                "culprit": verdict.culprit.map(|culprit| json!({
+                    "rip": hex(culprit.rip),
+                    "after": culprit.after,
+                    "instruction": nature::assembly(&culprit.code, culprit.rip),
+                })),
+            }),
+        ),
+        End::Damaged(Damage { pe, thread, difference }) => of_thread(
+            thread,
+            json!({ "kind": "damaged", "pe": pe, "difference": InWords(*difference).to_string() }),
+        ),
         End::Refused(why) => json!({ "kind": "refused", "reason": refusal(why) }),
         End::Deadlock => json!({ "kind": "deadlock" }),
         End::OutputFull { limit } => json!({ "kind": "output_full", "limit": limit }),
@@ -145,8 +169,37 @@ fn hex(address: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pe_replay::{Difference, Field};
+    use wire::end::{Registers, Verdict};
+
     use super::*;
     use crate::outcome::summary::tests::sample;
+
+    /// Whatever ends a program, it is told of which thread.
+    #[test]
+    fn an_end_has_its_thread() {
+        let thread = ThreadNumber { process: 2, thread: 7 };
+        let difference = Difference { field: Field::Rip, first: 1, second: 2, address: 0 };
+        let registers = Registers { gpr: [0; 16], rip: 1, rflags: 2 };
+        let verdict = Verdict {
+            pe: 4,
+            thread,
+            start_rip: 1,
+            end_rip: 2,
+            difference,
+            attempts: 3,
+            culprit: None,
+            code: [0; 15],
+        };
+        for end in [
+            End::Killed(Death { thread, signal: 11, vector: None, address: 0, registers }),
+            End::Persistent(verdict),
+            End::Damaged(Damage { pe: 4, thread, difference }),
+        ] {
+            let value = super::end(&end);
+            assert_eq!((&value["process"], &value["thread"]), (&json!(2), &json!(7)), "{value}");
+        }
+    }
 
     #[test]
     fn the_keys_that_others_rely_on_are_there() {
@@ -164,6 +217,10 @@ mod tests {
         assert_eq!(value["medians"]["restart"], 40);
         assert_eq!(value["boot_instructions"], 1_234_567);
         assert_eq!(value["end"]["kind"], "exited");
+        let hit = json!({ "pe": 3, "process": 1, "thread": 2, "flips": 1 });
+        assert_eq!(value["first_hits"], json!([hit]));
+        let differences = &value["first_differences"][0];
+        assert_eq!((&differences["process"], &differences["thread"]), (&json!(1), &json!(2)));
         assert_eq!(value["longest_call"], json!({ "duration": 4321, "name": "munmap" }));
         let phases = value["phases"].as_object().unwrap();
         let sum: u64 = phases.values().filter_map(Value::as_u64).sum();

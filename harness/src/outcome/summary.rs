@@ -6,9 +6,11 @@
 pub mod text;
 
 use anyhow::{Context, Result, ensure};
-use pe_replay::{Difference, Phases, TimedPhase};
+use pe_replay::{Difference, MAX_INJECTIONS, Phases, TimedPhase};
+use wire::ThreadNumber;
 use wire::end::{End, EndRecord, Totals};
-use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, unsupported_calls};
+use wire::limit::ReachedLimit;
+use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, reached_limits, unsupported_calls};
 
 use super::model::{Cycles, Model};
 
@@ -28,10 +30,36 @@ pub struct Summary {
     pub debug_exceptions: DebugExceptions,
     /// The calls that the program made and the kernel does not have, or not like that.
     pub unsupported: Vec<UnsupportedCall>,
-    /// The first of the PEs that diverged, with the difference.
-    pub differences: Vec<(u64, Difference)>,
+    /// The limits of the kernel that programs have come to.
+    pub reached: Vec<ReachedLimit>,
+    /// The first of the PEs that diverged.
+    pub differences: Vec<Diverged>,
+    /// The first of the PEs that a flip hit, and that were committed.
+    pub hits: Vec<Hit>,
     /// What a processor would need, after a model; `None` where the run was timed in cycles.
     pub modelled: Option<Cycles>,
+}
+
+/// A PE, one attempt at which diverged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diverged {
+    /// Its sequence number.
+    pub pe: u64,
+    /// Whose it is.
+    pub thread: ThreadNumber,
+    /// The first difference.
+    pub difference: Difference,
+}
+
+/// A PE that flips hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its sequence number.
+    pub pe: u64,
+    /// Whose it is.
+    pub thread: ThreadNumber,
+    /// How many they were.
+    pub flips: u16,
 }
 
 /// How many debug exceptions PEs took to stop exactly.
@@ -64,7 +92,7 @@ impl Summary {
     pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
         let (header, records) = Records::open(trace).context("the trace")?;
         let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
-        let (mut differences, mut debug_exceptions) = (Vec::new(), Vec::new());
+        let (mut differences, mut hits, mut debug_exceptions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut count, mut instructions, mut divergences) = (0, 0, 0);
         for record in records {
             let record = record.with_context(|| format!("the trace after {count} PEs"))?;
@@ -76,7 +104,12 @@ impl Summary {
                 all.push(one);
             }
             let room = DIFFERENCES_SHOWN - differences.len();
-            differences.extend(record.divergences.iter().take(room).map(|one| (record.sequence, *one)));
+            let (pe, thread) = (record.sequence, record.thread);
+            let diverged = |difference: &Difference| Diverged { pe, thread, difference: *difference };
+            differences.extend(record.divergences.iter().take(room).map(diverged));
+            if record.flips > 0 && hits.len() < MAX_INJECTIONS {
+                hits.push(Hit { pe, thread, flips: record.flips });
+            }
         }
         let totals = &end.totals;
         agree("phases and total", totals.phases.total(), totals.total)?;
@@ -100,8 +133,8 @@ impl Summary {
             Unit::Cycles => None,
         };
         let debug_exceptions = DebugExceptions::new(debug_exceptions);
-        let unsupported = unsupported_calls(trace).collect();
-        Ok(Self { header, end, medians, debug_exceptions, unsupported, differences, modelled })
+        let (unsupported, reached) = (unsupported_calls(trace).collect(), reached_limits(trace).collect());
+        Ok(Self { header, end, medians, debug_exceptions, unsupported, reached, differences, hits, modelled })
     }
 
     /// The kernel's sums.

@@ -11,6 +11,7 @@ use syscalls::Sysno;
 use wire::GPR_NAMES;
 use wire::difference::InWords;
 use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
+use wire::limit::{Limited, ReachedLimit};
 use wire::record::UnsupportedCall;
 
 use crate::host::{STATUS_FAILURE, children};
@@ -35,8 +36,8 @@ pub fn told(end: &End) -> Option<String> {
         End::Exited { .. } | End::Calibrated(_) | End::Batch { .. } => None,
         End::Killed(death) => Some(killed(death)),
         End::Persistent(verdict) => Some(verdict::text(verdict)),
-        End::Damaged(Damage { pe, difference }) => Some(format!(
-            "PE {pe} cannot be started again: the two copies of what it started from differ in {}",
+        End::Damaged(Damage { pe, thread, difference }) => Some(format!(
+            "PE {pe} ({thread}) cannot be started again: the two copies of what it started from differ in {}",
             InWords(*difference)
         )),
         End::Refused(why) => Some(refusal(why)),
@@ -49,9 +50,9 @@ pub fn told(end: &End) -> Option<String> {
 /// The report on a program that was ended: one line, then its registers in columns.
 fn killed(death: &Death) -> String {
     const COLUMNS: usize = 4;
-    let Death { signal, vector, address, registers } = death;
+    let Death { thread, signal, vector, address, registers } = death;
     let mut text = format!(
-        "the program was killed by signal {signal} ({}) at rip {:#x}, address {address:#x}",
+        "the program was killed by signal {signal} ({}) in {thread} at rip {:#x}, address {address:#x}",
         signal_name(*signal),
         registers.rip
     );
@@ -89,6 +90,21 @@ pub fn unsupported(call: &UnsupportedCall) -> String {
     match call_name(*number) {
         Some(name) => format!("not supported, or not like that: system call {number} ({name}), made {times}"),
         None => format!("not supported: system calls with numbers that Linux does not have, made {times}"),
+    }
+}
+
+/// What is said about a limit that programs have come to.
+pub fn reached(limit: &ReachedLimit) -> String {
+    let ReachedLimit { of, most, times } = limit;
+    let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+    format!("there may be {most} {} at a time, and one more was refused {times} (EAGAIN)", limited_name(*of))
+}
+
+/// The name of what there is only so much of.
+pub fn limited_name(of: Limited) -> &'static str {
+    match of {
+        Limited::Threads => "threads",
+        Limited::Processes => "processes",
     }
 }
 
@@ -141,6 +157,7 @@ pub fn refusal(why: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wire::ThreadNumber;
     use wire::end::Registers;
 
     use super::*;
@@ -150,13 +167,14 @@ mod tests {
         let mut gpr = [0; 16];
         gpr[0] = 0xdead_beef;
         let registers = Registers { gpr, rip: 0x40_1234, rflags: 0x246 };
-        let end = End::Killed(Death { signal: 11, vector: Some(14), address: 0x10, registers });
+        let thread = ThreadNumber { process: 1, thread: 3 };
+        let end = End::Killed(Death { thread, signal: 11, vector: Some(14), address: 0x10, registers });
         assert_eq!(exit_status(&end), 139);
         let text = told(&end).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],
-            "the program was killed by signal 11 (SIGSEGV) at rip 0x401234, address 0x10, exception 14"
+            "the program was killed by signal 11 (SIGSEGV) in thread 3 of process 1 at rip 0x401234, address 0x10, exception 14"
         );
         assert_eq!(
             lines[1],
@@ -180,6 +198,14 @@ mod tests {
         let text = |number, times| unsupported(&UnsupportedCall { number, times });
         assert_eq!(text(435, 1), "not supported, or not like that: system call 435 (clone3), made once");
         assert!(text(u32::MAX, 20).ends_with("numbers that Linux does not have, made 20 times"));
+    }
+
+    #[test]
+    fn a_limit_is_named_with_what_was_refused() {
+        let text = |of, times| reached(&ReachedLimit { of, most: 1024, times });
+        let told = "there may be 1024 threads at a time, and one more was refused 3 times (EAGAIN)";
+        assert_eq!(text(Limited::Threads, 3), told);
+        assert!(text(Limited::Processes, 1).ends_with("refused once (EAGAIN)"));
     }
 
     #[test]

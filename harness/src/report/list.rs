@@ -48,8 +48,8 @@ pub fn value(trace: &[u8]) -> Result<Value> {
     let value = |record: PeRecord| {
         json!({
             "PE": record.sequence,
-            "process": record.process,
-            "thread": record.thread,
+            "process": record.thread.process,
+            "thread": record.thread.thread,
             "ended_by": record.delimiter.name(),
             "rip": rip(&record),
             "instructions": record.instructions,
@@ -82,8 +82,8 @@ fn digest(record: &PeRecord) -> Option<String> {
 fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
     [
         record.sequence.to_string(),
-        record.process.to_string(),
-        record.thread.to_string(),
+        record.thread.process.to_string(),
+        record.thread.thread.to_string(),
         record.delimiter.name().to_owned(),
         rip(record),
         record.instructions.to_string(),
@@ -121,8 +121,8 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], COLUMNS.map(|(title, _)| title));
-        assert_eq!(lines[1], ["0", "1", "1", "limit", "0x401000", "1000", "2", "1", "0", "0", "0", "0", "-"]);
-        assert_eq!(lines[4], ["3", "1", "1", "limit", "0x401003", "1000", "2", "1", "1", "1", "0", "0", "-"]);
+        assert_eq!(lines[1], ["0", "1", "2", "limit", "0x401000", "1000", "2", "1", "0", "0", "0", "0", "-"]);
+        assert_eq!(lines[4], ["3", "1", "2", "limit", "0x401003", "1000", "2", "1", "1", "1", "0", "0", "-"]);
         assert_eq!(lines[5][3..5], ["syscall", "0x401004"]);
         let starts = |line: &str| line.find("ended_by").or(line.find("limit"));
         let mut starts = text.lines().take(2).map(starts);

@@ -15,7 +15,7 @@ use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
-use crate::workload::artifacts;
+use crate::workload::catalogue::Kind;
 use crate::workload::request::Request;
 
 mod bounded;
@@ -82,9 +82,7 @@ fn misbehaving(skid: Lateness) -> CounterFaults {
 
 /// What programs find that need neither files nor a counter.
 fn setting() -> Setting {
-    // QEMU forgets all translations whenever an isolated kernel's page tables are loaded, which is twice a step here; all
-    // other tests run so.
-    Setting { stdin: b"standard input\n".to_vec(), isolate: Isolate::Never, ..Setting::on(Emulator::Qemu) }
+    Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Qemu) }
 }
 
 /// Sums, output and trace of a run.
@@ -113,13 +111,15 @@ pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
 /// All of the project's programs, under a short limit, and busybox's applets under the usual one.
 fn cases(context: &Context) -> Result<Vec<Case>> {
     let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
-    let names = artifacts::c_names()?;
+    let names = Kind::C.names()?;
     // The kernel is not isolated here, so no program may go for it.
     let names = names.iter().map(String::as_str).filter(|name| *name != "reach").chain(["showcase"]);
-    let case = |name| anyhow::Ok(Case { trace: Recording::Pes, ..Case::new(context, name, &[], policy)? });
+    let case = |name| Case::new(context, name, &[], policy);
     let mut cases = names.map(case).collect::<Result<Vec<_>>>()?;
-    cases
-        .extend(APPLETS.map(|words| Case { trace: Recording::Pes, ..bochs::applet(words, Policy::DEFAULT) }));
+    cases.extend(APPLETS.map(|words| bochs::applet(words, Policy::DEFAULT)));
+    for case in &mut cases {
+        (case.trace, case.isolate) = (Recording::Pes, Isolate::Never);
+    }
     Ok(cases)
 }
 
@@ -182,7 +182,7 @@ fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: 
             misses += counted;
             let [one, other] = [ended, expected].map(|ended| ended.record.totals.user_instructions);
             let waits = case.words.iter().any(|word| WAITING.contains(&word.as_str()))
-                || ended.pes.iter().any(|record| record.thread > 1);
+                || ended.pes.iter().any(|record| record.thread.thread > 1);
             ensure!(one == other || waits, "{one} user instructions instead of {other}");
             same(context, kind, ended, expected)
         })()

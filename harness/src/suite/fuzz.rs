@@ -9,7 +9,7 @@ use pe_replay::{Comparison, Mode, Policy, Recovery};
 use super::{Context, Test};
 use crate::emulator::Emulator;
 use crate::fuzz::Bench;
-use crate::workload::artifacts;
+use crate::workload::catalogue;
 
 pub const TESTS: &[Test] = &[
     Test { name: "fuzz::dual", run: |context| on_qemu(context, 11, Policy::DEFAULT) },
@@ -40,7 +40,7 @@ const CALLS_ON_BOCHS: u64 = 600;
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 fn bench(context: &Context, machine: Emulator) -> Result<Bench> {
-    Bench::new(context.kernel.clone(), &artifacts::fuzzer()?, machine, TIMEOUT)
+    Bench::new(context.kernel.clone(), &catalogue::fuzzer()?, machine, TIMEOUT)
 }
 
 fn compare(context: &Context, machine: Emulator, (seed, calls): (u64, u64), policy: Policy) -> Result<()> {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
-//! What is built for the guest: kernels and programs, each with flags of its own that
+//! What cargo builds for the guest: kernels and programs, each with flags of its own that
 //! never reach host crates.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use wire::counter::CounterChoice;
 
 use crate::host::children;
@@ -49,6 +48,8 @@ const KERNEL_FLAGS: &[&str] =
     &["-Crelocation-model=static", "-Ccode-model=kernel", "-Cno-redzone=yes", "-Cforce-unwind-tables=no"];
 const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abort"];
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
+/// What a user gets who asks for a static executable and for nothing else: one that relocates itself.
+const STATIC_PIE_FLAGS: &[&str] = &["-Ctarget-feature=+crt-static"];
 
 impl fmt::Display for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,9 +92,21 @@ impl Guest {
         directory: "user",
         flags: STATIC_FLAGS,
     };
+    /// Programs on Rust's standard library that have threads.
+    pub const STD: Self = Self { package: "std-programs", executable: None, ..Self::SHOWCASE };
+    /// The one of them that relocates itself.
+    pub const STATIC_PIE: Self =
+        Self { executable: Some("std-threads"), directory: "user-pie", flags: STATIC_PIE_FLAGS, ..Self::STD };
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::KERNEL, Self::KERNEL_FOR_TESTS, Self::RT, Self::HOSTILE, Self::SHOWCASE];
+    pub const ALL: [Self; 7] = [
+        Self::KERNEL,
+        Self::KERNEL_FOR_TESTS,
+        Self::RT,
+        Self::HOSTILE,
+        Self::SHOWCASE,
+        Self::STD,
+        Self::STATIC_PIE,
+    ];
 
     /// Builds the kernel that has the counter which is asked for, and returns where it is.
     pub fn build_kernel(counter: CounterChoice) -> Result<PathBuf> {
@@ -119,6 +132,11 @@ impl Guest {
         command
     }
 
+    /// Whether this is the package's only executable.
+    pub fn is(self, executable: &str) -> bool {
+        self.executable == Some(executable)
+    }
+
     /// Where cargo puts an executable of this package.
     fn path(self, name: &str) -> PathBuf {
         root().join("target").join(self.directory).join(TARGET).join(self.profile).join(name)
@@ -141,47 +159,8 @@ impl Guest {
     }
 }
 
-/// Builds a program by its name: `showcase`, one of `user/hostile`, `user/c` or `user/bench`.
-pub fn program(name: &str) -> Result<PathBuf> {
-    if name == Guest::SHOWCASE.package {
-        return Guest::SHOWCASE.build(name);
-    }
-    let (hostile, c, bench) = (hostile_names()?, c_names()?, bench_names()?);
-    if hostile.iter().any(|known| known == name) {
-        Guest::HOSTILE.build(name)
-    } else if c.iter().any(|known| known == name) {
-        compile("user/c", name)
-    } else if bench.iter().any(|known| known == name) {
-        compile("user/bench", name)
-    } else {
-        let known = [vec!["showcase".to_owned()], c, bench, hostile].concat().join(", ");
-        bail!("no program is called {name}; there are {known}; --elf runs a file")
-    }
-}
-
-/// Builds the fuzzer of `user/fuzz`. It has no name among the programs, since none of the commands that run these
-/// natively may run it.
-pub fn fuzzer() -> Result<PathBuf> {
-    compile("user/fuzz", "fuzz")
-}
-
-/// The programs of `user/hostile`.
-pub fn hostile_names() -> Result<Vec<String>> {
-    stems("user/hostile/src/bin", "rs")
-}
-
-/// The programs of `user/c`.
-pub fn c_names() -> Result<Vec<String>> {
-    stems("user/c", "c")
-}
-
-/// The programs of `user/bench`.
-pub fn bench_names() -> Result<Vec<String>> {
-    stems("user/bench", "c")
-}
-
 /// Names of the files with an extension, sorted; a directory that is not there has none.
-fn stems(directory: &str, extension: &str) -> Result<Vec<String>> {
+pub fn stems(directory: &str, extension: &str) -> Result<Vec<String>> {
     let path = root().join(directory);
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
@@ -199,51 +178,9 @@ fn stems(directory: &str, extension: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles a C program, if it or a header beside it has changed, and returns where it is.
-fn compile(folder: &str, name: &str) -> Result<PathBuf> {
-    let source = root().join(folder).join(format!("{name}.c"));
-    let directory = root().join("target/user-c");
-    let executable = directory.join(name);
-    let mut read = vec![source.clone()];
-    read.extend(stems(folder, "h")?.iter().map(|name| root().join(folder).join(format!("{name}.h"))));
-    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
-    let newer = |built| read.iter().all(|path| matches!(changed(path), Ok(source) if built > source));
-    if changed(&executable).is_ok_and(newer) {
-        return Ok(executable);
-    }
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let text = fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
-    // Under a name of its own first, so that nobody starts half a file.
-    let mut unfinished = tempfile::Builder::new();
-    unfinished.permissions(fs::Permissions::from_mode(0o755));
-    let unfinished = unfinished.tempfile_in(&directory).context("cannot make a temporary file")?;
-    let mut command = Command::new("gcc");
-    command.args(["-O2", "-static", "-no-pie"]).args(c_flags(&text)).arg("-o").arg(unfinished.path());
-    // The executable is the same wherever the project is: its messages name files from the project's root on.
-    let mut names = OsString::from("-ffile-prefix-map=");
-    names.extend([root().as_os_str(), OsStr::new("=.")]);
-    command.arg(names);
-    let status = children::status(command.arg(&source).arg("-lm")).context("cannot start gcc")?;
-    ensure!(status.success(), "compiling {} failed ({status})", source.display());
-    unfinished.persist(&executable).with_context(|| format!("cannot write {}", executable.display()))?;
-    Ok(executable)
-}
-
-/// The flags that a C file asks for in its first line: `// cflags: -mavx`.
-fn c_flags(text: &str) -> Vec<&str> {
-    let flags = text.lines().next().and_then(|line| line.strip_prefix("// cflags:"));
-    flags.map(|flags| flags.split_whitespace().collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_c_file_names_its_flags_in_its_first_line() {
-        assert_eq!(c_flags("// cflags: -mavx -O1\nint main;"), ["-mavx", "-O1"]);
-        assert!(c_flags("int main;\n// cflags: -mavx").is_empty());
-    }
 
     #[test]
     fn guest_flags_are_passed_by_environment_to_an_explicit_target() {
@@ -254,11 +191,5 @@ mod tests {
         let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
         let flags = flags.and_then(|(_, value)| value).and_then(OsStr::to_str).unwrap();
         assert_eq!(flags.split('\x1f').count(), KERNEL_FLAGS.len());
-    }
-
-    #[test]
-    fn an_unknown_program_is_refused_with_what_there_is() {
-        let error = program("no-such-program").unwrap_err().to_string();
-        assert!(error.contains("no-such-program") && error.contains("showcase"), "{error}");
     }
 }

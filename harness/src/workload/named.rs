@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::archive::{self, Contents};
-use super::artifacts::{self, Guest};
+use super::artifacts::Guest;
+use super::catalogue::{self, Kind};
 use super::{guest_files, request};
 use crate::host::destination::Files;
 use crate::host::input::{self, Deadline};
@@ -60,10 +61,10 @@ pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
         None => {
             let name = words.next().unwrap_or_else(|| OsString::from(Guest::SHOWCASE.package));
             let text = name.to_str().ok_or_else(|| anyhow!("{}: not a program's name", name.display()))?;
-            if [artifacts::c_names()?, artifacts::bench_names()?].concat().iter().any(|known| known == text) {
-                packages::ensure_present(&[packages::COMPILER])?;
+            if let Some(kind) = Kind::of(text)? {
+                packages::ensure_present(kind.packages())?;
             }
-            (artifacts::program(text)?, name)
+            (catalogue::program(text)?, name)
         }
     };
     let mut left = archive::GIVEN.most;

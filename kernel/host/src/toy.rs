@@ -4,6 +4,7 @@
 use pe_replay::UserRegisters;
 use wire::config::Config;
 use wire::end::{End, Refusal};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
@@ -92,6 +93,7 @@ impl Personality for Toy {
             }
             (Trap::Syscall, call::DONATE) => {
                 let (to, wait) = (ThreadId::at(a as usize), Some(Wait::until_woken(key(b))));
+                objects.scheduler.donate(thread, to);
                 return Effect::Switch { to, wait: wait.filter(|_| b > 0) };
             }
             (Trap::Syscall, call::HALT) => return Effect::Halt(End::Exited { status: a as u8 }),
@@ -149,6 +151,10 @@ impl Personality for Toy {
 
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
         objects.scheduler.wake_all(key(line.into()));
+    }
+
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
+        core::iter::empty()
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {

@@ -2,13 +2,13 @@
 //! What is counted, recorded and published.
 
 use pe_replay::Account;
-use wire::DelimiterKind;
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::config::Recording;
 use wire::difference::InWords;
 use wire::end::{End, Totals};
 use wire::record::Record;
+use wire::{DelimiterKind, ThreadNumber};
 
 use super::Executive;
 use crate::arch::channel;
@@ -63,9 +63,12 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         totals.debug_exceptions += u64::from(account.debug_exceptions);
         totals.flips += u64::from(account.flips);
         for difference in &account.divergences {
+            let ThreadNumber { process, thread } = self.numbers;
             defmt::warn!(
-                "PE {=u64} diverged: {}",
+                "PE {=u64} (thread {=u32} of process {=u32}) diverged: {}",
                 self.sequence,
+                thread,
+                process,
                 defmt::Display2Format(&InWords(*difference))
             );
         }
@@ -103,11 +106,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     #[inline(always)]
     fn recorded(&self, delimiter: DelimiterKind, count: u64) -> Recorded<'_> {
-        let (process, thread) = self.numbers;
         let (before, now) = (&self.told, self.objects.processor.watch());
         Recorded {
-            process,
-            thread,
+            thread: self.numbers,
             sequence: self.sequence,
             delimiter,
             rip: self.objects.registers().rip,
@@ -148,6 +149,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         // Behind the count of those that were lost: these belong to no PE.
         for call in personality.unsupported_calls() {
             channel::record(&Record::Unsupported(call));
+        }
+        for limit in personality.reached_limits() {
+            channel::record(&Record::Reached(limit));
         }
         let processor = objects.destroy();
         processor.complete(&mut totals);

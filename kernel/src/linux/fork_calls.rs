@@ -10,6 +10,7 @@ use linux_raw_sys::general::{
 };
 use pe_replay::UserRegisters;
 use syscalls::Sysno;
+use wire::limit::Limited;
 
 use super::Linux;
 use super::errno::{E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno, Failure, Reply};
@@ -216,14 +217,11 @@ impl Linux {
 
     /// Refuses one thread more than there may be, and one process more.
     fn check_limits(&mut self, is_thread: bool) -> Result<(), Errno> {
-        let threads = self.all_threads().count();
-        if threads >= MAX_THREADS {
-            defmt::warn!("clone: there are {=usize} threads, which is the limit (EAGAIN)", MAX_THREADS);
-            return Err(EAGAIN);
+        if self.all_threads().count() >= MAX_THREADS {
+            return Err(self.reached.refuse(Limited::Threads, EAGAIN));
         }
         if !is_thread && self.others.len() + self.zombies.len() + 1 >= MAX_PROCESSES {
-            defmt::warn!("fork: there are {=usize} processes, which is the limit (EAGAIN)", MAX_PROCESSES);
-            return Err(EAGAIN);
+            return Err(self.reached.refuse(Limited::Processes, EAGAIN));
         }
         // Numbers are not used again.
         if self.next_id >= MAX_ID { Err(EAGAIN) } else { Ok(()) }

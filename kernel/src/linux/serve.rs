@@ -5,6 +5,7 @@ use pe_replay::UserRegisters;
 use pe_replay::stop::vector;
 use wire::config::Config;
 use wire::end::{Death, End, Refusal, Registers};
+use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use super::signal::exception::Exception;
@@ -108,7 +109,7 @@ impl Linux {
     #[cold]
     fn kills<P: Processor>(&mut self, objects: &mut Objects<P>, signal: u8, place: Place) -> Effect {
         if self.process.id() == FIRST_ID {
-            return Effect::Halt(death(objects.registers(), signal, place));
+            return Effect::Halt(death(objects, signal, place));
         }
         defmt::info!("process {=u64} was ended by signal {=u8}", self.process.id(), signal);
         self.ends(objects, Status::Signaled(signal))
@@ -161,9 +162,11 @@ impl Linux {
     }
 }
 
-fn death(registers: &UserRegisters, signal: u8, (vector, address): Place) -> End {
+/// The end of a run by a signal to the current thread.
+fn death<P: Processor>(objects: &Objects<P>, signal: u8, (vector, address): Place) -> End {
+    let (thread, registers) = (objects.numbers(objects.current()), objects.registers());
     let registers = Registers { gpr: registers.gprs(), rip: registers.rip, rflags: registers.rflags };
-    End::Killed(Death { signal, vector, address, registers })
+    End::Killed(Death { thread, signal, vector, address, registers })
 }
 
 impl Personality for Linux {
@@ -224,8 +227,8 @@ impl Personality for Linux {
     }
 
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, _thread: ThreadId) -> End {
-        let registers = objects.registers();
-        death(registers, SIGXCPU, (None, registers.rip))
+        let rip = objects.registers().rip;
+        death(objects, SIGXCPU, (None, rip))
     }
 
     fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) {
@@ -240,5 +243,9 @@ impl Personality for Linux {
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {
         self.unsupported()
+    }
+
+    fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
+        self.reached.iter()
     }
 }

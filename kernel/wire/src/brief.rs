@@ -11,8 +11,8 @@ use postcard::fixint::le;
 use serde::{Deserialize, Serialize};
 
 use super::pe::PeRecord;
-use crate::DelimiterKind;
 use crate::digest::{Digest, Encoded};
+use crate::{DelimiterKind, ThreadNumber};
 use pe_replay::Account;
 use pe_replay::phases::{Phase, Phases, Stopwatch};
 
@@ -33,7 +33,7 @@ pub struct BriefRecord {
     #[serde(with = "le")]
     process: u32,
     #[serde(with = "le")]
-    thread: u16,
+    thread: u32,
     #[serde(with = "le")]
     frames_written: u16,
     #[serde(with = "le")]
@@ -48,7 +48,7 @@ pub struct BriefRecord {
 }
 
 /// Where `phases` begins in the encoded form.
-const PHASES_AT: usize = 26;
+const PHASES_AT: usize = 28;
 const WRITE_FAULTS_AT: usize = PHASES_AT + 4 * PHASES;
 
 impl BriefRecord {
@@ -71,10 +71,8 @@ impl DigestedRecord {
 /// A PE that is to be recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
-    /// Process number, from 1.
-    pub process: u32,
-    /// Thread number within the process, from 1.
-    pub thread: u16,
+    /// Whose it is.
+    pub thread: ThreadNumber,
     /// Sequence number, from 0.
     pub sequence: u64,
     /// What ended it.
@@ -118,12 +116,12 @@ impl Recorded<'_> {
     pub fn encode(&self, to: &mut [u8; BriefRecord::LEN]) {
         put::<0, 1>(to, [NUMBER]);
         put::<1, 1>(to, [self.delimiter as u8]);
-        put::<2, 4>(to, self.process.to_le_bytes());
-        put::<6, 2>(to, self.thread.to_le_bytes());
-        put::<8, 2>(to, self.account.frames_written.to_le_bytes());
-        put::<10, 8>(to, self.rip.to_le_bytes());
-        put::<18, 4>(to, (self.sequence as u32).to_le_bytes());
-        put::<22, 4>(to, (self.instructions as u32).to_le_bytes());
+        put::<2, 4>(to, self.thread.process.to_le_bytes());
+        put::<6, 4>(to, self.thread.thread.to_le_bytes());
+        put::<10, 2>(to, self.account.frames_written.to_le_bytes());
+        put::<12, 8>(to, self.rip.to_le_bytes());
+        put::<20, 4>(to, (self.sequence as u32).to_le_bytes());
+        put::<24, 4>(to, (self.instructions as u32).to_le_bytes());
         for (to, ticks) in to[PHASES_AT..].as_chunks_mut::<4>().0.iter_mut().zip(self.phases().0) {
             *to = (ticks as u32).to_le_bytes();
         }
@@ -142,9 +140,8 @@ impl Recorded<'_> {
 
 impl From<&Recorded<'_>> for PeRecord {
     fn from(recorded: &Recorded<'_>) -> Self {
-        let Recorded { process, thread, sequence, delimiter, rip, instructions, account, .. } = *recorded;
+        let Recorded { thread, sequence, delimiter, rip, instructions, account, .. } = *recorded;
         Self {
-            process,
             thread,
             sequence,
             delimiter,
@@ -175,8 +172,7 @@ fn put<const AT: usize, const N: usize>(to: &mut [u8; BriefRecord::LEN], bytes: 
 impl From<BriefRecord> for PeRecord {
     fn from(brief: BriefRecord) -> Self {
         Self {
-            process: brief.process,
-            thread: brief.thread,
+            thread: ThreadNumber { process: brief.process, thread: brief.thread },
             sequence: brief.sequence.into(),
             delimiter: brief.delimiter,
             rip: brief.rip,

@@ -5,7 +5,7 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::counter::{CounterKind, Unit};
-use super::{DelimiterKind, Events, GPR_NAMES, VERSION, WireError};
+use super::{DelimiterKind, Events, GPR_NAMES, ThreadNumber, VERSION, WireError};
 use pe_replay::Difference;
 use pe_replay::phases::Phases;
 
@@ -130,6 +130,8 @@ pub struct Registers {
 /// A program that was ended for what it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
+    /// The thread that did it, or that a signal from elsewhere found.
+    pub thread: ThreadNumber,
     /// The signal that Linux would have sent.
     pub signal: u8,
     /// The exception's vector, if one was behind it.
@@ -145,6 +147,8 @@ pub struct Death {
 pub struct Verdict {
     /// The PE's sequence number.
     pub pe: u64,
+    /// Whose PE it is.
+    pub thread: ThreadNumber,
     /// Where it starts.
     pub start_rip: u64,
     /// Where its first run ended.
@@ -175,6 +179,8 @@ pub struct Suspect {
 pub struct Damage {
     /// The PE's sequence number.
     pub pe: u64,
+    /// Whose PE it is.
+    pub thread: ThreadNumber,
     /// Where the copies differ.
     pub difference: Difference,
 }

@@ -24,18 +24,21 @@ pub mod events;
 pub mod injection;
 pub mod isolation;
 pub mod kind;
+pub mod limit;
 pub mod name;
 pub mod pe;
 pub mod record;
 pub mod task;
+pub mod thread;
 
 pub use digest::Digest;
 pub use events::Events;
 pub use kind::DelimiterKind;
 pub use name::{GPR_NAMES, Name};
+pub use thread::ThreadNumber;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 15;
+pub const VERSION: u16 = 16;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

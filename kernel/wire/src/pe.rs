@@ -4,7 +4,7 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
-use crate::{DelimiterKind, Digest};
+use crate::{DelimiterKind, Digest, ThreadNumber};
 use pe_replay::Difference;
 use pe_replay::phases::Phases;
 use pe_replay::policy::MAX_DIVERGENCES;
@@ -12,10 +12,8 @@ use pe_replay::policy::MAX_DIVERGENCES;
 /// One committed PE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeRecord {
-    /// Process number, from 1.
-    pub process: u32,
-    /// Thread number within the process, from 1.
-    pub thread: u16,
+    /// Whose it is.
+    pub thread: ThreadNumber,
     /// Sequence number, from 0.
     pub sequence: u64,
     /// What ended it.

@@ -13,6 +13,7 @@ use super::brief::{BriefRecord, DigestedRecord};
 use super::clock::ClockKind;
 pub use super::counter::{CounterKind, Unit};
 use super::end::EndRecord;
+use super::limit::ReachedLimit;
 pub use super::pe::PeRecord;
 use super::{VERSION, WireError};
 use pe_replay::Policy;
@@ -77,15 +78,29 @@ pub struct UnsupportedCall {
 ///
 /// Ends after the last one, or before the first record that cannot be read.
 pub fn unsupported_calls(bytes: &[u8]) -> impl Iterator<Item = UnsupportedCall> {
+    all(bytes).filter_map(|record| match record {
+        Record::Unsupported(call) => Some(call),
+        _ => None,
+    })
+}
+
+/// The limits in the trace stream of a run that its programs have come to.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn reached_limits(bytes: &[u8]) -> impl Iterator<Item = ReachedLimit> {
+    all(bytes).filter_map(|record| match record {
+        Record::Reached(limit) => Some(limit),
+        _ => None,
+    })
+}
+
+/// All records up to the first that cannot be read.
+fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
     core::iter::from_fn(move || {
-        loop {
-            let (record, behind) = postcard::take_from_bytes(rest).ok()?;
-            rest = behind;
-            if let Record::Unsupported(call) = record {
-                return Some(call);
-            }
-        }
+        let (record, behind) = postcard::take_from_bytes(rest).ok()?;
+        rest = behind;
+        Some(record)
     })
 }
 
@@ -103,9 +118,14 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
                     rest = behind;
                     return Some((record, pes));
                 }
-                (Record::Pe(_) | Record::Brief(_) | Record::Digested(_) | Record::Unsupported(_), behind) => {
-                    at = behind
-                }
+                (
+                    Record::Pe(_)
+                    | Record::Brief(_)
+                    | Record::Digested(_)
+                    | Record::Unsupported(_)
+                    | Record::Reached(_),
+                    behind,
+                ) => at = behind,
                 (Record::Header(_), _) => return None,
             }
         }
@@ -129,6 +149,8 @@ pub enum Record {
     Digested(DigestedRecord),
     /// A call that was made and is not supported; such records stand behind those of the PEs.
     Unsupported(UnsupportedCall),
+    /// A limit that was come to; such records stand behind those of the PEs.
+    Reached(ReachedLimit),
 }
 
 /// The largest encoded record, in bytes.
@@ -174,7 +196,7 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
             let (record, rest) = match postcard::take_from_bytes(self.rest) {
-                Ok((Record::Unsupported(_), rest)) => {
+                Ok((Record::Unsupported(_) | Record::Reached(_), rest)) => {
                     self.rest = rest;
                     continue;
                 }

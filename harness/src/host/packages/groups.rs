@@ -62,6 +62,10 @@ pub const COMPILER: &[Package] = &[
     },
 ];
 
+/// For the programs of `user/go`; 81 MB to fetch, and 460 MB on the disk.
+pub const GO: &[Package] =
+    &[Package { name: "golang-go", purpose: "compiles the Go programs", sign: Sign::Command("go") }];
+
 /// For the emulator tests, besides the above.
 pub const TESTS: &[Package] = &[
     Package {

@@ -6,7 +6,7 @@ use wire::VERSION;
 use wire::clock::ClockKind;
 use wire::end::{End, LongestCall, Service};
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, Unit};
-use wire::{DelimiterKind, Events};
+use wire::{DelimiterKind, Events, ThreadNumber};
 
 use super::*;
 
@@ -39,8 +39,7 @@ pub(crate) fn sample() -> (Vec<u8>, EndRecord) {
     for sequence in 0..5 {
         let kind = if sequence < 4 { DelimiterKind::Limit } else { DelimiterKind::Syscall };
         let mut record = PeRecord {
-            process: 1,
-            thread: 1,
+            thread: ThreadNumber { process: 1, thread: 2 },
             sequence,
             delimiter: kind,
             rip: 0x40_1000 + sequence,

@@ -12,7 +12,7 @@ use wire::end::{LongestCall, Service};
 use wire::record::Unit;
 use wire::{DelimiterKind, Name};
 
-use super::Summary;
+use super::{Diverged, Hit, Summary};
 use crate::outcome::model::Model;
 use crate::outcome::told::call_name;
 
@@ -80,8 +80,12 @@ impl fmt::Display for Summary {
         }
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
-        for (pe, difference) in &self.differences {
-            writeln!(f, "  PE {pe} diverged: {}", InWords(*difference))?;
+        for Hit { pe, thread, flips } in &self.hits {
+            let flips = if *flips == 1 { "a flip".to_owned() } else { format!("{flips} flips") };
+            writeln!(f, "  PE {pe} ({thread}) was hit by {flips}")?;
+        }
+        for Diverged { pe, thread, difference } in &self.differences {
+            writeln!(f, "  PE {pe} ({thread}) diverged: {}", InWords(*difference))?;
         }
         let shown = self.differences.len() as u64;
         if totals.divergences > shown && shown > 0 {

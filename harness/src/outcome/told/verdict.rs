@@ -8,9 +8,9 @@ use super::nature;
 
 /// The verdict, in one line.
 pub fn text(verdict: &Verdict) -> String {
-    let Verdict { pe, start_rip, end_rip, difference, attempts, culprit, code } = verdict;
+    let Verdict { pe, thread, start_rip, end_rip, difference, attempts, culprit, code } = verdict;
     let mut text = format!(
-        "persistent divergence: PE {pe} from rip {start_rip:#x} to {end_rip:#x} differed in {attempts} attempts; \
+        "persistent divergence: PE {pe} ({thread}) from rip {start_rip:#x} to {end_rip:#x} differed in {attempts} attempts; \
          first difference {}",
         InWords(*difference)
     );
@@ -42,12 +42,14 @@ fn quoted(code: &[u8], rip: u64) -> String {
 #[cfg(test)]
 mod tests {
     use pe_replay::{Difference, Field};
+    use wire::ThreadNumber;
 
     use super::*;
 
     fn verdict(culprit: Option<Suspect>) -> Verdict {
         Verdict {
             pe: 4,
+            thread: ThreadNumber { process: 1, thread: 2 },
             start_rip: 0x40_1000,
             end_rip: 0x40_1010,
             difference: Difference { field: Field::Gpr(0), first: 1, second: 2, address: 0 },
@@ -67,7 +69,7 @@ mod tests {
     fn the_instruction_is_named_and_explained() {
         assert_eq!(
             text(&verdict(Some(suspect(&[0x0f, 0xc7, 0xf0])))),
-            "persistent divergence: PE 4 from rip 0x401000 to 0x401010 differed in 3 attempts; \
+            "persistent divergence: PE 4 (thread 2 of process 1) from rip 0x401000 to 0x401010 differed in 3 attempts; \
              first difference rax: 0x1 against 0x2; \
              executed twice, its instructions agreed up to `rdrand eax` at 0x401008, number 3, \
              which gives another random number each time"

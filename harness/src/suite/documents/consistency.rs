@@ -6,7 +6,8 @@ use std::fs;
 
 use super::markdown::{quoted, rows, section};
 use super::{all_documents, decisions, read};
-use crate::workload::artifacts;
+use crate::workload::artifacts::{self, Guest};
+use crate::workload::catalogue::{self, FUZZER, Kind};
 
 /// The page that has the table of folders.
 const ARCHITECTURE: &str = "docs/src/architecture.md";
@@ -133,10 +134,8 @@ fn the_list_of_user_programs_is_complete() {
         .into_iter()
         .filter_map(|cells| quoted(cells.first()?).next()?.split(' ').next().map(str::to_owned))
         .collect();
-    let (c, bench, hostile) = (artifacts::c_names(), artifacts::bench_names(), artifacts::hostile_names());
-    let own = ["rt", "fuzz", "showcase"].map(str::to_owned).to_vec();
-    let real: BTreeSet<String> =
-        [c.unwrap(), bench.unwrap(), hostile.unwrap(), own].concat().into_iter().collect();
+    let own = [Guest::RT.package, FUZZER].map(str::to_owned).to_vec();
+    let real: BTreeSet<String> = [catalogue::names(&Kind::ALL).unwrap(), own].concat().into_iter().collect();
     let differing: Vec<_> = named.symmetric_difference(&real).collect();
     assert!(differing.is_empty(), "named but not there, or the other way: {differing:?}");
 }
@@ -160,6 +159,6 @@ fn the_attacks_of_decision_1_exist_and_none_is_left_out() {
             assert!(section.contains(&format!("\"{word}\"")), "{program} has no case {word}");
         }
     }
-    let real: BTreeSet<String> = artifacts::hostile_names().unwrap().into_iter().collect();
+    let real: BTreeSet<String> = Kind::Hostile.names().unwrap().into_iter().collect();
     assert_eq!(named, real);
 }

@@ -10,6 +10,8 @@ use wire::end::End;
 
 use super::batch::Entry;
 use crate::workload::artifacts;
+#[cfg(test)]
+use crate::workload::catalogue::Kind;
 
 /// The names of cases, by what they have in common, by their program.
 type Table = BTreeMap<String, BTreeMap<String, Vec<String>>>;
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn every_program_is_expected_to_do_something_and_every_case_is_named_once() {
         let expectations = Expectations::load().unwrap();
-        assert_eq!(expectations.programs(), artifacts::hostile_names().unwrap());
+        assert_eq!(expectations.programs(), Kind::Hostile.names().unwrap());
         let names: HashSet<_> = expectations.cases.iter().map(Case::to_string).collect();
         assert_eq!(names.len(), expectations.cases.len());
     }

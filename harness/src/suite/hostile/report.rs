@@ -17,7 +17,7 @@ const REACH: (u64, u64) = (16, 40);
 /// Checks a report; `attacked` is the address that the case went for, `sent` says that no
 /// exception is behind the signal.
 pub fn check(death: &Death, attacked: Option<u64>, sent: bool) -> Result<()> {
-    let Death { signal, vector: number, address, registers } = *death;
+    let Death { signal, vector: number, address, registers, .. } = *death;
     if sent {
         ensure!(number.is_none(), "the report names exception {number:?} behind what the kernel sent");
     } else {
@@ -65,6 +65,7 @@ fn signal_of(vector: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use wire::ThreadNumber;
     use wire::end::Registers;
 
     use super::*;
@@ -73,7 +74,13 @@ mod tests {
         let mut gpr = [0; 16];
         gpr[6] = 1 << 47;
         let registers = Registers { gpr, rip, rflags: 0x10246 & !(1 << 16) };
-        Death { signal: signal_of(vector), vector: Some(vector), address, registers }
+        Death {
+            thread: ThreadNumber { process: 1, thread: 1 },
+            signal: signal_of(vector),
+            vector: Some(vector),
+            address,
+            registers,
+        }
     }
 
     #[test]

@@ -4,18 +4,19 @@
 use anyhow::Result;
 use pe_replay::{Comparison, Mode, Policy};
 use wire::config::Recording;
+use wire::isolation::Isolate;
 
 use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;
 use super::super::{Context, bochs, programs};
 use super::BUSYBOX;
 use crate::emulator::Emulator;
-use crate::workload::artifacts;
+use crate::workload::catalogue::{self, Kind};
 
 /// Programs that share a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// `showcase`, `user/c` and `user/bench`.
+    /// All of the project's programs but those that attack the kernel.
     Project,
     /// The applets of busybox.
     Busybox,
@@ -49,17 +50,26 @@ const LONG: &[&str] = &[
     "busybox-sh",
     "busybox-sort",
     "calls",
+    "go-channels",
+    "go-collector",
+    "go-signals",
+    "go-timers",
     "pingpong",
     "processes",
     "race",
     "showcase",
     "sse",
+    "std-rayon",
+    "std-sync",
+    "std-threads",
     "strings",
     "threads",
     "threadsignals",
     "x87",
     "x87trans",
 ];
+/// The kinds of [`Group::Project`].
+const PROJECT: &[Kind] = &[Kind::Showcase, Kind::C, Kind::Std, Kind::Go, Kind::Bench];
 /// Bytes of input for busybox.
 const INPUT: usize = 1 << 16;
 
@@ -96,13 +106,18 @@ pub fn cases(context: &Context, group: Group) -> Result<Vec<Case>> {
     }
 }
 
+/// Whether the kernel is isolated from a run that need not show anything about that.
+pub fn isolation(group: Group, case: &Case) -> Isolate {
+    match group {
+        Group::Project | Group::Busybox => programs::isolation(case.program()),
+        Group::Hostile => Isolate::Auto,
+    }
+}
+
 /// The names of the lists of a group.
 pub fn names(group: Group) -> Result<Vec<String>> {
     Ok(match group {
-        Group::Project => {
-            let showcase = vec!["showcase".to_owned()];
-            [showcase, artifacts::c_names()?, artifacts::bench_names()?].concat()
-        }
+        Group::Project => catalogue::names(PROJECT)?,
         Group::Busybox => programs::APPLETS.iter().map(|words| format!("{BUSYBOX}-{}", words[0])).collect(),
         Group::Hostile => Expectations::load()?.programs().into_iter().map(str::to_owned).collect(),
     })

@@ -28,6 +28,8 @@ pub struct Found {
     pub input: String,
     /// Processes.
     pub processes: u32,
+    /// Threads of all of them.
+    pub threads: usize,
     /// The lines.
     pub lines: Vec<Line>,
 }
@@ -50,7 +52,8 @@ impl Found {
 
     /// What is kept of it: a line a word, then a line a block.
     pub fn text(&self) -> String {
-        let Self { machine, name, origin: Origin { made_by, executable }, input, processes, lines } = self;
+        let Self { machine, name, origin: Origin { made_by, executable }, input, processes, lines, .. } =
+            self;
         let mut text = String::new();
         for (key, value) in [
             ("program", format!("{name} on {machine}")),
@@ -166,10 +169,10 @@ impl Found {
             return Some(format!("{path}: new, {count} lines"));
         }
         let executable = value(kept, "executable") != value(&found, "executable");
-        let why = match (executable, self.processes) {
+        let why = match (executable, self.threads) {
             (true, _) => "; the executable is another one",
-            (false, 1) => "; THE PROGRAM IS THE SAME AND HAS ONE PROCESS: its lines must not change",
-            (false, _) => "; it has several processes, whose interleaving may have changed: say why",
+            (false, 1) => "; THE PROGRAM IS THE SAME AND HAS ONE THREAD: its lines must not change",
+            (false, _) => "; it has several threads, whose turns may have changed: say why",
         };
         let blocks = match changed(kept, &found) {
             Some(Changed { first, blocks, .. }) => {
@@ -259,6 +262,7 @@ mod tests {
             origin: Origin { made_by: "gcc 12".to_owned(), executable: "0123".to_owned() },
             input: "seed 1".to_owned(),
             processes: 1,
+            threads: 1,
             lines: (0..700).map(line).collect(),
         }
     }
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_a_program_of_one_process_is_called_out() {
+    fn a_change_of_a_program_of_one_thread_is_called_out() {
         let kept = found().text();
         let mut other = found();
         other.lines[300].state.push('!');
@@ -328,14 +332,10 @@ mod tests {
             said.starts_with("ci/lists/qemu/sorter: up to 256 of 700 lines changed, from line 256 on"),
             "{said}"
         );
-        assert!(said.contains("HAS ONE PROCESS"), "{said}");
-        other.processes = 3;
-        assert!(
-            other
-                .change(&kept.replace("processes: 1", "processes: 3"))
-                .unwrap()
-                .contains("several processes")
-        );
+        assert!(said.contains("HAS ONE THREAD"), "{said}");
+        // Of one process, or of several.
+        other.threads = 3;
+        assert!(other.change(&kept).unwrap().contains("several threads"));
         other.origin.executable = "4567".to_owned();
         assert!(other.change(&kept).unwrap().ends_with("the executable is another one"));
         assert_eq!(found().change("").unwrap(), "ci/lists/qemu/sorter: new, 700 lines");

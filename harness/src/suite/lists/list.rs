@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context as _, Result, ensure};
+use wire::ThreadNumber;
 use wire::end::{Death, End};
 use wire::record::PeRecord;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -28,7 +29,15 @@ impl Line {
     }
 
     fn of(pe: &PeRecord) -> Result<Self> {
-        let PeRecord { process, thread, delimiter, rip, instructions, frames_written, digest, .. } = pe;
+        let PeRecord {
+            thread: ThreadNumber { process, thread },
+            delimiter,
+            rip,
+            instructions,
+            frames_written,
+            digest,
+            ..
+        } = pe;
         let digest = digest.context("a PE has no digest")?;
         let kind = delimiter.name();
         Ok(Self {
@@ -53,7 +62,7 @@ pub fn lines(case: &Case, ended: &Ended) -> Result<Vec<Line>> {
 fn how(end: &End) -> String {
     match end {
         End::Exited { status } => format!("exited {status}"),
-        End::Killed(Death { signal, vector, address, registers }) => {
+        End::Killed(Death { signal, vector, address, registers, .. }) => {
             let vector = vector.map_or("-".to_owned(), |vector| vector.to_string());
             let words = registers.gpr.iter().chain([&registers.rip, &registers.rflags]);
             let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
@@ -115,13 +124,19 @@ mod tests {
         let digest = Some(Digest { state: 0x12, pages: 0x34 });
         let (trace, _) = crate::outcome::summary::tests::sample();
         let pe = Records::open(&trace).unwrap().1.next().unwrap().unwrap();
-        let pe = PeRecord { process: 2, delimiter: DelimiterKind::PageFault, digest, ..pe };
+        let pe = PeRecord {
+            thread: ThreadNumber { process: 2, thread: 1 },
+            delimiter: DelimiterKind::PageFault,
+            digest,
+            ..pe
+        };
         let Line { state, pages } = Line::of(&pe).unwrap();
         assert_eq!(state, "2.1 page_fault  0x401000 1000 00000000000000000000000000000012");
         assert_eq!(pages, "2 00000000000000000000000000000034");
         assert!(Line::of(&PeRecord { digest: None, ..pe }).is_err());
         let registers = Registers { gpr: [0; 16], rip: 0x40_1000, rflags: 0x202 };
-        let killed = |vector| End::Killed(Death { signal: 11, vector, address: 0xdead, registers });
+        let thread = pe.thread;
+        let killed = |vector| End::Killed(Death { thread, signal: 11, vector, address: 0xdead, registers });
         assert_eq!(how(&End::Exited { status: 3 }), "exited 3");
         assert_eq!(how(&killed(Some(14))), "killed 11 14 0xdead 0x401000 7e26f0053f9f9faf");
         assert!(how(&killed(None)).starts_with("killed 11 - 0xdead 0x401000 "));

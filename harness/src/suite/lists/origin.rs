@@ -10,7 +10,7 @@ use object::{Object, ObjectSection, SectionFlags};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::host::children;
-use crate::workload::artifacts;
+use crate::workload::catalogue::Kind;
 
 /// An executable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Origin {
 /// What makes the programs of the suite.
 pub struct Makers {
     c: String,
+    go: String,
     rust: String,
-    c_names: Vec<String>,
 }
 
 impl Makers {
@@ -43,24 +43,23 @@ impl Makers {
         let library = format!("libc.a {:016x}", xxh3_64(&library));
         Ok(Self {
             c: format!("{gcc}, {library}"),
+            go: first_line(Command::new("go").arg("version"))?,
             rust: format!(
                 "{rust}, {library}, packages in {:016x}",
                 xxh3_64(home.as_os_str().as_encoded_bytes())
             ),
-            c_names: [artifacts::c_names()?, artifacts::bench_names()?].concat(),
         })
     }
 
     /// Where the executable of a program comes from.
     pub fn origin(&self, program: &str, path: &Path) -> Result<Origin> {
         let executable = loaded(&std::fs::read(path)?).with_context(|| path.display().to_string())?;
-        let made_by = if program == super::BUSYBOX {
+        let made_by = match Kind::of(program)? {
+            Some(Kind::C | Kind::Bench) => self.c.clone(),
+            Some(Kind::Go) => self.go.clone(),
+            Some(Kind::Showcase | Kind::Std | Kind::Hostile) => self.rust.clone(),
             // It comes as it is: there is no source that could have changed.
-            format!("a package, {executable}")
-        } else if self.c_names.iter().any(|name| name == program) {
-            self.c.clone()
-        } else {
-            self.rust.clone()
+            None => format!("a package, {executable}"),
         };
         Ok(Origin { made_by, executable })
     }

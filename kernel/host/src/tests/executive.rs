@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The executive over scripts: a toy personality, and Linux beside it.
 
+use wire::ThreadNumber;
 use wire::clock::ClockKind;
 use wire::end::{End, Totals};
 use wire::record::Record;
@@ -61,11 +62,11 @@ fn exited(status: u8) -> End {
 }
 
 /// Process and thread of each record.
-fn recorded() -> Vec<(u32, u16)> {
+fn recorded() -> Vec<(u32, u32)> {
     let records = channel::take_records().into_iter();
     records
         .filter_map(|record| match record {
-            Record::Pe(pe) => Some((pe.process, pe.thread)),
+            Record::Pe(pe) => Some((pe.thread.process, pe.thread.thread)),
             _ => None,
         })
         .collect()
@@ -226,6 +227,29 @@ fn a_run_can_be_cut_short_and_a_thread_can_starve() {
         (OTHER, &[Op::Starve]),
     ]);
     assert_eq!((ran.end, ran.totals.pes, ran.totals.committed), (exited(8), 4, 3));
+}
+
+/// Whatever ends a run names the thread by the numbers of its records.
+#[test]
+fn an_end_names_process_and_thread() {
+    for op in [Op::Diverge, Op::Damage] {
+        let ran = toy(&[
+            (CODE, &[Op::Call(call::THREAD, [OTHER, 1, 0]), Op::Call(call::WAIT, [1, 0, 0])]),
+            (OTHER, &[Op::Spin(10), op]),
+        ]);
+        let (pe, thread) = match ran.end {
+            End::Persistent(verdict) => (verdict.pe, verdict.thread),
+            End::Damaged(damage) => (damage.pe, damage.thread),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((pe, thread), (3, ThreadNumber { process: 1, thread: 2 }));
+    }
+    // A signal from the first thread, to whom clone has told the number of the second one.
+    let (entry, clone, tkill, flags, sigill) = (TEXT + 0x200, 56, 200, 0x1_0f00, 4);
+    let program =
+        [Op::Call(clone, [flags, sigill, 0]), Op::CallWithResult(tkill), Op::Jump(entry + 2 * OP_LEN)];
+    let End::Killed(death) = run::<Linux>(&[(entry, &program)], u64::MAX).end else { panic!("it goes on") };
+    assert_eq!((death.signal, death.thread), (4, ThreadNumber { process: 1, thread: 2 }));
 }
 
 #[test]

@@ -6,9 +6,11 @@ use linux_raw_sys::general::{
     CLONE_VM, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE, O_CLOEXEC, O_NONBLOCK, SIGCHLD,
     WNOHANG,
 };
+use wire::limit::{Limited, ReachedLimit};
 
 use super::*;
 use crate::linux::{Child, Status};
+use crate::personality::Personality as _;
 
 const SIGKILL: u64 = 9;
 const SIGPIPE: u8 = 13;
@@ -252,7 +254,10 @@ fn what_cannot_be_cloned_is_refused() {
     for _ in 2..64 {
         process.fork();
     }
+    assert_eq!(process.linux.reached_limits().count(), 0);
     assert_eq!(process.call(Sysno::fork, &[]), Err(errno::EAGAIN));
+    let reached: Vec<_> = process.linux.reached_limits().collect();
+    assert_eq!(reached, [ReachedLimit { of: Limited::Processes, most: 64, times: 1 }]);
     assert_eq!(process.call(Sysno::wait4, &[u64::MAX, DATA, 0, 0]), Ok(first));
     assert_eq!(process.words(DATA), 11);
     assert_eq!(process.step(57, &[]), Next::Fork);

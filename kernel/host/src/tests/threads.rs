@@ -5,9 +5,11 @@ use linux_raw_sys::general::{
     CLONE_FILES, FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG,
     FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, SIGCHLD,
 };
+use wire::limit::{Limited, ReachedLimit};
 
 use super::*;
 use crate::linux::Status;
+use crate::personality::Personality as _;
 
 const SIGUSR1: u64 = 10;
 const SIGTERM: u64 = 15;
@@ -278,6 +280,8 @@ fn there_are_so_many_threads_and_no_more() {
     let flags = u64::from(processes::THREAD_FLAGS);
     assert_eq!(process.call(Sysno::clone, &[flags, STACKS, WORDS, WORDS, 0]), Err(errno::EAGAIN));
     assert_eq!(process.call(Sysno::fork, &[]), Err(errno::EAGAIN));
+    let reached: Vec<_> = process.linux.reached_limits().collect();
+    assert_eq!(reached, [ReachedLimit { of: Limited::Threads, most: 1024, times: 2 }]);
     process.switch_to(FIRST_ID + 700);
     process.end_thread(FIRST_ID);
     process.spawn(STACKS, WORDS, 0);

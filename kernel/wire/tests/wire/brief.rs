@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use pe_replay::Account;
 use pe_replay::phases::{Phases, Stopwatch};
 use wire::DelimiterKind;
+use wire::ThreadNumber;
 use wire::WireError;
 use wire::brief::{BriefRecord, Recorded};
 use wire::record::{PeRecord, Record, Records};
@@ -13,8 +14,7 @@ use crate::samples::{DIFFERENCE, encoded_record, header, hex, pe, unhex};
 
 fn undisturbed(at: u32) -> PeRecord {
     PeRecord {
-        process: at,
-        thread: !at as u16,
+        thread: ThreadNumber { process: at, thread: !at },
         sequence: at.rotate_left(7).into(),
         delimiter: DelimiterKind::ALL[at as usize % DelimiterKind::ALL.len()],
         rip: u64::from(at) << 17,
@@ -54,11 +54,11 @@ pub fn watches(record: &PeRecord) -> [Stopwatch; 2] {
 }
 
 pub fn recorded<'a>(record: &'a PeRecord, account: &'a Account, watches: &'a [Stopwatch; 2]) -> Recorded<'a> {
-    let PeRecord { process, thread, sequence, delimiter, rip, instructions, .. } = record;
-    let (process, thread, sequence) = (*process, *thread, *sequence);
+    let PeRecord { thread, sequence, delimiter, rip, instructions, .. } = record;
+    let (thread, sequence) = (*thread, *sequence);
     let (delimiter, rip, instructions) = (*delimiter, *rip, *instructions);
     let [before, now] = watches;
-    Recorded { process, thread, sequence, delimiter, rip, instructions, before, now, account }
+    Recorded { thread, sequence, delimiter, rip, instructions, before, now, account }
 }
 
 pub fn brief(record: &PeRecord) -> Vec<u8> {
@@ -72,9 +72,10 @@ pub fn brief(record: &PeRecord) -> Vec<u8> {
 
 #[test]
 fn a_brief_record_has_its_bytes() {
-    let record = PeRecord { process: 70_000, counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
+    let thread = ThreadNumber { process: 70_000, thread: 2 };
+    let record = PeRecord { thread, counter_misses: 0, flips: 0, debug_exceptions: 0, ..pe(&[]) };
     let golden = concat!(
-        "03017011010002000500001040000000000",
+        "030170110100020000000500001040000000000",
         "02c0100009f86010001000000020000000300000000000000050000002100000006000000bc0200000600"
     );
     assert_eq!(hex(&brief(&record)), golden);

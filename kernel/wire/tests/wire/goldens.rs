@@ -6,8 +6,10 @@ use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, R
 use wire::VERSION;
 use wire::config::{Config, Job, Mutation, Sink};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
+use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, unsupported_calls,
+    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, reached_limits,
+    unsupported_calls,
 };
 
 use crate::samples::{
@@ -159,6 +161,23 @@ fn unsupported_calls_have_their_bytes_and_stand_behind_the_pes() {
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [all, encoded_record(&Record::Program(program))].concat();
     assert!(programs(&batch).all(|(_, mut pes)| pes.next().is_none()));
+    assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
+fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
+    let limits = [
+        ReachedLimit { of: Limited::Threads, most: 1024, times: 300 },
+        ReachedLimit { of: Limited::Processes, most: 64, times: 1 },
+    ];
+    let records = limits.map(|limit| encoded_record(&Record::Reached(limit)));
+    assert_eq!(records.each_ref().map(|bytes| hex(bytes)), ["06008008ac02", "06014001"]);
+    let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
+    let trace = [start, records.concat()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(reached_limits(&trace).collect::<Vec<_>>(), limits);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [records.concat(), encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
 }
 

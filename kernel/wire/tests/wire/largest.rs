@@ -6,6 +6,7 @@ use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target}
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::Events;
+use wire::ThreadNumber;
 use wire::WireError;
 use wire::clock::{Clock, ClockKind};
 use wire::config::{Config, Job, Mutation, Recording, Sink};
@@ -18,6 +19,8 @@ use wire::isolation::Isolate;
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
 
 use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
+
+const LAST: ThreadNumber = ThreadNumber { process: u32::MAX, thread: u32::MAX };
 
 #[test]
 fn the_largest_values_fit() {
@@ -68,8 +71,7 @@ fn the_largest_values_fit() {
     assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
 
     let record = Record::Pe(PeRecord {
-        process: u32::MAX,
-        thread: u16::MAX,
+        thread: LAST,
         sequence: u64::MAX,
         delimiter: DelimiterKind::DirtyLimit,
         rip: u64::MAX,
@@ -138,9 +140,16 @@ fn the_largest_values_fit() {
     };
     let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
     let ends = [
-        End::Killed(Death { signal: u8::MAX, vector: Some(u8::MAX), address: u64::MAX, registers }),
+        End::Killed(Death {
+            thread: LAST,
+            signal: u8::MAX,
+            vector: Some(u8::MAX),
+            address: u64::MAX,
+            registers,
+        }),
         End::Persistent(Verdict {
             pe: u64::MAX,
+            thread: LAST,
             start_rip: u64::MAX,
             end_rip: u64::MAX,
             difference: most,

@@ -5,6 +5,7 @@ use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target}
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::Events;
+use wire::ThreadNumber;
 use wire::VERSION;
 use wire::clock::{Clock, ClockKind};
 use wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
@@ -88,10 +89,11 @@ pub fn header() -> TraceHeader {
     }
 }
 
+pub const THREAD: ThreadNumber = ThreadNumber { process: 1, thread: 2 };
+
 pub fn pe(divergences: &[Difference]) -> PeRecord {
     PeRecord {
-        process: 1,
-        thread: 2,
+        thread: THREAD,
         sequence: 300,
         delimiter: DelimiterKind::PageFault,
         rip: 0x40_1000,
@@ -165,12 +167,13 @@ pub fn end(end: End) -> EndRecord {
 pub fn death() -> Death {
     let registers =
         Registers { gpr: core::array::from_fn(|index| index as u64), rip: 0x40_1000, rflags: 0x246 };
-    Death { signal: 11, vector: Some(14), address: 0xdead_0000, registers }
+    Death { thread: THREAD, signal: 11, vector: Some(14), address: 0xdead_0000, registers }
 }
 
 pub fn verdict() -> Verdict {
     Verdict {
         pe: 9,
+        thread: THREAD,
         start_rip: 0x40_1000,
         end_rip: 0x40_2000,
         difference: DIFFERENCE,
@@ -181,7 +184,7 @@ pub fn verdict() -> Verdict {
 }
 
 pub fn damage() -> Damage {
-    Damage { pe: 9, difference: DIFFERENCE }
+    Damage { pe: 9, thread: THREAD, difference: DIFFERENCE }
 }
 
 pub fn report() -> CounterReport {
@@ -216,10 +219,10 @@ pub fn name(end: End) -> &'static str {
 pub fn ends() -> Vec<(End, &'static str)> {
     vec![
         (End::Exited { status: 3 }, "0003"),
-        (End::Killed(death()), "010b010e8080b4f50d000102030405060708090a0b0c0d0e0f80a08002c604"),
+        (End::Killed(death()), "0101020b010e8080b4f50d000102030405060708090a0b0c0d0e0f80a08002c604"),
         (
             End::Persistent(verdict()),
-            "020980a0800280c08002191213b4a48002030188a08002020f0f0f0f0f0f0f0f0f0f0f0f0f0f0ff0f1f2f3f4f5f6f7f8f9fafbfcfdfe",
+            "0209010280a0800280c08002191213b4a48002030188a08002020f0f0f0f0f0f0f0f0f0f0f0f0f0f0ff0f1f2f3f4f5f6f7f8f9fafbfcfdfe",
         ),
         (End::Refused(Refusal::NoProgram), "0300"),
         (End::Deadlock, "04"),
@@ -227,7 +230,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
         (End::SelfTests { passed: 20, failed: 1 }, "061401"),
         (End::Calibrated(report()), "0704010405080ad804"),
         (End::Batch { programs: 300 }, "08ac02"),
-        (End::Damaged(damage()), "0909191213b4a48002"),
+        (End::Damaged(damage()), "09090102191213b4a48002"),
     ]
 }
 

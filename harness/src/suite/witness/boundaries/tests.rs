@@ -3,6 +3,7 @@
 
 use arrayvec::ArrayVec;
 use pe_replay::Phases;
+use wire::ThreadNumber;
 
 use super::*;
 
@@ -12,8 +13,7 @@ const COUNTER: u8 = 0xfe;
 /// A record, whose RIP is behind so many instructions of a byte each.
 fn record(delimiter: DelimiterKind, instructions: u64, at: u64) -> PeRecord {
     PeRecord {
-        process: 1,
-        thread: 1,
+        thread: ThreadNumber { process: 1, thread: 1 },
         sequence: 0,
         delimiter,
         rip: START + at,
