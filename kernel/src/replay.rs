@@ -11,9 +11,12 @@ mod upkeep;
 use alloc::boxed::Box;
 
 use pages::Primitives;
+use pe_replay::placement::Placement;
+use pe_replay::placement::bytes::Bytes;
+use pe_replay::placement::hash::Hash;
 use pe_replay::{
-    Access, Change, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy, Processor,
-    Span, Target, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy,
+    Processor, Span, Target, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
@@ -33,7 +36,11 @@ use self::counter::{Counting, stop_kind};
 
 /// Frames that a process reserves for the copies of its written pages.
 pub fn reserve(policy: &Policy) -> usize {
-    usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
+    let frames = match policy.comparison {
+        Comparison::Bytes => Bytes::FRAMES,
+        Comparison::Hash => Hash::FRAMES,
+    };
+    frames * usize::from(policy.max_dirty)
 }
 
 /// Counts. Wrapping round takes 2^64 events; to look for it would take two instructions each

@@ -97,14 +97,6 @@ impl Policy {
         max_dirty: MAX_DIRTY_PAGES,
     };
 
-    /// Frames that a written page needs beside its home.
-    pub fn frames_per_page(&self) -> u16 {
-        match self.comparison {
-            Comparison::Bytes => 3,
-            Comparison::Hash => 1,
-        }
-    }
-
     /// Whether both bounds lie between their least and their largest values.
     pub fn is_within_bounds(&self) -> bool {
         (MIN_LIMIT..=MAX_LIMIT).contains(&self.limit)
@@ -130,11 +122,5 @@ mod tests {
             let policy = Policy { limit, max_dirty, ..Policy::DEFAULT };
             assert_eq!(policy.is_within_bounds(), is_within, "{limit}, {max_dirty}");
         }
-    }
-
-    #[test]
-    fn a_hash_takes_the_place_of_two_frames() {
-        let frames = |comparison| Policy { comparison, ..Policy::DEFAULT }.frames_per_page();
-        assert_eq!((frames(Comparison::Bytes), frames(Comparison::Hash)), (3, 1));
     }
 }

@@ -84,7 +84,9 @@ pub fn scenes(faults: usize) -> impl Strategy<Value = Scene> {
     let bounds = (placed, counter(), any::<u64>(), select(&[2, 3, 5, 40, 40, 40, 40][..]));
     bounds.prop_flat_map(move |((policy, private), (margin, skid), noise, pages)| {
         let (policy, private) = placement(policy, private);
-        let pool = pages * usize::from(policy.frames_per_page());
+        // The frames of a page by bytes, or in private frames, and by hash.
+        let frames = if policy.comparison == Comparison::Bytes { 3 } else { 1 };
+        let pool = pages * frames;
         let aims = vec(any::<u64>(), faults);
         (busy(margin + skid > 0), aims).prop_map(move |(program, aims)| Scene {
             program,
