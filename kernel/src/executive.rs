@@ -228,7 +228,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             Effect::EndThread => Step::EndThread,
             Effect::EndGroup => Step::EndGroup,
             Effect::Switch { to, wait } => {
-                self.objects.scheduler.donate(current, to);
                 if let Some(wait) = wait {
                     self.objects.scheduler.block(current, wait);
                 }

@@ -8,7 +8,7 @@
 //! - `trap`: from "user code stopped" to what it asks for
 //! - `replay`: the machine as the engine (`pe-replay`) sees it, its counter included
 //! - `executive`, and `personality`, the trait below it: the loop over processing elements
-//! - `linux`: what programs see
+//! - `linux` and `nova`: what programs see
 //! - `run`, `batch`, `selftest` and this file
 
 #![no_std]
@@ -20,6 +20,8 @@ mod batch;
 mod executive;
 mod linux;
 mod mem;
+/// Public, as no run has it yet: host tests drive it.
+pub mod nova;
 /// Public, as it offers more than the one personality that there is asks for.
 pub mod object;
 mod panic;

@@ -9,7 +9,7 @@
 //!   is in a [`budget`];
 //! - all that the program sees repeats: addresses, identities, time, randomness.
 //!
-//! Not here: sockets, and signals from outside.
+//! Not here: a network, and signals from outside.
 
 mod advice_calls;
 mod alarm_calls;
@@ -35,6 +35,7 @@ mod file_calls;
 mod fork_calls;
 mod fs;
 mod futex;
+mod futex_lock;
 mod futex_operation;
 mod group_calls;
 mod layout;
@@ -66,6 +67,8 @@ mod shared;
 mod shortage;
 pub mod signal;
 mod signal_calls;
+mod socket;
+mod socket_calls;
 mod stack;
 mod start;
 mod stat;
@@ -111,6 +114,7 @@ use self::reached::Reached;
 use self::signal::Disposition;
 use self::signal::handlers::Handlers;
 use self::signal::pending::Pending;
+use self::socket::Sockets;
 use self::start::Start;
 use self::thread::{Thread, Waiting, Why};
 use self::view::View;
@@ -183,6 +187,7 @@ pub struct Linux {
     epolls: Epolls,
     alarms: Alarms,
     texts: Texts,
+    sockets: Sockets,
     clock: Clock,
     random: Random,
     /// How often each call was made that is not supported; the last one stands for all numbers beyond.
@@ -273,6 +278,7 @@ impl Linux {
             epolls: Epolls::default(),
             alarms: Alarms::default(),
             texts: Texts::new(promised_len(config.memory_len) / TEXTS_SHARE),
+            sockets: Sockets::default(),
             clock,
             random,
             refused: [0; LOGGED_CALLS + 1],
@@ -400,6 +406,7 @@ impl Linux {
         let call = Sysno::new(number as usize);
         let due = self.due();
         let restarts = match due {
+            Some(Disposition::Handle(_)) if self.waits_for_lock() => true,
             // What waits for a time would wait longer.
             Some(Disposition::Handle(action)) => {
                 let is_timed = self.thread.waiting.is_some_and(|waiting| waiting.deadline_ns.is_some());
@@ -415,6 +422,12 @@ impl Linux {
             (0, false) => Some(Err(EINTR.into())),
             (done, _) => Some(Ok(done)),
         }
+    }
+
+    /// Whether the current thread waits for a lock that is handed on: as on Linux, no handler
+    /// keeps it from having that.
+    fn waits_for_lock(&self) -> bool {
+        matches!(self.thread.waiting, Some(Waiting { why: Why::Lock { .. }, .. }))
     }
 
     /// A call has been performed that others have to do with.
@@ -493,6 +506,10 @@ fn is_restartable(call: Option<Sysno>) -> bool {
                 | Sysno::write
                 | Sysno::writev
                 | Sysno::pwritev2
+                | Sysno::sendto
+                | Sysno::recvfrom
+                | Sysno::sendmsg
+                | Sysno::recvmsg
                 | Sysno::wait4
                 | Sysno::waitid
                 | Sysno::futex

@@ -45,7 +45,7 @@ name! {
 struct SpaceObject<T> {
     /// Its pages with their tracker, unless the processor holds them.
     held: Option<Held<T>>,
-    /// Threads that run in it.
+    /// Threads that run in it, and who else keeps it.
     threads: u32,
     /// What tells its next thread from the others, as far as that goes.
     next_thread: u8,
@@ -62,7 +62,7 @@ impl<T> SpaceObject<T> {
 struct Process {
     /// Its number in records, from 1 on.
     number: u32,
-    /// Threads that it has.
+    /// Threads that it has, and who else keeps it.
     threads: u32,
     /// The number that its next thread gets in records.
     next_thread: u32,
@@ -284,6 +284,48 @@ impl<P: Processor> Objects<P> {
         Ok(self.put_in(process, space, kept))
     }
 
+    /// Makes a process and a space in which nobody runs; both are there until they are [left](Self::leave_group)
+    /// and their last thread is gone. The pages are given back where that fails.
+    pub fn add_group(&mut self, pages: Space) -> Result<(ProcessId, SpaceId), Exhausted> {
+        if let Err(exhausted) = self.spaces.reserve().and_then(|()| self.processes.reserve()) {
+            pages.destroy();
+            return Err(exhausted);
+        }
+        let held = Held { pages, tracker: self.processor.tracker() };
+        let space = SpaceObject { threads: 1, ..SpaceObject::new(Some(held)) };
+        let process = Process { number: self.next_process, threads: 1, next_thread: 1 };
+        self.next_process += 1;
+        Ok((self.processes.insert_reserved(process), self.spaces.insert_reserved(space)))
+    }
+
+    /// Has the process and the space of a thread stay when their last thread is gone, until they are
+    /// [left](Self::leave_group).
+    pub fn keep_group(&mut self, thread: ThreadId) -> (ProcessId, SpaceId) {
+        let Thread { process, space, .. } = self.threads[thread];
+        self.processes[process].threads += 1;
+        self.spaces[space].threads += 1;
+        (process, space)
+    }
+
+    /// Lets a process and a space go with their last thread.
+    pub fn leave_group(&mut self, process: ProcessId, space: SpaceId) {
+        self.leave_process(process);
+        self.leave_space(space);
+    }
+
+    /// The number of a process in records.
+    pub fn number(&self, process: ProcessId) -> u32 {
+        self.processes[process].number
+    }
+
+    /// The pages of a space, whoever runs.
+    pub fn space_mut(&mut self, space: SpaceId) -> &mut Space {
+        match &mut self.spaces[space].held {
+            Some(held) => &mut held.pages,
+            None => self.processor.space_mut(),
+        }
+    }
+
     /// Makes a process whose thread runs in the space of another one's.
     pub fn add_process_in(
         &mut self,
@@ -366,6 +408,15 @@ impl<P: Processor> Objects<P> {
         Ok(())
     }
 
+    /// A thread less belongs to a process, which goes with the last one.
+    fn leave_process(&mut self, process: ProcessId) {
+        let left = &mut self.processes[process].threads;
+        *left -= 1;
+        if *left == 0 {
+            self.processes.remove(process);
+        }
+    }
+
     /// A thread less runs in a space, which goes with the last one.
     fn leave_space(&mut self, space: SpaceId) {
         let left = &mut self.spaces[space].threads;
@@ -399,11 +450,7 @@ impl<P: Processor> Objects<P> {
         assert!(id != self.current, "the current thread is destroyed");
         self.scheduler.remove_thread(id);
         let thread = self.threads.remove(id);
-        let process = &mut self.processes[thread.process];
-        process.threads -= 1;
-        if process.threads == 0 {
-            self.processes.remove(thread.process);
-        }
+        self.leave_process(thread.process);
         self.leave_space(thread.space);
     }
 
@@ -435,6 +482,11 @@ impl<P: Processor> Objects<P> {
             next = self.threads.behind(id);
             if id != self.current {
                 self.destroy_thread(id);
+            }
+        }
+        for space in self.spaces.iter_mut() {
+            if let Some(held) = space.held.take() {
+                Self::release(&mut self.processor, held, P::release).pages.destroy();
             }
         }
         self.processor.release();

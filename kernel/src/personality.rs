@@ -30,9 +30,9 @@ pub enum Effect {
     EndThread,
     /// All threads of its process are.
     EndGroup,
-    /// Another thread goes on with this one's budget; this one waits, if it is told to.
+    /// Another thread goes on, which the current budget drives from now on; this one waits, if it is told to.
     Switch {
-        /// The other one.
+        /// The other one, to which the budget was [given](crate::object::scheduler::Scheduler::donate).
         to: ThreadId,
         /// What this one waits for.
         wait: Option<Wait>,

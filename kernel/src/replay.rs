@@ -17,6 +17,7 @@ use pe_replay::{
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
+use wire::Events;
 
 use crate::arch::context::{self, Stamps, Start, Stretch, UserExit};
 use crate::arch::{cache, decode, machine, watchdog};
@@ -33,6 +34,13 @@ use self::counter::{Counting, stop_kind};
 /// Frames that a process reserves for the copies of its written pages.
 pub fn reserve(policy: &Policy) -> usize {
     usize::from(policy.frames_per_page()) * usize::from(policy.max_dirty)
+}
+
+/// Counts. Wrapping round takes 2^64 events; to look for it would take two instructions each
+/// time, five times a page.
+#[inline(always)]
+fn one_more(number: &mut u64) {
+    *number = number.wrapping_add(1);
 }
 
 /// A place for registers.
@@ -81,6 +89,8 @@ pub struct KernelMachine {
     primitives: Primitives,
     /// The frames of the written set.
     pool: Pool,
+    /// What it was made to do.
+    pub events: Events,
     /// The time when it was looked at last: right before an entry, for the watchdog's sake.
     seen: u64,
 }
@@ -89,7 +99,15 @@ impl KernelMachine {
     /// A machine without frames for copies.
     pub fn new(space: Space, platform: &Platform) -> Self {
         let Platform { counting, mxcsr_mask, primitives, .. } = *platform;
-        Self { space, counting, mxcsr_mask, primitives, pool: Pool::default(), seen: machine::now() }
+        Self {
+            space,
+            counting,
+            mxcsr_mask,
+            primitives,
+            pool: Pool::default(),
+            events: Events::default(),
+            seen: machine::now(),
+        }
     }
 
     /// Has room reserved for all frames that the written set can need.
@@ -119,6 +137,20 @@ impl KernelMachine {
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
 
+    /// Counts an entry into user mode; `fresh` is whether it begins a run.
+    #[inline(always)]
+    fn count_entry(&mut self, fresh: bool) {
+        one_more(&mut self.events.entries);
+        if !fresh {
+            one_more(&mut self.events.resumed);
+        }
+    }
+
+    /// A frame's hash for a digest, which is none of the events.
+    pub fn digest_of(&self, frame: Frame) -> u128 {
+        phys::hash(&self.primitives, frame)
+    }
+
     /// Gives all frames back.
     pub fn destroy(self) {
         self.space.destroy();
@@ -146,6 +178,7 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() || order.step || order.breakpoint.is_some() {
             return self.enter_otherwise(source, state, order);
         }
+        self.count_entry(order.fresh);
         watchdog::wind(self.seen);
         let start = Start {
             timer: self.counting.clock.arm(order.budget).timer,
@@ -162,6 +195,7 @@ impl Processor for KernelMachine {
         if self.counting.other.is_some() {
             return FirstExit::Other(self.enter_otherwise(Some(source), state, Order::begin(budget)));
         }
+        self.count_entry(true);
         watchdog::wind(self.seen);
         let clock = &mut self.counting.clock;
         let timer = clock.arm(budget).timer;
@@ -192,14 +226,15 @@ impl Processor for KernelMachine {
         context::is_same(a, b, &self.primitives)
     }
 
-    fn flush_lines(&mut self) -> u64 {
-        let mut lines = 0;
-        self.space.take_accessed(|frame| lines += phys::flush_lines(frame));
+    fn flush_lines(&mut self) {
+        let Self { space, events, .. } = self;
+        space.take_accessed(|frame| events.lines_flushed += phys::flush_lines(frame));
         cache::fence();
-        lines
+        one_more(&mut events.translation_flushes);
     }
 
     fn flush_caches(&mut self) {
+        one_more(&mut self.events.cache_flushes);
         cache::flush_all();
     }
 }
@@ -231,18 +266,22 @@ impl Memory for KernelMachine {
     }
 
     fn copy(&mut self, from: Frame, to: Frame) {
+        one_more(&mut self.events.copied);
         phys::copy_by(&self.primitives, from, to);
     }
 
     fn compare_and_copy(&mut self, a: Frame, b: Frame, to: Frame) -> bool {
+        one_more(&mut self.events.compared_and_copied);
         phys::compare_and_copy(&self.primitives, a, b, to)
     }
 
     fn equal(&mut self, a: Frame, b: Frame) -> bool {
+        one_more(&mut self.events.compared);
         phys::equal(&self.primitives, a, b)
     }
 
     fn hash(&mut self, frame: Frame) -> u128 {
+        one_more(&mut self.events.hashed);
         phys::hash(&self.primitives, frame)
     }
 

@@ -6,7 +6,7 @@
 //! for ever.
 
 use arrayvec::ArrayVec;
-use strum::{IntoStaticStr, VariantArray};
+use strum::VariantArray;
 
 use crate::machine::{Access, Machine, Order, RegistersOf, View};
 use crate::registers::RegisterSet;
@@ -14,8 +14,7 @@ use crate::stop::{Cause, Exit};
 use crate::tracker::PAGE_LEN;
 
 /// A point of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Point {
     /// The page is there, writable, and not open before the engine opens it.
     StartsClosed,

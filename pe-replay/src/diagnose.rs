@@ -67,11 +67,11 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        let before = (self.account.clone(), self.work);
+        let before = self.account.clone();
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
         let culprit = course.diagnose(seen, log);
-        (self.account, self.work) = before;
+        self.account = before;
         culprit
     }
 }
@@ -79,63 +79,55 @@ impl<M: Machine> Executor<M> {
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
         let watched = (seen.field == Field::Memory).then_some(seen.address);
-        let (mut noted, mut culprit) = (0, None);
+        let mut noted = 0;
         for _ in 0..=COMPARISONS {
-            let mut step = 0;
-            let intact = self.trace(watched, log.len().min(MAX_STEPS), |rip, digest| {
-                if step == noted {
-                    (log[step], noted) = (digest, noted + 1);
-                }
-                let alike = log[step] == digest;
-                if !alike {
-                    culprit = Some(Culprit { rip, after: step as u64 });
-                }
-                step += 1;
-                alike
-            });
-            if culprit.is_some() || intact.is_none() {
-                break;
+            let culprit = self.trace(watched, log, &mut noted);
+            let intact = self.tracker.roll_back(pages!(self), None).is_ok();
+            if culprit.is_some() || !intact {
+                return culprit;
             }
         }
-        culprit
+        None
     }
 
-    /// Executes up to `most` instructions from the start state, one by one; after each,
-    /// `visit` gets its address and a digest of what there is then, and says whether
-    /// to go on. Goes back to the start; `None` if that fails.
-    fn trace(
-        &mut self,
-        watched: Option<u64>,
-        most: usize,
-        mut visit: impl FnMut(u64, u64) -> bool,
-    ) -> Option<()> {
+    /// Executes instructions from the start state, one by one, as far as there is room to note what each leaves
+    /// behind, of which the first `noted` are noted already; returns the one that left something else.
+    fn trace(&mut self, watched: Option<u64>, log: &mut [u64], noted: &mut usize) -> Option<Culprit> {
         const RUN: Run = Run::First;
         // Every attempt begins so.
         self.tracker.prepare(pages!(self), self.thread.number);
         self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
+        let most = log.len().min(MAX_STEPS);
         let mut path = self.path(RUN, Approach::Free { limit: most as u64 }, true);
         // A counter that may be late does not stop after one instruction; the trap flag does.
         let step = self.executor.margin.far > 0;
-        while path.count < path.limit {
+        for (at, note) in log[..most].iter_mut().enumerate() {
             let (rip, _) = self.executor.results[RUN as usize].position();
-            let order = Order { step, fresh: path.fresh, ..Order::begin(1) };
-            let exit = self.enter(&mut path, order);
-            let end = match exit.cause {
-                Cause::Counter => None,
-                cause if cause.is_debug() && step && !path.trapping => None,
-                cause => match self.treat(RUN, cause) {
-                    // The same instruction once more.
-                    None if exit.span.instructions == 0 => continue,
-                    end => end,
-                },
+            let end = loop {
+                let order = Order { step, fresh: path.fresh, ..Order::begin(1) };
+                let exit = self.enter(&mut path, order);
+                match exit.cause {
+                    Cause::Counter => break None,
+                    cause if cause.is_debug() && step && !path.trapping => break None,
+                    cause => match self.treat(RUN, cause) {
+                        // The same instruction once more.
+                        None if exit.span.instructions == 0 => {}
+                        end => break end,
+                    },
+                }
             };
-            path.count += 1;
             let digest = self.fingerprint(watched, end);
-            if !visit(rip, digest) || end.is_some() {
+            if at == *noted {
+                (*note, *noted) = (digest, at + 1);
+            }
+            if *note != digest {
+                return Some(Culprit { rip, after: at as u64 });
+            }
+            if end.is_some() {
                 break;
             }
         }
-        self.tracker.roll_back(pages!(self), None).ok()
+        None
     }
 
     /// All registers, the watched byte, and what ended the run, in a word.
@@ -149,7 +141,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let mut digest = Xxh3::new();
         digest.update(end.map_or([0; 3], Delimiter::words).as_bytes());
         digest.update(&[byte.unwrap_or(0)]);
-        state.bytes(&mut |bytes| digest.update(bytes));
+        state.parts().for_each(|(_, bytes)| digest.update(bytes));
         digest.digest()
     }
 }

@@ -5,7 +5,6 @@ use arrayvec::ArrayVec;
 use pmu::Margin;
 
 use crate::difference::Difference;
-use crate::events::Work;
 use crate::execution::Run;
 use crate::inject::{Injection, MAX_INJECTIONS};
 use crate::lifecycle::Lifecycle;
@@ -68,16 +67,6 @@ pub struct Account {
     pub longest_hold: u64,
 }
 
-impl Account {
-    /// Whether nothing happened that does not happen in every PE.
-    #[inline]
-    pub fn is_quiet(&self) -> bool {
-        self.divergences.is_empty()
-            && self.third_runs | self.counter_misses | self.early_overflows | self.flips == 0
-            && self.debug_exceptions == 0
-    }
-}
-
 /// What a processor needs while it executes.
 pub struct Executor<M: Machine> {
     pub(crate) results: [M::Place; Run::ALL.len()],
@@ -86,15 +75,14 @@ pub struct Executor<M: Machine> {
     pub(crate) interrupts_off: bool,
     /// Injections of this PE that were applied, a bit each.
     pub(crate) applied: u128,
-    /// Whether user mode was entered since [`start`](Self::start).
+    /// Whether user mode was entered.
     pub(crate) started: bool,
     /// When user mode was entered first in the current PE.
     pub(crate) entered: u64,
-    pub(crate) account: Account,
+    /// What is recorded about the last PE.
+    pub account: Account,
     /// The entries of all written sets.
     pub pool: Pool<M::Frame, M::Slot>,
-    /// What the machine was made to do.
-    pub work: Work,
     /// Where time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
@@ -122,19 +110,8 @@ impl<M: Machine> Executor<M> {
             entered: now,
             account: Account::default(),
             pool,
-            work: Work::default(),
             watch: Stopwatch::start(now),
         }
-    }
-
-    /// Counts all work and time anew, from the next entry into user mode.
-    pub fn start(&mut self, now: u64) {
-        (self.started, self.work, self.watch) = (false, Work::default(), Stopwatch::start(now));
-    }
-
-    /// What is recorded about the last PE.
-    pub fn account(&self) -> &Account {
-        &self.account
     }
 }
 
@@ -165,13 +142,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 /// The pages of a course. A macro, since a method would borrow all of it.
 macro_rules! pages {
     ($course:expr) => {
-        &mut $crate::events::Pages {
-            counted: $crate::events::Counted {
-                machine: &mut *$course.machine,
-                work: &mut $course.executor.work,
-            },
-            pool: &mut $course.executor.pool,
-        }
+        &mut $crate::pool::Pages { machine: &mut *$course.machine, pool: &mut $course.executor.pool }
     };
 }
 pub(crate) use pages;

@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::execution::Run;
-use crate::user::{INTERRUPT_FLAG, USER_FLAGS};
 
 /// Flips that one run can be given.
 pub const MAX_INJECTIONS: usize = 128;
@@ -16,7 +15,7 @@ pub enum Target {
     Gpr(u8),
     /// The instruction pointer.
     Rip,
-    /// The flags; see [`INJECTABLE_FLAGS`].
+    /// The flags of the user, or that for interrupts.
     Rflags,
     /// An XMM register.
     Xmm(u8),
@@ -64,30 +63,4 @@ pub struct Injection {
     pub target: Target,
     /// Which bit of it.
     pub bit: u8,
-}
-
-/// The RFLAGS bits that may be flipped: the user's, and IF.
-pub const INJECTABLE_FLAGS: u64 = USER_FLAGS | INTERRUPT_FLAG;
-
-impl Target {
-    /// How many bits the target has.
-    pub fn bits(self) -> u8 {
-        match self {
-            Self::Gpr(_) | Self::Rip | Self::Rflags | Self::Saved(..) => 64,
-            Self::Xmm(_) => 128,
-            Self::Memory(_) | Self::Copy(..) => 8,
-        }
-    }
-}
-
-impl Injection {
-    /// Whether the target exists and has the bit, and the bit may be flipped.
-    pub fn is_possible(&self) -> bool {
-        let exists = match self.target {
-            Target::Gpr(index) | Target::Xmm(index) | Target::Saved(_, index) => index < 16,
-            Target::Rflags => self.bit < 64 && INJECTABLE_FLAGS & (1 << self.bit) != 0,
-            Target::Rip | Target::Memory(_) | Target::Copy(..) => true,
-        };
-        exists && self.bit < self.target.bits()
-    }
 }

@@ -38,7 +38,7 @@
 //!         (self.written, state.rip) = (true, state.rip + 2);
 //!         Exit::plain(Cause::Syscall, span)
 //!     }
-//!     fn flush_lines(&mut self) -> u64 { 0 }
+//!     fn flush_lines(&mut self) {}
 //!     fn flush_caches(&mut self) {}
 //! }
 //!
@@ -80,7 +80,7 @@
 //! let flip = Injection { pe: 0, run: Run::Second, at: 0, target: Target::Gpr(0), bit: 3 };
 //! let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &[flip], &mut ());
 //! assert_eq!(outcome, Outcome::Committed(End { delimiter: Delimiter::Syscall, count: 1 }));
-//! assert_eq!(executor.account().divergences[0].field, Field::Gpr(0));
+//! assert_eq!(executor.account.divergences[0].field, Field::Gpr(0));
 //! assert_eq!((toy.frames[0][0], thread.registers().rip), (5, 2));
 //! ```
 //!
@@ -132,7 +132,7 @@
 //! - [`thread`]: what is kept of a thread
 //! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
 //! - [`diagnose`]: the instruction behind a persistent divergence
-//! - [`events`], [`phases`]: what the machine was made to do, and where time goes
+//! - [`phases`]: where time goes
 //! - [`inject`]: bit flips, on purpose
 //! - [`observer`]: what the engine keeps, opened to tests
 
@@ -145,7 +145,6 @@ pub mod check;
 pub mod compare;
 pub mod diagnose;
 pub mod difference;
-pub mod events;
 pub mod execution;
 pub mod executor;
 mod flip;
@@ -168,7 +167,6 @@ mod verify;
 
 pub use check::check;
 pub use difference::{Difference, Field};
-pub use events::Work;
 pub use execution::Run;
 pub use executor::{Account, Executor, Outcome, ThreadOf};
 pub use inject::{Injection, MAX_INJECTIONS, Target};

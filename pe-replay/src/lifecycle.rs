@@ -77,20 +77,20 @@ pub enum Phase {
 pub enum Event {
     /// What cannot fail is done.
     Done,
-    /// The run, or all of them, ended, as [`Lifecycle::ends`] says: what is in an event has to be kept in memory.
+    /// The run, or all of them, ended, as [`Lifecycle::ends`] says: what is in an event would have to be kept in memory.
     Ended,
     /// A run, which ended as [`Lifecycle::ends`] says, went past the place where it was to stop exactly, because the
     /// counter's interrupt came late.
     Overshot,
     /// All results agree.
     Agreed,
-    /// Two of three agree, and this run's result is another one.
-    Outvoted(Run, Difference),
-    /// No two results agree.
-    Differed(Difference),
+    /// Two of three agree, and this run's result is another one, as [`Lifecycle::difference`] says.
+    Outvoted(Run),
+    /// No two results agree, as [`Lifecycle::difference`] says.
+    Differed,
     /// One of the engine's copies of the start state is damaged, and nothing tells
-    /// which one.
-    Damaged(Difference),
+    /// which one; where they differ [`Lifecycle::difference`] says.
+    Damaged,
 }
 
 /// Why a PE is given up: a detected unrecoverable error.
@@ -139,8 +139,8 @@ pub struct Lifecycle {
     /// How the runs ended.
     pub ends: Ends,
     /// Runs that went on at once with the first one, and have ended for good: where it did, if the limit stopped that.
-    pub done: [bool; Run::ALL.len()],
-    /// The last difference found.
+    pub arrived: [bool; Run::ALL.len()],
+    /// The last difference found, to be noted before its event is told.
     pub difference: Option<Difference>,
 }
 
@@ -156,7 +156,7 @@ impl Lifecycle {
             missed: false,
             misses: 0,
             ends: [End { delimiter: Delimiter::Limit, count: 0 }; Run::ALL.len()],
-            done: [false; Run::ALL.len()],
+            arrived: [false; Run::ALL.len()],
             difference: None,
         }
     }
@@ -207,9 +207,10 @@ impl Lifecycle {
             (Phase::RunningAll | Phase::Running(Run::First), Event::Ended)
                 if first.delimiter == Delimiter::Watchdog =>
             {
-                self.fail(endless(first))
+                self.difference = Some(endless(first));
+                self.fail()
             }
-            (Phase::RunningAll, Event::Ended) if !self.done[1] => self.miss(Run::Second),
+            (Phase::RunningAll, Event::Ended) if !self.arrived[1] => self.miss(Run::Second),
             (Phase::Running(Run::First), Event::Ended) => Phase::Turning(Run::Second),
             (Phase::Turning(run), Event::Done) => Phase::Running(run),
             (Phase::Running(run @ (Run::Second | Run::Third)), Event::Overshot)
@@ -221,32 +222,25 @@ impl Lifecycle {
             | (Phase::RunningAll, Event::Ended) => match (self.rules.triple, self.rules.at_once) {
                 (false, _) => Phase::Verifying(Run::Second),
                 (true, false) => Phase::Turning(Run::Third),
-                (true, true) if self.done[2] => Phase::Verifying(Run::Third),
+                (true, true) if self.arrived[2] => Phase::Verifying(Run::Third),
                 (true, true) => self.miss(Run::Third),
             },
             (Phase::Running(Run::Third), Event::Ended | Event::Overshot) => Phase::Verifying(Run::Third),
             (Phase::Verifying(_), Event::Agreed) => Phase::Committing(None),
-            (Phase::Verifying(Run::Third), Event::Outvoted(run, difference)) => {
-                self.difference = Some(difference);
-                Phase::Committing(Some(run))
-            }
-            (Phase::Verifying(Run::Second), Event::Differed(difference))
-                if self.rules.recovery == Recovery::Vote =>
-            {
-                self.difference = Some(difference);
+            (Phase::Verifying(Run::Third), Event::Outvoted(run)) => Phase::Committing(Some(run)),
+            (Phase::Verifying(Run::Second), Event::Differed) if self.rules.recovery == Recovery::Vote => {
                 Phase::Turning(Run::Third)
             }
-            (Phase::Verifying(_), Event::Differed(difference)) => self.fail(difference),
+            (Phase::Verifying(_), Event::Differed) => self.fail(),
             (Phase::RollingBack, Event::Done) if self.failed >= MAX_DIVERGENCES => {
                 Phase::GivingUp(Verdict::Persistent)
             }
             (Phase::RollingBack, Event::Done) => {
                 (self.margin, self.missed) = (self.rules.margin, false);
-                self.done = [false; Run::ALL.len()];
+                self.arrived = [false; Run::ALL.len()];
                 Phase::Preparing
             }
-            (Phase::Turning(_) | Phase::Verifying(_) | Phase::RollingBack, Event::Damaged(difference)) => {
-                self.difference = Some(difference);
+            (Phase::Turning(_) | Phase::Verifying(_) | Phase::RollingBack, Event::Damaged) => {
                 Phase::GivingUp(Verdict::Damaged)
             }
             (phase, event) => no_answer(phase, event),
@@ -263,10 +257,17 @@ impl Lifecycle {
     }
 
     #[inline(always)]
-    fn fail(&mut self, difference: Difference) -> Phase {
+    fn fail(&mut self) -> Phase {
         self.failed += 1;
-        self.difference = Some(difference);
         Phase::RollingBack
+    }
+
+    /// Notes the difference that goes with an event: whoever found it has no life cycle at hand, so that it need not be
+    /// in memory.
+    #[inline(always)]
+    pub(crate) fn noted(&mut self, (event, difference): (Event, Option<Difference>)) -> Event {
+        self.difference = difference.or(self.difference);
+        event
     }
 }
 

@@ -66,7 +66,6 @@ pub trait Processor: Decoder {
     /// `state` is then the state at the stop, not yet in the normal form.
     fn enter(&mut self, source: Option<&Self::Registers>, state: &mut Self::Registers, order: Order) -> Exit;
     /// [Enters](Self::enter) with [`Order::begin`]. Nearly all entries are such.
-    #[inline]
     fn begin(&mut self, source: &Self::Registers, state: &mut Self::Registers, budget: u64) -> FirstExit {
         FirstExit::Other(self.enter(Some(source), state, Order::begin(budget)))
     }
@@ -84,8 +83,8 @@ pub trait Processor: Decoder {
         a == b
     }
     /// Flushes the cache lines of all pages that user code accessed since the last
-    /// call, and all translations; returns the number of lines.
-    fn flush_lines(&mut self) -> u64;
+    /// call, and all translations.
+    fn flush_lines(&mut self);
     /// Flushes all caches.
     fn flush_caches(&mut self);
 }
@@ -180,13 +179,10 @@ pub trait Memory {
     /// before the next entry into user mode.
     fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
     /// Leaves no translation behind of `page` and of every other page with the same home, in any view.
-    #[inline]
     fn flush(&mut self, _page: PageOf<Self>) {}
     /// Leaves no translation behind at all.
-    #[inline]
     fn flush_all(&mut self) {}
     /// Makes `view` the one that the next entries see. Called before each entry into user mode.
-    #[inline]
     fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,
     /// since it was mapped in the view.
@@ -197,13 +193,11 @@ pub trait Memory {
     /// What was done to a watched page since it was mapped or this was asked last.
     fn change(&mut self, page: PageOf<Self>) -> Change;
     /// Says that a commit has written a [shared](Page::shared) frame: moves its generation, and returns it.
-    #[inline]
     fn publish(&mut self, _frame: Self::Frame) -> u64 {
         0
     }
     /// The generation of a shared frame, which each write by somebody else and each
     /// [`publish`](Self::publish) moves.
-    #[inline]
     fn generation(&mut self, _frame: Self::Frame) -> u64 {
         0
     }

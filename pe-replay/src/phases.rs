@@ -2,11 +2,10 @@
 //! Where the time of a PE goes: disjoint phases that sum exactly to the total.
 
 use serde::{Deserialize, Serialize};
-use strum::{IntoStaticStr, VariantArray};
+use strum::VariantArray;
 
 /// A part of the work on a PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Phase {
     /// Run 1, from user entry to stop, bias removed.
     FirstRun,
@@ -65,7 +64,6 @@ impl Stopwatch {
     }
 
     /// Attributes the time since the last mark to `phase`; returns how long that was.
-    #[inline]
     pub fn lap(&mut self, phase: Phase, now: u64) -> u64 {
         let ticks = now.wrapping_sub(self.mark);
         let sum = &mut self.phases.0[phase as usize];
@@ -75,7 +73,6 @@ impl Stopwatch {
     }
 
     /// The last mark.
-    #[inline]
     pub fn mark(&self) -> u64 {
         self.mark
     }

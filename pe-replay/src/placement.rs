@@ -2,7 +2,6 @@
 //! Where the runs of a PE find the pages that they write, and how their results are compared.
 
 use crate::difference::{Difference, Field};
-use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::{Access, Machine, Memory, View};
 use crate::pool::Entry;
@@ -46,23 +45,14 @@ pub trait Placement {
     /// The frame that a run works in.
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame;
     /// Puts PM0 of a page that was written in place for a run.
-    fn turn<M: Machine>(
-        entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
-        turn: Turn,
-    ) -> Result<(), Difference>;
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
-        outvoted: Option<Run>,
-        last: Option<Run>,
-    );
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Option<Run>);
 
     /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
-    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        entry.frames[..Self::KEPT].iter().for_each(|frame| counted.copy(entry.page.frame, *frame));
+    fn save<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
+        entry.frames[..Self::KEPT].iter().for_each(|frame| machine.copy(entry.page.frame, *frame));
     }
     /// What a run sees.
     #[inline(always)]
@@ -76,13 +66,15 @@ pub trait Placement {
     }
     /// Lets a run write the page in the state that it is to find.
     #[inline(always)]
-    fn show<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>, run: Run) {
-        counted.machine.map(Self::view(run), entry.page, Self::frame::<M>(entry, run), Access::Open);
+    fn show<M: Machine>(entry: &EntryOf<M>, machine: &mut M, run: Run) {
+        machine.map(Self::view(run), entry.page, Self::frame::<M>(entry, run), Access::Open);
     }
     /// Maps the page for the next PE.
     #[inline(always)]
-    fn open<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) {
-        Self::views().iter().for_each(|run| Self::show(entry, counted, *run));
+    fn open<M: Machine>(entry: &EntryOf<M>, machine: &mut M) {
+        for run in Self::views() {
+            Self::show(entry, machine, *run);
+        }
     }
     /// Whether user code has written the page.
     #[inline(always)]
@@ -90,33 +82,44 @@ pub trait Placement {
         Self::views().iter().any(|run| machine.is_written(Self::view(*run), entry.page))
     }
     /// Gets PM0 of a page ready for `run` that no run before wrote.
-    fn late<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {}
+    fn late<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {}
     /// Takes in what the last run left.
-    fn finish<M: Machine>(_entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run) {}
+    fn finish<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run) {}
     /// Compares the results of runs 1 and 2, and prepares to commit them.
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
-        Self::difference(entry, counted, Run::First, Run::Second)
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
+        Self::difference(entry, machine, Run::First, Run::Second)
     }
     /// Compares the results of two runs.
-    fn difference<M: Machine>(
-        entry: &EntryOf<M>,
-        counted: &mut Counted<M>,
-        a: Run,
-        b: Run,
-    ) -> Option<Difference> {
-        let [a, b] = [a, b].map(|run| Self::frame::<M>(entry, run));
-        if counted.equal(a, b) { None } else { Some(found(counted.machine, entry.page.address, a, b)) }
+    fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Option<Difference> {
+        let agree = equal(machine, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b));
+        if agree { None } else { Some(Self::found(entry, machine, a, b)) }
+    }
+    /// Where the results of two runs differ.
+    #[cold]
+    fn found<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
+        found(machine, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
     }
     /// Puts PM0 back, in the home and all copies.
-    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
+    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
         let [checkpoint, ..] = entry.frames;
-        counted.copy(checkpoint, entry.page.frame);
-        entry.frames[1..Self::KEPT].iter().for_each(|frame| counted.copy(checkpoint, *frame));
+        machine.copy(checkpoint, entry.page.frame);
+        entry.frames[1..Self::KEPT].iter().for_each(|frame| machine.copy(checkpoint, *frame));
     }
     /// Finds out whether the copy that a roll-back trusts is what it was.
-    fn check<M: Machine>(_entry: &EntryOf<M>, _counted: &mut Counted<M>) -> Result<(), Difference> {
+    fn check<M: Machine>(_entry: &EntryOf<M>, _machine: &mut M) -> Result<(), Difference> {
         Ok(())
     }
+}
+
+/// Whether two frames are equal. None is equal to itself here: it holds one result, not two.
+fn equal<M: Machine>(machine: &mut M, a: M::Frame, b: M::Frame) -> bool {
+    a != b && machine.equal(a, b)
+}
+
+/// Copies a frame, and says whether it is [equal] to another one.
+#[inline(always)]
+fn compare_and_copy<M: Machine>(machine: &mut M, a: M::Frame, b: M::Frame, to: M::Frame) -> bool {
+    a != b && machine.compare_and_copy(a, b, to)
 }
 
 /// Where two frames that were found to differ do so. Should a second

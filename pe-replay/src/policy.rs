@@ -3,11 +3,9 @@
 //! compared, what follows a difference, and the bounds.
 
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
 
 /// How often each PE is executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Once, with the same PE boundaries but without tracking and comparison.
     Off,
@@ -18,8 +16,7 @@ pub enum Mode {
 }
 
 /// What follows when two runs of a PE differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recovery {
     /// The PE starts again.
     Restart,
@@ -29,8 +26,7 @@ pub enum Recovery {
 }
 
 /// How the pages that two runs wrote are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// Byte by byte: each run has its own copy of every written page.
     Bytes,
@@ -46,19 +42,15 @@ pub enum Comparison {
 
 /// When the caches are flushed, so that no run reuses a damaged line of the one
 /// before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flush {
     /// Never.
-    #[strum(serialize = "none")]
     Never,
     /// Between the runs, the lines of the pages that were written or read.
-    #[strum(serialize = "clflush")]
     Lines,
     /// Between the runs, all caches (WBINVD).
-    #[strum(serialize = "wbinvd")]
     All,
     /// Only before a PE is executed again: all caches.
-    #[strum(serialize = "retry")]
     Retry,
 }
 

@@ -148,8 +148,14 @@ pub struct Pool<F, S> {
     pub entries: Vec<Entry<F, S>>,
     /// The first vacant one: those come first that have frames.
     free: u16,
-    /// How many are vacant.
-    vacant: usize,
+    /// How many are in no use.
+    pub vacant: usize,
+}
+
+/// A machine, and the entries for its pages.
+pub struct Pages<'a, M: Memory> {
+    pub(crate) machine: &'a mut M,
+    pub(crate) pool: &'a mut Pool<M::Frame, M::Slot>,
 }
 
 impl<F: Copy + Eq, S: Copy> Pool<F, S> {
@@ -162,16 +168,6 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
         assert!(count.is_power_of_two() && count < usize::from(NONE));
         (0..count).for_each(|index| free.push(&mut entries, index as u16));
         Self { entries, free: free.first, vacant: count }
-    }
-
-    /// How many entries are in no use.
-    pub fn vacant(&self) -> usize {
-        self.vacant
-    }
-
-    /// How many frames the entries have.
-    pub fn frames(&self) -> usize {
-        self.entries.iter().map(|entry| entry.copies().len()).sum()
     }
 
     fn place<M: Memory<Frame = F>>(&self, home: F) -> usize {

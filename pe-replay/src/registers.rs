@@ -13,10 +13,6 @@ pub trait RegisterSet: Clone + PartialEq {
     }
     /// All fields with their bytes, the least significant one first, in an order that stands still.
     fn parts(&self) -> impl Iterator<Item = (Field, &[u8])>;
-    /// Gives `each` the bytes of all [parts](Self::parts), in their order, in as few pieces as there can be.
-    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
-        self.parts().for_each(|(_, bytes)| each(bytes));
-    }
     /// RIP and RCX, which together with a count of instructions are a position.
     fn position(&self) -> (u64, u64);
     /// Changes RIP and RCX.

@@ -8,7 +8,6 @@
 use pmu::Repeats;
 
 use crate::difference::Difference;
-use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
 use crate::inject::Injection;
@@ -21,6 +20,7 @@ use crate::placement::hash::Hash;
 use crate::placement::off::Off;
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
+use crate::pool::Pages;
 use crate::registers::RegisterSet;
 use crate::run::{Arrival, FIRST_GAP, gap};
 use crate::stop::Delimiter;
@@ -47,6 +47,12 @@ impl Replay {
     }
 }
 
+/// What is to be told of something that is done, unless copies were found to be damaged.
+#[inline(always)]
+fn done(result: Result<(), Difference>) -> (Event, Option<Difference>) {
+    result.map_or_else(|damage| (Event::Damaged, Some(damage)), |()| (Event::Done, None))
+}
+
 impl<M: Machine> Executor<M> {
     /// One PE of a thread: executes user code from its registers, at most `limit` instructions of it if that is less than
     /// the policy's, and leaves the committed state there. `injections` are those of this PE.
@@ -60,11 +66,13 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        match replay {
-            Replay::Off(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-            Replay::Bytes(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-            Replay::Hash(it) => self.execute_by(machine, thread, it, limit, injections, observer),
-        }
+        let outcome = match replay {
+            Replay::Off(it) => self.run(machine, thread, it, limit, injections, observer),
+            Replay::Bytes(it) => self.run(machine, thread, it, limit, injections, observer),
+            Replay::Hash(it) => self.run(machine, thread, it, limit, injections, observer),
+        };
+        self.end(machine);
+        outcome
     }
 
     /// [Executes](Self::execute) one PE with any placement.
@@ -77,17 +85,36 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        (self.account, self.applied) = (Account::default(), 0);
-        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        let outcome = if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) };
-        self.watch.lap(Timed::VerifyCommit, machine.now());
-        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
+        self.end(machine);
         outcome
     }
 
-    /// The pages that the last PE wrote, which was committed, each with its address and the hash of its content; without
+    #[inline(always)]
+    fn run<P: Placement>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        tracker: &mut Tracker<P>,
+        limit: u64,
+        injections: &[Injection],
+        observer: &mut impl Observer<M>,
+    ) -> Outcome {
+        (self.account, self.applied) = (Account::default(), 0);
+        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
+        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
+    }
+
+    /// Books the time up to the end of a PE.
+    #[inline(always)]
+    fn end(&mut self, machine: &mut M) {
+        self.watch.lap(Timed::VerifyCommit, machine.now());
+        self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+    }
+
+    /// The pages that the last PE wrote, which was committed, each with its address and its home; without
     /// those that only a flip has changed, where the process may not write.
-    pub fn last_written(&self, machine: &mut M, replay: &Replay) -> impl Iterator<Item = (u64, u128)> {
+    pub fn last_written(&self, replay: &Replay) -> impl Iterator<Item = (u64, M::Frame)> {
         let open = match replay {
             Replay::Off(it) => it.open,
             Replay::Bytes(it) => it.open,
@@ -95,13 +122,12 @@ impl<M: Machine> Executor<M> {
         };
         // The others' idle time has been counted up.
         let written = open.iter(&self.pool.entries).filter(|entry| entry.idle == 0);
-        written.map(|entry| (entry.page.address, machine.hash(entry.page.frame)))
+        written.map(|entry| (entry.page.address, entry.page.frame))
     }
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.
     pub fn give_up(&mut self, machine: &mut M, replay: &mut Replay, which: impl FnMut(&EntryOf<M>) -> bool) {
-        let counted = Counted { machine, work: &mut self.work };
-        let mut pages = Pages { counted, pool: &mut self.pool };
+        let mut pages = Pages { machine, pool: &mut self.pool };
         match replay {
             Replay::Off(_) => {}
             Replay::Bytes(it) => it.give_up(&mut pages, which),
@@ -204,7 +230,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
             Phase::Turning(run) => self.turn(run, life),
             Phase::Verifying(run) => self.verify(run, life),
-            Phase::RollingBack => self.roll_back(life.difference),
+            Phase::RollingBack => self.roll_back(life),
             Phase::Committing(_) | Phase::GivingUp(_) => unreachable!("the PE is over"),
         };
         let before = life.phase;
@@ -219,7 +245,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Puts PM0 and the start state in place for run 2 or 3, and flushes the caches before if
     /// that is asked for.
     #[inline(always)]
-    fn turn(&mut self, run: Run, life: &Lifecycle) -> Event {
+    fn turn(&mut self, run: Run, life: &mut Lifecycle) -> Event {
         match self.tracker.policy.flush {
             Flush::Never => {}
             Flush::Retry if life.rules.triple || run == Run::Second => {}
@@ -228,7 +254,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let may_miss = self.executor.margin.far > 0 && life.target(run).is_some();
         let turned = self.tracker.turn(pages!(self), run, may_miss);
         self.executor.watch.lap(Timed::Restart, self.machine.now());
-        turned.map_or_else(Event::Damaged, |()| Event::Done)
+        life.noted(done(turned))
     }
 
     #[cold]
@@ -236,13 +262,10 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn flush(&mut self) {
         // What came before belongs to getting ready.
         self.executor.watch.lap(Timed::Restart, self.machine.now());
-        let work = &mut self.executor.work;
         if self.tracker.policy.flush == Flush::Lines {
-            work.lines_flushed += self.machine.flush_lines();
-            work.translation_flushes += 1;
+            self.machine.flush_lines();
         } else {
             self.machine.flush_caches();
-            work.cache_flushes += 1;
         }
         self.executor.watch.lap(Timed::Flush, self.machine.now());
     }
@@ -285,7 +308,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Puts PM0 and the start state back, if they can be trusted.
     #[cold]
     #[inline(never)]
-    fn roll_back(&mut self, seen: Option<Difference>) -> Event {
+    fn roll_back(&mut self, life: &mut Lifecycle) -> Event {
+        let seen = life.difference;
         if let Some(difference) = seen {
             self.executor.account.divergences.push(difference);
         }
@@ -295,7 +319,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if self.tracker.policy.flush != Flush::Never {
             self.flush();
         }
-        damage.and(put_back).map_or_else(Event::Damaged, |()| Event::Done)
+        life.noted(done(damage.and(put_back)))
     }
 
     #[cold]

@@ -7,7 +7,6 @@ use core::cmp::Ordering;
 use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
 use pmu::{Margin, Repeats, StopKind};
 
-use crate::events::one_more;
 use crate::execution::Run;
 use crate::executor::{Course, pages};
 use crate::lifecycle::{Approach, Event, Lifecycle};
@@ -111,7 +110,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             // The interrupt came earlier than in run 1, whatever ended that then.
             let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
             let at_limit = first.delimiter == Delimiter::Limit;
-            life.done[run as usize] =
+            life.arrived[run as usize] =
                 !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, first.count));
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);
@@ -272,7 +271,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if order.step && !path.trapping && !is_loaded {
             state.clear_trap();
         }
-        self.executor.work.resumed += u64::from(!path.fresh);
         path.fresh = false;
         exit
     }
@@ -281,7 +279,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     #[inline(always)]
     fn entered(&mut self, span: Span, gap: Timed, in_run: Timed) {
         let executor = &mut *self.executor;
-        one_more(&mut executor.work.entries);
         if gap == FIRST_GAP {
             executor.entered = span.entered;
             if !executor.started {
@@ -295,13 +292,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     /// Books an entry with all that is known of it.
-    #[inline]
     fn book(&mut self, exit: &Exit, gap: Timed, in_run: Timed) {
         self.entered(exit.span, gap, in_run);
         if exit.debug_exceptions > 0 || exit.strays > 0 {
-            // A stretch of single steps is many entries.
-            self.executor.work.entries += u64::from(exit.debug_exceptions);
-            self.executor.work.resumed += u64::from(exit.debug_exceptions);
             self.note(exit.debug_exceptions, exit.strays);
         }
     }

@@ -52,7 +52,6 @@ pub enum Cause {
 impl Cause {
     /// The address of a write to a present page that was not allowed, which is
     /// how the first write to a tracked page shows.
-    #[inline]
     pub fn write_fault(self) -> Option<u64> {
         const WRITE: u32 = FAULT_PRESENT | FAULT_WRITE | FAULT_USER;
         match self {
@@ -62,7 +61,6 @@ impl Cause {
     }
 
     /// Whether it is a debug exception that is not the engine's breakpoint.
-    #[inline]
     pub fn is_debug(self) -> bool {
         matches!(self, Cause::Exception { vector: vector::DEBUG, .. })
     }
@@ -94,7 +92,6 @@ pub struct Exit {
 
 impl Exit {
     /// An exit of which there is no more to tell.
-    #[inline]
     pub fn plain(cause: Cause, span: Span) -> Self {
         Self { cause, span, debug_exceptions: 0, strays: 0 }
     }
@@ -146,7 +143,6 @@ pub enum Delimiter {
 
 impl Delimiter {
     /// The delimiter that a stop stands for, the tracker's own faults apart.
-    #[inline]
     pub fn of(cause: Cause) -> Self {
         match cause {
             Cause::Syscall => Self::Syscall,

@@ -37,13 +37,11 @@ impl<R: RegisterSet, P: DerefMut<Target = R>> Thread<P> {
     }
 
     /// The committed registers, in the normal form after a PE.
-    #[inline]
     pub fn registers(&self) -> &R {
         &self.start
     }
 
     /// The committed registers, to be changed between PEs.
-    #[inline]
     pub fn registers_mut(&mut self) -> &mut R {
         self.touched = true;
         &mut self.start

@@ -24,13 +24,12 @@
 use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
-use crate::events::{Counted, Pages};
 use crate::execution::Run;
 use crate::inject::Copy;
-use crate::machine::{Access, Change, Machine, PageOf, View};
+use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
-use crate::pool::{All, Open, Pool, each};
+use crate::pool::{All, Open, Pages, Pool, each};
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -88,7 +87,7 @@ fn bit(thread: u8) -> u32 {
 #[cold]
 fn check<M: Machine, P: Placement>(
     entry: &EntryOf<M>,
-    counted: &mut Counted<M>,
+    machine: &mut M,
     is_trusted: bool,
 ) -> Result<(), Difference> {
     let frames = &entry.frames[..P::FRAMES];
@@ -97,14 +96,14 @@ fn check<M: Machine, P: Placement>(
         let address = entry.page.address;
         return Err(Difference { field: Field::Memory, first: 0, second: 0, address });
     }
-    if is_trusted { P::check(entry, counted) } else { Ok(()) }
+    if is_trusted { P::check(entry, machine) } else { Ok(()) }
 }
 
 /// Finds out whether user code has written a page that does not count as written so far; then it does from now on,
 /// and is one of those `found`.
 #[inline(always)]
-fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, found: &mut u16) -> bool {
-    let is_written = P::is_written(entry, counted.machine);
+fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M, found: &mut u16) -> bool {
+    let is_written = P::is_written(entry, machine);
     if is_written {
         *found = found.wrapping_add(1);
         entry.written = true;
@@ -123,9 +122,9 @@ fn uncompared(written: u16, compared: Option<u16>) -> ! {
 #[inline(always)]
 fn flush<M: Machine>(pages: &mut Pages<M>, list: Open) {
     if list.len > FEW {
-        pages.counted.machine.flush_all();
+        pages.machine.flush_all();
     } else if list.len > 0 {
-        each!(list, pages.pool, entry => pages.counted.machine.flush(entry.page));
+        each!(list, pages.pool, entry => pages.machine.flush(entry.page));
     }
 }
 
@@ -139,7 +138,7 @@ impl<P: Placement> Tracker<P> {
     /// Brings the set up to date before a PE of a thread.
     #[inline(always)]
     pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
-        if pages.counted.machine.disturbed() {
+        if pages.machine.disturbed() {
             self.refresh(pages);
         }
         if self.thread != thread {
@@ -152,14 +151,14 @@ impl<P: Placement> Tracker<P> {
     #[cold]
     #[inline(never)]
     fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        self.sift(pages, |counted, entry| {
-            let change = counted.machine.change(entry.page);
+        self.sift(pages, |machine, entry| {
+            let change = machine.change(entry.page);
             let before = entry.generation;
             if entry.page.shared {
-                entry.generation = counted.machine.generation(entry.page.frame);
+                entry.generation = machine.generation(entry.page.frame);
             }
             if change == Change::Content || change == Change::None && entry.generation != before {
-                P::save(entry, counted);
+                P::save(entry, machine);
             }
             change != Change::Mapping
         });
@@ -170,7 +169,7 @@ impl<P: Placement> Tracker<P> {
     #[inline(never)]
     fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
         let before = core::mem::replace(&mut self.thread, thread);
-        self.sift(pages, |counted, entry| {
+        self.sift(pages, |machine, entry| {
             if !entry.resting {
                 let wrote = if entry.idle == 0 { bit(before) } else { 0 };
                 entry.predicted = entry.predicted & !bit(before) | wrote;
@@ -178,11 +177,11 @@ impl<P: Placement> Tracker<P> {
             }
             let rests = entry.predicted & bit(thread) == 0;
             if rests && !entry.resting {
-                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
-                counted.machine.flush(entry.page);
+                machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                machine.flush(entry.page);
             } else if entry.resting && !rests {
-                P::open(entry, counted);
-                counted.machine.flush(entry.page);
+                P::open(entry, machine);
+                machine.flush(entry.page);
             }
             entry.resting = rests;
             true
@@ -197,7 +196,7 @@ impl<P: Placement> Tracker<P> {
     fn sift<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
-        mut keeps: impl FnMut(&mut Counted<M>, &mut EntryOf<M>) -> bool,
+        mut keeps: impl FnMut(&mut M, &mut EntryOf<M>) -> bool,
     ) {
         let all = core::mem::replace(&mut self.all, All::EMPTY);
         let open = core::mem::replace(&mut self.open, Open::EMPTY);
@@ -206,7 +205,7 @@ impl<P: Placement> Tracker<P> {
             let entry = &mut pages.pool.entries[usize::from(at)];
             let index = core::mem::replace(&mut at, All::behind(entry));
             were_open += u16::from(!entry.resting);
-            if keeps(&mut pages.counted, entry) {
+            if keeps(pages.machine, entry) {
                 let rests = entry.resting;
                 self.all.push(&mut pages.pool.entries, index);
                 if !rests {
@@ -234,23 +233,18 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         page: PageOf<M>,
     ) -> Result<(), SetFull> {
-        let known = pages.pool.find::<M>(self.owner, page.frame);
         if run != Run::First && !P::AT_ONCE {
+            let known = pages.pool.find::<M>(self.owner, page.frame);
             let entry = known.map(|index| &pages.pool.entries[usize::from(index)]);
             entry.filter(|entry| !entry.written && !entry.resting).ok_or(SetFull)?;
         }
-        self.write(pages, run, page, known).map(|_| ())
+        self.write(pages, run, page).map(|_| ())
     }
 
-    /// Sees that a page, which may be known, is among the open ones and counts as written, and that a run
+    /// Sees that a page, which is mapped to its home, is among the open ones and counts as written, and that a run
     /// can write it. Returns its entry.
-    fn write<M: Machine>(
-        &mut self,
-        pages: &mut Pages<M>,
-        run: Run,
-        page: PageOf<M>,
-        known: Option<u16>,
-    ) -> Result<u16, SetFull> {
+    fn write<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<u16, SetFull> {
+        let known = pages.pool.find::<M>(self.owner, page.frame);
         let index = match known.or_else(|| self.join(pages, page)) {
             Some(index) => index,
             None => {
@@ -265,11 +259,11 @@ impl<P: Placement> Tracker<P> {
         if !core::mem::replace(&mut entry.written, true) {
             self.attempt.opened += 1;
             if run != Run::First {
-                P::late(entry, &mut pages.counted, run, self.attempt.witnessed);
+                P::late(entry, pages.machine, run, self.attempt.witnessed);
             }
         }
-        P::show(entry, &mut pages.counted, run);
-        pages.counted.machine.flush(entry.page);
+        P::show(entry, pages.machine, run);
+        pages.machine.flush(entry.page);
         Ok(index)
     }
 
@@ -278,12 +272,11 @@ impl<P: Placement> Tracker<P> {
         if self.all.len >= self.policy.max_dirty.min(MAX_DIRTY_PAGES) {
             return None;
         }
-        let Pages { counted, pool } = pages;
-        let index = pool.take(counted.machine, self.owner, page, P::FRAMES)?;
-        self.all.push(&mut pool.entries, index);
-        let entry = &mut pool.entries[usize::from(index)];
-        entry.generation = counted.machine.generation(page.frame);
-        P::save(entry, counted);
+        let index = pages.pool.take(pages.machine, self.owner, page, P::FRAMES)?;
+        self.all.push(&mut pages.pool.entries, index);
+        let entry = &mut pages.pool.entries[usize::from(index)];
+        entry.generation = pages.machine.generation(page.frame);
+        P::save(entry, pages.machine);
         Some(index)
     }
 
@@ -292,8 +285,8 @@ impl<P: Placement> Tracker<P> {
     #[cold]
     fn give_up_unwritten<M: Machine>(&mut self, pages: &mut Pages<M>) {
         let mut found = 0;
-        self.demote(pages, |counted, entry| {
-            !(entry.written || !entry.resting && find::<M, P>(entry, counted, &mut found))
+        self.demote(pages, |machine, entry| {
+            !(entry.written || !entry.resting && find::<M, P>(entry, machine, &mut found))
         });
         self.attempt.found += found;
     }
@@ -321,14 +314,14 @@ impl<P: Placement> Tracker<P> {
         let is_ready = P::IS_READY && run == Run::Second && !again && !turn.witnessed;
         let mut found = 0;
         each!(self.open, pages.pool, entry => {
-            if entry.written || find::<M, P>(entry, &mut pages.counted, &mut found) {
+            if entry.written || find::<M, P>(entry, pages.machine, &mut found) {
                 if !is_ready {
                     // If a copy is found to be damaged, the roll-back flushes.
-                    P::turn(entry, &mut pages.counted, turn)?;
+                    P::turn(entry, pages.machine, turn)?;
                 }
-                P::show(entry, &mut pages.counted, run);
+                P::show(entry, pages.machine, run);
             } else if !P::AT_ONCE {
-                pages.counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                pages.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
             }
         });
         flush(pages, self.open);
@@ -352,9 +345,8 @@ impl<P: Placement> Tracker<P> {
         let is_mapped =
             |entry: &&EntryOf<M>| Run::ALL.into_iter().any(|run| P::frame::<M>(entry, run) == page.frame);
         let shown = self.open.iter(&pages.pool.entries).find(is_mapped);
-        let home = shown.map_or(page.frame, |entry| entry.page.frame);
-        let known = pages.pool.find::<M>(self.owner, home);
-        let index = self.write(pages, run, page, known)?;
+        let frame = shown.map_or(page.frame, |entry| entry.page.frame);
+        let index = self.write(pages, run, Page { frame, ..page })?;
         let entry = &pages.pool.entries[usize::from(index)];
         self.attempt.exposed |= !entry.page.writable;
         Ok(P::frame::<M>(entry, run))
@@ -380,9 +372,9 @@ impl<P: Placement> Tracker<P> {
                 continue;
             }
             let found = if verifies {
-                P::verify(entry, &mut pages.counted)
+                P::verify(entry, pages.machine)
             } else {
-                P::difference(entry, &mut pages.counted, a, b)
+                P::difference(entry, pages.machine, a, b)
             };
             if found.is_some() {
                 return found;
@@ -403,8 +395,8 @@ impl<P: Placement> Tracker<P> {
     pub(crate) fn finish<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
         self.attempt.turned = self.attempt.turned.max(Some(last));
         each!(self.open, pages.pool, entry => {
-            if entry.written || find::<M, P>(entry, &mut pages.counted, &mut self.attempt.found) {
-                P::finish(entry, &mut pages.counted, last);
+            if entry.written || find::<M, P>(entry, pages.machine, &mut self.attempt.found) {
+                P::finish(entry, pages.machine, last);
             }
         });
     }
@@ -435,7 +427,7 @@ impl<P: Placement> Tracker<P> {
         }
         each!(self.open, pages.pool, entry => {
             if entry.written
-                && let Err(damage) = check::<M, P>(entry, &mut pages.counted, outvoted == Run::First)
+                && let Err(damage) = check::<M, P>(entry, pages.machine, outvoted == Run::First)
             {
                 return Some(damage);
             }
@@ -455,15 +447,15 @@ impl<P: Placement> Tracker<P> {
             if entry.written {
                 written = u16::wrapping_add(written, 1);
                 (entry.written, entry.idle) = (false, 0);
-                P::commit(entry, &mut pages.counted, outvoted, self.attempt.turned);
+                P::commit(entry, pages.machine, outvoted, self.attempt.turned);
                 if entry.page.shared {
-                    entry.generation = pages.counted.machine.publish(entry.page.frame);
+                    entry.generation = pages.machine.publish(entry.page.frame);
                 }
             } else {
                 entry.idle += 1;
                 spent |= entry.idle >= MAX_IDLE;
             }
-            P::open(entry, &mut pages.counted);
+            P::open(entry, pages.machine);
         });
         flush(pages, self.open);
         if self.attempt.compared != Some(written) {
@@ -487,11 +479,11 @@ impl<P: Placement> Tracker<P> {
         let attempt = core::mem::take(&mut self.attempt);
         let mut result = seen.filter(|_| attempt.unwitnessed).map_or(Ok(()), Err);
         each!(self.open, pages.pool, entry => {
-            P::roll_back(entry, &mut pages.counted);
-            result = result.and(check::<M, P>(entry, &mut pages.counted, true));
+            P::roll_back(entry, pages.machine);
+            result = result.and(check::<M, P>(entry, pages.machine, true));
             entry.written = false;
-            P::open(entry, &mut pages.counted);
-            pages.counted.machine.flush(entry.page);
+            P::open(entry, pages.machine);
+            pages.machine.flush(entry.page);
         });
         self.demote(pages, |_, entry| !entry.page.writable);
         result
@@ -503,7 +495,7 @@ impl<P: Placement> Tracker<P> {
         pages: &mut Pages<M>,
         mut which: impl FnMut(&EntryOf<M>) -> bool,
     ) {
-        if pages.counted.machine.disturbed() {
+        if pages.machine.disturbed() {
             self.refresh(pages);
         }
         self.demote(pages, |_, entry| which(entry));
@@ -514,13 +506,13 @@ impl<P: Placement> Tracker<P> {
     fn demote<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
-        mut which: impl FnMut(&mut Counted<M>, &mut EntryOf<M>) -> bool,
+        mut which: impl FnMut(&mut M, &mut EntryOf<M>) -> bool,
     ) {
-        self.sift(pages, |counted, entry| {
-            let goes = which(counted, entry);
+        self.sift(pages, |machine, entry| {
+            let goes = which(machine, entry);
             if goes {
-                counted.machine.map(View::Every, entry.page, entry.page.frame, Access::Released);
-                counted.machine.flush(entry.page);
+                machine.map(View::Every, entry.page, entry.page.frame, Access::Released);
+                machine.flush(entry.page);
             }
             !goes
         });

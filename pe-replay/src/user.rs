@@ -87,7 +87,6 @@ impl Default for Extended {
 
 impl Extended {
     /// XSTATE_BV: the components that the area holds.
-    #[inline]
     pub fn components(&self) -> u64 {
         u64::from_le_bytes(self.0.as_chunks::<8>().0[xsave::HEADER / 8])
     }
@@ -95,7 +94,6 @@ impl Extended {
     /// Brings the area to the normal form: components absent in XSTATE_BV get
     /// their initial value, bytes that are not state become zero, and XSTATE_BV
     /// all ones, which is also how the next run is to start.
-    #[inline]
     pub fn normalize(&mut self) {
         let present = self.components();
         if present & XCR0 != XCR0 {
@@ -131,26 +129,9 @@ impl Extended {
         }
     }
 
-    /// Whether XRSTOR takes the area as it is, on a processor with the MXCSR bits
-    /// `mxcsr_mask`: all components there, nothing else in the header.
-    #[inline]
-    pub fn is_loadable(&self, mxcsr_mask: u32) -> bool {
-        let header = self.0[xsave::HEADER + 8..xsave::YMM].as_chunks::<8>().0;
-        let rest = header.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
-        self.components() == XCR0 && rest == 0 && self.mxcsr() & !mxcsr_mask == 0
-    }
-
     /// MXCSR.
-    #[inline]
     pub fn mxcsr(&self) -> u32 {
         u32::from_le_bytes(self.0.as_chunks::<4>().0[xsave::MXCSR / 4])
-    }
-
-    /// Clears the MXCSR bits that the processor does not have (`mask`), which
-    /// XRSTOR would refuse with #GP.
-    pub fn mask_mxcsr(&mut self, mask: u32) {
-        let value = self.mxcsr() & mask;
-        self.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(value.as_bytes());
     }
 
     /// All fields in the order of their places, without a gap.
@@ -271,13 +252,11 @@ impl UserRegisters {
     }
 
     /// The data segment selectors in one word: DS lowest, then ES, FS and GS.
-    #[inline]
     pub fn selectors(&self) -> u64 {
         // Written so that it is one load.
         u64::from(self.ds) | u64::from(self.es) << 16 | u64::from(self.fs) << 32 | u64::from(self.gs) << 48
     }
 
-    #[inline]
     fn normalize_words(&mut self) {
         self.rflags &= !RESUME_FLAG;
         if self.selectors() != 0 {
@@ -299,14 +278,12 @@ impl RegisterSet for UserRegisters {
     ///
     /// There are four null selectors, and the IRET to user mode makes any of them 0
     /// (Intel SDM vol. 2A, IRET): only a run that was not interrupted keeps the others.
-    #[inline]
     fn normalize(&mut self) {
         self.normalize_words();
         self.extended.normalize();
     }
 
     /// Of changes to the extended state, only those count that XSTATE_BV tells of.
-    #[inline]
     fn renormalize(&mut self) {
         self.normalize_words();
         if self.extended.components() != XCR0 {
@@ -318,12 +295,6 @@ impl RegisterSet for UserRegisters {
         self.words().chain(self.extended.parts())
     }
 
-    fn bytes(&self, each: &mut impl FnMut(&[u8])) {
-        self.words().for_each(|(_, bytes)| each(bytes));
-        each(&self.extended.0);
-    }
-
-    #[inline]
     fn position(&self) -> (u64, u64) {
         (self.rip, self.rcx)
     }
@@ -332,7 +303,6 @@ impl RegisterSet for UserRegisters {
         (self.rip, self.rcx) = (rip, rcx);
     }
 
-    #[inline]
     fn flags(&self) -> u64 {
         self.rflags
     }

@@ -16,16 +16,17 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Compares the results of all runs up to `last`, which is the third one in triple mode or after a difference was
     /// found between the first two.
     #[inline(always)]
-    pub(crate) fn verify(&mut self, last: Run, life: &Lifecycle) -> Event {
+    pub(crate) fn verify(&mut self, last: Run, life: &mut Lifecycle) -> Event {
         if P::AT_ONCE || last == Run::Third {
             self.tracker.finish(pages!(self), last);
         }
         if last == Run::Third {
-            return self.vote(life.ends, life.difference.filter(|_| !life.rules.triple));
+            let seen = life.difference.filter(|_| !life.rules.triple);
+            return life.noted(self.vote(life.ends, seen));
         }
         match self.compare(life.ends) {
             None => Event::Agreed,
-            Some(difference) => self.doubt(Event::Differed(difference)),
+            Some(difference) => life.noted(self.doubt(Event::Differed, difference)),
         }
     }
 
@@ -43,36 +44,36 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Which of three results two runs agree on. Without triple mode, runs 1 and 2 are known to differ, as `seen`.
     #[cold]
     #[inline(never)]
-    fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> Event {
+    fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> (Event, Option<Difference>) {
         let mut differs = |a, b| self.difference(ends, a, b);
         let first = seen.or_else(|| differs(Run::First, Run::Second));
         let (outvoted, difference) = match (first, differs(Run::First, Run::Third)) {
-            (None, None) => return Event::Agreed,
+            (None, None) => return (Event::Agreed, None),
             (Some(difference), None) => (Run::Second, difference),
             // If runs 1 and 2 agree, and runs 2 and 3, what run 1 left was hit since it was compared with run 2's.
             (first, Some(third)) => match (differs(Run::Second, Run::Third), first) {
                 (None, first) => (Run::First, first.unwrap_or(third)),
                 (Some(_), None) => (Run::Third, third),
-                (Some(_), Some(difference)) => return self.doubt(Event::Differed(difference)),
+                (Some(_), Some(difference)) => return self.doubt(Event::Differed, difference),
             },
         };
         let agreed = if outvoted == Run::First { Run::Second } else { Run::First };
         // What the other two agree on may not be in memory any more, or no result.
         let is_lost =
             outvoted == Run::Third && P::LAST_ONLY || ends[agreed as usize].delimiter == Delimiter::Watchdog;
-        let event = if is_lost { Event::Differed(difference) } else { Event::Outvoted(outvoted, difference) };
-        self.doubt(event)
+        let event = if is_lost { Event::Differed } else { Event::Outvoted(outvoted) };
+        self.doubt(event, difference)
     }
 
     /// Where results differ, what they started from must be known to be right.
     #[cold]
     #[inline(never)]
-    fn doubt(&mut self, event: Event) -> Event {
+    fn doubt(&mut self, event: Event, seen: Difference) -> (Event, Option<Difference>) {
         let damage = match (self.thread.damage(), event) {
-            (None, Event::Outvoted(run, seen)) => self.tracker.damage(pages!(self), run, seen),
+            (None, Event::Outvoted(run)) => self.tracker.damage(pages!(self), run, seen),
             (damage, _) => damage,
         };
-        damage.map_or(event, Event::Damaged)
+        (if damage.is_some() { Event::Damaged } else { event }, damage.or(Some(seen)))
     }
 
     /// The first difference between the registers that two runs left.

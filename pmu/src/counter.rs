@@ -26,7 +26,6 @@ pub struct Biases {
 
 impl Biases {
     /// User instructions in a stretch that counted `raw`.
-    #[inline]
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
         let bias = match kind {
             StopKind::Counter => self.counter,
@@ -69,13 +68,11 @@ impl<B> Counter<B> {
 impl<B: BackEnd + ?Sized> Counter<B> {
     /// Prepares for a stretch that is to end after `budget` instructions, one at
     /// least, and not earlier.
-    #[inline]
     pub fn arm(&mut self, budget: u64) -> Entry {
         self.back_end.arm(budget.max(1).saturating_add(self.calibration.lead))
     }
 
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
-    #[inline]
     pub fn stop(&mut self, stopped: Stopped) -> Reading {
         let reading = self.back_end.stop(stopped);
         let instructions = self.calibration.biases.remove(stopped.kind, reading.instructions);

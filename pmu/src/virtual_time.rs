@@ -41,7 +41,7 @@ impl VirtualTime {
         let mut clock = Counter::new(Self::default());
         let mut trial = Trial { counter: &mut clock, workbench };
         let [asked, ..] = BUDGETS;
-        let seen = trial.execute(Block::Loop, asked)?.executed;
+        let seen = trial.execute(Block::Loop, asked)?.seen.executed;
         // What the first stretch says is held against all others.
         trial.counter.calibration.lead = asked.checked_sub(seen).ok_or(Measured::Stop { asked, seen })?;
         clock.back_end.comparisons = trial.biases(REPEATS, &BUDGETS)?;
@@ -54,12 +54,10 @@ impl BackEnd for VirtualTime {
         Nature { longest: LONGEST, repeats: Repeats::PerIteration, lateness: Lateness::Never }
     }
 
-    #[inline]
     fn arm(&mut self, budget: u64) -> Entry {
         Entry { timer: budget.min(LONGEST) as u32, step: false }
     }
 
-    #[inline]
     fn stop(&mut self, stopped: Stopped) -> Reading {
         Reading { instructions: stopped.elapsed, own: stopped.kind == StopKind::Counter, strays: 0 }
     }

@@ -20,7 +20,10 @@ static struct {
 static const char *const paths[] = {
 	"/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/a", "/tmp/d/e", "a", "d", "..", "/", "/tmp", "", "/tmp/a/b", "/tmp/link",
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/stdin", "/proc/self/exe", "/proc", "/none/at/all",
-	"/tmp/d/../../../../tmp/b", "/tmp/d/./e//",
+	"/tmp/d/../../../../tmp/b", "/tmp/d/./e//", "/dev/shm/a", "/proc/self", "/proc/self/maps", "/proc/self/status",
+	"/proc/self/fd", "/proc/self/fd/3", "/proc/self/fd/1000", "/proc/self/task", "/proc/self/cmdline", "/proc/self/stat",
+	"/proc/self/../self/cwd/a", "/proc/1000/maps", "/proc/1001/statm", "/proc/meminfo", "/proc/uptime", "/proc/-1/x",
+	"/sys/devices/system/cpu/online", "/sys/none", "/proc/self/fd/0/../x",
 };
 
 static u64 hostile(void)

@@ -41,7 +41,7 @@ pub const PLANS: &[Plan] = &[
             &["trap", "replay"],
             &["personality"],
             &["executive"],
-            &["linux"],
+            &["linux", "nova"],
             &["run"],
             &["batch", "selftest", "panic"],
             &[ROOT],

@@ -5,8 +5,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use pe_replay::inject::{Copy, INJECTABLE_FLAGS, Saved};
+use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Injection, Mode, Recovery, Run, Target};
+use wire::injection::{INJECTABLE_FLAGS, bits};
 
 use super::random::Random;
 use super::subject::Subject;
@@ -120,7 +121,7 @@ impl Class {
             }
             Self::Saved(saved) => {
                 let target = Target::Saved(saved, random.below(16) as u8);
-                let bit = random.below(target.bits().into()) as u8;
+                let bit = random.below(bits(target).into()) as u8;
                 let run = *random.one(any_run);
                 // What a run starts from matters only until it has.
                 let at = if saved == Saved::Result { at } else { 0 };
@@ -170,7 +171,7 @@ fn seen_target(random: &mut Random, seen: Seen, subject: &Subject) -> (Target, u
     };
     let bit = match seen {
         Seen::Rflags => nth_bit(INJECTABLE_FLAGS, random.below(INJECTABLE_FLAGS.count_ones().into())),
-        Seen::General | Seen::Rip | Seen::Xmm | Seen::Memory => random.below(target.bits().into()) as u8,
+        Seen::General | Seen::Rip | Seen::Xmm | Seen::Memory => random.below(bits(target).into()) as u8,
     };
     (target, bit)
 }

@@ -11,6 +11,7 @@ use wire::clock::Clock;
 use wire::config::Mutation;
 use wire::config::{Job, Recording};
 use wire::end::End;
+use wire::isolation::Isolate;
 use wire::task::Task;
 
 use super::subject::Subject;
@@ -41,22 +42,28 @@ pub struct Lab {
     kernel: PathBuf,
     mutation: Option<Mutation>,
     clock: Clock,
+    isolate: Isolate,
 }
 
 impl Lab {
     /// Makes a lab with this kernel.
     pub fn new(kernel: PathBuf) -> Self {
-        Self { kernel, mutation: None, clock: Clock::default() }
+        Self { kernel, mutation: None, clock: Clock::default(), isolate: Isolate::default() }
     }
 
     /// Makes a lab with a kernel that leaves a part of the engine out.
     pub fn of_mutant(kernel: PathBuf, mutation: Mutation) -> Self {
-        Self { kernel, mutation: Some(mutation), clock: Clock::default() }
+        Self { mutation: Some(mutation), ..Self::new(kernel) }
     }
 
     /// Gives the lab another clock for its programs.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Has the kernel taken out of the user's page tables at other times.
+    pub fn with_isolation(self, isolate: Isolate) -> Self {
+        Self { isolate, ..self }
     }
 
     /// What programs take for the time in it.
@@ -82,7 +89,7 @@ impl Lab {
     fn boot(&self, trials: &[Trial], outcomes: &mut Vec<Outcome>) -> Result<()> {
         let memory_mib = trials.iter().map(|trial| trial.subject.memory_mib()).max().unwrap_or_default();
         let mut request = Request { memory_mib, timeout: PATIENCE, ..Request::job(Job::Batch) };
-        (request.mutation, request.clock) = (self.mutation, self.clock);
+        (request.mutation, request.clock, request.isolate) = (self.mutation, self.clock, self.isolate);
         let mut programs = BTreeMap::new();
         for Trial { subject, policy, flips } in trials {
             programs.insert(subject.name(), subject.elf());

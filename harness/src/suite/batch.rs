@@ -39,6 +39,8 @@ pub struct Case {
     pub trace: Recording,
     /// Flips.
     pub flips: Vec<Injection>,
+    /// When the kernel is taken out of the user's page tables.
+    pub isolate: Isolate,
 }
 
 impl Case {
@@ -46,7 +48,8 @@ impl Case {
     pub fn new(context: &Context, name: &str, arguments: &[&str], policy: Policy) -> Result<Self> {
         let path = context.executable(name)?;
         let words = [name].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
-        Ok(Self { path, words, policy, trace: Recording::Nothing, flips: Vec::new() })
+        let (trace, isolate) = (Recording::Nothing, Isolate::default());
+        Ok(Self { path, words, policy, trace, flips: Vec::new(), isolate })
     }
 
     /// What a failure calls it.
@@ -72,8 +75,6 @@ pub struct Setting {
     pub counter: CounterChoice,
     /// What an emulated counter does wrong.
     pub counter_faults: CounterFaults,
-    /// When the kernel is taken out of the user's page tables.
-    pub isolate: Isolate,
     /// What the kernel leaves out; `None` is the kernel as it is.
     pub mutation: Option<Mutation>,
     /// Standard input.
@@ -90,7 +91,6 @@ impl Setting {
             cpu: None,
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
-            isolate: Isolate::default(),
             mutation: None,
             stdin: Vec::new(),
             files: Vec::new(),
@@ -116,9 +116,22 @@ pub fn undisturbed(ended: &Ended) -> Result<()> {
     Ok(())
 }
 
-/// Runs them one after the other.
+/// Runs them one after the other, those that are isolated alike in one boot.
 pub fn run(context: &Context, setting: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
-    let Setting { machine, counter, counter_faults, isolate, mutation, .. } = *setting;
+    let mut ended = Vec::with_capacity(cases.len());
+    for isolate in [Isolate::Auto, Isolate::Always, Isolate::Never] {
+        let alike = cases.iter().enumerate().filter(|(_, case)| case.isolate == isolate);
+        let (places, cases): (Vec<usize>, Vec<&Case>) = alike.unzip();
+        if !cases.is_empty() {
+            ended.extend(places.into_iter().zip(boot(context, setting, isolate, &cases)?));
+        }
+    }
+    ended.sort_unstable_by_key(|(place, _)| *place);
+    Ok(ended.into_iter().map(|(_, ended)| ended).collect())
+}
+
+fn boot(context: &Context, setting: &Setting, isolate: Isolate, cases: &[&Case]) -> Result<Vec<Ended>> {
+    let Setting { machine, counter, counter_faults, mutation, .. } = *setting;
     let mut request = Request {
         machine,
         counter,

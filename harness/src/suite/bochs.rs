@@ -24,6 +24,7 @@ use wire::DelimiterKind;
 use wire::Digest;
 use wire::config::Recording;
 use wire::end::End;
+use wire::isolation::Isolate;
 use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
@@ -93,7 +94,14 @@ fn case(context: &Context, name: &str, policy: Policy) -> Result<Case> {
 /// A run of an applet of busybox.
 pub fn applet(applet: &[&str], policy: Policy) -> Case {
     let words = ["busybox"].iter().chain(applet).map(|word| (*word).to_owned()).collect();
-    Case { path: programs::BUSYBOX.into(), words, policy, trace: Recording::Digests, flips: Vec::new() }
+    Case {
+        path: programs::BUSYBOX.into(),
+        words,
+        policy,
+        trace: Recording::Digests,
+        flips: Vec::new(),
+        isolate: Isolate::default(),
+    }
 }
 
 /// Runs on Bochs.
@@ -160,6 +168,13 @@ pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
     })
 }
 
+/// The same on QEMU, on a kernel that is isolated no more than it is on Bochs.
+fn on_qemu(context: &Context, on_bochs: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
+    let setting = Setting { machine: Emulator::Qemu, ..on_bochs.clone() };
+    let case = |case: &Case| Case { isolate: programs::isolation(case.program()), ..case.clone() };
+    batch::run(context, &setting, &cases.iter().map(case).collect::<Vec<_>>())
+}
+
 /// The names of all programs of the project.
 fn names() -> Result<Vec<String>> {
     catalogue::names(&Kind::ALL)
@@ -208,7 +223,7 @@ fn reads_first(elf: &[u8], ours: Boundary, theirs: Boundary) -> Result<bool> {
 fn same_boundaries(context: &Context) -> Result<()> {
     let runs = plain_runs(context)?;
     let Runs { setting, cases, ended: bochs, off: _ } = &*runs;
-    let qemu = batch::run(context, &Setting { machine: Emulator::Qemu, ..setting.clone() }, cases)?;
+    let qemu = on_qemu(context, setting, cases)?;
     let (mut cut, mut read_first) = (0, 0);
     for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
         (|| {
@@ -307,8 +322,7 @@ fn apart(case: &Case) -> Option<&'static Apart> {
 fn same_output(context: &Context) -> Result<()> {
     let runs = other_runs(context)?;
     let Runs { setting: on_bochs, cases, ended: bochs, off } = &*runs;
-    let on_qemu = Setting { machine: Emulator::Qemu, ..on_bochs.clone() };
-    let qemu = batch::run(context, &on_qemu, cases)?;
+    let qemu = on_qemu(context, on_bochs, cases)?;
     let mut of_off = off.iter();
     let mut failures = Vec::new();
     for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {

@@ -15,8 +15,9 @@ mod origin;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{Mode, Policy};
+use pe_replay::{Comparison, Mode, Policy};
 use wire::clock::Clock;
+use wire::isolation::Isolate;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
@@ -96,26 +97,31 @@ fn seen(
     })
 }
 
-/// Every program of a group in every mode: all modes come to the same, and to what is kept.
+/// Every program of a group in every mode: all modes come to the same, and to what is kept. The first one runs on a
+/// kernel that is isolated where it has to be, the others, but for attacks, on one that is not: so lists are the same
+/// with isolation and without.
 fn on_qemu(context: &Context, group: Group) -> Result<()> {
     let makers = Makers::ask()?;
     let setting = inputs::setting(group)?;
     let cases = inputs::cases(context, group)?;
-    let in_mode = |(_, mode, comparison): (&str, Mode, _)| {
-        let policy = |case: &Case| Policy { mode, comparison, ..case.policy };
-        let cases: Vec<_> = cases.iter().map(|it| Case { policy: policy(it), ..it.clone() }).collect();
-        batch::run(context, &setting, &cases)
+    let in_mode = |(at, (_, mode, comparison)): (usize, (&str, Mode, Comparison))| {
+        cases.iter().map(move |case| {
+            let isolate = if at == 0 { Isolate::Auto } else { inputs::isolation(group, case) };
+            Case { policy: Policy { mode, comparison, ..case.policy }, isolate, ..case.clone() }
+        })
     };
-    let [reference, others @ ..] = MODES;
-    let ended = in_mode(reference)?;
-    let mut others = others.map(|mode| (mode, Vec::new()));
-    for (mode, found) in &mut others {
-        let ended = in_mode(*mode).with_context(|| mode.0.to_owned())?;
-        *found = lists(&cases, &ended).with_context(|| mode.0.to_owned())?;
-    }
+    let all: Vec<_> = MODES.into_iter().enumerate().flat_map(in_mode).collect();
+    let ended = batch::run(context, &setting, &all)?;
+    let Some((ended, others)) = ended.split_at_checked(cases.len()) else { bail!("nothing was run") };
+    let others = MODES[1..].iter().zip(others.chunks(cases.len()));
+    let others = others.map(|(mode, ended)| {
+        let lists = lists(&cases, ended).with_context(|| mode.0.to_owned())?;
+        anyhow::Ok((*mode, lists))
+    });
+    let others = others.collect::<Result<Vec<_>>>()?;
     let mut verdicts = Verdicts::default();
-    for (index, (name, lines)) in lists(&cases, &ended)?.into_iter().enumerate() {
-        let found = seen(&makers, &setting, (&cases, &ended), &name, lines)?;
+    for (index, (name, lines)) in lists(&cases, ended)?.into_iter().enumerate() {
+        let found = seen(&makers, &setting, (&cases, ended), &name, lines)?;
         found.write_out()?;
         let mut agree = Ok(());
         for ((named, mode, _), lists) in &others {

@@ -8,7 +8,6 @@ use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object, ObjectSegment};
 use pe_replay::{Injection, MAX_INJECTIONS, Mode, Policy, Run, Target};
 use wire::DelimiterKind;
-use wire::isolation::Isolate;
 
 use super::programs::{Shown, same};
 use super::state::native;
@@ -26,8 +25,6 @@ const SHORT: [u64; 14] = [10, 13, 17, 20, 29, 30, 40, 47, 50, 60, 70, 83, 97, 10
 
 fn every_short_limit(context: &Context) -> Result<()> {
     let (request, expected) = native(context, "rep", &[])?;
-    // QEMU forgets all translations twice a run where the kernel is isolated, and there are millions of runs here.
-    let request = Request { isolate: Isolate::Never, ..request };
     same(context, &request, Some(&expected), &SHORT)
 }
 

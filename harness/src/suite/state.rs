@@ -8,7 +8,7 @@ use pe_replay::{Mode, Policy};
 
 use super::batch::{self, Case, Setting, shown, undisturbed};
 use super::programs::{Shown, same};
-use super::{Context, Test};
+use super::{Context, Test, programs};
 use crate::emulator::Emulator;
 use crate::workload::request::Request;
 
@@ -45,7 +45,7 @@ const OTHERWISE: [(Emulator, &str, &str); 4] = [
 
 /// What a program with an argument shows natively.
 pub(super) fn native(context: &Context, program: &str, arguments: &[&str]) -> Result<(Request, Shown)> {
-    let request = context.program(program, arguments)?;
+    let request = Request { isolate: programs::isolation(program), ..context.program(program, arguments)? };
     let shown = Shown::natively(&context.executable(program)?, &request)?;
     Ok((request, shown))
 }

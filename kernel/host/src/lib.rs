@@ -49,6 +49,7 @@ pub mod kernel {
         #[path = "../../host/src/physical/translations.rs"]
         pub mod translations;
     }
+    pub mod nova;
     pub mod object;
     pub mod personality;
     /// The kernel's own tests.
@@ -75,7 +76,7 @@ mod processor;
 mod tests;
 mod toy;
 
-use kernel::{executive, linux, object, personality, trap};
+use kernel::{executive, linux, nova, object, personality, trap};
 
 /// Stands in for the kernel's log.
 #[macro_export]

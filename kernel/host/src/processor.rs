@@ -12,6 +12,7 @@ use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, UserRegiste
 use wire::Digest;
 use wire::end::Totals;
 
+use crate::heap;
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
 use crate::object::processor::{Held, Processor, Trigger, Width};
@@ -31,6 +32,12 @@ pub enum Op {
     Call(u64, [u64; 3]),
     /// It calls with the last result as the first argument.
     CallWithResult(u64),
+    /// It makes a call of the NOVA interface: RDI, and the arguments in RSI, RDX, RAX, R8.
+    Hyper(u64, [u64; 4]),
+    /// It makes a call that it has put into its registers.
+    CallBy(fn(&mut Space, &mut UserRegisters)),
+    /// It does something with its memory and its registers.
+    Do(fn(&mut Space, &mut UserRegisters)),
     /// It executes an instruction that the processor refuses.
     Refused(&'static [u8]),
     /// It touches a page.
@@ -164,7 +171,7 @@ impl Processor for Scripted {
     }
 
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Kept>, Exhausted> {
-        Ok(Box::new(Kept { registers: registers.clone(), limit: u64::MAX, number }))
+        crate::mem::fallible::boxed(Kept { registers: registers.clone(), limit: u64::MAX, number })
     }
 
     fn prepare(&mut self, kept: &mut Kept, since: u64, limit: u64) {
@@ -194,6 +201,22 @@ impl Processor for Scripted {
                 registers.rdi = std::mem::replace(&mut registers.rax, number);
                 registers.rip = next;
                 (Delimiter::Syscall, 10)
+            }
+            Op::Hyper(rdi, [rsi, rdx, rax, r8]) => {
+                registers.rdi = rdi;
+                [registers.rsi, registers.rdx, registers.rax, registers.r8] = [rsi, rdx, rax, r8];
+                registers.rip = next;
+                (Delimiter::Syscall, 10)
+            }
+            Op::CallBy(act) => {
+                registers.rip = next;
+                act(&mut self.space, registers);
+                (Delimiter::Syscall, 10)
+            }
+            Op::Do(act) => {
+                registers.rip = next;
+                act(&mut self.space, registers);
+                (Delimiter::Limit, 1)
             }
             Op::Refused(code) => {
                 // Behind it the next operation stands in.
@@ -237,13 +260,13 @@ impl Processor for Scripted {
     }
 
     fn release(&mut self) {
-        self.released.push(self.tracker);
+        heap::outside(|| self.released.push(self.tracker));
         self.pooled += 1;
     }
 
     fn release_resting(&mut self) {
         if self.resting.remove(&self.tracker) {
-            self.rested.push(self.tracker);
+            heap::outside(|| self.rested.push(self.tracker));
             self.pooled += 1;
         }
     }
@@ -296,6 +319,6 @@ impl Processor for Scripted {
     }
 
     fn output(&mut self, port: u16, _width: Width, value: u32) {
-        self.ports.push((port, value));
+        heap::outside(|| self.ports.push((port, value)));
     }
 }

@@ -93,6 +93,7 @@ impl Personality for Toy {
             }
             (Trap::Syscall, call::DONATE) => {
                 let (to, wait) = (ThreadId::at(a as usize), Some(Wait::until_woken(key(b))));
+                objects.scheduler.donate(thread, to);
                 return Effect::Switch { to, wait: wait.filter(|_| b > 0) };
             }
             (Trap::Syscall, call::HALT) => return Effect::Halt(End::Exited { status: a as u8 }),

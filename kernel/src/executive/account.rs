@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What is counted, recorded and published.
 
+use pe_replay::Account;
 use wire::brief::Recorded;
 use wire::channel::Progress;
 use wire::config::Recording;
@@ -23,6 +24,15 @@ fn add(sum: &mut u64, more: u64) {
     *sum = sum.wrapping_add(more);
 }
 
+/// Whether nothing happened in a PE that does not happen in every one.
+#[inline]
+fn is_quiet(account: &Account) -> bool {
+    let Account { divergences, third_runs, counter_misses, early_overflows, flips, .. } = account;
+    divergences.is_empty()
+        && third_runs | counter_misses | early_overflows | flips == 0
+        && account.debug_exceptions == 0
+}
+
 impl<P: Processor, L: Personality> Executive<P, L> {
     /// Adds what the last PE came to, but for what is known from the sum of others.
     #[inline]
@@ -33,7 +43,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if account.longest_hold > totals.longest_hold {
             totals.longest_hold = account.longest_hold;
         }
-        if !account.is_quiet() {
+        if !is_quiet(account) {
             self.count_unusual();
         }
     }

@@ -28,7 +28,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Prepares the next PE of the current thread, which is charged for the time since `since`.
     pub(super) fn prepare(&mut self, since: u64) {
         let scheduler = &self.objects.scheduler;
-        let mut limit = if scheduler.is_alone() { u64::MAX } else { scheduler.left(self.objects.current()) };
+        let mut limit = if scheduler.is_alone() { u64::MAX } else { scheduler.left() };
         if let Some(due_ns) = scheduler.alarm()
             && self.objects.clock.is_virtual()
         {
@@ -60,13 +60,11 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// run has ended.
     fn next(&mut self, mut step: Step, count: u64) -> bool {
         let mut mark = self.objects.processor.watch().mark();
-        let current = self.objects.current();
         if self.was_alone {
             // Its turn begins here.
-            self.objects.scheduler.refill(current, count);
+            self.objects.scheduler.refill(count);
         }
-        let mut goes_on =
-            self.objects.scheduler.charge(current, count) && !self.objects.scheduler.is_outranked(current);
+        let mut goes_on = self.objects.scheduler.charge(count) && !self.objects.scheduler.is_outranked();
         while !(step == Step::GoOn && goes_on) {
             if step == Step::Over {
                 return false;
@@ -85,7 +83,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let service = if ended { self.service } else { Service::Switch };
             let changed = self.time_stamp();
             self.note_longest(service, changed.wrapping_sub(begun));
-            self.objects.scheduler.refill(next, 0);
+            self.objects.scheduler.refill(0);
             goes_on = true;
             let woken = self.objects.scheduler.take_woken(next);
             self.service = match woken {
@@ -123,7 +121,10 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         }
         let next = match step {
             Step::Switch(to) => to,
-            _ => self.choose()?,
+            _ => {
+                self.objects.scheduler.put_off(step != Step::GoOn);
+                self.choose()?
+            }
         };
         if next != last {
             self.objects.switch_to(next);

@@ -14,6 +14,7 @@ use super::lock_calls::file as locked_file;
 use super::locks::Owner;
 use super::pipe::{End, PipeId};
 use super::process::{FIRST_ID, Process};
+use super::socket::Socket;
 use super::thread::{Waiting, Why};
 use crate::mem::space::Space;
 
@@ -136,17 +137,23 @@ impl Linux {
                 }
             }
         }
+        let of_sockets = |pipe: PipeId, end: End| {
+            let all = self.sockets.iter();
+            let has = |socket: &Socket| if end == End::Read { socket.input } else { socket.output };
+            all.filter(|(_, socket)| has(socket) == pipe).count() as u32
+        };
         let count = |object: Object| held.iter().filter(|held| **held == object).count() as u32;
         self.fs.audit(|id: InodeId| count(Object::Inode(id)), self.promised_len() / FILES_SHARE);
-        self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)));
-        let kinds: [fn(&Object) -> bool; 3] = [
+        self.pipes.audit(|id: PipeId, end: End| count(Object::Pipe(id, end)) + of_sockets(id, end));
+        let kinds: [fn(&Object) -> bool; 4] = [
+            |object| matches!(object, Object::Socket(_)),
             |object| matches!(object, Object::Event(_)),
             |object| matches!(object, Object::Epoll(_)),
             |object| matches!(object, Object::Text(_)),
         ];
         let held_of = kinds.map(|is_one| held.iter().filter(|object| is_one(object)).count());
-        let counts = [self.events.count(), self.epolls.count(), self.texts.count()];
-        assert_eq!(held_of, counts, "counts, epolls and texts are held");
+        let counts = [self.sockets.count(), self.events.count(), self.epolls.count(), self.texts.count()];
+        assert_eq!(held_of, counts, "sockets, counts, epolls and texts are held");
         self.texts.audit(self.promised_len() / TEXTS_SHARE);
         self.alarms.audit(|listener, id| match listener {
             Listener::File => count(Object::Timer(id)) == 1,

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | bytes of files, tables of their chunks, inodes, entries of directories, names, targets of links | one [budget](Budget) of `memory` / [`FILES_SHARE`] bytes for all of them; 2^20 inodes | ENOSPC |
 //! | pages of files that are mapped shared, and the list of them | free frames; 16 bytes of heap a frame | ENOSPC, ENOMEM, or the end of the process |
-//! | pipes | `memory` / [`PIPES_SHARE`] bytes, and 1,024 pipes | ENFILE |
+//! | pipes | `memory` / [`PIPES_SHARE`] bytes, and 1,024 pipes; a pair of sockets is two | ENFILE |
 //! | what open files below `/proc` say | `memory` / [`TEXTS_SHARE`] bytes | ENOMEM |
 //! | processes, ended ones included | 64 | EAGAIN |
 //! | threads of all processes | 1,024, some four KiB each | EAGAIN |

@@ -14,6 +14,7 @@ use super::event::EventId;
 use super::fs::InodeId;
 use super::pipe::{End, PipeId};
 use super::proc::TextId;
+use super::socket::SocketId;
 use crate::mem::fallible::{self, Exhausted};
 
 /// What an open description leads to.
@@ -33,6 +34,8 @@ pub enum Object {
     Epoll(EpollId),
     /// A file that is not stored, and says something.
     Text(TextId),
+    /// An end of a pair of sockets.
+    Socket(SocketId),
 }
 
 /// An open file.

@@ -68,6 +68,7 @@ impl Linux {
             FIONREAD => {
                 let left = match description.object {
                     Object::Pipe(id, _) => self.pipes.get(id)?.length() as u64,
+                    Object::Socket(id) => self.pipes.get(self.sockets[id].input)?.length() as u64,
                     Object::Inode(id) if id.entry().is_some() => return Err(ENOTTY.into()),
                     Object::Inode(id) => {
                         let Node::File(content) = &self.fs.inode(id)?.node else { return Err(ENOTTY.into()) };

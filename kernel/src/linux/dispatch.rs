@@ -52,7 +52,7 @@ impl Linux {
                 let direction = if call == Sysno::preadv2 { Read } else { Write };
                 // -1 says that the offset is the description's.
                 let position = if d == u64::MAX { Position::Current } else { Position::At(d) };
-                let wanted = Wanted { direction, fd: fd(a), position, flags: f as u32 };
+                let wanted = Wanted { position, flags: f as u32, ..Wanted::here(direction, fd(a)) };
                 self.transfer_vector(view, wanted, b, c)
             }
             Sysno::lseek => self.lseek(fd(a), b, c as u32),
@@ -100,6 +100,23 @@ impl Linux {
                     linux.select(space, a as i32, [b, c, d], timeout_ns)
                 })
             }
+
+            // Sockets.
+            Sysno::socket => self.socket(),
+            Sysno::socketpair => self.socketpair(view.space, [a as u32, b as u32, c as u32], d),
+            Sysno::sendto => self.sendto(view, fd(a), (b, c), d as u32, (e, f as u32)),
+            Sysno::recvfrom => self.recvfrom(view, fd(a), (b, c), d as u32, (e, f)),
+            Sysno::sendmsg => self.sendmsg(view, fd(a), b, c as u32),
+            Sysno::recvmsg => self.recvmsg(view, fd(a), b, c as u32),
+            Sysno::shutdown => self.shutdown(view, fd(a), b as u32),
+            Sysno::getsockname | Sysno::getpeername => self.socket_name(view.space, fd(a), b, c),
+            Sysno::getsockopt => self.getsockopt(view.space, fd(a), (b as u32, c as u32), (d, e)),
+            Sysno::bind
+            | Sysno::connect
+            | Sysno::listen
+            | Sysno::accept
+            | Sysno::accept4
+            | Sysno::setsockopt => self.refuse_socket_call(call, fd(a)),
 
             Sysno::eventfd => self.eventfd(a as u32, 0),
             Sysno::eventfd2 => self.eventfd(a as u32, b as u32),
@@ -303,7 +320,7 @@ impl Linux {
             Sysno::getcpu => self.getcpu(view.space, a, b),
             Sysno::getpriority => self.getpriority(a as u32, b as i32),
             Sysno::setpriority => self.setpriority(a as u32, b as i32, c as i32),
-            // Restartable sequences: the C library goes on without.
+            // Restartable sequences: the C library goes on without (decision 0020).
             Sysno::rseq => Err(ENOSYS.into()),
             _ => Err(self.unknown(call.id() as u32, call.name())),
         }

@@ -105,6 +105,7 @@ impl Linux {
         if robust_list != 0 {
             self.give_up_locks(view, thread, robust_list);
         }
+        self.leave_locks(view.scheduler, thread);
         let memory = self.process.memory;
         if clear_at_end != 0 && (self.process.threads > 1 || self.memories.is_shared(memory)) {
             // As on Linux, a bad address is nobody's fault.

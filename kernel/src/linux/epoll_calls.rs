@@ -98,9 +98,12 @@ impl Linux {
             Object::Text(_) => false,
             Object::Inode(id) if id.entry().is_some() => false,
             Object::Inode(id) => matches!(self.fs.inode(id)?.node, Node::Device(Device::Random)),
-            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                true
-            }
+            Object::Output(_)
+            | Object::Pipe(..)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Socket(_) => true,
         })
     }
 
@@ -167,6 +170,7 @@ impl Linux {
             Object::Pipe(id, _) => self.pipes.get(id)?.changes(),
             Object::Event(id) => self.events[id].changes(),
             Object::Timer(id) => self.alarms.changes(id),
+            Object::Socket(id) => self.socket_changes(id)?,
             Object::Inode(_) | Object::Output(_) | Object::Epoll(_) | Object::Text(_) => [0; 2],
         };
         let changes = match object {

@@ -30,7 +30,7 @@ impl Linux {
             Object::Inode(id) => id,
             // These have a place that nothing moves.
             Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => return Ok(0),
-            Object::Pipe(..) | Object::Output(_) => return Err(ESPIPE.into()),
+            Object::Pipe(..) | Object::Output(_) | Object::Socket(_) => return Err(ESPIPE.into()),
             Object::Text(_) => return self.seek_unmeasured(fd, offset, whence),
         };
         if id.entry().is_some() {
@@ -114,7 +114,9 @@ impl Linux {
     pub(super) fn fadvise(&self, fd: i32, length: u64, advice: u32) -> Reply {
         match self.files[self.process.files].get(fd)?.object {
             Object::Pipe(..) | Object::Output(_) => Err(ESPIPE.into()),
-            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) => Ok(0),
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) | Object::Socket(_) => {
+                Ok(0)
+            }
             Object::Inode(_) if (length as i64) < 0 || advice > POSIX_FADV_NOREUSE => Err(EINVAL.into()),
             Object::Inode(_) => Ok(0),
         }
@@ -178,6 +180,7 @@ impl Linux {
             Some(Object::Timer(id)) => self.alarms.remove(id),
             Some(Object::Epoll(id)) => drop(self.epolls.remove(id)),
             Some(Object::Text(id)) => self.texts.remove(id),
+            Some(Object::Socket(id)) => self.close_socket(scheduler, id),
             Some(Object::Output(_)) | None => {}
         }
     }
@@ -189,7 +192,9 @@ impl Linux {
             Object::Pipe(id, end) => self.pipes.hold(id, end),
             Object::Output(_) => Ok(()),
             // These have no file that could be opened again, or one that is opened by itself.
-            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) => Err(ENXIO),
+            Object::Event(_) | Object::Timer(_) | Object::Epoll(_) | Object::Text(_) | Object::Socket(_) => {
+                Err(ENXIO)
+            }
         }
     }
 
@@ -234,6 +239,7 @@ impl Linux {
             Object::Output(_) if description.flags & O_ACCMODE != 0 => OUTPUT,
             Object::Output(_) => 0,
             Object::Inode(_) | Object::Text(_) => INPUT | OUTPUT,
+            Object::Socket(id) => self.socket_readiness(id)?,
             Object::Pipe(id, end) => self.pipe_readiness(self.pipes.get(id)?, end),
             Object::Event(id) => self.events[id].readiness(),
             Object::Timer(id) => self.timer_readiness(id),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! `futex`: threads that wait for each other by a word of memory.
 //!
-//! Locks that inherit priorities are refused (ENOSYS): nobody has one here, and C libraries
-//! tell programs so.
+//! Locks that are handed on are in [`futex_lock`](super::futex_lock).
 
 use linux_raw_sys::general::{
-    FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2,
+    FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET,
+    FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
 use syscalls::Sysno;
 
@@ -34,7 +34,7 @@ impl Linux {
         let is_private = operation & FUTEX_PRIVATE_FLAG != 0;
         let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
         let by_realtime = operation & FUTEX_CLOCK_REALTIME != 0;
-        if by_realtime && command != FUTEX_WAIT_BITSET {
+        if by_realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_LOCK_PI2 {
             return Err(ENOSYS.into());
         }
         match command {
@@ -74,6 +74,16 @@ impl Linux {
                 let moved = view.scheduler.requeue(from, to, moves as u32);
                 Ok(u64::from(woken) + u64::from(moved))
             }
+            FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => {
+                // The older one means the time of day, which the newer one has to ask for.
+                let is_daytime = command == FUTEX_LOCK_PI || by_realtime;
+                let start_ns = if is_daytime { self.clock.realtime_ns() } else { self.clock.monotonic_ns() };
+                let timeout_ns = self.optional_timespec(view.space, timeout)?;
+                let timeout_ns = timeout_ns.map(|timeout_ns| timeout_ns.saturating_sub(start_ns));
+                self.futex_lock(view, (address, is_private), false, timeout_ns)
+            }
+            FUTEX_TRYLOCK_PI => self.futex_lock(view, (address, is_private), true, None),
+            FUTEX_UNLOCK_PI => self.futex_unlock(view, (address, is_private)),
             FUTEX_WAKE_OP => self.futex_wake_operation(view, arguments, is_private),
             other => {
                 self.count_unsupported(Sysno::futex as u32);
@@ -120,7 +130,12 @@ impl Linux {
     }
 
     /// The queue of a word that a program names, which has to be one that it could wait for.
-    fn futex_place(&mut self, space: &mut Space, address: u64, is_private: bool) -> Result<Key, Failure> {
+    pub(super) fn futex_place(
+        &mut self,
+        space: &mut Space,
+        address: u64,
+        is_private: bool,
+    ) -> Result<Key, Failure> {
         if !address.is_multiple_of(4) {
             return Err(EINVAL.into());
         }

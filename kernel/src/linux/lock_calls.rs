@@ -34,7 +34,8 @@ pub(super) fn file(object: Object) -> Object {
         | Object::Event(_)
         | Object::Timer(_)
         | Object::Epoll(_)
-        | Object::Text(_) => object,
+        | Object::Text(_)
+        | Object::Socket(_) => object,
     }
 }
 
@@ -181,7 +182,8 @@ impl Linux {
             | Object::Event(_)
             | Object::Timer(_)
             | Object::Epoll(_)
-            | Object::Text(_) => 0,
+            | Object::Text(_)
+            | Object::Socket(_) => 0,
         }
     }
 

@@ -50,7 +50,8 @@ impl Linux {
             | Object::Event(_)
             | Object::Timer(_)
             | Object::Epoll(_)
-            | Object::Text(_) => Err(ENOTDIR),
+            | Object::Text(_)
+            | Object::Socket(_) => Err(ENOTDIR),
         }
     }
 
@@ -315,7 +316,8 @@ impl Linux {
             | Object::Event(_)
             | Object::Timer(_)
             | Object::Epoll(_)
-            | Object::Text(_) => Err(ENOTDIR.into()),
+            | Object::Text(_)
+            | Object::Socket(_) => Err(ENOTDIR.into()),
         }
     }
 
@@ -357,7 +359,8 @@ impl Linux {
             | Object::Event(_)
             | Object::Timer(_)
             | Object::Epoll(_)
-            | Object::Text(_) => Err(EPERM.into()),
+            | Object::Text(_)
+            | Object::Socket(_) => Err(EPERM.into()),
         }
     }
 

@@ -46,6 +46,10 @@ pub struct Pipe {
     bytes: VecDeque<u8>,
     readers: u32,
     writers: u32,
+    /// Nobody writes any more, and nobody reads more than what is in it.
+    is_shut: bool,
+    /// Whoever has written has gone without reading what was sent to him.
+    was_cut: bool,
     /// How often something has happened that readers wait for, and that writers wait for.
     changes: [u64; 2],
 }
@@ -63,12 +67,12 @@ impl Pipe {
 
     /// Whether somebody can still read.
     pub fn has_readers(&self) -> bool {
-        self.readers > 0
+        self.readers > 0 && !self.is_shut
     }
 
     /// Whether somebody can still write.
     pub fn has_writers(&self) -> bool {
-        self.writers > 0
+        self.writers > 0 && !self.is_shut
     }
 
     /// Its first bytes, as far as they lie side by side.
@@ -80,6 +84,33 @@ impl Pipe {
     /// How often something has happened that readers wait for, and that writers wait for.
     pub fn changes(&self) -> [u64; 2] {
         self.changes
+    }
+
+    /// All of its bytes, in two parts.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        let (front, behind) = self.bytes.as_slices();
+        [front, behind]
+    }
+
+    /// Has nobody write any more.
+    pub fn shut(&mut self) {
+        self.is_shut = true;
+        self.changes = self.changes.map(|changes| changes + 1);
+    }
+
+    /// Whoever has written goes without reading what was sent to him.
+    pub fn cut(&mut self) {
+        self.was_cut = true;
+    }
+
+    /// Whether whoever has written has gone so, and no reader was told.
+    pub fn was_cut(&self) -> bool {
+        self.was_cut
+    }
+
+    /// Whether whoever has written has gone so; a reader is told once.
+    pub fn take_cut(&mut self) -> bool {
+        core::mem::take(&mut self.was_cut)
     }
 
     /// Takes the first bytes out.
@@ -130,7 +161,8 @@ impl Pipes {
         let mut bytes = VecDeque::new();
         // All of it now, so that no write can fail for want of memory.
         bytes.try_reserve_exact(CAPACITY).map_err(|_| ENFILE)?;
-        let pipe = Some(Pipe { bytes, readers: 1, writers: 1, changes: [0; 2] });
+        let pipe =
+            Some(Pipe { bytes, readers: 1, writers: 1, is_shut: false, was_cut: false, changes: [0; 2] });
         let index = match self.list.iter().position(Option::is_none) {
             Some(index) => index,
             None if self.list.len() >= self.limit => return Err(ENFILE),

@@ -139,6 +139,8 @@ impl Linux {
         let Waiting { why, late, .. } = self.thread.waiting?;
         match (woken?, why, late) {
             (Woken::Event, Why::Futex, _) => Some(Ok(0)),
+            // It has been handed on.
+            (Woken::Event, Why::Lock { owner }, _) if owner == self.thread.id => Some(Ok(0)),
             (Woken::Deadline, _, Late::Value(value)) => Some(Ok(value)),
             (Woken::Deadline, _, Late::Errno(errno)) => Some(Err(errno.into())),
             (Woken::Event | Woken::Deadline, _, _) | (Woken::Interrupt, _, _) => None,

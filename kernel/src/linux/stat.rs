@@ -2,7 +2,7 @@
 //! What files look like from outside: `stat`, `statx`, `statfs`.
 
 use linux_raw_sys::general::{
-    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, STATX__RESERVED, STATX_BASIC_STATS,
+    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, STATX__RESERVED, STATX_BASIC_STATS,
 };
 
 use super::Linux;
@@ -14,6 +14,7 @@ use super::layout::Layout;
 use super::path_calls::PathAt;
 use super::proc::{Entry, Kind};
 use crate::mem::space::{PAGE_LEN, Space};
+use crate::object::table::Name as _;
 
 /// `st_dev` of everything here, and of the pipes to the host.
 pub const FILES_DEVICE: u64 = 1;
@@ -28,6 +29,8 @@ const SYS_MAGIC: u64 = 0x6265_6572;
 pub const NAMELESS_NUMBER: u64 = 50;
 /// `st_ino` of pipes between processes lies above this.
 pub const PIPE_NUMBERS: u64 = 100;
+/// `st_ino` of sockets lies above this, and above that of all pipes.
+pub const SOCKET_NUMBERS: u64 = 1 << 20;
 /// Unit of `st_blocks`.
 const BLOCK_LEN: u64 = 512;
 /// Magic number of a RAM file system (`RAMFS_MAGIC`).
@@ -75,11 +78,14 @@ impl Linux {
         match object {
             Object::Text(id) => Ok(self.unstored_status(self.texts.entry(id))),
             Object::Inode(id) if let Some(entry) = id.entry() => Ok(self.unstored_status(entry)),
-            Object::Output(stream) => Ok(self.nameless_status(stream.into(), S_IFIFO)),
-            Object::Pipe(id, _) => Ok(self.nameless_status(PIPE_NUMBERS + id.number(), S_IFIFO)),
+            Object::Output(stream) => Ok(self.nameless_status(stream.into(), S_IFIFO | 0o600)),
+            Object::Pipe(id, _) => Ok(self.nameless_status(PIPE_NUMBERS + id.number(), S_IFIFO | 0o600)),
+            Object::Socket(id) => {
+                Ok(self.nameless_status(SOCKET_NUMBERS + id.place() as u64, S_IFSOCK | 0o777))
+            }
             // All of these are one inode, as on Linux.
             Object::Event(_) | Object::Timer(_) | Object::Epoll(_) => {
-                Ok(self.nameless_status(NAMELESS_NUMBER, 0))
+                Ok(self.nameless_status(NAMELESS_NUMBER, 0o600))
             }
             Object::Inode(id) => {
                 let inode = self.fs.inode(id)?;
@@ -104,12 +110,12 @@ impl Linux {
     }
 
     /// What is known about what has no name.
-    fn nameless_status(&self, number: u64, file_type: u32) -> Status {
+    fn nameless_status(&self, number: u64, mode_and_type: u32) -> Status {
         Status {
             device: PIPES_DEVICE,
             number,
             links: 1,
-            mode: file_type | 0o600,
+            mode: mode_and_type,
             owner: [0, 0],
             special: (0, 0),
             length: 0,

@@ -21,6 +21,11 @@ pub enum Why {
     Call,
     /// A word of memory is to be woken.
     Futex,
+    /// A lock is to be handed on by whoever has it.
+    Lock {
+        /// Who that is; 0 if he has left it behind, and the waiting thread itself if he has handed it on.
+        owner: u64,
+    },
     /// A child is to end or to execute another program; the call itself is done.
     Vfork {
         /// The child.
@@ -32,7 +37,7 @@ impl Why {
     /// Whether a wait gives way to a signal that is due.
     pub fn gives_way(self, signals: &ThreadSignals, handlers: &Handlers, common: &Pending) -> bool {
         match self {
-            Self::Call | Self::Futex => signals.due(handlers, common).is_some(),
+            Self::Call | Self::Futex | Self::Lock { .. } => signals.due(handlers, common).is_some(),
             // As on Linux, nothing else gets through to it.
             Self::Vfork { .. } => signals.is_deadly(handlers, common),
         }

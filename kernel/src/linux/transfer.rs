@@ -6,6 +6,7 @@
 //! transfer, an error is told only if nothing was transferred.
 
 use linux_raw_sys::general::{O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SIGPIPE};
+use linux_raw_sys::net::MSG_DONTWAIT;
 
 use super::buffers::Buffers;
 use super::content::MAX_LEN;
@@ -57,12 +58,14 @@ pub struct Wanted {
     pub position: Position,
     /// `RWF_...`.
     pub flags: u32,
+    /// `MSG_...`, of calls on sockets.
+    pub message: u32,
 }
 
 impl Wanted {
     /// A transfer at the description's offset, without flags.
     pub fn here(direction: Direction, fd: i32) -> Self {
-        Self { direction, fd, position: Position::Current, flags: 0 }
+        Self { direction, fd, position: Position::Current, flags: 0, message: 0 }
     }
 
     /// A transfer at an offset, without flags.
@@ -164,7 +167,11 @@ impl Linux {
             // Where there are no offsets comes before what the descriptor is open for.
             Object::Epoll(_) => Err(EINVAL),
             Object::Timer(_) if wanted.direction == Direction::Write => Err(EINVAL),
-            Object::Output(_) | Object::Pipe(..) | Object::Event(_) | Object::Timer(_)
+            Object::Output(_)
+            | Object::Pipe(..)
+            | Object::Event(_)
+            | Object::Timer(_)
+            | Object::Socket(_)
                 if wanted.position != Position::Current =>
             {
                 Err(ESPIPE)
@@ -174,6 +181,7 @@ impl Linux {
             | Object::Inode(_)
             | Object::Event(_)
             | Object::Timer(_)
+            | Object::Socket(_)
             | Object::Text(_) => {
                 match wanted.direction {
                     Direction::Read => description.check_readable()?,
@@ -193,18 +201,26 @@ impl Linux {
         description: Description,
         buffers: &mut Buffers,
     ) -> Result<Option<u64>, Failure> {
-        let nonblocking = description.flags & O_NONBLOCK != 0 || wanted.flags & RWF_NOWAIT != 0;
+        let nonblocking = description.flags & O_NONBLOCK != 0
+            || wanted.flags & RWF_NOWAIT != 0
+            || wanted.message & MSG_DONTWAIT != 0;
         let start = self.start_of(wanted, &description);
         let ended = match (description.object, wanted.direction) {
             (Object::Pipe(id, End::Read), Direction::Read) => self.read_pipe(view, id, nonblocking, buffers),
             (Object::Pipe(id, End::Write), Direction::Write) => {
-                self.write_pipe(view, id, nonblocking, buffers)
+                self.write_pipe(view, id, (nonblocking, false), buffers)
             }
             (Object::Pipe(..), _) | (Object::Output(_), Direction::Read) => Err(EBADF.into()),
             (Object::Event(id), Direction::Read) => self.read_event(view, id, nonblocking, buffers),
             (Object::Event(id), Direction::Write) => self.write_event(view, id, nonblocking, buffers),
             (Object::Timer(id), Direction::Read) => self.read_timer(view, id, nonblocking, buffers),
             (Object::Timer(_), Direction::Write) | (Object::Epoll(_), _) => Err(EINVAL.into()),
+            (Object::Socket(id), Direction::Read) => {
+                self.read_socket(view, id, (nonblocking, wanted.message), buffers)
+            }
+            (Object::Socket(id), Direction::Write) => {
+                self.write_socket(view, id, (nonblocking, wanted.message), buffers)
+            }
             (Object::Text(id), Direction::Read) => self.read_text(view.space, id, start, buffers),
             (Object::Text(id), Direction::Write) => self.write_text(view.space, id, buffers),
             (Object::Output(stream), Direction::Write) => self.write_output(view.space, stream, buffers),
@@ -232,7 +248,7 @@ impl Linux {
     }
 
     /// Reads what is in a pipe; waits if there is nothing yet.
-    fn read_pipe(
+    pub(super) fn read_pipe(
         &mut self,
         view: &mut View,
         id: PipeId,
@@ -262,12 +278,13 @@ impl Linux {
         Ok(())
     }
 
-    /// Writes everything to a pipe; waits for room in between.
-    fn write_pipe(
+    /// Writes everything to a pipe; waits for room in between. Whoever `is_quiet` gets no signal
+    /// when nobody reads.
+    pub(super) fn write_pipe(
         &mut self,
         view: &mut View,
         id: PipeId,
-        nonblocking: bool,
+        (nonblocking, is_quiet): (bool, bool),
         buffers: &mut Buffers,
     ) -> Result<(), Failure> {
         // What is written at once is not mixed with what others write.
@@ -279,8 +296,9 @@ impl Linux {
         while buffers.left() > 0 {
             let pipe = self.pipes.get_mut(id)?;
             if !pipe.has_readers() {
-                let info = Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None };
-                self.raise(info);
+                if !is_quiet {
+                    self.raise(Info { signal: SIGPIPE, code: BY_KILL, detail: Detail::None });
+                }
                 return Err(EPIPE.into());
             }
             let room = pipe.room();

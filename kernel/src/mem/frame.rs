@@ -151,6 +151,11 @@ pub(super) fn give_back_idle(frame: Frame) -> bool {
     FRAMES.with_borrow_mut(|frames| frames.give_back_idle(frame))
 }
 
+/// Adds an owner to the frame of a number, if it is memory that somebody owns.
+pub(super) fn share_numbered(number: u64) -> Option<Frame> {
+    FRAMES.with_borrow_mut(|frames| frames.share_numbered(number))
+}
+
 /// Whether a frame has more than one owner.
 pub fn is_shared(frame: Frame) -> bool {
     FRAMES.with_borrow_mut(|frames| frames.owners(frame)) > 1

@@ -186,6 +186,15 @@ impl Frames {
         Ok(())
     }
 
+    /// Adds an owner to the frame of a number, if it is memory that somebody owns.
+    pub fn share_numbered(&mut self, number: u64) -> Option<Frame> {
+        let index = usize::try_from(number).ok()?;
+        let known = self.records.as_deref()?.get(index)?;
+        let frame = Frame::numbered(index);
+        let is_owned = known.memory == Memory::Ram && known.owners > 0;
+        (is_owned && self.share(frame).is_ok()).then_some(frame)
+    }
+
     /// Adds the page cache to the owners of a frame that has one.
     pub fn keep(&mut self, frame: Frame) {
         let record = self.record(frame);

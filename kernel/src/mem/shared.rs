@@ -23,6 +23,16 @@ impl SharedFrame {
         Ok(Self(frame))
     }
 
+    /// Another ownership of the frame of a number, if that is memory and somebody owns it.
+    pub fn numbered(number: u64) -> Option<Self> {
+        frame::share_numbered(number).map(Self)
+    }
+
+    /// The frame's number.
+    pub fn number(&self) -> u64 {
+        self.0.index() as u64
+    }
+
     /// The frame's name.
     pub(super) fn frame(&self) -> Frame {
         self.0

@@ -326,6 +326,11 @@ impl Space {
         self.find(page).map(|(mapping, _)| mapping)
     }
 
+    /// The first page from `from` on, below `end`, that is mapped.
+    pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
+        self.tables.next(from, end.min(USER_END))
+    }
+
     /// Whether the processor lets user mode write `page` now.
     pub fn processor_may_write(&self, page: u64) -> bool {
         self.lookup(page).is_some_and(|mapping| mapping.open)

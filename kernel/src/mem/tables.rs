@@ -84,6 +84,27 @@ fn visit_below<E>(
     Ok(())
 }
 
+/// The first page from `from` on, below `end`, that has an entry below a table.
+fn next_below(table: Frame, level: u32, base: u64, (from, end): (u64, u64)) -> Option<u64> {
+    let first = if from > base { index(from, level) } else { 0 };
+    for index in first..user_entries(level) {
+        let address = address(base, level, index);
+        if address >= end {
+            return None;
+        }
+        let entry = Slot::new(table, index).entry();
+        let found = match level {
+            _ if entry.is_unused() => None,
+            1 => Some(address),
+            _ => next_below(entry.frame(), level - 1, address, (from, end)),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
 /// Calls `each` for the frame of every page that user mode accessed since the last time, and forgets that
 /// they were. The tables' accessed bits tell which parts of the tree to look at.
 pub(super) fn take_accessed(root: Frame, each: &mut impl FnMut(Frame)) {
@@ -141,6 +162,11 @@ impl Tables {
     /// The top table.
     pub fn root(&self) -> Frame {
         self.root
+    }
+
+    /// The first page from `from` on, below `end`, that has an entry.
+    pub fn next(&self, from: u64, end: u64) -> Option<u64> {
+        next_below(self.root, TOP, 0, (from, end))
     }
 
     /// Where the entry of `page` lies, if there is a table for it.

@@ -9,11 +9,12 @@ name! {
     BudgetId
 }
 
-/// The right to use the processor: it drives one thread, which a call moves and a reply returns.
+/// The right to use the processor: it drives one thread, which a call moves and a reply returns. Several may
+/// drive the same thread: whoever waits for it helps it on.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// Its place in the ring: budgets get ascending numbers.
-    pub number: u64,
+    pub number: i64,
     /// Higher ones come first.
     pub priority: u8,
     /// Instructions after which others of its priority have their turn.
@@ -24,4 +25,8 @@ pub struct Budget {
     pub owner: ThreadId,
     /// The thread that it drives.
     pub thread: ThreadId,
+    /// The one that drives the same thread and came before it.
+    pub next: Option<BudgetId>,
+    /// The one that drives the same thread and came after it.
+    pub previous: Option<BudgetId>,
 }

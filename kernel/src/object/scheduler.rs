@@ -2,7 +2,7 @@
 //! Who runs next, who waits, and until when.
 //!
 //! Budgets take turns, not threads. Of those whose thread can run, the highest priority comes
-//! first; within one, they go round by their numbers. A thread that waits stands in one
+//! first; within one, they take turns in an [`Order`]. A thread that waits stands in one
 //! [queue](super::queue), may have a deadline, and can be interrupted: it then comes to run
 //! and says itself whether it goes on waiting, with its place in the queue kept meanwhile.
 
@@ -48,10 +48,21 @@ pub enum Woken {
     Interrupt,
 }
 
+/// In which order budgets of one priority take turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// They go round by their numbers, and each turn is a whole slice.
+    #[default]
+    Ring,
+    /// They stand in a queue: whoever has a part of its slice left comes in at the head, and whoever has used it
+    /// up, is new, or gives way, at the tail.
+    Queue,
+}
+
 /// How things stand with a thread.
 #[derive(Clone, Copy, Default)]
 struct Standing {
-    /// The budget that drives it.
+    /// The budget that drives it and came last; the others follow by `next`.
     budget: Option<BudgetId>,
     waits: bool,
     is_interrupted: bool,
@@ -71,7 +82,7 @@ impl Standing {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Ready {
     priority: u8,
-    number: u64,
+    number: i64,
     budget: BudgetId,
 }
 
@@ -88,10 +99,13 @@ pub struct Scheduler {
     alarm_ns: Option<u64>,
     /// Whether there are several budgets, or an alarm.
     is_disturbed: bool,
+    order: Order,
+    /// The budget that was chosen last, unless it is gone.
+    current: Option<BudgetId>,
     /// The number of the budget that was chosen last.
-    last: u64,
-    /// The number that was given last.
-    numbers: u64,
+    last: i64,
+    /// The number at the head of the queues, and the one that was given last.
+    numbers: (i64, i64),
 }
 
 impl Scheduler {
@@ -101,11 +115,26 @@ impl Scheduler {
         if threads > self.threads.len() {
             fallible::resize(&mut self.threads, threads, || None)?;
         }
-        self.budgets.reserve()?;
-        let more = (self.budgets.count() + 1).saturating_sub(self.ready.len());
-        fallible::reserve(&mut self.ready, more)?;
+        self.reserve_budget()?;
         self.queues.reserve(threads)?;
         self.timers.reserve(threads)
+    }
+
+    /// Makes room for one more budget.
+    pub fn reserve_budget(&mut self) -> Result<(), Exhausted> {
+        self.budgets.reserve()?;
+        let more = (self.budgets.count() + 1).saturating_sub(self.ready.len());
+        fallible::reserve(&mut self.ready, more)
+    }
+
+    /// How many budgets there are.
+    pub fn budgets(&self) -> usize {
+        self.budgets.count()
+    }
+
+    /// The name that the next budget gets.
+    pub fn next_budget(&self) -> BudgetId {
+        self.budgets.next()
     }
 
     /// Takes in a thread for which there is room; without a budget it does not run.
@@ -113,43 +142,97 @@ impl Scheduler {
         self.threads[thread.place()] = Some(Standing::default());
     }
 
-    /// Makes a thread's own budget, for which there is room.
+    /// Has budgets of one priority take turns in another order; nobody must have one yet.
+    pub fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// Makes a budget of a thread's own, for which there is room.
     pub fn add_budget(&mut self, owner: ThreadId, priority: u8, slice: u64) -> BudgetId {
-        self.numbers += 1;
-        let number = self.numbers;
-        let budget = Budget { number, priority, slice, left: slice, owner, thread: owner };
+        let number = self.tail();
+        let budget =
+            Budget { number, priority, slice, left: slice, owner, thread: owner, next: None, previous: None };
         let id = self.budgets.insert_reserved(budget);
         self.note_disturbance();
-        self.standing(owner).budget = Some(id);
-        self.enqueue(owner);
+        self.attach(id, owner);
         id
     }
 
-    /// Forgets a thread, if it is still known. Its own budget goes with it; that of another one, which it was lent,
-    /// drives its owner again.
+    /// Forgets a budget.
+    pub fn remove_budget(&mut self, id: BudgetId) {
+        self.detach(id);
+        self.budgets.remove(id);
+        self.current = self.current.filter(|current| *current != id);
+        self.note_disturbance();
+    }
+
+    /// A budget.
+    pub fn budget(&self, id: BudgetId) -> &Budget {
+        &self.budgets[id]
+    }
+
+    /// The number behind all others.
+    fn tail(&mut self) -> i64 {
+        self.numbers.1 += 1;
+        self.numbers.1
+    }
+
+    /// Has a budget drive a thread.
+    fn attach(&mut self, id: BudgetId, thread: ThreadId) {
+        let next = self.standing(thread).budget.replace(id);
+        let budget = &mut self.budgets[id];
+        (budget.thread, budget.next, budget.previous) = (thread, next, None);
+        if let Some(next) = next {
+            self.budgets[next].previous = Some(id);
+        }
+        self.enqueue(id);
+    }
+
+    /// Has a budget drive nobody.
+    fn detach(&mut self, id: BudgetId) {
+        self.dequeue(id);
+        let Budget { thread, next, previous, .. } = self.budgets[id];
+        match previous {
+            Some(previous) => self.budgets[previous].next = next,
+            None => self.standing(thread).budget = next,
+        }
+        if let Some(next) = next {
+            self.budgets[next].previous = previous;
+        }
+    }
+
+    /// The budgets that drive a thread.
+    fn driving(&self, thread: ThreadId) -> Option<BudgetId> {
+        self.threads[thread.place()].as_ref().and_then(|standing| standing.budget)
+    }
+
+    /// Forgets a thread, if it is still known. Its own budgets go with it; those that it was lent drive their owners
+    /// again.
     pub fn remove_thread(&mut self, thread: ThreadId) {
         if self.threads[thread.place()].is_none() {
             return;
         }
         self.end_wait(thread);
-        self.dequeue(thread);
-        let lent = self.standing(thread).budget;
-        self.threads[thread.place()] = None;
-        let own = self.budgets.iter().find(|(_, budget)| budget.owner == thread).map(|(id, _)| id);
-        if let Some(id) = own {
-            let driven = self.budgets[id].thread;
-            if driven != thread {
-                self.dequeue(driven);
-                self.standing(driven).budget = None;
-            }
-            self.budgets.remove(id);
-            self.note_disturbance();
+        let own = |all: &Table<BudgetId, Budget>| {
+            all.iter().find(|(_, budget)| budget.owner == thread).map(|(id, _)| id)
+        };
+        while let Some(id) = own(&self.budgets) {
+            self.remove_budget(id);
         }
-        if let Some(id) = lent.filter(|id| Some(*id) != own) {
-            let owner = self.budgets[id].owner;
-            self.budgets[id].thread = owner;
-            self.standing(owner).budget = Some(id);
-            self.enqueue(owner);
+        self.retarget(thread, |owner| owner);
+        self.threads[thread.place()] = None;
+    }
+
+    /// Has each budget that drives a thread drive another one, which `target` names for its owner.
+    pub fn retarget(&mut self, thread: ThreadId, target: impl Fn(ThreadId) -> ThreadId) {
+        let mut next = self.driving(thread);
+        while let Some(id) = next {
+            next = self.budgets[id].next;
+            let target = target(self.budgets[id].owner);
+            if target != thread {
+                self.detach(id);
+                self.attach(id, target);
+            }
         }
     }
 
@@ -160,10 +243,9 @@ impl Scheduler {
         }
     }
 
-    fn entry(&mut self, thread: ThreadId) -> Option<Ready> {
-        let id = self.standing(thread).budget?;
+    fn entry(&self, id: BudgetId) -> Ready {
         let Budget { priority, number, .. } = self.budgets[id];
-        Some(Ready { priority, number, budget: id })
+        Ready { priority, number, budget: id }
     }
 
     fn place(&self, entry: Ready) -> usize {
@@ -174,24 +256,61 @@ impl Scheduler {
         self.ready.partition_point(comes_before)
     }
 
-    /// Has a thread's budget take turns if the thread can run.
-    fn enqueue(&mut self, thread: ThreadId) {
-        if !self.standing(thread).is_ready() {
+    /// Has a budget take turns if its thread can run.
+    fn enqueue(&mut self, id: BudgetId) {
+        if !self.standing(self.budgets[id].thread).is_ready() {
             return;
         }
-        let Some(entry) = self.entry(thread) else { return };
+        let entry = self.entry(id);
         let place = self.place(entry);
-        if self.ready.get(place) != Some(&entry) {
-            fallible::insert_reserved(&mut self.ready, place, entry);
+        if self.ready.get(place) == Some(&entry) {
+            return;
+        }
+        if self.order == Order::Queue {
+            self.line_up(id);
+        }
+        self.insert(id);
+    }
+
+    /// Puts a budget into its place among those that take turns.
+    fn insert(&mut self, id: BudgetId) {
+        let entry = self.entry(id);
+        let place = self.place(entry);
+        fallible::insert_reserved(&mut self.ready, place, entry);
+    }
+
+    /// Gives a budget that takes no turns its number in a queue.
+    fn line_up(&mut self, id: BudgetId) {
+        let budget = &self.budgets[id];
+        let is_begun = budget.left > 0 && budget.left < budget.slice;
+        let number = if is_begun {
+            self.numbers.0 -= 1;
+            self.numbers.0
+        } else {
+            self.tail()
+        };
+        let budget = &mut self.budgets[id];
+        budget.number = number;
+        if !is_begun {
+            budget.left = budget.slice;
         }
     }
 
-    /// Has a thread's budget take no turns.
-    fn dequeue(&mut self, thread: ThreadId) {
-        let Some(entry) = self.entry(thread) else { return };
+    /// Has a budget take no turns.
+    fn dequeue(&mut self, id: BudgetId) {
+        let entry = self.entry(id);
         let place = self.place(entry);
         if self.ready.get(place) == Some(&entry) {
             self.ready.remove(place);
+        }
+    }
+
+    /// Does something with each budget that drives a thread.
+    fn for_each(&mut self, thread: ThreadId, act: impl Fn(&mut Self, BudgetId)) {
+        let mut next = self.driving(thread);
+        while let Some(id) = next {
+            next = self.budgets[id].next;
+            act(self, id);
         }
     }
 
@@ -207,7 +326,7 @@ impl Scheduler {
         }
         let standing = self.standing(thread);
         (standing.waits, standing.is_interrupted, standing.woken) = (true, false, None);
-        self.dequeue(thread);
+        self.for_each(thread, Self::dequeue);
     }
 
     /// Ends a thread's wait, if it waits, and says why.
@@ -216,7 +335,7 @@ impl Scheduler {
         self.timers.cancel(thread);
         let standing = self.standing(thread);
         (standing.waits, standing.is_interrupted, standing.woken) = (false, false, woken);
-        self.enqueue(thread);
+        self.for_each(thread, Self::enqueue);
     }
 
     /// Ends a thread's wait, if it waits: the thread goes on by itself.
@@ -241,6 +360,11 @@ impl Scheduler {
         woken
     }
 
+    /// Who has waited longest in a queue.
+    pub fn first(&self, key: Key) -> Option<ThreadId> {
+        self.queues.first(key, u32::MAX)
+    }
+
     /// Wakes all that wait in a queue.
     pub fn wake_all(&mut self, key: Key) {
         self.wake(key, u32::MAX, u32::MAX);
@@ -262,20 +386,20 @@ impl Scheduler {
     pub fn interrupt(&mut self, thread: ThreadId) {
         if self.standing(thread).waits {
             self.standing(thread).is_interrupted = true;
-            self.enqueue(thread);
+            self.for_each(thread, Self::enqueue);
         }
     }
 
     /// Keeps a thread from running, whatever happens to it.
     pub fn suspend(&mut self, thread: ThreadId) {
         self.standing(thread).is_suspended = true;
-        self.dequeue(thread);
+        self.for_each(thread, Self::dequeue);
     }
 
     /// Lets a thread run again that was kept from it.
     pub fn release(&mut self, thread: ThreadId) {
         self.standing(thread).is_suspended = false;
-        self.enqueue(thread);
+        self.for_each(thread, Self::enqueue);
     }
 
     /// The queue in which a thread stands.
@@ -295,43 +419,43 @@ impl Scheduler {
         standing.woken.take().or(interrupted)
     }
 
-    /// Moves the budget that drives one thread to another one, which has none and goes on at once.
+    /// Moves the budgets that drive one thread to another one, which goes on at once.
     pub fn donate(&mut self, from: ThreadId, to: ThreadId) {
         self.end_wait(to);
-        self.dequeue(from);
-        let budget = self.standing(from).budget.take();
-        let standing = self.standing(to);
-        assert!(standing.budget.is_none() || budget.is_none(), "{to:?} has a budget already");
-        if let Some(id) = budget {
-            standing.budget = Some(id);
-            self.budgets[id].thread = to;
-        }
-        self.enqueue(to);
+        self.retarget(from, |_| to);
     }
 
-    /// Charges the budget of a thread for instructions; whether some are left.
-    pub fn charge(&mut self, thread: ThreadId, instructions: u64) -> bool {
-        let Some(id) = self.standing(thread).budget else { return false };
+    /// The thread that the current budget drives, if it can run.
+    pub fn driven(&self) -> Option<ThreadId> {
+        let thread = self.budgets.get(self.current?)?.thread;
+        self.threads[thread.place()].is_some_and(|it| it.is_ready()).then_some(thread)
+    }
+
+    /// Charges the current budget for instructions; whether some are left.
+    pub fn charge(&mut self, instructions: u64) -> bool {
+        let Some(id) = self.current else { return false };
         let left = &mut self.budgets[id].left;
         *left = left.saturating_sub(instructions);
         *left > 0
     }
 
-    /// Whether somebody of a higher priority than a thread's can run.
-    pub fn is_outranked(&mut self, thread: ThreadId) -> bool {
-        let own = self.entry(thread).map_or(0, |entry| entry.priority);
+    /// Whether somebody of a higher priority than that of the current budget can run.
+    pub fn is_outranked(&self) -> bool {
+        let own = self.current.map_or(0, |id| self.budgets[id].priority);
         self.ready.first().is_some_and(|first| first.priority > own)
     }
 
-    /// Instructions that the budget of a thread has left; none without one.
-    pub fn left(&self, thread: ThreadId) -> u64 {
-        let standing = self.threads[thread.place()].as_ref();
-        standing.and_then(|it| it.budget).map_or(0, |id| self.budgets[id].left)
+    /// Instructions that the current budget has left.
+    pub fn left(&self) -> u64 {
+        self.current.map_or(0, |id| self.budgets[id].left)
     }
 
-    /// Gives the budget of a thread its whole slice again, and `more`.
-    pub fn refill(&mut self, thread: ThreadId, more: u64) {
-        if let Some(id) = self.standing(thread).budget {
+    /// Gives the current budget its whole slice, and `more`: its turn begins. In a queue it has what is left of the
+    /// slice.
+    pub fn refill(&mut self, more: u64) {
+        if let Some(id) = self.current
+            && self.order == Order::Ring
+        {
             let budget = &mut self.budgets[id];
             budget.left = budget.slice.saturating_add(more);
         }
@@ -387,20 +511,42 @@ impl Scheduler {
 
     /// A thread runs that was not chosen: whoever is behind it comes next.
     pub fn begin(&mut self, thread: ThreadId) {
-        if let Some(Ready { number, .. }) = self.entry(thread) {
-            self.last = number;
+        self.current = self.driving(thread);
+        if let Some(id) = self.current {
+            self.last = self.budgets[id].number;
         }
     }
 
-    /// Chooses the thread whose budget comes next: behind the one chosen last, in the ring of the
-    /// highest priority that can run.
+    /// Chooses the thread whose budget comes next, of the highest priority that can run: in a ring, the one
+    /// behind that which was chosen last; in a queue, the first.
     pub fn choose(&mut self) -> Option<ThreadId> {
         let priority = self.ready.first()?.priority;
         let ring = &self.ready[..self.ready.partition_point(|it| it.priority >= priority)];
-        let behind = ring.partition_point(|it| it.number <= self.last);
+        let behind = match self.order {
+            Order::Ring => ring.partition_point(|it| it.number <= self.last),
+            Order::Queue => 0,
+        };
         let Ready { number, budget, .. } = *ring.get(behind).or(ring.first())?;
-        self.last = number;
+        (self.last, self.current) = (number, Some(budget));
         Some(self.budgets[budget].thread)
+    }
+
+    /// Has the current budget take its place among the others again, if it takes turns: as one whose thread `gives
+    /// way`, or that was put off or has used up its slice. In a ring it keeps its place.
+    pub fn put_off(&mut self, gives_way: bool) {
+        let Some(id) = self.current else { return };
+        let entry = self.entry(id);
+        if self.order == Order::Ring || self.ready.get(self.place(entry)) != Some(&entry) {
+            return;
+        }
+        self.dequeue(id);
+        if gives_way {
+            let number = self.tail();
+            self.budgets[id].number = number;
+            self.insert(id);
+        } else {
+            self.enqueue(id);
+        }
     }
 
     /// Threads that cannot run, what each waits for, and whether it is suspended; those among them

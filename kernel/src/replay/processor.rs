@@ -10,7 +10,7 @@ use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
     Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
-    UserRegisters, Work,
+    UserRegisters,
 };
 use wire::Digest;
 use wire::config::Config;
@@ -41,7 +41,7 @@ pub struct Replayed<'a> {
     /// Trackers that were made.
     trackers: u32,
     /// What the machine was made to do, up to the end of the run.
-    work: Work,
+    events: Events,
     /// What was counted before the first PE; behind the last one, since then.
     counted: Reading,
     /// Overflows that were dropped before the first PE; behind the last one, since then.
@@ -68,7 +68,7 @@ impl<'a> Replayed<'a> {
             mutant: Mutant(config.mutation),
             limit: u64::MAX,
             trackers: 1,
-            work: Work::default(),
+            events: Events::default(),
             counted: Reading::default(),
             drained: 0,
             expired: 0,
@@ -142,7 +142,7 @@ impl Processor for Replayed<'_> {
 
     #[inline]
     fn account(&self) -> &Account {
-        self.executor.account()
+        &self.executor.account
     }
 
     #[inline]
@@ -205,7 +205,8 @@ impl Processor for Replayed<'_> {
     }
 
     fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
-        let pages = self.executor.last_written(&mut self.machine, &self.replay);
+        let pages = self.executor.last_written(&self.replay);
+        let pages = pages.map(|(address, frame)| (address, self.machine.digest_of(frame)));
         Digest::new(kept.registers(), committed, pages)
     }
 
@@ -215,7 +216,11 @@ impl Processor for Replayed<'_> {
             defmt::warn!("there is no memory to look for the instruction that diverges");
             return None;
         }
-        self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log)
+        // What is done to find it is none of the run's events.
+        let before = self.machine.events;
+        let culprit = self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log);
+        self.machine.events = before;
+        culprit
     }
 
     fn release(&mut self) {
@@ -227,7 +232,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn pooled(&self) -> u64 {
-        self.executor.pool.vacant() as u64
+        self.executor.pool.vacant as u64
     }
 
     #[inline]
@@ -244,9 +249,10 @@ impl Processor for Replayed<'_> {
     }
 
     fn end_counting(&mut self) {
-        self.work = self.executor.work;
         self.counted = Reading::now().since(self.counted);
         self.drained = context::drained() - self.drained;
+        // Behind the reading, since to copy them is not a part of the run.
+        self.events = self.machine.events;
         match context::kernel_nmis() {
             0 => {}
             count => defmt::info!("the watchdog ran down in the kernel {=u64} times, to no harm", count),
@@ -255,8 +261,7 @@ impl Processor for Replayed<'_> {
 
     fn complete(&self, totals: &mut Totals) {
         totals.drained_overflows += self.drained - self.expired;
-        totals.events = Events::default();
-        totals.events.add(&self.work);
+        totals.events = self.events;
         upkeep::complete(totals, self.counted, self.drained);
     }
 

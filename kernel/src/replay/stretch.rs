@@ -52,13 +52,14 @@ impl KernelMachine {
 
     /// One stretch.
     fn stretch(
-        &self,
+        &mut self,
         source: Option<&UserRegisters>,
         state: &mut UserRegisters,
         order: Order,
         timer: u32,
         debug: Debug,
     ) -> Stretch {
+        self.count_entry(order.fresh);
         tally::TIME_STAMPS.add(1);
         watchdog::wind(machine::now());
         let start = Start {

@@ -38,6 +38,8 @@ pub const CASES: &[Case] = &[
     ("what is to be copied on write stays so", copies_stay),
     ("content that lasts is changed by nobody", lasting),
     ("content that lasts is a fork's as all other is", lasting_in_forks),
+    ("pages that are mapped are found in order", next_mapped),
+    ("a frame has a number as long as somebody has it", numbers),
     ("without frames nothing changes", exhaustion),
 ];
 
@@ -342,6 +344,36 @@ fn shared_lives(space: &mut Space) -> Found {
     same("free frames", frame::free_count(), free - 1)?;
     same("unmapping", space.unmap(FAR[0]), true)?;
     same("free frames", frame::free_count(), free)
+}
+
+fn next_mapped(space: &mut Space) -> Found {
+    let pages = [PAGE, PAGE + 3 * PAGE_LEN, FAR[0], FAR[1], FAR[2]];
+    same("nothing", space.next_mapped(0, USER_END), None)?;
+    pages.into_iter().try_for_each(|page| zeroed(space, page, NONE))?;
+    for (index, page) in pages.into_iter().enumerate() {
+        same("itself", space.next_mapped(page, USER_END), Some(page))?;
+        same("the next one", space.next_mapped(page + PAGE_LEN, USER_END), pages.get(index + 1).copied())?;
+        same("nothing below", space.next_mapped(page, page), None)?;
+        same("nothing before the end", space.next_mapped(page + PAGE_LEN, page + 2 * PAGE_LEN), None)?;
+    }
+    same("the first one", space.next_mapped(0, USER_END), Some(PAGE))
+}
+
+fn numbers(space: &mut Space) -> Found {
+    let (one, other) = (new_shared()?, new_shared()?);
+    let (first, second) = (one.number(), other.number());
+    same("different ones", first == second, false)?;
+    let again = SharedFrame::numbered(first).ok_or("a frame that is in use is not found")?;
+    again.write(9, b"n");
+    let mut byte = [0];
+    one.read(9, &mut byte);
+    same("the same frame", (byte, again.number()), ([b'n'], first))?;
+    shared(space, PAGE, &again, BOTH)?;
+    drop((one, again));
+    same("it is mapped still", SharedFrame::numbered(first).is_some(), true)?;
+    same("unmapping", space.unmap(PAGE), true)?;
+    same("it is gone", SharedFrame::numbered(first).is_none(), true)?;
+    same("no memory", SharedFrame::numbered(1 << 40).is_none(), true)
 }
 
 fn forking(space: &mut Space) -> Found {

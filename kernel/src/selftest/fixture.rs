@@ -68,7 +68,7 @@ impl Engine {
 
     /// What is recorded about the last PE.
     pub fn account(&self) -> &Account {
-        self.executor.account()
+        &self.executor.account
     }
 
     /// Gives up all pages of the space.

@@ -139,7 +139,7 @@ impl Config {
             return Err(WireError::Version { found });
         }
         let config: Self = postcard::from_bytes(rest).map_err(|_| WireError::Malformed)?;
-        let flips_exist = config.injections.iter().all(Injection::is_possible);
+        let flips_exist = config.injections.iter().all(crate::injection::is_possible);
         let fits =
             config.policy.is_within_bounds() && flips_exist && config.clock.date_s <= Clock::MAX_DATE_S;
         if fits { Ok(config) } else { Err(WireError::Malformed) }

@@ -47,7 +47,7 @@ impl Digest {
         let mut state = Xxh3::new();
         state.update(end.delimiter.words().as_bytes());
         state.update(end.count.as_bytes());
-        registers.bytes(&mut |bytes| state.update(bytes));
+        registers.parts().for_each(|(_, bytes)| state.update(bytes));
         let pages = pages.map(|(address, content)| page(address, content));
         Self { state: state.digest128(), pages: pages.fold(0, u128::wrapping_add) }
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! What a run made the machine do, counted, for a model that gives each of it its weight.
 
-use pe_replay::events::Work;
 use serde::{Deserialize, Serialize};
 
-/// Numbers of events: what the engine counts, and from [`states`](Events::states) on what the kernel fills in.
+/// Numbers of events: what the machine counts while PEs are run, and from [`states`](Events::states) on what is filled
+/// in behind the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Events {
     /// Entries into user mode: each restores and saves all registers.
@@ -53,19 +53,4 @@ pub struct Events {
     pub lines_copied: u64,
     /// Cache lines' worth of bytes filled by the kernel, in whole lines.
     pub lines_filled: u64,
-}
-
-impl Events {
-    /// Adds what an engine asked for.
-    pub fn add(&mut self, work: &Work) {
-        self.entries += work.entries;
-        self.copied += work.copied;
-        self.compared_and_copied += work.compared_and_copied;
-        self.compared += work.compared;
-        self.hashed += work.hashed;
-        self.lines_flushed += work.lines_flushed;
-        self.cache_flushes += work.cache_flushes;
-        self.translation_flushes += work.translation_flushes;
-        self.resumed += work.resumed;
-    }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 
 use pe_replay::Run;
 use pe_replay::inject::{Copy, Injection, Saved, Target};
+use pe_replay::user::{INTERRUPT_FLAG, USER_FLAGS};
 use thiserror::Error;
 
 use crate::name::GPR_NAMES;
@@ -80,6 +81,29 @@ fn target(text: &str) -> Result<Target, InjectionError> {
     }
 }
 
+/// The RFLAGS bits that may be flipped: the user's, and IF.
+pub const INJECTABLE_FLAGS: u64 = USER_FLAGS | INTERRUPT_FLAG;
+
+/// How many bits a target has.
+pub fn bits(target: Target) -> u8 {
+    match target {
+        Target::Gpr(_) | Target::Rip | Target::Rflags | Target::Saved(..) => 64,
+        Target::Xmm(_) => 128,
+        Target::Memory(_) | Target::Copy(..) => 8,
+    }
+}
+
+/// Whether the target exists and has the bit, and the bit may be flipped.
+pub fn is_possible(injection: &Injection) -> bool {
+    let Injection { target, bit, .. } = *injection;
+    let exists = match target {
+        Target::Gpr(index) | Target::Xmm(index) | Target::Saved(_, index) => index < 16,
+        Target::Rflags => bit < 64 && INJECTABLE_FLAGS & (1 << bit) != 0,
+        Target::Rip | Target::Memory(_) | Target::Copy(..) => true,
+    };
+    exists && bit < bits(target)
+}
+
 /// Reads an injection.
 pub fn parse(text: &str) -> Result<Injection, InjectionError> {
     fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), InjectionError> {
@@ -109,7 +133,7 @@ pub fn parse(text: &str) -> Result<Injection, InjectionError> {
     };
     let bit = u8::try_from(bit).map_err(|_| InjectionError::Bit)?;
     let injection = Injection { pe, run, at, target, bit };
-    if injection.is_possible() { Ok(injection) } else { Err(InjectionError::Bit) }
+    if is_possible(&injection) { Ok(injection) } else { Err(InjectionError::Bit) }
 }
 
 /// An injection to be printed so that [`parse`] reads it.

@@ -10,15 +10,61 @@ pub const GPR_NAMES: [&str; 16] = [
 ];
 
 /// What has a name.
-pub trait Name: Into<&'static str> {
+pub trait Name {
     /// The name.
+    fn name(self) -> &'static str;
+}
+
+impl Name for Mode {
     fn name(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Off => "off",
+            Self::Dual => "dual",
+            Self::Triple => "triple",
+        }
     }
 }
 
-impl Name for Mode {}
-impl Name for Recovery {}
-impl Name for Comparison {}
-impl Name for Flush {}
-impl Name for TimedPhase {}
+impl Name for Recovery {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Vote => "vote",
+        }
+    }
+}
+
+impl Name for Comparison {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Hash => "hash",
+        }
+    }
+}
+
+impl Name for Flush {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Never => "none",
+            Self::Lines => "clflush",
+            Self::All => "wbinvd",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+impl Name for TimedPhase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::FirstRun => "first_run",
+            Self::Treatment => "treatment",
+            Self::Restart => "restart",
+            Self::Flush => "flush",
+            Self::SecondRun => "second_run",
+            Self::ThirdRun => "third_run",
+            Self::VerifyCommit => "verify_commit",
+            Self::Other => "other",
+        }
+    }
+}

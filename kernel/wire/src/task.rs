@@ -47,7 +47,7 @@ impl Task {
     /// Reads the first task of a list, and returns what stands behind it.
     pub fn take(bytes: &[u8]) -> Result<(Self, &[u8]), WireError> {
         let (task, rest): (Self, _) = postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)?;
-        let flips_exist = task.injections.iter().all(Injection::is_possible);
+        let flips_exist = task.injections.iter().all(crate::injection::is_possible);
         if task.policy.is_within_bounds() && flips_exist {
             Ok((task, rest))
         } else {

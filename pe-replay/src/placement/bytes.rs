@@ -10,9 +10,8 @@
 //! No single damaged copy can make both runs agree on something wrong: what run 2
 //! starts from is never made from the checkpoint, which is what a roll-back trusts.
 
-use super::{EntryOf, Placement, Turn, found};
+use super::{EntryOf, Placement, Turn, compare_and_copy, found};
 use crate::difference::Difference;
-use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::Machine;
 
@@ -41,39 +40,34 @@ impl Placement for Bytes {
     /// Run 2 finds PM0 in the second. If that may have to be done again, after a
     /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
     /// be damaged unnoticed.
-    fn turn<M: Machine>(
-        entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
-        turn: Turn,
-    ) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
         let [checkpoint, second, spare] = entry.frames;
         match (turn.run, turn.again, turn.witnessed) {
             (Run::First, ..) | (Run::Second, false, false) => {}
-            (Run::Second, false, true) => counted.copy(second, spare),
-            (Run::Second, true, false) => counted.copy(checkpoint, second),
+            (Run::Second, false, true) => machine.copy(second, spare),
+            (Run::Second, true, false) => machine.copy(checkpoint, second),
             (Run::Second, true, true) => {
-                if !counted.compare_and_copy(checkpoint, spare, second) {
-                    return Err(found(counted.machine, entry.page.address, checkpoint, spare));
+                if !compare_and_copy(machine, checkpoint, spare, second) {
+                    return Err(found(machine, entry.page.address, checkpoint, spare));
                 }
             }
-            (Run::Third, ..) => counted.copy(checkpoint, spare),
+            (Run::Third, ..) => machine.copy(checkpoint, spare),
         }
         Ok(())
     }
 
     /// Home and second hold PM0.
-    fn late<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run, witnessed: bool) {
+    fn late<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, run: Run, witnessed: bool) {
         if run == Run::Third || witnessed {
-            counted.copy(entry.page.frame, entry.frames[SPARE]);
+            machine.copy(entry.page.frame, entry.frames[SPARE]);
         }
     }
 
     /// Where both agree, the spare holds what the home does.
     #[inline(always)]
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
-        let (home, second) = (entry.page.frame, entry.frames[SECOND]);
-        let agree = counted.compare_and_copy(home, second, entry.frames[SPARE]);
-        if agree { None } else { Some(found(counted.machine, entry.page.address, home, second)) }
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
+        let agree = compare_and_copy(machine, entry.page.frame, entry.frames[SECOND], entry.frames[SPARE]);
+        if agree { None } else { Some(Self::found(entry, machine, Run::First, Run::Second)) }
     }
 
     /// The spare holds what is committed, unless run 3, whose frame it is, was
@@ -81,16 +75,16 @@ impl Placement for Bytes {
     #[inline(always)]
     fn commit<M: Machine>(
         entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
+        machine: &mut M,
         outvoted: Option<Run>,
         _last: Option<Run>,
     ) {
         let (home, [checkpoint, second, spare]) = (entry.page.frame, entry.frames);
         match outvoted {
             None => {}
-            Some(Run::First) => counted.copy(second, home),
-            Some(Run::Second) => counted.copy(home, second),
-            Some(Run::Third) => counted.copy(home, spare),
+            Some(Run::First) => machine.copy(second, home),
+            Some(Run::Second) => machine.copy(home, second),
+            Some(Run::Third) => machine.copy(home, spare),
         }
         entry.frames = [spare, second, checkpoint];
     }

@@ -8,7 +8,6 @@
 
 use super::{EntryOf, Placement, Turn};
 use crate::difference::{Difference, Field};
-use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::Machine;
 
@@ -33,60 +32,51 @@ impl Placement for Hash {
         entry.page.frame
     }
 
-    fn save<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
-        entry.hash = counted.hash(entry.page.frame);
+    fn save<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
+        machine.copy(entry.page.frame, entry.frames[CHECKPOINT]);
+        entry.hash = machine.hash(entry.page.frame);
     }
 
     /// Puts PM0 in place, after the hash of what the run before left.
-    fn turn<M: Machine>(
-        entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
-        turn: Turn,
-    ) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
         match turn.run {
-            Run::Second if !turn.again => Self::finish(entry, counted, Run::First),
-            Run::Third if !turn.again => Self::finish(entry, counted, Run::Second),
+            Run::Second if !turn.again => Self::finish(entry, machine, Run::First),
+            Run::Third if !turn.again => Self::finish(entry, machine, Run::Second),
             Run::First | Run::Second | Run::Third => {}
         }
-        counted.copy(entry.frames[CHECKPOINT], entry.page.frame);
+        machine.copy(entry.frames[CHECKPOINT], entry.page.frame);
         Ok(())
     }
 
-    fn late<M: Machine>(entry: &mut EntryOf<M>, _counted: &mut Counted<M>, _run: Run, _witnessed: bool) {
+    fn late<M: Machine>(entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {
         entry.hashes = [entry.hash; Run::ALL.len()];
     }
 
-    fn finish<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>, run: Run) {
-        entry.hashes[run as usize] = counted.hash(entry.page.frame);
+    fn finish<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, run: Run) {
+        entry.hashes[run as usize] = machine.hash(entry.page.frame);
     }
 
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) -> Option<Difference> {
-        Self::finish(entry, counted, Run::Second);
-        Self::difference(entry, counted, Run::First, Run::Second)
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
+        Self::finish(entry, machine, Run::Second);
+        Self::difference(entry, machine, Run::First, Run::Second)
     }
 
-    fn difference<M: Machine>(
-        entry: &EntryOf<M>,
-        _counted: &mut Counted<M>,
-        a: Run,
-        b: Run,
-    ) -> Option<Difference> {
+    fn difference<M: Machine>(entry: &EntryOf<M>, _machine: &mut M, a: Run, b: Run) -> Option<Difference> {
         differing(entry.page.address, entry.hashes[a as usize], entry.hashes[b as usize])
     }
 
     fn commit<M: Machine>(
         entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
+        machine: &mut M,
         _outvoted: Option<Run>,
         last: Option<Run>,
     ) {
         entry.hash = last.map_or(entry.hash, |last| entry.hashes[last as usize]);
-        counted.copy(entry.page.frame, entry.frames[CHECKPOINT]);
+        machine.copy(entry.page.frame, entry.frames[CHECKPOINT]);
     }
 
-    fn check<M: Machine>(entry: &EntryOf<M>, counted: &mut Counted<M>) -> Result<(), Difference> {
-        let now = counted.hash(entry.frames[CHECKPOINT]);
+    fn check<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> Result<(), Difference> {
+        let now = machine.hash(entry.frames[CHECKPOINT]);
         differing(entry.page.address, entry.hash, now).map_or(Ok(()), Err)
     }
 }

@@ -3,7 +3,6 @@
 
 use super::{EntryOf, Placement, Turn};
 use crate::difference::Difference;
-use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::Machine;
 
@@ -19,9 +18,9 @@ impl Placement for Off {
         entry.page.frame
     }
 
-    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut Counted<M>, _: Turn) -> Result<(), Difference> {
+    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Turn) -> Result<(), Difference> {
         Ok(())
     }
 
-    fn commit<M: Machine>(_: &mut EntryOf<M>, _: &mut Counted<M>, _: Option<Run>, _: Option<Run>) {}
+    fn commit<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Option<Run>, _: Option<Run>) {}
 }

@@ -6,7 +6,6 @@
 
 use super::{EntryOf, Placement, Turn};
 use crate::difference::Difference;
-use crate::events::Counted;
 use crate::execution::Run;
 use crate::machine::Machine;
 
@@ -25,20 +24,16 @@ impl Placement for Private {
     }
 
     /// A run finds PM0 in its frame, unless it is repeated.
-    fn turn<M: Machine>(
-        entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
-        turn: Turn,
-    ) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
         if turn.again {
-            counted.copy(entry.page.frame, Self::frame::<M>(entry, turn.run));
+            machine.copy(entry.page.frame, Self::frame::<M>(entry, turn.run));
         }
         Ok(())
     }
 
     fn commit<M: Machine>(
         entry: &mut EntryOf<M>,
-        counted: &mut Counted<M>,
+        machine: &mut M,
         outvoted: Option<Run>,
         _last: Option<Run>,
     ) {
@@ -49,12 +44,12 @@ impl Placement for Private {
             // In dual mode run 3 has written nothing.
             None | Some(Run::Third) => (first, third),
         };
-        counted.copy(agreed, entry.page.frame);
+        machine.copy(agreed, entry.page.frame);
         // From the home, so that a frame that is hit meanwhile differs from the others.
-        counted.copy(entry.page.frame, outdated);
+        machine.copy(entry.page.frame, outdated);
     }
 
-    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, counted: &mut Counted<M>) {
-        Self::save(entry, counted);
+    fn roll_back<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
+        Self::save(entry, machine);
     }
 }

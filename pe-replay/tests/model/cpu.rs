@@ -6,6 +6,9 @@
 
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters, xsave};
 
+/// The RFLAGS bits that are flipped.
+pub const INJECTABLE_FLAGS: u64 = USER_FLAGS | INTERRUPT_FLAG;
+
 /// Where the first instruction lies; each takes [`OP_LEN`] bytes.
 pub const CODE: u64 = 0x40_0000;
 /// Bytes an instruction takes.

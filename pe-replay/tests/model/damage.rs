@@ -100,7 +100,7 @@ impl Damage {
                     Cell::Phase => life.phase = phases[self.choice as usize % phases.len()],
                     Cell::Triple => life.rules.triple = !life.rules.triple,
                     Cell::Failed => life.failed = self.choice as u8 % 3,
-                    _ => life.done = [true, true, self.choice & 1 == 0],
+                    _ => life.arrived = [true, true, self.choice & 1 == 0],
                 }
             }
             _ => {

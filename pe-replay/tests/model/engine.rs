@@ -119,12 +119,13 @@ impl Engine {
     }
 
     pub fn account(&self) -> &Account {
-        self.executor.account()
+        &self.executor.account
     }
 
     pub fn left(&self, machine: &mut Model, end: End) -> Left {
         let Placed::InPlace(replay) = &self.placed else { panic!("of private pages it is not asked for") };
-        let pages = self.executor.last_written(machine, replay).collect();
+        let pages = self.executor.last_written(replay);
+        let pages = pages.map(|(address, frame)| (address, machine.hash(frame))).collect();
         Left { registers: self.state().clone(), end, pages }
     }
 

@@ -6,9 +6,10 @@
 
 use proptest::prelude::*;
 
-use pe_replay::inject::{INJECTABLE_FLAGS, MAX_INJECTIONS};
+use pe_replay::inject::MAX_INJECTIONS;
 use pe_replay::{Injection, Mode, Outcome, Policy, Run, Target};
 
+use crate::cpu::INJECTABLE_FLAGS;
 use crate::cpu::{Alu, Condition, Op};
 use crate::generate::{config, flip, program};
 use crate::session::{Session, Setup};

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 
-use pe_replay::inject::INJECTABLE_FLAGS;
 use pe_replay::{Injection, Run, Target};
 
+use crate::cpu::INJECTABLE_FLAGS;
 use crate::cpu::{Alu, At, Condition, DF, Op};
 use crate::space::{ALIAS, CONSTANT, DATA, DATA_PAGES, EXIT, LAZY, LAZY_PAGES, PAGE_LEN};
 

@@ -21,10 +21,6 @@ const CUT_REPEATS: u32 = 16;
 const CUT_LOOPS: u32 = 1_000;
 
 impl Trial<'_> {
-    pub(super) fn present(&mut self) -> Result<Measured, Measured> {
-        self.counter.back_end.probe().map(|()| Measured::AsAsked).map_err(Measured::Unkept)
-    }
-
     pub(super) fn moves(&mut self) -> Result<Measured, Measured> {
         let (short, few, _) = self.through(Block::Long(5), self.longest())?;
         let (long, many, _) = self.through(Block::Long(5_000), self.longest())?;
@@ -38,7 +34,7 @@ impl Trial<'_> {
         for (loops, repeats) in SIZES {
             for _ in 0..repeats {
                 let stretch = self.whole(Block::Long(loops))?;
-                instructions += stretch.executed;
+                instructions += stretch.seen.executed;
                 bias.add(stretch.surplus);
             }
         }
@@ -54,7 +50,7 @@ impl Trial<'_> {
         let powers = (12..63).map(|bit| 1 << bit).take_while(|&budget| budget < longest);
         for budget in powers.chain([longest]) {
             let stretch = self.execute(Block::Long(100), budget)?;
-            if stretch.kind != StopKind::Syscall || stretch.counted != stretch.executed {
+            if stretch.seen.kind != StopKind::Syscall || stretch.told.instructions != stretch.seen.executed {
                 return Err(Measured::Budget(budget));
             }
         }
@@ -75,8 +71,8 @@ impl Trial<'_> {
             }
             for &asked in budgets {
                 let stretch = self.execute(Block::Loop, asked)?;
-                if never_late && stretch.executed != asked {
-                    return Err(Measured::Stop { asked, seen: stretch.executed });
+                if never_late && stretch.seen.executed != asked {
+                    return Err(Measured::Stop { asked, seen: stretch.seen.executed });
                 }
                 counter.add(stretch.surplus);
             }

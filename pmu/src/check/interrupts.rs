@@ -19,11 +19,11 @@ impl Trial<'_> {
     pub(super) fn one_interrupt(&mut self) -> Result<Measured, Measured> {
         for overflow in 1..=OVERFLOWS {
             let stretch = self.execute(Block::Loop, BUDGET).map_err(|_| Measured::NoInterrupt(overflow))?;
-            if !stretch.own {
+            if !stretch.told.own {
                 return Err(Measured::Uncalled);
             }
             // A second interrupt for the same overflow would come now.
-            if self.whole(Block::Long(500))?.strays > 0 {
+            if self.whole(Block::Long(500))?.told.strays > 0 {
                 return Err(Measured::Late);
             }
         }
@@ -45,11 +45,11 @@ impl Trial<'_> {
             // All positions in the loop, and no rhythm.
             let asked = 100 + index * 7919 % 1009;
             let stretch = self.execute(Block::Loop, asked)?;
-            if !stretch.own || stretch.kind != StopKind::Counter {
+            if !stretch.told.own || stretch.seen.kind != StopKind::Counter {
                 return Err(stretch.uncalled());
             }
-            let late = stretch.executed.checked_sub(asked).filter(|&late| late <= most);
-            *lateness = late.ok_or(Measured::Stop { asked, seen: stretch.executed })? as u32;
+            let late = stretch.seen.executed.checked_sub(asked).filter(|&late| late <= most);
+            *lateness = late.ok_or(Measured::Stop { asked, seen: stretch.seen.executed })? as u32;
         }
         self.counter.calibration.skid = Skid::of(&mut latenesses);
         Ok(Measured::Skid(self.counter.calibration.skid, self.counter.margin()))

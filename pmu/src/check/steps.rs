@@ -25,7 +25,7 @@ impl Trial<'_> {
                 while at <= TRAILING.into() {
                     let stretch = self.step(trapped, at == 0)?;
                     let stepped = if at == 0 { trapped } else { Trapped::Plain };
-                    let took = stretch.executed;
+                    let took = stretch.seen.executed;
                     if took == 0 || took > 1 + u64::from(stepped.may_swallow()) {
                         return Err(Measured::Step(stepped, took));
                     }
@@ -34,14 +34,14 @@ impl Trial<'_> {
                     }
                     at += took;
                     steps += 1;
-                    shown |= stretch.trap_shown;
+                    shown |= stretch.seen.trap_shown;
                 }
                 let last = self.resume()?;
-                if (last.kind, last.executed) != (StopKind::Syscall, 1) {
-                    return Err(Measured::Step(trapped, last.executed));
+                if (last.seen.kind, last.seen.executed) != (StopKind::Syscall, 1) {
+                    return Err(Measured::Step(trapped, last.seen.executed));
                 }
             }
-            if self.whole(Block::Trapped(Trapped::Flags))?.trap_shown {
+            if self.whole(Block::Trapped(Trapped::Flags))?.seen.trap_shown {
                 return Err(Measured::TrapShown);
             }
         }
@@ -59,8 +59,8 @@ impl Trial<'_> {
             self.workbench.resume(entry)
         };
         let stretch = self.read(sample)?;
-        let Stretch { kind, executed, counted, .. } = stretch;
-        match kind {
+        let (executed, counted) = (stretch.seen.executed, stretch.told.instructions);
+        match stretch.seen.kind {
             StopKind::Debug if counted == executed => Ok(stretch),
             StopKind::Debug => Err(Measured::Counted { executed, counted }),
             StopKind::Counter => Err(stretch.uncalled()),

@@ -7,6 +7,7 @@ use wire::counter::{CounterChoice, CounterKind};
 
 use super::super::Context;
 use super::super::batch::{self, Case, Setting};
+use super::super::programs;
 use super::{LIMIT, same, setting};
 
 /// Programs of less than 400,000 instructions; `trap` looks at its own trap flag.
@@ -39,7 +40,10 @@ pub(super) fn one(context: &Context, name: &str) -> Result<()> {
 
 fn step(context: &Context, names: &[&str]) -> Result<()> {
     let policy = Policy { limit: LIMIT, ..Policy::DEFAULT };
-    let cases = names.iter().map(|name| Case::new(context, name, &[], policy)).collect::<Result<Vec<_>>>()?;
+    let case = |name: &&str| {
+        anyhow::Ok(Case { isolate: programs::isolation(name), ..Case::new(context, name, &[], policy)? })
+    };
+    let cases = names.iter().map(case).collect::<Result<Vec<_>>>()?;
     let [expected, ended] = [CounterChoice::VirtualTime, CounterChoice::Stepping]
         .map(|counter| batch::run(context, &Setting { counter, ..setting() }, &cases));
     for ((case, ended), expected) in cases.iter().zip(ended?).zip(expected?) {

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use pe_replay::{Comparison, Mode, Policy};
 use wire::config::Recording;
+use wire::isolation::Isolate;
 
 use super::super::batch::{Case, Setting};
 use super::super::hostile::expect::Expectations;
@@ -102,6 +103,14 @@ pub fn cases(context: &Context, group: Group) -> Result<Vec<Case>> {
         Group::Hostile => {
             Expectations::load()?.all().iter().map(|it| case(&it.program, &[&it.name])).collect()
         }
+    }
+}
+
+/// Whether the kernel is isolated from a run that need not show anything about that.
+pub fn isolation(group: Group, case: &Case) -> Isolate {
+    match group {
+        Group::Project | Group::Busybox => programs::isolation(case.program()),
+        Group::Hostile => Isolate::Auto,
     }
 }
 

@@ -6,6 +6,11 @@ pub fn hwcap() -> u32 {
     0x0178_bfbf
 }
 
+/// The bits of MXCSR that the processor knows.
+pub fn mxcsr_mask() -> u32 {
+    0xffff
+}
+
 /// What CPUID says of a leaf, from EAX to EDX.
 pub fn cpuid(leaf: u32, _subleaf: u32) -> [u32; 4] {
     match leaf {

@@ -2,7 +2,8 @@
 //! Stands in for `kernel/src/mem/shared.rs`: a page that several hold.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 
 use super::frame;
 use super::space::{OutOfFrames, PAGE_LEN};
@@ -17,6 +18,11 @@ impl Drop for Bytes {
     }
 }
 
+thread_local! {
+    /// Pages by the numbers that they were given when somebody asked.
+    static NUMBERED: RefCell<BTreeMap<u64, Weak<RefCell<Bytes>>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// One use of a page.
 #[derive(Clone)]
 pub struct SharedFrame(pub Rc<RefCell<Bytes>>);
@@ -26,6 +32,27 @@ impl SharedFrame {
     pub fn zeroed() -> Result<Self, OutOfFrames> {
         frame::take()?;
         Ok(Self(heap::outside(|| Rc::new(RefCell::new(Bytes([0; PAGE_LEN as usize]))))))
+    }
+
+    /// The page's number.
+    pub fn number(&self) -> u64 {
+        heap::outside(|| {
+            NUMBERED.with_borrow_mut(|numbered| {
+                let is_this = |it: &Weak<_>| std::ptr::eq(it.as_ptr(), Rc::as_ptr(&self.0));
+                numbered.retain(|_, it| it.strong_count() > 0);
+                if let Some((number, _)) = numbered.iter().find(|(_, it)| is_this(it)) {
+                    return *number;
+                }
+                let number = (0x100..).find(|number| !numbered.contains_key(number)).unwrap();
+                numbered.insert(number, Rc::downgrade(&self.0));
+                number
+            })
+        })
+    }
+
+    /// Another use of the page of a number, if somebody uses that.
+    pub fn numbered(number: u64) -> Option<Self> {
+        NUMBERED.with_borrow(|numbered| numbered.get(&number)?.upgrade().map(Self))
     }
 
     /// Copies what is at `offset`.

@@ -163,6 +163,11 @@ impl Space {
         heap::outside(|| self.pages.remove(&page)).is_some()
     }
 
+    /// The first page from `from` on, below `end`, that is mapped.
+    pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
+        self.pages.range(from..end.max(from)).next().map(|(page, _)| *page)
+    }
+
     /// Changes a page's permissions; returns whether it was mapped.
     pub fn protect(&mut self, page: u64, access: Access) -> bool {
         Self::check(page);

@@ -9,7 +9,9 @@ use core::mem::offset_of;
 
 use pages::{Primitives, REGISTERS_LEN, Registers};
 use pe_replay::stop::{Cause, DEBUG_STEP, FAULT_PRESENT, FAULT_USER, vector};
-use pe_replay::user::{Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
+use pe_replay::user::{
+    Extended, INTERRUPT_FLAG, RESUME_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters, XCR0, xsave,
+};
 use x86_64::registers::control::Cr2;
 use x86_64::registers::debug::Dr6;
 
@@ -94,8 +96,17 @@ fn is_ready(state: &UserRegisters, mxcsr_mask: u32) -> bool {
     let cs = state.cs ^ u64::from(segment::USER_CS);
     let ss = state.ss ^ u64::from(segment::USER_SS);
     addresses | flags | cs | ss == 0
-        && state.extended.is_loadable(mxcsr_mask)
+        && is_loadable(&state.extended, mxcsr_mask)
         && (state.selectors() == 0 || selectors_are_loadable(state))
+}
+
+/// Whether XRSTOR takes the extended state as it is, on a processor with these MXCSR bits: all
+/// components there, nothing else in the header.
+#[inline(always)]
+fn is_loadable(extended: &Extended, mxcsr_mask: u32) -> bool {
+    let header = extended.0[xsave::HEADER + 8..xsave::YMM].as_chunks::<8>().0;
+    let rest = header.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+    extended.components() == XCR0 && rest == 0 && extended.mxcsr() & !mxcsr_mask == 0
 }
 
 #[cold]
@@ -172,7 +183,9 @@ fn make_loadable(state: &mut UserRegisters, start: Start, mxcsr_mask: u32) {
     state.cs = segment::USER_CS.into();
     state.ss = segment::USER_SS.into();
     state.extended.normalize();
-    state.extended.mask_mxcsr(mxcsr_mask);
+    // XRSTOR would refuse the others with #GP.
+    let mxcsr = state.extended.mxcsr() & mxcsr_mask;
+    state.extended.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(&mxcsr.to_le_bytes());
     state.rflags = state.rflags & USER_FLAGS | ALWAYS_ONE;
     if start.step {
         state.rflags |= TRAP_FLAG;

@@ -7,9 +7,10 @@ use super::super::Linux;
 use super::super::descriptor::Object;
 use super::super::errno::{EINVAL, ENOENT, Errno};
 use super::super::fs::{Beyond as _, InodeId, Node};
-use super::super::stat::{NAMELESS_NUMBER, PIPE_NUMBERS};
+use super::super::stat::{NAMELESS_NUMBER, PIPE_NUMBERS, SOCKET_NUMBERS};
 use super::text::Text;
 use super::{Entry, Fixed, Kind, What};
+use crate::object::table::Name as _;
 
 /// What a link leads to.
 pub enum Target {
@@ -47,7 +48,8 @@ impl Linux {
                     | Object::Pipe(..)
                     | Object::Event(_)
                     | Object::Timer(_)
-                    | Object::Epoll(_) => Target::Elsewhere,
+                    | Object::Epoll(_)
+                    | Object::Socket(_) => Target::Elsewhere,
                 });
             }
             Entry::Fixed(_) => return Err(EINVAL),
@@ -76,6 +78,7 @@ impl Linux {
         match object {
             Object::Output(stream) => text.str("pipe:[").number(stream.into()).str("]"),
             Object::Pipe(id, _) => text.str("pipe:[").number(PIPE_NUMBERS + id.number()).str("]"),
+            Object::Socket(id) => text.str("socket:[").number(SOCKET_NUMBERS + id.place() as u64).str("]"),
             Object::Event(_) => text.str("anon_inode:[eventfd]"),
             Object::Timer(_) => text.str("anon_inode:[timerfd]"),
             Object::Epoll(_) => text.str("anon_inode:[eventpoll]"),

@@ -7,11 +7,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use pe_replay::inject::{Copy, INJECTABLE_FLAGS, Saved};
+use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Delimiter, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
 
 use super::tally::Tally;
 use crate::counter::{late, noise};
+use crate::cpu::INJECTABLE_FLAGS;
 use crate::cpu::Op;
 use crate::generate::{busy, restless};
 use crate::session::{Session, Setup};

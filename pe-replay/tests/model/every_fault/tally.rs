@@ -146,9 +146,8 @@ impl Tally {
         self.targets.entry((kind(flip.target), flip.run)).or_default().add(applied, course);
         let policy = scene.policy;
         let late = if scene.skid > 0 { "late" } else { "exact" };
-        let (mode, recovery): (&str, &str) = (policy.mode.into(), policy.recovery.into());
-        let placed = if scene.private { "private" } else { policy.comparison.into() };
-        let name = format!("{mode} {recovery} {placed} {late}");
+        let placed = if scene.private { "Private".to_owned() } else { format!("{:?}", policy.comparison) };
+        let name = format!("{:?} {:?} {placed} {late}", policy.mode, policy.recovery).to_lowercase();
         self.policies.entry(name).or_default().add(applied, course);
         self.add_steps(session);
     }

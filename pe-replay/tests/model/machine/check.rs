@@ -66,9 +66,10 @@ impl Model {
             assert!(found >= copies * alike, "home {home} is hot without its copies");
         }
         let free = held(Use::Free).count();
-        assert_eq!(free + pool.frames(), self.pool, "frames of the pool are missing");
-        assert_eq!(pool.entries.len() - pool.vacant(), hot.len(), "entries of the pool are missing");
-        assert!(pool.frames() >= frames * hot.len(), "an entry has no frames");
+        let supplied: usize = pool.entries.iter().map(|entry| entry.copies().len()).sum();
+        assert_eq!(free + supplied, self.pool, "frames of the pool are missing");
+        assert_eq!(pool.entries.len() - pool.vacant, hot.len(), "entries of the pool are missing");
+        assert!(supplied >= frames * hot.len(), "an entry has no frames");
     }
 
     /// What must hold when user mode is entered.

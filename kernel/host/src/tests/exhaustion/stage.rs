@@ -44,6 +44,9 @@ pub const TIMER: u64 = 16;
 pub const MAPS: u64 = 17;
 pub const ENVIRONMENT: u64 = 18;
 pub const LISTED: u64 = 19;
+/// A pair of sockets: what the first one has sent waits in the second one.
+pub const LEFT: u64 = 20;
+pub const RIGHT: u64 = 21;
 
 const STRINGS: [&str; 15] = [
     "/tmp/file",
@@ -108,13 +111,18 @@ pub const TIMES: u64 = STRUCTURES + 480;
 /// A `struct clone_args` of a thread.
 pub const CLONE: u64 = STRUCTURES + 384;
 
+/// A `struct msghdr` of three buffers.
+pub const MESSAGE: u64 = STRUCTURES + 512;
+/// The number sixteen.
+pub const SIXTEEN: u64 = STRUCTURES + 576;
+
 const SIGUSR1: u64 = 10;
 const HANDLER: u64 = TEXT + 0x300;
 /// SA_RESTORER and SA_SIGINFO.
 const FLAGS: u64 = 0x0400_0004;
 
 /// The structures' words.
-fn structures() -> [(u64, Vec<u64>); 12] {
+fn structures() -> [(u64, Vec<u64>); 14] {
     let page = |number: u64| FRESH + number * 2 * PAGE_LEN;
     [
         (VECTOR, vec![page(0), 5000, page(4), 100, page(6) + 10, 20_000]),
@@ -128,6 +136,8 @@ fn structures() -> [(u64, Vec<u64>); 12] {
         (LIST, vec![WORD, NAME, 0]),
         (STACK, vec![FRESH, 0, 0x4000]),
         (TIMES, vec![1, 0, 0, 1]),
+        (MESSAGE, vec![0, 0, FULL_VECTOR, 3, 0, 0, 0]),
+        (SIXTEEN, vec![16]),
         (CLONE, vec![THREAD_FLAGS.into(), 0, page(0), page(1), 0, page(2), 0x1000, FRESH, 0, 0, 0]),
     ]
 }
@@ -215,6 +225,9 @@ fn files(process: &mut Process, actor: u64) {
         let path = process.string(path);
         open(process, path, 0, expected);
     }
+    process.must(Sysno::socketpair, &[1, 1, 0, FULL]);
+    assert_eq!(process.peek(FULL, 8), [LEFT as u8, 0, 0, 0, RIGHT as u8, 0, 0, 0]);
+    process.must(Sysno::sendto, &[LEFT, FULL, 3000]);
     assert_eq!(process.must(Sysno::getpid, &[]), actor);
 }
 

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//! Page tables and reference counts, which follow the nodes of capabilities.
+
+use super::crd::{Kind, Rights, Span};
+use super::nodes::{Follower, Node, Target};
+use super::things::{Object, Things};
+use super::{Nova, USER_LIMIT};
+use crate::mem::fallible::Exhausted;
+use crate::mem::shared::SharedFrame;
+use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
+use crate::object::Objects;
+use crate::object::processor::Processor;
+use crate::object::scheduler::ThreadId;
+
+/// A node of no higher order is mapped at once; of a larger one, what is touched is, so many pages at a time.
+const MAPPED_AT_ONCE: u8 = 4;
+/// What a node takes of its domain's quota, in bytes.
+const NODE_LEN: u64 = 128;
+
+/// What the rights of a node let the processor do.
+fn access(rights: Rights) -> Access {
+    Access { read: true, write: rights.contains(Rights::WRITE), execute: rights.contains(Rights::EXECUTE) }
+}
+
+/// The pages of a node that user mode can reach, as addresses.
+fn addresses(span: Span) -> (u64, u64) {
+    let limit = USER_LIMIT / PAGE_LEN;
+    (span.base.min(limit) * PAGE_LEN, span.end().min(limit) * PAGE_LEN)
+}
+
+/// Maps those pages of a span that are memory and are not mapped yet.
+fn map(space: &mut Space, node: &Node<Object>, part: Span) -> Result<(), OutOfFrames> {
+    let (mut page, end) = addresses(part);
+    while page < end {
+        if let Target::Memory { frame, .. } = node.at(page / PAGE_LEN)
+            && space.next_mapped(page, page + PAGE_LEN).is_none()
+            && let Some(frame) = SharedFrame::numbered(frame)
+        {
+            space.map_shared(page, &frame, access(node.rights))?;
+        }
+        page += PAGE_LEN;
+    }
+    Ok(())
+}
+
+/// Does something with each page of a node that is mapped.
+fn for_each_mapped(space: &mut Space, node: &Node<Object>, act: impl Fn(&mut Space, u64)) {
+    let (mut page, end) = addresses(node.span);
+    while let Some(found) = space.next_mapped(page, end) {
+        act(space, found);
+        page = found + PAGE_LEN;
+    }
+}
+
+/// What follows the nodes: spaces, and the counts of who knows an object.
+pub struct Following<'a, P: Processor> {
+    /// The spaces.
+    pub objects: &'a mut Objects<P>,
+    /// The counts.
+    pub things: &'a mut Things,
+}
+
+impl<P: Processor> Following<'_, P> {
+    /// The space in which a node shows, if it shows in one.
+    fn space(&mut self, node: &Node<Object>) -> Option<&mut Space> {
+        let (_, space) = self.things.domains[node.domain].object.group?;
+        Some(self.objects.space_mut(space))
+    }
+}
+
+impl<P: Processor> Follower<Object> for Following<'_, P> {
+    fn enter(&mut self, node: &Node<Object>) -> Result<(), Exhausted> {
+        let domain = &mut self.things.domains[node.domain].object;
+        if domain.group.is_some() {
+            domain.quota.charge(NODE_LEN)?;
+        }
+        let done = match node.target {
+            Target::Memory { .. } if node.span.order <= MAPPED_AT_ONCE => match self.space(node) {
+                Some(space) => map(space, node, node.span).map_err(|OutOfFrames| Exhausted),
+                None => Ok(()),
+            },
+            Target::Memory { .. } | Target::Port => Ok(()),
+            Target::Object(object) => {
+                self.things.name(object);
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            self.leave(node);
+        }
+        done
+    }
+
+    fn restrict(&mut self, node: &Node<Object>) {
+        if node.kind() == Kind::Memory
+            && let Some(space) = self.space(node)
+        {
+            for_each_mapped(space, node, |space, page| {
+                space.protect(page, access(node.rights));
+            });
+        }
+    }
+
+    fn leave(&mut self, node: &Node<Object>) {
+        let domain = &mut self.things.domains[node.domain].object;
+        if domain.group.is_some() {
+            domain.quota.refund(NODE_LEN);
+        }
+        match node.target {
+            Target::Memory { .. } => {
+                if let Some(space) = self.space(node) {
+                    for_each_mapped(space, node, |space, page| {
+                        space.unmap(page);
+                    });
+                }
+            }
+            Target::Port => {}
+            Target::Object(object) => self.things.unname(object),
+        }
+    }
+}
+
+/// What a page fault comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faulted {
+    /// The page is there now.
+    Mapped,
+    /// The domain has no such page, or may not do that with it.
+    Refused {
+        /// Whether it has the page.
+        is_present: bool,
+    },
+    /// There is no memory for page tables.
+    OutOfFrames,
+}
+
+impl Nova {
+    /// Maps what a thread has touched and its domain has.
+    pub(super) fn touch<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        error: u32,
+    ) -> Faulted {
+        let domain = self.things.look(thread).domain;
+        let page = address / PAGE_LEN;
+        let Some(id) = self.nodes.find(domain, Kind::Memory, page).filter(|_| address < USER_LIMIT) else {
+            return Faulted::Refused { is_present: false };
+        };
+        let node = self.nodes.node(id);
+        let needed = if error & WRITE != 0 {
+            Rights::WRITE
+        } else if error & FETCH != 0 {
+            Rights::EXECUTE
+        } else {
+            Rights::NONE
+        };
+        let Target::Memory { frame, .. } = node.at(page) else { unreachable!("memory is no other target") };
+        let is_memory = SharedFrame::numbered(frame).is_some();
+        if !node.rights.contains(needed) || !is_memory {
+            return Faulted::Refused { is_present: true };
+        }
+        let order = node.span.order.min(MAPPED_AT_ONCE);
+        let part = Span { base: page & !((1 << order) - 1), order };
+        let (_, space) = self.things.domains[domain].object.group();
+        match map(objects.space_mut(space), node, part) {
+            Ok(()) => Faulted::Mapped,
+            Err(OutOfFrames) => Faulted::OutOfFrames,
+        }
+    }
+}
+
+/// The bit of a page fault's error code that says that it was a write.
+const WRITE: u32 = 1 << 1;
+/// The bit that says that it was the fetch of an instruction.
+const FETCH: u32 = 1 << 4;
