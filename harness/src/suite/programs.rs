@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::avx", run: |context| project(context, "avx", Native::Same) },
     Test { name: "programs::calls", run: |context| project(context, "calls", Native::Same) },
     Test { name: "programs::clock", run: |context| project(context, "clock", Native::Same) },
+    Test { name: "programs::cputime", run: |context| project(context, "cputime", Native::Same) },
     Test { name: "programs::crc", run: |context| project(context, "crc", Native::Same) },
     Test { name: "programs::dirty", run: |context| project(context, "dirty", Native::Same) },
     Test { name: "programs::events", run: |context| project(context, "events", Native::Same) },
