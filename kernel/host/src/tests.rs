@@ -10,6 +10,7 @@ mod inherited;
 mod limits;
 mod locks;
 mod memory;
+mod nested;
 mod proc;
 mod process;
 pub mod processes;
