@@ -39,9 +39,12 @@ pub fn nanoseconds(seconds: u64, fraction: u64) -> Result<u64, Errno> {
     Ok(seconds.saturating_mul(NANOSECONDS).saturating_add(fraction))
 }
 
+/// `sizeof(struct rusage)`.
+pub const RUSAGE_LEN: u64 = 144;
+
 /// A `struct rusage` of this much user time.
-pub fn rusage(used_ns: u64) -> [u8; 144] {
-    Layout::<144>::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000).0
+pub fn rusage(used_ns: u64) -> [u8; RUSAGE_LEN as usize] {
+    Layout::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000).0
 }
 
 impl Linux {
