@@ -84,6 +84,7 @@ mod wait_calls;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use linux_raw_sys::general::SA_RESTART;
 use pe_replay::UserRegisters;
@@ -185,6 +186,8 @@ pub struct Linux {
     locks: Locks,
     events: Events,
     epolls: Epolls,
+    /// How often an `epoll` was looked at.
+    looks: Cell<u64>,
     alarms: Alarms,
     texts: Texts,
     sockets: Sockets,
@@ -276,6 +279,7 @@ impl Linux {
             locks: Locks::default(),
             events: Events::default(),
             epolls: Epolls::default(),
+            looks: Cell::new(0),
             alarms: Alarms::default(),
             texts: Texts::new(promised_len(config.memory_len) / TEXTS_SHARE),
             sockets: Sockets::default(),

@@ -10,6 +10,7 @@ mod inherited;
 mod limits;
 mod locks;
 mod memory;
+mod nested;
 mod nova;
 mod proc;
 mod process;

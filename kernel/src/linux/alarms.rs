@@ -25,13 +25,29 @@ impl AlarmId {
     }
 }
 
+/// Which time an alarm counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Monotonic time.
+    Monotonic,
+    /// Processor time of the process of this number.
+    Process(u64),
+    /// Processor time of the thread of this number.
+    Thread(u64),
+}
+
 /// Who is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
     /// Whoever reads the descriptor.
     File,
-    /// A process, by SIGALRM: its one real timer.
-    Process(u64),
+    /// A process, by this signal: one of its interval timers.
+    Interval {
+        /// Whose.
+        process: u64,
+        /// SIGALRM, SIGVTALRM or SIGPROF.
+        signal: u32,
+    },
     /// A process, or one of its threads, as it has asked for.
     Timer {
         /// Whose.
@@ -50,7 +66,7 @@ pub enum Listener {
 /// A time that is to come, and again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Setting {
-    /// When it rings, in monotonic time.
+    /// When it rings, in the time that it counts.
     pub due_ns: Option<u64>,
     /// After which time again; 0 is never.
     pub period_ns: u64,
@@ -63,6 +79,8 @@ struct Alarm {
     listener: Listener,
     /// The clock that it is set to, `CLOCK_...`.
     clock: u32,
+    /// Which time it counts.
+    base: Base,
     setting: Setting,
     /// It has rung, and that was not noticed yet.
     is_heard: bool,
@@ -100,19 +118,24 @@ impl Alarms {
     }
 
     /// Makes an alarm that is not set.
-    pub fn add(&mut self, listener: Listener, clock: u32) -> Result<AlarmId, Errno> {
+    pub fn add(&mut self, listener: Listener, clock: u32, base: Base) -> Result<AlarmId, Errno> {
         if self.0.count() >= MAX_ALARMS {
             return Err(EAGAIN);
         }
         self.0.reserve()?;
         let setting = Setting::default();
-        let alarm = Alarm { listener, clock, setting, is_heard: true, passed: 0, overrun: 0, rings: 0 };
+        let alarm = Alarm { listener, clock, base, setting, is_heard: true, passed: 0, overrun: 0, rings: 0 };
         Ok(self.0.insert_reserved(alarm))
     }
 
     /// The clock that an alarm is set to.
     pub fn clock(&self, id: AlarmId) -> u32 {
         self.0[id].clock
+    }
+
+    /// Which time an alarm counts.
+    pub fn base(&self, id: AlarmId) -> Base {
+        self.0[id].base
     }
 
     /// How often the time of an alarm had come more than once when that was noticed last.
@@ -170,19 +193,29 @@ impl Alarms {
         [self.0[id].rings, 0]
     }
 
-    /// The next time when an alarm rings, of those whose listener `hears`.
-    pub fn next(&self, hears: impl Fn(Listener) -> bool) -> Option<u64> {
+    /// The next monotonic time when an alarm rings, of those whose listener `hears`; `when` says
+    /// when a time will be that an alarm counts, if it passes now.
+    pub fn next(
+        &self,
+        hears: impl Fn(Listener) -> bool,
+        when: impl Fn(Base, u64) -> Option<u64>,
+    ) -> Option<u64> {
         let ringing = self.0.iter().filter(|(_, alarm)| alarm.is_heard && hears(alarm.listener));
-        ringing.filter_map(|(_, alarm)| alarm.setting.due_ns).min()
+        ringing.filter_map(|(_, alarm)| when(alarm.base, alarm.setting.due_ns?)).min()
     }
 
     /// Has the next alarm ring whose time has come; of those whose listener does not hear, the
     /// time passes.
-    pub fn ring(&mut self, now_ns: u64, hears: impl Fn(Listener) -> bool) -> Option<(AlarmId, Listener)> {
+    pub fn ring(
+        &mut self,
+        now: impl Fn(Base) -> u64,
+        hears: impl Fn(Listener) -> bool,
+    ) -> Option<(AlarmId, Listener)> {
         let mut next = self.0.first();
         while let Some(id) = next {
             next = self.0.behind(id);
             let alarm = &mut self.0[id];
+            let now_ns = now(alarm.base);
             if !alarm.is_heard || alarm.setting.due_ns.is_none_or(|due_ns| due_ns > now_ns) {
                 continue;
             }
@@ -212,6 +245,13 @@ impl Alarms {
 mod tests {
     use super::*;
 
+    const HEARER: Listener = Listener::Interval { process: 1, signal: 14 };
+
+    /// The next time of those that all hear, or none.
+    fn next(alarms: &Alarms, hears: bool) -> Option<u64> {
+        alarms.next(|_| hears, |_, due_ns| Some(due_ns))
+    }
+
     fn setting(due_ns: u64, period_ns: u64) -> Setting {
         Setting { due_ns: Some(due_ns), period_ns }
     }
@@ -219,29 +259,29 @@ mod tests {
     #[test]
     fn an_alarm_rings_once_until_that_is_noticed() {
         let mut alarms = Alarms::default();
-        let id = alarms.add(Listener::File, 1).unwrap();
+        let id = alarms.add(Listener::File, 1, Base::Monotonic).unwrap();
         alarms.set(id, setting(100, 10));
         let hears = |_| true;
-        assert_eq!((alarms.next(hears), alarms.ring(99, hears)), (Some(100), None));
-        assert_eq!(alarms.ring(100, hears), Some((id, Listener::File)));
-        assert_eq!((alarms.next(hears), alarms.ring(500, hears)), (None, None));
+        assert_eq!((next(&alarms, true), alarms.ring(|_| 99, hears)), (Some(100), None));
+        assert_eq!(alarms.ring(|_| 100, hears), Some((id, Listener::File)));
+        assert_eq!((next(&alarms, true), alarms.ring(|_| 500, hears)), (None, None));
         // At 100, 110, 120, 130; and the next time is 140.
         assert_eq!(alarms.notice(id, 135), 4);
-        assert_eq!((alarms.next(hears), alarms.left(id, 137)), (Some(140), (3, 10)));
+        assert_eq!((next(&alarms, true), alarms.left(id, 137)), (Some(140), (3, 10)));
         alarms.set(id, setting(200, 0));
-        assert_eq!(alarms.ring(300, hears), Some((id, Listener::File)));
-        assert_eq!((alarms.notice(id, 300), alarms.next(hears), alarms.left(id, 300)), (1, None, (0, 0)));
+        assert_eq!(alarms.ring(|_| 300, hears), Some((id, Listener::File)));
+        assert_eq!((alarms.notice(id, 300), next(&alarms, true), alarms.left(id, 300)), (1, None, (0, 0)));
     }
 
     #[test]
     fn what_nobody_hears_passes() {
         let mut alarms = Alarms::default();
-        let id = alarms.add(Listener::Process(1), 1).unwrap();
+        let id = alarms.add(HEARER, 1, Base::Monotonic).unwrap();
         alarms.set(id, setting(100, 10));
-        assert_eq!((alarms.next(|_| false), alarms.ring(115, |_| false)), (None, None));
-        assert_eq!(alarms.next(|_| true), Some(120));
+        assert_eq!((next(&alarms, false), alarms.ring(|_| 115, |_| false)), (None, None));
+        assert_eq!(next(&alarms, true), Some(120));
         alarms.set(id, setting(u64::MAX - 1, u64::MAX));
-        assert_eq!(alarms.ring(u64::MAX, |_| true), Some((id, Listener::Process(1))));
+        assert_eq!(alarms.ring(|_| u64::MAX, |_| true), Some((id, HEARER)));
         assert_eq!(alarms.left(id, u64::MAX), (0, u64::MAX));
     }
 }

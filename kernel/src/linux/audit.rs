@@ -157,7 +157,7 @@ impl Linux {
         self.texts.audit(self.promised_len() / TEXTS_SHARE);
         self.alarms.audit(|listener, id| match listener {
             Listener::File => count(Object::Timer(id)) == 1,
-            Listener::Process(process) | Listener::Timer { process, .. } => {
+            Listener::Interval { process, .. } | Listener::Timer { process, .. } => {
                 self.processes().any(|it| it.id() == process)
             }
         });

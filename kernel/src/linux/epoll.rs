@@ -6,6 +6,7 @@
 //! is told again when something has happened since.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use linux_raw_sys::general::{EPOLLET, EPOLLONESHOT, POLLERR, POLLHUP};
 
@@ -64,6 +65,17 @@ impl Entry {
     }
 }
 
+/// What was seen of an `epoll` in one look at it, or at others that look at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Which look that was; the first one is 1.
+    pub look: u64,
+    /// Whether anything is to be told.
+    pub has_news: bool,
+    /// How much has happened to all that it looks at.
+    pub changes: u64,
+}
+
 /// What one `epoll` looks at.
 #[derive(Default)]
 pub struct Epoll {
@@ -71,6 +83,8 @@ pub struct Epoll {
     entries: Vec<Entry>,
     /// Where to look first the next time: who was told of comes last.
     next: usize,
+    /// What was seen last.
+    seen: Cell<Seen>,
 }
 
 /// All of them.
@@ -106,6 +120,21 @@ impl Epoll {
     /// The last descriptor of a description has been closed.
     pub fn forget(&mut self, identity: u64) {
         self.entries.retain(|entry| entry.identity != identity);
+    }
+
+    /// What was seen in this look, if it was looked at.
+    pub fn seen_in(&self, look: u64) -> Option<Seen> {
+        Some(self.seen.get()).filter(|seen| seen.look == look)
+    }
+
+    /// Notes down what is seen.
+    pub fn note(&self, seen: Seen) {
+        self.seen.set(seen);
+    }
+
+    /// All that it looks at.
+    pub fn objects(&self) -> impl Iterator<Item = Object> {
+        self.entries.iter().map(|entry| entry.object)
     }
 
     /// How many entries there are.

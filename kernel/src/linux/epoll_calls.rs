@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MIT
 //! System calls on `epoll`.
 
+use alloc::vec::Vec;
+
 use linux_raw_sys::general::{
     EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLEXCLUSIVE, EPOLLONESHOT, O_ACCMODE,
-    O_CLOEXEC, O_RDWR,
+    O_CLOEXEC, O_RDWR, POLLIN, POLLRDNORM,
 };
 
 use super::Linux;
 use super::descriptor::{Description, Object};
-use super::epoll::{Entry, Epoll, EpollId};
+use super::epoll::{Entry, Epoll, EpollId, Seen};
 use super::errno::{EBADF, EFAULT, EINVAL, ELOOP, ENFILE, EPERM, Errno, Failure, Reply};
 use super::fs::{Device, Node};
 use super::layout::{Layout, get_u32, get_u64};
 use super::pipe::ANY;
 use super::thread::Late;
+use crate::mem::fallible;
 use crate::mem::space::Space;
 
+/// In how many others an `epoll` may be, one in the other (Linux's `EP_MAX_NESTS`).
+const MAX_NESTS: usize = 4;
 /// The most `epoll`s at a time.
 const MAX_EPOLLS: usize = 1024;
 /// `sizeof(struct epoll_event)`, which has no gap on x86-64.
@@ -71,13 +76,15 @@ impl Linux {
             return Err(EPERM.into());
         }
         let id = self.epoll_of(epoll)?;
-        match description.object {
-            Object::Epoll(other) if other == id => return Err(EINVAL.into()),
-            // On Linux they may be in each other, up to a depth.
-            Object::Epoll(_) if operation == EPOLL_CTL_ADD => return Err(ELOOP.into()),
-            _ => {}
-        }
         let is_exclusive = events & EPOLLEXCLUSIVE != 0;
+        if let Object::Epoll(other) = description.object {
+            if other == id || is_exclusive {
+                return Err(EINVAL.into());
+            }
+            if operation == EPOLL_CTL_ADD && self.nests_too_deep(id, other)? {
+                return Err(ELOOP.into());
+            }
+        }
         if is_exclusive && (operation == EPOLL_CTL_MOD || events & EPOLLONESHOT != 0) {
             return Err(EINVAL.into());
         }
@@ -134,6 +141,7 @@ impl Linux {
     /// Tells the program of entries that are ready; returns of how many.
     fn tell(&mut self, space: &mut Space, id: EpollId, list: u64, most: usize) -> Result<u64, Failure> {
         let (mut told, mut looked_at) = (0, 0);
+        self.begin_look();
         while looked_at < self.epolls[id].count() && told < most {
             let entry = self.epolls[id].nth(looked_at);
             let (ready, changes) = self.state_of(entry.object, entry.mode)?;
@@ -154,24 +162,98 @@ impl Linux {
         Ok(told as u64)
     }
 
+    /// Whether there were a circle, or too many in a row, if one `epoll` looked at another one.
+    fn nests_too_deep(&self, outer: EpollId, inner: EpollId) -> Result<bool, Errno> {
+        let inside = |level: &[EpollId]| {
+            let mut further = Vec::new();
+            for id in level {
+                for object in self.epolls[*id].objects() {
+                    if let Object::Epoll(id) = object {
+                        fallible::push(&mut further, id)?;
+                    }
+                }
+            }
+            Ok(further)
+        };
+        let around = |level: &[EpollId]| {
+            let mut further = Vec::new();
+            for (id, epoll) in self.epolls.iter() {
+                let looks = |object| matches!(object, Object::Epoll(id) if level.binary_search(&id).is_ok());
+                if epoll.objects().any(looks) {
+                    fallible::push(&mut further, id)?;
+                }
+            }
+            Ok(further)
+        };
+        let (below, above) = (Self::depth(inner, outer, inside)?, Self::depth(outer, inner, around)?);
+        Ok(below.zip(above).is_none_or(|(below, above)| below + 1 + above > MAX_NESTS))
+    }
+
+    /// How far one comes from an `epoll` by steps to others; `None` if that leads to one to avoid, or
+    /// too far.
+    fn depth(
+        from: EpollId,
+        avoided: EpollId,
+        step: impl Fn(&[EpollId]) -> Result<Vec<EpollId>, Errno>,
+    ) -> Result<Option<usize>, Errno> {
+        let mut level = Vec::new();
+        fallible::push(&mut level, from)?;
+        for depth in 0..=MAX_NESTS {
+            let mut further = step(&level)?;
+            further.sort_unstable();
+            further.dedup();
+            if further.binary_search(&avoided).is_ok() {
+                return Ok(None);
+            }
+            if further.is_empty() {
+                return Ok(Some(depth));
+            }
+            level = further;
+        }
+        Ok(None)
+    }
+
+    /// Begins to look anew: what was seen before may have changed.
+    fn begin_look(&self) {
+        self.looks.set(self.looks.get() + 1);
+    }
+
     /// Whether anything is to be told of what an `epoll` looks at.
     pub(super) fn has_news(&self, id: EpollId) -> bool {
-        let epoll = &self.epolls[id];
-        (0..epoll.count()).any(|nth| {
+        self.begin_look();
+        self.look_at(id).has_news
+    }
+
+    /// Looks at all that an `epoll` looks at, once in each look, however many lead to it.
+    fn look_at(&self, id: EpollId) -> Seen {
+        let (epoll, look) = (&self.epolls[id], self.looks.get());
+        if let Some(seen) = epoll.seen_in(look) {
+            return seen;
+        }
+        let mut seen = Seen { look, ..Seen::default() };
+        for nth in 0..epoll.count() {
             let entry = epoll.nth(nth);
-            let state = self.state_of(entry.object, entry.mode);
-            state.is_ok_and(|(ready, changes)| epoll.news(nth, ready, changes) != 0)
-        })
+            if let Ok((ready, changes)) = self.state_of(entry.object, entry.mode) {
+                seen.has_news |= epoll.news(nth, ready, changes) != 0;
+                seen.changes = changes.iter().fold(seen.changes, |sum, more| sum.wrapping_add(*more));
+            }
+        }
+        epoll.note(seen);
+        seen
     }
 
     /// What `poll` reports of an object, and how often something has happened to it.
     fn state_of(&self, object: Object, mode: u32) -> Result<(u32, [u64; 2]), Errno> {
         let changes = match object {
+            Object::Epoll(id) => {
+                let Seen { has_news, changes, .. } = self.look_at(id);
+                return Ok((if has_news { POLLIN | POLLRDNORM } else { 0 }, [changes, 0]));
+            }
             Object::Pipe(id, _) => self.pipes.get(id)?.changes(),
             Object::Event(id) => self.events[id].changes(),
             Object::Timer(id) => self.alarms.changes(id),
             Object::Socket(id) => self.socket_changes(id)?,
-            Object::Inode(_) | Object::Output(_) | Object::Epoll(_) | Object::Text(_) => [0; 2],
+            Object::Inode(_) | Object::Output(_) | Object::Text(_) => [0; 2],
         };
         let changes = match object {
             // Each end has its own.

@@ -12,8 +12,9 @@ use linux_raw_sys::general::{
 use syscalls::Sysno;
 
 use super::Linux;
+use super::alarms::Base;
 use super::clock::NANOSECONDS;
-use super::errno::{EINTR, EINVAL, Errno, Failure, Reply};
+use super::errno::{EINTR, EINVAL, EOPNOTSUPP, Errno, Failure, Reply};
 use super::layout::{Layout, get_u64};
 use super::process::Process;
 use super::thread::{Late, Thread};
@@ -38,9 +39,12 @@ pub fn nanoseconds(seconds: u64, fraction: u64) -> Result<u64, Errno> {
     Ok(seconds.saturating_mul(NANOSECONDS).saturating_add(fraction))
 }
 
+/// `sizeof(struct rusage)`.
+pub const RUSAGE_LEN: u64 = 144;
+
 /// A `struct rusage` of this much user time.
-pub fn rusage(used_ns: u64) -> [u8; 144] {
-    Layout::<144>::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000).0
+pub fn rusage(used_ns: u64) -> [u8; RUSAGE_LEN as usize] {
+    Layout::new().u64(0, used_ns / NANOSECONDS).u64(8, used_ns % NANOSECONDS / 1000).0
 }
 
 impl Linux {
@@ -81,23 +85,27 @@ impl Linux {
 
     /// Reads the clock of a process or thread, whose number is negative.
     fn cpu_clock_ns(&self, clock: i32) -> Result<u64, Errno> {
+        self.cpu_base(clock).map(|base| self.time_of(base))
+    }
+
+    /// Of which process or thread a clock counts the time, whose number is negative.
+    pub(super) fn cpu_base(&self, clock: i32) -> Result<Base, Errno> {
         if clock >= 0 || clock & CPU_CLOCK_KIND == CPU_CLOCK_KIND {
             return Err(EINVAL);
         }
-        let id = !(clock >> 3) as u64;
-        let is_thread = clock & CPU_CLOCK_THREAD != 0;
-        match is_thread {
-            true if id == 0 || id == self.thread.id => return Ok(self.own_thread_ns()),
-            false if id == 0 || id == self.process.id() => return Ok(self.own_cpu_ns()),
-            _ => {}
+        let id = u64::from(!(clock >> 3) as u32);
+        match (clock & CPU_CLOCK_THREAD != 0, id) {
+            (true, 0) => Ok(Base::Thread(self.thread.id)),
+            (false, 0) => Ok(Base::Process(self.process.id())),
+            (true, id) => {
+                // Another process's threads cannot be asked.
+                let mut own = self.all_threads().filter(|thread| thread.process == self.process.id());
+                own.find(|thread| thread.id == id).map(|_| Base::Thread(id)).ok_or(EINVAL)
+            }
+            (false, id) => {
+                self.processes().find(|process| process.id() == id).map(|_| Base::Process(id)).ok_or(EINVAL)
+            }
         }
-        if is_thread {
-            // Another process's threads cannot be asked.
-            let mut all = self.all_threads().filter(|thread| thread.process == self.process.id());
-            return Ok(all.find(|thread| thread.id == id).ok_or(EINVAL)?.cpu_ns);
-        }
-        let other = self.others.iter().find(|process| process.id() == id);
-        Ok(other.ok_or(EINVAL)?.cpu.own_ns)
     }
 
     /// Reads a `struct timespec`.
@@ -167,6 +175,15 @@ impl Linux {
         request: u64,
     ) -> Reply {
         let now_ns = self.clock_ns(clock)?;
+        match clock {
+            CLOCK_THREAD_CPUTIME_ID => return Err(EINVAL.into()),
+            // Whoever sleeps has no processor time, and others of its process are not waited for.
+            clock if clock == CLOCK_PROCESS_CPUTIME_ID || (clock as i32) < 0 => {
+                self.count_unsupported(Sysno::clock_nanosleep as u32);
+                return Err(EOPNOTSUPP.into());
+            }
+            _ => {}
+        }
         let wanted_ns = self.timespec(space, request)?;
         let duration_ns = match flags & TIMER_ABSTIME {
             0 => wanted_ns,

@@ -8,7 +8,7 @@ use linux_raw_sys::general::{
 
 use super::Linux;
 use super::alarm_calls::start_of;
-use super::alarms::{AlarmId, Listener};
+use super::alarms::{AlarmId, Base, Listener};
 use super::buffers::Buffers;
 use super::descriptor::{Description, Object};
 use super::errno::{EAGAIN, EINVAL, Errno, Failure, Reply};
@@ -29,7 +29,7 @@ impl Linux {
         start_of(clock, 0).map_err(|_| EINVAL)?;
         let files = &mut self.files[self.process.files];
         let vacancy = files.vacancy()?;
-        let object = Object::Timer(self.alarms.add(Listener::File, clock)?);
+        let object = Object::Timer(self.alarms.add(Listener::File, clock, Base::Monotonic)?);
         let description = Description { object, offset: 0, flags: O_RDWR | flags & O_NONBLOCK };
         Ok(files.fill(vacancy, description, flags & TFD_CLOEXEC != 0) as u64)
     }
@@ -56,7 +56,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let id = self.timer_at(fd)?;
-        let setting = self.setting(self.alarms.clock(id), flags & TFD_TIMER_ABSTIME, times)?;
+        let setting = self.setting(id, flags & TFD_TIMER_ABSTIME, times)?;
         self.user(space).prepare(old, 32)?;
         let before = self.alarms.left(id, self.clock.monotonic_ns());
         self.alarms.set(id, setting);

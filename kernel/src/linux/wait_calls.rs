@@ -9,7 +9,7 @@ use super::Linux;
 use super::errno::{ECHILD, EINVAL, ESRCH, Failure, Reply};
 use super::layout::Layout;
 use super::process::{Identity, Status};
-use super::time_calls::rusage;
+use super::time_calls::{RUSAGE_LEN, rusage};
 use crate::mem::space::Space;
 use crate::object::queue::Key;
 
@@ -107,13 +107,17 @@ impl Linux {
             _ => Wanted::Group(u64::from(id.unsigned_abs())),
         };
         let Some(event) = self.wait_for_child(wanted, options | WEXITED)? else { return Ok(0) };
+        // As on Linux, the event is told whether the program can take it or not: to write it must
+        // not want memory.
+        self.user(space).prepare(status, 4)?;
+        self.user(space).prepare(usage, RUSAGE_LEN)?;
+        self.take_event(event);
         if status != 0 {
             self.user(space).write(status, &event.status.word().to_le_bytes())?;
         }
         if usage != 0 {
             self.user(space).write(usage, &rusage(event.cpu_ns))?;
         }
-        self.take_event(event);
         Ok(event.child)
     }
 
@@ -144,14 +148,16 @@ impl Linux {
             let (code, status) = status.details();
             Layout::<128>::new().u32(0, SIGCHLD).u32(8, code).u32(16, child as u32).u32(24, status)
         });
-        if information != 0 {
-            self.user(space).write(information, &found.0)?;
+        self.user(space).prepare(information, 128)?;
+        self.user(space).prepare(usage, RUSAGE_LEN)?;
+        if let Some(event) = event.filter(|_| options & WNOWAIT == 0) {
+            self.take_event(event);
         }
         if let Some(event) = event.filter(|_| usage != 0) {
             self.user(space).write(usage, &rusage(event.cpu_ns))?;
         }
-        if let Some(event) = event.filter(|_| options & WNOWAIT == 0) {
-            self.take_event(event);
+        if information != 0 {
+            self.user(space).write(information, &found.0)?;
         }
         Ok(0)
     }

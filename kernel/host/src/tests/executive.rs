@@ -505,3 +505,19 @@ fn an_alarm_ends_a_pe_exactly_there_and_idle_time() {
     );
     assert_eq!((ran.end, ran.results(entry, 2)), (End::Deadlock, vec![1]));
 }
+
+#[test]
+fn an_alarm_of_processor_time_is_due_for_whoever_runs_and_for_nobody_asleep() {
+    let (entry, times) = (TEXT + 0x200, DATA + PAGE_LEN);
+    let (clock_getres, setitimer, pause) = (229, 38, 34);
+    // A time of one unit, as a clock's resolution is told: of a microsecond, here.
+    let prepare = Op::Call(clock_getres, [1, times + 16, 0]);
+    for (which, signal) in [(1, 26), (2, 27)] {
+        let set = Op::Call(setitimer, [which, times, 0]);
+        let ran = run::<Linux>(&[(entry, &[prepare, set, Op::Spin(5000), Op::Jump(entry)])], u64::MAX);
+        assert!(matches!(&ran.end, End::Killed(death) if death.signal == signal), "{:?}", ran.end);
+        assert_eq!(ran.totals.user_instructions, 1020);
+        let ran = run::<Linux>(&[(entry, &[prepare, set, Op::Call(pause, [0; 3])])], u64::MAX);
+        assert_eq!(ran.end, End::Deadlock);
+    }
+}

@@ -556,3 +556,28 @@ fn another_program_takes_over() {
     assert_eq!(process.call(Sysno::read, &[kept, DATA, 4]), Ok(4));
     assert_eq!(process.call(Sysno::read, &[closed, DATA, 4]), Err(errno::EBADF));
 }
+
+#[test]
+fn an_event_is_told_whether_the_program_can_take_it_or_not() {
+    let mut process = Process::new();
+    let (any, exited, keeps) = (u64::MAX, 4, 0x0100_0000);
+    let lose = |process: &mut Process| {
+        let child = process.fork();
+        process.switch_to(child);
+        process.end(Status::Exited(3), FIRST_ID);
+    };
+    let bad: [(Sysno, &[u64]); 4] = [
+        (Sysno::wait4, &[any, 8, 0, 0]),
+        (Sysno::wait4, &[any, DATA, 0, 8]),
+        (Sysno::waitid, &[0, 0, 8, exited, 0]),
+        (Sysno::waitid, &[0, 0, DATA, exited, 8]),
+    ];
+    for (call, arguments) in bad {
+        lose(&mut process);
+        assert_eq!(process.call(call, arguments), Err(errno::EFAULT), "{call}");
+        assert_eq!(process.call(Sysno::wait4, &[any, 0, 0, 0]), Err(errno::ECHILD), "{call}");
+    }
+    lose(&mut process);
+    assert_eq!(process.call(Sysno::waitid, &[0, 0, 8, exited | keeps, 0]), Err(errno::EFAULT));
+    assert!(process.call(Sysno::wait4, &[any, 0, 0, 0]).is_ok());
+}
