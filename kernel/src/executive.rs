@@ -123,8 +123,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     pub fn until_end(mut self, trace: Recording, most: u64) -> (End, Totals, P) {
         self.begin();
         loop {
-            let (processor, kept) = self.objects.running();
-            let outcome = processor.execute(kept, self.sequence);
+            let (processor, state) = self.objects.running();
+            let outcome = processor.execute(state, self.sequence);
             let (count, step) = if let Outcome::Committed(committed) = outcome {
                 if self.attends {
                     self.attend(Some(committed), trace);
@@ -234,8 +234,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 Step::Switch(to)
             }
             Effect::Perform(access) => {
-                let (processor, kept) = self.objects.running();
-                access.perform(processor, P::registers_mut(kept));
+                let (processor, state) = self.objects.running();
+                access.perform(processor, P::registers_mut(state));
                 Step::GoOn
             }
             Effect::Halt(end) => self.over(end),
@@ -258,14 +258,14 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// What is told of a PE that keeps diverging.
     #[cold]
     fn verdict(&mut self, difference: Difference, end_rip: u64) -> Verdict {
-        let (processor, kept) = self.objects.running();
-        let culprit = processor.diagnose(kept, difference);
+        let (processor, state) = self.objects.running();
+        let culprit = processor.diagnose(state, difference);
         let space = processor.space();
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
             pe: self.sequence,
             thread: self.numbers,
-            start_rip: P::registers(kept).rip,
+            start_rip: P::registers(state).rip,
             end_rip,
             difference,
             attempts: processor.account().divergences.len() as u8,
@@ -291,13 +291,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[cold]
     #[inline(never)]
     fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
-        let (processor, kept) = self.objects.running();
+        let (processor, state) = self.objects.running();
         if self.sequence == 0 {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }
         self.attends = trace == Recording::Digests;
-        self.digest = committed.filter(|_| self.attends).map(|committed| processor.digest(kept, committed));
+        self.digest = committed.filter(|_| self.attends).map(|committed| processor.digest(state, committed));
     }
 
     #[cold]

@@ -77,7 +77,7 @@ pub struct Thread<K> {
     /// The space that it runs in.
     pub space: SpaceId,
     /// What the processor keeps of it, registers included; of the current thread it is elsewhere.
-    kept: Option<Box<K>>,
+    state: Option<Box<K>>,
 }
 
 /// A thread that cannot run, and why.
@@ -115,11 +115,11 @@ pub struct Objects<P: Processor> {
     lines: Lines,
     spaces: Table<SpaceId, SpaceObject<P::Tracker>>,
     processes: Table<ProcessId, Process>,
-    threads: Table<ThreadId, Thread<P::Kept>>,
+    threads: Table<ThreadId, Thread<P::State>>,
     /// The thread that runs.
     current: ThreadId,
     /// What the processor keeps of it: out of the table, as it is looked at many times in each PE.
-    kept: Box<P::Kept>,
+    state: Box<P::State>,
     next_process: u32,
     /// The time when turns were last looked at.
     last: Moment,
@@ -137,14 +137,14 @@ impl<P: Processor> Objects<P> {
             .and_then(|()| threads.reserve())
             .and_then(|()| scheduler.reserve(threads.next()))
             .and_then(|()| processor.admit(registers, 0));
-        let kept = match made {
-            Ok(kept) => kept,
+        let state = match made {
+            Ok(state) => state,
             Err(exhausted) => return Err((processor, exhausted)),
         };
         let space = SpaceObject { threads: 1, next_thread: 1, ..SpaceObject::new(None) };
         let space = spaces.insert_reserved(space);
         let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
-        let current = threads.insert_reserved(Thread { number: 1, process, space, kept: None });
+        let current = threads.insert_reserved(Thread { number: 1, process, space, state: None });
         scheduler.add_thread(current);
         Ok(Self {
             processor,
@@ -155,7 +155,7 @@ impl<P: Processor> Objects<P> {
             processes,
             threads,
             current,
-            kept,
+            state,
             next_process: 2,
             last: Moment::default(),
         })
@@ -169,7 +169,7 @@ impl<P: Processor> Objects<P> {
 
     /// A thread.
     #[inline]
-    pub fn thread(&self, id: ThreadId) -> &Thread<P::Kept> {
+    pub fn thread(&self, id: ThreadId) -> &Thread<P::State> {
         &self.threads[id]
     }
 
@@ -192,33 +192,33 @@ impl<P: Processor> Objects<P> {
 
     /// The processor, and what it keeps of the current thread.
     #[inline]
-    pub fn running(&mut self) -> (&mut P, &mut P::Kept) {
-        (&mut self.processor, &mut self.kept)
+    pub fn running(&mut self) -> (&mut P, &mut P::State) {
+        (&mut self.processor, &mut self.state)
     }
 
     /// What a personality serves the current thread with: its pages, its registers, and the scheduler.
     #[inline]
     pub fn parts(&mut self) -> (&mut Space, &mut UserRegisters, &mut Scheduler) {
-        (self.processor.space_mut(), P::registers_mut(&mut self.kept), &mut self.scheduler)
+        (self.processor.space_mut(), P::registers_mut(&mut self.state), &mut self.scheduler)
     }
 
     /// The committed registers of the current thread.
     #[inline]
     pub fn registers(&self) -> &UserRegisters {
-        P::registers(&self.kept)
+        P::registers(&self.state)
     }
 
     /// What the processor keeps of the current thread.
     #[inline]
-    pub fn kept(&self) -> &P::Kept {
-        &self.kept
+    pub fn state(&self) -> &P::State {
+        &self.state
     }
 
     /// The committed registers of any thread, to be changed.
     pub fn registers_mut(&mut self, id: ThreadId) -> &mut UserRegisters {
-        P::registers_mut(match &mut self.threads[id].kept {
-            Some(kept) => kept,
-            None => &mut self.kept,
+        P::registers_mut(match &mut self.threads[id].state {
+            Some(state) => state,
+            None => &mut self.state,
         })
     }
 
@@ -269,8 +269,8 @@ impl<P: Processor> Objects<P> {
     /// Makes a process with a thread in a space of its own; the pages are given back where that fails.
     pub fn add_process(&mut self, pages: Space, registers: &UserRegisters) -> Result<ThreadId, Exhausted> {
         let made = self.spaces.reserve().and_then(|()| self.processes.reserve());
-        let kept = match made.and_then(|()| self.make_thread(registers, 0)) {
-            Ok(kept) => kept,
+        let state = match made.and_then(|()| self.make_thread(registers, 0)) {
+            Ok(state) => state,
             Err(exhausted) => {
                 pages.destroy();
                 return Err(exhausted);
@@ -281,7 +281,7 @@ impl<P: Processor> Objects<P> {
         let number = self.next_process;
         self.next_process += 1;
         let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
-        Ok(self.put_in(process, space, kept))
+        Ok(self.put_in(process, space, state))
     }
 
     /// Makes a process and a space in which nobody runs; both are there until they are [left](Self::leave_group)
@@ -333,11 +333,11 @@ impl<P: Processor> Objects<P> {
         registers: &UserRegisters,
     ) -> Result<ThreadId, Exhausted> {
         self.processes.reserve()?;
-        let kept = self.make_thread(registers, self.spaces[space].next_thread)?;
+        let state = self.make_thread(registers, self.spaces[space].next_thread)?;
         let number = self.next_process;
         self.next_process += 1;
         let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
-        Ok(self.put_in(process, space, kept))
+        Ok(self.put_in(process, space, state))
     }
 
     /// Makes one more thread of a process, in a space.
@@ -347,18 +347,18 @@ impl<P: Processor> Objects<P> {
         space: SpaceId,
         registers: &UserRegisters,
     ) -> Result<ThreadId, Exhausted> {
-        let kept = self.make_thread(registers, self.spaces[space].next_thread)?;
-        Ok(self.put_in(process, space, kept))
+        let state = self.make_thread(registers, self.spaces[space].next_thread)?;
+        Ok(self.put_in(process, space, state))
     }
 
     /// Makes room for a thread, and what the processor keeps of it; `number` is that in its space.
-    fn make_thread(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<P::Kept>, Exhausted> {
+    fn make_thread(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<P::State>, Exhausted> {
         self.threads.reserve()?;
         self.scheduler.reserve(self.threads.next())?;
         self.processor.admit(registers, number)
     }
 
-    fn put_in(&mut self, process: ProcessId, space: SpaceId, kept: Box<P::Kept>) -> ThreadId {
+    fn put_in(&mut self, process: ProcessId, space: SpaceId, state: Box<P::State>) -> ThreadId {
         let group = &mut self.processes[process];
         let number = group.next_thread;
         group.threads += 1;
@@ -366,7 +366,7 @@ impl<P: Processor> Objects<P> {
         let room = &mut self.spaces[space];
         room.threads += 1;
         room.next_thread = room.next_thread.wrapping_add(1);
-        let id = self.threads.insert_reserved(Thread { number, process, space, kept: Some(kept) });
+        let id = self.threads.insert_reserved(Thread { number, process, space, state: Some(state) });
         self.scheduler.add_thread(id);
         id
     }
@@ -374,8 +374,8 @@ impl<P: Processor> Objects<P> {
     /// Makes another thread the current one.
     pub fn switch_to(&mut self, id: ThreadId) {
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
-        if let Some(kept) = self.threads[id].kept.take() {
-            self.threads[self.current].kept = Some(core::mem::replace(&mut self.kept, kept));
+        if let Some(state) = self.threads[id].state.take() {
+            self.threads[self.current].state = Some(core::mem::replace(&mut self.state, state));
         }
         self.current = id;
         if from != to {

@@ -53,7 +53,7 @@ pub enum Op {
 }
 
 /// What is kept of a thread.
-pub struct Kept {
+pub struct State {
     registers: UserRegisters,
     limit: u64,
     /// Which thread of its space it is.
@@ -121,16 +121,16 @@ impl Scripted {
 }
 
 impl Processor for Scripted {
-    type Kept = Kept;
+    type State = State;
     /// The number of the space.
     type Tracker = u32;
 
-    fn registers(kept: &Kept) -> &UserRegisters {
-        &kept.registers
+    fn registers(state: &State) -> &UserRegisters {
+        &state.registers
     }
 
-    fn registers_mut(kept: &mut Kept) -> &mut UserRegisters {
-        &mut kept.registers
+    fn registers_mut(state: &mut State) -> &mut UserRegisters {
+        &mut state.registers
     }
 
     fn account(&self) -> &Account {
@@ -170,26 +170,26 @@ impl Processor for Scripted {
         self.trackers - 1
     }
 
-    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Kept>, Exhausted> {
-        crate::mem::fallible::boxed(Kept { registers: registers.clone(), limit: u64::MAX, number })
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<State>, Exhausted> {
+        crate::mem::fallible::boxed(State { registers: registers.clone(), limit: u64::MAX, number })
     }
 
-    fn prepare(&mut self, kept: &mut Kept, since: u64, limit: u64) {
+    fn prepare(&mut self, state: &mut State, since: u64, limit: u64) {
         let before = std::mem::replace(&mut self.watch, Stopwatch::start(since));
         self.watch.phases = before.phases;
-        kept.limit = limit;
+        state.limit = limit;
     }
 
-    fn execute(&mut self, kept: &mut Kept, _sequence: u64) -> Outcome {
-        let registers = &mut kept.registers;
+    fn execute(&mut self, state: &mut State, _sequence: u64) -> Outcome {
+        let registers = &mut state.registers;
         self.seen.push((registers.rip, registers.rax));
-        self.ran.push((self.tracker, kept.number));
+        self.ran.push((self.tracker, state.number));
         let op = self.ops.get(&registers.rip).copied().unwrap_or(Op::Refused(&[0x0f, 0x0b]));
         let next = registers.rip + OP_LEN;
         let (delimiter, count) = match op {
             Op::Spin(instructions) => {
                 registers.rip = next;
-                (Delimiter::Limit, instructions.min(kept.limit))
+                (Delimiter::Limit, instructions.min(state.limit))
             }
             Op::Call(number, arguments) => {
                 registers.rax = number;
@@ -251,11 +251,11 @@ impl Processor for Scripted {
         Outcome::Committed(End { delimiter, count })
     }
 
-    fn digest(&mut self, kept: &Kept, committed: End) -> Digest {
-        Digest::new(&kept.registers, committed, std::iter::empty())
+    fn digest(&mut self, state: &State, committed: End) -> Digest {
+        Digest::new(&state.registers, committed, std::iter::empty())
     }
 
-    fn diagnose(&mut self, _kept: &mut Kept, _seen: Difference) -> Option<Culprit> {
+    fn diagnose(&mut self, _state: &mut State, _seen: Difference) -> Option<Culprit> {
         None
     }
 

@@ -35,8 +35,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             // An instruction is a nanosecond: the PE ends when the alarm is due, wherever PEs end.
             limit = limit.min(due_ns.saturating_sub(self.objects.moment().monotonic_ns())).max(1);
         }
-        let (processor, kept) = self.objects.running();
-        processor.prepare(kept, since, limit);
+        let (processor, state) = self.objects.running();
+        processor.prepare(state, since, limit);
     }
 
     /// Sees to what may keep the current thread from going on at once, after a PE of `count`

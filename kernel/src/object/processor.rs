@@ -46,14 +46,14 @@ pub struct Held<T> {
 /// What runs user code.
 pub trait Processor {
     /// What it keeps of a thread.
-    type Kept;
+    type State;
     /// What it keeps of a space's pages.
     type Tracker;
 
     /// The committed registers of a thread.
-    fn registers(kept: &Self::Kept) -> &UserRegisters;
+    fn registers(state: &Self::State) -> &UserRegisters;
     /// The committed registers of a thread, to be changed between PEs.
-    fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters;
+    fn registers_mut(state: &mut Self::State) -> &mut UserRegisters;
     /// What is recorded about the last PE.
     fn account(&self) -> &Account;
     /// Where time goes, since the first PE.
@@ -73,16 +73,16 @@ pub trait Processor {
     /// The tracker of a space that nobody has run in.
     fn tracker(&mut self) -> Self::Tracker;
     /// Takes in a thread that begins with these registers; `number` tells it from the others of its space.
-    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::Kept>, Exhausted>;
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::State>, Exhausted>;
     /// Says what the next PE of a thread begins with: the time from which on it is charged, and how many
     /// instructions it may have if that is less than usual.
-    fn prepare(&mut self, kept: &mut Self::Kept, since: u64, limit: u64);
+    fn prepare(&mut self, state: &mut Self::State, since: u64, limit: u64);
     /// Runs a PE of a thread whose space it holds, which has this number in the run.
-    fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome;
+    fn execute(&mut self, state: &mut Self::State, sequence: u64) -> Outcome;
     /// The digest of what the last PE of a thread, which was committed so, has left behind.
-    fn digest(&mut self, kept: &Self::Kept, committed: End) -> Digest;
+    fn digest(&mut self, state: &Self::State, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
-    fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit>;
+    fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit>;
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
     /// Gives up the copies of pages that the thread which ran last is not expected to write.

@@ -127,17 +127,17 @@ impl Injections {
 }
 
 impl Processor for Replayed<'_> {
-    type Kept = ThreadOf<KernelMachine>;
+    type State = ThreadOf<KernelMachine>;
     type Tracker = Replay;
 
     #[inline]
-    fn registers(kept: &Self::Kept) -> &UserRegisters {
-        kept.registers()
+    fn registers(state: &Self::State) -> &UserRegisters {
+        state.registers()
     }
 
     #[inline]
-    fn registers_mut(kept: &mut Self::Kept) -> &mut UserRegisters {
-        kept.registers_mut()
+    fn registers_mut(state: &mut Self::State) -> &mut UserRegisters {
+        state.registers_mut()
     }
 
     #[inline]
@@ -183,34 +183,34 @@ impl Processor for Replayed<'_> {
         Replay::new(number, self.config.policy)
     }
 
-    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::Kept>, Exhausted> {
+    fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::State>, Exhausted> {
         fallible::boxed(thread(registers, number)?)
     }
 
-    fn prepare(&mut self, _kept: &mut Self::Kept, since: u64, limit: u64) {
+    fn prepare(&mut self, _state: &mut Self::State, since: u64, limit: u64) {
         self.limit = limit;
         let before = core::mem::replace(&mut self.executor.watch, Stopwatch::start(since));
         self.executor.watch.phases = before.phases;
     }
 
     #[inline]
-    fn execute(&mut self, kept: &mut Self::Kept, sequence: u64) -> Outcome {
+    fn execute(&mut self, state: &mut Self::State, sequence: u64) -> Outcome {
         let Self { machine, replay, executor, injections, mutant, .. } = self;
         let mut injections = injections.of(sequence);
         if !injections.is_empty() && machine.keep_flips_from_cache(injections).is_err() {
             defmt::error!("PE {=u64} is not hit: there is no frame for a page of its own", sequence);
             injections = &[];
         }
-        executor.execute(machine, kept, replay, self.limit, injections, mutant)
+        executor.execute(machine, state, replay, self.limit, injections, mutant)
     }
 
-    fn digest(&mut self, kept: &Self::Kept, committed: PeEnd) -> Digest {
+    fn digest(&mut self, state: &Self::State, committed: PeEnd) -> Digest {
         let pages = self.executor.last_written(&self.replay);
         let pages = pages.map(|(address, frame)| (address, self.machine.digest_of(frame)));
-        Digest::new(kept.registers(), committed, pages)
+        Digest::new(state.registers(), committed, pages)
     }
 
-    fn diagnose(&mut self, kept: &mut Self::Kept, seen: Difference) -> Option<Culprit> {
+    fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit> {
         let mut log = Vec::new();
         if fallible::resize(&mut log, MAX_STEPS, || 0).is_err() {
             defmt::warn!("there is no memory to look for the instruction that diverges");
@@ -218,7 +218,7 @@ impl Processor for Replayed<'_> {
         }
         // What is done to find it is none of the run's events.
         let before = self.machine.events;
-        let culprit = self.executor.diagnose(&mut self.machine, kept, &mut self.replay, seen, &mut log);
+        let culprit = self.executor.diagnose(&mut self.machine, state, &mut self.replay, seen, &mut log);
         self.machine.events = before;
         culprit
     }

@@ -419,7 +419,7 @@ fn what_a_thread_and_a_space_cost_with_what_replay_keeps() {
     let registers = UserRegisters::new(0, 0);
     // The script keeps other things of a thread and of a space than the engine does.
     let of_thread = size_of::<pe_replay::Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
-    let of_thread = of_thread as i64 - size_of::<crate::processor::Kept>() as i64;
+    let of_thread = of_thread as i64 - size_of::<crate::processor::State>() as i64;
     let of_space = size_of::<pe_replay::Replay>() as i64;
     let before = heap::live();
     let current = objects.current();
