@@ -168,7 +168,7 @@ pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
     })
 }
 
-/// The same on QEMU, on a kernel that is isolated no more than it is on Bochs.
+/// The programs of Bochs on QEMU, on a kernel that is isolated no more than it is on Bochs.
 fn on_qemu(context: &Context, on_bochs: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
     let setting = Setting { machine: Emulator::Qemu, ..on_bochs.clone() };
     let case = |case: &Case| Case { isolate: programs::isolation(case.program()), ..case.clone() };

@@ -257,7 +257,7 @@ struct Plain {
     parent: Option<u32>,
 }
 
-/// The same rules on a plain list, each in a sentence: memory only.
+/// A plain list that follows the rules, each in a sentence: memory only.
 #[derive(Default)]
 struct Model {
     list: Vec<Plain>,
