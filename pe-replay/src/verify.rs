@@ -33,12 +33,17 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Compares runs 1 and 2, in the normal case.
     #[inline(always)]
     fn compare(&mut self, ends: Ends) -> Option<Difference> {
-        let [first, second, _] = &self.executor.results;
-        let is_same = ends[0] == ends[1] && self.machine.is_same(first, second);
-        if !is_same && let Some(difference) = self.first_difference(ends, Run::First, Run::Second) {
-            return Some(difference);
-        }
-        self.tracker.difference(pages!(self), Run::First, Run::Second, true)
+        self.registers(ends, Run::First, Run::Second)
+            .or_else(|| self.tracker.difference(pages!(self), Run::First, Run::Second, true))
+    }
+
+    /// What two runs left in their registers and how they ended: the first difference, which is looked for only where
+    /// they are not the same at first sight.
+    #[inline(always)]
+    fn registers(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
+        let [one, other] = [a, b].map(|run| &*self.executor.results[run as usize]);
+        let is_same = ends[a as usize] == ends[b as usize] && self.machine.is_same(one, other);
+        if is_same { None } else { self.first_difference(ends, a, b) }
     }
 
     /// Which of three results two runs agree on. Without triple mode, runs 1 and 2 are known to differ, as `seen`.
@@ -88,6 +93,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// The first thing on which two runs differ.
     fn difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         self.visit(None);
-        self.first_difference(ends, a, b).or_else(|| self.tracker.difference(pages!(self), a, b, false))
+        self.registers(ends, a, b).or_else(|| self.tracker.difference(pages!(self), a, b, false))
     }
 }
