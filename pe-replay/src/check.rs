@@ -24,7 +24,7 @@ pub enum Point {
     MapsAsTold,
     /// What user code writes goes to the frame that is mapped, and is told.
     TellsOfWrites,
-    /// The same start leads to the same end, whether a fault interrupts the way or not.
+    /// Two runs from one start come to one end, whether a fault interrupts one of them or not.
     RepeatsItself,
     /// A budget of one instruction stops after one.
     StopsInTime,

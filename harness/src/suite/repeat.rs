@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The same image and input give the same trace, byte for byte, wherever and whenever.
+//! One image with one input gives one trace, byte for byte, wherever and whenever it runs.
 
 use std::fs;
 use std::hint::black_box;

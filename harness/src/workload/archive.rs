@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The boot archive: newc cpio, which carries configuration, program and files.
 //!
-//! The same input gives the same bytes: no times, no owners.
+//! An archive depends on its input alone: no times and no owners are in it.
 
 use std::ffi::OsStr;
 use std::io::Cursor;

@@ -4,8 +4,6 @@
 //! A range is 2^order units from a multiple of that on. The units are pages, ports and selectors.
 //! The layout of the words is that of NOVA's system interface, version 10.
 
-/// The highest order of a range.
-pub const MAX_ORDER: u8 = 31;
 /// Bits of a page number, a port, or a selector in a word.
 const BASE_SHIFT: u32 = 12;
 

@@ -5,7 +5,7 @@ use pe_replay::UserRegisters;
 
 use super::Nova;
 use super::call::Status;
-use super::crd::{MAX_ORDER, Rights, Span};
+use super::crd::{Rights, Span};
 use super::create::cost;
 use super::nodes::{DomainId, Target};
 use super::things::{Context, Counted, Domain, MessagePage, Object, Quota, Resume};
@@ -95,7 +95,6 @@ impl Nova {
         let ports = Span { base: 0, order: PORTS_ORDER };
         nodes.create(kernel, ports, Rights::ALL, Target::Port, &mut following)?;
         for span in beginning.memory {
-            debug_assert!(span.order <= 40 && MAX_ORDER == 31);
             let target = Target::Memory { frame: span.base, is_write_combined: false };
             nodes.create(kernel, *span, Rights::MEMORY, target, &mut following)?;
         }

@@ -33,7 +33,7 @@ pub enum Op {
     Decrement,
     /// Goes to an instruction by its index.
     Jump(u8),
-    /// Likewise, unless RAX is zero.
+    /// Goes to an instruction by its index, unless RAX is zero.
     JumpUnlessZero(u8),
     /// A REP string instruction: RCX iterations.
     Repeat,
