@@ -99,6 +99,6 @@ pub enum RecoveriesName {
     Restart,
     /// It is run a third time
     Vote,
-    /// The same flips with the one and with the other
+    /// Every flip is tried with restart and with vote
     Both,
 }
