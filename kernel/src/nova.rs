@@ -12,6 +12,7 @@ pub mod crd;
 pub mod create;
 pub mod ipc;
 pub mod lifetime;
+pub mod line;
 pub mod memory;
 pub mod message;
 pub mod nodes;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use self::call::Status;
 use self::control::Lent;
 use self::crd::{Kind, Rights};
+use self::line::Line;
 use self::memory::Following;
 use self::nodes::{DomainId, Nodes, Target};
 use self::things::{Object, PortalId, SemaphoreId, Things};
@@ -54,6 +56,8 @@ pub struct Nova {
     lent: Option<Lent>,
     /// A thread that has lost its last name while it ran.
     ended: Option<ThreadId>,
+    /// Interrupt lines, by their numbers.
+    lines: Vec<Line>,
     /// The page that tells programs of the machine.
     information: Option<SharedFrame>,
     /// The bits of MXCSR that the processor knows.

@@ -237,7 +237,7 @@ impl Personality for Linux {
         self.set_alarm(&mut objects.scheduler);
     }
 
-    fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {
+    fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8, _count: u32) {
         unreachable!("line {line} has interrupted, and Linux enables none")
     }
 
