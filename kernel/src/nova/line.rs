@@ -8,6 +8,7 @@
 use super::Nova;
 use super::call::Status;
 use super::crd::{Kind, Rights, Span};
+use super::information::PROCESSORS;
 use super::nodes::Target;
 use super::semaphore::key;
 use super::things::{Object, SemaphoreId};
@@ -18,8 +19,6 @@ use crate::object::interrupt::{LINES, Message, Polarity, Trigger, Wire};
 use crate::object::processor::Processor;
 use crate::object::scheduler::ThreadId;
 
-/// Processors that the information page describes: the kernel's own domain has the semaphores of lines behind theirs.
-pub const PROCESSORS: u64 = 1;
 /// What stands for no semaphore.
 const NOTHING: u64 = u64::MAX;
 
@@ -78,7 +77,8 @@ impl Nova {
         thread: ThreadId,
         asked: &Assignment,
     ) -> Result<(), Status> {
-        if asked.processor >= PROCESSORS {
+        // There is the first one only.
+        if asked.processor != 0 {
             return Err(Status::BadProcessor);
         }
         let semaphore = self.semaphore(thread, asked.semaphore, 0)?;

@@ -26,6 +26,7 @@ pub mod isolation;
 pub mod kind;
 pub mod limit;
 pub mod name;
+pub mod nova;
 pub mod pe;
 pub mod record;
 pub mod task;

@@ -100,6 +100,11 @@ pub fn io_apics() -> &'static [IoApic] {
     }
 }
 
+/// Where the pages of the interrupt controllers lie, which programs do not get.
+pub fn controllers() -> impl Iterator<Item = u64> {
+    core::iter::once(APIC_PHYSICAL).chain(io_apics().iter().map(|it| it.address & !(PAGE - 1)))
+}
+
 /// The pages of devices that the kernel uses: where each is mapped, and where it lies.
 pub fn devices() -> impl Iterator<Item = (u64, u64)> {
     const _: () = assert!(IO_APICS + MAX_IO_APICS as u64 * PAGE <= HPET);

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// Where the root task has the semaphores of lines: that of line n at this selector and n.
+/// Where the root task has what is the kernel's: the semaphore of line n at this selector, and 64, and n.
 const LINES: u64 = 0x400;
 /// What stands for no semaphore.
 const NOTHING: u64 = u64::MAX;
@@ -16,21 +16,20 @@ const FAR: u64 = 0x7fff_ffff;
 /// A deadline that has passed.
 const PAST: [u64; 4] = [0, 1, 0, 0];
 
-/// The root task takes the semaphores of 128 lines from the kernel's own domain, and makes some of its own.
+/// The root task takes the semaphores of all lines from the kernel's own domain, and makes some of its own.
 const TAKE: [Op; 5] = [
     Op::Do(|space, _| {
         put(space, FIRST_PAGE, &[1 << 16]);
-        // From line 0 on, at selector 1: a window of 128 that begins at 0 holds lines up to 126.
-        put_item(space, FIRST_PAGE, 0, [7 << 7 | 0x7f, LINES << 12 | 0x801]);
+        put_item(space, FIRST_PAGE, 0, [8 << 7 | 0x7f, LINES << 12 | 0x801]);
     }),
-    Op::Hyper(call(8, 1, 0x20), [(LINES << 12) | 7 << 7 | 0x7f, 0x20, 0, 0]),
+    Op::Hyper(call(8, 1, 0x20), [(LINES << 12) | 8 << 7 | 0x7f, 0x20, 0, 0]),
     Op::Hyper(call(6, 0, BELL), [0x20, 0, 0, 0]),
     Op::Hyper(call(6, 0, SIGNAL), [0x20, 0xbeef, BELL, 0]),
     Op::Hyper(call(6, 0, OTHER), [0x20, 0xcafe, BELL, 0]),
 ];
 
 const fn of(line: u64) -> u64 {
-    LINES + 1 + line
+    LINES + 64 + line
 }
 
 fn assign(line: u64, flags: u64, config: u64, processor: u64, chained: u64) -> Op {
@@ -171,7 +170,7 @@ fn the_semaphore_that_a_line_is_chained_to_stays_as_long_as_that() {
 
 #[test]
 fn whoever_destroys_its_capability_of_a_line_can_take_it_again() {
-    let revoke = Op::Hyper(call(7, 1, 0), [LINES << 12 | 7 << 7 | 0x7f, 0, 0, 0]);
+    let revoke = Op::Hyper(call(7, 1, 0), [LINES << 12 | 8 << 7 | 0x7f, 0, 0, 0]);
     let again = [&[revoke][..], &TAKE[..2]].concat().repeat(3);
     let ops = [&again[..], &[chain(4, 0, SIGNAL), Op::Do(tell), chain(4, 0, of(4))]].concat();
     assert_eq!(run_with(&[], &ops).0, ["0 0 0"]);
