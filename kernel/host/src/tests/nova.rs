@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod ends;
 mod interrupts;
 mod messages;
 mod objects;
