@@ -10,14 +10,15 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pe_replay::{Mode, Policy};
+use pe_replay::{Injection, Mode, Policy, Run, Target};
 use wire::clock::{Clock, ClockKind};
 use wire::config::Job;
-use wire::end::End;
+use wire::end::{End, Watchdog};
 use wire::nova::{Nova, Stop, System};
 
 use super::{Context, Test};
 use crate::emulator::Emulator;
+use crate::outcome::Outcome;
 use crate::workload::artifacts::Guest;
 use crate::workload::nova::{self, Given};
 use crate::workload::request::Request;
@@ -25,11 +26,30 @@ use crate::workload::request::Request;
 pub const TESTS: &[Test] = &[
     Test { name: "nova::hello_on_qemu", run: |context| hello(context, Emulator::Qemu) },
     Test { name: "nova::hello_on_bochs", run: |context| hello(context, Emulator::Bochs) },
+    Test {
+        name: "nova::interrupts_on_qemu",
+        run: |context| interrupts(context, Emulator::Qemu, Watchdog::EventTimer),
+    },
+    Test {
+        name: "nova::interrupts_on_bochs",
+        run: |context| interrupts(context, Emulator::Bochs, Watchdog::EventTimer),
+    },
+    Test { name: "nova::a_flip_where_interrupts_come_is_caught", run: flips_among_interrupts },
     Test { name: "nova::a_text_ends_the_run", run: text },
     Test { name: "nova::a_flip_is_caught", run: flip },
     Test { name: "nova::packed_with_modules_in_little_memory", run: packed },
     Test { name: "nova::bad_input", run: bad_input },
 ];
+
+/// Drives devices by their interrupts.
+const INTERRUPTS: &str = "nova-interrupts";
+/// What it says.
+const TOLD: &str = "1000 ticks of the timer, 1 told at once at most
+50 more while something was computed
+32 bytes of the serial port: 32 interrupts, and 0 more
+16 keys by a level: 16 interrupts, 16 again, 0 while it was masked
+all that interrupted was told
+";
 
 /// Says a few lines, and rests.
 const HELLO: &str = "nova-hello";
@@ -62,6 +82,46 @@ fn hello(context: &Context, machine: Emulator) -> Result<()> {
         let totals = outcome.totals()?;
         ensure!(totals.divergences == 0 && outcome.status()? == 0, "{policy:?}: {totals:?}");
     }
+    Ok(())
+}
+
+/// What a run of the task of interrupts has to come to; returns its PEs.
+fn told(outcome: &Outcome, watchdog: Watchdog) -> Result<u64> {
+    ensure!(*outcome.end()? == End::Stopped(Stop::Idle), "{:?}", outcome.end()?);
+    let said = String::from_utf8_lossy(outcome.serial()).into_owned();
+    ensure!(said == TOLD, "{said:?}");
+    let totals = outcome.totals()?;
+    ensure!(totals.longest_interrupt > 0 && totals.watchdog == watchdog, "{totals:?}");
+    Ok(totals.pes)
+}
+
+fn interrupts(context: &Context, machine: Emulator, watchdog: Watchdog) -> Result<()> {
+    for mode in [Mode::Off, Mode::Dual, Mode::Triple] {
+        let policy = Policy { mode, ..Policy::DEFAULT };
+        let outcome = context.boot(&system(INTERRUPTS, machine, policy, None)?)?;
+        told(&outcome, watchdog).with_context(|| format!("{policy:?}"))?;
+        ensure!(outcome.totals()?.divergences == 0, "{policy:?}: {:?}", outcome.totals()?);
+    }
+    Ok(())
+}
+
+/// Bits that are flipped in PEs all over the run, at whose ends interrupts are taken, change nothing that is said.
+fn flips_among_interrupts(context: &Context) -> Result<()> {
+    const FLIPS: u64 = 20;
+    let request = system(INTERRUPTS, Emulator::Qemu, Policy::DEFAULT, None)?;
+    let pes = told(&context.boot(&request)?, Watchdog::EventTimer)?;
+    let flip = |number: u64| Injection {
+        pe: pes * (2 * number + 1) / (2 * FLIPS),
+        run: Run::First,
+        at: 1,
+        target: Target::Gpr(3),
+        bit: 40,
+    };
+    let injections = (0..FLIPS).map(flip).collect();
+    let outcome = context.boot(&Request { injections, ..request })?;
+    told(&outcome, Watchdog::EventTimer)?;
+    let totals = outcome.totals()?;
+    ensure!(totals.flips >= FLIPS / 2 && totals.divergences > 0, "{totals:?}");
     Ok(())
 }
 
