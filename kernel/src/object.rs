@@ -20,7 +20,7 @@ pub mod timers;
 use alloc::boxed::Box;
 use core::fmt;
 
-use pe_replay::UserRegisters;
+use pe_replay::{Policy, UserRegisters};
 use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
@@ -66,6 +66,19 @@ struct Process {
     threads: u32,
     /// The number that its next thread gets in records.
     next_thread: u32,
+    /// What its PEs came to, but for those since the current thread's turn began.
+    counts: Counts,
+}
+
+/// What PEs came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many there were, each counted once however often it was run.
+    pub pes: u64,
+    /// Divergences.
+    pub divergences: u64,
+    /// Attempts started over after one.
+    pub restarts: u64,
 }
 
 /// A thread.
@@ -121,6 +134,10 @@ pub struct Objects<P: Processor> {
     /// What the processor keeps of it: out of the table, as it is looked at many times in each PE.
     state: Box<P::State>,
     next_process: u32,
+    /// The number of the next PE, whosever it is.
+    pub sequence: u64,
+    /// The number of the first PE since another process has had the processor.
+    turn: u64,
     /// The time when turns were last looked at.
     last: Moment,
 }
@@ -143,7 +160,12 @@ impl<P: Processor> Objects<P> {
         };
         let space = SpaceObject { threads: 1, next_thread: 1, ..SpaceObject::new(None) };
         let space = spaces.insert_reserved(space);
-        let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
+        let process = processes.insert_reserved(Process {
+            number: 1,
+            threads: 1,
+            next_thread: 2,
+            counts: Counts::default(),
+        });
         let current = threads.insert_reserved(Thread { number: 1, process, space, state: None });
         scheduler.add_thread(current);
         Ok(Self {
@@ -157,6 +179,8 @@ impl<P: Processor> Objects<P> {
             current,
             state,
             next_process: 2,
+            sequence: 0,
+            turn: 0,
             last: Moment::default(),
         })
     }
@@ -305,7 +329,12 @@ impl<P: Processor> Objects<P> {
         let space = self.spaces.insert_reserved(SpaceObject::new(Some(held)));
         let number = self.next_process;
         self.next_process += 1;
-        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        let process = self.processes.insert_reserved(Process {
+            number,
+            threads: 0,
+            next_thread: 1,
+            counts: Counts::default(),
+        });
         Ok(self.put_in(process, space, state))
     }
 
@@ -318,7 +347,8 @@ impl<P: Processor> Objects<P> {
         }
         let held = Held { pages, tracker: self.processor.tracker() };
         let space = SpaceObject { threads: 1, ..SpaceObject::new(Some(held)) };
-        let process = Process { number: self.next_process, threads: 1, next_thread: 1 };
+        let process =
+            Process { number: self.next_process, threads: 1, next_thread: 1, counts: Counts::default() };
         self.next_process += 1;
         Ok((self.processes.insert_reserved(process), self.spaces.insert_reserved(space)))
     }
@@ -361,7 +391,12 @@ impl<P: Processor> Objects<P> {
         let state = self.make_thread(registers, self.spaces[space].next_thread)?;
         let number = self.next_process;
         self.next_process += 1;
-        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        let process = self.processes.insert_reserved(Process {
+            number,
+            threads: 0,
+            next_thread: 1,
+            counts: Counts::default(),
+        });
         Ok(self.put_in(process, space, state))
     }
 
@@ -398,6 +433,11 @@ impl<P: Processor> Objects<P> {
 
     /// Makes another thread the current one.
     pub fn switch_to(&mut self, id: ThreadId) {
+        let from_process = self.threads[self.current].process;
+        if from_process != self.threads[id].process {
+            self.processes[from_process].counts.pes += self.sequence - self.turn;
+            self.turn = self.sequence;
+        }
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
         if let Some(state) = self.threads[id].state.take() {
             self.threads[self.current].state = Some(core::mem::replace(&mut self.state, state));
@@ -407,6 +447,31 @@ impl<P: Processor> Objects<P> {
             let Some(held) = self.spaces[to].held.take() else { panic!("{to:?} has no pages") };
             self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();
+        }
+    }
+
+    /// What the PEs of a process came to so far, without the one that is served.
+    pub fn counts_of(&self, process: ProcessId) -> Counts {
+        let counts = self.processes[process].counts;
+        let is_current = self.threads[self.current].process == process;
+        Counts { pes: counts.pes + if is_current { self.sequence - self.turn } else { 0 }, ..counts }
+    }
+
+    /// Counts what has happened in a PE of the current thread.
+    pub fn count_divergences(&mut self, divergences: u64, restarts: u64) {
+        let counts = &mut self.processes[self.threads[self.current].process].counts;
+        counts.divergences += divergences;
+        counts.restarts += restarts;
+    }
+
+    /// Has all PEs in a space run by another policy from now on.
+    pub fn set_policy(&mut self, space: SpaceId, policy: Policy) {
+        match self.spaces[space].held.take() {
+            Some(held) => {
+                let held = Self::release(&mut self.processor, held, |processor| processor.set_policy(policy));
+                self.spaces[space].held = Some(held);
+            }
+            None => self.processor.set_policy(policy),
         }
     }
 
