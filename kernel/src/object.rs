@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod budget;
 pub mod clock;
+pub mod counts;
 pub mod interrupt;
 mod newc;
 pub mod processor;
@@ -24,7 +25,8 @@ use pe_replay::{Policy, UserRegisters};
 use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
-use self::interrupt::{LineSet, Lines, Wire};
+use self::counts::Counts;
+use self::interrupt::Lines;
 use self::processor::{Held, Processor};
 use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
@@ -68,17 +70,6 @@ struct Process {
     next_thread: u32,
     /// What its PEs came to, but for those since the current thread's turn began.
     counts: Counts,
-}
-
-/// What PEs came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// How many there were, each counted once however often it was run.
-    pub pes: u64,
-    /// Divergences.
-    pub divergences: u64,
-    /// Attempts started over after one.
-    pub restarts: u64,
 }
 
 /// A thread.
@@ -246,47 +237,6 @@ impl<P: Processor> Objects<P> {
         })
     }
 
-    /// Has a line interrupt from now on, in this way.
-    ///
-    /// # Panics
-    /// If there is no [room](Lines::reserve) for what is known of lines.
-    pub fn open_line(&mut self, line: u8, wire: Wire) {
-        self.lines.open(line);
-        self.processor.open_line(line, wire);
-    }
-
-    /// Keeps a line from interrupting.
-    pub fn close_line(&mut self, line: u8) {
-        self.lines.close(line);
-        self.processor.close_line(line);
-    }
-
-    /// Whoever was to see to the interrupts of a line has done so: if it was masked, it interrupts again.
-    pub fn acknowledge_line(&mut self, line: u8) {
-        if self.lines.is_open(line) {
-            self.processor.count_time_stamps(1);
-            let now = self.processor.now();
-            self.lines.acknowledge(line, now);
-            self.processor.unmask_line(line);
-        }
-    }
-
-    /// Takes the lines that have interrupted; those that interrupt by a level are masked.
-    pub fn take_lines(&mut self) -> LineSet {
-        let mut taken = self.processor.take_lines();
-        if taken.any() {
-            self.processor.count_time_stamps(1);
-            let now = self.processor.now();
-            for line in taken.iter() {
-                if !self.lines.note(line, now) {
-                    self.processor.take_count(line);
-                    taken.set(line, false);
-                }
-            }
-        }
-        taken
-    }
-
     /// Now, as programs see it.
     #[inline]
     pub fn moment(&mut self) -> Moment {
@@ -448,20 +398,6 @@ impl<P: Processor> Objects<P> {
             self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();
         }
-    }
-
-    /// What the PEs of a process came to so far, without the one that is served.
-    pub fn counts_of(&self, process: ProcessId) -> Counts {
-        let counts = self.processes[process].counts;
-        let is_current = self.threads[self.current].process == process;
-        Counts { pes: counts.pes + if is_current { self.sequence - self.turn } else { 0 }, ..counts }
-    }
-
-    /// Counts what has happened in a PE of the current thread.
-    pub fn count_divergences(&mut self, divergences: u64, restarts: u64) {
-        let counts = &mut self.processes[self.threads[self.current].process].counts;
-        counts.divergences += divergences;
-        counts.restarts += restarts;
     }
 
     /// Has all PEs in a space run by another policy from now on.

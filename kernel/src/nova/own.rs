@@ -11,9 +11,10 @@ use wire::record::MAX_LABEL_LEN;
 use super::Nova;
 use super::call::Status;
 use super::nodes::DomainId;
+use crate::object::Objects;
+use crate::object::counts::Counts;
 use crate::object::processor::Processor;
 use crate::object::scheduler::ThreadId;
-use crate::object::{Counts, Objects};
 
 /// What is asked for, in the first argument.
 mod operation {
