@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod devices;
 mod messages;
 mod objects;
 mod random;
@@ -8,7 +9,7 @@ mod random;
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
@@ -16,17 +17,19 @@ use super::*;
 use crate::arch::channel;
 use crate::executive::Executive;
 use crate::heap::{self, Failing};
+use crate::mem::device;
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
 use crate::nova::crd::Span;
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
-use crate::object::processor::Processor;
+use crate::object::processor::{Piece, Processor};
 use crate::object::scheduler::Woken;
 use crate::personality::{Effect, Personality};
 use crate::processor::{Op, Scripted};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 
 /// Where the root task begins, and where its threads and children do.
 const ROOT: u64 = 0x10_0000;
@@ -107,7 +110,8 @@ impl Personality for Scenario {
             assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
             numbers[0]
         });
-        let memory: Vec<_> = (first..first + 16).map(Span::one).collect();
+        let devices = Span { base: device::FIRST, order: 13 };
+        let memory: Vec<_> = (first..first + 16).map(Span::one).chain([devices]).collect();
         let beginning =
             Beginning { entry: ROOT, information: b"NOVA", memory: &memory, image: &[], kernel_pages: 1000 };
         Ok(Self(Nova::begin(objects, &beginning).unwrap()))
@@ -128,6 +132,16 @@ impl Personality for Scenario {
         woken: Option<Woken>,
     ) -> Effect {
         with_little_memory(|| self.0.resume(objects, thread, woken))
+    }
+
+    fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        self.0.locate(objects, thread, address, wants)
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
@@ -157,18 +171,32 @@ impl Personality for Scenario {
 
 /// Runs programs until nobody can run any more; returns what they said.
 fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_to_end(programs).said
+}
+
+/// What a run came to.
+struct Ran {
+    said: Vec<String>,
+    totals: Totals,
+    /// What was done with the memory of devices, and with ports.
+    devices: Vec<(u64, Piece, Option<u64>)>,
+    ports: Vec<(u16, u32)>,
+}
+
+fn run_to_end(programs: &[(u64, &[Op])]) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
     let clock = Clock::new(ClockKind::User, Rate::NANOSECOND);
     let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
-    let (end, _, processor) = executive.until_end(Recording::Pes, MOST);
+    let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 }), "{end:?}");
+    let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    SAID.take()
+    Ran { said: SAID.take(), totals, devices, ports }
 }
 
 /// The number of a call, with a selector and flags.

@@ -10,6 +10,8 @@ pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
 pub const APIC: u64 = 0xffff_ffff_c000_0000;
 /// Where the IO-APIC's registers are mapped.
 pub const IO_APIC: u64 = APIC + 0x1000;
+/// Where the kernel sees a page of a device for as long as it accesses that for a program.
+pub const WINDOW: u64 = APIC + 0x2000;
 
 /// A pointer to physical memory.
 pub fn pointer<T>(address: u64) -> *mut T {

@@ -149,7 +149,7 @@ pub fn totals() -> Totals {
         },
         total: 1000,
         boot: 2000,
-        ends: [10, 11, 12, 13, 14, 15, 16],
+        ends: [10, 11, 12, 13, 14, 15, 16, 17],
         phases: Phases([20, 21, 22, 23, 24, 27, 25, 26]),
         flips: 30,
         lost_records: 31,
