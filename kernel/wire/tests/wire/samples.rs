@@ -235,7 +235,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f101114151617181b191a1e1f20310132000b3f";
 
 /// Choice of the counter and its faults; then the clock, the date, the isolation and the memory.
 pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb06018080808001";
