@@ -125,6 +125,7 @@ fn config() -> Config {
         clock: Clock::default(),
         isolate: Default::default(),
         memory_len: 2 * FRAMES * PAGE_LEN,
+        system: Default::default(),
     }
 }
 

@@ -7,7 +7,7 @@
 //! ffffffff80200000  the image: text (execute), rodata (read), data (read-write),
 //!                   nothing both writable and executable; guard pages unmapped;
 //!                   the entry area is its beginning
-//! ffffffffc0000000  local APIC, IO-APIC, and a window to other devices, uncached
+//! ffffffffc0000000  local APIC, I/O APICs, event timer, and a window to other devices, uncached
 //! ```
 //!
 //! Isolated, the spaces of users have the entry area of the image only: its code, its tables (read-only), and
@@ -24,11 +24,8 @@ pub use super::tables::KernelHalf;
 use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
-use crate::arch::map::{APIC, IO_APIC, WINDOW};
-use crate::arch::{isolation, segment};
-
-const APIC_PHYSICAL: u64 = 0xfee0_0000;
-const IO_APIC_PHYSICAL: u64 = 0xfec0_0000;
+use crate::arch::map::WINDOW;
+use crate::arch::{firmware, isolation, segment};
 
 const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 const PAGE: u64 = 4096;
@@ -50,7 +47,7 @@ unsafe extern "C" {
 
 /// Whether a page of physical memory is a device's that the kernel keeps for itself.
 pub fn is_kernels(page: u64) -> bool {
-    [APIC_PHYSICAL, IO_APIC_PHYSICAL].contains(&page)
+    firmware::controllers().any(|controller| controller == page)
 }
 
 /// Where the kernel image lies in physical memory, with the low memory below it.
@@ -61,6 +58,11 @@ pub fn image() -> Region {
 /// Where the kernel's code and data lie in physical memory.
 pub fn code_and_data() -> Region {
     Region { start: LOW_MEMORY, end: image_end() }
+}
+
+/// Where the boot code and the kernel image lie in physical memory.
+pub fn boot_and_image() -> Region {
+    Region { start: FIRMWARE, end: image_end() }
 }
 
 /// Clears what firmware has left in memory that may be used but is low, which is nobody's: whatever has a
@@ -128,10 +130,14 @@ pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
             }
         }
     }
-    let flags = entry::kernel_flags(Memory::Device);
-    map(root, APIC, APIC_PHYSICAL, 1, flags)?;
-    map(root, IO_APIC, IO_APIC_PHYSICAL, 1, flags)?;
-    device::open(map(root, WINDOW, IO_APIC_PHYSICAL, 1, flags)?);
+    let device = entry::kernel_flags(Memory::Device);
+    let mut last = 0;
+    for (address, physical) in firmware::devices() {
+        map(root, address, physical, 1, device)?;
+        last = physical;
+    }
+    // The window shows what it was opened with until it is moved.
+    device::open(map(root, WINDOW, last, 1, device)?);
     translations::load(root);
     Ok(KernelHalf::new(root))
 }

@@ -2,6 +2,7 @@
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
 mod devices;
+mod interrupts;
 mod messages;
 mod objects;
 mod random;
@@ -20,7 +21,7 @@ use crate::heap::{self, Failing};
 use crate::mem::device;
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
-use crate::nova::crd::Span;
+use crate::nova::crd::{Rights, Span};
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
@@ -99,6 +100,8 @@ fn with_little_memory<T>(serve: impl FnOnce() -> T) -> T {
 struct Scenario(Nova);
 
 impl Personality for Scenario {
+    type Origin<'a> = Archive<'static>;
+
     fn start<P: Processor>(
         _: &Config,
         _: &Archive<'static>,
@@ -112,8 +115,15 @@ impl Personality for Scenario {
         });
         let devices = Span { base: device::FIRST, order: 13 };
         let memory: Vec<_> = (first..first + 16).map(Span::one).chain([devices]).collect();
-        let beginning =
-            Beginning { entry: ROOT, information: b"NOVA", memory: &memory, image: &[], kernel_pages: 1000 };
+        let memory: Vec<_> = memory.into_iter().map(|span| (span, Rights::MEMORY)).collect();
+        let beginning = Beginning {
+            entry: ROOT,
+            information: b"NOVA",
+            memory: &memory,
+            image: &[],
+            kernel_pages: 1000,
+            until: b"",
+        };
         Ok(Self(Nova::begin(objects, &beginning).unwrap()))
     }
 
@@ -152,12 +162,16 @@ impl Personality for Scenario {
         End::Exited { status: 124 }
     }
 
-    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) {
+    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) -> Option<End> {
         unreachable!("nobody sets an alarm")
     }
 
-    fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
-        unreachable!("line {line} has interrupted, and nobody enables one")
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
+        self.0.interrupt(objects, line, count);
+    }
+
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        self.0.awaits_lines(objects)
     }
 
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
@@ -171,7 +185,7 @@ impl Personality for Scenario {
 
 /// Runs programs until nobody can run any more; returns what they said.
 fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
-    run_to_end(programs).said
+    run_on(Scripted::new(programs)).0
 }
 
 /// What a run came to.
@@ -183,15 +197,21 @@ struct Ran {
     ports: Vec<(u16, u32)>,
 }
 
-fn run_to_end(programs: &[(u64, &[Op])]) -> Ran {
+/// Runs a processor's programs; returns what they said, too.
+fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
+    let ran = run_to_end(processor);
+    (ran.said, ran.totals)
+}
+
+fn run_to_end(processor: Scripted) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
     let clock = Clock::new(ClockKind::User, Rate::NANOSECOND);
-    let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
+    let executive = Executive::<_, Scenario>::new(&config(), &standard(), processor, clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
-    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 }), "{end:?}");
+    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
     let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();

@@ -69,7 +69,7 @@ const HANDLER: [Op; 2] = [
 /// Runs what a root task does behind its beginning.
 fn root(ops: &[Op]) -> Ran {
     let ops = [&beginning()[..], ops, &SLEEP[..]].concat();
-    run_to_end(&[(ROOT, &ops), (PAGER, &HANDLER)])
+    run_to_end(Scripted::new(&[(ROOT, &ops), (PAGER, &HANDLER)]))
 }
 
 fn accesses() -> Vec<DeviceAccess> {
