@@ -13,6 +13,7 @@ pub mod integer;
 pub mod operand;
 pub mod perform;
 pub mod port;
+pub mod progress;
 pub mod string;
 pub mod time;
 pub mod vector;

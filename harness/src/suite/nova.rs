@@ -2,6 +2,8 @@
 //! Root tasks of the NOVA interface: what they say does not depend on how their PEs are run, and each run ends as it
 //! was asked to.
 
+mod devices;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -11,7 +13,7 @@ use wire::config::Job;
 use wire::end::End;
 use wire::nova::{Nova, Stop, System};
 
-use super::{Context, Test};
+use super::{Context, Outcome, Test};
 use crate::emulator::Emulator;
 use crate::workload::nova::{self, Given};
 use crate::workload::request::Request;
@@ -20,6 +22,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "nova::hello_on_qemu", run: |context| hello(context, Emulator::Qemu) },
     Test { name: "nova::hello_on_bochs", run: |context| hello(context, Emulator::Bochs) },
     Test { name: "nova::a_text_ends_the_run", run: text },
+    Test { name: "nova::devices_are_accessed_once", run: devices::accessed_once },
 ];
 
 /// Says a few lines, and rests.

@@ -21,9 +21,9 @@ use crate::object::scheduler::ThreadId;
 use crate::personality::{Effect, Personality};
 use crate::trap::Trap;
 use crate::trap::environment::{Environment, Fault, Place, Wants};
-use crate::trap::operand::Stop;
-use crate::trap::perform::{Progress, perform};
+use crate::trap::perform::perform;
 use crate::trap::port::Access;
+use crate::trap::progress::{Progress, Stop};
 
 /// Iterations of a string instruction after which interrupts and others have their turn.
 const ITERATIONS: u64 = 1024;

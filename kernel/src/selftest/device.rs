@@ -10,7 +10,8 @@ use crate::mem::{code, device};
 use crate::object::processor::{Piece, Width};
 use crate::replay::KernelMachine;
 use crate::trap::environment::{Environment, Fault, Place, Wants};
-use crate::trap::perform::{Progress, perform};
+use crate::trap::perform::perform;
+use crate::trap::progress::Progress;
 
 pub const TESTS: &[Test] = &[
     ("device: an instruction accesses it once, behind the commit", accesses_once),

@@ -17,6 +17,24 @@ pub enum Wants {
     Write,
 }
 
+/// What an instruction does with its operand in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It reads it.
+    Read,
+    /// It writes it.
+    Write,
+    /// It reads it, and then writes it.
+    Change,
+}
+
+impl Use {
+    /// What that takes.
+    pub fn wants(self) -> Wants {
+        if self == Self::Read { Wants::Read } else { Wants::Write }
+    }
+}
+
 /// What lies behind a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -5,8 +5,9 @@ use iced_x86::{ConditionCode, Instruction, Mnemonic, OpKind, Register};
 use pe_replay::UserRegisters;
 
 use super::arithmetic::{Arithmetic, CARRY, Flagged, OVERFLOW, PARITY, ROTATED, SIGN, STATUS, ZERO, crc};
-use super::operand::{self, DIVIDE, Stop, mask};
-use super::perform::Use;
+use super::environment::Use;
+use super::operand::{self, DIVIDE, mask};
+use super::progress::Stop;
 
 /// What an instruction does with its memory operand, which is the operand of this number.
 pub fn usage(instruction: &Instruction, operand: u32) -> Option<Use> {

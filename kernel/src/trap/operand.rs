@@ -8,7 +8,8 @@ use iced_x86::{Instruction, Register};
 use pe_replay::UserRegisters;
 use pe_replay::stop::vector;
 
-use super::environment::{Environment, Fault, Place, Wants};
+use super::environment::{Environment, Place, Wants};
+use super::progress::Stop;
 use crate::mem::space::PAGE_LEN;
 use crate::object::processor::Piece;
 
@@ -79,23 +80,6 @@ pub fn address(instruction: &Instruction, operand: u32, registers: &UserRegister
             register.is_gpr().then(|| read(registers, register))
         }
     })
-}
-
-/// Why an instruction is not performed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// A page is missing, or does not allow what is wanted.
-    Fault(Fault),
-    /// It raises an exception of its own, with this vector and the error code zero, or none.
-    Exception(u8),
-    /// It is none that can be performed.
-    Refused,
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 fn page(address: u64) -> u64 {

@@ -8,36 +8,11 @@
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use pe_replay::stop::vector;
 
-use super::environment::{Environment, Wants};
-use super::operand::{self, Operand, STACK, Stop};
+use super::environment::{Environment, Use, Wants};
+use super::operand::{self, Operand, STACK};
+use super::progress::{Progress, Stop};
 use super::vector::Move;
 use super::{integer, string};
-
-/// What an instruction does with its operand in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// It reads it.
-    Read,
-    /// It writes it.
-    Write,
-    /// It reads it, and then writes it.
-    Change,
-}
-
-impl Use {
-    fn wants(self) -> Wants {
-        if self == Self::Read { Wants::Read } else { Wants::Write }
-    }
-}
-
-/// How far an instruction has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It is performed, and the thread stands behind it.
-    Done,
-    /// So many iterations are, and the thread stands at it still.
-    Unfinished,
-}
 
 /// What is done with the value of the operand.
 enum Form {

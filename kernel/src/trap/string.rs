@@ -8,9 +8,9 @@ use pe_replay::UserRegisters;
 
 use super::arithmetic::{Arithmetic, DIRECTION, STATUS, ZERO};
 use super::environment::{Environment, Wants};
-use super::operand::{self, Operand, Stop};
-use super::perform::Progress;
+use super::operand::{self, Operand};
 use super::port;
+use super::progress::{Progress, Stop};
 use crate::object::processor::Width;
 
 /// What is done with an element.

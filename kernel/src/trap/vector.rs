@@ -5,8 +5,8 @@ use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
 use pe_replay::UserRegisters;
 use pe_replay::user::xsave;
 
+use super::environment::Use;
 use super::operand::Bytes;
-use super::perform::Use;
 
 /// The part of a register that is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

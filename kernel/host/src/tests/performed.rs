@@ -14,8 +14,8 @@ use self::native::{Code, Native, State, WINDOW};
 use crate::kernel::arch::decode;
 use crate::kernel::trap::arithmetic::{DIRECTION, STATUS};
 use crate::kernel::trap::environment::{Environment, Fault, Place, Wants};
-use crate::kernel::trap::operand::Stop;
-use crate::kernel::trap::perform::{Progress, perform};
+use crate::kernel::trap::perform::perform;
+use crate::kernel::trap::progress::{Progress, Stop};
 use crate::object::processor::{Piece, Width};
 
 const PAGE: u64 = 4096;
