@@ -56,6 +56,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let performed = u64::from(progress == Ok(Progress::Done));
         self.objects.clock.count(performed);
         let step = match progress {
+            // Nothing of it has been counted yet: it would never have used up its turn.
+            Ok(Progress::Unfinished) if !is_stepped => self.step(Effect::Unfinished),
             Ok(_) => self.step_over(),
             Err(Stop::Fault(Fault { address, error })) => self.serve_next(Trap::PageFault { address, error }),
             Err(Stop::Exception(vector)) => self.serve_next(Trap::Exception { vector, error: 0 }),

@@ -209,6 +209,21 @@ fn every_port_of_an_access_has_to_be_the_domains() {
 }
 
 #[test]
+fn others_have_their_turns_during_a_long_instruction() {
+    let devices = &beginning()[7..9];
+    let long = [
+        Op::Do(|_, registers| (registers.rdi, registers.rcx) = (DEVICE, 3000)),
+        Op::Access(DEVICE, WRITE, &[0xf3, 0xaa]),
+        Op::Do(|_, registers| say(format!("done {}", registers.rcx))),
+    ];
+    let ops = [devices, &MAKE_WORKER, &make_child(1), &long, &SLEEP].concat();
+    let child = [&[Op::Do(|_, _| say("another one".into()))], &SLEEP[..]].concat();
+    let ran = run_to_end(Scripted::new(&[(ROOT, &ops), (PAGER, &START), (CHILD, &child)]));
+    assert_eq!(ran.said, ["made", "another one", "done 0"]);
+    assert_eq!(ran.devices.len(), 3000);
+}
+
+#[test]
 fn a_thread_that_steps_is_told_behind_each() {
     let ran = root(&[
         Op::Do(|_, registers| {
