@@ -206,7 +206,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let registers = self.objects.registers();
         let trap = Trap::new(delimiter, registers, self.objects.processor.space());
         match trap {
-            Trap::Syscall => self.service = Service::Syscall(registers.rax as u32),
+            Trap::Syscall => self.service = L::service(registers),
             Trap::PageFault { .. } => self.service = Service::PageFault,
             Trap::Exception { vector, .. } => self.service = Service::Exception(vector),
             Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn, count),

@@ -466,6 +466,15 @@ impl<P: Processor> Objects<P> {
         }
     }
 
+    /// Has all spaces give up copies of their pages, and gives the frames back in which they were.
+    pub fn give_back_copies(&mut self) {
+        for space in self.spaces.iter_mut() {
+            space.held = space.held.take().map(|held| Self::release(&mut self.processor, held, P::release));
+        }
+        self.processor.release();
+        self.processor.give_back();
+    }
+
     /// Destroys a thread that does not run, with its budget; its process and its space go with
     /// their last thread.
     ///

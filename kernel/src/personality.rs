@@ -6,7 +6,7 @@
 
 use pe_replay::UserRegisters;
 use wire::config::Config;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Service};
 use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
@@ -95,9 +95,16 @@ pub trait Personality: Sized {
     /// How the run ends whose programs have had all the instructions that they may have.
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
 
-    /// How the run ends when nobody can run, and nothing will change that.
-    fn stall(&mut self) -> End {
-        End::Deadlock
+    /// How the run ends when nobody can run and no event will change that, but perhaps the alarm if one is set; `None`
+    /// if it goes on until then.
+    fn stall(&mut self, is_alarm_set: bool) -> Option<End> {
+        (!is_alarm_set).then_some(End::Deadlock)
+    }
+
+    /// What a thread asks for by a system call.
+    #[inline(always)]
+    fn service(registers: &UserRegisters) -> Service {
+        Service::Syscall(registers.rax as u32)
     }
 
     /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not

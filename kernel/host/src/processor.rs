@@ -292,6 +292,10 @@ impl Processor for Scripted {
         }
     }
 
+    fn give_back(&mut self) {
+        self.pooled = 0;
+    }
+
     fn pooled(&self) -> u64 {
         self.pooled
     }

@@ -14,6 +14,7 @@ use super::line::Assignment;
 use super::memory::Faulted;
 use super::things::{Event, Resume};
 use super::trail::Made;
+use crate::mem::frame;
 use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
@@ -21,6 +22,9 @@ use crate::personality::Effect;
 use crate::trap::Trap;
 use crate::trap::port::Ports;
 
+/// With fewer free frames than these, copies of pages are given back before anything is served: more than any one
+/// service takes, long delegations apart.
+const FEW_FRAMES: u64 = 128;
 /// The bit of a page fault's error code that says that the page was there.
 const PRESENT: u64 = 1 << 0;
 
@@ -30,7 +34,15 @@ impl Nova {
         let made = Made::new(objects.numbers(thread), objects.registers_mut(thread));
         self.trail.note(made);
         let call = Call::new(objects.registers_mut(thread));
-        let done = call.and_then(|call| self.perform(objects, thread, call));
+        if call.as_ref().map_or(true, Call::is_absent) {
+            self.trail.warn_of_absent(&made);
+        }
+        let mut done = call.and_then(|call| self.perform(objects, thread, call));
+        if done == Err(Status::OutOfMemory) && frame::free_count() < FEW_FRAMES {
+            // What was done already of a delegation is passed over.
+            objects.give_back_copies();
+            done = call.and_then(|call| self.perform(objects, thread, call));
+        }
         if self.logs_calls {
             self.log_call(objects, thread, &made, &done);
         }
@@ -150,7 +162,7 @@ impl Nova {
     ) -> Effect {
         let mut faulted = self.touch(objects, thread, address, error);
         if faulted == Faulted::OutOfFrames {
-            objects.release_copies();
+            objects.give_back_copies();
             faulted = self.touch(objects, thread, address, error);
         }
         match faulted {
@@ -202,6 +214,9 @@ impl Nova {
 impl Nova {
     /// Serves what the current thread asks for.
     pub fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
+        if frame::free_count() < FEW_FRAMES {
+            objects.give_back_copies();
+        }
         let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),
@@ -259,8 +274,14 @@ impl Nova {
         }
     }
 
-    /// The current thread needs more frames for its next instruction than there are: that is its end.
+    /// The current thread needs more frames for its next instruction than there are: that is its end, unless copies of
+    /// pages had them.
     pub fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
+        let before = frame::free_count();
+        objects.give_back_copies();
+        if frame::free_count() > before {
+            return Effect::Continue;
+        }
         let event = Event { number: vector::PAGE_FAULT, qualification: [0; 2] };
         self.kill(objects, thread, event)
     }

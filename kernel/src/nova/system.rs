@@ -3,7 +3,7 @@
 
 use pe_replay::UserRegisters;
 use wire::config::Config;
-use wire::end::{End, Refusal, Registers};
+use wire::end::{End, Refusal, Registers, Service};
 use wire::limit::ReachedLimit;
 use wire::nova::{RootDeath, Stop, System};
 use wire::record::UnsupportedCall;
@@ -77,8 +77,13 @@ impl Personality for Nova {
         End::Stopped(Stop::Instructions)
     }
 
-    fn stall(&mut self) -> End {
-        End::Stopped(Stop::Idle)
+    fn stall(&mut self, _: bool) -> Option<End> {
+        Some(End::Stopped(Stop::Idle))
+    }
+
+    #[inline(always)]
+    fn service(registers: &UserRegisters) -> Service {
+        Service::Hypercall((registers.rdi & 0xf) as u8)
     }
 
     fn ring<P: Processor>(&mut self, _: &mut Objects<P>) -> Option<End> {

@@ -115,6 +115,8 @@ pub trait Processor {
     fn release(&mut self);
     /// Gives up the copies of pages that the thread which ran last is not expected to write.
     fn release_resting(&mut self);
+    /// Gives the frames back in which it keeps no copies now.
+    fn give_back(&mut self);
     /// Pages whose copies it can still keep.
     fn pooled(&self) -> u64;
 

@@ -16,6 +16,7 @@ use wire::Digest;
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
+use wire::nova::System;
 
 use super::counter::Counting;
 use super::mutant::Mutant;
@@ -79,7 +80,7 @@ impl<'a> Replayed<'a> {
 
     /// Has the frames promised that copies can need.
     pub fn reserve(&mut self) -> Result<(), OutOfFrames> {
-        self.machine.reserve(&self.config.policy)
+        self.machine.reserve(&self.config.policy, self.config.system != System::Linux)
     }
 
     /// Gives space and frames back.
@@ -231,6 +232,10 @@ impl Processor for Replayed<'_> {
 
     fn release_resting(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |page| page.resting);
+    }
+
+    fn give_back(&mut self) {
+        self.executor.pool.give_back(&mut self.machine);
     }
 
     fn pooled(&self) -> u64 {

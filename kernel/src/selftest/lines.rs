@@ -65,10 +65,10 @@ fn interrupts() -> Result<u32, alloc::string::String> {
 
 fn edges(_fixture: &mut Fixture) -> Found {
     with_clock(Wire::ISA, || {
-        for round in 0..3 {
-            // As long as the cause is not read the clock holds its level, and there is no other edge.
-            let counts = [interrupts()?, interrupts()?];
-            check!(counts == [1, 0], "round {round}: {counts:?}");
+        for round in 0..5 {
+            let count = interrupts()?;
+            check!(count == 1, "round {round}: {count} interrupts");
+            // The clock has no other edge before. Nobody has to unmask anything.
             read(CAUSE);
         }
         Ok(())

@@ -14,7 +14,7 @@ use wire::{DelimiterKind, Name};
 
 use super::{Diverged, Hit, Summary};
 use crate::outcome::model::Model;
-use crate::outcome::told::call_name;
+use crate::outcome::told::{call_name, hypercall_name};
 
 /// Width of the column of names.
 const NAME: usize = 26;
@@ -182,6 +182,7 @@ pub fn service_name(service: Service) -> String {
         Service::PageFault => "page fault".into(),
         Service::Exception(vector) => format!("exception {vector}"),
         Service::Switch => "process switch".into(),
+        Service::Hypercall(number) => hypercall_name(number).into(),
     }
 }
 

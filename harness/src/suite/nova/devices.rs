@@ -10,8 +10,9 @@ use pe_replay::{Injection, Mode, Policy, Run, Target};
 use wire::device::{DeviceAccess, Space};
 use wire::record::device_accesses;
 
-use super::{Context, Outcome, system};
+use super::{Context, system};
 use crate::emulator::Emulator;
+use crate::outcome::Outcome;
 
 /// The root task that accesses devices, and what it says last: how often it did.
 const DEVICES: &str = "nova-devices";

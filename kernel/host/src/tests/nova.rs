@@ -2,6 +2,7 @@
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
 mod devices;
+mod ends;
 mod interrupts;
 mod messages;
 mod objects;

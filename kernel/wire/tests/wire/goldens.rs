@@ -131,6 +131,7 @@ fn what_a_program_asks_for_has_its_bytes() {
         (Service::PageFault, "01"),
         (Service::Exception(6), "0206"),
         (Service::Switch, "03"),
+        (Service::Hypercall(12), "040c"),
     ] {
         let bytes = postcard::to_slice(&service, &mut [0; 8]).map(|bytes| hex(bytes));
         assert_eq!(bytes.unwrap(), golden, "{service:?}");
