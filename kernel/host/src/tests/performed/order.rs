@@ -25,6 +25,9 @@ fn fault(address: u64, wants: Wants) -> Result<Progress, Stop> {
     Err(Stop::Fault(Fault::new(address, wants)))
 }
 
+/// What is changed before an instruction is performed.
+type Prepare = fn(&mut Model);
+
 #[test]
 fn a_device_is_untouched_if_an_operand_is_missing() {
     let push: &[u8] = &[0xff, 0x37];
@@ -32,7 +35,7 @@ fn a_device_is_untouched_if_an_operand_is_missing() {
     let moves: &[u8] = &[0xa4];
     let inputs: &[u8] = &[0x6c];
     let (stack, memory) = (MEMORY + CENTER + 0x100, MEMORY + CENTER - 16);
-    let cases: [(&[u8], fn(&mut Model), u64, Wants); 6] = [
+    let cases: [(&[u8], Prepare, u64, Wants); 6] = [
         (push, |it| it.missing = Some(MEMORY + PAGE), stack - 8, Wants::Write),
         (push, |it| it.read_only = Some(MEMORY + PAGE), stack - 8, Wants::Write),
         (pop, |it| it.missing = Some(MEMORY + PAGE), stack, Wants::Read),
