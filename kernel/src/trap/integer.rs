@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! What integer instructions do with one operand in memory.
 
+mod condition;
+mod extended;
+
 use iced_x86::{ConditionCode, Instruction, Mnemonic, OpKind, Register};
 use pe_replay::UserRegisters;
 
-use super::arithmetic::{Arithmetic, CARRY, Flagged, OVERFLOW, PARITY, ROTATED, SIGN, STATUS, ZERO, crc};
+use self::condition::holds;
+use super::arithmetic::{Arithmetic, CARRY, Flagged, ROTATED, STATUS, ZERO, crc};
 use super::environment::Use;
 use super::operand::{self, DIVIDE, mask};
 use super::progress::Stop;
@@ -43,31 +47,6 @@ fn is_cmov(instruction: &Instruction) -> bool {
 
 fn is_set(instruction: &Instruction) -> bool {
     instruction.op_count() == 1 && instruction.memory_size().size() == 1
-}
-
-/// Whether a condition holds.
-fn holds(condition: ConditionCode, flags: u64) -> bool {
-    let has = |flag| flags & flag != 0;
-    let is_less = has(SIGN) != has(OVERFLOW);
-    match condition {
-        ConditionCode::None => false,
-        ConditionCode::o => has(OVERFLOW),
-        ConditionCode::no => !has(OVERFLOW),
-        ConditionCode::b => has(CARRY),
-        ConditionCode::ae => !has(CARRY),
-        ConditionCode::e => has(ZERO),
-        ConditionCode::ne => !has(ZERO),
-        ConditionCode::be => has(CARRY | ZERO),
-        ConditionCode::a => !has(CARRY | ZERO),
-        ConditionCode::s => has(SIGN),
-        ConditionCode::ns => !has(SIGN),
-        ConditionCode::p => has(PARITY),
-        ConditionCode::np => !has(PARITY),
-        ConditionCode::l => is_less,
-        ConditionCode::ge => !is_less,
-        ConditionCode::le => has(ZERO) || is_less,
-        ConditionCode::g => !has(ZERO) && !is_less,
-    }
 }
 
 /// An integer instruction at work.
@@ -370,89 +349,4 @@ impl Work<'_> {
         }
         holds.into()
     }
-
-    /// Instructions of the extensions BMI1, BMI2 and ADX.
-    fn extended(&mut self, value: u64) -> u64 {
-        use Mnemonic::*;
-        let it = self.arithmetic();
-        let bits = it.bits;
-        let describe = |result, carry: bool| {
-            let (_, flags) = it.bitwise(result);
-            flags & (SIGN | ZERO) | if carry { CARRY } else { 0 }
-        };
-        let lowest = value & value.wrapping_neg();
-        let by = |count: u64| count as u32 % bits;
-        let (result, flags) = match self.instruction.mnemonic() {
-            Andn => (!self.value(1) & value, Some(false)),
-            Blsi => (lowest, Some(value != 0)),
-            Blsmsk => ((value ^ value.wrapping_sub(1)) & it.mask(), Some(value == 0)),
-            Blsr => (value & value.wrapping_sub(1), Some(value == 0)),
-            Bextr => {
-                let control = self.value(2);
-                let (start, length) = (control as u8 as u32, (control >> 8) as u8 as u32);
-                let kept = value.checked_shr(start).unwrap_or(0);
-                (kept & !u64::MAX.checked_shl(length).unwrap_or(0), Some(false))
-            }
-            Bzhi => {
-                let from = self.value(2) as u8 as u32;
-                (value & !u64::MAX.checked_shl(from).unwrap_or(0), Some(from >= bits))
-            }
-            Pdep => (deposit(self.value(1), value), None),
-            Pext => (extract(self.value(1), value), None),
-            Rorx => (it.rotate_right(value, by(self.value(2))).0, None),
-            Shlx => (value << by(self.value(2)) & it.mask(), None),
-            Shrx => (value >> by(self.value(2)), None),
-            Sarx => ((it.signed(value) >> by(self.value(2))) as u64 & it.mask(), None),
-            Mulx => return self.multiplied_without_flags(value),
-            _ => return self.added_with(value),
-        };
-        if let Some(carry) = flags {
-            let which = if self.instruction.mnemonic() == Bextr { ZERO } else { SIGN | ZERO };
-            self.set_flags(which | CARRY | OVERFLOW, describe(result, carry));
-        }
-        self.loaded(result)
-    }
-
-    fn multiplied_without_flags(&mut self, value: u64) -> u64 {
-        let by = if self.length == 8 { self.registers.rdx } else { self.registers.rdx & mask(4) };
-        let (low, high, _) = self.arithmetic().multiply(value, by);
-        // Where both are one register, the high half is kept.
-        self.set(1, low);
-        self.set(0, high);
-        value
-    }
-
-    /// ADCX and ADOX: each has a carry flag of its own.
-    fn added_with(&mut self, value: u64) -> u64 {
-        let carry = if self.instruction.mnemonic() == Mnemonic::Adcx { CARRY } else { OVERFLOW };
-        let (sum, flags) = self.arithmetic().add(self.value(0), value, self.flags() & carry != 0);
-        self.set_flags(carry, if flags & CARRY != 0 { carry } else { 0 });
-        self.loaded(sum)
-    }
-}
-
-/// PDEP: the low bits of `value` go where `mask` has bits.
-fn deposit(value: u64, mask: u64) -> u64 {
-    let (mut result, mut left, mut next) = (0, mask, value);
-    while left != 0 {
-        let lowest = left & left.wrapping_neg();
-        if next & 1 != 0 {
-            result |= lowest;
-        }
-        (next, left) = (next >> 1, left & !lowest);
-    }
-    result
-}
-
-/// PEXT: the bits of `value` where `mask` has some are put together.
-fn extract(value: u64, mask: u64) -> u64 {
-    let (mut result, mut left, mut to) = (0, mask, 1u64);
-    while left != 0 {
-        let lowest = left & left.wrapping_neg();
-        if value & lowest != 0 {
-            result |= to;
-        }
-        (to, left) = (to << 1, left & !lowest);
-    }
-    result
 }
