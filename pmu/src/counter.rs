@@ -75,8 +75,15 @@ impl<B: BackEnd + ?Sized> Counter<B> {
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     pub fn stop(&mut self, stopped: Stopped) -> Reading {
         let reading = self.back_end.stop(stopped);
-        let instructions = self.calibration.biases.remove(stopped.kind, reading.instructions);
-        Reading { instructions, ..reading }
+        let Calibration { biases, .. } = self.calibration;
+        let at_passes = biases.debug.wrapping_mul(stopped.passed.into());
+        let raw = (reading.instructions as i64).wrapping_sub(at_passes).max(0) as u64;
+        Reading { instructions: biases.remove(stopped.kind, raw), ..reading }
+    }
+
+    /// What a debug exception adds to the time stamps, if it is by these that it counts.
+    pub fn stamped(&self) -> Option<i64> {
+        self.back_end.stamped(self.calibration.biases.debug)
     }
 
     /// How far from a target it may be armed.

@@ -27,7 +27,7 @@ impl Trial<'_> {
         }
         let sample = self.workbench.execute(block, Entry::PLAIN);
         let (kind, elapsed) = sample.map_or((block.end(), 0), |sample| (sample.kind, sample.elapsed));
-        let stopped = Stopped { kind, elapsed, swallowed: false };
+        let stopped = Stopped { kind, elapsed, swallowed: false, passed: 0 };
         let speculative = Measured::Speculative(self.counter.back_end.speculative_locks(stopped));
         sample.ok_or(Measured::NoEnd)?;
         if speculative == Measured::Speculative(0) { Ok(speculative) } else { Err(speculative) }

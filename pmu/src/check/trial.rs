@@ -51,7 +51,7 @@ impl Trial<'_> {
     pub(super) fn read(&mut self, sample: Option<Sample>) -> Result<Stretch, Measured> {
         // Also a counter whose interrupt never came is disarmed.
         let (kind, elapsed) = sample.map_or((StopKind::Debug, 0), |sample| (sample.kind, sample.elapsed));
-        let raw = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false });
+        let raw = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false, passed: 0 });
         let seen = sample.ok_or(Measured::NoEnd)?;
         let instructions = self.counter.calibration.biases.remove(kind, raw.instructions);
         let surplus = raw.instructions as i64 - seen.executed as i64;
