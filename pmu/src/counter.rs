@@ -8,32 +8,25 @@
 //! with everything that entering and leaving user mode adds already taken off
 //! (the [`Biases`], which calibration measures).
 
+use strum::VariantArray as _;
+
 use crate::back_end::{BackEnd, Entry, Reading, StopKind, Stopped};
 use crate::skid::{Margin, Skid};
 
-/// What a stretch counts beyond its user instructions, by what ended it.
+/// What a stretch counts beyond its user instructions, by the [`StopKind`] that ended it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Biases {
-    /// The counter's interrupt.
-    pub counter: i64,
-    /// A fault.
-    pub fault: i64,
-    /// A debug exception.
-    pub debug: i64,
-    /// A system call.
-    pub syscall: i64,
-}
+pub struct Biases(pub [i64; StopKind::VARIANTS.len()]);
 
 impl Biases {
     /// User instructions in a stretch that counted `raw`.
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        let bias = match kind {
-            StopKind::Counter => self.counter,
-            StopKind::Fault => self.fault,
-            StopKind::Debug => self.debug,
-            StopKind::Syscall => self.syscall,
-        };
-        (raw as i64).wrapping_sub(bias).max(0) as u64
+        self.remove_all(kind, 0, raw)
+    }
+
+    /// User instructions in a stretch that counted `raw`, in which so many debug exceptions were passed over.
+    fn remove_all(&self, kind: StopKind, passed: u32, raw: u64) -> u64 {
+        let at_passes = self.0[StopKind::Debug as usize].wrapping_mul(passed.into());
+        (raw as i64).wrapping_sub(self.0[kind as usize]).wrapping_sub(at_passes).max(0) as u64
     }
 }
 
@@ -75,15 +68,14 @@ impl<B: BackEnd + ?Sized> Counter<B> {
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     pub fn stop(&mut self, stopped: Stopped) -> Reading {
         let reading = self.back_end.stop(stopped);
-        let Calibration { biases, .. } = self.calibration;
-        let at_passes = biases.debug.wrapping_mul(stopped.passed.into());
-        let raw = (reading.instructions as i64).wrapping_sub(at_passes).max(0) as u64;
-        Reading { instructions: biases.remove(stopped.kind, raw), ..reading }
+        let Stopped { kind, passed, .. } = stopped;
+        let instructions = self.calibration.biases.remove_all(kind, passed, reading.instructions);
+        Reading { instructions, ..reading }
     }
 
     /// What a debug exception adds to the time stamps, if it is by these that it counts.
     pub fn stamped(&self) -> Option<i64> {
-        self.back_end.stamped(self.calibration.biases.debug)
+        self.back_end.stamped(self.calibration.biases.0[StopKind::Debug as usize])
     }
 
     /// How far from a target it may be armed.

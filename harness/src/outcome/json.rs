@@ -10,8 +10,9 @@
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 use wire::difference::InWords;
-use wire::end::{Damage, Death, End};
+use wire::end::{Damage, Death, End, Watchdog};
 use wire::limit::ReachedLimit;
+use wire::nova::{RootDeath, Stop};
 use wire::record::UnsupportedCall;
 use wire::{DelimiterKind, Name, ThreadNumber};
 
@@ -75,6 +76,8 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
         "idle": totals.idle,
+        "longest_interrupt": totals.longest_interrupt,
+        "watchdog": watchdog(totals.watchdog),
         "longest_call": totals.longest_call.map(|longest| json!({
             "duration": longest.ticks,
             "name": service_name(longest.service),
@@ -88,6 +91,14 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn watchdog(place: Watchdog) -> &'static str {
+    match place {
+        Watchdog::Pit => "pit",
+        Watchdog::EventTimer => "event timer",
+        Watchdog::Off => "off",
+    }
 }
 
 fn reached(limit: &ReachedLimit) -> Value {
@@ -159,6 +170,25 @@ fn end(end: &End) -> Value {
             json!({ "kind": "self_tests", "passed": passed, "failed": failed })
         }
         End::Calibrated(_) => json!({ "kind": "calibrated" }),
+        End::Stopped(stop) => json!({
+            "kind": "stopped",
+            "why": match stop {
+                Stop::Idle => "idle",
+                Stop::Text => "text",
+                Stop::Time => "time",
+                Stop::Instructions => "instructions",
+            },
+        }),
+        End::RootDied(RootDeath { thread, event, qualification: [error, address], registers }) => of_thread(
+            thread,
+            json!({
+                "kind": "root_died",
+                "event": event,
+                "error": error,
+                "address": hex(*address),
+                "rip": hex(registers.rip),
+            }),
+        ),
         End::Batch { programs } => json!({ "kind": "batch", "programs": programs }),
     }
 }
