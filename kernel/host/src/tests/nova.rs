@@ -5,14 +5,16 @@ mod ends;
 mod interrupts;
 mod messages;
 mod objects;
+mod own;
 mod random;
+mod shortage;
 
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
 use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, Record, UnsupportedCall};
 
 use super::*;
 use crate::arch::channel;
@@ -156,6 +158,10 @@ impl Personality for Scenario {
         self.0.interrupt(objects, line, count);
     }
 
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, act: impl FnMut(Label)) {
+        self.0.for_each_label(objects, act);
+    }
+
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
         self.0.awaits_lines(objects)
     }
@@ -169,13 +175,24 @@ impl Personality for Scenario {
     }
 }
 
-/// Runs programs until nobody can run any more; returns what they said.
-fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
-    run_on(Scripted::new(programs)).0
+/// What a run came to.
+struct Ran {
+    /// What its programs said.
+    said: Vec<String>,
+    totals: Totals,
+    /// Names that domains were given, by the numbers of their processes.
+    labels: Vec<(u32, String)>,
+    /// Policies that spaces were given.
+    policies: Vec<(u32, Policy)>,
 }
 
-/// Runs a processor's programs; returns what they said, too.
-fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
+/// Runs programs until nobody can run any more; returns what they said.
+fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_on(Scripted::new(programs)).said
+}
+
+/// Runs a processor's programs until nobody can run any more.
+fn run_on(processor: Scripted) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
@@ -184,10 +201,15 @@ fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
+    let labels = channel::take_records().into_iter().filter_map(|record| match record {
+        Record::Label(label) => Some((label.process, label.text.to_string())),
+        _ => None,
+    });
+    let (labels, policies) = (labels.collect(), processor.policies.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    (SAID.take(), totals)
+    Ran { said: SAID.take(), totals, labels, policies }
 }
 
 /// The number of a call, with a selector and flags.

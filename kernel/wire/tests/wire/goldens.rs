@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A golden array for each variant.
 
+use arrayvec::ArrayString;
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 use wire::VERSION;
@@ -8,8 +9,8 @@ use wire::config::{Config, Job, Mutation, Sink};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, reached_limits,
-    unsupported_calls,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, labels, programs,
+    reached_limits, unsupported_calls,
 };
 
 use crate::samples::{
@@ -179,6 +180,20 @@ fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
     assert_eq!(reached_limits(&trace).collect::<Vec<_>>(), limits);
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [records.concat(), encoded_record(&Record::Program(program))].concat();
+    assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
+fn names_of_processes_have_their_bytes_and_stand_behind_the_pes() {
+    let label = Label { process: 300, text: ArrayString::from("init -> log").unwrap() };
+    let record = encoded_record(&Record::Label(label));
+    assert_eq!(hex(&record), "07ac020b696e6974202d3e206c6f67");
+    let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
+    let trace = [start, record.clone()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(labels(&trace).collect::<Vec<_>>(), [label]);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [record, encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
 }
 
