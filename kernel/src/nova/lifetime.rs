@@ -3,11 +3,12 @@
 
 use super::Nova;
 use super::call::Status;
-use super::crd::Crd;
+use super::crd::{Crd, Kind, Rights, Span};
 use super::create::cost;
-use super::nodes::{DomainId, Revocation};
-use super::things::{Known, Object, Resume};
+use super::nodes::{DomainId, Revocation, Target};
+use super::things::{Known, MessagePage, Object, Resume};
 use crate::mem::fallible;
+use crate::mem::space::PAGE_LEN;
 use crate::object::Objects;
 use crate::object::budget::BudgetId;
 use crate::object::processor::Processor;
@@ -109,6 +110,7 @@ impl Nova {
         let context = self.things.thread(id);
         let (domain, page) = (context.domain, context.page.take());
         if let Some(page) = page {
+            self.revoke_page(objects, domain, &page);
             let space = objects.space_mut(self.things.domains[domain].object.group().1);
             space.unmap(page.address);
         }
@@ -125,6 +127,19 @@ impl Nova {
         self.first = self.first.filter(|first| *first != id);
         objects.destroy_thread(id);
         self.forget(domain, cost::THREAD);
+    }
+
+    /// A message page goes: where it is memory like any other, in the first domain, it is taken back from all who
+    /// have it from there.
+    fn revoke_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
+        let unit = page.address / PAGE_LEN;
+        let number = page.frame.number();
+        let is_this = |target| matches!(target, Target::Memory { frame, .. } if frame == number);
+        if self.nodes.get(domain, Kind::Memory, unit).is_some_and(|(target, _)| is_this(target)) {
+            let range = Crd { kind: Kind::Memory, span: Span::one(unit), rights: Rights::ALL };
+            let (nodes, mut following) = self.following(objects);
+            nodes.revoke(domain, Revocation { range, own: true, keeps_children: false }, &mut following);
+        }
     }
 
     /// Sees to what could not go before: a thread that ran, budgets that drove somebody else, and whatever nobody
