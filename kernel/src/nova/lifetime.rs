@@ -110,9 +110,7 @@ impl Nova {
         let context = self.things.thread(id);
         let (domain, page) = (context.domain, context.page.take());
         if let Some(page) = page {
-            self.revoke_page(objects, domain, &page);
-            let space = objects.space_mut(self.things.domains[domain].object.group().1);
-            space.unmap(page.address);
+            self.hide_page(objects, domain, &page);
         }
         if known.is_used() {
             return;
@@ -129,16 +127,17 @@ impl Nova {
         self.forget(domain, cost::THREAD);
     }
 
-    /// A message page goes: where it is memory like any other, in the first domain, it is taken back from all who
-    /// have it from there.
-    fn revoke_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
-        let unit = page.address / PAGE_LEN;
-        let number = page.frame.number();
-        let is_this = |target| matches!(target, Target::Memory { frame, .. } if frame == number);
-        if self.nodes.get(domain, Kind::Memory, unit).is_some_and(|(target, _)| is_this(target)) {
-            let range = Crd { kind: Kind::Memory, span: Span::one(unit), rights: Rights::ALL };
+    /// Takes a message page away whose thread goes: in the first domain from all who have it from there, too, since its
+    /// frame goes with the thread.
+    fn hide_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
+        let number = page.address / PAGE_LEN;
+        let node = self.nodes.find(domain, Kind::Memory, number).map(|id| self.nodes.node(id).at(number));
+        if matches!(node, Some(Target::Memory { frame, .. }) if frame == page.frame.number()) {
+            let range = Crd { kind: Kind::Memory, span: Span::one(number), rights: Rights::ALL };
             let (nodes, mut following) = self.following(objects);
             nodes.revoke(domain, Revocation { range, own: true, keeps_children: false }, &mut following);
+        } else {
+            objects.space_mut(self.things.domains[domain].object.group().1).unmap(page.address);
         }
     }
 
