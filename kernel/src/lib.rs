@@ -78,8 +78,9 @@ fn kernel_main(boot: &BootInfo) -> ! {
     let delivered = match config.system {
         System::Linux => Ok(None),
         System::Nova(nova) => {
-            let modules = (region, modules.unwrap_or_default());
-            system::set_aside(boot, &setup, nova.kernel_memory_len, modules, channel).map(Some)
+            let Some(modules) = modules else { panic!("the archive has no memory of modules") };
+            let archive = (region, modules);
+            system::set_aside(boot, &setup, nova.kernel_memory_len, archive, channel).map(Some)
         }
     };
     let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };

@@ -210,7 +210,12 @@ pub(super) fn give_back_idle(frame: Frame) -> bool {
     FRAMES.with_borrow_mut(|frames| frames.give_back_idle(frame))
 }
 
-/// Adds an owner to the frame of a number, if it is memory that somebody owns.
+/// The number of a frame that somebody owns, by which it is [shared](share_numbered) as long as that is so.
+pub(super) fn number(frame: Frame) -> u64 {
+    FRAMES.with_borrow_mut(|frames| frames.number(frame))
+}
+
+/// Adds an owner to the frame of a number that was told, if it is memory that somebody owns.
 pub(super) fn share_numbered(number: u64) -> Option<Frame> {
     FRAMES.with_borrow_mut(|frames| frames.share_numbered(number))
 }

@@ -37,6 +37,18 @@ pub enum Memory {
     Reserved,
 }
 
+/// Who else knows a frame than those who have got it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum Known {
+    /// Nobody.
+    Nobody,
+    /// The page cache, which is one of its owners.
+    Cache,
+    /// Whoever was told its number, as long as somebody owns it.
+    Numbered,
+}
+
 /// What is known of one frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
@@ -46,14 +58,13 @@ pub struct Record {
     /// How many places in it trackers have, if it is a page table.
     held: u16,
     memory: Memory,
-    /// Whether the page cache is one of its owners.
-    is_cached: bool,
+    known: Known,
 }
 
 impl Record {
     /// The record of a frame of which nothing is known.
     pub const UNKNOWN: Self =
-        Self { generation: 0, owners: 0, held: 0, memory: Memory::Device, is_cached: false };
+        Self { generation: 0, owners: 0, held: 0, memory: Memory::Device, known: Known::Nobody };
 }
 
 /// All frames.
@@ -153,7 +164,8 @@ impl Frames {
         let (first, _) = self.allocate_run(length)?.into_parts();
         let kept = first.index()..first.index() + length as usize;
         while self.count > 0 {
-            self.allocate()?;
+            let frame = self.allocate()?;
+            self.number(frame);
         }
         self.note_memory(kept.clone(), Memory::Ram);
         self.add(kept.clone());
@@ -167,7 +179,7 @@ impl Frames {
         let end = frames.end.min(records.len());
         for record in records.get_mut(frames.start..end).unwrap_or_default() {
             if record.memory == of && record.owners == 0 {
-                (record.memory, record.owners) = (Memory::Ram, 1);
+                (record.memory, record.owners, record.known) = (Memory::Ram, 1, Known::Numbered);
             }
         }
     }
@@ -200,39 +212,47 @@ impl Frames {
 
     /// Adds an owner to a frame that is in use: it has to be released once more.
     pub fn share(&mut self, frame: Frame) -> Result<(), OutOfFrames> {
-        let Record { owners, is_cached, .. } = self.record(frame);
+        let Record { owners, known, .. } = self.record(frame);
         assert!(*owners > 0, "{frame:?} is shared and is nobody's");
         if *owners >= MOST_OWNERS {
             return Err(OutOfFrames);
         }
         *owners += 1;
-        let was_idle = *is_cached && *owners == 2;
+        let was_idle = *known == Known::Cache && *owners == 2;
         self.idle -= u64::from(was_idle);
         Ok(())
     }
 
-    /// Adds an owner to the frame of a number, if it is memory that somebody owns.
+    /// The number of a frame that somebody owns: as long as that is so, it is [shared](Self::share_numbered) by it.
+    pub fn number(&mut self, frame: Frame) -> u64 {
+        let record = self.record(frame);
+        assert!(record.owners > 0 && record.known != Known::Cache, "{frame:?} is not its owners' alone");
+        record.known = Known::Numbered;
+        frame.index() as u64
+    }
+
+    /// Adds an owner to the frame of a number that was told, if it is memory that somebody owns.
     pub fn share_numbered(&mut self, number: u64) -> Option<Frame> {
         let index = usize::try_from(number).ok()?;
         let known = self.records.as_deref()?.get(index)?;
         let frame = Frame::numbered(index);
-        let is_owned = known.memory == Memory::Ram && known.owners > 0;
+        let is_owned = known.memory == Memory::Ram && known.owners > 0 && known.known == Known::Numbered;
         (is_owned && self.share(frame).is_ok()).then_some(frame)
     }
 
     /// Adds the page cache to the owners of a frame that has one.
     pub fn keep(&mut self, frame: Frame) {
         let record = self.record(frame);
-        assert!(!record.is_cached && record.owners == 1, "{frame:?} is not its owner's alone");
-        (record.is_cached, record.owners) = (true, 2);
+        assert!(record.known == Known::Nobody && record.owners == 1, "{frame:?} is not its owner's alone");
+        (record.known, record.owners) = (Known::Cache, 2);
     }
 
     /// Gives a frame back that is idle; returns whether it was.
     pub fn give_back_idle(&mut self, frame: Frame) -> bool {
         let record = self.record(frame);
-        let is_idle = record.is_cached && record.owners == 1;
+        let is_idle = record.known == Known::Cache && record.owners == 1;
         if is_idle {
-            (record.is_cached, record.owners) = (false, 0);
+            record.owners = 0;
             self.idle -= 1;
             self.free(frame);
         }
@@ -248,7 +268,7 @@ impl Frames {
         let record = self.record(frame);
         let Some(left) = record.owners.checked_sub(1) else { panic!("{frame:?} was given back twice") };
         record.owners = left;
-        match (left, record.is_cached) {
+        match (left, record.known == Known::Cache) {
             (0, false) if record.held == 0 => self.free(frame),
             (0, true) => panic!("{frame:?} is the cache's, which has not given it back"),
             (1, true) => self.idle += 1,
@@ -259,6 +279,7 @@ impl Frames {
     fn free(&mut self, frame: Frame) {
         let index = frame.index();
         assert!(self.free.insert(index), "{frame:?} was given back twice");
+        self.record(frame).known = Known::Nobody;
         self.count += 1;
         self.hint = self.hint.min(index);
     }
@@ -354,6 +375,21 @@ mod tests {
         }
         let handed = Vec::from_iter((0..20).map(|_| frames.allocate().unwrap().index()));
         assert_eq!((handed, frames.allocate()), (Vec::from_iter(80..100), Err(OutOfFrames)));
+    }
+
+    #[test]
+    fn a_frame_is_found_by_a_number_that_was_told_until_it_is_free() {
+        let mut frames = hundred();
+        let frame = frames.allocate().unwrap();
+        assert_eq!(frames.share_numbered(frame.index() as u64), None);
+        let number = frames.number(frame);
+        assert_eq!(frames.share_numbered(number), Some(frame));
+        frames.release(frame);
+        frames.release(frame);
+        assert_eq!(frames.share_numbered(number), None);
+        // It has become something else, a page table perhaps.
+        assert_eq!(frames.allocate(), Ok(frame));
+        assert_eq!(frames.share_numbered(number), None);
     }
 
     #[test]

@@ -23,14 +23,14 @@ impl SharedFrame {
         Ok(Self(frame))
     }
 
-    /// Another ownership of the frame of a number, if that is memory and somebody owns it.
+    /// Another ownership of the frame of a number that was told, if that is memory and somebody owns it still.
     pub fn numbered(number: u64) -> Option<Self> {
         frame::share_numbered(number).map(Self)
     }
 
-    /// The frame's number.
+    /// The frame's number, which whoever has it may [use](Self::numbered) as long as somebody owns the frame.
     pub fn number(&self) -> u64 {
-        self.0.index() as u64
+        frame::number(self.0)
     }
 
     /// The frame's name.

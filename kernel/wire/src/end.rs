@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counter::{CounterKind, Unit};
 use super::nova::{RootDeath, Stop};
-use super::{DelimiterKind, Events, GPR_NAMES, ThreadNumber, VERSION, WireError};
+pub use super::registers::Registers;
+use super::{DelimiterKind, Events, ThreadNumber, VERSION, WireError};
 use pe_replay::Difference;
 use pe_replay::phases::Phases;
 
@@ -117,17 +118,6 @@ pub struct CounterReport {
     pub bias_syscall: i64,
     /// Comparisons of a count with a known one that stand behind this.
     pub comparisons: u32,
-}
-
-/// The registers of a program that was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registers {
-    /// General registers, in encoding order.
-    pub gpr: [u64; GPR_NAMES.len()],
-    /// RIP.
-    pub rip: u64,
-    /// RFLAGS.
-    pub rflags: u64,
 }
 
 /// A program that was ended for what it did.

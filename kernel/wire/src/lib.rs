@@ -30,6 +30,7 @@ pub mod name;
 pub mod nova;
 pub mod pe;
 pub mod record;
+pub mod registers;
 pub mod task;
 pub mod thread;
 

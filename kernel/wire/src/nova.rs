@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::end::Registers;
+use super::registers::Registers;
 use super::{ThreadNumber, WireError};
 
 /// The names of the hypercalls, by their numbers.

@@ -137,6 +137,32 @@ fn bad_parameters_have_the_status_that_the_interface_says() {
 }
 
 #[test]
+fn a_message_page_is_nobodys_any_more_when_its_thread_is_destroyed() {
+    const ALIAS: u64 = 0x51_0000;
+    let tell = Op::Do(|space, _| {
+        let is_mapped = |page| space.next_mapped(page, page + PAGE_LEN).is_some();
+        say(format!("{} {}", is_mapped(WORKER_PAGE), is_mapped(ALIAS)));
+    });
+    let root = [
+        &MAKE_WORKER[..],
+        &[
+            Op::Do(|space, _| {
+                put(space, FIRST_PAGE, &[1 << 16]);
+                put_item(space, FIRST_PAGE, 0, [WORKER_PAGE | 3 << 2 | 1, 1]);
+            }),
+            Op::Hyper(call(8, 1, 0x20), [ALIAS | 3 << 2 | 1, 0x20, 0, 0]),
+            tell,
+            // The thread and its portal.
+            Op::Hyper(call(7, 1, 0), [0x200 << 12 | 1 << 7 | 0x1f << 2 | 3, 0, 0, 0]),
+            tell,
+        ],
+        &SLEEP,
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &root)]), ["true true", "false false"]);
+}
+
+#[test]
 fn whatever_is_made_and_taken_back_leaves_nothing_behind() {
     // A domain with a thread, a budget, a portal and a semaphore, and an end to all of that at once.
     let ops = [
