@@ -8,11 +8,11 @@
 //! The executive numbers PEs and makes their records. It knows a personality by its trait only.
 
 mod account;
+mod perform;
 mod turns;
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::stop::Delimiter;
 use pe_replay::{Difference, End as PeEnd, Outcome};
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
@@ -69,6 +69,8 @@ pub struct Executive<P: Processor, L> {
     longest: u64,
     /// How long the processor was idle, in ticks.
     idle: u64,
+    /// Instructions that access devices and cannot be performed.
+    refused: u32,
 }
 
 impl<P: Processor, L: Personality> Executive<P, L> {
@@ -101,6 +103,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             service: Service::PageFault,
             longest: 0,
             idle: 0,
+            refused: 0,
         })
     }
 
@@ -128,15 +131,15 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 }
                 self.count();
                 self.objects.clock.count(committed.count);
-                let (kind, step) = self.serve(committed.delimiter);
+                let (kind, step, count) = self.serve(committed, trace);
                 let served = self.objects.processor.charge();
                 if served > self.longest
                     && let DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception = kind
                 {
                     self.note_longest(self.service, served);
                 }
-                self.record(trace, kind, committed.count);
-                (committed.count, step)
+                self.record(trace, kind, count);
+                (count, step)
             } else if let Some(step) = self.not_committed(outcome, trace) {
                 (0, step)
             } else {
@@ -195,22 +198,29 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.told = *self.objects.processor.watch();
     }
 
-    /// Serves what a committed delimiter asks for.
+    /// Serves what a committed PE asks for at its end. Returns, beside what that was and how the thread goes on, how
+    /// many instructions the PE comes to, with one that was performed for it.
     #[inline(always)]
-    fn serve(&mut self, delimiter: Delimiter) -> (DelimiterKind, Step) {
+    fn serve(&mut self, committed: PeEnd, trace: Recording) -> (DelimiterKind, Step, u64) {
+        let PeEnd { delimiter, count } = committed;
         let registers = self.objects.registers();
         let trap = Trap::new(delimiter, registers, self.objects.processor.space());
         match trap {
             Trap::Syscall => self.service = L::service(registers),
             Trap::PageFault { .. } => self.service = Service::PageFault,
             Trap::Exception { vector, .. } => self.service = Service::Exception(vector),
-            Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn),
-            Trap::Time(_) | Trap::Port(_) | Trap::PortString => {}
+            Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn, count),
+            Trap::Time(_) | Trap::Port(_) | Trap::PortString(_) => {}
         }
         let current = self.objects.current();
         let effect = self.personality.serve(&mut self.objects, current, trap);
-        let step = if effect == Effect::Continue { Step::GoOn } else { self.step(effect) };
-        (trap.kind(), step)
+        match effect {
+            // An instruction was answered, not executed: nobody else looks at the trap flag.
+            Effect::Continue if matches!(trap, Trap::Time(_)) => (trap.kind(), self.step_over(), count),
+            Effect::Continue => (trap.kind(), Step::GoOn, count),
+            Effect::Perform(_) | Effect::PerformInstruction => self.perform(trap, effect, count, trace),
+            effect => (trap.kind(), self.step(effect), count),
+        }
     }
 
     /// What the personality's word means for the current thread.
@@ -232,11 +242,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 }
                 Step::Switch(to)
             }
-            Effect::Perform(access) => {
-                let (processor, state) = self.objects.running();
-                access.perform(processor, P::registers_mut(state));
-                Step::GoOn
-            }
+            // An instruction is performed where it has been served. Behind a fault of one of its operands, the thread
+            // begins it anew.
+            Effect::Perform(_) | Effect::PerformInstruction => Step::GoOn,
             Effect::Halt(end) => self.over(end),
         }
     }

@@ -14,6 +14,7 @@ use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 use crate::trap::port::Access;
 
 /// How a thread goes on that a personality has served.
@@ -38,6 +39,9 @@ pub enum Effect {
     },
     /// An access to a port is performed, and the thread goes on behind it.
     Perform(Access),
+    /// The instruction at which the thread stands accesses a device, as it may: it is performed, and the thread goes
+    /// on behind it.
+    PerformInstruction,
     /// The service is not finished: when interrupts and others have had their turn, the thread
     /// [resumes](Personality::resume).
     Unfinished,
@@ -72,6 +76,18 @@ pub trait Personality: Sized {
         thread: ThreadId,
         woken: Option<Woken>,
     ) -> Effect;
+
+    /// What lies behind an address of the current thread's, for an instruction that is
+    /// [performed](Effect::PerformInstruction) for it; memory can be accessed so afterwards.
+    fn locate<P: Processor>(
+        &mut self,
+        _objects: &mut Objects<P>,
+        _thread: ThreadId,
+        address: u64,
+        _wants: Wants,
+    ) -> Result<Place, Fault> {
+        unreachable!("{address:#x} is sought for an instruction, and nobody has been given a device")
+    }
 
     /// The current thread needs more frames for its next instruction than there are.
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect;

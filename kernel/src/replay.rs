@@ -141,7 +141,7 @@ impl KernelMachine {
     fn exit(&mut self, stretch: Stretch) -> Exit {
         self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false, passed: 0 };
         let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
@@ -210,7 +210,7 @@ impl Processor for KernelMachine {
         let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
         let mut span = |kind, Stamps { entered, left }: Stamps| {
-            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false };
+            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false, passed: 0 };
             let instructions = clock.stop(stopped).instructions;
             Span { instructions, entered, ticks: instructions }
         };

@@ -2,6 +2,8 @@
 //! Root tasks of the NOVA interface: what they say does not depend on how their PEs are run, and each run ends as it
 //! was asked to.
 
+mod devices;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
@@ -37,6 +39,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "nova::a_flip_where_interrupts_come_is_caught", run: flips_among_interrupts },
     Test { name: "nova::a_domain_is_run_as_it_is_told", run: policies_of_a_domain },
     Test { name: "nova::a_text_ends_the_run", run: text },
+    Test { name: "nova::devices_are_accessed_once", run: devices::accessed_once },
     Test { name: "nova::a_flip_is_caught", run: flip },
     Test { name: "nova::packed_with_modules_in_little_memory", run: packed },
     Test { name: "nova::bad_input", run: bad_input },

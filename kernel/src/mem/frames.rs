@@ -291,6 +291,13 @@ impl Frames {
         known.map_or(Memory::Device, |record| record.memory)
     }
 
+    /// Whether the frame of a number is no memory that is known of.
+    pub fn is_device(&self, number: u64) -> bool {
+        let records = self.records.as_deref().unwrap_or_default();
+        let known = usize::try_from(number).ok().and_then(|index| records.get(index));
+        known.is_none_or(|record| record.memory == Memory::Device)
+    }
+
     /// What tells whether somebody has changed a shared frame since.
     pub fn generation(&mut self, frame: Frame) -> u64 {
         self.record(frame).generation

@@ -345,6 +345,11 @@ impl Space {
         self.find(page).map(|(mapping, _)| mapping)
     }
 
+    /// What `page` allows, if it is mapped.
+    pub fn access(&self, page: u64) -> Option<Access> {
+        self.lookup(page).map(|mapping| mapping.access)
+    }
+
     /// The first page from `from` on, below `end`, that is mapped.
     pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
         self.tables.next(from, end.min(USER_END))

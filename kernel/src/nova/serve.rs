@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
-use pe_replay::stop::vector;
+use pe_replay::stop::{FAULT_FETCH, vector};
 use wire::end::End;
 use wire::nova::Stop;
 
@@ -16,11 +16,11 @@ use super::things::{Event, Resume};
 use super::trail::Made;
 use crate::mem::frame;
 use crate::object::Objects;
-use crate::object::processor::{Processor, Width};
+use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::personality::Effect;
 use crate::trap::Trap;
-use crate::trap::port::Access;
+use crate::trap::port::Ports;
 
 /// With fewer free frames than these, copies of pages are given back before anything is served: more than any one
 /// service takes, long delegations apart.
@@ -171,6 +171,13 @@ impl Nova {
         }
         match faulted {
             Faulted::Mapped => Effect::Continue,
+            // Code is fetched from no device; the pager would map the page for ever.
+            Faulted::Device(_) if error & FAULT_FETCH != 0 => {
+                let rip = objects.registers_mut(thread).rip;
+                defmt::warn!("code is fetched from a device at {=u64:#x}", rip);
+                self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
+            }
+            Faulted::Device(_) => Effect::PerformInstruction,
             Faulted::Refused { is_present } => {
                 let error = u64::from(error) & !PRESENT | u64::from(is_present);
                 let number = vector::PAGE_FAULT;
@@ -184,22 +191,24 @@ impl Nova {
     }
 
     /// A thread accesses ports: if its domain has them all, that is done.
-    fn port<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, access: Access) -> Effect {
+    fn port<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        ports: Ports,
+        done: Effect,
+    ) -> Effect {
         let domain = self.things.look(thread).domain;
-        let count = match access.width {
-            Width::Byte => 1,
-            Width::Word => 2,
-            Width::Double => 4,
-        };
-        let first = u64::from(access.port);
         let has = |port| self.nodes.find(domain, Kind::Port, port).is_some();
-        if (first..first + count).all(has) {
-            if self.console.completes(&access) {
+        if ports.numbers().all(has) {
+            if let Effect::Perform(access) = &done
+                && self.console.completes(access)
+            {
                 let (processor, state) = objects.running();
                 access.perform(processor, P::registers_mut(state));
                 return Effect::Halt(End::Stopped(Stop::Text));
             }
-            Effect::Perform(access)
+            done
         } else {
             self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
         }
@@ -224,8 +233,8 @@ impl Nova {
                 reading.answer(objects.registers_mut(thread), time);
                 Effect::Continue
             }
-            Trap::Port(access) => self.port(objects, thread, access),
-            Trap::PortString => self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION)),
+            Trap::Port(access) => self.port(objects, thread, access.ports(), Effect::Perform(access)),
+            Trap::PortString(ports) => self.port(objects, thread, ports, Effect::PerformInstruction),
             Trap::Limit | Trap::DirtyLimit => Effect::Continue,
         };
         self.settle(objects);

@@ -19,6 +19,7 @@ use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Woken};
 use crate::personality::{Effect, Personality};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 
 impl Personality for Nova {
     type Origin<'a> = Beginning<'a>;
@@ -56,6 +57,16 @@ impl Personality for Nova {
         woken: Option<Woken>,
     ) -> Effect {
         self.resume(objects, thread, woken)
+    }
+
+    fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        self.locate(objects, thread, address, wants)
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {

@@ -27,6 +27,42 @@ pub enum Width {
     Double,
 }
 
+impl Width {
+    /// That, as a number.
+    pub fn bytes(self) -> u8 {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Double => 4,
+        }
+    }
+}
+
+/// How many bytes of a device's memory are read or written at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// One.
+    Byte,
+    /// Two.
+    Word,
+    /// Four.
+    Double,
+    /// Eight.
+    Quad,
+}
+
+impl Piece {
+    /// That, as a number.
+    pub fn bytes(self) -> u8 {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Double => 4,
+            Self::Quad => 8,
+        }
+    }
+}
+
 /// A space as the processor holds it.
 pub struct Held<T> {
     /// Its pages.
@@ -122,4 +158,9 @@ pub trait Processor {
     fn input(&mut self, port: u16, width: Width) -> u32;
     /// Writes a port.
     fn output(&mut self, port: u16, width: Width, value: u32);
+
+    /// Reads a device at a physical address.
+    fn read_device(&mut self, physical: u64, piece: Piece) -> u64;
+    /// Writes a device at a physical address.
+    fn write_device(&mut self, physical: u64, piece: Piece, value: u64);
 }

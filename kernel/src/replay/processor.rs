@@ -23,11 +23,12 @@ use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, firmware, line, port, watchdog};
+use crate::mem::device;
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
 use crate::object::interrupt::{LineSet, Message, Wire};
-use crate::object::processor::{Held, Processor, Width};
+use crate::object::processor::{Held, Piece, Processor, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
@@ -340,6 +341,24 @@ impl Processor for Replayed<'_> {
             Width::Byte => port::write_byte(port, value as u8),
             Width::Word => port::write_word(port, value as u16),
             Width::Double => port::write_double(port, value),
+        }
+    }
+
+    fn read_device(&mut self, physical: u64, piece: Piece) -> u64 {
+        match piece {
+            Piece::Byte => device::read_byte(physical).into(),
+            Piece::Word => device::read_word(physical).into(),
+            Piece::Double => device::read_double(physical).into(),
+            Piece::Quad => device::read_quad(physical),
+        }
+    }
+
+    fn write_device(&mut self, physical: u64, piece: Piece, value: u64) {
+        match piece {
+            Piece::Byte => device::write_byte(physical, value as u8),
+            Piece::Word => device::write_word(physical, value as u16),
+            Piece::Double => device::write_double(physical, value as u32),
+            Piece::Quad => device::write_quad(physical, value),
         }
     }
 }

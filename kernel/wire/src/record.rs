@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::brief::{BriefRecord, DigestedRecord};
 use super::clock::ClockKind;
 pub use super::counter::{CounterKind, Unit};
+use super::device::DeviceAccess;
 use super::end::EndRecord;
 use super::limit::ReachedLimit;
 pub use super::pe::PeRecord;
@@ -117,6 +118,16 @@ pub fn reached_limits(bytes: &[u8]) -> impl Iterator<Item = ReachedLimit> {
     })
 }
 
+/// The accesses to devices in the trace stream of a run, in the order in which they were made.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn device_accesses(bytes: &[u8]) -> impl Iterator<Item = DeviceAccess> {
+    all(bytes).filter_map(|record| match record {
+        Record::Device(access) => Some(access),
+        _ => None,
+    })
+}
+
 /// All records up to the first that cannot be read.
 fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
@@ -147,7 +158,8 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
                     | Record::Digested(_)
                     | Record::Unsupported(_)
                     | Record::Reached(_)
-                    | Record::Label(_),
+                    | Record::Label(_)
+                    | Record::Device(_),
                     behind,
                 ) => at = behind,
                 (Record::Header(_), _) => return None,
@@ -177,6 +189,8 @@ pub enum Record {
     Reached(ReachedLimit),
     /// The name of a process; such records stand behind those of the PEs.
     Label(Label),
+    /// An access to a device, in front of the record of the PE behind which it was made.
+    Device(DeviceAccess),
 }
 
 /// The largest encoded record, in bytes.
@@ -222,7 +236,10 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
             let (record, rest) = match postcard::take_from_bytes(self.rest) {
-                Ok((Record::Unsupported(_) | Record::Reached(_) | Record::Label(_), rest)) => {
+                Ok((
+                    Record::Unsupported(_) | Record::Reached(_) | Record::Label(_) | Record::Device(_),
+                    rest,
+                )) => {
                     self.rest = rest;
                     continue;
                 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod devices;
 mod ends;
 mod interrupts;
 mod messages;
@@ -20,17 +21,19 @@ use super::*;
 use crate::arch::channel;
 use crate::executive::Executive;
 use crate::heap::{self, Failing};
+use crate::mem::device;
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
 use crate::nova::crd::{Rights, Span};
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
-use crate::object::processor::Processor;
+use crate::object::processor::{Piece, Processor};
 use crate::object::scheduler::Woken;
 use crate::personality::{Effect, Personality};
 use crate::processor::{Op, Scripted};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 
 /// Where the root task begins, and where its threads and children do.
 const ROOT: u64 = 0x10_0000;
@@ -113,7 +116,9 @@ impl Personality for Scenario {
             assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
             numbers[0]
         });
-        let memory: Vec<_> = (first..first + 16).map(|frame| (Span::one(frame), Rights::MEMORY)).collect();
+        let devices = Span { base: device::FIRST, order: 13 };
+        let memory: Vec<_> = (first..first + 16).map(Span::one).chain([devices]).collect();
+        let memory: Vec<_> = memory.into_iter().map(|span| (span, Rights::MEMORY)).collect();
         let beginning = Beginning {
             entry: ROOT,
             information: b"NOVA",
@@ -140,6 +145,16 @@ impl Personality for Scenario {
         woken: Option<Woken>,
     ) -> Effect {
         with_little_memory(|| self.0.resume(objects, thread, woken))
+    }
+
+    fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        self.0.locate(objects, thread, address, wants)
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
@@ -184,6 +199,9 @@ struct Ran {
     labels: Vec<(u32, String)>,
     /// Policies that spaces were given.
     policies: Vec<(u32, Policy)>,
+    /// What was done with the memory of devices, and with ports.
+    devices: Vec<(u64, Piece, Option<u64>)>,
+    ports: Vec<(u16, u32)>,
 }
 
 /// Runs programs until nobody can run any more; returns what they said.
@@ -206,10 +224,11 @@ fn run_on(processor: Scripted) -> Ran {
         _ => None,
     });
     let (labels, policies) = (labels.collect(), processor.policies.clone());
+    let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    Ran { said: SAID.take(), totals, labels, policies }
+    Ran { said: SAID.take(), totals, labels, policies, devices, ports }
 }
 
 /// The number of a call, with a selector and flags.
