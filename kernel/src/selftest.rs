@@ -68,8 +68,8 @@ const TESTS: &[&[Test]] = &[
     hot::TESTS,
     sharing::TESTS,
     costs::TESTS,
-    lines::TESTS,
     device::TESTS,
+    lines::TESTS,
 ];
 
 /// Runs all tests; prints a line for each as program output.

@@ -37,6 +37,7 @@ pub const TESTS: &[Test] = &[
         run: |context| interrupts(context, Emulator::Bochs, Watchdog::EventTimer),
     },
     Test { name: "nova::a_flip_where_interrupts_come_is_caught", run: flips_among_interrupts },
+    Test { name: "nova::a_domain_is_run_as_it_is_told", run: policies_of_a_domain },
     Test { name: "nova::a_text_ends_the_run", run: text },
     Test { name: "nova::devices_are_accessed_once", run: devices::accessed_once },
     Test { name: "nova::a_flip_is_caught", run: flip },
@@ -125,6 +126,26 @@ fn flips_among_interrupts(context: &Context) -> Result<()> {
     told(&outcome, Watchdog::EventTimer)?;
     let totals = outcome.totals()?;
     ensure!(totals.flips >= FLIPS / 2 && totals.divergences > 0, "{totals:?}");
+    Ok(())
+}
+
+/// A root task has its own PEs run otherwise than the run's, and gives itself a name.
+fn policies_of_a_domain(context: &Context) -> Result<()> {
+    const SAID: &str = "run once: right\nrun twice: right\nrun three times: right\nrun once: right\n\
+                        run three times: right\nno other way\n";
+    for mode in [Mode::Off, Mode::Dual, Mode::Triple] {
+        let policy = Policy { mode, ..Policy::DEFAULT };
+        let outcome = context.boot(&system("nova-policies", Emulator::Qemu, policy, None)?)?;
+        ensure!(*outcome.end()? == End::Stopped(Stop::Idle), "{mode:?}: {:?}", outcome.end()?);
+        let said = String::from_utf8_lossy(outcome.serial()).into_owned();
+        ensure!(said == SAID, "{mode:?}: {said:?}");
+        let totals = outcome.totals()?;
+        // Some PEs were run three times, and some not, whatever the run's mode is.
+        ensure!(0 < totals.third_runs && totals.third_runs < totals.pes, "{mode:?}: {totals:?}");
+        let summary = outcome.summary()?;
+        let names: Vec<_> = summary.labels.iter().map(|it| (it.process, it.text.as_str())).collect();
+        ensure!(names == [(1, "the root task")], "{mode:?}: {names:?}");
+    }
     Ok(())
 }
 

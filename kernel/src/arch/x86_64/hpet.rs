@@ -63,6 +63,8 @@ pub struct Comparator {
     pub pin: Option<Pin>,
     /// Femtoseconds in a tick.
     period_fs: u32,
+    /// Whether the counter stood still before.
+    has_started: bool,
 }
 
 impl Comparator {
@@ -74,7 +76,7 @@ impl Comparator {
             return None;
         }
         let count = u64::from(capabilities >> 8 & 0x1f) + 1;
-        let found =
+        let mut found =
             (0..count).rev().find_map(|index| Self::at(COMPARATOR + COMPARATOR_LEN * index, period_fs))?;
         found.stop();
         if let Some(pin) = found.pin {
@@ -83,6 +85,7 @@ impl Comparator {
             write(found.at + MESSAGE, NMI);
             write(found.at + MESSAGE + UPPER, MESSAGES | u32::from(apic::id()) << 12);
         }
+        found.has_started = read(CONFIGURATION) & RUNS == 0;
         write(CONFIGURATION, read(CONFIGURATION) | RUNS);
         Some(found)
     }
@@ -90,7 +93,13 @@ impl Comparator {
     /// The comparator at an offset, if it can reach the processor.
     fn at(at: u64, period_fs: u32) -> Option<Self> {
         if read(at) & CAN_WRITE != 0 {
-            return Some(Self { at, configuration: INTERRUPTS | WRITES_MESSAGES, pin: None, period_fs });
+            return Some(Self {
+                at,
+                configuration: INTERRUPTS | WRITES_MESSAGES,
+                pin: None,
+                period_fs,
+                has_started: false,
+            });
         }
         let inputs = read(at + UPPER);
         let is_free = |line: &u8| inputs & 1 << line != 0 && *line != wiring().timer();
@@ -101,6 +110,7 @@ impl Comparator {
             configuration: INTERRUPTS | u32::from(line) << INPUT_SHIFT,
             pin: Some(pin),
             period_fs,
+            has_started: false,
         })
     }
 
@@ -115,8 +125,19 @@ impl Comparator {
         write(self.at, self.configuration);
     }
 
+    /// Leaves the timer: the counter stands still if it did before.
+    pub fn release(self) {
+        self.stop();
+        if let Some(pin) = self.pin {
+            io_apic::mask(pin);
+        }
+        if self.has_started {
+            write(CONFIGURATION, read(CONFIGURATION) & !RUNS);
+        }
+    }
+
     /// Keeps it from interrupting.
-    pub fn stop(self) {
+    fn stop(self) {
         write(self.at, self.configuration & !INTERRUPTS);
     }
 }

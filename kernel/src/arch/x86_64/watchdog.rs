@@ -168,10 +168,7 @@ pub fn note_device_write(physical: u64) {
 #[cold]
 fn leave_event_timer() {
     if let Place::Hpet(comparator) = *PLACE.lock() {
-        comparator.stop();
-        if let Some(pin) = comparator.pin {
-            io_apic::mask(pin);
-        }
+        comparator.release();
     } else {
         return;
     }
