@@ -48,8 +48,6 @@ pub struct Executive<P: Processor, L> {
     /// All objects.
     objects: Objects<P>,
     personality: L,
-    /// The number of the next PE, whosever it is.
-    sequence: u64,
     /// The current thread's numbers in records.
     numbers: ThreadNumber,
     /// Whether there was one thread only when turns were looked at last.
@@ -94,7 +92,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         Ok(Self {
             objects,
             personality,
-            sequence: 0,
             numbers,
             was_alone: true,
             end: End::Deadlock,
@@ -125,8 +122,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     pub fn until_end(mut self, trace: Recording, most: u64) -> (End, Totals, P) {
         self.begin();
         loop {
+            let sequence = self.objects.sequence;
             let (processor, state) = self.objects.running();
-            let outcome = processor.execute(state, self.sequence);
+            let outcome = processor.execute(state, sequence);
             let (count, step) = if let Outcome::Committed(committed) = outcome {
                 if self.attends {
                     self.attend(Some(committed), trace);
@@ -178,9 +176,11 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 let verdict = self.verdict(difference, end_rip);
                 self.over(End::Persistent(verdict))
             }
-            Outcome::Damaged { difference } => {
-                self.over(End::Damaged(Damage { pe: self.sequence, thread: self.numbers, difference }))
-            }
+            Outcome::Damaged { difference } => self.over(End::Damaged(Damage {
+                pe: self.objects.sequence,
+                thread: self.numbers,
+                difference,
+            })),
             Outcome::OutOfFrames => {
                 let current = self.objects.current();
                 let effect = self.personality.run_out(&mut self.objects, current);
@@ -265,12 +265,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// What is told of a PE that keeps diverging.
     #[cold]
     fn verdict(&mut self, difference: Difference, end_rip: u64) -> Verdict {
+        let pe = self.objects.sequence;
         let (processor, state) = self.objects.running();
         let culprit = processor.diagnose(state, difference);
         let space = processor.space();
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
-            pe: self.sequence,
+            pe,
             thread: self.numbers,
             start_rip: P::registers(state).rip,
             end_rip,
@@ -298,8 +299,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[cold]
     #[inline(never)]
     fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
+        let is_first = self.objects.sequence == 0;
         let (processor, state) = self.objects.running();
-        if self.sequence == 0 {
+        if is_first {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }

@@ -8,7 +8,7 @@ use pe_replay::UserRegisters;
 use wire::config::Config;
 use wire::end::{End, Refusal, Service};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 
 use crate::object::Objects;
 use crate::object::processor::Processor;
@@ -121,6 +121,9 @@ pub trait Personality: Sized {
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+
+    /// Does something with the name of each process that has one.
+    fn for_each_label<P: Processor>(&self, _objects: &Objects<P>, _act: impl FnMut(Label)) {}
 
     /// Limits that programs have come to.
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit>;

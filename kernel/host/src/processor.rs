@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, Policy, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
@@ -85,6 +85,8 @@ pub struct Scripted {
     pub resting: BTreeSet<u32>,
     pub rested: Vec<u32>,
     pooled: u64,
+    /// Policies that were set, each for the space of that number.
+    pub policies: Vec<(u32, Policy)>,
     /// What was written to ports; what is read from a port is what was written there last.
     pub ports: Vec<(u16, u32)>,
     /// What was done with the memory of devices: where, how much at once, and what was written.
@@ -120,6 +122,7 @@ impl Scripted {
             resting: BTreeSet::new(),
             rested: Vec::new(),
             pooled: 0,
+            policies: Vec::new(),
             ports: Vec::new(),
             devices: Vec::new(),
             due_lines: Vec::new(),
@@ -278,6 +281,14 @@ impl Processor for Scripted {
 
     fn diagnose(&mut self, _state: &mut State, _seen: Difference) -> Option<Culprit> {
         None
+    }
+
+    fn run_policy(&self) -> Policy {
+        Policy::DEFAULT
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        heap::outside(|| self.policies.push((self.tracker, policy)));
     }
 
     fn release(&mut self) {

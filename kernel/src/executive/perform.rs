@@ -96,7 +96,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let (processor, state) = self.objects.running();
         let value = access.perform(processor, P::registers_mut(state));
         if trace != Recording::Nothing {
-            let made = Made { pe: self.sequence, thread: self.numbers };
+            let made = Made { pe: self.objects.sequence, thread: self.numbers };
             made.port(access.port, access.width, access.value.is_some(), value);
         }
     }
@@ -106,7 +106,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let rip = self.objects.registers().rip;
         let instruction = decode::whole(&code::at(self.objects.processor.space(), rip), rip);
         let thread = self.objects.current();
-        let made = Made { pe: self.sequence, thread: self.numbers };
+        let made = Made { pe: self.objects.sequence, thread: self.numbers };
         let made = (trace != Recording::Nothing).then_some(made);
         let Self { personality, objects, .. } = self;
         perform(&instruction, most, &mut Around { personality, objects, thread, made })

@@ -61,3 +61,30 @@ impl Pool {
         frame::withdraw(self.promised);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::boot::Region;
+
+    #[test]
+    fn a_pool_grows_beyond_its_promise_only_if_it_is_to() {
+        assert!(frame::init(&[Region { start: 0, end: 100 * 4096 }]).is_ok());
+        let free = frame::free_count();
+        for (grows, most) in [(false, 6), (true, free)] {
+            let mut pool = Pool::default();
+            pool.reserve(6, grows).unwrap();
+            assert_eq!(frame::free_count(), free - 6);
+            let mut taken = Vec::from_iter(core::iter::from_fn(|| pool.allocate()));
+            assert_eq!((taken.len() as u64, frame::free_count()), (most, free - most));
+            // The promise comes first: it is there again before anything is free.
+            for given in 1..=most {
+                pool.release(taken.pop().unwrap());
+                assert_eq!(frame::free_count(), (free - most + given).min(free - 6).max(free - most));
+            }
+            assert_eq!(frame::free_count(), free - 6);
+            pool.destroy();
+            assert_eq!(frame::free_count(), free);
+        }
+    }
+}

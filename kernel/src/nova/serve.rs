@@ -66,6 +66,9 @@ impl Nova {
         thread: ThreadId,
         call: Call,
     ) -> Result<Effect, Status> {
+        if let Some(done) = self.short(objects, thread, &call) {
+            return done;
+        }
         match call {
             Call::Call { portal, is_impatient } => {
                 let portal = self.portal(thread, portal, 0)?;
@@ -80,7 +83,8 @@ impl Nova {
                 self.create_domain(objects, thread, selector, parent, initial, quota)?;
             }
             Call::CreateEc { selector, domain, is_global, utcb, processor, stack, event_base } => {
-                let new = NewThread { domain, is_global, utcb, processor, stack, event_base };
+                let short = self.portal(thread, selector.wrapping_add(1), 0).ok();
+                let new = NewThread { domain, is_global, utcb, processor, stack, event_base, short };
                 self.create_thread(objects, thread, selector, &new)?;
             }
             Call::CreateSc { selector, domain, thread: driven, quantum_us, priority } => {
@@ -113,7 +117,7 @@ impl Nova {
                 self.delegate(objects, thread, from, to, window)?;
             }
             Call::Suspend { .. } => return Err(Status::BadCapability),
-            Call::Own { .. } => return Err(Status::BadParameter),
+            Call::Own { arguments, selector } => self.own_call(objects, thread, selector, arguments)?,
             Call::Thread { selector, control } => return self.control(objects, thread, selector, control),
             Call::Budget { selector, .. } => return self.budget_time(thread, selector),
             Call::Portal { selector, number } => self.set_number(thread, selector, number)?,
@@ -266,6 +270,7 @@ impl Nova {
             // No budget drives one of these; if one did, it would wait for ever.
             Resume::Idle
             | Resume::Reply
+            | Resume::Short
             | Resume::EventReply
             | Resume::Down(_)
             | Resume::ParkedCall(_)

@@ -6,12 +6,12 @@ use wire::config::Config;
 use wire::end::{End, Refusal, Registers, Service};
 use wire::limit::ReachedLimit;
 use wire::nova::{RootDeath, Stop, System};
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 
 use super::Nova;
 use super::console::Console;
 use super::root::Beginning;
-use super::things::{Event, Resume};
+use super::things::{Domain, Event, Resume};
 use crate::mem::fallible::Exhausted;
 use crate::mem::frame;
 use crate::object::Objects;
@@ -97,6 +97,15 @@ impl Personality for Nova {
 
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
         self.awaits_lines(objects)
+    }
+
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, mut act: impl FnMut(Label)) {
+        for (_, domain) in self.things.domains.iter() {
+            let Domain { group, label: text, .. } = &domain.object;
+            if let (Some((process, _)), false) = (group, text.is_empty()) {
+                act(Label { process: objects.number(*process), text: *text });
+            }
+        }
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {

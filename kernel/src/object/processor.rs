@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::{Account, Difference, End, Outcome, UserRegisters};
+use pe_replay::{Account, Difference, End, Outcome, Policy, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
@@ -111,6 +111,10 @@ pub trait Processor {
     fn digest(&mut self, state: &Self::State, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit>;
+    /// How PEs are run where nobody says otherwise.
+    fn run_policy(&self) -> Policy;
+    /// Has PEs in the space that it holds run by another policy.
+    fn set_policy(&mut self, policy: Policy);
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
     /// Gives up the copies of pages that the thread which ran last is not expected to write.

@@ -9,8 +9,8 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
-    UserRegisters,
+    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Mode, Outcome, Policy, Replay,
+    ThreadOf, UserRegisters,
 };
 use wire::Digest;
 use wire::config::Config;
@@ -76,6 +76,13 @@ impl<'a> Replayed<'a> {
             drained: 0,
             expired: 0,
         })
+    }
+
+    /// A tracker with a number of its own.
+    fn new_tracker(&mut self, policy: Policy) -> Replay {
+        let number = self.trackers;
+        self.trackers = number.wrapping_add(1);
+        Replay::new(number, policy)
     }
 
     /// Has the frames promised that copies can need.
@@ -181,9 +188,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn tracker(&mut self) -> Replay {
-        let number = self.trackers;
-        self.trackers = number.wrapping_add(1);
-        Replay::new(number, self.config.policy)
+        self.new_tracker(self.config.policy)
     }
 
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::State>, Exhausted> {
@@ -224,6 +229,16 @@ impl Processor for Replayed<'_> {
         let culprit = self.executor.diagnose(&mut self.machine, state, &mut self.replay, seen, &mut log);
         self.machine.events = before;
         culprit
+    }
+
+    fn run_policy(&self) -> Policy {
+        self.config.policy
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        self.release();
+        self.replay = self.new_tracker(policy);
+        self.machine.space.set_tracking(policy.mode != Mode::Off);
     }
 
     fn release(&mut self) {

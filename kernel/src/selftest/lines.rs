@@ -120,7 +120,16 @@ fn watchdog_moves(fixture: &mut Fixture) -> Found {
     // Of its counter 0, only the low byte is to be written.
     port::write_byte(0x43, 0x10);
     match watchdog::place() {
-        Watchdog::EventTimer => user_entry::watchdog(fixture),
+        Watchdog::EventTimer => {
+            user_entry::watchdog(fixture)?;
+            let timer = firmware::tables().hpet.unwrap_or_default();
+            watchdog::note_device_write(timer + 0x2000);
+            check!(watchdog::place() == Watchdog::EventTimer, "another device has driven it away");
+            // The event timer's counter.
+            watchdog::note_device_write(timer + 0xf0);
+            check!(watchdog::place() == Watchdog::Off, "it is at a timer that is a program's");
+            Ok(())
+        }
         Watchdog::Off if firmware::tables().hpet.is_none() => Ok(()),
         place => Err(alloc::format!("it is now {place:?}")),
     }

@@ -6,14 +6,17 @@ mod ends;
 mod interrupts;
 mod messages;
 mod objects;
+mod own;
 mod random;
+mod shortage;
 
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
+use wire::device::DeviceAccess;
 use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, Record, UnsupportedCall};
 
 use super::*;
 use crate::arch::channel;
@@ -171,6 +174,10 @@ impl Personality for Scenario {
         self.0.interrupt(objects, line, count);
     }
 
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, act: impl FnMut(Label)) {
+        self.0.for_each_label(objects, act);
+    }
+
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
         self.0.awaits_lines(objects)
     }
@@ -184,27 +191,29 @@ impl Personality for Scenario {
     }
 }
 
-/// Runs programs until nobody can run any more; returns what they said.
-fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
-    run_on(Scripted::new(programs)).0
-}
-
 /// What a run came to.
 struct Ran {
+    /// What its programs said.
     said: Vec<String>,
     totals: Totals,
+    /// Names that domains were given, by the numbers of their processes.
+    labels: Vec<(u32, String)>,
+    /// Policies that spaces were given.
+    policies: Vec<(u32, Policy)>,
     /// What was done with the memory of devices, and with ports.
     devices: Vec<(u64, Piece, Option<u64>)>,
     ports: Vec<(u16, u32)>,
+    /// Accesses to devices that were recorded.
+    accesses: Vec<DeviceAccess>,
 }
 
-/// Runs a processor's programs; returns what they said, too.
-fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
-    let ran = run_to_end(processor);
-    (ran.said, ran.totals)
+/// Runs programs until nobody can run any more; returns what they said.
+fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_on(Scripted::new(programs)).said
 }
 
-fn run_to_end(processor: Scripted) -> Ran {
+/// Runs a processor's programs until nobody can run any more.
+fn run_on(processor: Scripted) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
@@ -213,11 +222,20 @@ fn run_to_end(processor: Scripted) -> Ran {
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
+    let (mut labels, mut accesses) = (Vec::new(), Vec::new());
+    for record in channel::take_records() {
+        match record {
+            Record::Label(label) => labels.push((label.process, label.text.to_string())),
+            Record::Device(access) => accesses.push(access),
+            _ => {}
+        }
+    }
+    let policies = processor.policies.clone();
     let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    Ran { said: SAID.take(), totals, devices, ports }
+    Ran { said: SAID.take(), totals, labels, policies, devices, ports, accesses }
 }
 
 /// The number of a call, with a selector and flags.

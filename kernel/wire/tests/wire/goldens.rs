@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A golden array for each variant.
 
+use arrayvec::ArrayString;
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 use wire::VERSION;
@@ -9,8 +10,8 @@ use wire::device::{DeviceAccess, Space};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, programs,
-    reached_limits, unsupported_calls,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, labels,
+    programs, reached_limits, unsupported_calls,
 };
 
 use crate::samples::{
@@ -184,6 +185,20 @@ fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
 }
 
 #[test]
+fn names_of_processes_have_their_bytes_and_stand_behind_the_pes() {
+    let label = Label { process: 300, text: ArrayString::from("init -> log").unwrap() };
+    let record = encoded_record(&Record::Label(label));
+    assert_eq!(hex(&record), "07ac020b696e6974202d3e206c6f67");
+    let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
+    let trace = [start, record.clone()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(labels(&trace).collect::<Vec<_>>(), [label]);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [record, encoded_record(&Record::Program(program))].concat();
+    assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
 fn device_accesses_have_their_bytes_and_stand_among_the_pes() {
     let access = DeviceAccess {
         pe: 300,
@@ -196,7 +211,7 @@ fn device_accesses_have_their_bytes_and_stand_among_the_pes() {
     };
     let port = DeviceAccess { space: Space::Port, address: 0x3f8, bytes: 1, writes: true, ..access };
     let records = [access, port].map(|access| encoded_record(&Record::Device(access)));
-    let golden = ["07ac02010201f081c0f60f04008001", "07ac02010200f80701018001"];
+    let golden = ["08ac02010201f081c0f60f04008001", "08ac02010200f80701018001"];
     assert_eq!(records.each_ref().map(|bytes| hex(bytes)), golden);
     let header = encoded_record(&Record::Header(header()));
     let pe_bytes = encoded_record(&Record::Pe(pe(&[])));
