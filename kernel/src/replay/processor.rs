@@ -354,6 +354,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn write_device(&mut self, physical: u64, piece: Piece, value: u64) {
+        watchdog::note_device_write(physical);
         match piece {
             Piece::Byte => device::write_byte(physical, value as u8),
             Piece::Word => device::write_word(physical, value as u16),
