@@ -13,6 +13,7 @@ mod shortage;
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
+use wire::device::DeviceAccess;
 use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
 use wire::record::{Label, Record, UnsupportedCall};
@@ -202,6 +203,8 @@ struct Ran {
     /// What was done with the memory of devices, and with ports.
     devices: Vec<(u64, Piece, Option<u64>)>,
     ports: Vec<(u16, u32)>,
+    /// Accesses to devices that were recorded.
+    accesses: Vec<DeviceAccess>,
 }
 
 /// Runs programs until nobody can run any more; returns what they said.
@@ -219,16 +222,20 @@ fn run_on(processor: Scripted) -> Ran {
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
-    let labels = channel::take_records().into_iter().filter_map(|record| match record {
-        Record::Label(label) => Some((label.process, label.text.to_string())),
-        _ => None,
-    });
-    let (labels, policies) = (labels.collect(), processor.policies.clone());
+    let (mut labels, mut accesses) = (Vec::new(), Vec::new());
+    for record in channel::take_records() {
+        match record {
+            Record::Label(label) => labels.push((label.process, label.text.to_string())),
+            Record::Device(access) => accesses.push(access),
+            _ => {}
+        }
+    }
+    let policies = processor.policies.clone();
     let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    Ran { said: SAID.take(), totals, labels, policies, devices, ports }
+    Ran { said: SAID.take(), totals, labels, policies, devices, ports, accesses }
 }
 
 /// The number of a call, with a selector and flags.

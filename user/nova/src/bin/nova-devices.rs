@@ -20,6 +20,7 @@ const DATA: u16 = 0x71;
 /// A port to which diagnoses are written.
 const DIAGNOSES: u16 = 0x80;
 const ROUNDS: u32 = 5;
+const LOOKS: u32 = 100;
 
 /// What the driver counts.
 #[derive(Default)]
@@ -37,6 +38,7 @@ fn main(root: Root) {
         memory(timer, buffer, round, &mut made);
         ports(buffer, round, &mut made);
     }
+    times(timer, &mut made);
     line!("{} accesses to memory, {} to ports", made.memory, made.ports);
 }
 
@@ -65,6 +67,21 @@ fn memory(timer: u64, buffer: u64, round: u32, made: &mut Accesses) {
     let seen = device::read(counter, 0, 0);
     made.memory += 1;
     line!("round {round}: {before} {missed} {met} {last} {product} {halves:x} {seen}");
+}
+
+/// The counter counts, and neither it nor the time stamp counter goes back.
+fn times(timer: u64, made: &mut Accesses) {
+    let [configuration, counter] = [CONFIGURATION, COUNTER].map(|register| timer + register);
+    device::write(configuration, 1, 0);
+    let mut last = (0, 0);
+    for _ in 0..LOOKS {
+        let now = (access::time(), device::read(counter, 0, 0));
+        assert!(last.0 < now.0 && last.1 <= now.1, "{now:?} comes behind {last:?}");
+        last = now;
+    }
+    device::write(configuration, 0, 0);
+    made.memory += 1 + LOOKS + 1;
+    line!("{LOOKS} looks at two counters: neither went back");
 }
 
 /// The year is 2000, in the clock's ninth register.

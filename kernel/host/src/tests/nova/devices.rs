@@ -2,8 +2,7 @@
 //! Memory of devices, and ports: who has them accesses them once an instruction, and nobody else does.
 
 use wire::DelimiterKind;
-use wire::device::{DeviceAccess, Space as Where};
-use wire::record::Record;
+use wire::device::Space as Where;
 
 use super::*;
 
@@ -72,11 +71,6 @@ fn root(ops: &[Op]) -> Ran {
     run_on(Scripted::new(&[(ROOT, &ops), (PAGER, &HANDLER)]))
 }
 
-fn accesses() -> Vec<DeviceAccess> {
-    let records = channel::take_records().into_iter();
-    records.filter_map(|it| if let Record::Device(access) = it { Some(access) } else { None }).collect()
-}
-
 #[test]
 fn a_device_is_accessed_once_an_instruction() {
     let ran = root(&[
@@ -99,7 +93,7 @@ fn a_device_is_accessed_once_an_instruction() {
     assert_eq!(ran.devices, expected);
     assert_eq!(ran.totals.ends[DelimiterKind::Mmio as usize], 3);
     assert_eq!(ran.totals.ends[DelimiterKind::PageFault as usize], 0);
-    let recorded = accesses();
+    let recorded = ran.accesses;
     let values: Vec<_> =
         recorded.iter().map(|it| (it.space, it.address, it.bytes, it.writes, it.value)).collect();
     let expected = [
@@ -201,7 +195,7 @@ fn every_port_of_an_access_has_to_be_the_domains() {
     assert_eq!(ran.said, ["event 13 0 0", "event 13 0 0", "event 14 6 a000000", "event 13 0 0"]);
     assert_eq!(ran.ports, [(0x3fb, 0x55), (0x3f8, 0x45), (0x3f8, 0x23), (0x3f8, 0x01)]);
     assert_eq!(ran.devices, [(PHYSICAL, Piece::Byte, Some(0x01))]);
-    let ports: Vec<_> = accesses().into_iter().filter(|it| it.space == Where::Port).collect();
+    let ports: Vec<_> = ran.accesses.into_iter().filter(|it| it.space == Where::Port).collect();
     let shown: Vec<_> = ports.iter().map(|it| (it.address, it.bytes, it.writes, it.value)).collect();
     let outputs = [(0x3f8, 1, true, 0x45), (0x3f8, 1, true, 0x23), (0x3f8, 1, true, 0x01)];
     assert_eq!(shown[..2], [(0x3fb, 1, true, 0x55), (0x3fb, 1, false, 0x55)]);
