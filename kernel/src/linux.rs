@@ -28,6 +28,7 @@ mod elf;
 mod ending;
 mod epoll;
 mod epoll_calls;
+mod epoll_nesting;
 mod errno;
 mod event;
 mod exec;
@@ -189,6 +190,8 @@ pub struct Linux {
     epolls: Epolls,
     /// How often an `epoll` was looked at.
     looks: Cell<u64>,
+    /// How often what is known of `epoll`s in others had to be forgotten, and one.
+    nests: u64,
     alarms: Alarms,
     texts: Texts,
     sockets: Sockets,
@@ -281,6 +284,7 @@ impl Linux {
             events: Events::default(),
             epolls: Epolls::default(),
             looks: Cell::new(0),
+            nests: 1,
             alarms: Alarms::default(),
             texts: Texts::new(promised_len(config.memory_len) / TEXTS_SHARE),
             sockets: Sockets::default(),

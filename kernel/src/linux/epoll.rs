@@ -76,6 +76,15 @@ pub struct Seen {
     pub changes: u64,
 }
 
+/// In how many others an `epoll` is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around {
+    /// As long as those of all `epoll`s stand like this; the first such number is 1.
+    pub nests: u64,
+    /// So many, one in the other.
+    pub depth: usize,
+}
+
 /// What one `epoll` looks at.
 #[derive(Default)]
 pub struct Epoll {
@@ -85,6 +94,8 @@ pub struct Epoll {
     next: usize,
     /// What was seen last.
     seen: Cell<Seen>,
+    /// What looks at it, as far as that is known.
+    around: Cell<Around>,
 }
 
 /// All of them.
@@ -130,6 +141,16 @@ impl Epoll {
     /// Notes down what is seen.
     pub fn note(&self, seen: Seen) {
         self.seen.set(seen);
+    }
+
+    /// In how many others it is, if that is known of how these stand.
+    pub fn around_in(&self, nests: u64) -> Option<usize> {
+        Some(self.around.get()).filter(|around| around.nests == nests).map(|around| around.depth)
+    }
+
+    /// Notes down in how many others it is.
+    pub fn note_around(&self, around: Around) {
+        self.around.set(around);
     }
 
     /// All that it looks at.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! System calls on `epoll`.
 
-use alloc::vec::Vec;
-
 use linux_raw_sys::general::{
     EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLEXCLUSIVE, EPOLLONESHOT, O_ACCMODE,
     O_CLOEXEC, O_RDWR, POLLIN, POLLRDNORM,
@@ -16,11 +14,8 @@ use super::fs::{Device, Node};
 use super::layout::{Layout, get_u32, get_u64};
 use super::pipe::ANY;
 use super::thread::Late;
-use crate::mem::fallible;
 use crate::mem::space::Space;
 
-/// In how many others an `epoll` may be, one in the other (Linux's `EP_MAX_NESTS`).
-const MAX_NESTS: usize = 4;
 /// The most `epoll`s at a time.
 const MAX_EPOLLS: usize = 1024;
 /// `sizeof(struct epoll_event)`, which has no gap on x86-64.
@@ -77,12 +72,13 @@ impl Linux {
         }
         let id = self.epoll_of(epoll)?;
         let is_exclusive = events & EPOLLEXCLUSIVE != 0;
+        let mut nesting = None;
         if let Object::Epoll(other) = description.object {
             if other == id || is_exclusive {
                 return Err(EINVAL.into());
             }
-            if operation == EPOLL_CTL_ADD && self.nests_too_deep(id, other)? {
-                return Err(ELOOP.into());
+            if operation == EPOLL_CTL_ADD {
+                nesting = Some((other, self.nesting(id, other)?.ok_or(ELOOP)?));
             }
         }
         if is_exclusive && (operation == EPOLL_CTL_MOD || events & EPOLLONESHOT != 0) {
@@ -95,6 +91,11 @@ impl Linux {
             EPOLL_CTL_MOD => self.epolls[id].change(entry)?,
             EPOLL_CTL_DEL => self.epolls[id].remove(fd, identity)?,
             _ => return Err(EINVAL.into()),
+        }
+        match nesting {
+            Some((other, nesting)) => self.nest(other, nesting),
+            None if operation == EPOLL_CTL_DEL => self.unnest(description.object),
+            None => {}
         }
         Ok(0)
     }
@@ -159,57 +160,6 @@ impl Linux {
         }
         self.epolls[id].turn(looked_at);
         Ok(told as u64)
-    }
-
-    /// Whether there were a circle, or too many in a row, if one `epoll` looked at another one.
-    fn nests_too_deep(&self, outer: EpollId, inner: EpollId) -> Result<bool, Errno> {
-        let inside = |level: &[EpollId]| {
-            let mut further = Vec::new();
-            for id in level {
-                for object in self.epolls[*id].objects() {
-                    if let Object::Epoll(id) = object {
-                        fallible::push(&mut further, id)?;
-                    }
-                }
-            }
-            Ok(further)
-        };
-        let around = |level: &[EpollId]| {
-            let mut further = Vec::new();
-            for (id, epoll) in self.epolls.iter() {
-                let looks = |object| matches!(object, Object::Epoll(id) if level.binary_search(&id).is_ok());
-                if epoll.objects().any(looks) {
-                    fallible::push(&mut further, id)?;
-                }
-            }
-            Ok(further)
-        };
-        let (below, above) = (Self::depth(inner, outer, inside)?, Self::depth(outer, inner, around)?);
-        Ok(below.zip(above).is_none_or(|(below, above)| below + 1 + above > MAX_NESTS))
-    }
-
-    /// How far one comes from an `epoll` by steps to others; `None` if that leads to one to avoid, or
-    /// too far.
-    fn depth(
-        from: EpollId,
-        avoided: EpollId,
-        step: impl Fn(&[EpollId]) -> Result<Vec<EpollId>, Errno>,
-    ) -> Result<Option<usize>, Errno> {
-        let mut level = Vec::new();
-        fallible::push(&mut level, from)?;
-        for depth in 0..=MAX_NESTS {
-            let mut further = step(&level)?;
-            further.sort_unstable();
-            further.dedup();
-            if further.binary_search(&avoided).is_ok() {
-                return Ok(None);
-            }
-            if further.is_empty() {
-                return Ok(Some(depth));
-            }
-            level = further;
-        }
-        Ok(None)
     }
 
     /// Begins to look anew: what was seen before may have changed.

@@ -178,7 +178,10 @@ impl Linux {
             }
             Some(Object::Event(id)) => drop(self.events.remove(id)),
             Some(Object::Timer(id)) => self.alarms.remove(id),
-            Some(Object::Epoll(id)) => drop(self.epolls.remove(id)),
+            Some(Object::Epoll(id)) => {
+                drop(self.epolls.remove(id));
+                self.unnest(Object::Epoll(id));
+            }
             Some(Object::Text(id)) => self.texts.remove(id),
             Some(Object::Socket(id)) => self.close_socket(scheduler, id),
             Some(Object::Output(_)) | None => {}
