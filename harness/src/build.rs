@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! `cargo reprise build`: the kernels and all programs; prints where they are.
+//! `cargo reprise build`: the kernels, all programs and root tasks; prints where they are.
 
 use anyhow::Result;
 use wire::counter::CounterChoice;
@@ -17,6 +17,11 @@ pub fn run() -> Result<u8> {
     println!("{}", Guest::build_kernel(CounterChoice::IntelEmulated)?.display());
     for name in catalogue::names(&Kind::ALL)? {
         println!("{}", catalogue::program(&name)?.display());
+    }
+    for name in catalogue::root_tasks()? {
+        if let Some(path) = catalogue::root_task(&name)? {
+            println!("{}", path.display());
+        }
     }
     println!("{}", catalogue::fuzzer()?.display());
     Ok(0)

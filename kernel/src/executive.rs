@@ -20,7 +20,6 @@ use wire::{DelimiterKind, Digest, ThreadNumber};
 
 use crate::mem::{code, frame};
 use crate::object::Objects;
-use crate::object::archive::Archive;
 use crate::object::clock::Clock;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Woken};
@@ -49,8 +48,6 @@ pub struct Executive<P: Processor, L> {
     /// All objects.
     objects: Objects<P>,
     personality: L,
-    /// The number of the next PE, whosever it is.
-    sequence: u64,
     /// The current thread's numbers in records.
     numbers: ThreadNumber,
     /// Whether there was one thread only when turns were looked at last.
@@ -78,14 +75,14 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Has the personality put its first program in place; gives the processor back where that fails.
     pub fn new(
         config: &Config,
-        archive: &Archive<'static>,
+        origin: &L::Origin<'_>,
         processor: P,
         clock: Clock,
     ) -> Result<Self, (P, Refusal)> {
         let mut objects = Objects::new(processor, clock, &L::registers()).map_err(|(processor, _)| {
             (processor, Refusal::OutOfMemory { needed_pages: 1, free_pages: frame::free_count() })
         })?;
-        let personality = match L::start(config, archive, &mut objects) {
+        let personality = match L::start(config, origin, &mut objects) {
             Ok(personality) => personality,
             Err(refusal) => return Err((objects.destroy(), refusal)),
         };
@@ -93,7 +90,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         Ok(Self {
             objects,
             personality,
-            sequence: 0,
             numbers,
             was_alone: true,
             end: End::Deadlock,
@@ -123,8 +119,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     pub fn until_end(mut self, trace: Recording, most: u64) -> (End, Totals, P) {
         self.begin();
         loop {
+            let sequence = self.objects.sequence;
             let (processor, state) = self.objects.running();
-            let outcome = processor.execute(state, self.sequence);
+            let outcome = processor.execute(state, sequence);
             let (count, step) = if let Outcome::Committed(committed) = outcome {
                 if self.attends {
                     self.attend(Some(committed), trace);
@@ -149,7 +146,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             self.publish();
             let goes_on = step == Step::GoOn
                 && self.objects.clock.instructions() < most
-                && !self.objects.awaits_lines()
+                && !self.objects.lines.any_open()
                 && self.objects.scheduler.is_undisturbed();
             if !goes_on && !self.pause(step, count, most) {
                 // Not later: to move the run from here is to copy lines.
@@ -176,9 +173,11 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 let verdict = self.verdict(difference, end_rip);
                 self.over(End::Persistent(verdict))
             }
-            Outcome::Damaged { difference } => {
-                self.over(End::Damaged(Damage { pe: self.sequence, thread: self.numbers, difference }))
-            }
+            Outcome::Damaged { difference } => self.over(End::Damaged(Damage {
+                pe: self.objects.sequence,
+                thread: self.numbers,
+                difference,
+            })),
             Outcome::OutOfFrames => {
                 let current = self.objects.current();
                 let effect = self.personality.run_out(&mut self.objects, current);
@@ -202,7 +201,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let registers = self.objects.registers();
         let trap = Trap::new(delimiter, registers, self.objects.processor.space());
         match trap {
-            Trap::Syscall => self.service = Service::Syscall(registers.rax as u32),
+            Trap::Syscall => self.service = L::service(registers),
             Trap::PageFault { .. } => self.service = Service::PageFault,
             Trap::Exception { vector, .. } => self.service = Service::Exception(vector),
             Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn),
@@ -258,12 +257,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// What is told of a PE that keeps diverging.
     #[cold]
     fn verdict(&mut self, difference: Difference, end_rip: u64) -> Verdict {
+        let pe = self.objects.sequence;
         let (processor, state) = self.objects.running();
         let culprit = processor.diagnose(state, difference);
         let space = processor.space();
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
-            pe: self.sequence,
+            pe,
             thread: self.numbers,
             start_rip: P::registers(state).rip,
             end_rip,
@@ -291,8 +291,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[cold]
     #[inline(never)]
     fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
+        let is_first = self.objects.sequence == 0;
         let (processor, state) = self.objects.running();
-        if self.sequence == 0 {
+        if is_first {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }

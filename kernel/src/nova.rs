@@ -6,29 +6,42 @@
 //! budget (a scheduling context) is a budget; a call moves the caller's budgets to the thread
 //! behind the portal, and the reply moves them back.
 
+pub mod bios;
 pub mod call;
+pub mod console;
 pub mod control;
 pub mod crd;
 pub mod create;
+pub mod frames;
+pub mod image;
+pub mod information;
 pub mod ipc;
 pub mod lifetime;
+pub mod line;
 pub mod memory;
 pub mod message;
 pub mod nodes;
+mod own;
 pub mod root;
 pub mod semaphore;
 pub mod serve;
+mod shortage;
+pub mod system;
 pub mod things;
+pub mod trail;
 pub mod utcb;
 
 use alloc::vec::Vec;
 
 use self::call::Status;
+use self::console::Console;
 use self::control::Lent;
 use self::crd::{Kind, Rights};
+use self::line::Line;
 use self::memory::Following;
 use self::nodes::{DomainId, Nodes, Target};
 use self::things::{Object, PortalId, SemaphoreId, Things};
+use self::trail::Trail;
 use crate::mem::shared::SharedFrame;
 use crate::object::Objects;
 use crate::object::budget::BudgetId;
@@ -54,10 +67,20 @@ pub struct Nova {
     lent: Option<Lent>,
     /// A thread that has lost its last name while it ran.
     ended: Option<ThreadId>,
+    /// Interrupt lines, by their numbers.
+    lines: Vec<Line>,
     /// The page that tells programs of the machine.
     information: Option<SharedFrame>,
     /// The bits of MXCSR that the processor knows.
     mxcsr_mask: u32,
+    /// The first domain's first thread, as long as it has a name.
+    first: Option<ThreadId>,
+    /// What the first serial port is looked at for.
+    console: Console,
+    /// The calls that were made last.
+    trail: Trail,
+    /// Whether each call is logged.
+    logs_calls: bool,
 }
 
 /// Makes a function that finds what a selector of a thread names, if it is of that kind.

@@ -6,12 +6,11 @@
 
 use pe_replay::UserRegisters;
 use wire::config::Config;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Service};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 
 use crate::object::Objects;
-use crate::object::archive::Archive;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::trap::Trap;
@@ -48,11 +47,14 @@ pub enum Effect {
 
 /// What programs see.
 pub trait Personality: Sized {
+    /// What it has its first program from.
+    type Origin<'a>;
+
     /// Puts the first program into the first space, and gives its thread, which is the current one,
     /// registers and a budget.
     fn start<P: Processor>(
         config: &Config,
-        archive: &Archive<'static>,
+        origin: &Self::Origin<'_>,
         objects: &mut Objects<P>,
     ) -> Result<Self, Refusal>;
 
@@ -77,15 +79,35 @@ pub trait Personality: Sized {
     /// How the run ends whose programs have had all the instructions that they may have.
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
 
-    /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not
-    /// set any more; if the current thread goes on, it [resumes](Self::resume).
-    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>);
+    /// How the run ends when nobody can run and no event will change that, but perhaps the alarm if one is set; `None`
+    /// if it goes on until then.
+    fn stall(&mut self, is_alarm_set: bool) -> Option<End> {
+        (!is_alarm_set).then_some(End::Deadlock)
+    }
 
-    /// A line that somebody enabled has interrupted; it is masked.
-    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8);
+    /// What a thread asks for by a system call.
+    #[inline(always)]
+    fn service(registers: &UserRegisters) -> Service {
+        Service::Syscall(registers.rax as u32)
+    }
+
+    /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not
+    /// set any more; if the current thread goes on, it [resumes](Self::resume). Returns how the run ends if it does now.
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) -> Option<End>;
+
+    /// A line that somebody has opened has interrupted so often; if it does so by a level, it is masked.
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32);
+
+    /// Whether a line can still come that somebody waits for: if nobody can run, the run goes on until it does.
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        objects.lines.any_open()
+    }
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+
+    /// Does something with the name of each process that has one.
+    fn for_each_label<P: Processor>(&self, _objects: &Objects<P>, _act: impl FnMut(Label)) {}
 
     /// Limits that programs have come to.
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit>;

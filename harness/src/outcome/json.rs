@@ -10,9 +10,10 @@
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 use wire::difference::InWords;
-use wire::end::{Damage, Death, End};
+use wire::end::{Damage, Death, End, Watchdog};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::nova::{RootDeath, Stop};
+use wire::record::{Label, UnsupportedCall};
 use wire::{DelimiterKind, Name, ThreadNumber};
 
 use super::model::Cycles;
@@ -75,6 +76,8 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
         "idle": totals.idle,
+        "longest_interrupt": totals.longest_interrupt,
+        "watchdog": watchdog(totals.watchdog),
         "longest_call": totals.longest_call.map(|longest| json!({
             "duration": longest.ticks,
             "name": service_name(longest.service),
@@ -83,11 +86,24 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
+        "labels": summary.labels.iter().map(label).collect::<Vec<_>>(),
         "reached_limits": summary.reached.iter().map(reached).collect::<Vec<_>>(),
         "first_hits": summary.hits.iter().map(hit).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn label(label: &Label) -> Value {
+    json!({ "process": label.process, "name": label.text.as_str() })
+}
+
+fn watchdog(place: Watchdog) -> &'static str {
+    match place {
+        Watchdog::Pit => "pit",
+        Watchdog::EventTimer => "event timer",
+        Watchdog::Off => "off",
+    }
 }
 
 fn reached(limit: &ReachedLimit) -> Value {
@@ -159,6 +175,25 @@ fn end(end: &End) -> Value {
             json!({ "kind": "self_tests", "passed": passed, "failed": failed })
         }
         End::Calibrated(_) => json!({ "kind": "calibrated" }),
+        End::Stopped(stop) => json!({
+            "kind": "stopped",
+            "why": match stop {
+                Stop::Idle => "idle",
+                Stop::Text => "text",
+                Stop::Time => "time",
+                Stop::Instructions => "instructions",
+            },
+        }),
+        End::RootDied(RootDeath { thread, event, qualification: [error, address], registers }) => of_thread(
+            thread,
+            json!({
+                "kind": "root_died",
+                "event": event,
+                "error": error,
+                "address": hex(*address),
+                "rip": hex(registers.rip),
+            }),
+        ),
         End::Batch { programs } => json!({ "kind": "batch", "programs": programs }),
     }
 }

@@ -83,6 +83,10 @@ impl Guest {
         directory: "user-free",
         flags: FREESTANDING_FLAGS,
     };
+    /// The runtime of root tasks of the NOVA interface.
+    pub const NOVA_RT: Self = Self { package: "nova-rt", ..Self::HOSTILE };
+    /// Root tasks of the NOVA interface.
+    pub const NOVA: Self = Self { package: "nova-programs", ..Self::HOSTILE };
     /// The default program.
     pub const SHOWCASE: Self = Self {
         package: "showcase",
@@ -98,11 +102,13 @@ impl Guest {
     pub const STATIC_PIE: Self =
         Self { executable: Some("std-threads"), directory: "user-pie", flags: STATIC_PIE_FLAGS, ..Self::STD };
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::KERNEL,
         Self::KERNEL_FOR_TESTS,
         Self::RT,
         Self::HOSTILE,
+        Self::NOVA_RT,
+        Self::NOVA,
         Self::SHOWCASE,
         Self::STD,
         Self::STATIC_PIE,

@@ -90,6 +90,17 @@ pub fn fuzzer() -> Result<PathBuf> {
     compiled::c("user/fuzz", FUZZER)
 }
 
+/// The names of the root tasks of the NOVA interface. They are none of the programs, since they run on no Linux.
+pub fn root_tasks() -> Result<Vec<String>> {
+    artifacts::stems("user/nova/src/bin", "rs")
+}
+
+/// Builds a root task by its name, and returns where it is; nothing if none has the name.
+pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
+    let known = root_tasks()?.iter().any(|known| known == name);
+    known.then(|| Guest::NOVA.build(name)).transpose()
+}
+
 /// Builds a program by its name, and returns where it is.
 pub fn program(name: &str) -> Result<PathBuf> {
     match Kind::of(name)? {
@@ -119,5 +130,12 @@ mod tests {
         let all = names(&Kind::ALL).unwrap();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert_eq!(Kind::of("tiny").unwrap(), Some(Kind::C));
+    }
+
+    #[test]
+    fn root_tasks_are_no_programs() {
+        let tasks = root_tasks().unwrap();
+        assert!(!tasks.is_empty() && tasks.iter().all(|name| Kind::of(name).unwrap().is_none()));
+        assert_eq!(root_task("no-such-task").unwrap(), None);
     }
 }

@@ -23,7 +23,10 @@ extern crate self as defmt;
 pub mod kernel {
     /// What is known of the processor.
     pub mod arch {
+        pub mod acpi;
         pub mod decode;
+        pub mod line_set;
+        pub mod wiring;
     }
     pub mod executive;
     pub mod linux;
@@ -42,6 +45,7 @@ pub mod kernel {
         pub mod page_cache;
         #[path = "../../host/src/physical/phys.rs"]
         pub mod phys;
+        pub mod pool;
         pub mod shared;
         pub mod sorted;
         pub mod space;

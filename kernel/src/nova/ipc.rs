@@ -10,8 +10,11 @@ use pe_replay::UserRegisters;
 use super::Nova;
 use super::call::Status;
 use super::message::Windows;
+use super::shortage::Cause;
 use super::things::{Event, Object, Portal, PortalId, Resume, SemaphoreId};
+use super::trail::Hex;
 use super::utcb::FIXED_FLAGS;
+use crate::mem::code;
 use crate::mem::fallible::Exhausted;
 use crate::object::Objects;
 use crate::object::processor::Processor;
@@ -79,11 +82,11 @@ impl Nova {
         let context = self.things.look(thread);
         let selector = context.event_base.wrapping_add(event.number.into());
         let Ok(portal) = self.portal(thread, selector, 0) else {
-            return self.kill(objects, thread);
+            return self.kill(objects, thread, event);
         };
         let portal = self.things.portals[portal].object;
         match self.things.look(portal.thread).resume {
-            Resume::Dead => self.kill(objects, thread),
+            Resume::Dead => self.kill(objects, thread, event),
             Resume::Idle => self.enter(objects, thread, portal, Sent::Event(event)),
             _ => self.help(objects, thread, portal.thread, Resume::Event(event)),
         }
@@ -101,8 +104,12 @@ impl Nova {
         match sent {
             Sent::Call => {
                 self.send_words(objects, thread, server);
-                // What does not fit is not handed on.
-                let _ = self.send_items(objects, thread, server, Windows::Own);
+                // What does not fit is not handed on, if nobody sees to it.
+                if self.send_items(objects, thread, server, Windows::Own).is_err()
+                    && let Some(effect) = self.tell_short(objects, thread, server, Cause::Send(thread))
+                {
+                    return effect;
+                }
             }
             Sent::Event(event) => {
                 let mut registers = objects.registers_mut(thread).clone();
@@ -111,16 +118,11 @@ impl Nova {
                 });
             }
         }
-        let waiting = self.things.thread(thread);
-        waiting.partner = Some(server);
-        waiting.resume = match sent {
+        let resume = match sent {
             Sent::Call => Resume::Reply,
             Sent::Event(_) => Resume::EventReply,
         };
-        let serving = self.things.thread(server);
-        (serving.caller, serving.resume) = (Some(thread), Resume::User);
-        self.things.use_object(Object::Thread(thread));
-        self.things.use_object(Object::Thread(server));
+        self.engage(thread, server, resume);
         let registers = objects.registers_mut(server);
         (registers.rdi, registers.rip) = (portal.number, portal.entry);
         leave_call(registers);
@@ -129,7 +131,7 @@ impl Nova {
     }
 
     /// A thread waits until another one is free, which its budgets drive meanwhile.
-    fn help<P: Processor>(
+    pub(super) fn help<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
         thread: ThreadId,
@@ -185,6 +187,13 @@ impl Nova {
         let caller = self.things.thread(worker).caller;
         if let Some(caller) = caller {
             let resume = self.things.look(caller).resume;
+            let hands_over = resume == Resume::Reply && semaphore.is_none();
+            if hands_over
+                && self.send_items(objects, worker, caller, Windows::Own).is_err()
+                && let Some(effect) = self.tell_short(objects, worker, caller, Cause::Reply(worker))
+            {
+                return effect;
+            }
             self.deliver_reply(objects, worker, caller, resume, semaphore.is_some());
             self.unlink(worker, caller);
             if let Some(semaphore) = semaphore {
@@ -201,7 +210,7 @@ impl Nova {
         self.go_on(objects)
     }
 
-    /// Takes a reply to the one who waits for it.
+    /// Takes a reply to the one who waits for it, which has got what was handed over already.
     fn deliver_reply<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
@@ -212,10 +221,11 @@ impl Nova {
     ) {
         match resume {
             Resume::Reply if is_parked => self.things.thread(caller).resume = Resume::Call,
+            Resume::Short => self.things.thread(caller).resume = Resume::Call,
             Resume::Reply => {
-                let _: Result<(), Exhausted> = self.send_items(objects, worker, caller, Windows::Own);
                 self.send_words(objects, worker, caller);
                 leave_call(objects.registers_mut(caller));
+                self.log_answer(objects, caller, Status::Success);
                 self.things.thread(caller).resume = Resume::User;
             }
             Resume::EventReply => {
@@ -240,10 +250,31 @@ impl Nova {
     }
 
     /// Nobody handles what has happened to a thread: that is its end.
-    pub(super) fn kill<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
-        defmt::warn!("a thread has ended: nobody handles what has happened to it");
+    pub(super) fn kill<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        event: Event,
+    ) -> Effect {
+        let numbers = objects.numbers(thread);
+        let rip = objects.registers_mut(thread).rip;
+        let (_, space) = self.things.domains[self.things.look(thread).domain].object.group();
+        let code = code::at(objects.space_mut(space), rip);
+        let [error, address] = event.qualification;
+        defmt::warn!(
+            "{} has ended: nobody handles event {=u8} (error {=u64:#x}, address {=u64:#x}) at {=u64:#x}: {}",
+            defmt::Display2Format(&numbers),
+            event.number,
+            error,
+            address,
+            rip,
+            defmt::Display2Format(&Hex(&code))
+        );
         self.end(objects, thread);
-        self.go_on(objects)
+        match self.end_of_root(objects, event) {
+            Some(end) => end,
+            None => self.go_on(objects),
+        }
     }
 
     /// A thread is never in user mode again. Whoever it serves is told; one that waits in an event goes with it.
@@ -260,8 +291,11 @@ impl Nova {
                 match self.things.look(caller).resume {
                     Resume::Reply => {
                         answer(objects.registers_mut(caller), Status::Abort);
+                        self.log_answer(objects, caller, Status::Abort);
                         self.things.thread(caller).resume = Resume::User;
                     }
+                    // Nobody sees to what it has too little of: it finds that out by itself.
+                    Resume::Short => self.things.thread(caller).resume = Resume::Call,
                     Resume::EventReply => next = Some(caller),
                     _ => {}
                 }

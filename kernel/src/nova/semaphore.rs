@@ -20,7 +20,7 @@ use crate::personality::Effect;
 const FAR: u64 = 1 << 50;
 
 /// The queue of those that wait for a semaphore.
-fn key(id: SemaphoreId) -> Key {
+pub(super) fn key(id: SemaphoreId) -> Key {
     Key::Event { name: "semaphore", number: id.place() as u64 }
 }
 
@@ -39,6 +39,25 @@ impl Nova {
                     *count = count.saturating_add(1);
                 }
             }
+        }
+    }
+
+    /// Raises a semaphore or a signal so often: one by one as long as somebody waits, and then all at once.
+    pub(super) fn raise_often<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        id: SemaphoreId,
+        mut times: u64,
+    ) {
+        let told = self.things.semaphores[id].object.chained.unwrap_or(id);
+        while times > 0 && objects.scheduler.first(key(told)).is_some() {
+            self.up(objects, id);
+            times -= 1;
+        }
+        if times > 0 {
+            let count = &mut self.things.semaphores[id].object.count;
+            *count = count.saturating_add(times - 1);
+            self.up(objects, id);
         }
     }
 
@@ -104,8 +123,7 @@ impl Nova {
         status: Status,
         news: Option<(u64, u64)>,
     ) {
-        let context = self.things.thread(thread);
-        context.resume = match context.resume {
+        let resume = match self.things.look(thread).resume {
             Resume::ParkedCall(_) => Resume::Call,
             Resume::Down(_) => {
                 let registers = objects.registers_mut(thread);
@@ -113,10 +131,12 @@ impl Nova {
                     (registers.rsi, registers.rdx) = (value, count);
                 }
                 answer(registers, status);
+                self.log_answer(objects, thread, status);
                 Resume::User
             }
             _ => Resume::User,
         };
+        self.things.thread(thread).resume = resume;
     }
 
     /// Ends the wait of a thread for a semaphore: its deadline has come.
@@ -152,6 +172,9 @@ impl Nova {
     ) -> Result<Effect, Status> {
         if self.things.semaphores[id].object.chained.is_some() {
             return Err(Status::BadCapability);
+        }
+        if self.acknowledge(objects, id) {
+            return Ok(Effect::Continue);
         }
         let count = &mut self.things.semaphores[id].object.count;
         if *count > 0 {

@@ -2,14 +2,19 @@
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
 use pe_replay::stop::vector;
+use wire::end::End;
+use wire::nova::Stop;
 
 use super::Nova;
 use super::call::{Call, Status};
 use super::crd::{Crd, Kind, word};
 use super::create::NewThread;
 use super::ipc::{answer, ring};
+use super::line::Assignment;
 use super::memory::Faulted;
 use super::things::{Event, Resume};
+use super::trail::Made;
+use crate::mem::frame;
 use crate::object::Objects;
 use crate::object::processor::{Processor, Width};
 use crate::object::scheduler::{ThreadId, Wait, Woken};
@@ -17,14 +22,30 @@ use crate::personality::Effect;
 use crate::trap::Trap;
 use crate::trap::port::Access;
 
+/// With fewer free frames than these, copies of pages are given back before anything is served: more than any one
+/// service takes, long delegations apart.
+const FEW_FRAMES: u64 = 128;
 /// The bit of a page fault's error code that says that the page was there.
 const PRESENT: u64 = 1 << 0;
 
 impl Nova {
     /// Does what a thread calls for. Whoever goes on at once is answered; all others later.
     fn hypercall<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
+        let made = Made::new(objects.numbers(thread), objects.registers_mut(thread));
+        self.trail.note(made);
         let call = Call::new(objects.registers_mut(thread));
-        let done = call.and_then(|call| self.perform(objects, thread, call));
+        if call.as_ref().map_or(true, Call::is_absent) {
+            self.trail.warn_of_absent(&made);
+        }
+        let mut done = call.and_then(|call| self.perform(objects, thread, call));
+        if done == Err(Status::OutOfMemory) && frame::free_count() < FEW_FRAMES {
+            // What was done already of a delegation is passed over.
+            objects.give_back_copies();
+            done = call.and_then(|call| self.perform(objects, thread, call));
+        }
+        if self.logs_calls {
+            self.log_call(objects, thread, &made, &done);
+        }
         match done {
             Ok(Effect::Continue) => {
                 answer(objects.registers_mut(thread), Status::Success);
@@ -45,6 +66,9 @@ impl Nova {
         thread: ThreadId,
         call: Call,
     ) -> Result<Effect, Status> {
+        if let Some(done) = self.short(objects, thread, &call) {
+            return done;
+        }
         match call {
             Call::Call { portal, is_impatient } => {
                 let portal = self.portal(thread, portal, 0)?;
@@ -59,7 +83,8 @@ impl Nova {
                 self.create_domain(objects, thread, selector, parent, initial, quota)?;
             }
             Call::CreateEc { selector, domain, is_global, utcb, processor, stack, event_base } => {
-                let new = NewThread { domain, is_global, utcb, processor, stack, event_base };
+                let short = self.portal(thread, selector.wrapping_add(1), 0).ok();
+                let new = NewThread { domain, is_global, utcb, processor, stack, event_base, short };
                 self.create_thread(objects, thread, selector, &new)?;
             }
             Call::CreateSc { selector, domain, thread: driven, quantum_us, priority } => {
@@ -92,7 +117,7 @@ impl Nova {
                 self.delegate(objects, thread, from, to, window)?;
             }
             Call::Suspend { .. } => return Err(Status::BadCapability),
-            Call::Own { .. } => return Err(Status::BadParameter),
+            Call::Own { arguments, selector } => self.own_call(objects, thread, selector, arguments)?,
             Call::Thread { selector, control } => return self.control(objects, thread, selector, control),
             Call::Budget { selector, .. } => return self.budget_time(thread, selector),
             Call::Portal { selector, number } => self.set_number(thread, selector, number)?,
@@ -108,12 +133,9 @@ impl Nova {
                 self.domain(thread, domain, 0)?;
                 return Err(Status::BadDevice);
             }
-            Call::AssignInterrupt { processor, semaphore, .. } => {
-                if processor != 0 {
-                    return Err(Status::BadProcessor);
-                }
-                self.semaphore(thread, semaphore, 0)?;
-                return Err(Status::BadCapability);
+            Call::AssignInterrupt { semaphore, config, processor, chained, mode } => {
+                let asked = Assignment { semaphore, config, processor, chained, mode };
+                self.assign_line(objects, thread, &asked)?;
             }
             Call::Transfer { from, to, pages } => self.transfer_quota(thread, (from, to), pages)?,
             Call::Quota { domain } => self.tell_quota(objects, thread, domain)?,
@@ -144,7 +166,7 @@ impl Nova {
     ) -> Effect {
         let mut faulted = self.touch(objects, thread, address, error);
         if faulted == Faulted::OutOfFrames {
-            objects.release_copies();
+            objects.give_back_copies();
             faulted = self.touch(objects, thread, address, error);
         }
         match faulted {
@@ -154,7 +176,10 @@ impl Nova {
                 let number = vector::PAGE_FAULT;
                 self.raise(objects, thread, Event { number, qualification: [error, address] })
             }
-            Faulted::OutOfFrames => self.kill(objects, thread),
+            Faulted::OutOfFrames => {
+                let qualification = [error.into(), address];
+                self.kill(objects, thread, Event { number: vector::PAGE_FAULT, qualification })
+            }
         }
     }
 
@@ -169,6 +194,11 @@ impl Nova {
         let first = u64::from(access.port);
         let has = |port| self.nodes.find(domain, Kind::Port, port).is_some();
         if (first..first + count).all(has) {
+            if self.console.completes(&access) {
+                let (processor, state) = objects.running();
+                access.perform(processor, P::registers_mut(state));
+                return Effect::Halt(End::Stopped(Stop::Text));
+            }
             Effect::Perform(access)
         } else {
             self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
@@ -179,6 +209,9 @@ impl Nova {
 impl Nova {
     /// Serves what the current thread asks for.
     pub fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
+        if frame::free_count() < FEW_FRAMES {
+            objects.give_back_copies();
+        }
         let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),
@@ -187,7 +220,7 @@ impl Nova {
                 self.raise(objects, thread, event)
             }
             Trap::Time(reading) => {
-                let time = objects.clock.rate().to_ticks(objects.moment().monotonic_ns());
+                let time = objects.ticks();
                 reading.answer(objects.registers_mut(thread), time);
                 Effect::Continue
             }
@@ -228,6 +261,7 @@ impl Nova {
             // No budget drives one of these; if one did, it would wait for ever.
             Resume::Idle
             | Resume::Reply
+            | Resume::Short
             | Resume::EventReply
             | Resume::Down(_)
             | Resume::ParkedCall(_)
@@ -236,8 +270,15 @@ impl Nova {
         }
     }
 
-    /// The current thread needs more frames for its next instruction than there are: that is its end.
+    /// The current thread needs more frames for its next instruction than there are: that is its end, unless copies of
+    /// pages had them.
     pub fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
-        self.kill(objects, thread)
+        let before = frame::free_count();
+        objects.give_back_copies();
+        if frame::free_count() > before {
+            return Effect::Continue;
+        }
+        let event = Event { number: vector::PAGE_FAULT, qualification: [0; 2] };
+        self.kill(objects, thread, event)
     }
 }

@@ -9,23 +9,25 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
-    UserRegisters,
+    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Mode, Outcome, Policy, Replay,
+    ThreadOf, UserRegisters,
 };
 use wire::Digest;
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
+use wire::nova::System;
 
 use super::counter::Counting;
 use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, line, port};
+use crate::arch::{context, firmware, line, port, watchdog};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
-use crate::object::processor::{Held, Processor, Trigger, Width};
+use crate::object::interrupt::{LineSet, Message, Wire};
+use crate::object::processor::{Held, Processor, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
@@ -75,9 +77,16 @@ impl<'a> Replayed<'a> {
         })
     }
 
+    /// A tracker with a number of its own.
+    fn new_tracker(&mut self, policy: Policy) -> Replay {
+        let number = self.trackers;
+        self.trackers = number.wrapping_add(1);
+        Replay::new(number, policy)
+    }
+
     /// Has the frames promised that copies can need.
     pub fn reserve(&mut self) -> Result<(), OutOfFrames> {
-        self.machine.reserve(&self.config.policy)
+        self.machine.reserve(&self.config.policy, self.config.system != System::Linux)
     }
 
     /// Gives space and frames back.
@@ -178,9 +187,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn tracker(&mut self) -> Replay {
-        let number = self.trackers;
-        self.trackers = number.wrapping_add(1);
-        Replay::new(number, self.config.policy)
+        self.new_tracker(self.config.policy)
     }
 
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::State>, Exhausted> {
@@ -223,12 +230,26 @@ impl Processor for Replayed<'_> {
         culprit
     }
 
+    fn run_policy(&self) -> Policy {
+        self.config.policy
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        self.release();
+        self.replay = self.new_tracker(policy);
+        self.machine.space.set_tracking(policy.mode != Mode::Off);
+    }
+
     fn release(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |_| true);
     }
 
     fn release_resting(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |page| page.resting);
+    }
+
+    fn give_back(&mut self) {
+        self.executor.pool.give_back(&mut self.machine);
     }
 
     fn pooled(&self) -> u64 {
@@ -262,19 +283,41 @@ impl Processor for Replayed<'_> {
     fn complete(&self, totals: &mut Totals) {
         totals.drained_overflows += self.drained - self.expired;
         totals.events = self.events;
+        totals.watchdog = watchdog::place();
         upkeep::complete(totals, self.counted, self.drained);
     }
 
-    fn enable_line(&mut self, line: u8, trigger: Trigger) {
-        line::enable(line, trigger == Trigger::Level);
+    fn wire(&self, line: u8) -> Option<Wire> {
+        let wiring = line::wiring();
+        wiring.pin(line).map(|_| wiring.wire(line))
     }
 
-    fn disable_line(&mut self, line: u8) {
-        line::disable(line);
+    fn event_timer(&self) -> Option<u64> {
+        firmware::tables().hpet
     }
 
-    fn take_lines(&mut self) -> u32 {
+    fn message(&self, line: u8) -> Message {
+        line::message(line)
+    }
+
+    fn open_line(&mut self, line: u8, wire: Wire) {
+        line::open(line, wire);
+    }
+
+    fn unmask_line(&mut self, line: u8) {
+        line::unmask(line);
+    }
+
+    fn close_line(&mut self, line: u8) {
+        line::close(line);
+    }
+
+    fn take_lines(&mut self) -> LineSet {
         line::take()
+    }
+
+    fn take_count(&mut self, line: u8) -> u32 {
+        line::take_count(line)
     }
 
     fn idle(&mut self, until: Option<u64>) {

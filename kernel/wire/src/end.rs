@@ -5,6 +5,7 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::counter::{CounterKind, Unit};
+use super::nova::{RootDeath, Stop};
 use super::{DelimiterKind, Events, GPR_NAMES, ThreadNumber, VERSION, WireError};
 use pe_replay::Difference;
 use pe_replay::phases::Phases;
@@ -54,6 +55,8 @@ pub enum Refusal {
         /// The longest one.
         most: u64,
     },
+    /// The machine has no I/O APIC: its interrupts come by the two old controllers, which can hold none back.
+    NoIoApic,
 }
 
 /// What a processor may lack.
@@ -222,6 +225,10 @@ pub enum End {
     },
     /// A fault hit the engine's own copies of a PE's start state.
     Damaged(Damage),
+    /// A system was ended that goes on by itself.
+    Stopped(Stop),
+    /// The root task of a system has ended.
+    RootDied(RootDeath),
 }
 
 /// What a program makes the kernel do between two PEs.
@@ -235,6 +242,8 @@ pub enum Service {
     Exception(u8),
     /// Going from one process to the next.
     Switch,
+    /// A hypercall of the NOVA interface, by its number.
+    Hypercall(u8),
 }
 
 /// The longest time that the kernel took over one thing, in the counter's unit: nothing
@@ -245,6 +254,18 @@ pub struct LongestCall {
     pub ticks: u64,
     /// What it was.
     pub service: Service,
+}
+
+/// What would end a run that nothing else does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Watchdog {
+    /// The old timer.
+    #[default]
+    Pit,
+    /// A comparator of the event timer: a program has the old one.
+    EventTimer,
+    /// Nothing would.
+    Off,
 }
 
 /// Sums over a whole run.
@@ -295,6 +316,10 @@ pub struct Totals {
     /// How long the processor was halted since nobody could run, which is in no phase and not in
     /// `total`.
     pub idle: u64,
+    /// The longest time from a line's interrupt to its acknowledgement by a program, in the counter's unit.
+    pub longest_interrupt: u64,
+    /// What would end a run that nothing else does.
+    pub watchdog: Watchdog,
 }
 
 /// The last record of a boot.

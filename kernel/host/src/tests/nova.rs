@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod ends;
+mod interrupts;
 mod messages;
 mod objects;
+mod own;
 mod random;
+mod shortage;
 
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, Record, UnsupportedCall};
 
 use super::*;
 use crate::arch::channel;
@@ -18,7 +22,7 @@ use crate::executive::Executive;
 use crate::heap::{self, Failing};
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
-use crate::nova::crd::Span;
+use crate::nova::crd::{Rights, Span};
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
@@ -96,6 +100,8 @@ fn with_little_memory<T>(serve: impl FnOnce() -> T) -> T {
 struct Scenario(Nova);
 
 impl Personality for Scenario {
+    type Origin<'a> = Archive<'static>;
+
     fn start<P: Processor>(
         _: &Config,
         _: &Archive<'static>,
@@ -107,9 +113,15 @@ impl Personality for Scenario {
             assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
             numbers[0]
         });
-        let memory: Vec<_> = (first..first + 16).map(Span::one).collect();
-        let beginning =
-            Beginning { entry: ROOT, information: b"NOVA", memory: &memory, image: &[], kernel_pages: 1000 };
+        let memory: Vec<_> = (first..first + 16).map(|frame| (Span::one(frame), Rights::MEMORY)).collect();
+        let beginning = Beginning {
+            entry: ROOT,
+            information: b"NOVA",
+            memory: &memory,
+            image: &[],
+            kernel_pages: 1000,
+            until: b"",
+        };
         Ok(Self(Nova::begin(objects, &beginning).unwrap()))
     }
 
@@ -138,12 +150,20 @@ impl Personality for Scenario {
         End::Exited { status: 124 }
     }
 
-    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) {
+    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) -> Option<End> {
         unreachable!("nobody sets an alarm")
     }
 
-    fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
-        unreachable!("line {line} has interrupted, and nobody enables one")
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
+        self.0.interrupt(objects, line, count);
+    }
+
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, act: impl FnMut(Label)) {
+        self.0.for_each_label(objects, act);
+    }
+
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        self.0.awaits_lines(objects)
     }
 
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
@@ -155,20 +175,41 @@ impl Personality for Scenario {
     }
 }
 
+/// What a run came to.
+struct Ran {
+    /// What its programs said.
+    said: Vec<String>,
+    totals: Totals,
+    /// Names that domains were given, by the numbers of their processes.
+    labels: Vec<(u32, String)>,
+    /// Policies that spaces were given.
+    policies: Vec<(u32, Policy)>,
+}
+
 /// Runs programs until nobody can run any more; returns what they said.
 fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_on(Scripted::new(programs)).said
+}
+
+/// Runs a processor's programs until nobody can run any more.
+fn run_on(processor: Scripted) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
     let clock = Clock::new(ClockKind::User, Rate::NANOSECOND);
-    let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
+    let executive = Executive::<_, Scenario>::new(&config(), &standard(), processor, clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
-    let (end, _, processor) = executive.until_end(Recording::Pes, MOST);
-    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 }), "{end:?}");
+    let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
+    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
+    let labels = channel::take_records().into_iter().filter_map(|record| match record {
+        Record::Label(label) => Some((label.process, label.text.to_string())),
+        _ => None,
+    });
+    let (labels, policies) = (labels.collect(), processor.policies.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    SAID.take()
+    Ran { said: SAID.take(), totals, labels, policies }
 }
 
 /// The number of a call, with a selector and flags.

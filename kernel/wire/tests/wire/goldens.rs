@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A golden array for each variant.
 
+use arrayvec::ArrayString;
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 use wire::VERSION;
@@ -8,8 +9,8 @@ use wire::config::{Config, Job, Mutation, Sink};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, reached_limits,
-    unsupported_calls,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, labels, programs,
+    reached_limits, unsupported_calls,
 };
 
 use crate::samples::{
@@ -115,7 +116,7 @@ fn pe_record_has_its_bytes() {
 fn end_records_have_their_bytes() {
     let mut names: Vec<&str> = ends().iter().map(|(how, _)| name(*how)).collect();
     names.dedup();
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 12);
     for (how, golden) in ends() {
         let golden = format!("{VERSION:02x}{golden}{TOTALS}");
         assert_eq!(hex(&encoded_end(&end(how))), golden, "{}", name(how));
@@ -130,6 +131,7 @@ fn what_a_program_asks_for_has_its_bytes() {
         (Service::PageFault, "01"),
         (Service::Exception(6), "0206"),
         (Service::Switch, "03"),
+        (Service::Hypercall(12), "040c"),
     ] {
         let bytes = postcard::to_slice(&service, &mut [0; 8]).map(|bytes| hex(bytes));
         assert_eq!(bytes.unwrap(), golden, "{service:?}");
@@ -178,6 +180,20 @@ fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
     assert_eq!(reached_limits(&trace).collect::<Vec<_>>(), limits);
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [records.concat(), encoded_record(&Record::Program(program))].concat();
+    assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
+fn names_of_processes_have_their_bytes_and_stand_behind_the_pes() {
+    let label = Label { process: 300, text: ArrayString::from("init -> log").unwrap() };
+    let record = encoded_record(&Record::Label(label));
+    assert_eq!(hex(&record), "07ac020b696e6974202d3e206c6f67");
+    let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
+    let trace = [start, record.clone()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(labels(&trace).collect::<Vec<_>>(), [label]);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [record, encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
 }
 

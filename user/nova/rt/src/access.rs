@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//! Memory and ports by number: each access is exactly one instruction.
+
+use core::arch::asm;
+
+/// Reads a word.
+#[must_use]
+pub fn read(address: u64) -> u64 {
+    let value;
+    // SAFETY: where nothing is mapped, the load is a page fault of this program.
+    unsafe {
+        asm!("mov {}, [{}]", out(reg) value, in(reg) address, options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
+/// Writes a word.
+pub fn write(address: u64, value: u64) {
+    // SAFETY: where nothing can be written, the store is a page fault of this program; where something can be, the
+    // caller names memory that no Rust object lies in.
+    unsafe { asm!("mov [{}], {}", in(reg) address, in(reg) value, options(nostack, preserves_flags)) };
+}
+
+/// Reads a port.
+#[must_use]
+pub fn input(port: u16) -> u8 {
+    let value;
+    // SAFETY: a read of a port changes no memory; one that is not granted is an event.
+    unsafe { asm!("in al, dx", out("al") value, in("dx") port, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Writes a port.
+pub fn output(port: u16, value: u8) {
+    // SAFETY: a write of a serial port changes no memory; one of a port that is not granted is an event.
+    unsafe { asm!("out dx, al", in("al") value, in("dx") port, options(nomem, nostack, preserves_flags)) };
+}
+
+/// The time-stamp counter.
+#[must_use]
+pub fn time() -> u64 {
+    let (low, high): (u64, u64);
+    // SAFETY: RDTSC reads a counter.
+    unsafe { asm!("rdtsc", out("rax") low, out("rdx") high, options(nomem, nostack, preserves_flags)) };
+    high << 32 | low
+}
