@@ -63,29 +63,27 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
+        if P::FRAMES == 0 {
+            return None;
+        }
         let before = self.account.clone();
+        let watched = (seen.field == Field::Memory).then_some(seen.address);
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
-        let culprit = if P::FRAMES == 0 { None } else { course.diagnose(seen, log) };
+        let (mut noted, mut culprit) = (0, None);
+        for _ in 0..=COMPARISONS {
+            culprit = course.trace(watched, log, &mut noted);
+            let damage = course.tracker.roll_back(pages!(course), None);
+            if culprit.is_some() || damage.is_some() {
+                break;
+            }
+        }
         self.account = before;
         culprit
     }
 }
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
-    fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
-        let watched = (seen.field == Field::Memory).then_some(seen.address);
-        let mut noted = 0;
-        for _ in 0..=COMPARISONS {
-            let culprit = self.trace(watched, log, &mut noted);
-            let damage = self.tracker.roll_back(pages!(self), None);
-            if culprit.is_some() || damage.is_some() {
-                return culprit;
-            }
-        }
-        None
-    }
-
     /// Executes instructions from the start state, one by one, as far as there is room to note what each leaves
     /// behind, of which the first `noted` are noted already; returns the one that left something else.
     fn trace(&mut self, watched: Option<u64>, log: &mut [u64], noted: &mut usize) -> Option<Culprit> {
@@ -94,7 +92,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         self.tracker.prepare(pages!(self), self.thread.number);
         self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
         let most = log.len().min(MAX_STEPS);
-        let mut path = self.path(RUN, Approach::Free { limit: most as u64 }, true);
+        let mut path = self.path(RUN, Approach { limit: most as u64, exact: None }, true);
         // A counter that may be late does not stop after one instruction; the trap flag does.
         let step = self.executor.margin.far > 0;
         for (at, note) in log[..most].iter_mut().enumerate() {

@@ -67,7 +67,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             Target::Memory(address) => {
                 self.machine.settle(P::view(run));
                 let page = self.machine.page(address);
-                let frame = page.and_then(|page| self.tracker.expose(pages!(self), run, page).ok());
+                let frame = page.and_then(|page| self.tracker.expose(pages!(self), run, page));
                 return self.flip_byte(frame, address, bit);
             }
         }

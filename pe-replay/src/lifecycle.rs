@@ -27,24 +27,23 @@ use crate::stop::{Delimiter, End};
 
 /// How a run is to be brought to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Approach {
-    /// Run until something happens, at most so many instructions.
-    Free {
-        /// The bound.
-        limit: u64,
-    },
-    /// Stop exactly where another run did: arm the counter earlier and do the rest with debug
-    /// exceptions.
-    Exact {
-        /// The run that the limit has stopped there.
-        target: Run,
-        /// How many instructions away that is.
-        count: u64,
-        /// How much earlier to arm; with a margin of 0 there is no rest.
-        margin: Margin,
-        /// Trust no interrupt any more: step the whole way.
-        stepped: bool,
-    },
+pub struct Approach {
+    /// After so many instructions it ends, unless something else ends it before.
+    pub limit: u64,
+    /// How to stop exactly there, if another run was stopped there by its limit.
+    pub exact: Option<Exact>,
+}
+
+/// A stop exactly where another run was stopped: the counter is armed earlier, and the rest is done with debug
+/// exceptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact {
+    /// The run that was stopped there.
+    pub target: Run,
+    /// How much earlier to arm; with a margin of 0 there is no rest.
+    pub margin: Margin,
+    /// Trust no interrupt any more: step the whole way.
+    pub stepped: bool,
 }
 
 /// Where in its life a PE is, and thereby what is to be done.
@@ -132,8 +131,6 @@ pub struct Lifecycle {
     pub failed: u8,
     /// How much earlier than its target the counter is armed in this attempt.
     pub margin: Margin,
-    /// The counter overshot in this attempt.
-    pub missed: bool,
     /// Runs repeated because the counter overshot.
     pub misses: u16,
     /// How the runs ended.
@@ -153,7 +150,6 @@ impl Lifecycle {
             phase: Phase::Preparing,
             failed: 0,
             margin: rules.margin,
-            missed: false,
             misses: 0,
             ends: [End { delimiter: Delimiter::Limit, count: 0 }; Run::ALL.len()],
             arrived: [false; Run::ALL.len()],
@@ -182,16 +178,17 @@ impl Lifecycle {
                 Run::Second => self.ends[0].count + 1,
                 Run::Third => self.ends[0].count.max(self.ends[1].count) + 1,
             };
-            return Approach::Free { limit: self.rules.limit.max(furthest) };
+            return Approach { limit: self.rules.limit.max(furthest), exact: None };
         };
-        Approach::Exact { target, count, margin: self.margin, stepped: self.is_stepped(count) }
+        let exact = Exact { target, margin: self.margin, stepped: self.is_stepped(count) };
+        Approach { limit: count, exact: Some(exact) }
     }
 
     /// Whether a way of `count` instructions is stepped: the counter has overshot, and the margin
     /// is as long as the way by now.
     #[inline(always)]
     fn is_stepped(&self, count: u64) -> bool {
-        self.missed && self.margin.near >= count
+        self.margin != self.rules.margin && self.margin.near >= count
     }
 
     /// Goes on after `event`; returns the phase that begins.
@@ -236,7 +233,7 @@ impl Lifecycle {
                 Phase::GivingUp(Verdict::Persistent)
             }
             (Phase::RollingBack, Event::Done) => {
-                (self.margin, self.missed) = (self.rules.margin, false);
+                self.margin = self.rules.margin;
                 self.arrived = [false; Run::ALL.len()];
                 Phase::Preparing
             }
@@ -252,7 +249,7 @@ impl Lifecycle {
     #[inline(always)]
     fn miss(&mut self, run: Run) -> Phase {
         self.misses = self.misses.saturating_add(1);
-        (self.missed, self.margin) = (true, self.margin.doubled());
+        self.margin = self.margin.doubled();
         Phase::Turning(run)
     }
 
@@ -273,7 +270,6 @@ impl Lifecycle {
 
 /// Apart, so that nobody needs a life cycle in memory to print it.
 #[cold]
-#[inline(never)]
 fn no_answer(phase: Phase, event: Event) -> ! {
     panic!("{event:?} does not end {phase:?}")
 }

@@ -42,16 +42,13 @@ pub trait Observer<M: Machine> {
     /// Whether anybody watches.
     const WATCHES: bool = true;
     /// Whether run 1's result is taken for run 2's, which is not executed; that is for tests that show it is needed.
-    #[inline(always)]
     fn skips_run_2(&self) -> bool {
         false
     }
     /// Told of each step.
-    #[inline(always)]
     fn stepped(&mut self, _machine: &mut M, _from: Phase, _event: Event, _to: Phase) {}
     /// Shown what the engine keeps before each phase and each comparison, but the one of runs 1 and 2,
     /// and after a page joined the set.
-    #[inline(always)]
     fn visit(&mut self, _machine: &mut M, _internals: Internals<'_, M>) {}
 }
 

@@ -86,10 +86,12 @@ pub trait Placement {
     }
     /// Compares the results of two runs.
     fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Option<Difference> {
-        let agree = equal(machine, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b));
+        let (one, other) = (Self::frame::<M>(entry, a), Self::frame::<M>(entry, b));
+        // No frame is equal to itself here: it holds one result, not two.
+        let agree = one != other && machine.equal(one, other);
         if agree { None } else { Some(Self::found(entry, machine, a, b)) }
     }
-    /// Where the results of two runs differ.
+    /// Where the results of two runs differ; apart, so that no frame has to be kept for it.
     #[cold]
     fn found<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
         found(machine, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
@@ -106,12 +108,7 @@ pub trait Placement {
     }
 }
 
-/// Whether two frames are equal. None is equal to itself here: it holds one result, not two.
-fn equal<M: Machine>(machine: &mut M, a: M::Frame, b: M::Frame) -> bool {
-    a != b && machine.equal(a, b)
-}
-
-/// Copies a frame, and says whether it is [equal] to another one.
+/// Copies a frame, and says whether it is equal to another one: none is to itself.
 #[inline(always)]
 fn compare_and_copy<M: Machine>(machine: &mut M, a: M::Frame, b: M::Frame, to: M::Frame) -> bool {
     a != b && machine.compare_and_copy(a, b, to)

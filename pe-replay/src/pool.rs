@@ -240,9 +240,6 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
     /// If an entry is in use.
     pub fn drain<M: Memory<Frame = F>>(&mut self, machine: &mut M) {
         assert!(self.vacant == self.entries.len(), "pages of a written set are still there");
-        for entry in &mut self.entries {
-            entry.copies().iter().for_each(|frame| machine.release(*frame));
-            entry.supplied = 0;
-        }
+        self.give_back(machine);
     }
 }

@@ -62,7 +62,8 @@ pub(crate) use tracked;
 /// What is to be told of something that is done, unless copies were found to be damaged.
 #[inline(always)]
 fn done(damage: Option<Difference>) -> (Event, Option<Difference>) {
-    (if damage.is_none() { Event::Done } else { Event::Damaged }, damage)
+    // Where there is none, none is copied.
+    damage.map_or((Event::Done, None), |damage| (Event::Damaged, Some(damage)))
 }
 
 impl<M: Machine> Executor<M> {
@@ -120,7 +121,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     #[inline(always)]
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
         self.thread.prepare_alone();
-        let approach = Approach::Free { limit: limit.min(self.tracker.policy.limit) };
+        let approach = Approach { limit: limit.min(self.tracker.policy.limit), exact: None };
         let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
         let [result, ..] = &mut self.executor.results;
         if end.delimiter == Delimiter::Watchdog {
@@ -172,7 +173,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// The rest of a PE, whatever its phases are.
     #[cold]
-    #[inline(never)]
     fn go_through(&mut self, mut life: Lifecycle, mut phase: Phase) -> Outcome {
         let outcome = loop {
             phase = match phase {
@@ -237,7 +237,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     #[cold]
-    #[inline(never)]
     fn flush(&mut self) {
         // What came before belongs to getting ready.
         self.executor.watch.lap(Timed::Restart, self.machine.now());
@@ -276,7 +275,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// Whether a run has changed no register.
     #[cold]
-    #[inline(never)]
     fn is_unchanged(&mut self, run: Run) -> bool {
         let result = &mut self.executor.results[run as usize];
         result.normalize();
@@ -285,7 +283,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// Puts PM0 and the start state back, if they can be trusted.
     #[cold]
-    #[inline(never)]
     fn roll_back(&mut self, life: &mut Lifecycle) -> Event {
         let seen = life.difference;
         if let Some(difference) = seen {
@@ -300,7 +297,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     #[cold]
-    #[inline(never)]
     fn give_up(&mut self, verdict: Verdict, seen: Option<Difference>) -> Outcome {
         let difference = seen.unwrap_or(Difference::NONE);
         match verdict {

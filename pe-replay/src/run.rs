@@ -5,18 +5,17 @@
 use core::cmp::Ordering;
 
 use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
-use pmu::{Margin, Repeats, StopKind};
+use pmu::{Repeats, StopKind};
 
 use crate::execution::Run;
 use crate::executor::{Course, pages};
-use crate::lifecycle::{Approach, Event, Lifecycle};
+use crate::lifecycle::{Approach, Event, Exact, Lifecycle};
 use crate::machine::{Breakpoint, Machine, Order};
 use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
-use crate::tracker::SetFull;
 use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
 /// Where a run has come to.
@@ -88,20 +87,19 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             self.executor.account.third_runs += 1;
         }
         let arrival = self.execute_until(run, approach, gap);
-        let event = match approach {
-            Approach::Exact { target, count, .. } if self.is_overshot(run, &arrival, target, count) => {
+        let event = match approach.exact {
+            Some(Exact { target, .. }) if self.is_overshot(run, &arrival, target, approach.limit) => {
                 Event::Overshot
             }
-            Approach::Exact { .. } | Approach::Free { .. } => Event::Ended,
+            _ => Event::Ended,
         };
         (arrival.end, event)
     }
 
     /// Executes all runs, each in frames of its own. On one processor that is one after the other.
     #[cold]
-    #[inline(never)]
     pub(crate) fn run_all(&mut self, life: &mut Lifecycle) -> Event {
-        let approach = Approach::Free { limit: life.rules.limit };
+        let approach = Approach { limit: life.rules.limit, exact: None };
         for run in Run::ALL.into_iter().take(if life.rules.triple { 3 } else { 2 }) {
             let arrival = self.execute_until(run, approach, gap(run, life));
             let Arrival { end, .. } = arrival;
@@ -121,13 +119,11 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// before it is booked as `gap`, and what passes between two entries as what the last stop was for.
     #[inline(always)]
     pub(crate) fn execute_until(&mut self, run: Run, approach: Approach, gap: Timed) -> Arrival {
-        let (limit, is_straight) = match approach {
-            Approach::Free { limit } => (limit, true),
-            Approach::Exact { count, margin, stepped, .. } => (count, margin.far == 0 && !stepped),
-        };
+        let Approach { limit, exact } = approach;
+        let is_stepped = exact.is_some_and(|exact| exact.margin.far > 0 || exact.stepped);
         self.executor.interrupts_off = false;
-        let is_plain = is_straight && limit > 0 && self.machine.repeats() == Repeats::PerIteration;
-        if !is_plain || !self.injections.is_empty() && self.is_hit(run) {
+        let is_plain = limit > 0 && self.machine.repeats() == Repeats::PerIteration;
+        if is_stepped || !is_plain || !self.injections.is_empty() && self.is_hit(run) {
             return self.go_on(run, approach, gap, None);
         }
         self.machine.settle(P::view(run));
@@ -197,19 +193,15 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// A run before its way, or behind its first stretch.
     pub(crate) fn path(&self, run: Run, approach: Approach, fresh: bool) -> Path {
-        let far = self.executor.margin.far;
-        let (limit, way, far) = match approach {
-            Approach::Free { limit } => (limit, None, far),
-            Approach::Exact { count, margin: Margin { far: 0, .. }, stepped: false, .. } => {
-                (count, None, far)
-            }
-            Approach::Exact { count, margin, stepped, target } => {
-                let (rip, rcx) = self.executor.results[target as usize].position();
-                let way = ExactStop::new(Position { count, rip, rcx }, margin, self.machine.repeats());
-                let (way, far) = if stepped { (way.stepped(), u64::MAX) } else { (way, margin.far) };
-                (count, Some(way), far)
-            }
-        };
+        let Approach { limit, exact } = approach;
+        let (mut way, mut far) = (None, self.executor.margin.far);
+        if let Some(Exact { target, margin, stepped }) = exact
+            && (margin.far > 0 || stepped)
+        {
+            let (rip, rcx) = self.executor.results[target as usize].position();
+            let first = ExactStop::new(Position { count: limit, rip, rcx }, margin, self.machine.repeats());
+            (way, far) = if stepped { (Some(first.stepped()), u64::MAX) } else { (Some(first), margin.far) };
+        }
         let (repeating, debugged, is_torn, ran_on, trapping) = (None, false, false, false, false);
         Path { run, count: 0, limit, way, far, repeating, fresh, debugged, is_torn, ran_on, trapping }
     }
@@ -311,7 +303,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     #[cold]
-    #[inline(never)]
     fn note(&mut self, debug_exceptions: u32, strays: u16) {
         let account = &mut self.executor.account;
         account.debug_exceptions = account.debug_exceptions.saturating_add(debug_exceptions);
@@ -392,13 +383,11 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let Some(page) = page.filter(|page| page.writable && !page.open) else { return Some(delimiter) };
         let opened = self.tracker.write_fault(pages!(self), run, page);
         self.visit(None);
-        match opened {
-            Ok(()) => {
-                let faults = &mut self.executor.account.write_faults;
-                *faults = faults.saturating_add(1);
-                None
-            }
-            Err(SetFull) => Some(Delimiter::DirtyLimit { address }),
+        if !opened {
+            return Some(Delimiter::DirtyLimit { address });
         }
+        let faults = &mut self.executor.account.write_faults;
+        *faults = faults.saturating_add(1);
+        None
     }
 }

@@ -72,10 +72,6 @@ pub struct Attempt {
     pub compared: Option<u16>,
 }
 
-/// The set, or the machine's frames for it, are used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetFull;
-
 /// The bit of a thread in [`Entry::predicted`](crate::Entry::predicted).
 fn bit(thread: u8) -> u32 {
     1 << (thread % 32)
@@ -110,7 +106,6 @@ fn is_written<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M,
 
 /// Apart, so that no number has to be in memory to be printed.
 #[cold]
-#[inline(never)]
 fn uncompared(written: u16, compared: Option<u16>) -> ! {
     panic!("{written} pages were written, {compared:?} compared")
 }
@@ -146,7 +141,6 @@ impl<P: Placement> Tracker<P> {
     /// Catches up with what happened to pages between two PEs: each change is told, and what others write
     /// to a shared frame moves its generation.
     #[cold]
-    #[inline(never)]
     fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
         self.sift(pages, |machine, entry| {
             let change = machine.change(entry.page);
@@ -163,7 +157,6 @@ impl<P: Placement> Tracker<P> {
 
     /// Opens the pages of a thread in place of those of the one before.
     #[cold]
-    #[inline(never)]
     fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
         let before = core::mem::replace(&mut self.thread, thread);
         self.sift(pages, |machine, entry| {
@@ -216,37 +209,38 @@ impl<P: Placement> Tracker<P> {
         assert!(were_open == open.len, "a page is open and in no list");
     }
 
-    /// Lets a run that met a write fault write `page`, if there is room and it may.
+    /// Lets a run that met a write fault write `page`, if there is room for it and it may; says whether it does.
     ///
     /// In run 1 a page joins the set. Where the runs do not go on at once, a later one finds all of
     /// run 1's pages writable, and may write a page that was open and that no run before wrote.
     /// A write anywhere else is where run 1 met the dirty-frame limit, or a divergence. Should run 1
     /// be the one that is outvoted, the PE ends here, before that write.
     #[cold]
-    #[inline(never)]
     pub(crate) fn write_fault<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
         run: Run,
         page: PageOf<M>,
-    ) -> Result<(), SetFull> {
+    ) -> bool {
         if run != Run::First && !P::AT_ONCE {
             let known = pages.pool.find::<M>(self.owner, page.frame);
             let entry = known.map(|index| &pages.pool.entries[usize::from(index)]);
-            entry.filter(|entry| !entry.written && !entry.resting).ok_or(SetFull)?;
+            if entry.is_none_or(|entry| entry.written || entry.resting) {
+                return false;
+            }
         }
-        self.write(pages, run, page).map(|_| ())
+        self.write(pages, run, page).is_some()
     }
 
     /// Sees that a page, which is mapped to its home, is among the open ones and counts as written, and that a run
-    /// can write it. Returns its entry.
-    fn write<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Result<u16, SetFull> {
+    /// can write it. Returns its entry, unless there is no room for one.
+    fn write<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Option<u16> {
         let known = pages.pool.find::<M>(self.owner, page.frame);
         let index = match known.or_else(|| self.join(pages, page)) {
             Some(index) => index,
             None => {
                 self.give_up_unwritten(pages);
-                self.join(pages, page).ok_or(SetFull)?
+                self.join(pages, page)?
             }
         };
         if core::mem::take(&mut pages.pool.entries[usize::from(index)].resting) {
@@ -261,7 +255,7 @@ impl<P: Placement> Tracker<P> {
         }
         P::show(entry, pages.machine, run);
         pages.machine.flush(entry.page);
-        Ok(index)
+        Some(index)
     }
 
     /// Takes in a page that is not known, if there is room.
@@ -328,16 +322,16 @@ impl<P: Placement> Tracker<P> {
     }
 
     /// A flip is about to hit `page` as `run` sees it: from now on the page counts
-    /// as written, if pages are tracked. Returns the frame to hit.
+    /// as written, if pages are tracked and there is room. Returns the frame to hit.
     #[cold]
     pub(crate) fn expose<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
         run: Run,
         page: PageOf<M>,
-    ) -> Result<M::Frame, SetFull> {
+    ) -> Option<M::Frame> {
         if P::FRAMES == 0 {
-            return Ok(page.frame);
+            return Some(page.frame);
         }
         let is_mapped =
             |entry: &&EntryOf<M>| Run::ALL.into_iter().any(|run| P::frame::<M>(entry, run) == page.frame);
@@ -346,7 +340,7 @@ impl<P: Placement> Tracker<P> {
         let index = self.write(pages, run, Page { frame, ..page })?;
         let entry = &pages.pool.entries[usize::from(index)];
         self.attempt.exposed |= !entry.page.writable;
-        Ok(P::frame::<M>(entry, run))
+        Some(P::frame::<M>(entry, run))
     }
 
     /// Compares two results; the first byte on which they differ. This covers what one of them alone has

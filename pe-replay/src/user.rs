@@ -266,9 +266,7 @@ impl UserRegisters {
                 }
             }
         }
-        self.entry_vector = 0;
-        self.entry_error = 0;
-        self.padding = 0;
+        (self.entry_vector, self.entry_error, self.padding) = (0, 0, 0);
     }
 }
 

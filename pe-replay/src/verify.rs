@@ -48,7 +48,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// Which of three results two runs agree on. Without triple mode, runs 1 and 2 are known to differ, as `seen`.
     #[cold]
-    #[inline(never)]
     fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> (Event, Option<Difference>) {
         let mut differs = |a, b| self.difference(ends, a, b);
         let first = seen.or_else(|| differs(Run::First, Run::Second));
@@ -72,7 +71,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// Where results differ, what they started from must be known to be right.
     #[cold]
-    #[inline(never)]
     fn doubt(&mut self, event: Event, seen: Difference) -> (Event, Option<Difference>) {
         let damage = match (self.thread.damage(), event) {
             (None, Event::Outvoted(run)) => self.tracker.damage(pages!(self), run, seen),
@@ -83,7 +81,6 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// The first difference between the registers that two runs left.
     #[cold]
-    #[inline(never)]
     fn first_difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
         [a, b].into_iter().for_each(|run| self.executor.results[run as usize].normalize());
         let result = |run| (&*self.executor.results[run as usize], ends[run as usize]);

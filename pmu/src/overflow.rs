@@ -132,7 +132,8 @@ pub(crate) fn is_from(cpu: &CpuId<impl CpuIdReader>, vendor: &str) -> bool {
 /// One counter of one logical processor.
 #[derive(Debug)]
 pub struct Overflow<R> {
-    registers: R,
+    /// Its registers, and those around it.
+    pub registers: R,
     layout: Layout,
     vector: u8,
     /// RDPMC is to be trusted: the registers have proven to be there.
@@ -174,11 +175,6 @@ impl<R: Registers> Overflow<R> {
         self.registers
     }
 
-    /// The registers, to look at or to be driven.
-    pub fn registers_mut(&mut self) -> &mut R {
-        &mut self.registers
-    }
-
     fn mask(&self) -> u64 {
         (1 << self.layout.width) - 1
     }
@@ -186,26 +182,6 @@ impl<R: Registers> Overflow<R> {
     /// Stops the counter, which keeps its value.
     fn hold(&mut self) {
         self.registers.write_msr(self.layout.switch.msr, self.layout.switch.off);
-    }
-
-    fn hold_and_read(&mut self) -> u64 {
-        let Layout { counter, number, .. } = self.layout;
-        self.hold();
-        self.registers.serialize();
-        if self.quick { self.registers.read_counter(number) } else { self.registers.read_msr(counter) }
-    }
-
-    fn probe_held(&mut self) -> Result<(), Unkept> {
-        let Layout { counter, control, held, switch: Switch { msr, on, off }, .. } = self.layout;
-        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & self.layout.longest));
-        for (msr, wrote) in [one, other, (control, 0), (control, held), (msr, on), (msr, off)] {
-            self.registers.write_msr(msr, wrote);
-            let read = self.registers.read_msr(msr);
-            if read != wrote {
-                return Err(Unkept { msr, wrote, read });
-            }
-        }
-        Ok(())
     }
 
     /// Whether the counter has overflowed on its way to `value`; clears the status.
@@ -224,7 +200,14 @@ impl<R: Registers> Overflow<R> {
 
 impl<R: Registers> BackEnd for Overflow<R> {
     fn probe(&mut self) -> Result<(), Unkept> {
-        let kept = self.probe_held();
+        let Layout { counter, longest, control, held, switch: Switch { msr, on, off }, .. } = self.layout;
+        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & longest));
+        let writes = [one, other, (control, 0), (control, held), (msr, on), (msr, off)];
+        let kept = writes.into_iter().try_for_each(|(msr, wrote)| {
+            self.registers.write_msr(msr, wrote);
+            let read = self.registers.read_msr(msr);
+            if read == wrote { Ok(()) } else { Err(Unkept { msr, wrote, read }) }
+        });
         self.quick = kept.is_ok();
         self.hold();
         kept
@@ -247,7 +230,11 @@ impl<R: Registers> BackEnd for Overflow<R> {
     }
 
     fn stop(&mut self, stopped: Stopped) -> Reading {
-        let value = self.hold_and_read();
+        let Layout { counter, number, .. } = self.layout;
+        self.hold();
+        self.registers.serialize();
+        let registers = &mut self.registers;
+        let value = if self.quick { registers.read_counter(number) } else { registers.read_msr(counter) };
         let overflowed = self.take_overflow(value);
         let interrupted = stopped.kind == StopKind::Counter;
         let may_wait = !interrupted && (overflowed || self.layout.status_is_late);

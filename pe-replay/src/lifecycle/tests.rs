@@ -56,7 +56,7 @@ const VOTE: Rules = Rules { recovery: Recovery::Vote, ..DUAL };
 const TRIPLE: Rules = Rules { triple: true, ..DUAL };
 
 const PREPARE: Asked = plain(Phase::Preparing);
-const FIRST: Asked = (Phase::Running(Run::First), Some(Approach::Free { limit: LIMIT }));
+const FIRST: Asked = (Phase::Running(Run::First), Some(Approach { limit: LIMIT, exact: None }));
 const ALL: Asked = plain(Phase::RunningAll);
 const TURN_2: Asked = plain(Phase::Turning(Run::Second));
 const TURN_3: Asked = plain(Phase::Turning(Run::Third));
@@ -94,8 +94,8 @@ fn margin(length: u64) -> Margin {
 }
 
 fn exact_as(target: Run, run: Run, count: u64, length: u64) -> Asked {
-    let approach = Approach::Exact { target, count, margin: margin(length), stepped: false };
-    (Phase::Running(run), Some(approach))
+    let exact = Exact { target, margin: margin(length), stepped: false };
+    (Phase::Running(run), Some(Approach { limit: count, exact: Some(exact) }))
 }
 
 fn exact(run: Run, count: u64, length: u64) -> Asked {
@@ -103,12 +103,12 @@ fn exact(run: Run, count: u64, length: u64) -> Asked {
 }
 
 fn stepped(run: Run, count: u64, length: u64) -> Asked {
-    let approach = Approach::Exact { target: Run::First, count, margin: margin(length), stepped: true };
-    (Phase::Running(run), Some(approach))
+    let exact = Exact { target: Run::First, margin: margin(length), stepped: true };
+    (Phase::Running(run), Some(Approach { limit: count, exact: Some(exact) }))
 }
 
 fn free(run: Run, limit: u64) -> Asked {
-    (Phase::Running(run), Some(Approach::Free { limit }))
+    (Phase::Running(run), Some(Approach { limit, exact: None }))
 }
 
 fn difference(value: u64) -> Difference {

@@ -17,7 +17,7 @@ pub trait Driver: BackEnd {
 
 impl<R: Emulation> Driver for Overflow<R> {
     fn unit(&mut self) -> &mut Unit {
-        self.registers_mut().unit()
+        self.registers.unit()
     }
 }
 

@@ -82,7 +82,7 @@ const ENTRY: u32 = VECTOR as u32;
 
 /// What the driver has done since the last call.
 fn done(driver: &mut Overflow<Bank>) -> Vec<Access> {
-    std::mem::take(&mut driver.registers_mut().log)
+    std::mem::take(&mut driver.registers.log)
 }
 
 fn intel() -> Overflow<Bank> {
@@ -156,7 +156,7 @@ fn a_stretch_arms_counts_and_is_read_with_the_counter_held() {
     assert_eq!(driver.arm(1_000), Entry::PLAIN);
     assert_eq!(done(&mut driver), [Write(COUNTER, ALL - 999), Write(GLOBAL, BIT)]);
     // Ten instructions later than it should.
-    driver.registers_mut().values.extend([(COUNTER, 10), (STATUS, BIT)]);
+    driver.registers.values.extend([(COUNTER, 10), (STATUS, BIT)]);
     let reading = driver.stop(stopped(StopKind::Counter));
     assert_eq!(reading, Reading { instructions: 1_010, own: true, strays: 0 });
     // The registers have not proven to be there, so RDPMC is not trusted.
@@ -165,7 +165,7 @@ fn a_stretch_arms_counts_and_is_read_with_the_counter_held() {
     // The APIC has masked its entry.
     let _ = driver.arm(5);
     assert_eq!(done(&mut driver), [Vector(ENTRY), Write(COUNTER, ALL - 4), Write(GLOBAL, BIT)]);
-    driver.registers_mut().values.extend([(COUNTER, ALL - 2), (STATUS, !BIT)]);
+    driver.registers.values.extend([(COUNTER, ALL - 2), (STATUS, !BIT)]);
     let reading = driver.stop(stopped(StopKind::Syscall));
     assert_eq!(reading, Reading { instructions: 2, own: false, strays: 0 });
     assert_eq!(done(&mut driver), [Write(GLOBAL, 0), Serialize, Read(COUNTER), Read(STATUS)]);
@@ -199,8 +199,8 @@ fn an_interrupt_that_waits_is_taken_where_one_may() {
         (StopKind::Counter, 0, true, 1, true),
     ] {
         let mut driver = intel();
-        driver.registers_mut().pending = pending;
-        driver.registers_mut().values.insert(STATUS, status);
+        driver.registers.pending = pending;
+        driver.registers.values.insert(STATUS, status);
         let reading = driver.stop(stopped(kind));
         assert_eq!((reading.own, reading.strays), (false, strays), "{kind:?} {status:#x} {pending}");
         done(&mut driver);
@@ -213,7 +213,7 @@ fn an_interrupt_that_waits_is_taken_where_one_may() {
     {
         let mut driver = amd(0x19);
         let _ = driver.arm(1_000);
-        driver.registers_mut().pending = pending;
+        driver.registers.pending = pending;
         let reading = driver.stop(stopped(kind));
         assert_eq!((reading.own, reading.strays), (false, strays), "{kind:?} {pending}");
         done(&mut driver);
@@ -227,7 +227,7 @@ fn without_a_status_the_top_bit_tells_of_an_overflow() {
     let mut driver = amd(0x19);
     for (value, own) in [(ALL - 1, false), (0, true), (12, true)] {
         let _ = driver.arm(5);
-        driver.registers_mut().values.insert(AMD_COUNTER, value);
+        driver.registers.values.insert(AMD_COUNTER, value);
         assert_eq!(driver.stop(stopped(StopKind::Counter)).own, own, "{value:#x}");
     }
     assert!(driver.is_clear());
@@ -244,7 +244,7 @@ fn speculative_locks_are_counted_from_the_swap_and_instructions_after_the_next()
         let _ = driver.arm(1_000);
         let begin = [Write(AMD_CONTROL, off), Write(AMD_COUNTER, ALL - 999), Write(AMD_CONTROL, on)];
         assert_eq!(done(&mut driver), begin);
-        driver.registers_mut().values.insert(AMD_COUNTER, value);
+        driver.registers.values.insert(AMD_COUNTER, value);
         let counted = driver.stop(stopped(StopKind::Syscall)).instructions;
         assert_eq!(counted, value - (ALL - 999));
         assert_eq!(done(&mut driver)[..3], [Write(AMD_CONTROL, off), Serialize, Read(AMD_COUNTER)]);

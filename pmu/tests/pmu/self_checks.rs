@@ -336,12 +336,12 @@ fn what_is_in_the_way_is_turned_off() {
     let mut unit = IntelUnit::new(model, Faults::default());
     assert_eq!(unit.debug_control() & (1 << 12), 1 << 12, "firmware has left freezing on");
     let found = intel::find(&mut unit).unwrap();
-    let mut counter = Overflow::new(unit, found, super::bench::VECTOR);
-    assert_eq!(counter.registers_mut().debug_control(), 1 << 14, "freeze in SMM, and only there");
-    assert_eq!(counter.registers_mut().tsx_control(), 0b11, "transactions off");
+    let counter = Overflow::new(unit, found, super::bench::VECTOR);
+    assert_eq!(counter.registers.debug_control(), 1 << 14, "freeze in SMM, and only there");
+    assert_eq!(counter.registers.tsx_control(), 0b11, "transactions off");
 
     let unit = AmdUnit::new(super::bench::amd_model(0x17, false), Faults::default());
     let found = amd::find(&unit).unwrap();
-    let mut counter = Overflow::new(unit, found, super::bench::VECTOR);
-    assert_eq!(counter.registers_mut().load_store_config(), 1 << 54, "SpecLockMap off");
+    let counter = Overflow::new(unit, found, super::bench::VECTOR);
+    assert_eq!(counter.registers.load_store_config(), 1 << 54, "SpecLockMap off");
 }

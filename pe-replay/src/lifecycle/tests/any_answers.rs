@@ -71,16 +71,17 @@ fn check(rules: Rules, attempt: &Attempt, rolled_back: u8, event: Event, (phase,
         Phase::RunningAll => panic!("runs are handed out one by one here"),
         Phase::Running(run) => {
             assert_eq!((event, ended.len()), (Event::Done, run as usize));
-            match (approach, at_limit) {
-                (Some(Approach::Exact { target: other, count, margin, stepped }), Some(target)) => {
-                    assert_eq!((count, ended[other as usize]), (target.count, *target));
+            let Some(Approach { limit, exact }) = approach else { panic!("{phase:?}") };
+            match (exact, at_limit) {
+                (Some(Exact { target: other, margin, stepped }), Some(target)) => {
+                    assert_eq!((limit, ended[other as usize]), (target.count, *target));
                     match attempt.margin {
                         Some(before) => assert!(before == margin || margin == before.doubled()),
                         None => assert_eq!(margin, rules.margin),
                     }
-                    assert_eq!(stepped, margin != rules.margin && margin.near >= count);
+                    assert_eq!(stepped, margin != rules.margin && margin.near >= limit);
                 }
-                (Some(Approach::Free { limit }), None) => assert!(limit >= rules.limit),
+                (None, None) => assert!(limit >= rules.limit),
                 _ => panic!("{approach:?}"),
             }
         }
@@ -152,7 +153,7 @@ fn any_answers_lead_to_an_end_by_the_rules() {
                     (attempt, rolled_back) = (Attempt::default(), rolled_back + 1)
                 }
                 ((Phase::Running(run), approach), Event::Ended(end) | Event::Overshot(end)) => {
-                    if let Some(Approach::Exact { margin, .. }) = approach {
+                    if let Some(Exact { margin, .. }) = approach.and_then(|approach| approach.exact) {
                         attempt.margin = Some(margin);
                     }
                     if asked.0 == Phase::Turning(run) {
