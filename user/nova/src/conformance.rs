@@ -32,6 +32,9 @@ mod signal;
 mod state;
 mod translate;
 
+/// A topic's name, and its cases.
+type Topic = (&'static str, fn(&mut Suite));
+
 /// A selector that nothing is at.
 const FREE: u64 = 0xffff;
 /// A selector beyond every table.
@@ -41,7 +44,7 @@ const ABSURD: u64 = (1 << 56) - 1;
 #[must_use]
 pub fn run(root: Root) -> bool {
     let suite = &mut Suite::new(root);
-    let topics: [(&'static str, fn(&mut Suite)); 23] = [
+    let topics: [Topic; 23] = [
         ("information", information::run),
         ("create", create::run),
         ("control", control::run),

@@ -49,7 +49,7 @@ impl Everything {
         let mut general = [0; 15];
         let mut index = 0;
         while index < general.len() {
-            general[index] = seed << 32 | 0x1111 * (index as u64 + 1);
+            general[index] = (seed << 32) | (0x1111 * (index as u64 + 1));
             index += 1;
         }
         Self { general, flags: 0x202 }

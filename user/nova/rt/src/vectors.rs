@@ -17,7 +17,7 @@ impl Vectors {
     /// Vector registers that differ from each other and from another seed's.
     #[must_use]
     pub fn pattern(seed: u64, control: u64) -> Self {
-        let of = |index: usize| u128::from(seed) << 64 | 0x0101_0101 * (index as u128 + 1);
+        let of = |index: usize| (u128::from(seed) << 64) | (0x0101_0101 * (index as u128 + 1));
         Self { registers: core::array::from_fn(of), control }
     }
 }

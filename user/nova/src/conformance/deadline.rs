@@ -44,7 +44,7 @@ fn far(suite: &mut Suite) {
 extern "C" fn later(_: Utcb, ticks: u64) {
     let base = trace::handed(1);
     let status = down(trace::handed(0), base + ticks);
-    trace::mark(ticks / SOON << 8 | u64::from(status.0));
+    trace::mark((ticks / SOON) << 8 | u64::from(status.0));
 }
 
 fn order(suite: &mut Suite) {

@@ -16,8 +16,15 @@ use crate::trace;
 /// A trial: registers in, one instruction, registers out.
 type Trial = extern "C" fn(&mut Everything);
 
+/// A trial: its name, its code, registers to set; and its event's number, error code, and whether that is told at the
+/// instruction.
+type Case = (&'static str, Trial, &'static [(usize, u64)], u64, u64, bool);
+
 /// What the handler was told last.
 static TOLD: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
+/// An address that no processor has.
+const NONCANONICAL: u64 = 1 << 48;
+
 /// Whether there was an event since it was last asked.
 static CAME: AtomicBool = AtomicBool::new(false);
 /// What the handler replies beside where to go on: a message transfer descriptor, and values for all it names.
@@ -106,24 +113,22 @@ pub fn load_error(suite: &Suite, address: u64) -> Option<u64> {
 }
 
 fn numbers(suite: &mut Suite) {
-    let none = [];
-    let noncanonical = 1u64 << 48;
-    let cases: [(&str, Trial, &[(usize, u64)], u64, u64, bool); 15] = [
+    let cases: [Case; 15] = [
         ("a division by 0", trial::division, &[(place::RCX, 0)], 0, 0, true),
-        ("the instruction of debuggers", trial::icebp, &none, 1, 0, false),
-        ("a breakpoint", trial::breakpoint, &none, 3, 0, false),
-        ("an overflow", trial::overflow, &none, 4, 0, false),
-        ("an undefined instruction", trial::undefined, &none, 6, 0, true),
-        ("a load of no address", trial::load, &[(place::RSI, noncanonical)], 13, 0, true),
-        ("an interrupt instruction", trial::interrupt, &none, 13, 0x30 * 8 + 2, true),
-        ("a halt", trial::halt, &none, 13, 0, true),
-        ("interrupts held back", trial::mask, &none, 13, 0, true),
+        ("the instruction of debuggers", trial::icebp, &[], 1, 0, false),
+        ("a breakpoint", trial::breakpoint, &[], 3, 0, false),
+        ("an overflow", trial::overflow, &[], 4, 0, false),
+        ("an undefined instruction", trial::undefined, &[], 6, 0, true),
+        ("a load of no address", trial::load, &[(place::RSI, NONCANONICAL)], 13, 0, true),
+        ("an interrupt instruction", trial::interrupt, &[], 13, 0x30 * 8 + 2, true),
+        ("a halt", trial::halt, &[], 13, 0, true),
+        ("interrupts held back", trial::mask, &[], 13, 0, true),
         ("a model-specific register", trial::model_specific, &[(place::RCX, 0x10)], 13, 0, true),
         ("a load", trial::load, &[(place::RSI, 0x5000)], 14, 4, true),
         ("a store", trial::store, &[(place::RSI, 0x5000)], 14, 6, true),
         ("a jump", trial::jump, &[(place::RSI, 0x5000)], 14, 0x14, false),
-        ("x87 arithmetic", trial::x87, &none, 16, 0, false),
-        ("vector arithmetic", trial::vector, &none, 19, 0, false),
+        ("x87 arithmetic", trial::x87, &[], 16, 0, false),
+        ("vector arithmetic", trial::vector, &[], 19, 0, false),
     ];
     for (what, trial, set, number, error, at) in cases {
         let mut registers = Everything::pattern(2).with(set);
@@ -133,7 +138,7 @@ fn numbers(suite: &mut Suite) {
         // Vectors that define no error code have 0 here as on the processor.
         suite.equal(what, (event, told(offset::ERROR), place), (Some(number), error, true));
     }
-    let event = event_of(trial::stack_load, &mut Everything::pattern(2).with(&[(place::RBP, noncanonical)]));
+    let event = event_of(trial::stack_load, &mut Everything::pattern(2).with(&[(place::RBP, NONCANONICAL)]));
     // An emulator may tell this one as any other address of no use.
     suite.holds("a load by the stack segment", event == Some(12) || event == Some(13));
     let traps: [(&str, Trial); 3] =

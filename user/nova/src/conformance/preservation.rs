@@ -12,6 +12,9 @@ use crate::suite::Suite;
 /// A register that a call may change, by its place.
 type Results = &'static [usize];
 
+/// A call: its name, number, flags and selector, its parameters, its status, and its results.
+type Case = (&'static str, u64, u64, u64, [u64; 4], u8, Results);
+
 /// The registers in which parameters are, by their places, in their order.
 const PARAMETERS: [usize; 4] = [place::RSI, place::RDX, place::RAX, place::R8];
 
@@ -20,7 +23,7 @@ pub fn run(suite: &mut Suite) {
     let semaphore = suite.semaphore(1 << 20);
     let missing = Crd::object(FREE, 0, 0x1f).0;
     let own = Crd::object(root.pd, 0, 0x1f).0;
-    let cases: [(&str, u64, u64, u64, [u64; 4], u8, Results); 22] = [
+    let cases: [Case; 22] = [
         ("call", number::CALL, 0, FREE, [1, 2, 3, 4], 4, &[]),
         ("create_pd", number::CREATE_PD, 0, FREE, [FREE, 2, 3, 4], 4, &[]),
         ("create_ec", number::CREATE_EC, 0, FREE, [FREE, 0x5000, 3, 4], 4, &[]),
