@@ -43,3 +43,8 @@ pub fn hand(index: usize, value: u64) {
 pub fn handed(index: usize) -> u64 {
     WORDS[index].load(Ordering::Relaxed)
 }
+
+/// Adds to the word that was handed over.
+pub fn add(index: usize, value: u64) {
+    WORDS[index].fetch_add(value, Ordering::Relaxed);
+}
