@@ -10,6 +10,7 @@ mod fuzz;
 mod inject;
 mod isolate;
 mod line;
+mod nova;
 mod policy;
 mod program;
 mod run;

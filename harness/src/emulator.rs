@@ -7,6 +7,7 @@ pub mod ending;
 pub mod loaded;
 pub mod qemu;
 mod ram;
+mod serial;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -122,6 +123,8 @@ pub struct Boot {
     pub cpu: Option<String>,
     /// When to give up.
     pub timeout: Duration,
+    /// Whether the machine has serial ports, the first of which is read.
+    pub has_serial_ports: bool,
     /// Further arguments for the emulator, for tests that watch it from outside.
     pub extra: Vec<OsString>,
 }
@@ -176,6 +179,8 @@ pub struct Finished {
     pub streams: Streams,
     /// What came by debugcon, the channel apart.
     pub debugcon: Vec<u8>,
+    /// What the first serial port has sent.
+    pub serial: Vec<u8>,
 }
 
 /// Boots and waits for the end.

@@ -98,6 +98,11 @@ impl Outcome {
         log::lines(&self.kernel, &self.finished.streams.log)
     }
 
+    /// What the first serial port has sent.
+    pub fn serial(&self) -> &[u8] {
+        &self.finished.serial
+    }
+
     /// What came by debugcon, the channel apart.
     pub fn debugcon(&self) -> &[u8] {
         &self.finished.debugcon

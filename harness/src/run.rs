@@ -8,7 +8,9 @@ use indicatif::ProgressBar;
 use pe_replay::{Injection, Mode, Policy, Recovery, Target};
 use wire::Name;
 use wire::channel::Progress;
+use wire::end::End;
 use wire::injection::Text;
+use wire::nova::Stop;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Emulator, Observer};
@@ -20,7 +22,11 @@ use crate::outcome::summary::summarize;
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
+use crate::workload::nova;
 use crate::workload::request::Request;
+
+/// The exit status of a run in which the text has not come that was to end it.
+const STATUS_MISSED: u8 = 1;
 
 /// The options that name files to be written.
 const JSON: &str = "--json";
@@ -31,6 +37,8 @@ const TRACE: &str = "--trace";
 pub struct Options {
     /// The program.
     pub program: Given,
+    /// The system that is booted in place of a program.
+    pub nova: Option<nova::Given>,
     /// All that the boot is asked for, but its contents: these are the program's.
     pub request: Request,
     /// Where the trace is written.
@@ -63,10 +71,11 @@ pub fn run(options: &Options) -> Result<u8> {
         }
     }
     let Ending::Normal(record) = &finished.ending else { bail!("{}", finished.ending) };
+    let status = status(options, &record.end);
     files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
     let summary = summarize(&finished.streams.trace, record)?;
     if let Some(summary) = &summary {
-        files.write_json(JSON, || Ok(json::value(summary, told::exit_status(&record.end))))?;
+        files.write_json(JSON, || Ok(json::value(summary, status)))?;
         eprint!("\n{summary}");
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
@@ -85,7 +94,20 @@ pub fn run(options: &Options) -> Result<u8> {
     if let Some(text) = told::told(&record.end) {
         eprintln!("reprise: {text}");
     }
-    Ok(told::exit_status(&record.end))
+    if status == STATUS_MISSED {
+        eprintln!("reprise: --until: the text has not come");
+    }
+    Ok(status)
+}
+
+/// The exit status: that of the end, unless a text was to end the run and has not come.
+fn status(options: &Options, end: &End) -> u8 {
+    let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
+    match (told::exit_status(end), end) {
+        (0, End::Stopped(Stop::Text)) => 0,
+        (0, _) if is_awaited => STATUS_MISSED,
+        (status, _) => status,
+    }
 }
 
 /// Lays out the files of a boot, and says in a shell's words how to make it.
@@ -104,9 +126,18 @@ fn dry_run(boot: &Boot) -> Result<u8> {
 /// read for it, too.
 pub fn request(options: &Options) -> Result<(Request, Files)> {
     let mut request = options.request.clone();
-    let named = named::named(&options.program, Some(Deadline::after(request.timeout)))?;
-    let files = named.files();
-    request.contents = named.contents;
+    let deadline = Some(Deadline::after(request.timeout));
+    let (files, contents) = match &options.nova {
+        Some(given) => {
+            let named = nova::named(given, deadline)?;
+            (named.files(), named.contents)
+        }
+        None => {
+            let named = named::named(&options.program, deadline)?;
+            (named.files(), named.contents)
+        }
+    };
+    request.contents = contents;
     request.injections.iter().try_for_each(|flip| can_hit(&request.policy, flip))?;
     // Last, so that what is wrong with the input is said first.
     packages::ensure_present(match request.machine {

@@ -22,6 +22,7 @@ pub mod lists;
 mod mutants;
 mod native;
 mod nature;
+mod nova;
 mod policies;
 mod profile;
 mod programs;
@@ -84,6 +85,7 @@ const TESTS: &[&[Test]] = &[
     profile::TESTS,
     rep::TESTS,
     nature::TESTS,
+    nova::TESTS,
     documents::TESTS,
     demo::TESTS,
     bench::TESTS,

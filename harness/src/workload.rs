@@ -7,5 +7,6 @@ pub mod catalogue;
 pub mod guest_files;
 pub mod image;
 pub mod named;
+pub mod nova;
 pub mod program;
 pub mod request;

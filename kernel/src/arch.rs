@@ -41,6 +41,8 @@ pub mod port;
 pub mod processor;
 #[path = "arch/x86_64/segment.rs"]
 pub mod segment;
+#[path = "arch/x86_64/serial.rs"]
+pub mod serial;
 #[path = "arch/x86_64/tally.rs"]
 pub mod tally;
 #[path = "arch/x86_64/watchdog.rs"]

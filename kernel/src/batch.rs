@@ -7,6 +7,7 @@ use wire::record::{ProgramRecord, Record};
 use wire::task::Task;
 
 use crate::arch::channel;
+use crate::linux::Linux;
 use crate::object::archive::Archive;
 use crate::replay::Platform;
 use crate::run;
@@ -52,7 +53,7 @@ fn one(
     assert!(task.policy.limit <= config.policy.limit, "a task's limit is above that which was checked");
     let config = Config { policy: task.policy, injections: task.injections, ..config.clone() };
     let archive = archive.with_program(program, arguments);
-    run::execute(&config, &archive, platform, task.trace, task.max_instructions)
+    run::execute::<Linux>(&config, &archive, platform, task.trace, task.max_instructions)
 }
 
 /// Splits a list into the arguments of each program: up to each empty string.

@@ -20,7 +20,6 @@ use wire::{DelimiterKind, Digest, ThreadNumber};
 
 use crate::mem::{code, frame};
 use crate::object::Objects;
-use crate::object::archive::Archive;
 use crate::object::clock::Clock;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Woken};
@@ -78,14 +77,14 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Has the personality put its first program in place; gives the processor back where that fails.
     pub fn new(
         config: &Config,
-        archive: &Archive<'static>,
+        origin: &L::Origin<'_>,
         processor: P,
         clock: Clock,
     ) -> Result<Self, (P, Refusal)> {
         let mut objects = Objects::new(processor, clock, &L::registers()).map_err(|(processor, _)| {
             (processor, Refusal::OutOfMemory { needed_pages: 1, free_pages: frame::free_count() })
         })?;
-        let personality = match L::start(config, archive, &mut objects) {
+        let personality = match L::start(config, origin, &mut objects) {
             Ok(personality) => personality,
             Err(refusal) => return Err((objects.destroy(), refusal)),
         };

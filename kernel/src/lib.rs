@@ -9,7 +9,7 @@
 //! - `replay`: the machine as the engine (`pe-replay`) sees it, its counter included
 //! - `executive`, and `personality`, the trait below it: the loop over processing elements
 //! - `linux` and `nova`: what programs see
-//! - `run`, `batch`, `selftest` and this file
+//! - `run`, `system`, `batch`, `selftest` and this file
 
 #![no_std]
 
@@ -20,7 +20,7 @@ mod batch;
 mod executive;
 mod linux;
 mod mem;
-/// Public, as no run has it yet: host tests drive it.
+/// Public, as host tests drive all of it.
 pub mod nova;
 /// Public, as it offers more than the one personality that there is asks for.
 pub mod object;
@@ -29,6 +29,7 @@ pub mod personality;
 mod replay;
 mod run;
 mod selftest;
+mod system;
 pub mod trap;
 
 use pages::Primitives;
@@ -36,6 +37,7 @@ use wire::checks::Text;
 use wire::config::{Config, Job, entry};
 use wire::end::{End, EndRecord, Refusal};
 use wire::isolation::Isolate;
+use wire::nova::System;
 
 use arch::boot::{BootInfo, Region};
 use arch::{channel, machine, processor, watchdog};
@@ -47,6 +49,7 @@ use object::clock::Rate;
 use replay::Platform;
 use replay::counter::{self, CounterError};
 use replay::reach::{self, Liberties};
+use system::Delivered;
 
 /// The watchdog must not run down within so many runs at the limit.
 const WATCHDOG_RUNS: u64 = 4;
@@ -56,7 +59,7 @@ arch::boot::entry_point!(kernel_main);
 /// Called by the boot code, on the kernel's stack, with the boot page tables.
 fn kernel_main(boot: &BootInfo) -> ! {
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
-    let archive = Archive::new(phys::claim(region));
+    let (archive, modules) = Archive::split(phys::claim(region), entry::MEMORY);
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
         Some(Ok(config)) => config,
         Some(Err(error)) => panic!("the configuration is unusable: {error}"),
@@ -70,16 +73,22 @@ fn kernel_main(boot: &BootInfo) -> ! {
     );
     let channel_memory = phys::claim(channel);
     layout::clear_low(&boot.memory);
-    let unused = match frame::init(&boot.memory) {
-        Ok(unused) => unused,
-        Err(OutOfFrames) => panic!("there is no memory to keep records of frames"),
+    let Ok(setup) = frame::init(&boot.memory) else { panic!("there is no memory to keep records of frames") };
+    let delivered = match config.system {
+        System::Linux => Ok(None),
+        System::Nova(nova) => {
+            let modules = (region, modules.unwrap_or_default());
+            system::set_aside(boot, &setup, nova.kernel_memory_len, modules, channel).map(Some)
+        }
     };
     let Ok(root) = layout::init(memory_end) else { panic!("there is no memory for page tables") };
     channel::init(channel_memory, config.sink);
-    if unused > 0 {
-        defmt::warn!("{=u64} bytes of memory above 4 GiB are not used", unused);
+    if setup.unused > 0 {
+        defmt::warn!("{=u64} bytes of memory above 4 GiB are not used", setup.unused);
     }
-    let end = match start(&config, &archive, root) {
+    let started = delivered.map_err(out_of_memory(config.memory_len / PAGE_LEN));
+    let started = started.and_then(|delivered| start(&config, &archive, delivered, root));
+    let end = match started {
         Ok(end) => end,
         Err(refusal) => run::ended(End::Refused(refusal)),
     };
@@ -94,6 +103,7 @@ fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
 fn start(
     config: &Config,
     archive: &Archive<'static>,
+    delivered: Option<Delivered<'_>>,
     root: layout::KernelHalf,
 ) -> Result<EndRecord, Refusal> {
     if config.mutation.is_some() && !cfg!(feature = "mutants") {
@@ -103,7 +113,7 @@ fn start(
     arch::init();
     let measured = watchdog::init();
     let period = measured.period;
-    let heap_len = frame::free_count() / 4 * PAGE_LEN;
+    let heap_len = frame::free_count() / if delivered.is_some() { 2 } else { 4 } * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
@@ -133,7 +143,10 @@ fn start(
     let platform =
         Platform { kernel_root: root, counting, mxcsr_mask, primitives: Primitives::detect(), rate };
     match config.job {
-        Job::Run => run::run(config, archive, &platform),
+        Job::Run => match delivered {
+            Some(delivered) => system::run(config, archive, delivered, &platform),
+            None => run::run(config, archive, &platform),
+        },
         Job::Batch => Ok(run::ended(batch::run(config, archive, &platform))),
         Job::SelfTest => Ok(run::ended(selftest::run(config, &platform))),
         Job::Calibrate => {

@@ -6,10 +6,15 @@
 //! budget (a scheduling context) is a budget; a call moves the caller's budgets to the thread
 //! behind the portal, and the reply moves them back.
 
+pub mod bios;
 pub mod call;
+pub mod console;
 pub mod control;
 pub mod crd;
 pub mod create;
+pub mod frames;
+pub mod image;
+pub mod information;
 pub mod ipc;
 pub mod lifetime;
 pub mod memory;
@@ -18,17 +23,21 @@ pub mod nodes;
 pub mod root;
 pub mod semaphore;
 pub mod serve;
+pub mod system;
 pub mod things;
+pub mod trail;
 pub mod utcb;
 
 use alloc::vec::Vec;
 
 use self::call::Status;
+use self::console::Console;
 use self::control::Lent;
 use self::crd::{Kind, Rights};
 use self::memory::Following;
 use self::nodes::{DomainId, Nodes, Target};
 use self::things::{Object, PortalId, SemaphoreId, Things};
+use self::trail::Trail;
 use crate::mem::shared::SharedFrame;
 use crate::object::Objects;
 use crate::object::budget::BudgetId;
@@ -58,6 +67,14 @@ pub struct Nova {
     information: Option<SharedFrame>,
     /// The bits of MXCSR that the processor knows.
     mxcsr_mask: u32,
+    /// The first domain's first thread, as long as it has a name.
+    first: Option<ThreadId>,
+    /// What the first serial port is looked at for.
+    console: Console,
+    /// The calls that were made last.
+    trail: Trail,
+    /// Whether each call is logged.
+    logs_calls: bool,
 }
 
 /// Makes a function that finds what a selector of a thread names, if it is of that kind.

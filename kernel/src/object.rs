@@ -255,6 +255,14 @@ impl<P: Processor> Objects<P> {
         })
     }
 
+    /// Now, as a time stamp counter shows it to programs.
+    pub fn ticks(&mut self) -> u64 {
+        self.clock.ticks(|| {
+            self.processor.count_time_stamps(1);
+            self.processor.now()
+        })
+    }
+
     /// Now, as programs see it; it is [kept](Self::last_moment).
     pub fn note_moment(&mut self) -> Moment {
         self.last = self.moment();

@@ -11,7 +11,6 @@ use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
-use crate::object::archive::Archive;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::trap::Trap;
@@ -48,11 +47,14 @@ pub enum Effect {
 
 /// What programs see.
 pub trait Personality: Sized {
+    /// What it has its first program from.
+    type Origin<'a>;
+
     /// Puts the first program into the first space, and gives its thread, which is the current one,
     /// registers and a budget.
     fn start<P: Processor>(
         config: &Config,
-        archive: &Archive<'static>,
+        origin: &Self::Origin<'_>,
         objects: &mut Objects<P>,
     ) -> Result<Self, Refusal>;
 
@@ -77,9 +79,14 @@ pub trait Personality: Sized {
     /// How the run ends whose programs have had all the instructions that they may have.
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
 
+    /// How the run ends when nobody can run, and nothing will change that.
+    fn stall(&mut self) -> End {
+        End::Deadlock
+    }
+
     /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not
-    /// set any more; if the current thread goes on, it [resumes](Self::resume).
-    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>);
+    /// set any more; if the current thread goes on, it [resumes](Self::resume). Returns how the run ends if it does now.
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) -> Option<End>;
 
     /// A line that somebody enabled has interrupted; it is masked.
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8);

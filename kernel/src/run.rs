@@ -13,11 +13,12 @@ use crate::mem::frame::{self, OutOfFrames};
 use crate::mem::space::Space;
 use crate::object::archive::Archive;
 use crate::object::clock::Clock;
+use crate::personality::Personality;
 use crate::replay::processor::Replayed;
 use crate::replay::{self, Platform};
 
-/// Loads the archive's program and runs it to its end.
-pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
+/// Says in the trace how PEs are run.
+pub fn record_header(config: &Config, platform: &Platform) {
     channel::record(&Record::Header(TraceHeader {
         version: wire::VERSION,
         unit: platform.counting.unit,
@@ -28,14 +29,19 @@ pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> 
         margin_far: platform.counting.margin.far,
         margin_near: platform.counting.margin.near,
     }));
-    execute(config, archive, platform, config.trace, config.max_instructions)
 }
 
-/// Loads the archive's program, runs it to its end, and gives back all it had. After
-/// `most` user instructions it is ended, at the end of a PE.
-pub fn execute(
+/// Loads the archive's program and runs it to its end.
+pub fn run(config: &Config, archive: &Archive<'static>, platform: &Platform) -> Result<EndRecord, Refusal> {
+    record_header(config, platform);
+    execute::<Linux>(config, archive, platform, config.trace, config.max_instructions)
+}
+
+/// Loads a program, runs it to its end, and gives back all it had. After `most` user instructions it is ended, at the
+/// end of a PE.
+pub fn execute<L: Personality>(
     config: &Config,
-    archive: &Archive<'static>,
+    origin: &L::Origin<'_>,
     platform: &Platform,
     trace: Recording,
     most: u64,
@@ -47,7 +53,7 @@ pub fn execute(
     let space = Space::new(platform.kernel_root, tracking).map_err(out_of_memory(1))?;
     let processor = Replayed::new(space, platform, config).map_err(out_of_memory(1))?;
     let clock = Clock::new(config.clock.kind, platform.rate);
-    let mut executive = match Executive::<_, Linux>::new(config, archive, processor, clock) {
+    let mut executive = match Executive::<_, L>::new(config, origin, processor, clock) {
         Ok(executive) => executive,
         Err((processor, refusal)) => {
             processor.destroy();

@@ -14,8 +14,10 @@ const NOW: &str = "now";
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ClockArgs {
     /// What a program's time passes by, sleeping apart
-    #[arg(long, value_enum, default_value_t = ClockName::User)]
-    pub clock: ClockName,
+    ///
+    /// It is `user` if absent, but `machine` for a system of --nova.
+    #[arg(long, value_enum)]
+    pub clock: Option<ClockName>,
     /// When a program begins: a date, such as 2024-05-01 or 2024-05-01T12:00:00Z, or `now`; 2025-01-01 if absent
     #[arg(long, value_name = "DATE", value_parser = date_s)]
     pub date: Option<u64>,
@@ -23,7 +25,7 @@ pub struct ClockArgs {
 
 impl From<ClockArgs> for Clock {
     fn from(args: ClockArgs) -> Self {
-        let kind = match args.clock {
+        let kind = match args.clock.unwrap_or_default() {
             ClockName::User => ClockKind::User,
             ClockName::Machine => ClockKind::Machine,
         };

@@ -8,9 +8,10 @@ use clap::Args;
 use pe_replay::Injection;
 use wire::config::{Job, Recording};
 
-use super::clock::ClockArgs;
+use super::clock::{ClockArgs, ClockName};
 use super::counter::CounterArgs;
 use super::isolate::IsolateName;
+use super::nova::NovaArgs;
 use super::policy::PolicyArgs;
 use super::program::ProgramArgs;
 use super::values::{MOST_SECONDS, MachineName, cpu, injection, number};
@@ -24,6 +25,9 @@ pub struct RunArgs {
     /// The program
     #[command(flatten)]
     pub program: ProgramArgs,
+    /// The system that is booted in place of a program
+    #[command(flatten)]
+    pub nova: NovaArgs,
     /// The emulator
     #[arg(long, value_enum, default_value_t = MachineName::Qemu)]
     pub machine: MachineName,
@@ -89,14 +93,20 @@ impl TryFrom<RunArgs> for run::Options {
 
     fn try_from(args: RunArgs) -> Result<Self, Self::Error> {
         let (counter, counter_faults) = args.counter.choice()?;
+        let system = args.nova.system(args.memory)?;
+        let mut clock = args.clock;
+        if args.nova.nova.is_some() {
+            clock.clock = clock.clock.or(Some(ClockName::Machine));
+        }
         let request = Request {
             machine: args.machine.into(),
             cpu: args.cpu,
             policy: args.policy.into(),
             counter,
             counter_faults,
-            clock: args.clock.into(),
+            clock: clock.into(),
             isolate: args.isolate.into(),
+            system,
             memory_mib: args.memory,
             seed: args.seed,
             injections: args.inject,
@@ -105,8 +115,9 @@ impl TryFrom<RunArgs> for run::Options {
             max_instructions: args.max_instructions.unwrap_or(u64::MAX),
             ..Request::job(Job::Run)
         };
-        let RunArgs { program, trace, json, log, dry_run, .. } = args;
-        Ok(Self { program: program.into(), request, trace, json, log, dry_run })
+        let RunArgs { program, nova, trace, json, log, dry_run, .. } = args;
+        let log = log || nova.log_calls;
+        Ok(Self { program: program.into(), nova: nova.given()?, request, trace, json, log, dry_run })
     }
 }
 
@@ -126,6 +137,9 @@ impl TryFrom<ProfileArgs> for profile::Options {
 
     fn try_from(args: ProfileArgs) -> Result<Self, Self::Error> {
         let ProfileArgs { run, top } = args;
+        if run.nova.nova.is_some() {
+            return Err("profile: --nova boots a system, and only programs are profiled");
+        }
         Ok(Self { run: run.try_into()?, functions: top as usize })
     }
 }

@@ -16,6 +16,7 @@ use signal_hook::consts::SIGINT;
 
 use super::channel::{find, from_debugcon, pass_on};
 use super::ending::{self, Evidence, Stopped};
+use super::serial::{self, Serial};
 use super::{Boot, Finished, Observer, beginning, put};
 use crate::host::packages::command::BOCHS;
 use crate::host::{children, process};
@@ -46,6 +47,10 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     image::make(boot, directory)?;
 
     let memory = boot.total_mib();
+    let first_port = match boot.has_serial_ports {
+        true => format!("com1: enabled=1, mode=file, dev={}\n", serial::NAME),
+        false => String::new(),
+    };
     put(&directory.join(CMOS), &cmos::cmos(memory))?;
     put(&directory.join(DEBUGGER), b"c\n")?;
     // Nobody reads the display. It is drawn on a pseudo-terminal, where a cursor that blinks is enough to fill it in a
@@ -68,7 +73,8 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
              debug: action=ignore\n\
              vga: extension=vbe, update_freq=1, realtime=0\n\
              vgaromimage: file={DISPLAY}\n\
-             display_library: term\n",
+             display_library: term\n\
+             {first_port}",
             boot.cpu.as_deref().unwrap_or(CPU),
             image::IMAGE,
         )
@@ -84,7 +90,9 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
     let command = prepare(boot, directory)?;
-    let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| Ok(()))?;
+    let mut serial = Serial::new(directory);
+    let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| serial.poll(observer))?;
+    serial.poll(observer)?;
     let log = beginning(&directory.join(LOG));
     let log = String::from_utf8_lossy(&log);
     let stopped = match exit.status {
@@ -112,7 +120,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     pass_on(&streams.output, observer);
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
-    Ok(Finished { ending: evidence.ending(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon, serial: serial.into_bytes() })
 }
 
 /// The last panic in Bochs' log, or on its standard error from before there is a log.

@@ -14,6 +14,7 @@ use super::channel::MemoryChannel;
 use super::ending::{self, Evidence, Stopped};
 pub use super::ram::NAME as RAM;
 use super::ram::Ram;
+use super::serial::{self, Serial};
 use super::{Boot, Finished, Observer, Processor, beginning, put};
 use crate::host::packages::command::QEMU;
 use crate::host::{children, process};
@@ -91,6 +92,12 @@ fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-debugcon"])
         .arg(format!("file:{DEBUGCON}"))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", KERNEL, "-initrd", ARCHIVE]);
+    if boot.has_serial_ports {
+        command
+            .arg("-serial")
+            .arg(format!("file:{}", serial::NAME))
+            .args(["-serial", "null", "-serial", "null"]);
+    }
     Ok(command)
 }
 
@@ -123,9 +130,11 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
     let command = command(boot, directory, ram.path())?;
     let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
+    let mut serial = Serial::new(directory);
     let mut is_held_back = false;
     let exit = process::watch(&mut children::tethered(&command), boot.timeout, |qemu| {
         channel.poll(observer)?;
+        serial.poll(observer)?;
         if !is_held_back && matches!(channel.header(), Ok(Some(_))) {
             hold_back_main_loop(qemu);
             is_held_back = true;
@@ -133,6 +142,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Ok(())
     })?;
     channel.poll(observer)?;
+    serial.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),
         Some(status) => match (status.code(), status.signal().or(terminated(&exit.stderr))) {
@@ -153,7 +163,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
     };
     let streams = streams.unwrap_or_default();
     let evidence = Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress };
-    Ok(Finished { ending: evidence.ending(), streams, debugcon })
+    Ok(Finished { ending: evidence.ending(), streams, debugcon, serial: serial.into_bytes() })
 }
 
 #[cfg(test)]

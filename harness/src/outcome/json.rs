@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use wire::difference::InWords;
 use wire::end::{Damage, Death, End};
 use wire::limit::ReachedLimit;
+use wire::nova::{RootDeath, Stop};
 use wire::record::UnsupportedCall;
 use wire::{DelimiterKind, Name, ThreadNumber};
 
@@ -159,6 +160,25 @@ fn end(end: &End) -> Value {
             json!({ "kind": "self_tests", "passed": passed, "failed": failed })
         }
         End::Calibrated(_) => json!({ "kind": "calibrated" }),
+        End::Stopped(stop) => json!({
+            "kind": "stopped",
+            "why": match stop {
+                Stop::Idle => "idle",
+                Stop::Text => "text",
+                Stop::Time => "time",
+                Stop::Instructions => "instructions",
+            },
+        }),
+        End::RootDied(RootDeath { thread, event, qualification: [error, address], registers }) => of_thread(
+            thread,
+            json!({
+                "kind": "root_died",
+                "event": event,
+                "error": error,
+                "address": hex(*address),
+                "rip": hex(registers.rip),
+            }),
+        ),
         End::Batch { programs } => json!({ "kind": "batch", "programs": programs }),
     }
 }

@@ -10,8 +10,9 @@ use signal_hook::consts::SIGXCPU;
 use syscalls::Sysno;
 use wire::GPR_NAMES;
 use wire::difference::InWords;
-use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal};
+use wire::end::{CounterFault, Damage, Death, End, ProcessorLack, Refusal, Registers};
 use wire::limit::{Limited, ReachedLimit};
+use wire::nova::{RootDeath, Stop};
 use wire::record::UnsupportedCall;
 
 use crate::host::{STATUS_FAILURE, children};
@@ -27,6 +28,9 @@ pub fn exit_status(end: &End) -> u8 {
         }
         End::SelfTests { failed, .. } => u8::from(*failed > 0),
         End::Calibrated(_) | End::Batch { .. } => 0,
+        End::Stopped(Stop::Idle | Stop::Text | Stop::Time) => 0,
+        End::Stopped(Stop::Instructions) => 128 | SIGXCPU as u8,
+        End::RootDied(_) => STATUS_FAILURE,
     }
 }
 
@@ -43,13 +47,35 @@ pub fn told(end: &End) -> Option<String> {
         End::Refused(why) => Some(refusal(why)),
         End::Deadlock => Some("deadlock: nothing is left that could wake the program up".into()),
         End::OutputFull { limit } => Some(format!("the program wrote more than the channel's {limit} bytes")),
+        End::Stopped(stop) => Some(stopped(*stop).into()),
+        End::RootDied(death) => Some(root_died(death)),
         End::SelfTests { passed, failed } => Some(format!("self-tests: {passed} passed, {failed} failed")),
     }
 }
 
+/// Why the run of a system was ended.
+fn stopped(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Idle => "idle: no thread is ready, and neither an interrupt nor a deadline will make one so",
+        Stop::Text => "the text that was waited for has come (--until)",
+        Stop::Time => "the system's time is over (--run-for)",
+        Stop::Instructions => "the system has executed as many instructions as it may (--max-instructions)",
+    }
+}
+
+/// The report on a root task that has ended: one line, then its registers in columns.
+fn root_died(death: &RootDeath) -> String {
+    let RootDeath { thread, event, qualification: [error, address], registers } = death;
+    let mut text = format!(
+        "the root task has died: nobody handles event {event} (error {error:#x}, address {address:#x}) of {thread} at rip {:#x}; --log names its last calls",
+        registers.rip
+    );
+    add_columns(&mut text, registers);
+    text
+}
+
 /// The report on a program that was ended: one line, then its registers in columns.
 fn killed(death: &Death) -> String {
-    const COLUMNS: usize = 4;
     let Death { thread, signal, vector, address, registers } = death;
     let mut text = format!(
         "the program was killed by signal {signal} ({}) in {thread} at rip {:#x}, address {address:#x}",
@@ -64,13 +90,20 @@ fn killed(death: &Death) -> String {
         }
         None => Ok(()),
     };
+    add_columns(&mut text, registers);
+    text
+}
+
+/// Adds registers in columns.
+fn add_columns(text: &mut String, registers: &Registers) {
+    const COLUMNS: usize = 4;
     let named = GPR_NAMES.into_iter().zip(registers.gpr);
     let named = named.chain([("rip", registers.rip), ("rflags", registers.rflags)]);
     for (index, (name, value)) in named.enumerate() {
         text.push_str(if index % COLUMNS == 0 { "\n" } else { "  " });
+        // Writing to a string does not fail.
         let _ = write!(text, "{name:<6} {value:016x}");
     }
-    text
 }
 
 /// The name of a signal that ended a program.
@@ -158,7 +191,6 @@ pub fn refusal(why: &Refusal) -> String {
 #[cfg(test)]
 mod tests {
     use wire::ThreadNumber;
-    use wire::end::Registers;
 
     use super::*;
 

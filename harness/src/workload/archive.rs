@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::{Context, Result, bail};
 use cpio::NewcBuilder;
 use wire::config::{Config, MAX_CONFIG_LEN, entry};
+use wire::nova::MAX_MODULE_LEN;
 use wire::task::{MAX_TASK_LEN, Task};
 
 use crate::emulator::loaded::loaded;
@@ -41,6 +42,19 @@ pub struct Contents {
     pub batch: Vec<Vec<Vec<u8>>>,
     /// How it runs each of them; empty if all are run as the configuration says.
     pub tasks: Vec<Task>,
+    /// What a NOVA system is booted with, the root task's image first.
+    pub modules: Vec<Module>,
+    /// The text on its console at which its run ends; none if it is empty.
+    pub until: Vec<u8>,
+}
+
+/// A module of a NOVA system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Its command line, if it has one.
+    pub command_line: Option<Vec<u8>>,
 }
 
 impl Contents {
@@ -80,6 +94,18 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     for (path, bytes) in &contents.files {
         entries.push((format!("{}{}", entry::FILES, path.trim_start_matches('/')), bytes.clone()));
     }
+    if !contents.until.is_empty() {
+        entries.push((entry::UNTIL.to_owned(), contents.until.clone()));
+    }
+    if !contents.modules.is_empty() {
+        let (list, memory) = laid_out(&contents.modules);
+        entries.push((entry::MODULES.to_owned(), list));
+        // Last, and from a page's first byte on.
+        let before: usize = entries.iter().map(|(name, bytes)| entry_len(name, bytes.len())).sum();
+        let before = before + entry_len(PADDING, 0) + entry_len(entry::MEMORY, 0);
+        entries.push((PADDING.to_owned(), vec![0; before.next_multiple_of(PAGE_LEN) - before]));
+        entries.push((entry::MEMORY.to_owned(), memory));
+    }
     let length: usize = entries.iter().map(|(_, bytes)| bytes.len()).sum();
     if length > MAX_LEN {
         bail!("program, standard input and files have {length} bytes; the limit is {MAX_LEN}");
@@ -90,6 +116,44 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
         (NewcBuilder::new(&name).mode(mode).nlink(1), Cursor::new(bytes))
     });
     cpio::write_cpio(entries, Vec::with_capacity(length)).context("cannot pack the boot archive")
+}
+
+/// The name of an entry that nobody reads.
+const PADDING: &str = "padding";
+const PAGE_LEN: usize = 4096;
+
+/// How much an entry with so many bytes takes in an archive: a header of 110 bytes, the name and its end, and the
+/// content, each padded to four bytes.
+fn entry_len(name: &str, length: usize) -> usize {
+    (110 + name.len() + 1).next_multiple_of(4) + length.next_multiple_of(4)
+}
+
+/// The list of modules, and their memory, in whole pages: first all contents, then all command lines, behind each of
+/// which a page is empty, since Genode leaves that alone, too.
+fn laid_out(modules: &[Module]) -> (Vec<u8>, Vec<u8>) {
+    let mut memory = Vec::new();
+    let mut put = |bytes: &[u8]| {
+        let page = memory.len() / PAGE_LEN;
+        memory.extend_from_slice(bytes);
+        memory.resize(memory.len().next_multiple_of(PAGE_LEN), 0);
+        page as u32
+    };
+    let mut list: Vec<_> = modules
+        .iter()
+        .map(|module| wire::nova::Module {
+            page: put(&module.bytes),
+            length: module.bytes.len() as u64,
+            command_line: None,
+        })
+        .collect();
+    for (listed, module) in list.iter_mut().zip(modules) {
+        listed.command_line = module.command_line.as_ref().map(|text| {
+            let page = put(&[text, &[0][..]].concat());
+            put(&[0; PAGE_LEN]);
+            page
+        });
+    }
+    (list.iter().flat_map(|module| module.encode(&mut [0; MAX_MODULE_LEN]).to_vec()).collect(), memory)
 }
 
 /// Each string ended by a NUL byte.
@@ -130,7 +194,42 @@ mod tests {
             clock: Clock::default(),
             isolate: Default::default(),
             memory_len: 256 << 20,
+            system: Default::default(),
         }
+    }
+
+    #[test]
+    fn the_memory_of_modules_begins_and_ends_where_a_page_does() {
+        let module = |bytes: &[u8], text: Option<&[u8]>| Module {
+            bytes: bytes.to_vec(),
+            command_line: text.map(<[u8]>::to_vec),
+        };
+        let modules =
+            vec![module(&[1; 5000], Some(b"root")), module(&[2; 4096], None), module(&[3], Some(b"x"))];
+        for length in 0..9 {
+            let contents =
+                Contents { modules: modules.clone(), until: vec![b'x'; length], ..Contents::default() };
+            let packed = pack(&config(), &contents).unwrap();
+            let name = [entry::MEMORY.as_bytes(), b"\0"].concat();
+            let at = packed.windows(name.len()).position(|part| part == name).unwrap() + name.len();
+            let at = at.next_multiple_of(4);
+            assert!(at.is_multiple_of(PAGE_LEN), "{length}: {at:#x}");
+            let page = |index: usize| &packed[at + PAGE_LEN * index..][..PAGE_LEN];
+            assert_eq!((page(0), page(2)), (&[1; 4096][..], &[2; 4096][..]));
+            assert!(
+                page(1).starts_with(&[1; 904])
+                    && page(1).ends_with(&[0; 3192])
+                    && page(3).starts_with(&[3, 0])
+            );
+            assert!(page(4).starts_with(b"root\0") && page(5) == [0; 4096] && page(6).starts_with(b"x\0\0"));
+        }
+        let (list, memory) = laid_out(&modules);
+        let (first, rest) = wire::nova::Module::take(&list).unwrap();
+        assert_eq!(first, wire::nova::Module { page: 0, length: 5000, command_line: Some(4) });
+        let (second, rest) = wire::nova::Module::take(rest).unwrap();
+        assert_eq!(second, wire::nova::Module { page: 2, length: 4096, command_line: None });
+        assert_eq!(wire::nova::Module::take(rest).unwrap().0.page, 3);
+        assert_eq!(memory.len(), 8 * PAGE_LEN);
     }
 
     #[test]
@@ -144,6 +243,7 @@ mod tests {
             programs: vec![("one".into(), b"ELF 1".to_vec())],
             batch: vec![vec![b"one".to_vec(), b"a".to_vec()], vec![b"one".to_vec()]],
             tasks: vec![Task::of(&config()); 2],
+            ..Contents::default()
         };
         let tasks = Task::of(&config()).encode(&mut [0; MAX_TASK_LEN]).repeat(2);
         let packed = pack(&config(), &contents).unwrap();

@@ -14,6 +14,7 @@ use wire::config::Mutation;
 use wire::config::{Config, Job, Recording};
 use wire::counter::{CounterChoice, CounterFaults};
 use wire::isolation::Isolate;
+use wire::nova::System;
 
 use super::archive::{self, Contents};
 use super::program;
@@ -58,6 +59,8 @@ pub struct Request {
     pub clock: Clock,
     /// When the kernel is taken out of the user's page tables.
     pub isolate: Isolate,
+    /// What programs see.
+    pub system: System,
     /// When to give up.
     pub timeout: Duration,
     /// Further arguments for the emulator.
@@ -84,6 +87,7 @@ impl Request {
             counter_faults: CounterFaults::default(),
             clock: Clock::default(),
             isolate: Isolate::default(),
+            system: System::default(),
             timeout: Duration::from_secs(600),
             extra: Vec::new(),
         }
@@ -126,6 +130,7 @@ impl Request {
             clock: self.clock,
             isolate: self.isolate,
             memory_len: u64::from(self.memory_mib) << 20,
+            system: self.system,
         };
         let archive = match self.machine {
             Emulator::Qemu => archive::pack(&config, &self.contents),
@@ -140,6 +145,7 @@ impl Request {
             layout,
             cpu: self.cpu.clone(),
             timeout: self.timeout,
+            has_serial_ports: matches!(self.system, System::Nova(_)),
             extra: self.extra.clone(),
         };
         let (total, most) = (boot.total_mib(), self.machine.max_total_mib());

@@ -124,6 +124,7 @@ fn config() -> Config {
         clock: Clock::default(),
         isolate: Default::default(),
         memory_len: 2 * FRAMES * PAGE_LEN,
+        system: Default::default(),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Toy {
 }
 
 impl Personality for Toy {
+    type Origin<'a> = Archive<'static>;
+
     fn start<P: Processor>(
         _: &Config,
         _: &Archive<'static>,
@@ -145,7 +147,7 @@ impl Personality for Toy {
         End::Exited { status: 99 }
     }
 
-    fn ring<P: Processor>(&mut self, _objects: &mut Objects<P>) {
+    fn ring<P: Processor>(&mut self, _objects: &mut Objects<P>) -> Option<End> {
         unreachable!("nobody sets an alarm")
     }
 

@@ -72,10 +72,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let mut begun = self.time_stamp();
             let idle_before = self.idle;
             let ended = matches!(step, Step::EndThread | Step::EndGroup);
-            let Some(next) = self.give_way(step) else {
-                self.report_deadlock();
-                return false;
-            };
+            let Some(next) = self.give_way(step) else { return false };
             // What was idle is nobody's time.
             let idle = self.idle - idle_before;
             (mark, begun) = (mark.wrapping_add(idle), begun.wrapping_add(idle));
@@ -101,14 +98,17 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Nobody can run, and nothing will change that.
     #[cold]
-    fn report_deadlock(&mut self) {
-        self.end = End::Deadlock;
-        for blocked in self.objects.blocked() {
-            defmt::warn!("deadlock: {}", defmt::Display2Format(&blocked));
+    fn report_stall(&mut self) {
+        self.end = self.personality.stall();
+        if self.end == End::Deadlock {
+            for blocked in self.objects.blocked() {
+                defmt::warn!("deadlock: {}", defmt::Display2Format(&blocked));
+            }
         }
     }
 
-    /// Chooses the next thread and makes it the current one; destroys the one before if it has ended.
+    /// Chooses the next thread and makes it the current one; destroys the one before if it has ended. There is none
+    /// when the run has ended.
     fn give_way(&mut self, step: Step) -> Option<ThreadId> {
         let last = self.objects.current();
         if step == Step::EndGroup {
@@ -136,12 +136,15 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         Some(next)
     }
 
-    /// Chooses the next thread; if all wait, time passes until one need not.
+    /// Chooses the next thread; if all wait, time passes until one need not. There is none when the run has ended.
     fn choose(&mut self) -> Option<ThreadId> {
         loop {
             let now_ns = self.objects.note_moment().monotonic_ns();
-            if self.objects.scheduler.take_alarm(now_ns) {
-                self.personality.ring(&mut self.objects);
+            if self.objects.scheduler.take_alarm(now_ns)
+                && let Some(end) = self.personality.ring(&mut self.objects)
+            {
+                self.end = end;
+                return None;
             }
             self.objects.scheduler.expire(now_ns);
             if let Some(next) = self.objects.scheduler.choose() {
@@ -151,7 +154,10 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let deadline_ns = scheduler.next_deadline().into_iter().chain(scheduler.alarm()).min();
             match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
                 Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
-                None if !self.objects.awaits_lines() => return None,
+                None if !self.objects.awaits_lines() => {
+                    self.report_stall();
+                    return None;
+                }
                 left_ns => self.be_idle(left_ns),
             }
         }
@@ -165,7 +171,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if step == Step::Over || !self.objects.scheduler.take_alarm(now_ns) {
             return step;
         }
-        self.personality.ring(&mut self.objects);
+        if let Some(end) = self.personality.ring(&mut self.objects) {
+            return self.over(end);
+        }
         if step == Step::GoOn { self.come_back(None) } else { step }
     }
 

@@ -170,6 +170,8 @@ fn death<P: Processor>(objects: &Objects<P>, signal: u8, (vector, address): Plac
 }
 
 impl Personality for Linux {
+    type Origin<'a> = Archive<'static>;
+
     fn start<P: Processor>(
         config: &Config,
         archive: &Archive<'static>,
@@ -231,10 +233,11 @@ impl Personality for Linux {
         death(objects, SIGXCPU, (None, rip))
     }
 
-    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) {
+    fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) -> Option<End> {
         self.clock.set(objects.last_moment());
         self.ring_alarms(&mut objects.scheduler);
         self.set_alarm(&mut objects.scheduler);
+        None
     }
 
     fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 //! Page frames, and the [database](super::frames) of them that this kernel has.
 
+use core::ops::Range;
+
 use super::frames::{Frames, MAX_FRAMES, Memory, Record};
 use super::local::local;
+pub use super::phys::region_of;
 use super::{layout, page_cache, phys};
 use crate::arch::boot::Region;
 
 /// Bytes in a frame.
 const FRAME_LEN: u64 = 4096;
+/// Bytes of memory that can be used.
+const MOST: u64 = MAX_FRAMES as u64 * FRAME_LEN;
 
 /// The name of a page frame, by its number; whoever has it has no access to what lies there by that alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,20 +72,36 @@ local! {
     static FRAMES: Frames = Frames::none();
 }
 
+/// What has become of memory.
+pub struct Setup {
+    /// Bytes that lie too high to be used.
+    pub unused: u64,
+    /// Where records of frames are kept.
+    records: Region,
+}
+
+/// The whole frames of a piece of memory, as far as frames are used.
+fn whole(region: &Region) -> Range<usize> {
+    let first = region.start.div_ceil(FRAME_LEN) as usize;
+    first..first.max((region.end.min(MOST) / FRAME_LEN) as usize)
+}
+
+/// All frames that have a part of a piece of memory, as far as frames are used.
+fn touched(region: &Region) -> Range<usize> {
+    (region.start / FRAME_LEN) as usize..region.end.min(MOST).div_ceil(FRAME_LEN) as usize
+}
+
+/// The memory of frames.
+fn region(frames: &Range<usize>) -> Region {
+    Region { start: frames.start as u64 * FRAME_LEN, end: frames.end as u64 * FRAME_LEN }
+}
+
 /// Hands out the whole frames of `memory` from now on, but for those of the kernel's image and of what is
-/// [claimed](phys::claim). Returns the bytes that lie too high to be used.
-pub fn init(memory: &[Region]) -> Result<u64, OutOfFrames> {
+/// [claimed](phys::claim).
+pub fn init(memory: &[Region]) -> Result<Setup, OutOfFrames> {
     let claims = phys::close_claims();
     let reserved = || [layout::image()].into_iter().chain(claims.iter().copied());
-    let most = MAX_FRAMES as u64 * FRAME_LEN;
-    let whole = |region: &Region| {
-        let first = region.start.div_ceil(FRAME_LEN) as usize;
-        first..first.max((region.end.min(most) / FRAME_LEN) as usize)
-    };
-    let touched = |region: &Region| {
-        (region.start / FRAME_LEN) as usize..region.end.min(most).div_ceil(FRAME_LEN) as usize
-    };
-    FRAMES.with_borrow_mut(|frames| {
+    let records = FRAMES.with_borrow_mut(|frames| {
         memory.iter().for_each(|region| frames.add(whole(region)));
         reserved().for_each(|region| frames.reserve(touched(&region)));
         let count = memory.iter().map(|region| whole(region).end).max().unwrap_or(0);
@@ -89,13 +110,51 @@ pub fn init(memory: &[Region]) -> Result<u64, OutOfFrames> {
         let own = run.first.index()..run.first.index() + room;
         frames.keep_records(&mut run.into_records()[..count]);
         memory.iter().for_each(|region| frames.note_memory(whole(region), Memory::Ram));
-        for range in reserved().map(|region| touched(&region)).chain([own]) {
+        for range in reserved().map(|region| touched(&region)).chain([own.clone()]) {
             frames.note_memory(range, Memory::Reserved);
         }
-        Ok(())
+        Ok(region(&own))
     })?;
-    let unused = |region: &Region| region.end.saturating_sub(region.start.max(most));
-    Ok(memory.iter().map(unused).sum())
+    let unused = |region: &Region| region.end.saturating_sub(region.start.max(MOST));
+    Ok(Setup { unused: memory.iter().map(unused).sum(), records })
+}
+
+/// Leaves so many bytes, side by side, to those who [allocate](allocate), and all other memory to programs, which have
+/// it for good: that below the kernel's image, too, and what is `readable` beside memory. Returns what programs do not
+/// have, claims apart.
+pub fn set_aside(
+    length: u64,
+    setup: &Setup,
+    memory: &[Region],
+    readable: impl Iterator<Item = Region>,
+) -> Result<[Region; 3], OutOfFrames> {
+    let image = layout::boot_and_image();
+    let kept = FRAMES.with_borrow_mut(|frames| frames.keep_only(length / FRAME_LEN))?;
+    let claims = phys::close_claims();
+    let is_used = |frame: usize| {
+        let claimed = claims.iter().any(|claim| touched(claim).contains(&frame));
+        claimed || touched(&image).contains(&frame)
+    };
+    FRAMES.with_borrow_mut(|frames| {
+        // What the kernel never hands out, but does not need any more.
+        let low = whole(&layout::image()).end;
+        let low = |region| whole(region).start..whole(region).end.min(low);
+        for frame in memory.iter().flat_map(low).filter(|frame| !is_used(*frame)) {
+            frames.put_in_use(frame..frame + 1, Memory::Reserved);
+        }
+        readable.for_each(|region| frames.put_in_use(whole(&region), Memory::Device));
+    });
+    Ok([image, setup.records, region(&kept)])
+}
+
+/// Leaves memory that was claimed to programs, which have it for good; nobody has a reference to it any more.
+///
+/// # Panics
+/// If it does not begin and end where a page does.
+pub fn leave_to_programs(memory: &'static mut [u8]) {
+    let region = region_of(memory);
+    assert!(whole(&region) == touched(&region), "the memory at {:#x} is not whole pages", region.start);
+    FRAMES.with_borrow_mut(|frames| frames.put_in_use(whole(&region), Memory::Reserved));
 }
 
 /// Has frames; if there are not enough of them, once more when those are free that the page cache can do without.

@@ -147,6 +147,31 @@ impl Frames {
         }
     }
 
+    /// Keeps neighbouring free frames, from the highest addresses down, as those that are handed out. All others that
+    /// are free have an owner from now on who never gives them back. Returns those that are kept.
+    pub fn keep_only(&mut self, length: u64) -> Result<Range<usize>, OutOfFrames> {
+        let (first, _) = self.allocate_run(length)?.into_parts();
+        let kept = first.index()..first.index() + length as usize;
+        while self.count > 0 {
+            self.allocate()?;
+        }
+        self.note_memory(kept.clone(), Memory::Ram);
+        self.add(kept.clone());
+        Ok(kept)
+    }
+
+    /// Has frames of a kind be memory with an owner who never gives it back, as far as there are records of them and
+    /// nobody has them.
+    pub fn put_in_use(&mut self, frames: Range<usize>, of: Memory) {
+        let records = self.records.as_deref_mut().unwrap_or_default();
+        let end = frames.end.min(records.len());
+        for record in records.get_mut(frames.start..end).unwrap_or_default() {
+            if record.memory == of && record.owners == 0 {
+                (record.memory, record.owners) = (Memory::Ram, 1);
+            }
+        }
+    }
+
     /// Promises free frames to the caller, who takes each by [`take_promised`](Self::take_promised) or
     /// [withdraws](Self::withdraw) the promise.
     pub fn promise(&mut self, length: u64) -> Result<(), OutOfFrames> {

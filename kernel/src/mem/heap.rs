@@ -21,13 +21,15 @@ struct KernelHeap(Mutex<Counted>);
 struct Counted {
     heap: Heap,
     used: usize,
+    /// How long the memory is that it was given.
+    length: u64,
 }
 
 // SAFETY: `Heap` hands out disjoint blocks of the memory given to `init`, aligned
 // as asked; the lock keeps calls apart.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Counted { heap, used } = &mut *self.0.lock();
+        let Counted { heap, used, .. } = &mut *self.0.lock();
         let Some(block) = heap.allocate(layout) else { return null_mut() };
         *used += layout.size();
         block.as_ptr()
@@ -35,7 +37,7 @@ unsafe impl GlobalAlloc for KernelHeap {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if let Some(pointer) = NonNull::new(pointer) {
-            let Counted { heap, used } = &mut *self.0.lock();
+            let Counted { heap, used, .. } = &mut *self.0.lock();
             *used -= layout.size();
             // SAFETY: the caller gives back what `alloc` returned for this layout.
             unsafe { heap.deallocate(pointer, layout.align()) };
@@ -45,7 +47,7 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, length: usize) -> *mut u8 {
         let new = Layout::from_size_align(length, layout.align());
         let (Some(pointer), Ok(new)) = (NonNull::new(pointer), new) else { return null_mut() };
-        let Counted { heap, used } = &mut *self.0.lock();
+        let Counted { heap, used, .. } = &mut *self.0.lock();
         // SAFETY: the caller has `pointer` from `alloc`, for a layout of this alignment.
         let Some(block) = (unsafe { heap.reallocate(pointer, new) }) else { return null_mut() };
         *used = *used - layout.size() + new.size();
@@ -54,11 +56,17 @@ unsafe impl GlobalAlloc for KernelHeap {
 }
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap(Mutex::new(Counted { heap: Heap::new(), used: 0 }));
+static HEAP: KernelHeap = KernelHeap(Mutex::new(Counted { heap: Heap::new(), used: 0, length: 0 }));
 
 /// Bytes that are handed out, as they were asked for.
 pub fn used() -> usize {
     HEAP.0.lock().used
+}
+
+/// Bytes that are not handed out; what the heap itself needs is among them.
+pub fn free() -> u64 {
+    let heap = HEAP.0.lock();
+    heap.length - heap.used as u64
 }
 
 /// Gives the heap its memory, once.
@@ -67,5 +75,6 @@ pub fn init(length: u64) -> Result<(), OutOfFrames> {
     let memory = NonNull::slice_from_raw_parts(memory.cast(), memory.len());
     // SAFETY: the memory was handed out for good, and belongs to the heap from now on.
     unsafe { HEAP.0.lock().heap.insert_free_block_ptr(memory) };
+    HEAP.0.lock().length = memory.len() as u64;
     Ok(())
 }

@@ -57,6 +57,11 @@ pub fn code_and_data() -> Region {
     Region { start: LOW_MEMORY, end: image_end() }
 }
 
+/// Where the boot code and the kernel image lie in physical memory.
+pub fn boot_and_image() -> Region {
+    Region { start: FIRMWARE, end: image_end() }
+}
+
 /// Clears what firmware has left in memory that may be used but is low, which is nobody's: whatever has a
 /// word of it read finds the same on every machine. Before frames are handed out.
 pub fn clear_low(memory: &[Region]) {

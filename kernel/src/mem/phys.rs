@@ -225,6 +225,12 @@ pub fn close_claims() -> ArrayVec<Region, CLAIMS> {
     CLAIMED.lock().clone()
 }
 
+/// Where memory lies that was claimed.
+pub fn region_of(memory: &[u8]) -> Region {
+    let start = memory.as_ptr().addr() as u64 - DIRECT_MAP;
+    Region { start, end: start + memory.len() as u64 }
+}
+
 /// The memory of a run of frames, for good.
 ///
 /// # Safety

@@ -11,7 +11,9 @@ use super::Nova;
 use super::call::Status;
 use super::message::Windows;
 use super::things::{Event, Object, Portal, PortalId, Resume, SemaphoreId};
+use super::trail::Hex;
 use super::utcb::FIXED_FLAGS;
+use crate::mem::code;
 use crate::mem::fallible::Exhausted;
 use crate::object::Objects;
 use crate::object::processor::Processor;
@@ -79,11 +81,11 @@ impl Nova {
         let context = self.things.look(thread);
         let selector = context.event_base.wrapping_add(event.number.into());
         let Ok(portal) = self.portal(thread, selector, 0) else {
-            return self.kill(objects, thread);
+            return self.kill(objects, thread, event);
         };
         let portal = self.things.portals[portal].object;
         match self.things.look(portal.thread).resume {
-            Resume::Dead => self.kill(objects, thread),
+            Resume::Dead => self.kill(objects, thread, event),
             Resume::Idle => self.enter(objects, thread, portal, Sent::Event(event)),
             _ => self.help(objects, thread, portal.thread, Resume::Event(event)),
         }
@@ -216,6 +218,7 @@ impl Nova {
                 let _: Result<(), Exhausted> = self.send_items(objects, worker, caller, Windows::Own);
                 self.send_words(objects, worker, caller);
                 leave_call(objects.registers_mut(caller));
+                self.log_answer(objects, caller, Status::Success);
                 self.things.thread(caller).resume = Resume::User;
             }
             Resume::EventReply => {
@@ -240,10 +243,31 @@ impl Nova {
     }
 
     /// Nobody handles what has happened to a thread: that is its end.
-    pub(super) fn kill<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
-        defmt::warn!("a thread has ended: nobody handles what has happened to it");
+    pub(super) fn kill<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        event: Event,
+    ) -> Effect {
+        let numbers = objects.numbers(thread);
+        let rip = objects.registers_mut(thread).rip;
+        let (_, space) = self.things.domains[self.things.look(thread).domain].object.group();
+        let code = code::at(objects.space_mut(space), rip);
+        let [error, address] = event.qualification;
+        defmt::warn!(
+            "{} has ended: nobody handles event {=u8} (error {=u64:#x}, address {=u64:#x}) at {=u64:#x}: {}",
+            defmt::Display2Format(&numbers),
+            event.number,
+            error,
+            address,
+            rip,
+            defmt::Display2Format(&Hex(&code))
+        );
         self.end(objects, thread);
-        self.go_on(objects)
+        match self.end_of_root(objects, event) {
+            Some(end) => end,
+            None => self.go_on(objects),
+        }
     }
 
     /// A thread is never in user mode again. Whoever it serves is told; one that waits in an event goes with it.
@@ -260,6 +284,7 @@ impl Nova {
                 match self.things.look(caller).resume {
                     Resume::Reply => {
                         answer(objects.registers_mut(caller), Status::Abort);
+                        self.log_answer(objects, caller, Status::Abort);
                         self.things.thread(caller).resume = Resume::User;
                     }
                     Resume::EventReply => next = Some(caller),

@@ -117,6 +117,7 @@ impl Nova {
             return;
         }
         self.things.threads.remove(id);
+        self.first = self.first.filter(|first| *first != id);
         objects.destroy_thread(id);
         self.forget(domain, cost::THREAD);
     }

@@ -7,6 +7,7 @@ use super::Nova;
 use super::call::Status;
 use super::crd::{Rights, Span};
 use super::create::cost;
+use super::frames;
 use super::nodes::{DomainId, Target};
 use super::things::{Context, Counted, Domain, MessagePage, Object, Quota, Resume};
 use super::utcb::FIXED_FLAGS;
@@ -38,12 +39,15 @@ pub struct Beginning<'a> {
     pub entry: u64,
     /// What the information page holds.
     pub information: &'a [u8],
-    /// What there is of memory for programs, as frames: RAM and devices, without what the kernel keeps.
-    pub memory: &'a [Span],
+    /// What there is of memory for programs, as frames, and what may be done with it: RAM and devices, without what the
+    /// kernel keeps.
+    pub memory: &'a [(Span, Rights)],
     /// The image, as it is to be seen: the first page, the first frame, how many, and the rights.
     pub image: &'a [(u64, u64, u64, Rights)],
     /// Kernel memory, in pages.
     pub kernel_pages: u64,
+    /// The text on the console that ends the run; none if it is empty.
+    pub until: &'static [u8],
 }
 
 impl Nova {
@@ -94,9 +98,9 @@ impl Nova {
         let (nodes, mut following) = self.following(objects);
         let ports = Span { base: 0, order: PORTS_ORDER };
         nodes.create(kernel, ports, Rights::ALL, Target::Port, &mut following)?;
-        for span in beginning.memory {
+        for (span, rights) in beginning.memory {
             let target = Target::Memory { frame: span.base, is_write_combined: false };
-            nodes.create(kernel, *span, Rights::MEMORY, target, &mut following)?;
+            nodes.create(kernel, *span, *rights, target, &mut following)?;
         }
         Ok(())
     }
@@ -113,14 +117,22 @@ impl Nova {
         let page = SharedFrame::zeroed().map_err(|OutOfFrames| Exhausted)?;
         {
             let (nodes, mut following) = self.following(objects);
-            let mut map = |page: u64, frame: u64, rights| {
-                let target = Target::Memory { frame, is_write_combined: false };
-                nodes.create(root, Span::one(page), rights, target, &mut following).map(|_| ())
+            let mut map = |page: u64, frame: u64, count: u64, rights| {
+                let mut done = 0;
+                while done < count {
+                    let order =
+                        frames::order(page + done, page + count).min(frames::order(frame + done, u64::MAX));
+                    let target = Target::Memory { frame: frame + done, is_write_combined: false };
+                    let span = Span { base: page + done, order };
+                    nodes.create(root, span, rights, target, &mut following)?;
+                    done += span.count();
+                }
+                Ok(())
             };
-            map(INFORMATION / PAGE_LEN, information.number(), Rights::READ)?;
-            map(FIRST_PAGE / PAGE_LEN, page.number(), Rights::new(3))?;
+            map(INFORMATION / PAGE_LEN, information.number(), 1, Rights::READ)?;
+            map(FIRST_PAGE / PAGE_LEN, page.number(), 1, Rights::new(3))?;
             for (first, frame, count, rights) in beginning.image {
-                (0..*count).try_for_each(|index| map(first + index, frame + index, *rights))?;
+                map(*first, *frame, *count, *rights)?;
             }
         }
         self.information = Some(information);
@@ -138,6 +150,7 @@ impl Nova {
             is_recalled: false,
         };
         self.things.threads.insert_reserved(thread, context);
+        self.first = Some(thread);
         self.things.note_made();
         self.things.use_object(Object::Domain(root));
         objects.scheduler.set_order(Order::Queue);
@@ -180,6 +193,10 @@ impl Nova {
             ended: None,
             information: None,
             mxcsr_mask: processor::mxcsr_mask(),
+            first: None,
+            console: Default::default(),
+            trail: Default::default(),
+            logs_calls: false,
         }
     }
 }

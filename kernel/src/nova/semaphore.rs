@@ -104,8 +104,7 @@ impl Nova {
         status: Status,
         news: Option<(u64, u64)>,
     ) {
-        let context = self.things.thread(thread);
-        context.resume = match context.resume {
+        let resume = match self.things.look(thread).resume {
             Resume::ParkedCall(_) => Resume::Call,
             Resume::Down(_) => {
                 let registers = objects.registers_mut(thread);
@@ -113,10 +112,12 @@ impl Nova {
                     (registers.rsi, registers.rdx) = (value, count);
                 }
                 answer(registers, status);
+                self.log_answer(objects, thread, status);
                 Resume::User
             }
             _ => Resume::User,
         };
+        self.things.thread(thread).resume = resume;
     }
 
     /// Ends the wait of a thread for a semaphore: its deadline has come.

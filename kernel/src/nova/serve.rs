@@ -2,6 +2,8 @@
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
 use pe_replay::stop::vector;
+use wire::end::End;
+use wire::nova::Stop;
 
 use super::Nova;
 use super::call::{Call, Status};
@@ -10,6 +12,7 @@ use super::create::NewThread;
 use super::ipc::{answer, ring};
 use super::memory::Faulted;
 use super::things::{Event, Resume};
+use super::trail::Made;
 use crate::object::Objects;
 use crate::object::processor::{Processor, Width};
 use crate::object::scheduler::{ThreadId, Wait, Woken};
@@ -23,8 +26,13 @@ const PRESENT: u64 = 1 << 0;
 impl Nova {
     /// Does what a thread calls for. Whoever goes on at once is answered; all others later.
     fn hypercall<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
+        let made = Made::new(objects.numbers(thread), objects.registers_mut(thread));
+        self.trail.note(made);
         let call = Call::new(objects.registers_mut(thread));
         let done = call.and_then(|call| self.perform(objects, thread, call));
+        if self.logs_calls {
+            self.log_call(objects, thread, &made, &done);
+        }
         match done {
             Ok(Effect::Continue) => {
                 answer(objects.registers_mut(thread), Status::Success);
@@ -154,7 +162,10 @@ impl Nova {
                 let number = vector::PAGE_FAULT;
                 self.raise(objects, thread, Event { number, qualification: [error, address] })
             }
-            Faulted::OutOfFrames => self.kill(objects, thread),
+            Faulted::OutOfFrames => {
+                let qualification = [error.into(), address];
+                self.kill(objects, thread, Event { number: vector::PAGE_FAULT, qualification })
+            }
         }
     }
 
@@ -169,6 +180,11 @@ impl Nova {
         let first = u64::from(access.port);
         let has = |port| self.nodes.find(domain, Kind::Port, port).is_some();
         if (first..first + count).all(has) {
+            if self.console.completes(&access) {
+                let (processor, state) = objects.running();
+                access.perform(processor, P::registers_mut(state));
+                return Effect::Halt(End::Stopped(Stop::Text));
+            }
             Effect::Perform(access)
         } else {
             self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
@@ -187,7 +203,7 @@ impl Nova {
                 self.raise(objects, thread, event)
             }
             Trap::Time(reading) => {
-                let time = objects.clock.rate().to_ticks(objects.moment().monotonic_ns());
+                let time = objects.ticks();
                 reading.answer(objects.registers_mut(thread), time);
                 Effect::Continue
             }
@@ -238,6 +254,7 @@ impl Nova {
 
     /// The current thread needs more frames for its next instruction than there are: that is its end.
     pub fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
-        self.kill(objects, thread)
+        let event = Event { number: vector::PAGE_FAULT, qualification: [0; 2] };
+        self.kill(objects, thread, event)
     }
 }

@@ -33,6 +33,20 @@ impl<'a> Archive<'a> {
         Self { entries: bytes, stand_in: None }
     }
 
+    /// The archive in front of the content of its entry called `name`, and that content, which may be changed.
+    pub fn split(bytes: &'a mut [u8], name: &str) -> (Self, Option<&'a mut [u8]>) {
+        let found = Entries::new(bytes).find(|entry| entry.name == name);
+        let place = found.map(|entry| entry.content.as_ptr().addr() - bytes.as_ptr().addr());
+        let length = found.map_or(0, |entry| entry.content.len());
+        match place {
+            Some(place) => {
+                let (before, content) = bytes.split_at_mut(place);
+                (Self::new(before), content.get_mut(..length))
+            }
+            None => (Self::new(bytes), None),
+        }
+    }
+
     fn entries(&self) -> Entries<'a> {
         Entries::new(self.entries)
     }

@@ -121,6 +121,14 @@ impl Clock {
         }
     }
 
+    /// Now, in ticks: the machine's own, where these are the time.
+    pub fn ticks(&self, ticks: impl FnOnce() -> u64) -> u64 {
+        match self.kind {
+            ClockKind::User => self.rate.to_ticks(self.now(|| 0).monotonic_ns()),
+            ClockKind::Machine => ticks(),
+        }
+    }
+
     /// The processor was halted for so many ticks, since nobody could run.
     pub fn note_idle(&mut self, ticks: u64) {
         self.idle_ticks = self.idle_ticks.saturating_add(ticks);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Clock;
 use super::counter::{CounterChoice, CounterFaults};
 use super::isolation::Isolate;
+use super::nova::System;
 use super::{VERSION, WireError};
 use pe_replay::{Injection, MAX_INJECTIONS, Policy};
 
@@ -30,6 +31,13 @@ pub mod entry {
     pub const ENVP: &str = "reprise/envp";
     /// Standard input; absent means empty.
     pub const STDIN: &str = "reprise/stdin";
+    /// What a NOVA system is booted with, the root task's image first: a list of
+    /// [`Module`](super::super::nova::Module)s.
+    pub const MODULES: &str = "nova/modules";
+    /// The text on the console at which a NOVA system's run is ended; absent means none.
+    pub const UNTIL: &str = "nova/until";
+    /// The memory of the modules, from a page's first byte on. The last entry.
+    pub const MEMORY: &str = "nova/memory";
     /// Prefix of the files that the program finds: `files/etc/motd` is `/etc/motd`.
     pub const FILES: &str = "files/";
 }
@@ -121,6 +129,8 @@ pub struct Config {
     /// Memory for kernel and program in bytes: what a program is told of depends on this
     /// alone, not on what is free.
     pub memory_len: u64,
+    /// What programs see.
+    pub system: System,
 }
 
 impl Config {

@@ -5,6 +5,7 @@ use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 use super::counter::{CounterKind, Unit};
+use super::nova::{RootDeath, Stop};
 use super::{DelimiterKind, Events, GPR_NAMES, ThreadNumber, VERSION, WireError};
 use pe_replay::Difference;
 use pe_replay::phases::Phases;
@@ -222,6 +223,10 @@ pub enum End {
     },
     /// A fault hit the engine's own copies of a PE's start state.
     Damaged(Damage),
+    /// A system was ended that goes on by itself.
+    Stopped(Stop),
+    /// The root task of a system has ended.
+    RootDied(RootDeath),
 }
 
 /// What a program makes the kernel do between two PEs.

@@ -26,6 +26,7 @@ pub mod isolation;
 pub mod kind;
 pub mod limit;
 pub mod name;
+pub mod nova;
 pub mod pe;
 pub mod record;
 pub mod task;
@@ -38,7 +39,7 @@ pub use name::{GPR_NAMES, Name};
 pub use thread::ThreadNumber;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 16;
+pub const VERSION: u16 = 17;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

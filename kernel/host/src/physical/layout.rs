@@ -14,6 +14,11 @@ pub fn init() -> Result<KernelHalf, OutOfFrames> {
     Ok(KernelHalf::new(root))
 }
 
+/// Where the boot code and the image lie.
+pub fn boot_and_image() -> Region {
+    image()
+}
+
 /// Where the image lies: one page, so that no frame has the number 0.
 pub fn image() -> Region {
     Region { start: 0, end: 4096 }

@@ -101,3 +101,8 @@ impl Run {
         heap::quiet(|| vec![Record::UNKNOWN; count].leak())
     }
 }
+
+/// Where memory lies that was claimed, of which there is none here.
+pub fn region_of(memory: &[u8]) -> Region {
+    unreachable!("{} bytes of memory were claimed", memory.len())
+}

@@ -39,11 +39,14 @@ impl Ran {
     }
 }
 
-fn run<L: Personality>(programs: &[(u64, &[Op])], most: u64) -> Ran {
+fn run<L: for<'a> Personality<Origin<'a> = Archive<'static>>>(programs: &[(u64, &[Op])], most: u64) -> Ran {
     run_on::<L>(Scripted::new(programs), config().clock.kind, most)
 }
 
-fn run_on<L: Personality>(processor: Scripted, clock: ClockKind, most: u64) -> Ran {
+fn run_on<L>(processor: Scripted, clock: ClockKind, most: u64) -> Ran
+where
+    L: for<'a> Personality<Origin<'a> = Archive<'static>>,
+{
     frame::set_free(FRAMES);
     channel::take_records();
     let clock = Clock::new(clock, Rate::NANOSECOND);

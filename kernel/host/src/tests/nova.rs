@@ -18,7 +18,7 @@ use crate::executive::Executive;
 use crate::heap::{self, Failing};
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
-use crate::nova::crd::Span;
+use crate::nova::crd::{Rights, Span};
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
@@ -96,6 +96,8 @@ fn with_little_memory<T>(serve: impl FnOnce() -> T) -> T {
 struct Scenario(Nova);
 
 impl Personality for Scenario {
+    type Origin<'a> = Archive<'static>;
+
     fn start<P: Processor>(
         _: &Config,
         _: &Archive<'static>,
@@ -107,9 +109,15 @@ impl Personality for Scenario {
             assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
             numbers[0]
         });
-        let memory: Vec<_> = (first..first + 16).map(Span::one).collect();
-        let beginning =
-            Beginning { entry: ROOT, information: b"NOVA", memory: &memory, image: &[], kernel_pages: 1000 };
+        let memory: Vec<_> = (first..first + 16).map(|frame| (Span::one(frame), Rights::MEMORY)).collect();
+        let beginning = Beginning {
+            entry: ROOT,
+            information: b"NOVA",
+            memory: &memory,
+            image: &[],
+            kernel_pages: 1000,
+            until: b"",
+        };
         Ok(Self(Nova::begin(objects, &beginning).unwrap()))
     }
 
@@ -138,7 +146,7 @@ impl Personality for Scenario {
         End::Exited { status: 124 }
     }
 
-    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) {
+    fn ring<P: Processor>(&mut self, _: &mut Objects<P>) -> Option<End> {
         unreachable!("nobody sets an alarm")
     }
 
@@ -164,7 +172,7 @@ fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
     let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, _, processor) = executive.until_end(Recording::Pes, MOST);
-    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 }), "{end:?}");
+    assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");

@@ -8,7 +8,7 @@ use crate::{kernel, stand_in};
 /// Frames for the kernel's own code, in this thread, and the kernel's half of all spaces.
 pub fn kernel_half() -> kernel::mem::tables::KernelHalf {
     let memory = [Region { start: 0, end: FRAMES * PAGE_LEN }];
-    assert_eq!(kernel::mem::frame::init(&memory), Ok(0));
+    assert_eq!(kernel::mem::frame::init(&memory).map(|setup| setup.unused), Ok(0));
     kernel::mem::layout::init().unwrap()
 }
 

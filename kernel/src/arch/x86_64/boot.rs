@@ -28,8 +28,21 @@ pub struct Region {
     pub end: u64,
 }
 
+/// A line of the firmware's memory map.
+#[derive(Clone, Copy, Debug)]
+pub struct MapEntry {
+    /// First byte, in physical addresses.
+    pub start: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// What it is (E820): 1 is usable memory.
+    pub kind: u32,
+}
+
 /// What the boot loader says.
 pub struct BootInfo {
+    /// The firmware's memory map as it is.
+    pub map: ArrayVec<MapEntry, MAX_REGIONS>,
     /// Usable memory.
     pub memory: ArrayVec<Region, MAX_REGIONS>,
     /// Where the boot archive lies.
@@ -208,19 +221,16 @@ impl BootInfo {
         // 4 GiB, which the boot page tables map; the magic is checked next.
         let info: PvhStartInfo = unsafe { left_at(address.into(), 0) };
         assert_eq!(info.magic, PVH_MAGIC, "neither Multiboot2 nor PVH started this kernel");
-        let memory = (0..info.map_entries.into())
+        let map = (0..info.map_entries.into())
             // SAFETY: the start info names an array of that many entries (version 1 and up).
             .map(|index| unsafe { left_at::<PvhMapEntry>(info.map_address, index) })
-            .filter(|entry| entry.kind == USABLE)
-            .map(|entry| Region { start: entry.address, end: entry.address + entry.length });
-        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
-        let memory = memory.collect();
+            .map(|entry| MapEntry { start: entry.address, length: entry.length, kind: entry.kind });
         let archive = (info.modules > 0).then(|| {
             // SAFETY: the start info names an array of that many modules.
             let module: PvhModule = unsafe { left_at(info.modules_address, 0) };
             Region { start: module.address, end: module.address + module.length }
         });
-        Self { memory, archive }
+        Self::new(map, archive)
     }
 
     fn multiboot2(address: u32) -> Self {
@@ -232,16 +242,25 @@ impl BootInfo {
             Err(error) => panic!("the Multiboot2 information is unusable: {error:?}"),
         };
         let areas = info.memory_map_tag().map(|tag| tag.memory_areas()).unwrap_or(&[]);
-        let memory = areas
-            .iter()
-            .filter(|area| u32::from(area.typ()) == USABLE)
-            .map(|area| Region { start: area.start_address(), end: area.end_address() });
-        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
-        let memory = memory.collect();
+        let map = areas.iter().map(|area| MapEntry {
+            start: area.start_address(),
+            length: area.size(),
+            kind: area.typ().into(),
+        });
         let archive = info
             .module_tags()
             .next()
             .map(|module| Region { start: module.start_address().into(), end: module.end_address().into() });
-        Self { memory, archive }
+        Self::new(map, archive)
+    }
+
+    fn new(map: impl Iterator<Item = MapEntry>, archive: Option<Region>) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
+        let map: ArrayVec<MapEntry, MAX_REGIONS> = map.collect();
+        let usable = map.iter().filter(|entry| entry.kind == USABLE);
+        let memory = usable.map(|entry| Region { start: entry.start, end: entry.start + entry.length });
+        #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
+        let memory = memory.collect();
+        Self { map, memory, archive }
     }
 }

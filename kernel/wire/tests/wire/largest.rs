@@ -16,6 +16,7 @@ use wire::end::{
     Totals, Verdict,
 };
 use wire::isolation::Isolate;
+use wire::nova::{MAX_MODULE_LEN, Module, Nova, RootDeath, System};
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader};
 
 use crate::samples::{encoded_config, encoded_end, encoded_record, end, header};
@@ -66,9 +67,17 @@ fn the_largest_values_fit() {
         clock: Clock { kind: ClockKind::Machine, date_s: u64::MAX },
         isolate: Isolate::Never,
         memory_len: u64::MAX,
+        system: System::Nova(Nova {
+            kernel_memory_len: u64::MAX,
+            run_for_ns: Some(u64::MAX),
+            logs_calls: true,
+        }),
     };
     // It fits, but no kernel takes such bounds and flips.
     assert_eq!(Config::decode(&encoded_config(&config)), Err(WireError::Malformed));
+
+    let module = Module { page: u32::MAX, length: u64::MAX, command_line: Some(u32::MAX) };
+    assert_eq!(Module::take(module.encode(&mut [0; MAX_MODULE_LEN])), Ok((module, &[][..])));
 
     let record = Record::Pe(PeRecord {
         thread: LAST,
@@ -157,6 +166,7 @@ fn the_largest_values_fit() {
             culprit: Some(Suspect { rip: u64::MAX, after: u64::MAX, code: [u8::MAX; 15] }),
             code: [u8::MAX; 15],
         }),
+        End::RootDied(RootDeath { thread: LAST, event: u8::MAX, qualification: [u64::MAX; 2], registers }),
         End::Refused(Refusal::OutOfMemory { needed_pages: u64::MAX, free_pages: u64::MAX }),
         End::Refused(Refusal::Counter(CounterFault::Spread { least: i64::MIN, most: i64::MIN })),
         End::SelfTests { passed: u32::MAX, failed: u32::MAX },

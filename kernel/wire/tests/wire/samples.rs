@@ -15,6 +15,7 @@ use wire::end::{
     Suspect, Totals, Verdict,
 };
 use wire::isolation::Isolate;
+use wire::nova::{Nova, RootDeath, Stop, System};
 use wire::record::{CounterKind, MAX_RECORD_LEN, PeRecord, Record, TraceHeader, Unit};
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -61,6 +62,7 @@ pub fn config() -> Config {
         clock: Clock { kind: ClockKind::Machine, ..Clock::default() },
         isolate: Isolate::Always,
         memory_len: 0x1000_0000,
+        system: System::Nova(Nova { kernel_memory_len: 0x400_0000, run_for_ns: Some(300), logs_calls: true }),
     }
 }
 
@@ -199,6 +201,11 @@ pub fn report() -> CounterReport {
     }
 }
 
+pub fn root_death() -> RootDeath {
+    let Death { thread, registers, .. } = death();
+    RootDeath { thread, event: 14, qualification: [4, 0x9000], registers }
+}
+
 /// A name for each way to end; a variant without one does not compile.
 pub fn name(end: End) -> &'static str {
     match end {
@@ -212,6 +219,8 @@ pub fn name(end: End) -> &'static str {
         End::Calibrated(_) => "calibrated",
         End::Batch { .. } => "batch",
         End::Damaged(_) => "damaged",
+        End::Stopped(_) => "stopped",
+        End::RootDied(_) => "root died",
     }
 }
 
@@ -231,11 +240,17 @@ pub fn ends() -> Vec<(End, &'static str)> {
         (End::Calibrated(report()), "0704010405080ad804"),
         (End::Batch { programs: 300 }, "08ac02"),
         (End::Damaged(damage()), "09090102191213b4a48002"),
+        (End::Stopped(Stop::Idle), "0a00"),
+        (End::Stopped(Stop::Text), "0a01"),
+        (End::Stopped(Stop::Time), "0a02"),
+        (End::Stopped(Stop::Instructions), "0a03"),
+        (End::RootDied(root_death()), "0b01020e0480a002000102030405060708090a0b0c0d0e0f80a08002c604"),
     ]
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
 pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f";
 
-/// Choice of the counter and its faults; then the clock, the date, the isolation and the memory.
-pub const COUNTER: &str = "0002070100000000000000000000000000000000000901808bd2bb06018080808001";
+/// Choice of the counter and its faults; then the clock, the date, the isolation, the memory, and the system.
+pub const COUNTER: &str =
+    "0002070100000000000000000000000000000000000901808bd2bb06018080808001018080802001ac0201";
