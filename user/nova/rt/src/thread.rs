@@ -22,6 +22,8 @@ pub type Body = extern "C" fn(Utcb, u64);
 
 /// The order of a stack's length in pages.
 const STACK_ORDER: u64 = 1;
+/// Where the events of a thread begin in the table of another domain than the root task's.
+pub const EVENTS_ELSEWHERE: u64 = 0x20;
 /// The bytes at a stack's end that its thread begins with.
 const BEGINNING: u64 = 32;
 
@@ -261,7 +263,8 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// A thread of a domain that does not run yet; elsewhere than in the root task its events are at 0 of the table.
+    /// A thread of a domain that does not run yet; elsewhere than in the root task its events are at
+    /// [`EVENTS_ELSEWHERE`].
     ///
     /// # Panics
     /// It panics if the thread cannot be made.
@@ -274,8 +277,8 @@ impl Thread {
         let mut base = events;
         if !domain.root {
             domain.share(root, top & !(PAGE - 1), top + BEGINNING, READ | WRITE);
-            domain.give(root, events + START_UP, START_UP, 0);
-            base = 0;
+            domain.give(root, events + START_UP, EVENTS_ELSEWHERE + START_UP, 0);
+            base = EVENTS_ELSEWHERE;
         }
         assert_eq!(
             hypercall::create_ec(ec, domain.pd, utcb, 0, base, true),

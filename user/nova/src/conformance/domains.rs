@@ -4,7 +4,7 @@
 use nova_rt::crd::{ALL, Crd, READ};
 use nova_rt::hip::kind;
 use nova_rt::hypercall::{self, call, delegate, lookup, up};
-use nova_rt::thread::{Domain, Thread};
+use nova_rt::thread::{Domain, EVENTS_ELSEWHERE, Thread};
 use nova_rt::utcb::Item;
 use nova_rt::{PAGE, Status, Utcb, grants, supply};
 
@@ -147,7 +147,7 @@ fn pager(suite: &mut Suite) {
         .for_each(|(index, value)| trace::hand(index, value));
     let portal = supply::selector();
     suite.worker(maps).portal_at(root, portal, 0x800c, 0);
-    child.give(root, portal, 14, 0);
+    child.give(root, portal, EVENTS_ELSEWHERE + 14, 0);
     Thread::new(root, suite.starter, child, reads, supply::pages(2)).run(root, 5);
     suite.holds("a pager maps what a thread reads", trace::took(&[0x100, 0x10, 0x100, 0x11, 0x100, 0x12]));
 }
