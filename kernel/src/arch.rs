@@ -5,6 +5,7 @@
 //! `mem`). What it offers to the rest is safe.
 #![expect(unsafe_code, reason = "privileged instructions, entry code and device registers live here")]
 
+pub mod acpi;
 #[path = "arch/x86_64/apic.rs"]
 pub mod apic;
 #[path = "arch/x86_64/boot.rs"]
@@ -23,12 +24,19 @@ pub mod decode;
 mod entry;
 #[path = "arch/x86_64/exit.rs"]
 mod exit;
+#[path = "arch/x86_64/firmware.rs"]
+pub mod firmware;
+#[path = "arch/x86_64/hpet.rs"]
+mod hpet;
 #[path = "arch/x86_64/interrupt.rs"]
 mod interrupt;
+#[path = "arch/x86_64/io_apic.rs"]
+mod io_apic;
 #[path = "arch/x86_64/isolation.rs"]
 pub mod isolation;
 #[path = "arch/x86_64/line.rs"]
 pub mod line;
+pub mod line_set;
 #[path = "arch/x86_64/logger.rs"]
 mod logger;
 #[path = "arch/x86_64/machine.rs"]
@@ -47,6 +55,7 @@ pub mod serial;
 pub mod tally;
 #[path = "arch/x86_64/watchdog.rs"]
 pub mod watchdog;
+pub mod wiring;
 
 /// Brings the processor to the state that every user entry relies on. Needs the
 /// final page tables.
@@ -55,4 +64,5 @@ pub fn init() {
     cache::init();
     interrupt::init();
     apic::init();
+    line::init();
 }

@@ -148,7 +148,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             self.publish();
             let goes_on = step == Step::GoOn
                 && self.objects.clock.instructions() < most
-                && !self.objects.awaits_lines()
+                && !self.objects.lines.any_open()
                 && self.objects.scheduler.is_undisturbed();
             if !goes_on && !self.pause(step, count, most) {
                 // Not later: to move the run from here is to copy lines.

@@ -40,7 +40,7 @@ use wire::isolation::Isolate;
 use wire::nova::System;
 
 use arch::boot::{BootInfo, Region};
-use arch::{channel, machine, processor, watchdog};
+use arch::{channel, firmware, machine, processor, watchdog};
 use mem::frame::{self, OutOfFrames};
 use mem::space::{PAGE_LEN, Space};
 use mem::{heap, layout, phys};
@@ -58,6 +58,7 @@ arch::boot::entry_point!(kernel_main);
 
 /// Called by the boot code, on the kernel's stack, with the boot page tables.
 fn kernel_main(boot: &BootInfo) -> ! {
+    firmware::read(boot);
     let Some(region) = boot.archive else { panic!("the boot loader passed no archive") };
     let (archive, modules) = Archive::split(phys::claim(region), entry::MEMORY);
     let config = match archive.find(entry::CONFIG).map(Config::decode) {
@@ -111,7 +112,10 @@ fn start(
     }
     processor::init().map_err(Refusal::Processor)?;
     arch::init();
-    let measured = watchdog::init();
+    if let Some(fault) = firmware::fault() {
+        defmt::warn!("{}: lines are taken to be wired as in every PC", defmt::Display2Format(&fault));
+    }
+    let measured = watchdog::init().ok_or(Refusal::NoIoApic)?;
     let period = measured.period;
     let heap_len = frame::free_count() / if delivered.is_some() { 2 } else { 4 } * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;

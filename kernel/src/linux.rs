@@ -97,6 +97,7 @@ pub use self::process::{FIRST_ID, Status};
 
 use self::alarms::Alarms;
 use self::budget::{FILES_SHARE, PIPES_SHARE, TEXTS_SHARE};
+use self::buffers::Buffers;
 use self::clock::{Clock, CpuTime};
 use self::descriptor::Descriptors;
 use self::epoll::Epolls;
@@ -418,7 +419,7 @@ impl Linux {
             }
             Some(_) | None => false,
         };
-        match (self.thread.transfer.as_ref().map_or(0, |transfer| transfer.buffers.done()), restarts) {
+        match (self.thread.transfer.as_ref().map_or(0, Buffers::done), restarts) {
             (0, true) => None,
             (0, false) if matches!(due, Some(Disposition::Handle(_))) => {
                 Some(self.cut_sleep(space, call, arguments))

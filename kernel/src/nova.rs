@@ -17,6 +17,7 @@ pub mod image;
 pub mod information;
 pub mod ipc;
 pub mod lifetime;
+pub mod line;
 pub mod memory;
 pub mod message;
 pub mod nodes;
@@ -34,6 +35,7 @@ use self::call::Status;
 use self::console::Console;
 use self::control::Lent;
 use self::crd::{Kind, Rights};
+use self::line::Line;
 use self::memory::Following;
 use self::nodes::{DomainId, Nodes, Target};
 use self::things::{Object, PortalId, SemaphoreId, Things};
@@ -63,6 +65,8 @@ pub struct Nova {
     lent: Option<Lent>,
     /// A thread that has lost its last name while it ran.
     ended: Option<ThreadId>,
+    /// Interrupt lines, by their numbers.
+    lines: Vec<Line>,
     /// The page that tells programs of the machine.
     information: Option<SharedFrame>,
     /// The bits of MXCSR that the processor knows.

@@ -24,8 +24,8 @@ use pe_replay::UserRegisters;
 use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
-use self::interrupt::Lines;
-use self::processor::{Held, Processor, Trigger};
+use self::interrupt::{LineSet, Lines, Wire};
+use self::processor::{Held, Processor};
 use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
 use self::table::{Table, name};
@@ -111,8 +111,8 @@ pub struct Objects<P: Processor> {
     pub clock: Clock,
     /// Who runs, who waits, and until when.
     pub scheduler: Scheduler,
-    /// Lines that are to interrupt, once each.
-    lines: Lines,
+    /// Lines that interrupt.
+    pub lines: Lines,
     spaces: Table<SpaceId, SpaceObject<P::Tracker>>,
     processes: Table<ProcessId, Process>,
     threads: Table<ThreadId, Thread<P::State>>,
@@ -222,28 +222,45 @@ impl<P: Processor> Objects<P> {
         })
     }
 
-    /// Has a line interrupt, once: whoever has seen to it enables it again.
-    pub fn enable_line(&mut self, line: u8, trigger: Trigger) {
-        self.lines.insert(line);
-        self.processor.enable_line(line, trigger);
+    /// Has a line interrupt from now on, in this way.
+    ///
+    /// # Panics
+    /// If there is no [room](Lines::reserve) for what is known of lines.
+    pub fn open_line(&mut self, line: u8, wire: Wire) {
+        self.lines.open(line);
+        self.processor.open_line(line, wire);
     }
 
     /// Keeps a line from interrupting.
-    pub fn disable_line(&mut self, line: u8) {
-        self.lines.remove(line);
-        self.processor.disable_line(line);
+    pub fn close_line(&mut self, line: u8) {
+        self.lines.close(line);
+        self.processor.close_line(line);
     }
 
-    /// Whether a line is to interrupt.
-    #[inline]
-    pub fn awaits_lines(&self) -> bool {
-        self.lines.any()
+    /// Whoever was to see to the interrupts of a line has done so: if it was masked, it interrupts again.
+    pub fn acknowledge_line(&mut self, line: u8) {
+        if self.lines.is_open(line) {
+            self.processor.count_time_stamps(1);
+            let now = self.processor.now();
+            self.lines.acknowledge(line, now);
+            self.processor.unmask_line(line);
+        }
     }
 
-    /// Takes the lines that have interrupted, in ascending order; each is masked.
-    pub fn take_lines(&mut self) -> impl Iterator<Item = u8> + use<P> {
-        let taken = self.processor.take_lines();
-        self.lines.take(taken)
+    /// Takes the lines that have interrupted; those that interrupt by a level are masked.
+    pub fn take_lines(&mut self) -> LineSet {
+        let mut taken = self.processor.take_lines();
+        if taken.any() {
+            self.processor.count_time_stamps(1);
+            let now = self.processor.now();
+            for line in taken.iter() {
+                if !self.lines.note(line, now) {
+                    self.processor.take_count(line);
+                    taken.set(line, false);
+                }
+            }
+        }
+        taken
     }
 
     /// Now, as programs see it.

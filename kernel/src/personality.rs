@@ -88,8 +88,13 @@ pub trait Personality: Sized {
     /// set any more; if the current thread goes on, it [resumes](Self::resume). Returns how the run ends if it does now.
     fn ring<P: Processor>(&mut self, objects: &mut Objects<P>) -> Option<End>;
 
-    /// A line that somebody enabled has interrupted; it is masked.
-    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8);
+    /// A line that somebody has opened has interrupted so often; if it does so by a level, it is masked.
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32);
+
+    /// Whether a line can still come that somebody waits for: if nobody can run, the run goes on until it does.
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        objects.lines.any_open()
+    }
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;

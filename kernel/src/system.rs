@@ -10,8 +10,10 @@ use wire::config::{Config, entry};
 use wire::end::{EndRecord, Refusal};
 use wire::nova::Module;
 
+use crate::arch::acpi::Roots;
+use crate::arch::acpi::madt::MAX_IO_APICS;
 use crate::arch::boot::{BootInfo, MapEntry, Region};
-use crate::arch::serial;
+use crate::arch::{firmware, serial};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::{self, OutOfFrames, Setup};
 use crate::mem::heap;
@@ -29,8 +31,8 @@ use crate::run;
 const ROM: Region = Region { start: 0xc_0000, end: 0x10_0000 };
 /// Kinds of memory in the firmware's map that are read like memory: tables of ACPI.
 const READABLE: [u32; 2] = [3, 4];
-/// Pages of the interrupt controllers, which are the kernel's: one processor's own, and the common one.
-const CONTROLLERS: [u64; 2] = [0xfee0_0000, 0xfec0_0000];
+/// Pieces of memory that programs do not have, at most.
+const WITHHELD: usize = 8 + MAX_IO_APICS;
 
 /// What a system begins with.
 pub struct Delivered<'a> {
@@ -83,7 +85,8 @@ fn out_of_memory(Exhausted: Exhausted) -> Refusal {
     Refusal::OutOfMemory { needed_pages: 1, free_pages: frame::free_count() }
 }
 
-/// Describes memory as a system is told of it: first as firmware does, then the modules, then what the kernel keeps.
+/// Describes memory as a system is told of it: first as firmware does, then the modules, then what the kernel keeps,
+/// and where the firmware's tables are listed.
 fn describe(delivered: &Delivered<'_>, start: u64, modules: &[Module]) -> Result<Vec<Memory>, Exhausted> {
     let mut all = Vec::new();
     for MapEntry { start: address, length, kind } in delivered.map {
@@ -102,15 +105,22 @@ fn describe(delivered: &Delivered<'_>, start: u64, modules: &[Module]) -> Result
         let piece = Memory { address: start * PAGE_LEN, length: (end - start) * PAGE_LEN, kind, more: 0 };
         fallible::push(&mut all, piece)?;
     }
+    let Roots { rsdt, xsdt } = firmware::tables().roots;
+    for (kind, list) in [(kind::RSDT, rsdt), (kind::XSDT, xsdt)] {
+        if let Some(address) = list {
+            fallible::push(&mut all, Memory { address, length: 0, kind, more: 0 })?;
+        }
+    }
     Ok(all)
 }
 
 /// All frames that programs do not have, in ascending order.
-fn withheld(delivered: &Delivered<'_>) -> ArrayVec<Range<u64>, 8> {
-    let controllers = CONTROLLERS.map(|start| Region { start, end: start + PAGE_LEN });
-    let regions = delivered.kept.iter().chain([&delivered.channel]).chain(&controllers);
+fn withheld(delivered: &Delivered<'_>) -> ArrayVec<Range<u64>, WITHHELD> {
+    let controllers = firmware::controllers().map(|start| Region { start, end: start + PAGE_LEN });
+    let kept = delivered.kept.iter().chain([&delivered.channel]).copied();
+    let regions = kept.chain(controllers);
     #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
-    let mut all: ArrayVec<_, 8> = regions.map(touched).collect();
+    let mut all: ArrayVec<_, WITHHELD> = regions.map(|region| touched(&region)).collect();
     all.sort_unstable_by_key(|range| range.start);
     all
 }

@@ -17,7 +17,7 @@ use crate::machine::{Machine, Order};
 use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
-use crate::replay::Replay;
+use crate::replay::{Replay, tracked};
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::{PAGE_LEN, Tracker};
 
@@ -51,26 +51,22 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        match replay {
-            Replay::Off(_) => None,
-            Replay::Bytes(it) => self.diagnose_by(machine, thread, it, seen, log),
-            Replay::Hash(it) => self.diagnose_by(machine, thread, it, seen, log),
-        }
+        tracked!(replay, it => self.diagnose_by(machine, thread, it, seen, log))
     }
 
     /// [Diagnoses](Self::diagnose) with any placement.
-    pub fn diagnose_by(
+    pub fn diagnose_by<P: Placement>(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<impl Placement>,
+        tracker: &mut Tracker<P>,
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
         let before = self.account.clone();
         let mut course =
             Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
-        let culprit = course.diagnose(seen, log);
+        let culprit = if P::FRAMES == 0 { None } else { course.diagnose(seen, log) };
         self.account = before;
         culprit
     }
@@ -82,8 +78,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let mut noted = 0;
         for _ in 0..=COMPARISONS {
             let culprit = self.trace(watched, log, &mut noted);
-            let intact = self.tracker.roll_back(pages!(self), None).is_ok();
-            if culprit.is_some() || !intact {
+            let damage = self.tracker.roll_back(pages!(self), None);
+            if culprit.is_some() || damage.is_some() {
                 return culprit;
             }
         }

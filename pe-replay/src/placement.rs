@@ -33,19 +33,14 @@ pub trait Placement {
     const KEPT: usize;
     /// All runs have frames and views of their own, and may go on at once.
     const AT_ONCE: bool = false;
-    /// Of PM0 there is something to check a copy against that was made of it.
-    const CHECKED: bool = false;
-    /// A second copy of PM0 can be kept for run 2.
-    const WITNESSES: bool = false;
-    /// Run 2 finds PM0 in its frame, unless it is repeated or there is to be a witness.
-    const IS_READY: bool = false;
-    /// Of the results only that of the last run is still there.
-    const LAST_ONLY: bool = false;
+    /// All runs work in the home, one after the other. Kept are the last result and hashes: of each result, and of PM0,
+    /// to check a copy against.
+    const SHARED: bool = false;
 
     /// The frame that a run works in.
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame;
-    /// Puts PM0 of a page that was written in place for a run.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference>;
+    /// Puts PM0 of a page that was written in place for a run; returns damage that it finds.
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
     fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Option<Run>);
@@ -105,9 +100,9 @@ pub trait Placement {
         machine.copy(checkpoint, entry.page.frame);
         entry.frames[1..Self::KEPT].iter().for_each(|frame| machine.copy(checkpoint, *frame));
     }
-    /// Finds out whether the copy that a roll-back trusts is what it was.
-    fn check<M: Machine>(_entry: &EntryOf<M>, _machine: &mut M) -> Result<(), Difference> {
-        Ok(())
+    /// What damage there is to the copy that a roll-back trusts, as far as that can be found out.
+    fn damage<M: Machine>(_entry: &EntryOf<M>, _machine: &mut M) -> Option<Difference> {
+        None
     }
 }
 

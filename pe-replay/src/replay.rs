@@ -47,10 +47,22 @@ impl Replay {
     }
 }
 
+/// Does something with a space's tracker, whatever the placement of its pages is.
+macro_rules! tracked {
+    ($replay:expr, $tracker:ident => $work:expr) => {
+        match $replay {
+            $crate::replay::Replay::Off($tracker) => $work,
+            $crate::replay::Replay::Bytes($tracker) => $work,
+            $crate::replay::Replay::Hash($tracker) => $work,
+        }
+    };
+}
+pub(crate) use tracked;
+
 /// What is to be told of something that is done, unless copies were found to be damaged.
 #[inline(always)]
-fn done(result: Result<(), Difference>) -> (Event, Option<Difference>) {
-    result.map_or_else(|damage| (Event::Damaged, Some(damage)), |()| (Event::Done, None))
+fn done(damage: Option<Difference>) -> (Event, Option<Difference>) {
+    (if damage.is_none() { Event::Done } else { Event::Damaged }, damage)
 }
 
 impl<M: Machine> Executor<M> {
@@ -66,32 +78,12 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        let outcome = match replay {
-            Replay::Off(it) => self.run(machine, thread, it, limit, injections, observer),
-            Replay::Bytes(it) => self.run(machine, thread, it, limit, injections, observer),
-            Replay::Hash(it) => self.run(machine, thread, it, limit, injections, observer),
-        };
-        self.end(machine);
-        outcome
+        tracked!(replay, it => self.execute_by(machine, thread, it, limit, injections, observer))
     }
 
     /// [Executes](Self::execute) one PE with any placement.
-    pub fn execute_by<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        limit: u64,
-        injections: &[Injection],
-        observer: &mut impl Observer<M>,
-    ) -> Outcome {
-        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
-        self.end(machine);
-        outcome
-    }
-
     #[inline(always)]
-    fn run<P: Placement>(
+    pub fn execute_by<P: Placement>(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
@@ -102,24 +94,16 @@ impl<M: Machine> Executor<M> {
     ) -> Outcome {
         (self.account, self.applied) = (Account::default(), 0);
         let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
-    }
-
-    /// Books the time up to the end of a PE.
-    #[inline(always)]
-    fn end(&mut self, machine: &mut M) {
+        let outcome = if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) };
         self.watch.lap(Timed::VerifyCommit, machine.now());
         self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
+        outcome
     }
 
     /// The pages that the last PE wrote, which was committed, each with its address and its home; without
     /// those that only a flip has changed, where the process may not write.
     pub fn last_written(&self, replay: &Replay) -> impl Iterator<Item = (u64, M::Frame)> {
-        let open = match replay {
-            Replay::Off(it) => it.open,
-            Replay::Bytes(it) => it.open,
-            Replay::Hash(it) => it.open,
-        };
+        let open = tracked!(replay, it => it.open);
         // The others' idle time has been counted up.
         let written = open.iter(&self.pool.entries).filter(|entry| entry.idle == 0);
         written.map(|entry| (entry.page.address, entry.page.frame))
@@ -127,12 +111,7 @@ impl<M: Machine> Executor<M> {
 
     /// Gives up the pages of a tracker for which `which` holds, between two PEs.
     pub fn give_up(&mut self, machine: &mut M, replay: &mut Replay, which: impl FnMut(&EntryOf<M>) -> bool) {
-        let mut pages = Pages { machine, pool: &mut self.pool };
-        match replay {
-            Replay::Off(_) => {}
-            Replay::Bytes(it) => it.give_up(&mut pages, which),
-            Replay::Hash(it) => it.give_up(&mut pages, which),
-        }
+        tracked!(replay, it => it.give_up(&mut Pages { machine, pool: &mut self.pool }, which));
     }
 }
 
@@ -278,9 +257,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let is_blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
         if is_blocked && outvoted.is_none() && self.is_unchanged(result) {
             // Committed, it would only come back to the same write.
-            let put_back = self.tracker.roll_back(pages!(self), None);
-            return put_back
-                .map_or_else(|difference| Outcome::Damaged { difference }, |()| Outcome::OutOfFrames);
+            let damage = self.tracker.roll_back(pages!(self), None);
+            return damage.map_or(Outcome::OutOfFrames, |difference| Outcome::Damaged { difference });
         }
         if let (Some(run), Some(difference)) = (outvoted, life.difference) {
             self.executor.account.outvoted = Some(run);
@@ -313,13 +291,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if let Some(difference) = seen {
             self.executor.account.divergences.push(difference);
         }
-        let damage = self.thread.damage().map_or(Ok(()), Err);
-        let put_back = self.tracker.roll_back(pages!(self), seen);
+        let damage = self.tracker.roll_back(pages!(self), seen);
         self.executor.watch.lap(Timed::Restart, self.machine.now());
         if self.tracker.policy.flush != Flush::Never {
             self.flush();
         }
-        life.noted(done(damage.and(put_back)))
+        life.noted(done(self.thread.damage().or(damage)))
     }
 
     #[cold]
@@ -333,7 +310,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             }
             Verdict::Damaged => {
                 // Nobody may go on from there, but the machine's tables have to be in order.
-                let _ = self.tracker.roll_back(pages!(self), None);
+                self.tracker.roll_back(pages!(self), None);
                 Outcome::Damaged { difference }
             }
         }

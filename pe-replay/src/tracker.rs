@@ -66,10 +66,8 @@ pub struct Attempt {
     pub unwitnessed: bool,
     /// A flip has hit a page that may not be written.
     pub exposed: bool,
-    /// Pages that joined the set, were opened late or hit by a flip.
-    pub opened: u16,
-    /// Pages that were open and found written.
-    pub found: u16,
+    /// Pages that a run wrote: they joined the set, were open and found written, opened late, or hit by a flip.
+    pub written: u16,
     /// Pages that were compared when two results agreed.
     pub compared: Option<u16>,
 }
@@ -83,32 +81,31 @@ fn bit(thread: u8) -> u32 {
     1 << (thread % 32)
 }
 
-/// Finds out whether no frame has two roles, and whether the copy that is trusted, if it is, is what it was.
+/// What damage there is to the frames of a page: one that has two roles or, where that is `trusted`, a copy that is not
+/// what it was.
 #[cold]
-fn check<M: Machine, P: Placement>(
+fn damage<M: Machine, P: Placement>(
     entry: &EntryOf<M>,
     machine: &mut M,
-    is_trusted: bool,
-) -> Result<(), Difference> {
+    trusted: bool,
+) -> Option<Difference> {
     let frames = &entry.frames[..P::FRAMES];
     let is_apart = |at: usize| frames[at] != entry.page.frame && !frames[..at].contains(&frames[at]);
     if !(0..P::FRAMES).all(is_apart) {
         let address = entry.page.address;
-        return Err(Difference { field: Field::Memory, first: 0, second: 0, address });
+        return Some(Difference { field: Field::Memory, first: 0, second: 0, address });
     }
-    if is_trusted { P::check(entry, machine) } else { Ok(()) }
+    if trusted { P::damage(entry, machine) } else { None }
 }
 
-/// Finds out whether user code has written a page that does not count as written so far; then it does from now on,
-/// and is one of those `found`.
+/// Whether a page is written: user code may have done it since it was asked last. Then it is one more of those that
+/// are `written`.
 #[inline(always)]
-fn find<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M, found: &mut u16) -> bool {
-    let is_written = P::is_written(entry, machine);
-    if is_written {
-        *found = found.wrapping_add(1);
-        entry.written = true;
+fn is_written<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M, written: &mut u16) -> bool {
+    if !entry.written && P::is_written(entry, machine) {
+        (*written, entry.written) = (written.wrapping_add(1), true);
     }
-    is_written
+    entry.written
 }
 
 /// Apart, so that no number has to be in memory to be printed.
@@ -257,7 +254,7 @@ impl<P: Placement> Tracker<P> {
         }
         let entry = &mut pages.pool.entries[usize::from(index)];
         if !core::mem::replace(&mut entry.written, true) {
-            self.attempt.opened += 1;
+            self.attempt.written += 1;
             if run != Run::First {
                 P::late(entry, pages.machine, run, self.attempt.witnessed);
             }
@@ -284,16 +281,16 @@ impl<P: Placement> Tracker<P> {
     /// to be needs the room more.
     #[cold]
     fn give_up_unwritten<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        let mut found = 0;
+        let mut written = self.attempt.written;
         self.demote(pages, |machine, entry| {
-            !(entry.written || !entry.resting && find::<M, P>(entry, machine, &mut found))
+            entry.resting || !is_written::<M, P>(entry, machine, &mut written)
         });
-        self.attempt.found += found;
+        self.attempt.written = written;
     }
 
     /// Gives `run`, 2 or 3, PM0 for every page that a run before wrote; once more
     /// after a counter miss. `may_miss` says that such a miss is to be expected.
-    /// Fails if a copy is found to be damaged.
+    /// Returns damage to a copy that it finds.
     ///
     /// Where runs work in the home, from here to the commit or roll-back nothing maps a home writable that run
     /// 1 did not write, and none at all but where all runs share it.
@@ -303,21 +300,21 @@ impl<P: Placement> Tracker<P> {
         pages: &mut Pages<M>,
         run: Run,
         may_miss: bool,
-    ) -> Result<(), Difference> {
+    ) -> Option<Difference> {
         let again = self.attempt.turned >= Some(run);
         if run == Run::Second && again {
-            self.attempt.unwitnessed |= !self.attempt.witnessed && !P::CHECKED;
+            self.attempt.unwitnessed |= !self.attempt.witnessed && !P::SHARED;
         } else if run == Run::Second {
-            self.attempt.witnessed = may_miss && P::WITNESSES;
+            self.attempt.witnessed = may_miss && !P::SHARED && !P::AT_ONCE;
         }
         let turn = Turn { run, again, witnessed: self.attempt.witnessed };
-        let is_ready = P::IS_READY && run == Run::Second && !again && !turn.witnessed;
-        let mut found = 0;
+        let is_ready = !P::SHARED && run == Run::Second && !again && !turn.witnessed;
+        let mut written = self.attempt.written;
         each!(self.open, pages.pool, entry => {
-            if entry.written || find::<M, P>(entry, pages.machine, &mut found) {
-                if !is_ready {
-                    // If a copy is found to be damaged, the roll-back flushes.
-                    P::turn(entry, pages.machine, turn)?;
+            if is_written::<M, P>(entry, pages.machine, &mut written) {
+                if !is_ready && let Some(damage) = P::turn(entry, pages.machine, turn) {
+                    // The roll-back flushes.
+                    return Some(damage);
                 }
                 P::show(entry, pages.machine, run);
             } else if !P::AT_ONCE {
@@ -325,9 +322,9 @@ impl<P: Placement> Tracker<P> {
             }
         });
         flush(pages, self.open);
-        self.attempt.found = self.attempt.found.wrapping_add(found);
+        self.attempt.written = written;
         self.attempt.turned = if P::AT_ONCE { self.attempt.turned.max(Some(run)) } else { Some(run) };
-        Ok(())
+        None
     }
 
     /// A flip is about to hit `page` as `run` sees it: from now on the page counts
@@ -381,7 +378,7 @@ impl<P: Placement> Tracker<P> {
             }
             compared = u16::wrapping_add(compared, 1);
         });
-        let written = self.attempt.opened.wrapping_add(self.attempt.found);
+        let written = self.attempt.written;
         if compared != written || self.attempt.turned < Some(b) {
             let (first, second) = (written.into(), compared.into());
             return Some(Difference { field: Field::Compared, first, second, address: 0 });
@@ -395,7 +392,7 @@ impl<P: Placement> Tracker<P> {
     pub(crate) fn finish<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
         self.attempt.turned = self.attempt.turned.max(Some(last));
         each!(self.open, pages.pool, entry => {
-            if entry.written || find::<M, P>(entry, pages.machine, &mut self.attempt.found) {
+            if is_written::<M, P>(entry, pages.machine, &mut self.attempt.written) {
                 P::finish(entry, pages.machine, last);
             }
         });
@@ -427,9 +424,9 @@ impl<P: Placement> Tracker<P> {
         }
         each!(self.open, pages.pool, entry => {
             if entry.written
-                && let Err(damage) = check::<M, P>(entry, pages.machine, outvoted == Run::First)
+                && let damage @ Some(_) = damage::<M, P>(entry, pages.machine, outvoted == Run::First)
             {
-                return Some(damage);
+                return damage;
             }
         });
         None
@@ -468,25 +465,24 @@ impl<P: Placement> Tracker<P> {
         written
     }
 
-    /// Puts PM0 back. Fails, after having done so as well as it can, if it cannot
-    /// be sure of it: `seen` is the difference that is the reason.
+    /// Puts PM0 back as well as it can, because of the difference `seen`. Returns what makes it doubtful that it is PM0.
     #[cold]
     pub(crate) fn roll_back<M: Machine>(
         &mut self,
         pages: &mut Pages<M>,
         seen: Option<Difference>,
-    ) -> Result<(), Difference> {
+    ) -> Option<Difference> {
         let attempt = core::mem::take(&mut self.attempt);
-        let mut result = seen.filter(|_| attempt.unwitnessed).map_or(Ok(()), Err);
+        let mut doubt = seen.filter(|_| attempt.unwitnessed);
         each!(self.open, pages.pool, entry => {
             P::roll_back(entry, pages.machine);
-            result = result.and(check::<M, P>(entry, pages.machine, true));
+            doubt = doubt.or(damage::<M, P>(entry, pages.machine, true));
             entry.written = false;
             P::open(entry, pages.machine);
             pages.machine.flush(entry.page);
         });
         self.demote(pages, |_, entry| !entry.page.writable);
-        result
+        doubt
     }
 
     /// Gives up the pages for which `which` holds, between two PEs.

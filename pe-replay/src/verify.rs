@@ -65,7 +65,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let agreed = if outvoted == Run::First { Run::Second } else { Run::First };
         // What the other two agree on may not be in memory any more, or no result.
         let is_lost =
-            outvoted == Run::Third && P::LAST_ONLY || ends[agreed as usize].delimiter == Delimiter::Watchdog;
+            outvoted == Run::Third && P::SHARED || ends[agreed as usize].delimiter == Delimiter::Watchdog;
         let event = if is_lost { Event::Differed } else { Event::Outvoted(outvoted) };
         self.doubt(event, difference)
     }

@@ -39,7 +39,8 @@ pub fn find(registers: &impl Registers) -> Result<Layout, Absent> {
     let monitoring = cpu.get_extended_performance_monitoring_and_debug();
     let has_version2 = monitoring.is_some_and(|monitoring| monitoring.has_perf_mon_v2());
     let lent = features.has_hypervisor();
-    let own = Switch { msr: PERF_CTL0, on: CTL_RETIRED_USER, off: CTL_RETIRED_USER & !CTL_ENABLE };
+    let counting = |event| Switch { msr: PERF_CTL0, on: event, off: event & !CTL_ENABLE };
+    let own = counting(CTL_RETIRED_USER);
     let global = Switch { msr: GLOBAL_CTL, on: GLOBAL_COUNTER0, off: 0 };
     let status = Status { msr: GLOBAL_STATUS, clear: GLOBAL_STATUS_CLEAR, bit: GLOBAL_COUNTER0 };
     let no_map = Edit { msr: LS_CFG, clear: 0, set: LS_CFG_NO_SPEC_LOCK_MAP };
@@ -49,7 +50,7 @@ pub fn find(registers: &impl Registers) -> Result<Layout, Absent> {
         counter: PERF_CTR0,
         number: 0,
         width: WIDTH,
-        full_width: true,
+        longest: (1 << (WIDTH - 1)) - 1,
         control: PERF_CTL0,
         held: if has_version2 { CTL_RETIRED_USER } else { own.off },
         switch: if has_version2 { global } else { own },
@@ -63,6 +64,6 @@ pub fn find(registers: &impl Registers) -> Result<Layout, Absent> {
         edits: [(family == ZEN && !lent).then_some(no_map), None],
         freeze_in_smm: None,
         smi_count: None,
-        speculative_locks: (family == ZEN).then_some(CTL_SPECULATIVE_LOCKS),
+        speculative_locks: (family == ZEN).then_some(counting(CTL_SPECULATIVE_LOCKS)),
     })
 }

@@ -5,8 +5,10 @@
 //! user mode adds to it. What that is, [`crate::check`] finds out, and
 //! [`Counter`](crate::Counter) takes it off.
 
+use strum::VariantArray;
+
 /// Why user mode was left, as far as it matters for the bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum StopKind {
     /// The counter's own interrupt.
     Counter,
@@ -87,6 +89,8 @@ pub struct Nature {
     pub repeats: Repeats,
     /// How late its interrupt may be.
     pub lateness: Lateness,
+    /// A hypervisor lends the counter, and may take it away at any time.
+    pub lent: bool,
 }
 
 /// A register that does not keep what is written to it.
@@ -132,25 +136,14 @@ pub trait BackEnd {
         true
     }
 
-    /// Whether a hypervisor lends the counter, and may take it away at any time.
-    fn is_lent(&self) -> bool {
-        false
-    }
-
     /// How it stands to System Management Mode.
     fn smm(&mut self) -> Smm {
         Smm::default()
     }
 
-    /// Prepares for a stretch in which not instructions are counted, but locked ones
-    /// that were executed on speculation; false on processors that do not do it.
-    fn watch_locks(&mut self) -> bool {
+    /// Counts from now on not instructions, but locked ones that were executed on
+    /// speculation; called again, instructions. False on processors that execute none so.
+    fn swap_locks(&mut self) -> bool {
         false
-    }
-
-    /// How many there were in that stretch; the counter is off afterwards, and counts
-    /// instructions again.
-    fn speculative_locks(&mut self, _stopped: Stopped) -> u64 {
-        0
     }
 }

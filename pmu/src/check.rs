@@ -44,7 +44,6 @@
 //! | there is no counter that is good enough | [`crate::stepping`], with the same interface |
 
 mod circumstances;
-mod constant;
 mod counting;
 mod interrupts;
 pub(crate) mod report;

@@ -8,32 +8,19 @@
 //! with everything that entering and leaving user mode adds already taken off
 //! (the [`Biases`], which calibration measures).
 
+use strum::VariantArray as _;
+
 use crate::back_end::{BackEnd, Entry, Reading, StopKind, Stopped};
 use crate::skid::{Margin, Skid};
 
-/// What a stretch counts beyond its user instructions, by what ended it.
+/// What a stretch counts beyond its user instructions, by the [`StopKind`] that ended it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Biases {
-    /// The counter's interrupt.
-    pub counter: i64,
-    /// A fault.
-    pub fault: i64,
-    /// A debug exception.
-    pub debug: i64,
-    /// A system call.
-    pub syscall: i64,
-}
+pub struct Biases(pub [i64; StopKind::VARIANTS.len()]);
 
 impl Biases {
     /// User instructions in a stretch that counted `raw`.
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        let bias = match kind {
-            StopKind::Counter => self.counter,
-            StopKind::Fault => self.fault,
-            StopKind::Debug => self.debug,
-            StopKind::Syscall => self.syscall,
-        };
-        (raw as i64).wrapping_sub(bias).max(0) as u64
+        (raw as i64).wrapping_sub(self.0[kind as usize]).max(0) as u64
     }
 }
 

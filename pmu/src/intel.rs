@@ -18,6 +18,9 @@ use crate::registers::intel::*;
 const LEAST_MARGIN: u64 = 100;
 /// Bits of a counter that is of use.
 const WIDTHS: core::ops::RangeInclusive<u8> = 32..=63;
+/// Values written where only 32 bits can be are sign-extended from bit 31 (SDM vol. 3B,
+/// 21.2.8).
+const NARROW_LONGEST: u64 = (1 << 31) - 1;
 /// Models with version 3 that came before MSR_SMI_COUNT.
 const BONNELL: [u8; 5] = [0x1c, 0x26, 0x27, 0x35, 0x36];
 
@@ -45,6 +48,7 @@ pub fn find(registers: &mut impl Registers) -> Result<Layout, Absent> {
     // version 3, which before them only Bonnell had. A hypervisor need not have it.
     let is_newer = features.family_id() == 6 && version >= 3 && !BONNELL.contains(&features.model_id());
     let capabilities = if features.has_pdcm() { registers.read_msr(PERF_CAPABILITIES) } else { 0 };
+    let has_full_width = capabilities & CAPABILITY_FULL_WIDTH != 0;
     let freezes_in_smm = capabilities & CAPABILITY_FREEZE_IN_SMM != 0;
     // Leaf 7 is below leaf 0AH, which is there.
     let has_tsx_control = registers.cpuid(7, 0).edx & CPUID_ARCH_CAPABILITIES != 0
@@ -56,7 +60,7 @@ pub fn find(registers: &mut impl Registers) -> Result<Layout, Absent> {
         counter: FIXED_CTR0,
         number: RDPMC_FIXED0,
         width,
-        full_width: capabilities & CAPABILITY_FULL_WIDTH != 0,
+        longest: if has_full_width { (1 << (width - 1)) - 1 } else { NARROW_LONGEST },
         control: FIXED_CTR_CTRL,
         held: FIXED_USER | FIXED_INTERRUPT,
         switch: Switch { msr: GLOBAL_CTRL, on: GLOBAL_FIXED0, off: 0 },

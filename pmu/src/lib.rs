@@ -33,7 +33,7 @@
 //! ```
 //! use pmu::check::{self, Check};
 //! use pmu_emulated::{Emulated, Faults, IntelModel, IntelUnit, Op, Processor, Program, SkidModel};
-//! use pmu::{Overflow, VirtualTime, intel};
+//! use pmu::{Overflow, StopKind, VirtualTime, intel};
 //!
 //! // The processor's time counts instructions, as that of QEMU does; it drives the
 //! // emulated counter, whose interrupts are up to 1,000 instructions late.
@@ -51,7 +51,7 @@
 //! }
 //! assert!(report.passed());
 //! // What it counts too much is a constant, and taken off from now on.
-//! assert_eq!(counter.calibration.biases.fault, 1);
+//! assert_eq!(counter.calibration.biases.0[StopKind::Fault as usize], 1);
 //! assert!(counter.margin().far > 1_900);
 //!
 //! // It is not believed when it behaves like an emulator without counters.

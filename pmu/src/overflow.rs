@@ -13,9 +13,6 @@ use raw_cpuid::{CpuId, CpuIdReader};
 use crate::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
 use crate::registers::{LVT_MASKED, Registers};
 
-/// Values written where only 32 bits can be are sign-extended from bit 31 (Intel
-/// SDM vol. 3B, 21.2.8).
-const NARROW_LONGEST: u64 = (1 << 31) - 1;
 const PATTERN: u64 = 0x5555_5555_5555_5555;
 
 /// Why there is no such counter.
@@ -94,8 +91,8 @@ pub struct Layout {
     pub number: u32,
     /// Bits of the counter.
     pub width: u8,
-    /// Whether all of its bits can be written.
-    pub full_width: bool,
+    /// The most that it can be armed for.
+    pub longest: u64,
     /// The register that says what the counter counts.
     pub control: u32,
     /// The control register's value, with the counter held.
@@ -117,9 +114,9 @@ pub struct Layout {
     pub freeze_in_smm: Option<(u32, u64)>,
     /// The register that counts System Management Interrupts, in 32 bits.
     pub smi_count: Option<u32>,
-    /// The control register's value that counts locked instructions which were
-    /// executed on speculation.
-    pub speculative_locks: Option<u64>,
+    /// What lets the counter count locked instructions that were executed on speculation,
+    /// in place of [`switch`](Self::switch).
+    pub speculative_locks: Option<Switch>,
 }
 
 /// CPUID, read through these registers.
@@ -186,17 +183,9 @@ impl<R: Registers> Overflow<R> {
         (1 << self.layout.width) - 1
     }
 
-    fn longest(&self) -> u64 {
-        if self.layout.full_width { self.mask() / 2 } else { NARROW_LONGEST }
-    }
-
     /// Stops the counter, which keeps its value.
     fn hold(&mut self) {
         self.registers.write_msr(self.layout.switch.msr, self.layout.switch.off);
-    }
-
-    fn go(&mut self) {
-        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.on);
     }
 
     fn hold_and_read(&mut self) -> u64 {
@@ -208,7 +197,7 @@ impl<R: Registers> Overflow<R> {
 
     fn probe_held(&mut self) -> Result<(), Unkept> {
         let Layout { counter, control, held, switch: Switch { msr, on, off }, .. } = self.layout;
-        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & self.longest()));
+        let [one, other] = [PATTERN, !PATTERN].map(|pattern| (counter, pattern & self.layout.longest));
         for (msr, wrote) in [one, other, (control, 0), (control, held), (msr, on), (msr, off)] {
             self.registers.write_msr(msr, wrote);
             let read = self.registers.read_msr(msr);
@@ -242,18 +231,18 @@ impl<R: Registers> BackEnd for Overflow<R> {
     }
 
     fn nature(&self) -> Nature {
-        let Layout { lateness, .. } = self.layout;
-        Nature { longest: self.longest(), repeats: Repeats::PerInstruction, lateness }
+        let Layout { longest, lateness, lent, .. } = self.layout;
+        Nature { longest, repeats: Repeats::PerInstruction, lateness, lent }
     }
 
     fn arm(&mut self, budget: u64) -> Entry {
-        self.preset = budget.min(self.longest()).wrapping_neg() & self.mask();
+        self.preset = budget.min(self.layout.longest).wrapping_neg() & self.mask();
         if self.unmask {
             self.registers.set_local_vector(self.vector.into());
             self.unmask = false;
         }
         self.registers.write_msr(self.layout.counter, self.preset);
-        self.go();
+        self.registers.write_msr(self.layout.switch.msr, self.layout.switch.on);
         Entry::PLAIN
     }
 
@@ -275,28 +264,16 @@ impl<R: Registers> BackEnd for Overflow<R> {
         self.layout.status.is_none_or(|Status { msr, bit, .. }| self.registers.read_msr(msr) & bit == 0)
     }
 
-    fn is_lent(&self) -> bool {
-        self.layout.lent
-    }
-
     fn smm(&mut self) -> Smm {
         let freezes = self.layout.freeze_in_smm.map(|(msr, bit)| self.registers.read_msr(msr) & bit != 0);
         let interrupts = self.layout.smi_count.map(|msr| self.registers.read_msr(msr) as u32);
         Smm { freezes, interrupts }
     }
 
-    fn watch_locks(&mut self) -> bool {
-        let Some(event) = self.layout.speculative_locks else { return false };
+    fn swap_locks(&mut self) -> bool {
+        let Some(locks) = &mut self.layout.speculative_locks else { return false };
+        core::mem::swap(locks, &mut self.layout.switch);
         self.hold();
-        self.registers.write_msr(self.layout.counter, 0);
-        self.go();
-        self.registers.write_msr(self.layout.control, event);
         true
-    }
-
-    fn speculative_locks(&mut self, _stopped: Stopped) -> u64 {
-        let locks = self.hold_and_read();
-        self.registers.write_msr(self.layout.control, self.layout.held);
-        locks
     }
 }

@@ -13,7 +13,7 @@ pub struct Stepping;
 
 impl BackEnd for Stepping {
     fn nature(&self) -> Nature {
-        Nature { longest: 1, repeats: Repeats::PerIteration, lateness: Lateness::Never }
+        Nature { longest: 1, repeats: Repeats::PerIteration, lateness: Lateness::Never, lent: false }
     }
 
     fn arm(&mut self, _budget: u64) -> Entry {

@@ -14,7 +14,7 @@ use crate::counter::Counter;
 use crate::workbench::{Block, Workbench};
 
 /// Repetitions of every measurement; all must agree.
-const REPEATS: u32 = 4;
+const REPEATS: usize = 4;
 /// Budgets for the endless loop: neighbours, to see every position in the loop, and
 /// some of the size of real limits.
 const BUDGETS: [u64; 23] = [
@@ -51,7 +51,7 @@ impl VirtualTime {
 
 impl BackEnd for VirtualTime {
     fn nature(&self) -> Nature {
-        Nature { longest: LONGEST, repeats: Repeats::PerIteration, lateness: Lateness::Never }
+        Nature { longest: LONGEST, repeats: Repeats::PerIteration, lateness: Lateness::Never, lent: false }
     }
 
     fn arm(&mut self, budget: u64) -> Entry {

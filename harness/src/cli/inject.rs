@@ -66,6 +66,7 @@ impl From<InjectArgs> for inject::Options {
         let scope = match programs {
             ProgramsName::Single => Scope::All,
             ProgramsName::Threads => Scope::Threads,
+            ProgramsName::Calls => Scope::Calls,
             ProgramsName::Shared => Scope::Shared,
         };
         Self { count, seed, scope, policies, clock: clock.into(), json }
@@ -79,6 +80,8 @@ pub enum ProgramsName {
     Single,
     /// Four of several threads, in C, Rust and Go
     Threads,
+    /// Eight that make system calls of many kinds
+    Calls,
     /// One of two processes, in the memory that these share
     Shared,
 }
@@ -99,6 +102,6 @@ pub enum RecoveriesName {
     Restart,
     /// It is run a third time
     Vote,
-    /// The same flips with the one and with the other
+    /// Every flip is tried with restart and with vote
     Both,
 }

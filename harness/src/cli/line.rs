@@ -66,7 +66,7 @@ pub enum Words {
         #[arg(long, requires = "filter")]
         bless: bool,
     },
-    /// The same as `test` without a filter
+    /// Run every check and test, as `test` does without a filter
     Ci,
     /// Build the kernels and the programs
     Build,

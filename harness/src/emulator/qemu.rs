@@ -84,6 +84,8 @@ fn command(boot: &Boot, directory: &Path, ram: &Path) -> Result<Command> {
         .arg(format!("memory-backend-file,id=ram,share=on,size={memory}M,mem-path={}", ram.display()))
         .args(["-m", &format!("{memory}M"), "-smp", "1"])
         .args(["-bios", FIRMWARE])
+        // The event timer writes messages then: its one pin is that of the old timer, which a program may have.
+        .args(["-global", "hpet.msi=on"])
         // Of two accelerators the first is taken, of two firmwares the last: those who watch from outside may name
         // others.
         .args(&boot.extra)

@@ -39,6 +39,8 @@ pub enum Scope {
     Shared,
     /// Everything, in programs that have several threads.
     Threads,
+    /// Everything, in programs that make system calls of many kinds.
+    Calls,
 }
 
 /// Flips in one boot.
@@ -57,8 +59,8 @@ impl Campaign {
     fn classes(&self) -> (Vec<Class>, Vec<Class>) {
         let recoveries: Vec<_> = self.policies.iter().map(|policy| policy.recovery).collect();
         match (self.scope, self.policies.first()) {
-            (Scope::Shared, _) | (Scope::All | Scope::Threads, None) => Class::memory(),
-            (Scope::All | Scope::Threads, Some(policy)) => {
+            (Scope::Shared, _) | (Scope::All | Scope::Threads | Scope::Calls, None) => Class::memory(),
+            (Scope::All | Scope::Threads | Scope::Calls, Some(policy)) => {
                 let unpaired = Class::unpaired(policy.mode, &recoveries, policy.comparison);
                 (Class::PAIRED.to_vec(), unpaired)
             }

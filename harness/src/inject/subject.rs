@@ -38,6 +38,8 @@ struct Plan {
     memory: Option<Range<u64>>,
     /// Whether it has several threads.
     has_threads: bool,
+    /// More pages than it writes in a PE; the frames for them are set apart for each run.
+    max_dirty: u16,
     /// The memory of the machine.
     memory_mib: u32,
 }
@@ -45,13 +47,29 @@ struct Plan {
 impl Plan {
     /// A program of one thread, which needs little memory; a machine with little starts sooner.
     const fn of(name: &'static str, limit: u64, stack: u64, vectors: bool) -> Self {
-        Self { name, arguments: &[], limit, stack, vectors, memory: None, has_threads: false, memory_mib: 32 }
+        Self {
+            name,
+            arguments: &[],
+            limit,
+            stack,
+            vectors,
+            memory: None,
+            has_threads: false,
+            max_dirty: 64,
+            memory_mib: 32,
+        }
     }
 
     /// A program of several threads.
     const fn with_threads(name: &'static str, arguments: &'static [&'static str], vectors: bool) -> Self {
         let plan = Self::of(name, 10_000, 1024, vectors);
         Self { arguments, has_threads: true, memory_mib: 128, ..plan }
+    }
+
+    /// A program of one thread that makes system calls, which write many pages in a PE, and may ask how much
+    /// memory there is: all programs of a boot have the same.
+    const fn calling(name: &'static str) -> Self {
+        Self { max_dirty: 512, memory_mib: 128, ..Self::of(name, 2000, 1024, true) }
     }
 }
 
@@ -75,12 +93,22 @@ const THREADED: [Plan; 4] = [
     Plan::with_threads("go-channels", &[], true),
 ];
 
+/// System calls of many kinds: `/proc`, sockets, an `epoll` in an `epoll`, timers, signals, locks, processes.
+const CALLING: [Plan; 8] = [
+    Plan::calling("lookups"),
+    Plan::calling("pairs"),
+    Plan::calling("nested"),
+    Plan::with_threads("closed", &[], false),
+    Plan::with_threads("timers", &[], false),
+    Plan::calling("signals"),
+    Plan::calling("locks"),
+    Plan::calling("processes"),
+];
+
 /// Two processes, and where what they share is (`user/c/watched.c`).
 const SHARED: Plan =
     Plan { memory: Some(0x2000_0000..0x2000_0000 + 16 + 96 * 8), ..Plan::of("watched", 200, 640, false) };
 
-/// More than any of these programs writes in a PE; the frames for them are set apart for each run.
-const MAX_DIRTY: u16 = 64;
 /// Where Go's heap begins, which has the stacks of goroutines, too, and how much of it is hit.
 const GO_HEAP: Range<u64> = 0xc0_0000_0000..0xc0_0000_0000 + (64 << 10);
 /// Threads, the first one apart, whose stacks are hit.
@@ -131,6 +159,7 @@ impl Subject {
             Scope::All => &PLANS,
             Scope::Shared => &[SHARED],
             Scope::Threads => &THREADED,
+            Scope::Calls => &CALLING,
         };
         let subjects: Vec<_> =
             plans.iter().map(|plan| Self::new(lab, plan).context(plan.name)).collect::<Result<_>>()?;
@@ -286,7 +315,7 @@ impl Subject {
 
     /// A policy with the bounds that this program is run under.
     pub fn bounded(&self, policy: Policy) -> Policy {
-        Policy { limit: self.plan.limit, max_dirty: MAX_DIRTY, ..policy }
+        Policy { limit: self.plan.limit, max_dirty: self.plan.max_dirty, ..policy }
     }
 
     /// Whether XMM registers are worth hitting.

@@ -10,7 +10,7 @@
 use pe_replay::{Phases, TimedPhase};
 use serde_json::{Map, Value, json};
 use wire::difference::InWords;
-use wire::end::{Damage, Death, End};
+use wire::end::{Damage, Death, End, Watchdog};
 use wire::limit::ReachedLimit;
 use wire::nova::{RootDeath, Stop};
 use wire::record::UnsupportedCall;
@@ -76,6 +76,8 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "lost_records": totals.lost_records,
         "longest_hold": totals.longest_hold,
         "idle": totals.idle,
+        "longest_interrupt": totals.longest_interrupt,
+        "watchdog": watchdog(totals.watchdog),
         "longest_call": totals.longest_call.map(|longest| json!({
             "duration": longest.ticks,
             "name": service_name(longest.service),
@@ -89,6 +91,14 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn watchdog(place: Watchdog) -> &'static str {
+    match place {
+        Watchdog::Pit => "pit",
+        Watchdog::EventTimer => "event timer",
+        Watchdog::Off => "off",
+    }
 }
 
 fn reached(limit: &ReachedLimit) -> Value {

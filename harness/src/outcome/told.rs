@@ -172,6 +172,9 @@ pub fn refusal(why: &Refusal) -> String {
             };
             format!("the processor lacks {lack}")
         }
+        Refusal::NoIoApic => {
+            "this machine has no I/O APIC: with the two old interrupt controllers alone, nothing can end a run".into()
+        }
         Refusal::LimitAboveWatchdog { limit, most } => format!(
             "a limit of {limit} instructions is too long for this machine's watchdog; --limit takes {most} at most"
         ),

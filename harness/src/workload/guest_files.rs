@@ -30,6 +30,17 @@ pub fn checked(path: &str) -> Result<String> {
     Ok(path.to_owned())
 }
 
+/// Checks the file name of a program, which the guest has below its root.
+pub fn check_program(name: &[u8]) -> Result<()> {
+    let taken = OWN_FOLDERS.iter().find(|folder| folder.as_bytes()[1..] == *name);
+    ensure!(
+        taken.is_none(),
+        "a program cannot be at {}: the kernel has a folder there",
+        taken.unwrap_or(&"")
+    );
+    Ok(())
+}
+
 /// Checks that all paths can be there together: each once, and none where another one needs a folder.
 pub fn fit_together<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<()> {
     let mut seen = BTreeSet::new();
@@ -48,6 +59,14 @@ pub fn fit_together<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_takes_no_folder_of_the_kernels() {
+        for bad in ["dev", "proc", "sys", "tmp"] {
+            assert!(check_program(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(check_program(b"process").is_ok());
+    }
 
     #[test]
     fn paths_are_plain_and_not_too_long() {

@@ -56,6 +56,8 @@ pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
     let (path, name) = match &given.elf {
         Some(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
+            guest_files::check_program(name.as_bytes())
+                .with_context(|| format!("--elf {}", path.display()))?;
             (path.clone(), name)
         }
         None => {

@@ -7,4 +7,4 @@ pub mod processor;
 pub mod segment;
 pub mod tally;
 
-pub use crate::kernel::arch::decode;
+pub use crate::kernel::arch::{decode, line_set, wiring};

@@ -23,7 +23,10 @@ extern crate self as defmt;
 pub mod kernel {
     /// What is known of the processor.
     pub mod arch {
+        pub mod acpi;
         pub mod decode;
+        pub mod line_set;
+        pub mod wiring;
     }
     pub mod executive;
     pub mod linux;

@@ -15,10 +15,14 @@ use wire::end::Totals;
 use crate::heap;
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
-use crate::object::processor::{Held, Processor, Trigger, Width};
+use crate::object::interrupt::{LineSet, Message, Trigger, Wire};
+use crate::object::processor::{Held, Processor, Width};
 
 /// Bytes that an operation takes.
 pub const OP_LEN: u64 = 16;
+
+/// Lines that have pins.
+pub const PINS: u8 = 24;
 
 /// What differs where anything does.
 const DIFFERENCE: Difference = Difference { field: Field::Gpr(0), first: 1, second: 2, address: 0 };
@@ -83,7 +87,9 @@ pub struct Scripted {
     pub ports: Vec<(u16, u32)>,
     /// Lines that interrupt at a time, in order.
     pub due_lines: Vec<(u64, u8)>,
-    enabled: u32,
+    /// Lines that are open, how they are wired, and whether they are masked.
+    pub open: BTreeMap<u8, (Wire, bool)>,
+    counts: BTreeMap<u8, u32>,
     /// Until when it was idle, each time.
     pub idled: Vec<Option<u64>>,
     /// How often a space was made the one in which user code runs.
@@ -112,7 +118,8 @@ impl Scripted {
             pooled: 0,
             ports: Vec::new(),
             due_lines: Vec::new(),
-            enabled: 0,
+            open: BTreeMap::new(),
+            counts: BTreeMap::new(),
             idled: Vec::new(),
             activations: 0,
             ticks: std::cell::Cell::new(0),
@@ -288,27 +295,57 @@ impl Processor for Scripted {
 
     fn complete(&self, _totals: &mut Totals) {}
 
-    fn enable_line(&mut self, line: u8, _trigger: Trigger) {
-        self.enabled |= 1 << line;
+    fn wire(&self, line: u8) -> Option<Wire> {
+        (line < PINS).then_some(if line < 16 { Wire::ISA } else { Wire::PCI })
     }
 
-    fn disable_line(&mut self, line: u8) {
-        self.enabled &= !(1 << line);
+    fn event_timer(&self) -> Option<u64> {
+        None
     }
 
-    fn take_lines(&mut self) -> u32 {
+    fn message(&self, line: u8) -> Message {
+        Message { address: 0xfee0_0000, data: 32 + u32::from(line) }
+    }
+
+    fn open_line(&mut self, line: u8, wire: Wire) {
+        heap::outside(|| self.open.insert(line, (wire, false)));
+    }
+
+    fn unmask_line(&mut self, line: u8) {
+        if let Some((_, is_masked)) = self.open.get_mut(&line) {
+            *is_masked = false;
+        }
+    }
+
+    fn close_line(&mut self, line: u8) {
+        self.open.remove(&line);
+        self.counts.remove(&line);
+    }
+
+    fn take_lines(&mut self) -> LineSet {
         let now = self.ticks.get();
-        let is_due = |(at, line): &(u64, u8)| *at <= now && self.enabled & 1 << line != 0;
-        let due = self.due_lines.iter().filter(|it| is_due(it)).fold(0, |bits, (_, line)| bits | 1 << line);
-        self.due_lines.retain(|(at, line)| *at > now || due & 1 << line == 0);
-        self.enabled &= !due;
-        due
+        let mut taken = LineSet::default();
+        let Self { due_lines, open, counts, .. } = self;
+        due_lines.retain(|(at, line)| {
+            let Some((wire, is_masked)) = open.get_mut(line).filter(|it| !it.1 && *at <= now) else {
+                return true;
+            };
+            *is_masked = wire.trigger == Trigger::Level;
+            *heap::outside(|| counts.entry(*line).or_default()) += 1;
+            taken.set(*line, true);
+            false
+        });
+        taken
+    }
+
+    fn take_count(&mut self, line: u8) -> u32 {
+        self.counts.remove(&line).unwrap_or(0)
     }
 
     fn idle(&mut self, until: Option<u64>) {
         self.idled.push(until);
-        let lines =
-            self.due_lines.iter().filter(|(_, line)| self.enabled & 1 << line != 0).map(|(at, _)| *at);
+        let is_open = |line: &u8| self.open.get(line).is_some_and(|(_, is_masked)| !is_masked);
+        let lines = self.due_lines.iter().filter(|(_, line)| is_open(line)).map(|(at, _)| *at);
         let Some(end) = lines.chain(until).min() else { panic!("nothing ends this idle time") };
         self.ticks.set(self.ticks.get().max(end));
     }

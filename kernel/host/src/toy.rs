@@ -9,7 +9,8 @@ use wire::record::UnsupportedCall;
 
 use crate::object::Objects;
 use crate::object::archive::Archive;
-use crate::object::processor::{Processor, Trigger};
+use crate::object::interrupt::Wire;
+use crate::object::processor::Processor;
 use crate::object::queue::Key;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::object::table::Name as _;
@@ -43,7 +44,7 @@ pub mod call {
     /// Something that takes RDI pieces.
     pub const LONG: u64 = 9;
     pub const HALT: u64 = 10;
-    /// Have line RDI interrupt: it wakes the queue of its number.
+    /// Have line RDI interrupt, once: it wakes the queue of its number.
     pub const LINE: u64 = 11;
 }
 
@@ -99,7 +100,10 @@ impl Personality for Toy {
                 return Effect::Switch { to, wait: wait.filter(|_| b > 0) };
             }
             (Trap::Syscall, call::HALT) => return Effect::Halt(End::Exited { status: a as u8 }),
-            (Trap::Syscall, call::LINE) => objects.enable_line(a as u8, Trigger::Edge),
+            (Trap::Syscall, call::LINE) => {
+                objects.lines.reserve().unwrap();
+                objects.open_line(a as u8, Wire::ISA);
+            }
             (Trap::Syscall, call::WAKE) => {
                 objects.parts().1.rax = objects.scheduler.wake(key(a), u32::MAX, u32::MAX).into();
             }
@@ -151,7 +155,9 @@ impl Personality for Toy {
         unreachable!("nobody sets an alarm")
     }
 
-    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8) {
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
+        assert_eq!(count, 1);
+        objects.close_line(line);
         objects.scheduler.wake_all(key(line.into()));
     }
 

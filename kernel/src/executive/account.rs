@@ -144,6 +144,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         totals.phases = objects.processor.watch().phases;
         totals.total = totals.phases.total();
         totals.idle = idle;
+        totals.longest_interrupt = objects.lines.longest();
         totals.user_instructions = objects.clock.instructions();
         totals.lost_records = channel::lost_records();
         // Behind the count of those that were lost: these belong to no PE.

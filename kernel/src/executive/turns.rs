@@ -47,7 +47,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if step != Step::Over && self.objects.clock.instructions() >= most {
             step = self.cut();
         }
-        if self.objects.awaits_lines() {
+        if self.objects.lines.any_open() {
             self.take_interrupts();
         }
         if self.objects.scheduler.alarm().is_some() {
@@ -154,7 +154,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let deadline_ns = scheduler.next_deadline().into_iter().chain(scheduler.alarm()).min();
             match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
                 Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
-                None if !self.objects.awaits_lines() => {
+                None if !self.personality.awaits_lines(&self.objects) => {
                     self.report_stall();
                     return None;
                 }
@@ -192,8 +192,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Tells the personality of the lines that have interrupted.
     #[cold]
     pub(super) fn take_interrupts(&mut self) {
-        for line in self.objects.take_lines() {
-            self.personality.interrupt(&mut self.objects, line);
+        for line in self.objects.take_lines().iter() {
+            let count = self.objects.processor.take_count(line);
+            self.personality.interrupt(&mut self.objects, line, count);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Linux {
             self.memories[process.memory].audit(space(threads[0]));
         }
         for thread in self.all_threads() {
-            let is_idle = thread.wanted.is_none() && thread.transfer.is_none();
+            let is_idle = thread.wanted.is_none() && thread.through.is_none() && thread.transfer.is_none();
             assert!(thread.waiting.is_some() || is_idle, "thread {} is in no call", thread.id);
             if let Some(Waiting { why: Why::Vfork { child }, .. }) = thread.waiting {
                 let is_there =
@@ -120,7 +120,7 @@ impl Linux {
         }
         self.audit_shared();
         for (description, object) in
-            self.all_threads().filter_map(|thread| Some(thread.transfer.as_ref()?.through.open_one()))
+            self.all_threads().filter_map(|thread| Some(thread.through.as_ref()?.open_one()))
         {
             if descriptions.insert(description) {
                 held.push(object);

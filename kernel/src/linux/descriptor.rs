@@ -113,6 +113,11 @@ impl Held {
         self.0.description.set(Description { offset, ..self.get() });
     }
 
+    /// What tells the description from all others that there are.
+    pub fn identity(&self) -> u64 {
+        self.0.identity()
+    }
+
     /// The call does not need it any more.
     pub fn release(self) -> Closed {
         // No descriptor has been closed: what was locked through one stays.

@@ -144,11 +144,13 @@ impl Linux {
         sets: [u64; 3],
         writes: bool,
     ) -> Result<u64, Failure> {
-        let [readers, writers, exceptions] = sets;
+        // As on Linux, what another thread has closed meanwhile is ready for everything.
+        let has_waited = self.thread.waiting.is_some();
+        let meant = [POLLIN | POLLHUP | POLLERR, POLLOUT | POLLERR, 0];
         let mut ready = 0;
         for word in 0..count.div_ceil(WORD_BITS) {
             let bits = (count - word * WORD_BITS).min(WORD_BITS);
-            for (set, meant) in [(readers, POLLIN | POLLHUP), (writers, POLLOUT | POLLERR)] {
+            for (set, meant) in sets.into_iter().zip(meant) {
                 if set == 0 {
                     continue;
                 }
@@ -156,17 +158,17 @@ impl Linux {
                 let wanted = self.user(space).u64(at)?;
                 let mut seen = 0;
                 for bit in (0..bits).filter(|bit| wanted & (1 << bit) != 0) {
-                    let found = self.readiness((word * WORD_BITS + bit) as i32).map_err(|_| EBADF)?;
-                    seen |= u64::from(found & meant != 0) << bit;
+                    let is_ready = match self.readiness((word * WORD_BITS + bit) as i32) {
+                        Ok(found) => found & meant != 0,
+                        Err(_) if has_waited => true,
+                        Err(_) => return Err(EBADF.into()),
+                    };
+                    seen |= u64::from(is_ready) << bit;
                 }
                 ready += u64::from(seen.count_ones());
                 if writes {
                     self.user(space).write(at, &seen.to_le_bytes())?;
                 }
-            }
-            if exceptions != 0 && writes {
-                let at = exceptions.checked_add(8 * word).ok_or(EFAULT)?;
-                self.user(space).write(at, &[0; 8])?;
             }
         }
         Ok(ready)

@@ -84,8 +84,8 @@ impl Linux {
                 && let Some(mut thread) = self.threads[index].take()
             {
                 self.settle_debts(view, thread.id, thread.debts());
-                if let Some(transfer) = thread.transfer.take() {
-                    self.after_close(view.scheduler, transfer.through.release());
+                if let Some(through) = thread.through.take() {
+                    self.after_close(view.scheduler, through.release());
                 }
             }
         }

@@ -11,7 +11,7 @@ use linux_raw_sys::general::{
 use super::Linux;
 use super::descriptor::{Description, Object};
 use super::epoll::{Entry, Epoll, EpollId, Seen};
-use super::errno::{EBADF, EFAULT, EINVAL, ELOOP, ENFILE, EPERM, Errno, Failure, Reply};
+use super::errno::{EFAULT, EINVAL, ELOOP, ENFILE, EPERM, Errno, Failure, Reply};
 use super::fs::{Device, Node};
 use super::layout::{Layout, get_u32, get_u64};
 use super::pipe::ANY;
@@ -126,14 +126,13 @@ impl Linux {
         if !(1..=MAX_EVENTS).contains(&most) {
             return Err(EINVAL.into());
         }
-        let id = match self.epoll_of(epoll) {
-            // Another thread has closed it while this one waited.
-            Err(EBADF) if self.thread.waiting.is_some() => return Err(EBADF.into()),
-            found => found?,
-        };
+        let Object::Epoll(id) = self.description_of_call(epoll)?.object else { return Err(EINVAL.into()) };
         let told = self.tell(space, id, list, most as usize)?;
-        if told == 0 {
-            self.pass(timeout_ns, ANY, Late::Again)?;
+        if told == 0
+            && let Err(wait) = self.pass(timeout_ns, ANY, Late::Again)
+        {
+            self.keep_description(epoll)?;
+            return Err(wait);
         }
         Ok(told)
     }

@@ -59,7 +59,7 @@ fn part(base: u64, start: i64, length: i64) -> Result<(u64, u64), Errno> {
 impl Linux {
     /// `flock`.
     pub(super) fn flock(&mut self, scheduler: &mut Scheduler, fd: i32, operation: u32) -> Reply {
-        let description = self.files[self.process.files].get(fd)?;
+        let description = self.description_of_call(fd)?;
         let mode = match operation & !LOCK_NB {
             LOCK_SH => Some(Mode::Shared),
             LOCK_EX => Some(Mode::Exclusive),
@@ -70,7 +70,7 @@ impl Linux {
             return Err(EBADF.into());
         }
         let file = file(description.object);
-        let owner = Owner::Whole(self.files[self.process.files].identity(fd)?);
+        let owner = Owner::Whole(self.identity_of_call(fd)?);
         let before = self.locks.mode_of(file, owner);
         if before == mode {
             return Ok(0);
@@ -83,7 +83,11 @@ impl Linux {
         let Some(mode) = mode else { return Ok(0) };
         let wanted = Lock { file, owner, mode, start: 0, end: u64::MAX };
         if self.locks.conflicts(wanted).next().is_some() {
-            return if operation & LOCK_NB != 0 { Err(EAGAIN.into()) } else { Err(Failure::Wait(LOCKS)) };
+            if operation & LOCK_NB != 0 {
+                return Err(EAGAIN.into());
+            }
+            self.keep_description(fd)?;
+            return Err(Failure::Wait(LOCKS));
         }
         self.locks.set(file, owner, 0..u64::MAX, Some(mode))?;
         Ok(0)
@@ -91,7 +95,7 @@ impl Linux {
 
     /// The commands of `fcntl` on record locks.
     pub(super) fn record_lock(&mut self, view: &mut View, fd: i32, command: u32, address: u64) -> Reply {
-        let description = self.files[self.process.files].get(fd)?;
+        let description = self.description_of_call(fd)?;
         if description.flags & O_PATH != 0 {
             return Err(EBADF.into());
         }
@@ -117,7 +121,7 @@ impl Linux {
             return Err(EINVAL.into());
         }
         let owner = match is_description {
-            true => Owner::Description(self.files[self.process.files].identity(fd)?),
+            true => Owner::Description(self.identity_of_call(fd)?),
             false => Owner::Files(self.process.files),
         };
         let file = file(description.object);
@@ -144,8 +148,15 @@ impl Linux {
             if self.closes_circle(wanted) {
                 return Err(EDEADLK.into());
             }
+            self.keep_description(fd)?;
             self.thread.wanted = Some(wanted);
             return Err(Failure::Wait(LOCKS));
+        }
+        let is_closed = || self.files[self.process.files].identity(fd) != self.identity_of_call(fd);
+        if mode.is_some() && !is_description && is_closed() {
+            // Another thread has closed the descriptor while this one waited, which gave up
+            // all locks of the process on the file.
+            return Err(EBADF.into());
         }
         self.locks.set(file, owner, start..end, mode)?;
         view.scheduler.wake_all(LOCKS);

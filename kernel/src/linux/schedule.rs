@@ -7,7 +7,8 @@
 //! tells everything; otherwise the call is performed again, and a transfer goes on where it
 //! stopped.
 
-use super::errno::{Failure, Reply};
+use super::descriptor::Description;
+use super::errno::{Errno, Failure, Reply};
 use super::signal::{Disposition, Info};
 use super::thread::{Late, Waiting, Why};
 use super::{Linux, Next};
@@ -120,10 +121,35 @@ impl Linux {
 
     /// The current thread's system call does not wait any more.
     pub(super) fn stop_waiting(&mut self, scheduler: &mut Scheduler) {
-        (self.thread.waiting, self.thread.wanted) = (None, None);
-        if let Some(transfer) = self.thread.transfer.take() {
-            self.after_close(scheduler, transfer.through.release());
+        (self.thread.waiting, self.thread.wanted, self.thread.transfer) = (None, None, None);
+        if let Some(through) = self.thread.through.take() {
+            self.after_close(scheduler, through.release());
         }
+    }
+
+    /// The open description behind a descriptor; for a call that has waited, the one that it
+    /// began with.
+    pub(super) fn description_of_call(&self, fd: i32) -> Result<Description, Errno> {
+        match &self.thread.through {
+            Some(through) => Ok(through.get()),
+            None => self.files[self.process.files].get(fd),
+        }
+    }
+
+    /// What tells the [description of a call](Self::description_of_call) from all others.
+    pub(super) fn identity_of_call(&self, fd: i32) -> Result<u64, Errno> {
+        match &self.thread.through {
+            Some(through) => Ok(through.identity()),
+            None => self.files[self.process.files].identity(fd),
+        }
+    }
+
+    /// Has a call through a descriptor keep the open description while it waits.
+    pub(super) fn keep_description(&mut self, fd: i32) -> Result<(), Errno> {
+        if self.thread.through.is_none() {
+            self.thread.through = Some(self.files[self.process.files].hold(fd)?);
+        }
+        Ok(())
     }
 
     /// A call has found that it has to wait for others.

@@ -240,7 +240,7 @@ impl Personality for Linux {
         None
     }
 
-    fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8) {
+    fn interrupt<P: Processor>(&mut self, _objects: &mut Objects<P>, line: u8, _count: u32) {
         unreachable!("line {line} has interrupted, and Linux enables none")
     }
 

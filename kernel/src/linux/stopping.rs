@@ -9,6 +9,7 @@ use linux_raw_sys::general::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHU
 use pe_replay::UserRegisters;
 use syscalls::Sysno;
 
+use super::buffers::Buffers;
 use super::errno::EINTR;
 use super::process::{Identity, MAX_PROCESSES, OUTSIDE_ID, Status};
 use super::signal::{Detail, Disposition, Info};
@@ -78,7 +79,7 @@ impl Linux {
         while self.due() == Some(Disposition::Stop) {
             // What has transferred something returns that, and one call never begins anew
             // (signal(7)).
-            let done = self.thread.transfer.as_ref().map_or(0, |transfer| transfer.buffers.done());
+            let done = self.thread.transfer.as_ref().map_or(0, Buffers::done);
             let is_final = Sysno::new(user.rax as u32 as usize) == Some(Sysno::rt_sigtimedwait);
             if done > 0 || is_final {
                 user.rax = if done > 0 { done } else { EINTR.in_rax() };

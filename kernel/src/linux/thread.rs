@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! What belongs to one thread of a process.
 
+use super::buffers::Buffers;
+use super::descriptor::Held;
 use super::errno::Errno;
 use super::locks::Lock;
 use super::scheduling_calls::Scheduling;
 use super::signal::due::ThreadSignals;
 use super::signal::handlers::Handlers;
 use super::signal::pending::Pending;
-use super::transfer::Transfer;
 use crate::object::queue::Key;
 use crate::object::scheduler::ThreadId;
 
@@ -99,8 +100,11 @@ pub struct Thread {
     pub waiting: Option<Waiting>,
     /// The record lock that it waits for, if it waits for one.
     pub wanted: Option<Lock>,
+    /// The open description that the system call which waits goes through: another thread may
+    /// close the descriptor meanwhile.
+    pub through: Option<Held>,
     /// What the system call which waits has transferred so far, and has still to transfer.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<Buffers>,
     /// How long it has had the processor, in nanoseconds, its present turn apart.
     pub cpu_ns: u64,
     /// When it was made, in monotonic time.
@@ -121,6 +125,7 @@ impl Thread {
             robust_list: 0,
             waiting: None,
             wanted: None,
+            through: None,
             transfer: None,
             cpu_ns: 0,
             started_ns: 0,

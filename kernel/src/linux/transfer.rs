@@ -10,7 +10,7 @@ use linux_raw_sys::net::MSG_DONTWAIT;
 
 use super::buffers::Buffers;
 use super::content::MAX_LEN;
-use super::descriptor::{Description, Held, Object};
+use super::descriptor::{Description, Object};
 use super::errno::{
     EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, ENOSPC, EOPNOTSUPP, EPIPE, ESPIPE, Errno, Failure, Reply,
 };
@@ -74,14 +74,6 @@ impl Wanted {
     }
 }
 
-/// A transfer that waits in the middle.
-pub struct Transfer {
-    /// What has been transferred, and what has still to be.
-    pub buffers: Buffers,
-    /// Through which open description: another thread may close the descriptor meanwhile.
-    pub through: Held,
-}
-
 impl Linux {
     /// `read`, `write`, `pread64`, `pwrite64`.
     pub(super) fn transfer(&mut self, view: &mut View, wanted: Wanted, address: u64, length: u64) -> Reply {
@@ -121,17 +113,17 @@ impl Linux {
     /// Goes on with a transfer that has waited.
     #[cold]
     fn transfer_on(&mut self, view: &mut View, wanted: &Wanted) -> Reply {
-        let Some(Transfer { mut buffers, through }) = self.thread.transfer.take() else { return Ok(0) };
-        match self.go_on(view, wanted, through.get(), &mut buffers) {
+        let Some(mut buffers) = self.thread.transfer.take() else { return Ok(0) };
+        let description = self.description_of_call(wanted.fd)?;
+        match self.go_on(view, wanted, description, &mut buffers) {
             Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
-                self.thread.transfer = Some(Transfer { buffers, through });
+                self.thread.transfer = Some(buffers);
                 Err(wait)
             }
             ended => {
-                if let Ok(Some(end)) = ended {
-                    through.set_offset(end);
+                if let (Ok(Some(end)), Some(through)) = (&ended, &self.thread.through) {
+                    through.set_offset(*end);
                 }
-                self.after_close(view.scheduler, through.release());
                 ended.map(|_| buffers.done())
             }
         }
@@ -149,7 +141,8 @@ impl Linux {
             Ok(Some(end)) => files.update(wanted.fd, |description| description.offset = end)?,
             Ok(None) => {}
             Err(wait @ (Failure::Wait(_) | Failure::End(Next::OutOfMemory))) => {
-                self.thread.transfer = Some(Transfer { buffers, through: files.hold(wanted.fd)? });
+                self.thread.through = Some(files.hold(wanted.fd)?);
+                self.thread.transfer = Some(buffers);
                 return Err(wait);
             }
             Err(failure) => return Err(failure),

@@ -7,7 +7,7 @@
 //! ffffffff80200000  the image: text (execute), rodata (read), data (read-write),
 //!                   nothing both writable and executable; guard pages unmapped;
 //!                   the entry area is its beginning
-//! ffffffffc0000000  local APIC and IO-APIC, uncached
+//! ffffffffc0000000  local APIC, I/O APICs, event timer, uncached
 //! ```
 //!
 //! Isolated, the spaces of users have the entry area of the image only: its code, its tables (read-only), and
@@ -23,11 +23,7 @@ pub use super::tables::KernelHalf;
 use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
-use crate::arch::map::{APIC, IO_APIC};
-use crate::arch::{isolation, segment};
-
-const APIC_PHYSICAL: u64 = 0xfee0_0000;
-const IO_APIC_PHYSICAL: u64 = 0xfec0_0000;
+use crate::arch::{firmware, isolation, segment};
 
 const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 const PAGE: u64 = 4096;
@@ -127,8 +123,9 @@ pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
         }
     }
     let device = data | entry::memory_flags(Memory::Device);
-    map(root, APIC, APIC_PHYSICAL, 1, device)?;
-    map(root, IO_APIC, IO_APIC_PHYSICAL, 1, device)?;
+    for (address, physical) in firmware::devices() {
+        map(root, address, physical, 1, device)?;
+    }
     translations::load(root);
     Ok(KernelHalf::new(root))
 }

@@ -3,6 +3,7 @@
 
 use super::root::FIRST_SELECTOR;
 use crate::arch::processor;
+use crate::object::interrupt::LINES;
 
 /// Bytes of the page.
 const LEN: usize = pages::PAGE_LEN;
@@ -25,8 +26,8 @@ const VERSION: u32 = 10;
 const SELECTORS: u32 = 1 << 26;
 /// Where a guest's events begin among the selectors, of which there are none.
 const GUEST_EVENTS: u32 = 256;
-/// Interrupts that there are: the inputs of the interrupt controller. Too few for any to be a message.
-pub const INTERRUPTS: u32 = 24;
+/// Interrupts that there are: the last ones have no pins, and are messages.
+const INTERRUPTS: u32 = LINES as u32;
 
 /// What a piece of memory is, beside what firmware says.
 pub mod kind {
@@ -34,6 +35,10 @@ pub mod kind {
     pub const KERNEL: i32 = -1;
     /// A module.
     pub const MODULE: i32 = -2;
+    /// The firmware's list of tables with addresses of 32 bits.
+    pub const RSDT: i32 = -3;
+    /// The firmware's list of tables with addresses of 64 bits.
+    pub const XSDT: i32 = -4;
     /// Memory that nobody may use.
     pub const RESERVED: i32 = 2;
 }
@@ -133,7 +138,7 @@ mod tests {
         assert_eq!(words, [0x338 + 48, 0x38, 12, 0x338, 24]);
         let words: Vec<u32> =
             page[16..0x38].chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
-        assert_eq!(words, [0, 10, 0x400_0000, 32, 256, 24, 0x1000, 0x1000, 2_600_000, 0]);
+        assert_eq!(words, [0, 10, 0x400_0000, 32, 256, 192, 0x1000, 0x1000, 2_600_000, 0]);
         // Family 17h, model 8: one processor, and no other.
         assert_eq!(page[0x38..0x44], [1, 0, 0, 0, 0, 0x17, 0x31, 0, 0, 0, 0, 0]);
         assert!(page[0x44..0x338].iter().all(|byte| *byte == 0));

@@ -62,11 +62,13 @@ impl Nova {
         beginning: &Beginning<'_>,
     ) -> Result<Self, Exhausted> {
         let mut nova = Self::empty();
-        nova.kernel = nova.add_domain(None, Quota::default())?;
+        // Nobody counts what it has.
+        nova.kernel = nova.add_domain(None, Quota { limit: u64::MAX, ..Quota::default() })?;
         let group = objects.keep_group(objects.current());
         let quota = Quota { limit: beginning.kernel_pages, kept: beginning.kernel_pages.min(256), used: 0 };
         nova.root = nova.add_domain(Some(group), quota)?;
         nova.fill_kernel(objects, beginning)?;
+        nova.fill_lines(objects)?;
         nova.fill_root(objects, beginning)?;
         Ok(nova)
     }
@@ -191,6 +193,7 @@ impl Nova {
             leaving: alloc::vec::Vec::new(),
             lent: None,
             ended: None,
+            lines: alloc::vec::Vec::new(),
             information: None,
             mxcsr_mask: processor::mxcsr_mask(),
             first: None,

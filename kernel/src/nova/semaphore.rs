@@ -20,7 +20,7 @@ use crate::personality::Effect;
 const FAR: u64 = 1 << 50;
 
 /// The queue of those that wait for a semaphore.
-fn key(id: SemaphoreId) -> Key {
+pub(super) fn key(id: SemaphoreId) -> Key {
     Key::Event { name: "semaphore", number: id.place() as u64 }
 }
 
@@ -39,6 +39,25 @@ impl Nova {
                     *count = count.saturating_add(1);
                 }
             }
+        }
+    }
+
+    /// Raises a semaphore or a signal so often: one by one as long as somebody waits, and then all at once.
+    pub(super) fn raise_often<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        id: SemaphoreId,
+        mut times: u64,
+    ) {
+        let told = self.things.semaphores[id].object.chained.unwrap_or(id);
+        while times > 0 && objects.scheduler.first(key(told)).is_some() {
+            self.up(objects, id);
+            times -= 1;
+        }
+        if times > 0 {
+            let count = &mut self.things.semaphores[id].object.count;
+            *count = count.saturating_add(times - 1);
+            self.up(objects, id);
         }
     }
 
@@ -153,6 +172,9 @@ impl Nova {
     ) -> Result<Effect, Status> {
         if self.things.semaphores[id].object.chained.is_some() {
             return Err(Status::BadCapability);
+        }
+        if self.acknowledge(objects, id) {
+            return Ok(Effect::Continue);
         }
         let count = &mut self.things.semaphores[id].object.count;
         if *count > 0 {

@@ -10,6 +10,7 @@ use super::call::{Call, Status};
 use super::crd::{Crd, Kind, word};
 use super::create::NewThread;
 use super::ipc::{answer, ring};
+use super::line::Assignment;
 use super::memory::Faulted;
 use super::things::{Event, Resume};
 use super::trail::Made;
@@ -116,12 +117,9 @@ impl Nova {
                 self.domain(thread, domain, 0)?;
                 return Err(Status::BadDevice);
             }
-            Call::AssignInterrupt { processor, semaphore, .. } => {
-                if processor != 0 {
-                    return Err(Status::BadProcessor);
-                }
-                self.semaphore(thread, semaphore, 0)?;
-                return Err(Status::BadCapability);
+            Call::AssignInterrupt { semaphore, config, processor, chained, mode } => {
+                let asked = Assignment { semaphore, config, processor, chained, mode };
+                self.assign_line(objects, thread, &asked)?;
             }
             Call::Transfer { from, to, pages } => self.transfer_quota(thread, (from, to), pages)?,
             Call::Quota { domain } => self.tell_quota(objects, thread, domain)?,

@@ -75,8 +75,12 @@ impl Personality for Nova {
         Some(End::Stopped(Stop::Time))
     }
 
-    fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
-        unreachable!("line {line} has interrupted, and nobody enables one")
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
+        self.interrupt(objects, line, count);
+    }
+
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        self.awaits_lines(objects)
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {

@@ -1,31 +1,111 @@
 // SPDX-License-Identifier: MIT
-//! Interrupt lines: which of them somebody waits for.
+//! Interrupt lines: global system interrupts, by their numbers.
+//!
+//! A line that interrupts by an edge is never masked: each edge is counted. One that interrupts by a level is
+//! masked from the interrupt on until somebody acknowledges it, as it would interrupt again at once. What a line
+//! does is for a personality to say; here it is known which lines are open, and since when an interrupt has not been
+//! acknowledged.
 
-/// Lines by their bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines(u32);
+use alloc::vec::Vec;
+
+pub use crate::arch::line_set::{LINES, LineSet, Message};
+pub use crate::arch::wiring::{Polarity, Trigger, Wire};
+use crate::mem::fallible::{self, Exhausted};
+
+/// What is known of all lines.
+#[derive(Default)]
+pub struct Lines {
+    /// Those that may interrupt.
+    open: LineSet,
+    /// For each line, since when an interrupt has not been acknowledged; there is room for all of them
+    /// as soon as one is open.
+    since: Vec<Option<u64>>,
+    /// The longest time from an interrupt to its acknowledgement, in ticks.
+    longest: u64,
+}
 
 impl Lines {
     /// Whether a PE has to be followed by a look at them.
     #[inline]
-    pub fn any(self) -> bool {
-        self.0 != 0
+    pub fn any_open(&self) -> bool {
+        self.open.any()
     }
 
-    /// Adds a line.
-    pub fn insert(&mut self, line: u8) {
-        self.0 |= 1 << line;
+    /// The longest time from an interrupt to its acknowledgement, in ticks.
+    pub fn longest(&self) -> u64 {
+        self.longest
     }
 
-    /// Takes a line away.
-    pub fn remove(&mut self, line: u8) {
-        self.0 &= !(1 << line);
+    /// Makes room for what is known of lines.
+    pub fn reserve(&mut self) -> Result<(), Exhausted> {
+        fallible::resize(&mut self.since, LINES.into(), || None)
     }
 
-    /// Takes the lines away that `others` names too, and returns them in ascending order.
-    pub fn take(&mut self, others: u32) -> impl Iterator<Item = u8> + use<> {
-        let taken = self.0 & others;
-        self.0 &= !others;
-        (0..u32::BITS as u8).filter(move |line| taken & 1 << line != 0)
+    /// A line may interrupt from now on.
+    pub(super) fn open(&mut self, line: u8) {
+        assert!(!self.since.is_empty(), "there is no room for what is known of lines");
+        self.open.set(line, true);
+    }
+
+    /// A line interrupts nobody any more.
+    pub(super) fn close(&mut self, line: u8) {
+        self.open.set(line, false);
+        if let Some(since) = self.since.get_mut(usize::from(line)) {
+            *since = None;
+        }
+    }
+
+    /// Whether a line may interrupt.
+    pub fn is_open(&self, line: u8) -> bool {
+        self.open.contains(line)
+    }
+
+    /// A line has interrupted at this time; whether it is open.
+    pub(super) fn note(&mut self, line: u8, now: u64) -> bool {
+        if self.open.contains(line) {
+            self.since[usize::from(line)].get_or_insert(now);
+        }
+        self.open.contains(line)
+    }
+
+    /// A line is acknowledged at this time.
+    pub(super) fn acknowledge(&mut self, line: u8, now: u64) {
+        if let Some(since) = self.since.get_mut(usize::from(line)).and_then(Option::take) {
+            self.longest = self.longest.max(now.wrapping_sub(since));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_hold_is_from_the_first_interrupt_to_the_acknowledgement() {
+        let mut lines = Lines::default();
+        assert!(!lines.note(5, 1));
+        lines.acknowledge(5, 100);
+        lines.reserve().unwrap();
+        lines.open(5);
+        assert!(lines.note(5, 10) && lines.note(5, 15));
+        lines.acknowledge(5, 30);
+        lines.acknowledge(5, 90);
+        assert_eq!(lines.longest(), 20);
+        assert!(lines.note(5, 100));
+        lines.acknowledge(5, 119);
+        assert_eq!(lines.longest(), 20);
+    }
+
+    #[test]
+    fn a_line_that_is_closed_has_nothing_to_acknowledge() {
+        let mut lines = Lines::default();
+        lines.reserve().unwrap();
+        lines.open(7);
+        assert!(lines.any_open() && lines.note(7, 3));
+        lines.close(7);
+        assert!(!lines.any_open() && !lines.note(7, 4));
+        lines.open(7);
+        lines.acknowledge(7, 50);
+        assert_eq!(lines.longest(), 0);
     }
 }

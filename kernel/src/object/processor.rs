@@ -12,6 +12,7 @@ use pe_replay::{Account, Difference, End, Outcome, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
+use super::interrupt::{LineSet, Message, Wire};
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
 
@@ -24,15 +25,6 @@ pub enum Width {
     Word,
     /// Four.
     Double,
-}
-
-/// How a device says that it interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// By an edge.
-    Edge,
-    /// By a level, as long as it wants something.
-    Level,
 }
 
 /// A space as the processor holds it.
@@ -101,12 +93,22 @@ pub trait Processor {
     /// Adds what was counted.
     fn complete(&self, totals: &mut Totals);
 
-    /// Has a line interrupt, once.
-    fn enable_line(&mut self, line: u8, trigger: Trigger);
+    /// How a line interrupts if nobody says otherwise; `None` if it has no pin.
+    fn wire(&self, line: u8) -> Option<Wire>;
+    /// Where the registers of the event timer lie, if there is one.
+    fn event_timer(&self) -> Option<u64>;
+    /// What a device writes to interrupt by a line that has no pin.
+    fn message(&self, line: u8) -> Message;
+    /// Has a line interrupt, its pin as it is wired, if it has one.
+    fn open_line(&mut self, line: u8, wire: Wire);
+    /// Has a line interrupt again that was masked when it interrupted.
+    fn unmask_line(&mut self, line: u8);
     /// Keeps a line from interrupting.
-    fn disable_line(&mut self, line: u8);
-    /// Takes the lines that have interrupted, by their bits; each is masked.
-    fn take_lines(&mut self) -> u32;
+    fn close_line(&mut self, line: u8);
+    /// Lets lines interrupt that wait for it; returns those that have.
+    fn take_lines(&mut self) -> LineSet;
+    /// How often a line has interrupted since this was asked last.
+    fn take_count(&mut self, line: u8) -> u32;
     /// Lets time pass until a line has interrupted, or until this time stamp.
     fn idle(&mut self, until: Option<u64>);
 

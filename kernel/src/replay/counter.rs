@@ -8,7 +8,7 @@ mod software;
 
 use pe_replay::stop::{Cause, vector};
 use pmu::check::Measured;
-use pmu::{Calibration, StopKind};
+use pmu::{Biases, Calibration, StopKind};
 use wire::config::Config;
 use wire::end::{CounterFault, CounterReport};
 
@@ -61,14 +61,14 @@ pub fn report(counting: &Counting) -> CounterReport {
         Some(counter) => counter.lock().calibration,
         None => counting.clock.calibration,
     };
-    let Calibration { lead, biases, skid: _ } = calibration;
+    let Calibration { lead, biases: Biases(biases), skid: _ } = calibration;
     CounterReport {
         kind: counting.kind,
         arm_lead: lead as i64,
-        bias_counter: biases.counter,
-        bias_page_fault: biases.fault,
-        bias_debug: biases.debug,
-        bias_syscall: biases.syscall,
+        bias_counter: biases[StopKind::Counter as usize],
+        bias_page_fault: biases[StopKind::Fault as usize],
+        bias_debug: biases[StopKind::Debug as usize],
+        bias_syscall: biases[StopKind::Syscall as usize],
         comparisons: counting.clock.back_end.comparisons,
     }
 }

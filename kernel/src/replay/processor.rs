@@ -21,11 +21,12 @@ use super::counter::Counting;
 use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
-use crate::arch::{context, line, port};
+use crate::arch::{context, firmware, line, port, watchdog};
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
-use crate::object::processor::{Held, Processor, Trigger, Width};
+use crate::object::interrupt::{LineSet, Message, Wire};
+use crate::object::processor::{Held, Processor, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
@@ -262,19 +263,41 @@ impl Processor for Replayed<'_> {
     fn complete(&self, totals: &mut Totals) {
         totals.drained_overflows += self.drained - self.expired;
         totals.events = self.events;
+        totals.watchdog = watchdog::place();
         upkeep::complete(totals, self.counted, self.drained);
     }
 
-    fn enable_line(&mut self, line: u8, trigger: Trigger) {
-        line::enable(line, trigger == Trigger::Level);
+    fn wire(&self, line: u8) -> Option<Wire> {
+        let wiring = line::wiring();
+        wiring.pin(line).map(|_| wiring.wire(line))
     }
 
-    fn disable_line(&mut self, line: u8) {
-        line::disable(line);
+    fn event_timer(&self) -> Option<u64> {
+        firmware::tables().hpet
     }
 
-    fn take_lines(&mut self) -> u32 {
+    fn message(&self, line: u8) -> Message {
+        line::message(line)
+    }
+
+    fn open_line(&mut self, line: u8, wire: Wire) {
+        line::open(line, wire);
+    }
+
+    fn unmask_line(&mut self, line: u8) {
+        line::unmask(line);
+    }
+
+    fn close_line(&mut self, line: u8) {
+        line::close(line);
+    }
+
+    fn take_lines(&mut self) -> LineSet {
         line::take()
+    }
+
+    fn take_count(&mut self, line: u8) -> u32 {
+        line::take_count(line)
     }
 
     fn idle(&mut self, until: Option<u64>) {

@@ -178,7 +178,8 @@ fn syscall_under_tf(fixture: &mut Fixture) -> Found {
     Ok(())
 }
 
-fn watchdog(fixture: &mut Fixture) -> Found {
+/// A run with its interrupt flag cleared is ended by the watchdog, wherever that is.
+pub fn watchdog(fixture: &mut Fixture) -> Found {
     let mut state = fixture.start(&[0xeb, 0xfe]);
     let stretch = fixture.stretch(&mut state, Start { interrupts_off: true, ..FREE });
     check!(stretch.cause == Cause::Watchdog, "it ended with {:?}", stretch.cause);

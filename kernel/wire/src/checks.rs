@@ -182,7 +182,7 @@ impl Display for Found {
 
 impl Display for Text<&Biases> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Biases { counter, fault, debug, syscall } = self.0;
+        let Biases([counter, fault, debug, syscall]) = self.0;
         write!(f, "interrupt {counter:+}, fault {fault:+}, #DB {debug:+}, system call {syscall:+}")
     }
 }

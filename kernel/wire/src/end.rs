@@ -55,6 +55,8 @@ pub enum Refusal {
         /// The longest one.
         most: u64,
     },
+    /// The machine has no I/O APIC: its interrupts come by the two old controllers, which can hold none back.
+    NoIoApic,
 }
 
 /// What a processor may lack.
@@ -252,6 +254,18 @@ pub struct LongestCall {
     pub service: Service,
 }
 
+/// What would end a run that nothing else does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Watchdog {
+    /// The old timer.
+    #[default]
+    Pit,
+    /// A comparator of the event timer: a program has the old one.
+    EventTimer,
+    /// Nothing would.
+    Off,
+}
+
 /// Sums over a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -300,6 +314,10 @@ pub struct Totals {
     /// How long the processor was halted since nobody could run, which is in no phase and not in
     /// `total`.
     pub idle: u64,
+    /// The longest time from a line's interrupt to its acknowledgement by a program, in the counter's unit.
+    pub longest_interrupt: u64,
+    /// What would end a run that nothing else does.
+    pub watchdog: Watchdog,
 }
 
 /// The last record of a boot.

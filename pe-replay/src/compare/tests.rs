@@ -270,7 +270,7 @@ impl<P: Placement> Written<P> {
     }
 
     fn turn(&mut self, run: Run) {
-        self.pages(|set, pages| set.turn(pages, run, false).unwrap());
+        assert_eq!(self.pages(|set, pages| set.turn(pages, run, false)), None);
     }
 
     fn flip(&mut self, run: Run, home: usize, offset: u16, mask: u8) {

@@ -25,8 +25,6 @@ pub struct Bytes;
 impl Placement for Bytes {
     const FRAMES: usize = 3;
     const KEPT: usize = 2;
-    const WITNESSES: bool = true;
-    const IS_READY: bool = true;
 
     #[inline(always)]
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame {
@@ -40,7 +38,7 @@ impl Placement for Bytes {
     /// Run 2 finds PM0 in the second. If that may have to be done again, after a
     /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
     /// be damaged unnoticed.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
         let [checkpoint, second, spare] = entry.frames;
         match (turn.run, turn.again, turn.witnessed) {
             (Run::First, ..) | (Run::Second, false, false) => {}
@@ -48,12 +46,12 @@ impl Placement for Bytes {
             (Run::Second, true, false) => machine.copy(checkpoint, second),
             (Run::Second, true, true) => {
                 if !compare_and_copy(machine, checkpoint, spare, second) {
-                    return Err(found(machine, entry.page.address, checkpoint, spare));
+                    return Some(found(machine, entry.page.address, checkpoint, spare));
                 }
             }
             (Run::Third, ..) => machine.copy(checkpoint, spare),
         }
-        Ok(())
+        None
     }
 
     /// Home and second hold PM0.

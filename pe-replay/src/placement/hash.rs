@@ -25,8 +25,7 @@ fn differing(address: u64, first: u128, second: u128) -> Option<Difference> {
 impl Placement for Hash {
     const FRAMES: usize = 1;
     const KEPT: usize = 1;
-    const CHECKED: bool = true;
-    const LAST_ONLY: bool = true;
+    const SHARED: bool = true;
 
     fn frame<M: Machine>(entry: &EntryOf<M>, _run: Run) -> M::Frame {
         entry.page.frame
@@ -38,14 +37,14 @@ impl Placement for Hash {
     }
 
     /// Puts PM0 in place, after the hash of what the run before left.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
         match turn.run {
             Run::Second if !turn.again => Self::finish(entry, machine, Run::First),
             Run::Third if !turn.again => Self::finish(entry, machine, Run::Second),
             Run::First | Run::Second | Run::Third => {}
         }
         machine.copy(entry.frames[CHECKPOINT], entry.page.frame);
-        Ok(())
+        None
     }
 
     fn late<M: Machine>(entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {
@@ -75,8 +74,7 @@ impl Placement for Hash {
         machine.copy(entry.page.frame, entry.frames[CHECKPOINT]);
     }
 
-    fn check<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> Result<(), Difference> {
-        let now = machine.hash(entry.frames[CHECKPOINT]);
-        differing(entry.page.address, entry.hash, now).map_or(Ok(()), Err)
+    fn damage<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> Option<Difference> {
+        differing(entry.page.address, entry.hash, machine.hash(entry.frames[CHECKPOINT]))
     }
 }

@@ -18,8 +18,8 @@ impl Placement for Off {
         entry.page.frame
     }
 
-    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Turn) -> Result<(), Difference> {
-        Ok(())
+    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Turn) -> Option<Difference> {
+        None
     }
 
     fn commit<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Option<Run>, _: Option<Run>) {}

@@ -17,18 +17,17 @@ impl Placement for Private {
     const FRAMES: usize = 3;
     const KEPT: usize = 3;
     const AT_ONCE: bool = true;
-    const IS_READY: bool = true;
 
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame {
         entry.frames[run as usize]
     }
 
     /// A run finds PM0 in its frame, unless it is repeated.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Result<(), Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
         if turn.again {
             machine.copy(entry.page.frame, Self::frame::<M>(entry, turn.run));
         }
-        Ok(())
+        None
     }
 
     fn commit<M: Machine>(

@@ -19,8 +19,7 @@ use crate::space::{DATA, PAGE_LEN};
 pub enum Cell {
     Length,
     First,
-    Opened,
-    Found,
+    Count,
     Compared,
     Turned,
     Witnessed,
@@ -36,11 +35,10 @@ pub enum Cell {
     Done,
 }
 
-const CELLS: [Cell; 17] = [
+const CELLS: [Cell; 16] = [
     Cell::Length,
     Cell::First,
-    Cell::Opened,
-    Cell::Found,
+    Cell::Count,
     Cell::Compared,
     Cell::Turned,
     Cell::Witnessed,
@@ -83,8 +81,7 @@ impl Damage {
         match self.cell {
             Cell::Length => open.len = other(open.len),
             Cell::First => open.first = if self.choice & 1 == 0 { open.last } else { entry ^ 1 },
-            Cell::Opened => attempt.opened = other(attempt.opened),
-            Cell::Found => attempt.found = other(attempt.found),
+            Cell::Count => attempt.written = other(attempt.written),
             Cell::Compared => attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
             Cell::Turned => {
                 attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];

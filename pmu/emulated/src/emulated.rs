@@ -80,20 +80,11 @@ impl<D: Driver> BackEnd for Emulated<D> {
         self.driver.is_clear()
     }
 
-    fn is_lent(&self) -> bool {
-        self.driver.is_lent()
-    }
-
     fn smm(&mut self) -> Smm {
         self.driver.smm()
     }
 
-    fn watch_locks(&mut self) -> bool {
-        self.driver.watch_locks()
-    }
-
-    fn speculative_locks(&mut self, stopped: Stopped) -> u64 {
-        self.executed(stopped);
-        self.driver.speculative_locks(stopped)
+    fn swap_locks(&mut self) -> bool {
+        self.driver.swap_locks()
     }
 }

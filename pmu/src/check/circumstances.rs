@@ -4,7 +4,7 @@
 
 use super::report::Measured;
 use super::trial::Trial;
-use crate::back_end::{Entry, Smm, Stopped};
+use crate::back_end::Smm;
 use crate::workbench::Block;
 
 /// Iterations of the block with a locked instruction.
@@ -22,21 +22,21 @@ impl Trial<'_> {
         for _ in 0..LOCK_BLOCKS {
             self.exactly(block, self.longest())?;
         }
-        if !self.counter.back_end.watch_locks() {
+        if !self.counter.back_end.swap_locks() {
             return Ok(Measured::Blocks(LOCK_BLOCKS));
         }
-        let sample = self.workbench.execute(block, Entry::PLAIN);
-        let (kind, elapsed) = sample.map_or((block.end(), 0), |sample| (sample.kind, sample.elapsed));
-        let stopped = Stopped { kind, elapsed, swallowed: false };
-        let speculative = Measured::Speculative(self.counter.back_end.speculative_locks(stopped));
-        sample.ok_or(Measured::NoEnd)?;
-        if speculative == Measured::Speculative(0) { Ok(speculative) } else { Err(speculative) }
+        let stretch = self.whole(block, self.longest());
+        self.counter.back_end.swap_locks();
+        match stretch?.raw {
+            0 => Ok(Measured::Speculative(0)),
+            locks => Err(Measured::Speculative(locks)),
+        }
     }
 
     /// A counter that is lent may be taken away for a while, which one trial need not
     /// show.
     pub(super) fn trials(&mut self) -> Result<Measured, Measured> {
-        if !self.counter.back_end.is_lent() {
+        if !self.counter.back_end.nature().lent {
             return Ok(Measured::AsAsked);
         }
         let first = self.counter.calibration.biases;

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: MIT
 //! Checks of the count itself.
 
-use super::constant::Constant;
+use core::iter::repeat_n;
+
+use strum::VariantArray as _;
+
 use super::report::Measured;
-use super::trial::Trial;
+use super::trial::{Stretch, Trial};
 use crate::back_end::{Lateness, StopKind};
 use crate::workbench::{Block, MAX_AFTER};
 
 /// Iterations and repetitions of the exact blocks: 10 to 10^6 instructions, a
 /// thousand times each as long as that is quick.
-const SIZES: [(u32, u32); 6] =
+const SIZES: [(u32, usize); 6] =
     [(5, 1000), (50, 1000), (500, 1000), (5_000, 1000), (50_000, 100), (500_000, 10)];
+/// What is larger is no bias, but a counter that does not count from where it was
+/// set.
+const LARGEST_BIAS: i64 = 1_000;
 /// Repetitions of each stop whose bias is measured.
-const STOPS: u32 = 16;
+const STOPS: usize = 16;
 /// Budgets for the endless loop: each position in it.
 const BUDGETS: [u64; 12] = [200, 201, 202, 203, 204, 205, 206, 207, 500, 1001, 9_973, 20_000];
 /// Cuts into the block with an interrupt inside, and repetitions of each.
 const CUTS: [u64; 6] = [150, 151, 400, 999, 1_500, 1_999];
-const CUT_REPEATS: u32 = 16;
+const CUT_REPEATS: usize = 16;
 const CUT_LOOPS: u32 = 1_000;
 
 impl Trial<'_> {
@@ -29,18 +35,35 @@ impl Trial<'_> {
     }
 
     pub(super) fn exact(&mut self) -> Result<Measured, Measured> {
-        let mut bias = Constant::default();
-        let mut instructions = 0;
-        for (loops, repeats) in SIZES {
-            for _ in 0..repeats {
-                let stretch = self.whole(Block::Long(loops))?;
-                instructions += stretch.seen.executed;
-                bias.add(stretch.surplus);
-            }
-        }
-        let (blocks, bias) = (bias.seen, bias.value()?);
-        self.counter.calibration.biases.syscall = bias;
+        let longest = self.longest();
+        let (blocks, instructions) = self.calibrate(
+            SIZES.iter().flat_map(|&(loops, repeats)| repeat_n((Block::Long(loops), longest), repeats)),
+        )?;
+        let bias = self.counter.calibration.biases.0[StopKind::Syscall as usize];
         Ok(Measured::Exact { blocks, instructions, bias })
+    }
+
+    /// Executes blocks, each with its budget. What the counter counts beyond them has to be
+    /// the same each time that they end alike, and is the bias from now on. Returns how many
+    /// blocks and instructions there were.
+    fn calibrate(&mut self, blocks: impl Iterator<Item = (Block, u64)>) -> Result<(u32, u64), Measured> {
+        let mut ranges = [None; StopKind::VARIANTS.len()];
+        let (mut count, mut instructions) = (0, 0);
+        for (block, budget) in blocks {
+            let Stretch { seen, raw, .. } = self.whole(block, budget)?;
+            let surplus = raw as i64 - seen.executed as i64;
+            let (least, most) = ranges[seen.kind as usize].get_or_insert((surplus, surplus));
+            (*least, *most) = (surplus.min(*least), surplus.max(*most));
+            (count, instructions) = (count + 1, instructions + seen.executed);
+        }
+        for (bias, range) in self.counter.calibration.biases.0.iter_mut().zip(ranges) {
+            let Some((least, most)) = range else { continue };
+            if least != most || least.abs() > LARGEST_BIAS {
+                return Err(Measured::Spread { least, most });
+            }
+            *bias = least;
+        }
+        Ok((count, instructions))
     }
 
     /// Counts from minus each power of two that is a budget. A counter with fewer
@@ -49,40 +72,24 @@ impl Trial<'_> {
         let longest = self.longest();
         let powers = (12..63).map(|bit| 1 << bit).take_while(|&budget| budget < longest);
         for budget in powers.chain([longest]) {
-            let stretch = self.execute(Block::Long(100), budget)?;
-            if stretch.seen.kind != StopKind::Syscall || stretch.told.instructions != stretch.seen.executed {
+            if self.exactly(Block::Long(100), budget) != Ok(0) {
                 return Err(Measured::Budget(budget));
             }
         }
         Ok(Measured::Budget(longest))
     }
 
-    /// Measures what each kind of stop adds to a count, which has to be the same every
-    /// time, with these budgets for the endless loop; says how often it has compared.
-    pub(crate) fn biases(&mut self, repeats: u32, budgets: &[u64]) -> Result<u32, Measured> {
-        let never_late = self.counter.back_end.nature().lateness == Lateness::Never;
-        let [mut counter, mut fault, mut debug, mut syscall] = [(); 4].map(|()| Constant::default());
-        for _ in 0..repeats {
-            for after in 0..=MAX_AFTER {
-                fault.add(self.whole(Block::Fault(after))?.surplus);
-                debug.add(self.whole(Block::Step)?.surplus);
-                debug.add(self.whole(Block::Breakpoint(after))?.surplus);
-                syscall.add(self.whole(Block::Long(1 + u32::from(after)))?.surplus);
-            }
-            for &asked in budgets {
-                let stretch = self.execute(Block::Loop, asked)?;
-                if never_late && stretch.seen.executed != asked {
-                    return Err(Measured::Stop { asked, seen: stretch.seen.executed });
-                }
-                counter.add(stretch.surplus);
-            }
-        }
-        let biases = &mut self.counter.calibration.biases;
-        biases.counter = counter.value()?;
-        biases.fault = fault.value()?;
-        biases.debug = debug.value()?;
-        biases.syscall = syscall.value()?;
-        Ok(counter.seen + fault.seen + debug.seen + syscall.seen)
+    /// Measures what each kind of stop adds to a count, with these budgets for the endless
+    /// loop; says how often it has compared.
+    pub(crate) fn biases(&mut self, repeats: usize, budgets: &[u64]) -> Result<u32, Measured> {
+        let longest = self.longest();
+        let ends = (0..=MAX_AFTER).flat_map(|after| {
+            let long = Block::Long(1 + u32::from(after));
+            [Block::Fault(after), Block::Step, Block::Breakpoint(after), long].map(|block| (block, longest))
+        });
+        let all = ends.chain(budgets.iter().map(|&asked| (Block::Loop, asked)));
+        let (compared, _) = self.calibrate(repeat_n(all, repeats).flatten())?;
+        Ok(compared)
     }
 
     pub(super) fn bias(&mut self) -> Result<Measured, Measured> {
@@ -91,7 +98,7 @@ impl Trial<'_> {
         if self.counter.back_end.nature().lateness != Lateness::Never {
             // Whatever an entry adds is in this bias, too: armed for so much more, the
             // counter does not overflow before its budget is used up.
-            calibration.lead = calibration.biases.counter.max(0) as u64;
+            calibration.lead = calibration.biases.0[StopKind::Counter as usize].max(0) as u64;
         }
         Ok(Measured::Biases(calibration.biases))
     }
@@ -100,7 +107,7 @@ impl Trial<'_> {
         // The rest of the block is longer than the interrupt can be late.
         let loops = CUT_LOOPS + self.counter.calibration.skid.largest as u32;
         let mut blocks = 0;
-        for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS as usize) {
+        for cut in CUTS.into_iter().cycle().take(CUTS.len() * CUT_REPEATS) {
             let interrupts = self.exactly(Block::Long(loops), cut)?;
             blocks += u32::from(interrupts > 0);
         }

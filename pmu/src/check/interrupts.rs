@@ -3,7 +3,6 @@
 
 use super::report::Measured;
 use super::trial::Trial;
-use crate::back_end::{Lateness, StopKind};
 use crate::skid::Skid;
 use crate::workbench::Block;
 
@@ -23,7 +22,7 @@ impl Trial<'_> {
                 return Err(Measured::Uncalled);
             }
             // A second interrupt for the same overflow would come now.
-            if self.whole(Block::Long(500))?.told.strays > 0 {
+            if self.whole(Block::Long(500), self.longest())?.told.strays > 0 {
                 return Err(Measured::Late);
             }
         }
@@ -36,19 +35,15 @@ impl Trial<'_> {
     }
 
     pub(super) fn skid(&mut self) -> Result<Measured, Measured> {
-        let most = match self.counter.back_end.nature().lateness {
-            Lateness::Never => 0,
-            Lateness::AtLeast(_) => LATEST,
-        };
         let mut latenesses = [0; SAMPLES];
         for (lateness, index) in latenesses.iter_mut().zip(0..) {
             // All positions in the loop, and no rhythm.
             let asked = 100 + index * 7919 % 1009;
-            let stretch = self.execute(Block::Loop, asked)?;
-            if !stretch.told.own || stretch.seen.kind != StopKind::Counter {
-                return Err(stretch.uncalled());
+            let stretch = self.whole(Block::Loop, asked)?;
+            if !stretch.told.own {
+                return Err(Measured::Uncalled);
             }
-            let late = stretch.seen.executed.checked_sub(asked).filter(|&late| late <= most);
+            let late = stretch.seen.executed.checked_sub(asked).filter(|&late| late <= LATEST);
             *lateness = late.ok_or(Measured::Stop { asked, seen: stretch.seen.executed })? as u32;
         }
         self.counter.calibration.skid = Skid::of(&mut latenesses);

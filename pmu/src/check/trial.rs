@@ -2,7 +2,7 @@
 //! A counter on the bench: stretches of blocks, seen by both.
 
 use super::report::Measured;
-use crate::back_end::{BackEnd, Reading, StopKind, Stopped};
+use crate::back_end::{BackEnd, Entry, Lateness, Reading, StopKind, Stopped};
 use crate::counter::Counter;
 use crate::workbench::{Block, Sample, Workbench};
 
@@ -21,8 +21,8 @@ pub(crate) struct Stretch {
     pub(crate) seen: Sample,
     /// What the counter tells of it, biases taken off.
     pub(super) told: Reading,
-    /// What the counter counted beyond what was executed, nothing taken off.
-    pub(super) surplus: i64,
+    /// What the counter counted, nothing taken off.
+    pub(super) raw: u64,
 }
 
 impl Stretch {
@@ -33,35 +33,44 @@ impl Stretch {
 }
 
 impl Trial<'_> {
+    /// One stretch of a block from its start, or of the one that was begun last, with the
+    /// counter armed.
+    pub(super) fn enter(&mut self, block: Option<Block>, entry: Entry) -> Result<Stretch, Measured> {
+        let sample = match block {
+            Some(block) => self.workbench.execute(block, entry),
+            None => self.workbench.resume(entry),
+        };
+        // Also a counter whose interrupt never came is disarmed.
+        let (kind, elapsed) = sample.map_or((StopKind::Debug, 0), |sample| (sample.kind, sample.elapsed));
+        let reading = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false });
+        let seen = sample.ok_or(Measured::NoEnd)?;
+        let (raw, biases) = (reading.instructions, self.counter.calibration.biases);
+        Ok(Stretch { seen, told: Reading { instructions: biases.remove(kind, raw), ..reading }, raw })
+    }
+
     /// One stretch from the start of a block.
     pub(crate) fn execute(&mut self, block: Block, budget: u64) -> Result<Stretch, Measured> {
         let entry = self.counter.arm(budget);
-        let sample = self.workbench.execute(block, entry);
-        self.read(sample)
+        self.enter(Some(block), entry)
     }
 
     /// Goes on with a block, with the counter far from overflowing.
     pub(super) fn resume(&mut self) -> Result<Stretch, Measured> {
         let entry = self.counter.arm(self.longest());
-        let sample = self.workbench.resume(entry);
-        self.read(sample)
+        self.enter(None, entry)
     }
 
-    /// Reads the counter after a stretch.
-    pub(super) fn read(&mut self, sample: Option<Sample>) -> Result<Stretch, Measured> {
-        // Also a counter whose interrupt never came is disarmed.
-        let (kind, elapsed) = sample.map_or((StopKind::Debug, 0), |sample| (sample.kind, sample.elapsed));
-        let raw = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false });
-        let seen = sample.ok_or(Measured::NoEnd)?;
-        let instructions = self.counter.calibration.biases.remove(kind, raw.instructions);
-        let surplus = raw.instructions as i64 - seen.executed as i64;
-        Ok(Stretch { seen, told: Reading { instructions, ..raw }, surplus })
-    }
-
-    /// One stretch of a block to its own end, with the counter far from overflowing.
-    pub(super) fn whole(&mut self, block: Block) -> Result<Stretch, Measured> {
-        let stretch = self.execute(block, self.longest())?;
-        if stretch.seen.kind == block.end() { Ok(stretch) } else { Err(stretch.uncalled()) }
+    /// One stretch of a block to its own end, which for the endless one is the budget, and
+    /// for all others comes before that.
+    pub(super) fn whole(&mut self, block: Block, budget: u64) -> Result<Stretch, Measured> {
+        let stretch = self.execute(block, budget)?;
+        let Sample { kind, executed: seen, .. } = stretch.seen;
+        if kind != block.end() {
+            return Err(stretch.uncalled());
+        }
+        let is_never_late = self.counter.back_end.nature().lateness == Lateness::Never;
+        let is_missed = kind == StopKind::Counter && is_never_late && seen != budget;
+        if is_missed { Err(Measured::Stop { asked: budget, seen }) } else { Ok(stretch) }
     }
 
     /// A block to its own end, however often the counter interrupts it, the first

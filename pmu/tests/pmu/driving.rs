@@ -234,21 +234,20 @@ fn without_a_status_the_top_bit_tells_of_an_overflow() {
 }
 
 #[test]
-fn speculative_locks_are_counted_from_0_and_instructions_again_afterwards() {
+fn speculative_locks_are_counted_from_the_swap_and_instructions_after_the_next() {
+    const LOCKS_ON: u64 = 0x41_0825;
+    const LOCKS_OFF: u64 = 0x01_0825;
     let mut driver = amd(0x17);
-    done(&mut driver);
-    assert!(driver.watch_locks());
-    let event = 0x41_0825;
-    let begin = [
-        Write(AMD_CONTROL, AMD_OFF),
-        Write(AMD_COUNTER, 0),
-        Write(AMD_CONTROL, AMD_ON),
-        Write(AMD_CONTROL, event),
-    ];
-    assert_eq!(done(&mut driver), begin);
-    driver.registers_mut().values.insert(AMD_COUNTER, 3);
-    assert_eq!(driver.speculative_locks(stopped(StopKind::Syscall)), 3);
-    let end = [Write(AMD_CONTROL, AMD_OFF), Serialize, Read(AMD_COUNTER), Write(AMD_CONTROL, AMD_OFF)];
-    assert_eq!(done(&mut driver), end);
-    assert!(!amd(0x19).watch_locks() && !intel().watch_locks());
+    for (on, off, value) in [(LOCKS_ON, LOCKS_OFF, ALL - 996), (AMD_ON, AMD_OFF, ALL - 990)] {
+        done(&mut driver);
+        assert!(driver.swap_locks());
+        let _ = driver.arm(1_000);
+        let begin = [Write(AMD_CONTROL, off), Write(AMD_COUNTER, ALL - 999), Write(AMD_CONTROL, on)];
+        assert_eq!(done(&mut driver), begin);
+        driver.registers_mut().values.insert(AMD_COUNTER, value);
+        let counted = driver.stop(stopped(StopKind::Syscall)).instructions;
+        assert_eq!(counted, value - (ALL - 999));
+        assert_eq!(done(&mut driver)[..3], [Write(AMD_CONTROL, off), Serialize, Read(AMD_COUNTER)]);
+    }
+    assert!(!amd(0x19).swap_locks() && !intel().swap_locks());
 }

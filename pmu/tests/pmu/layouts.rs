@@ -78,7 +78,7 @@ const PLAIN_INTEL: Layout = Layout {
     counter: 0x309,
     number: 1 << 30,
     width: 48,
-    full_width: false,
+    longest: (1 << 31) - 1,
     control: 0x38d,
     held: 0b1010,
     switch: Switch { msr: 0x38f, on: 1 << 32, off: 0 },
@@ -130,7 +130,7 @@ fn system_management_interrupts_are_read_where_they_are_known_to_be_counted() {
 fn intel_s_capabilities_are_read_where_they_are_announced() {
     let capable = |capabilities| intel_of(NEHALEM, PDCM).msr(intel::PERF_CAPABILITIES, capabilities);
     is_intel(capable(!(0b11 << 12)), Ok(PLAIN_INTEL));
-    is_intel(capable(1 << 13), Ok(Layout { full_width: true, ..PLAIN_INTEL }));
+    is_intel(capable(1 << 13), Ok(Layout { longest: (1 << 47) - 1, ..PLAIN_INTEL }));
     let freeze = Edit { msr: 0x1d9, clear: 0b11 << 11, set: 1 << 14 };
     let freezing =
         Layout { edits: [Some(freeze), None], freeze_in_smm: Some((0x1d9, 1 << 14)), ..PLAIN_INTEL };
@@ -163,7 +163,7 @@ const PLAIN_AMD: Layout = Layout {
     counter: 0xc001_0201,
     number: 0,
     width: 48,
-    full_width: true,
+    longest: (1 << 47) - 1,
     control: 0xc001_0200,
     held: 0x11_00c0,
     switch: Switch { msr: 0xc001_0200, on: 0x51_00c0, off: 0x11_00c0 },
@@ -210,7 +210,10 @@ fn perf_mon_v2_has_global_registers() {
 
 #[test]
 fn zen_s_locks_are_watched_and_its_map_turned_off_where_that_can_be() {
-    let watched = Layout { speculative_locks: Some(0x41_0825), ..PLAIN_AMD };
+    let watched = Layout {
+        speculative_locks: Some(Switch { msr: amd::PERF_CTL0, on: 0x41_0825, off: 0x01_0825 }),
+        ..PLAIN_AMD
+    };
     let no_map = Edit { msr: amd::LS_CFG, clear: 0, set: 1 << 54 };
     is_amd(&amd_of(0x17, 0), Ok(Layout { edits: [Some(no_map), None], ..watched }));
     is_amd(&amd_of(0x17, HYPERVISOR), Ok(Layout { lent: true, ..watched }));

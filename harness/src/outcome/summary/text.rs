@@ -8,7 +8,7 @@ use std::fmt;
 
 use pe_replay::TimedPhase;
 use wire::difference::InWords;
-use wire::end::{LongestCall, Service};
+use wire::end::{LongestCall, Service, Watchdog};
 use wire::record::Unit;
 use wire::{DelimiterKind, Name};
 
@@ -78,6 +78,15 @@ impl fmt::Display for Summary {
         if totals.idle > 0 {
             line("idle", totals.idle)?;
         }
+        if totals.longest_interrupt > 0 {
+            line("longest interrupt", totals.longest_interrupt)?;
+        }
+        match totals.watchdog {
+            Watchdog::Pit => {}
+            Watchdog::EventTimer => writeln!(f, "{:<NAME$}event timer", "watchdog")?,
+            Watchdog::Off => writeln!(f, "{:<NAME$}off: programs have all that it could use", "watchdog")?,
+        }
+        let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
         for Hit { pe, thread, flips } in &self.hits {

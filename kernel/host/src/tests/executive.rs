@@ -276,7 +276,7 @@ fn a_line_interrupts_between_pes_and_ends_idle_time() {
     let mut processor = Scripted::new(&programs);
     processor.due_lines = vec![(1, 4), (100_000, 5), (100_001, 4)];
     let ran = run_on::<Toy>(processor, ClockKind::User, u64::MAX);
-    // The one who waits for the line has the higher priority, and comes at the end of a PE. Line 4 is masked
+    // The one who waits for the line has the higher priority, and comes at the end of a PE. Line 4 is closed
     // then: it does not interrupt again, and nothing is left to wait for in the end.
     assert_eq!(ran.order(), [CODE, OTHER, CODE, OTHER, CODE]);
     assert_eq!((ran.end, ran.processor.idled), (End::Deadlock, vec![None]));

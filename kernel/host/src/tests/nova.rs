@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod interrupts;
 mod messages;
 mod objects;
 mod random;
@@ -8,7 +9,7 @@ mod random;
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
 use wire::record::UnsupportedCall;
 
@@ -150,8 +151,12 @@ impl Personality for Scenario {
         unreachable!("nobody sets an alarm")
     }
 
-    fn interrupt<P: Processor>(&mut self, _: &mut Objects<P>, line: u8) {
-        unreachable!("line {line} has interrupted, and nobody enables one")
+    fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
+        self.0.interrupt(objects, line, count);
+    }
+
+    fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
+        self.0.awaits_lines(objects)
     }
 
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {
@@ -165,18 +170,23 @@ impl Personality for Scenario {
 
 /// Runs programs until nobody can run any more; returns what they said.
 fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_on(Scripted::new(programs)).0
+}
+
+/// Runs a processor's programs; returns what they said, too.
+fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
     let clock = Clock::new(ClockKind::User, Rate::NANOSECOND);
-    let executive = Executive::<_, Scenario>::new(&config(), &standard(), Scripted::new(programs), clock);
+    let executive = Executive::<_, Scenario>::new(&config(), &standard(), processor, clock);
     let Ok(executive) = executive else { panic!("nothing was started") };
-    let (end, _, processor) = executive.until_end(Recording::Pes, MOST);
+    let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    SAID.take()
+    (SAID.take(), totals)
 }
 
 /// The number of a call, with a selector and flags.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! The local APIC and its timer, the IO-APIC, and the two old interrupt
-//! controllers, which are masked for good.
+//! The local APIC and its timer, and the two old interrupt controllers, which are masked.
 //!
-//! Registers: Intel SDM vol. 3A, table 12-1; IO-APIC: 82093AA data sheet.
+//! Registers: Intel SDM vol. 3A, table 12-1; the old controllers: 8259A data sheet.
 
 use x86_64::instructions::port::PortWriteOnly;
 
-use super::map::{APIC, IO_APIC};
-use super::tally;
+use super::acpi::fadt::Enables;
+use super::map::APIC;
+use super::{firmware, tally};
 
 /// The counter's vector, in the highest class.
 pub const COUNTER_VECTOR: u8 = 0xfe;
@@ -20,6 +20,7 @@ const TASK_PRIORITY: u32 = 0xe0;
 pub const TIMER_INITIAL: u64 = 0x380;
 /// Offset of end of interrupt.
 pub const END_OF_INTERRUPT: u64 = 0xb0;
+const ID: u64 = 0x20;
 const TASK_PRIORITY_REGISTER: u64 = 0x80;
 const SPURIOUS: u64 = 0xf0;
 const INTERRUPT_REQUEST: u64 = 0x200;
@@ -35,7 +36,15 @@ pub const MASKED: u32 = 1 << 16;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_1: u32 = 0b1011;
 
-const PIC_DATA: [u16; 2] = [0x21, 0xa1];
+/// The old controllers: where each takes commands, and where data.
+const PICS: [(u16, u16); 2] = [(0x20, 0x21), (0xa0, 0xa1)];
+/// Their vectors, eight each, behind those of all lines. Nothing of theirs reaches the processor, as LINT0 is masked.
+const PIC_VECTORS: [u8; 2] = [0xe0, 0xe8];
+/// What begins their initialisation; how the two hang together; their mode; all inputs masked.
+const PIC_INIT: u8 = 0x11;
+const PIC_LINKS: [u8; 2] = [1 << 2, 2];
+const PIC_8086: u8 = 1;
+const PIC_MASKED: u8 = 0xff;
 
 fn write(offset: u64, value: u32) {
     tally::APIC_WRITES.add(1);
@@ -49,14 +58,38 @@ fn read(offset: u64) -> u32 {
     unsafe { ((APIC + offset) as *const u32).read_volatile() }
 }
 
-/// Masks the PICs, the IO-APIC and LINT0, enables the local APIC, sets up its timer
+/// Gives the old controllers vectors that are nobody's, and masks all their inputs.
+fn init_pics() {
+    for (((command, data), vectors), link) in PICS.into_iter().zip(PIC_VECTORS).zip(PIC_LINKS) {
+        // SAFETY: this is how these controllers are initialised; nobody is interrupted by them.
+        unsafe {
+            PortWriteOnly::<u8>::new(command).write(PIC_INIT);
+            let mut data = PortWriteOnly::<u8>::new(data);
+            for word in [vectors, link, PIC_8086, PIC_MASKED] {
+                data.write(word);
+            }
+        }
+    }
+}
+
+/// Keeps the firmware's own events from interrupting: nobody would see to them.
+fn silence_firmware() {
+    let enables = firmware::tables().fadt.iter().flat_map(|fadt| fadt.enables).flatten();
+    for Enables { port, count } in enables {
+        for port in port..port + u16::from(count) {
+            // SAFETY: the firmware's table names these ports as those that enable its events.
+            unsafe { PortWriteOnly::<u8>::new(port).write(0) };
+        }
+    }
+}
+
+/// Masks the old controllers and LINT0, enables the local APIC, sets up its timer
 /// (one-shot, undivided, disarmed) and the task priority.
 pub fn init() {
-    for port in PIC_DATA {
-        // SAFETY: writes the PIC's interrupt mask: all masked.
-        unsafe { PortWriteOnly::<u8>::new(port).write(0xff) };
+    if firmware::tables().madt.as_ref().is_none_or(|madt| madt.has_8259) {
+        init_pics();
     }
-    mask_io();
+    silence_firmware();
     write(SPURIOUS, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
     write(TASK_PRIORITY_REGISTER, TASK_PRIORITY);
     for lvt in [LVT_LINT0, LVT_LINT1, LVT_ERROR] {
@@ -83,37 +116,9 @@ pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
 
-fn write_io(index: u8, value: u32) {
-    // SAFETY: mem::layout maps the IO-APIC's page at IO_APIC, uncached; select, then write.
-    unsafe {
-        (IO_APIC as *mut u32).write_volatile(u32::from(index));
-        ((IO_APIC + 0x10) as *mut u32).write_volatile(value);
-    }
-}
-
-/// Masks every input of the IO-APIC.
-fn mask_io() {
-    const VERSION: u32 = 1;
-    // SAFETY: as in `write_io`; reading the version has no effect.
-    let last_input = unsafe {
-        (IO_APIC as *mut u32).write_volatile(VERSION);
-        ((IO_APIC + 0x10) as *const u32).read_volatile() >> 16 & 0xff
-    };
-    for input in 0..=last_input.min(119) as u8 {
-        write_io(0x10 + 2 * input, MASKED);
-    }
-}
-
-/// Routes an IO-APIC input to this processor.
-pub fn route_line(pin: u8, vector: u8, is_level: bool) {
-    const LEVEL: u32 = 1 << 15;
-    write_io(0x10 + 2 * pin + 1, 0);
-    write_io(0x10 + 2 * pin, u32::from(vector) | if is_level { LEVEL } else { 0 });
-}
-
-/// Masks an IO-APIC input.
-pub fn mask_line(pin: u8) {
-    write_io(0x10 + 2 * pin, MASKED);
+/// The number by which others name this local APIC.
+pub fn id() -> u8 {
+    (read(ID) >> 24) as u8
 }
 
 /// Lets lines interrupt where interrupts are on, or holds them back.
@@ -124,11 +129,4 @@ pub fn admit_lines(admits: bool) {
 /// Arms the timer, or disarms it with zero.
 pub fn arm(ticks: u32) {
     write(TIMER_INITIAL, ticks);
-}
-
-/// Routes an IO-APIC input to this processor as a non-maskable interrupt, edge-triggered.
-pub fn route_as_nmi(pin: u8) {
-    const NMI: u32 = 0b100 << 8;
-    write_io(0x10 + 2 * pin + 1, 0);
-    write_io(0x10 + 2 * pin, NMI);
 }

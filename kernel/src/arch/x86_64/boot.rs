@@ -43,6 +43,8 @@ pub struct MapEntry {
 pub struct BootInfo {
     /// The firmware's memory map as it is.
     pub map: ArrayVec<MapEntry, MAX_REGIONS>,
+    /// Where the firmware's tables begin, if the loader says so.
+    pub rsdp: Option<u64>,
     /// Usable memory.
     pub memory: ArrayVec<Region, MAX_REGIONS>,
     /// Where the boot archive lies.
@@ -230,7 +232,7 @@ impl BootInfo {
             let module: PvhModule = unsafe { left_at(info.modules_address, 0) };
             Region { start: module.address, end: module.address + module.length }
         });
-        Self::new(map, archive)
+        Self::new(map, archive, Some(info.rsdp).filter(|address| *address != 0))
     }
 
     fn multiboot2(address: u32) -> Self {
@@ -251,16 +253,20 @@ impl BootInfo {
             .module_tags()
             .next()
             .map(|module| Region { start: module.start_address().into(), end: module.end_address().into() });
-        Self::new(map, archive)
+        // Behind a tag's type and size is a copy of what firmware has.
+        let copy = |tag: u64| tag - map::DIRECT_MAP + 8;
+        let newer = info.rsdp_v2_tag().map(|tag| copy(core::ptr::from_ref(tag) as u64));
+        let older = info.rsdp_v1_tag().map(|tag| copy(core::ptr::from_ref(tag) as u64));
+        Self::new(map, archive, newer.or(older))
     }
 
-    fn new(map: impl Iterator<Item = MapEntry>, archive: Option<Region>) -> Self {
+    fn new(map: impl Iterator<Item = MapEntry>, archive: Option<Region>, rsdp: Option<u64>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
         let map: ArrayVec<MapEntry, MAX_REGIONS> = map.collect();
         let usable = map.iter().filter(|entry| entry.kind == USABLE);
         let memory = usable.map(|entry| Region { start: entry.start, end: entry.start + entry.length });
         #[expect(clippy::disallowed_methods, reason = "an ArrayVec takes nothing of the heap")]
         let memory = memory.collect();
-        Self { map, memory, archive }
+        Self { map, memory, archive, rsdp }
     }
 }

@@ -51,13 +51,6 @@ pub extern "C" fn kernel_fault(frame: &KernelFrame) -> ! {
     );
 }
 
-/// Gives each line its entry.
-macro_rules! lines {
-    ($idt:ident, $address:ident, $($line:literal)*) => {
-        $($idt[line::FIRST_VECTOR + $line].set_handler_addr($address(line::line_entry::<$line>));)*
-    };
-}
-
 /// Fills and loads the table, sets up SYSCALL, and makes SYSENTER a #GP.
 pub fn init() {
     fill::<false>();
@@ -148,6 +141,8 @@ fn fill<const ISOLATED: bool>() {
         idt[SPURIOUS_VECTOR].set_handler_addr(address(
             exit::plain_entry::<{ SPURIOUS_VECTOR as u64 }, NO_ERROR, SHARED, ISOLATED>,
         ));
-        lines!(idt, address, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
+        for index in 0..line::VECTORS {
+            idt[line::FIRST_VECTOR + index].set_handler_addr(VirtAddr::new(line::entry_address(index)));
+        }
     }
 }

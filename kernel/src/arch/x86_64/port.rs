@@ -5,15 +5,28 @@
 
 use x86_64::instructions::port::{Port, PortRead, PortWrite};
 
+use super::watchdog;
+
 /// What is read where there is no device: all ones.
 const EMPTY: u32 = u32::MAX;
 
-/// Whether a port belongs to a device that the kernel keeps for itself: the interrupt controllers,
-/// the timer that is the watchdog, the ports that end the machine, and the debug console.
+/// The timer that the watchdog uses until a program does.
+const PIT: [(u16, u16); 1] = [(0x40, 4)];
+/// Devices that the kernel keeps for itself: the ports that end the machine, and the debug console.
+const KERNELS: [(u16, u16); 3] = [(0xe9, 1), (0xf4, 4), (0x8900, 1)];
+
+/// Whether some of these ports are a device's.
+fn meets(devices: &[(u16, u16)], first: u16, length: u16) -> bool {
+    let (first, length) = (u32::from(first), u32::from(length));
+    devices.iter().any(|(port, count)| {
+        let (port, count) = (u32::from(*port), u32::from(*count));
+        first < port + count && port < first + length
+    })
+}
+
+/// Whether a device of the kernel's is among these ports.
 fn is_kernels(first: u16, length: u16) -> bool {
-    const KERNELS: [(u16, u16); 7] =
-        [(0x20, 2), (0x40, 4), (0xa0, 2), (0xe9, 1), (0xf4, 4), (0x4d0, 2), (0x8900, 1)];
-    KERNELS.iter().any(|(port, count)| first < port + count && *port < first.saturating_add(length))
+    meets(&KERNELS, first, length)
 }
 
 fn read<T: PortRead>(port: u16, empty: T) -> T {
@@ -28,6 +41,9 @@ fn read<T: PortRead>(port: u16, empty: T) -> T {
 fn write<T: PortWrite>(port: u16, value: T) {
     if is_kernels(port, size_of::<T>() as u16) {
         return;
+    }
+    if meets(&PIT, port, size_of::<T>() as u16) {
+        watchdog::leave_pit();
     }
     // SAFETY: as in `read`.
     unsafe { Port::new(port).write(value) }

@@ -13,7 +13,7 @@ use wire::config::{Config, Job, Mutation, Recording, Sink};
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::{
     CounterFault, CounterReport, Death, End, EndRecord, LongestCall, Refusal, Registers, Service, Suspect,
-    Totals, Verdict,
+    Totals, Verdict, Watchdog,
 };
 use wire::isolation::Isolate;
 use wire::nova::{MAX_MODULE_LEN, Module, Nova, RootDeath, System};
@@ -146,6 +146,8 @@ fn the_largest_values_fit() {
         debug_exceptions: u64::MAX,
         longest_call: Some(LongestCall { ticks: u64::MAX, service: Service::Syscall(u32::MAX) }),
         idle: u64::MAX,
+        longest_interrupt: u64::MAX,
+        watchdog: Watchdog::Off,
     };
     let registers = Registers { gpr: [u64::MAX; 16], rip: u64::MAX, rflags: u64::MAX };
     let ends = [

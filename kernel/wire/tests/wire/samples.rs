@@ -12,7 +12,7 @@ use wire::config::{Config, Job, MAX_CONFIG_LEN, Recording, Sink};
 use wire::counter::{CounterChoice, CounterFaults, Lateness};
 use wire::end::{
     CounterReport, Damage, Death, End, EndRecord, LongestCall, MAX_END_LEN, Refusal, Registers, Service,
-    Suspect, Totals, Verdict,
+    Suspect, Totals, Verdict, Watchdog,
 };
 use wire::isolation::Isolate;
 use wire::nova::{Nova, RootDeath, Stop, System};
@@ -159,6 +159,8 @@ pub fn totals() -> Totals {
         debug_exceptions: 49,
         longest_call: Some(LongestCall { ticks: 50, service: Service::Syscall(11) }),
         idle: 63,
+        longest_interrupt: 64,
+        watchdog: Watchdog::EventTimer,
     }
 }
 
@@ -249,7 +251,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f4001";
 
 /// Choice of the counter and its faults; then the clock, the date, the isolation, the memory, and the system.
 pub const COUNTER: &str =
