@@ -3,11 +3,12 @@
 
 use super::Nova;
 use super::call::Status;
-use super::crd::Crd;
+use super::crd::{Crd, Kind, Rights, Span};
 use super::create::cost;
-use super::nodes::{DomainId, Revocation};
-use super::things::{Known, Object, Resume};
+use super::nodes::{DomainId, Revocation, Target};
+use super::things::{Known, MessagePage, Object, Resume};
 use crate::mem::fallible;
+use crate::mem::space::PAGE_LEN;
 use crate::object::Objects;
 use crate::object::budget::BudgetId;
 use crate::object::processor::Processor;
@@ -106,8 +107,7 @@ impl Nova {
         let context = self.things.thread(id);
         let (domain, page) = (context.domain, context.page.take());
         if let Some(page) = page {
-            let space = objects.space_mut(self.things.domains[domain].object.group().1);
-            space.unmap(page.address);
+            self.hide_page(objects, domain, &page);
         }
         if known.is_used() {
             return;
@@ -120,6 +120,20 @@ impl Nova {
         self.first = self.first.filter(|first| *first != id);
         objects.destroy_thread(id);
         self.forget(domain, cost::THREAD);
+    }
+
+    /// Takes a message page away whose thread goes: in the first domain from all who have it from there, too, since its
+    /// frame goes with the thread.
+    fn hide_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
+        let number = page.address / PAGE_LEN;
+        let node = self.nodes.find(domain, Kind::Memory, number).map(|id| self.nodes.node(id).at(number));
+        if matches!(node, Some(Target::Memory { frame, .. }) if frame == page.frame.number()) {
+            let range = Crd { kind: Kind::Memory, span: Span::one(number), rights: Rights::ALL };
+            let (nodes, mut following) = self.following(objects);
+            nodes.revoke(domain, Revocation { range, own: true, keeps_children: false }, &mut following);
+        } else {
+            objects.space_mut(self.things.domains[domain].object.group().1).unmap(page.address);
+        }
     }
 
     /// Sees to what could not go before: a thread that ran, budgets that drove somebody else, and whatever nobody
