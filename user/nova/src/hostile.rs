@@ -9,7 +9,7 @@ use nova_rt::hypercall;
 use nova_rt::start::{self, Root};
 use nova_rt::thread::{Body, Domain, Thread};
 use nova_rt::utcb::WORDS;
-use nova_rt::{Crd, PAGE, Status, Utcb, access, grants, line};
+use nova_rt::{Crd, PAGE, Status, Utcb, access, grants};
 
 use crate::suite::Suite;
 
@@ -59,7 +59,7 @@ pub fn run(root: Root) -> bool {
         let before = hypercall::quota(root.pd);
         let neighbour = neighbour::Neighbour::new(suite, portal);
         let reached = attacked(suite, portal, attack, seed, neighbour);
-        line!("{name}");
+        suite.say(format_args!("{name}"));
         suite.equal("the attack came to its end", reached, attacks::END);
         suite.holds("the neighbour did all its work, and found no mistake", neighbour.end());
         suite.equal("the kernel has its memory back", hypercall::quota(root.pd), before);
@@ -90,5 +90,7 @@ fn attacked(suite: &Suite, portal: u64, attack: Body, seed: u64, neighbour: neig
         let status = hypercall::revoke_all(Crd::object(object, 0, ALL));
         assert_eq!(status, Status::SUCCESS, "an attacker is destroyed");
     }
+    let status = hypercall::revoke_all(Crd::memory(page / PAGE, 0, ALL));
+    assert_eq!(status, Status::SUCCESS, "its page goes, too");
     reached
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Cases with names: each prints one line, and all are counted.
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 use nova_rt::line;
 use nova_rt::start::Root;
 use nova_rt::thread::{Body, Domain, Handler, Starter, Thread, Worker};
-use nova_rt::{hypercall, supply};
+use nova_rt::{grants, hypercall, supply};
 
 /// The cases so far, and what they are made with.
 #[derive(Debug)]
@@ -15,16 +15,19 @@ pub struct Suite {
     pub root: Root,
     /// The worker that starts threads.
     pub starter: Starter,
+    /// Whether only what fails is printed, and the number of cases.
+    is_terse: bool,
     topic: &'static str,
     passed: u64,
     failed: u64,
 }
 
 impl Suite {
-    /// A suite without cases.
+    /// A suite without cases; the command line `terse` has it print less.
     #[must_use]
     pub fn new(root: Root) -> Self {
-        Self { root, starter: Starter::new(root), topic: "", passed: 0, failed: 0 }
+        let is_terse = grants::is_told(root, *b"terse\0\0\0");
+        Self { root, starter: Starter::new(root), is_terse, topic: "", passed: 0, failed: 0 }
     }
 
     /// Begins a topic, which the cases after it belong to.
@@ -42,10 +45,17 @@ impl Suite {
         let topic = self.topic;
         if got == wanted {
             self.passed += 1;
-            line!("ok {topic}: {what}");
+            self.say(format_args!("ok {topic}: {what}"));
         } else {
             self.failed += 1;
             line!("FAILED {topic}: {what}: {got:x?}, not {wanted:x?}");
+        }
+    }
+
+    /// Prints a line, unless the suite is terse.
+    pub fn say(&self, text: fmt::Arguments<'_>) {
+        if !self.is_terse {
+            line!("{text}");
         }
     }
 

@@ -260,6 +260,8 @@ pub struct Thread {
     pub events: u64,
     /// Its UTCB, at its address in its domain.
     pub utcb: Utcb,
+    /// Where it begins on its stack.
+    top: u64,
 }
 
 impl Thread {
@@ -285,7 +287,7 @@ impl Thread {
             Status::SUCCESS,
             "a thread is made"
         );
-        Self { ec, sc, events, utcb: Utcb::at(utcb) }
+        Self { ec, sc, events, utcb: Utcb::at(utcb), top }
     }
 
     /// Gives the thread time, at a priority; one above the caller's runs at once.
@@ -309,10 +311,11 @@ impl Thread {
         self
     }
 
-    /// Destroys the thread and its portals.
+    /// Destroys the thread, its portals and its stack.
     pub fn destroy(self) {
         let _ = hypercall::revoke_all(Crd::object(self.sc, 0, ALL));
         let _ = hypercall::revoke_all(Crd::object(self.ec, 0, ALL));
         let _ = hypercall::revoke_all(Crd::object(self.events, u64::from(EVENTS.ilog2()), ALL));
+        let _ = hypercall::revoke_all(Crd::memory((self.top / PAGE) & !1, STACK_ORDER, ALL));
     }
 }

@@ -43,7 +43,9 @@ impl Neighbour {
     pub fn end(self) -> bool {
         self.thread.destroy();
         let gone = hypercall::revoke_all(Crd::object(self.domain.pd, 0, ALL)) == Status::SUCCESS;
-        gone && access::read(self.page) == ROUNDS && access::read(self.page + 8) == 0
+        let is_well = access::read(self.page) == ROUNDS && access::read(self.page + 8) == 0;
+        let hidden = hypercall::revoke_all(Crd::memory(self.page / PAGE, 1, ALL)) == Status::SUCCESS;
+        gone && is_well && hidden
     }
 }
 
