@@ -43,6 +43,8 @@ mod logger;
 pub mod machine;
 #[path = "arch/x86_64/map.rs"]
 pub mod map;
+#[path = "arch/x86_64/passing.rs"]
+pub mod passing;
 #[path = "arch/x86_64/port.rs"]
 pub mod port;
 #[path = "arch/x86_64/processor.rs"]

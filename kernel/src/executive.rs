@@ -8,11 +8,11 @@
 //! The executive numbers PEs and makes their records. It knows a personality by its trait only.
 
 mod account;
+mod perform;
 mod turns;
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::stop::Delimiter;
 use pe_replay::{Difference, End as PeEnd, Outcome};
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
@@ -48,8 +48,6 @@ pub struct Executive<P: Processor, L> {
     /// All objects.
     objects: Objects<P>,
     personality: L,
-    /// The number of the next PE, whosever it is.
-    sequence: u64,
     /// The current thread's numbers in records.
     numbers: ThreadNumber,
     /// Whether there was one thread only when turns were looked at last.
@@ -71,6 +69,8 @@ pub struct Executive<P: Processor, L> {
     longest: u64,
     /// How long the processor was idle, in ticks.
     idle: u64,
+    /// Instructions that access devices and cannot be performed.
+    refused: u32,
 }
 
 impl<P: Processor, L: Personality> Executive<P, L> {
@@ -92,7 +92,6 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         Ok(Self {
             objects,
             personality,
-            sequence: 0,
             numbers,
             was_alone: true,
             end: End::Deadlock,
@@ -104,6 +103,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             service: Service::PageFault,
             longest: 0,
             idle: 0,
+            refused: 0,
         })
     }
 
@@ -122,23 +122,24 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     pub fn until_end(mut self, trace: Recording, most: u64) -> (End, Totals, P) {
         self.begin();
         loop {
+            let sequence = self.objects.sequence;
             let (processor, state) = self.objects.running();
-            let outcome = processor.execute(state, self.sequence);
+            let outcome = processor.execute(state, sequence);
             let (count, step) = if let Outcome::Committed(committed) = outcome {
                 if self.attends {
                     self.attend(Some(committed), trace);
                 }
                 self.count();
                 self.objects.clock.count(committed.count);
-                let (kind, step) = self.serve(committed.delimiter);
+                let (kind, step, count) = self.serve(committed, trace);
                 let served = self.objects.processor.charge();
                 if served > self.longest
                     && let DelimiterKind::Syscall | DelimiterKind::PageFault | DelimiterKind::Exception = kind
                 {
                     self.note_longest(self.service, served);
                 }
-                self.record(trace, kind, committed.count);
-                (committed.count, step)
+                self.record(trace, kind, count);
+                (count, step)
             } else if let Some(step) = self.not_committed(outcome, trace) {
                 (0, step)
             } else {
@@ -175,9 +176,11 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 let verdict = self.verdict(difference, end_rip);
                 self.over(End::Persistent(verdict))
             }
-            Outcome::Damaged { difference } => {
-                self.over(End::Damaged(Damage { pe: self.sequence, thread: self.numbers, difference }))
-            }
+            Outcome::Damaged { difference } => self.over(End::Damaged(Damage {
+                pe: self.objects.sequence,
+                thread: self.numbers,
+                difference,
+            })),
             Outcome::OutOfFrames => {
                 let current = self.objects.current();
                 let effect = self.personality.run_out(&mut self.objects, current);
@@ -195,22 +198,29 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.told = *self.objects.processor.watch();
     }
 
-    /// Serves what a committed delimiter asks for.
+    /// Serves what a committed PE asks for at its end. Returns, beside what that was and how the thread goes on, how
+    /// many instructions the PE comes to, with one that was performed for it.
     #[inline(always)]
-    fn serve(&mut self, delimiter: Delimiter) -> (DelimiterKind, Step) {
+    fn serve(&mut self, committed: PeEnd, trace: Recording) -> (DelimiterKind, Step, u64) {
+        let PeEnd { delimiter, count } = committed;
         let registers = self.objects.registers();
         let trap = Trap::new(delimiter, registers, self.objects.processor.space());
         match trap {
-            Trap::Syscall => self.service = Service::Syscall(registers.rax as u32),
+            Trap::Syscall => self.service = L::service(registers),
             Trap::PageFault { .. } => self.service = Service::PageFault,
             Trap::Exception { vector, .. } => self.service = Service::Exception(vector),
-            Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn),
-            Trap::Time(_) | Trap::Port(_) | Trap::PortString => {}
+            Trap::Limit | Trap::DirtyLimit => return (trap.kind(), Step::GoOn, count),
+            Trap::Time(_) | Trap::Port(_) | Trap::PortString(_) => {}
         }
         let current = self.objects.current();
         let effect = self.personality.serve(&mut self.objects, current, trap);
-        let step = if effect == Effect::Continue { Step::GoOn } else { self.step(effect) };
-        (trap.kind(), step)
+        match effect {
+            // An instruction was answered, not executed: nobody else looks at the trap flag.
+            Effect::Continue if matches!(trap, Trap::Time(_)) => (trap.kind(), self.step_over(), count),
+            Effect::Continue => (trap.kind(), Step::GoOn, count),
+            Effect::Perform(_) | Effect::PerformInstruction => self.perform(trap, effect, count, trace),
+            effect => (trap.kind(), self.step(effect), count),
+        }
     }
 
     /// What the personality's word means for the current thread.
@@ -232,11 +242,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 }
                 Step::Switch(to)
             }
-            Effect::Perform(access) => {
-                let (processor, state) = self.objects.running();
-                access.perform(processor, P::registers_mut(state));
-                Step::GoOn
-            }
+            // An instruction is performed where it has been served. Behind a fault of one of its operands, the thread
+            // begins it anew.
+            Effect::Perform(_) | Effect::PerformInstruction => Step::GoOn,
             Effect::Halt(end) => self.over(end),
         }
     }
@@ -257,12 +265,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// What is told of a PE that keeps diverging.
     #[cold]
     fn verdict(&mut self, difference: Difference, end_rip: u64) -> Verdict {
+        let pe = self.objects.sequence;
         let (processor, state) = self.objects.running();
         let culprit = processor.diagnose(state, difference);
         let space = processor.space();
         let suspect = |Culprit { rip, after }| Suspect { rip, after, code: code::at(space, rip) };
         Verdict {
-            pe: self.sequence,
+            pe,
             thread: self.numbers,
             start_rip: P::registers(state).rip,
             end_rip,
@@ -290,8 +299,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     #[cold]
     #[inline(never)]
     fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
+        let is_first = self.objects.sequence == 0;
         let (processor, state) = self.objects.running();
-        if self.sequence == 0 {
+        if is_first {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }

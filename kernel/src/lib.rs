@@ -119,6 +119,7 @@ fn start(
     let period = measured.period;
     let heap_len = frame::free_count() / if delivered.is_some() { 2 } else { 4 } * PAGE_LEN;
     heap::init(heap_len).map_err(out_of_memory(heap_len / PAGE_LEN))?;
+    arch::decode::init();
     let mxcsr_mask = processor::mxcsr_mask();
     let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
     let examined = reach::examine(&mut space, mxcsr_mask).map_err(out_of_memory(4));

@@ -9,6 +9,7 @@
 mod aliases;
 pub mod bitmap;
 pub mod code;
+pub mod device;
 mod entry;
 pub mod fallible;
 pub mod frame;

@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod budget;
 pub mod clock;
+pub mod counts;
 pub mod interrupt;
 mod newc;
 pub mod processor;
@@ -20,11 +21,12 @@ pub mod timers;
 use alloc::boxed::Box;
 use core::fmt;
 
-use pe_replay::UserRegisters;
+use pe_replay::{Policy, UserRegisters};
 use wire::ThreadNumber;
 
 use self::clock::{Clock, Moment};
-use self::interrupt::{LineSet, Lines, Wire};
+use self::counts::Counts;
+use self::interrupt::Lines;
 use self::processor::{Held, Processor};
 use self::queue::Key;
 use self::scheduler::{Scheduler, ThreadId};
@@ -66,6 +68,8 @@ struct Process {
     threads: u32,
     /// The number that its next thread gets in records.
     next_thread: u32,
+    /// What its PEs came to, but for those since the current thread's turn began.
+    counts: Counts,
 }
 
 /// A thread.
@@ -121,6 +125,10 @@ pub struct Objects<P: Processor> {
     /// What the processor keeps of it: out of the table, as it is looked at many times in each PE.
     state: Box<P::State>,
     next_process: u32,
+    /// The number of the next PE, whosever it is.
+    pub sequence: u64,
+    /// The number of the first PE since another process has had the processor.
+    turn: u64,
     /// The time when turns were last looked at.
     last: Moment,
 }
@@ -143,7 +151,12 @@ impl<P: Processor> Objects<P> {
         };
         let space = SpaceObject { threads: 1, next_thread: 1, ..SpaceObject::new(None) };
         let space = spaces.insert_reserved(space);
-        let process = processes.insert_reserved(Process { number: 1, threads: 1, next_thread: 2 });
+        let process = processes.insert_reserved(Process {
+            number: 1,
+            threads: 1,
+            next_thread: 2,
+            counts: Counts::default(),
+        });
         let current = threads.insert_reserved(Thread { number: 1, process, space, state: None });
         scheduler.add_thread(current);
         Ok(Self {
@@ -157,6 +170,8 @@ impl<P: Processor> Objects<P> {
             current,
             state,
             next_process: 2,
+            sequence: 0,
+            turn: 0,
             last: Moment::default(),
         })
     }
@@ -222,47 +237,6 @@ impl<P: Processor> Objects<P> {
         })
     }
 
-    /// Has a line interrupt from now on, in this way.
-    ///
-    /// # Panics
-    /// If there is no [room](Lines::reserve) for what is known of lines.
-    pub fn open_line(&mut self, line: u8, wire: Wire) {
-        self.lines.open(line);
-        self.processor.open_line(line, wire);
-    }
-
-    /// Keeps a line from interrupting.
-    pub fn close_line(&mut self, line: u8) {
-        self.lines.close(line);
-        self.processor.close_line(line);
-    }
-
-    /// Whoever was to see to the interrupts of a line has done so: if it was masked, it interrupts again.
-    pub fn acknowledge_line(&mut self, line: u8) {
-        if self.lines.is_open(line) {
-            self.processor.count_time_stamps(1);
-            let now = self.processor.now();
-            self.lines.acknowledge(line, now);
-            self.processor.unmask_line(line);
-        }
-    }
-
-    /// Takes the lines that have interrupted; those that interrupt by a level are masked.
-    pub fn take_lines(&mut self) -> LineSet {
-        let mut taken = self.processor.take_lines();
-        if taken.any() {
-            self.processor.count_time_stamps(1);
-            let now = self.processor.now();
-            for line in taken.iter() {
-                if !self.lines.note(line, now) {
-                    self.processor.take_count(line);
-                    taken.set(line, false);
-                }
-            }
-        }
-        taken
-    }
-
     /// Now, as programs see it.
     #[inline]
     pub fn moment(&mut self) -> Moment {
@@ -305,7 +279,12 @@ impl<P: Processor> Objects<P> {
         let space = self.spaces.insert_reserved(SpaceObject::new(Some(held)));
         let number = self.next_process;
         self.next_process += 1;
-        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        let process = self.processes.insert_reserved(Process {
+            number,
+            threads: 0,
+            next_thread: 1,
+            counts: Counts::default(),
+        });
         Ok(self.put_in(process, space, state))
     }
 
@@ -318,7 +297,8 @@ impl<P: Processor> Objects<P> {
         }
         let held = Held { pages, tracker: self.processor.tracker() };
         let space = SpaceObject { threads: 1, ..SpaceObject::new(Some(held)) };
-        let process = Process { number: self.next_process, threads: 1, next_thread: 1 };
+        let process =
+            Process { number: self.next_process, threads: 1, next_thread: 1, counts: Counts::default() };
         self.next_process += 1;
         Ok((self.processes.insert_reserved(process), self.spaces.insert_reserved(space)))
     }
@@ -361,7 +341,12 @@ impl<P: Processor> Objects<P> {
         let state = self.make_thread(registers, self.spaces[space].next_thread)?;
         let number = self.next_process;
         self.next_process += 1;
-        let process = self.processes.insert_reserved(Process { number, threads: 0, next_thread: 1 });
+        let process = self.processes.insert_reserved(Process {
+            number,
+            threads: 0,
+            next_thread: 1,
+            counts: Counts::default(),
+        });
         Ok(self.put_in(process, space, state))
     }
 
@@ -398,6 +383,11 @@ impl<P: Processor> Objects<P> {
 
     /// Makes another thread the current one.
     pub fn switch_to(&mut self, id: ThreadId) {
+        let from_process = self.threads[self.current].process;
+        if from_process != self.threads[id].process {
+            self.processes[from_process].counts.pes += self.sequence - self.turn;
+            self.turn = self.sequence;
+        }
         let (from, to) = (self.threads[self.current].space, self.threads[id].space);
         if let Some(state) = self.threads[id].state.take() {
             self.threads[self.current].state = Some(core::mem::replace(&mut self.state, state));
@@ -407,6 +397,17 @@ impl<P: Processor> Objects<P> {
             let Some(held) = self.spaces[to].held.take() else { panic!("{to:?} has no pages") };
             self.spaces[from].held = Some(self.processor.exchange(held));
             self.processor.activate();
+        }
+    }
+
+    /// Has all PEs in a space run by another policy from now on.
+    pub fn set_policy(&mut self, space: SpaceId, policy: Policy) {
+        match self.spaces[space].held.take() {
+            Some(held) => {
+                let held = Self::release(&mut self.processor, held, |processor| processor.set_policy(policy));
+                self.spaces[space].held = Some(held);
+            }
+            None => self.processor.set_policy(policy),
         }
     }
 
@@ -464,6 +465,15 @@ impl<P: Processor> Objects<P> {
                 break;
             }
         }
+    }
+
+    /// Has all spaces give up copies of their pages, and gives the frames back in which they were.
+    pub fn give_back_copies(&mut self) {
+        for space in self.spaces.iter_mut() {
+            space.held = space.held.take().map(|held| Self::release(&mut self.processor, held, P::release));
+        }
+        self.processor.release();
+        self.processor.give_back();
     }
 
     /// Destroys a thread that does not run, with its budget; its process and its space go with

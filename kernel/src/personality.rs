@@ -6,14 +6,15 @@
 
 use pe_replay::UserRegisters;
 use wire::config::Config;
-use wire::end::{End, Refusal};
+use wire::end::{End, Refusal, Service};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 
 use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 use crate::trap::port::Access;
 
 /// How a thread goes on that a personality has served.
@@ -38,6 +39,9 @@ pub enum Effect {
     },
     /// An access to a port is performed, and the thread goes on behind it.
     Perform(Access),
+    /// The instruction at which the thread stands accesses a device, as it may: it is performed, and the thread goes
+    /// on behind it.
+    PerformInstruction,
     /// The service is not finished: when interrupts and others have had their turn, the thread
     /// [resumes](Personality::resume).
     Unfinished,
@@ -73,15 +77,34 @@ pub trait Personality: Sized {
         woken: Option<Woken>,
     ) -> Effect;
 
+    /// What lies behind an address of the current thread's, for an instruction that is
+    /// [performed](Effect::PerformInstruction) for it; memory can be accessed so afterwards.
+    fn locate<P: Processor>(
+        &mut self,
+        _objects: &mut Objects<P>,
+        _thread: ThreadId,
+        address: u64,
+        _wants: Wants,
+    ) -> Result<Place, Fault> {
+        unreachable!("{address:#x} is sought for an instruction, and nobody has been given a device")
+    }
+
     /// The current thread needs more frames for its next instruction than there are.
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect;
 
     /// How the run ends whose programs have had all the instructions that they may have.
     fn cut<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> End;
 
-    /// How the run ends when nobody can run, and nothing will change that.
-    fn stall(&mut self) -> End {
-        End::Deadlock
+    /// How the run ends when nobody can run and no event will change that, but perhaps the alarm if one is set; `None`
+    /// if it goes on until then.
+    fn stall(&mut self, is_alarm_set: bool) -> Option<End> {
+        (!is_alarm_set).then_some(End::Deadlock)
+    }
+
+    /// What a thread asks for by a system call.
+    #[inline(always)]
+    fn service(registers: &UserRegisters) -> Service {
+        Service::Syscall(registers.rax as u32)
     }
 
     /// The time of the [alarm](crate::object::scheduler::Scheduler::set_alarm) has come, which is not
@@ -98,6 +121,9 @@ pub trait Personality: Sized {
 
     /// Calls that were made and are not supported.
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall>;
+
+    /// Does something with the name of each process that has one.
+    fn for_each_label<P: Processor>(&self, _objects: &Objects<P>, _act: impl FnMut(Label)) {}
 
     /// Limits that programs have come to.
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit>;

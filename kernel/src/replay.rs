@@ -14,6 +14,7 @@ use pages::Primitives;
 use pe_replay::placement::Placement;
 use pe_replay::placement::bytes::Bytes;
 use pe_replay::placement::hash::Hash;
+use pe_replay::policy::MIN_DIRTY_PAGES;
 use pe_replay::{
     Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy,
     Processor, Span, Target, Thread, ThreadOf, UserRegisters, View,
@@ -34,13 +35,14 @@ use crate::object::clock::Rate;
 
 use self::counter::{Counting, stop_kind};
 
-/// Frames that a process reserves for the copies of its written pages.
-pub fn reserve(policy: &Policy) -> usize {
+/// Frames that are reserved for the copies of written pages: for all that a PE may write or, where copies are a cache,
+/// for more than any instruction does.
+pub fn reserve(policy: &Policy, is_cache: bool) -> usize {
     let frames = match policy.comparison {
         Comparison::Bytes => Bytes::FRAMES,
         Comparison::Hash => Hash::FRAMES,
     };
-    frames * usize::from(policy.max_dirty)
+    frames * usize::from(if is_cache { MIN_DIRTY_PAGES } else { policy.max_dirty })
 }
 
 /// Counts. Wrapping round takes 2^64 events; to look for it would take two instructions each
@@ -117,9 +119,9 @@ impl KernelMachine {
         }
     }
 
-    /// Has room reserved for all frames that the written set can need.
-    pub fn reserve(&mut self, policy: &Policy) -> Result<(), OutOfFrames> {
-        self.pool.reserve(reserve(policy))
+    /// Has room [reserved](reserve) for the frames of the written set.
+    pub fn reserve(&mut self, policy: &Policy, is_cache: bool) -> Result<(), OutOfFrames> {
+        self.pool.reserve(reserve(policy, is_cache), is_cache)
     }
 
     /// Sees to it that flips hit no frame of the page cache, which others have as well: their pages get frames of
@@ -139,7 +141,7 @@ impl KernelMachine {
     fn exit(&mut self, stretch: Stretch) -> Exit {
         self.seen = stretch.left;
         let elapsed = stretch.left.wrapping_sub(stretch.entered);
-        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed: false, passed: 0 };
         let instructions = if stretch.refused { 0 } else { self.counting.clock.stop(stopped).instructions };
         Exit::plain(stretch.cause, Span { instructions, entered: stretch.entered, ticks: instructions })
     }
@@ -208,7 +210,7 @@ impl Processor for KernelMachine {
         let timer = clock.arm(budget).timer;
         let start = Start { timer, step: false, resume: false, interrupts_off: false, fresh: true };
         let mut span = |kind, Stamps { entered, left }: Stamps| {
-            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false };
+            let stopped = Stopped { kind, elapsed: left.wrapping_sub(entered), swallowed: false, passed: 0 };
             let instructions = clock.stop(stopped).instructions;
             Span { instructions, entered, ticks: instructions }
         };

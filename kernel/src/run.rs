@@ -4,6 +4,7 @@
 use pe_replay::Mode;
 use wire::config::{Config, Recording};
 use wire::end::{End, EndRecord, Refusal, Totals};
+use wire::nova::System;
 use wire::record::{CounterKind, Record, TraceHeader, Unit};
 
 use crate::arch::{channel, isolation};
@@ -62,7 +63,8 @@ pub fn execute<L: Personality>(
     };
     if let Err(failed) = executive.processor_mut().reserve() {
         executive.cancel().destroy();
-        return Err(out_of_memory(replay::reserve(&config.policy) as u64)(failed));
+        let needed = replay::reserve(&config.policy, config.system != System::Linux);
+        return Err(out_of_memory(needed as u64)(failed));
     }
     let (end, totals, processor) = executive.until_end(trace, most);
     Ok(processor.end_record(end, totals))

@@ -15,6 +15,7 @@ mod contract;
 mod costs;
 mod counters;
 mod counting;
+mod device;
 mod fixture;
 mod hot;
 mod lines;
@@ -68,6 +69,7 @@ const TESTS: &[&[Test]] = &[
     sharing::TESTS,
     costs::TESTS,
     lines::TESTS,
+    device::TESTS,
 ];
 
 /// Runs all tests; prints a line for each as program output.

@@ -151,7 +151,7 @@ pub fn run(
     if let Some(page) = SharedFrame::numbered(0) {
         bios::fill(&page, serial::is_there);
     }
-    let copies = replay::reserve(&config.policy) as u64;
+    let copies = replay::reserve(&config.policy, true) as u64;
     let kernel_pages = frame::free_count().saturating_sub(copies) + heap::free() / PAGE_LEN;
     let beginning = Beginning {
         entry: image.entry,

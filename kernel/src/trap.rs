@@ -3,17 +3,29 @@
 //!
 //! A trap is made once, from a delimiter that was committed and from committed registers and
 //! memory; the personality serves it. Nothing is looked at again later.
+//!
+//! What accesses a device ends a PE before it does. Behind the commit, and if the personality allows it, it is
+//! performed once: IN and OUT by [`port`], everything else by [`perform`] (decision 0023).
 
+pub mod arithmetic;
+pub mod environment;
+pub mod integer;
+pub mod operand;
+pub mod perform;
 pub mod port;
+pub mod progress;
+pub mod string;
 pub mod time;
+pub mod vector;
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic};
-use pe_replay::stop::vector;
+use iced_x86::Mnemonic;
+use pe_replay::stop::vector as number;
 use pe_replay::{Delimiter, UserRegisters};
 use wire::DelimiterKind;
 
-use self::port::Access;
+use self::port::{Access, Ports};
 use self::time::Reading;
+use crate::arch::decode;
 use crate::mem::code;
 use crate::mem::space::Space;
 
@@ -40,8 +52,8 @@ pub enum Trap {
     Time(Reading),
     /// One access to a port, by IN or OUT.
     Port(Access),
-    /// Accesses to a port by a string instruction, INS or OUTS.
-    PortString,
+    /// Accesses to ports by a string instruction, INS or OUTS.
+    PortString(Ports),
     /// Nothing: it has used up the instructions of a PE.
     Limit,
     /// Nothing: it has written as many pages as a PE may.
@@ -58,7 +70,7 @@ impl Trap {
             Delimiter::Limit => Self::Limit,
             Delimiter::DirtyLimit { .. } => Self::DirtyLimit,
             Delimiter::PageFault { address, error } => Self::PageFault { address, error },
-            Delimiter::Exception { vector: vector::GENERAL_PROTECTION, error: 0 } => {
+            Delimiter::Exception { vector: number::GENERAL_PROTECTION, error: 0 } => {
                 Self::protection(registers, space)
             }
             Delimiter::Exception { vector, error } => Self::Exception { vector, error },
@@ -69,8 +81,7 @@ impl Trap {
     /// A general-protection exception without an error code.
     #[inline(never)]
     fn protection(registers: &UserRegisters, space: &Space) -> Self {
-        let code = code::at(space, registers.rip);
-        let instruction = Decoder::new(64, &code, DecoderOptions::NONE).decode();
+        let instruction = decode::whole(&code::at(space, registers.rip), registers.rip);
         let length = instruction.len() as u64;
         match instruction.mnemonic() {
             Mnemonic::Rdtsc => Self::Time(Reading { with_processor: false, length }),
@@ -80,19 +91,13 @@ impl Trap {
                 Some(access) => Self::Port(access),
                 None => Self::PROTECTION,
             },
-            Mnemonic::Insb
-            | Mnemonic::Insw
-            | Mnemonic::Insd
-            | Mnemonic::Outsb
-            | Mnemonic::Outsw
-            | Mnemonic::Outsd => Self::PortString,
-            _ => Self::PROTECTION,
+            _ => Ports::of_string(&instruction, registers).map_or(Self::PROTECTION, Self::PortString),
         }
     }
 
     /// A general-protection exception without an error code: what an access to a port comes to
     /// that is not permitted.
-    pub const PROTECTION: Self = Self::Exception { vector: vector::GENERAL_PROTECTION, error: 0 };
+    pub const PROTECTION: Self = Self::Exception { vector: number::GENERAL_PROTECTION, error: 0 };
 
     /// How it is counted and printed.
     #[inline]
@@ -102,7 +107,7 @@ impl Trap {
             Self::PageFault { .. } => DelimiterKind::PageFault,
             Self::Exception { .. } => DelimiterKind::Exception,
             Self::Time(_) => DelimiterKind::Rdtsc,
-            Self::Port(_) | Self::PortString => DelimiterKind::PortIo,
+            Self::Port(_) | Self::PortString(_) => DelimiterKind::PortIo,
             Self::Limit => DelimiterKind::Limit,
             Self::DirtyLimit => DelimiterKind::DirtyLimit,
         }

@@ -7,7 +7,7 @@
 use core::ops::DerefMut;
 
 use pmu::Repeats;
-use pmu::exact::Decoder;
+use pmu::exact::{Decoder, Pass};
 
 use crate::execution::Run;
 use crate::registers::RegisterSet;
@@ -46,6 +46,8 @@ pub struct Breakpoint {
     pub rip: u64,
     /// Execution stands there already, and is to go on (RFLAGS.RF).
     pub resume: bool,
+    /// Which hits the machine may pass over, if it counts them ([`Exit::debug_exceptions`]). It need not.
+    pub pass: Option<Pass>,
 }
 
 /// The registers of a machine.

@@ -222,6 +222,18 @@ impl<F: Copy + Eq, S: Copy> Pool<F, S> {
         (self.free, self.vacant) = (index, self.vacant + 1);
     }
 
+    /// Gives the frames of vacant entries back; they get others when they are taken.
+    pub fn give_back<M: Memory<Frame = F>>(&mut self, machine: &mut M) {
+        let mut at = self.free;
+        for _ in 0..self.vacant {
+            let entry = &mut self.entries[usize::from(at)];
+            entry.copies().iter().for_each(|frame| machine.release(*frame));
+            entry.supplied = 0;
+            at = All::behind(entry);
+        }
+        All::end(at);
+    }
+
     /// Gives the frames of all entries back.
     ///
     /// # Panics

@@ -165,7 +165,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
                     None => break Delimiter::Limit,
                 },
             };
-            self.book(&exit, gap, in_run);
+            self.book(&exit, gap, in_run, after);
             gap = after;
             path.count += exit.span.instructions;
             (path.debugged, path.is_torn) = (false, false);
@@ -229,7 +229,11 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         }
         let interrupts_off = self.executor.interrupts_off;
         let order = Order { fresh: path.fresh, interrupts_off, ..Order::begin(left.max(1)) };
-        let until = |rip| Order { breakpoint: Some(Breakpoint { rip, resume: false }), budget: NET, ..order };
+        let until = |rip| Order {
+            breakpoint: Some(Breakpoint { rip, resume: false, pass: None }),
+            budget: NET,
+            ..order
+        };
         if let Some(Repeating { piece, since: _ }) = &path.repeating {
             return Some(until(piece.next));
         }
@@ -248,8 +252,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         match way.next(at, stopped, self.machine) {
             Move::Arrived | Move::Missed | Move::Strayed => None,
             Move::Count { budget } => Some(Order { budget, ..order }),
-            Move::Breakpoint { rip, resume, budget } => {
-                Some(Order { breakpoint: Some(Breakpoint { rip, resume }), budget, ..order })
+            Move::Breakpoint { rip, resume, budget, pass } => {
+                Some(Order { breakpoint: Some(Breakpoint { rip, resume, pass }), budget, ..order })
             }
             Move::Step => Some(Order { step: true, budget: NET, ..order }),
             Move::Repeat(piece) => {
@@ -270,6 +274,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let is_loaded = loads_flags && (exit.cause.is_debug() || exit.cause == Cause::Counter);
         if order.step && !path.trapping && !is_loaded {
             state.clear_trap();
+        }
+        if let Some(way) = &mut path.way {
+            way.passed(exit.debug_exceptions.into());
         }
         path.fresh = false;
         exit
@@ -292,10 +299,14 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     }
 
     /// Books an entry with all that is known of it.
-    fn book(&mut self, exit: &Exit, gap: Timed, in_run: Timed) {
+    fn book(&mut self, exit: &Exit, gap: Timed, in_run: Timed, after: Timed) {
         self.entered(exit.span, gap, in_run);
         if exit.debug_exceptions > 0 || exit.strays > 0 {
             self.note(exit.debug_exceptions, exit.strays);
+        }
+        if exit.debug_exceptions > 0 {
+            // What these took in between is none of what follows.
+            self.executor.watch.lap(after, self.machine.now());
         }
     }
 

@@ -307,6 +307,24 @@ fn threads_of_a_space_have_predictions_of_their_own() {
     }
 }
 
+#[test]
+fn frames_without_copies_are_given_back_and_taken_again() {
+    let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+    let mut toy = Toy::new(&[&pages], &[]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    for round in 0..3 {
+        let account = pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE, 2 * PAGE], &[]);
+        assert_eq!((account.write_faults, account.divergences.len()), (2, 0));
+        let had = frames(&executor);
+        executor.pool.give_back(&mut toy);
+        assert_eq!((had > 0, frames(&executor)), (true, had), "round {round}: what has copies stays");
+        executor.give_up(&mut toy, &mut replay, |_| true);
+        executor.pool.give_back(&mut toy);
+        assert_eq!((frames(&executor), toy.free.len()), (0, 100 - HOMES));
+    }
+    assert_eq!(toy.word(0), toy.word(1));
+}
+
 /// What threads do in turn is what they would do with a set of their own each, under flips in every run.
 #[test]
 fn what_rests_is_as_well_kept_as_what_is_open() {

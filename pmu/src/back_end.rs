@@ -45,6 +45,9 @@ pub struct Stopped {
     /// Whether a single step took two instructions, since the first was one that
     /// holds #DB back; see [`crate::exact::Instruction`].
     pub swallowed: bool,
+    /// Debug exceptions before that, from which user code went on at once; `elapsed` has what passed in user mode
+    /// before each.
+    pub passed: u32,
 }
 
 /// What is said of a stretch.
@@ -124,6 +127,12 @@ pub trait BackEnd {
     fn arm(&mut self, budget: u64) -> Entry;
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     fn stop(&mut self, stopped: Stopped) -> Reading;
+
+    /// What a debug exception adds to the time stamps, if it is by these that this counts; `measured` is what a
+    /// debug exception adds to its own count. Who is told can see from a time stamp how far user code has come.
+    fn stamped(&self, _measured: i64) -> Option<i64> {
+        None
+    }
 
     /// Writes to its registers and reads them back, if it has any; the counter is off
     /// afterwards.

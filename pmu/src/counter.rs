@@ -20,7 +20,13 @@ pub struct Biases(pub [i64; StopKind::VARIANTS.len()]);
 impl Biases {
     /// User instructions in a stretch that counted `raw`.
     pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        (raw as i64).wrapping_sub(self.0[kind as usize]).max(0) as u64
+        self.remove_all(kind, 0, raw)
+    }
+
+    /// User instructions in a stretch that counted `raw`, in which so many debug exceptions were passed over.
+    fn remove_all(&self, kind: StopKind, passed: u32, raw: u64) -> u64 {
+        let at_passes = self.0[StopKind::Debug as usize].wrapping_mul(passed.into());
+        (raw as i64).wrapping_sub(self.0[kind as usize]).wrapping_sub(at_passes).max(0) as u64
     }
 }
 
@@ -62,8 +68,14 @@ impl<B: BackEnd + ?Sized> Counter<B> {
     /// Disarms it, reads it, and takes or acknowledges its interrupt.
     pub fn stop(&mut self, stopped: Stopped) -> Reading {
         let reading = self.back_end.stop(stopped);
-        let instructions = self.calibration.biases.remove(stopped.kind, reading.instructions);
+        let Stopped { kind, passed, .. } = stopped;
+        let instructions = self.calibration.biases.remove_all(kind, passed, reading.instructions);
         Reading { instructions, ..reading }
+    }
+
+    /// What a debug exception adds to the time stamps, if it is by these that it counts.
+    pub fn stamped(&self) -> Option<i64> {
+        self.back_end.stamped(self.calibration.biases.0[StopKind::Debug as usize])
     }
 
     /// How far from a target it may be armed.

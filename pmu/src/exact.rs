@@ -89,6 +89,8 @@ pub enum Move {
         rip: u64,
         /// With RFLAGS.RF set: the breakpoint is where execution stands.
         resume: bool,
+        /// Which hits may be passed over.
+        pass: Option<Pass>,
         /// The counter's budget; it is a net, in case that execution strays.
         budget: u64,
     },
@@ -100,6 +102,25 @@ pub enum Move {
     Missed,
     /// This execution does not pass the place.
     Strayed,
+}
+
+/// Hits of a breakpoint that need not be told, since another hit is what would be waited for next: whoever can see from
+/// the count and RCX that a hit is one may let user code go on at once, and tell [`ExactStop::passed`] how many were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Instructions up to the target. No hit there is passed over, nor any behind it.
+    pub left: u64,
+    /// RCX at the target.
+    pub rcx: u64,
+}
+
+impl Pass {
+    /// Whether a hit after so many instructions is passed over. Where RCX holds as many iterations more than at the target
+    /// as instructions are left, the target may lie inside this very instruction.
+    pub fn is_over(self, executed: u64, rcx: u64) -> bool {
+        let left = self.left.saturating_sub(executed);
+        left > 0 && rcx.wrapping_sub(self.rcx) != left
+    }
 }
 
 /// The way to a target, one attempt.
@@ -137,6 +158,11 @@ impl ExactStop {
     /// Debug exceptions of this attempt.
     pub fn debug_exceptions(&self) -> u64 {
         self.debug_exceptions
+    }
+
+    /// Counts hits that were [passed over](Pass).
+    pub fn passed(&mut self, hits: u64) {
+        self.debug_exceptions += hits;
     }
 
     /// The most that it can take, whatever the code is.
@@ -182,7 +208,9 @@ impl ExactStop {
         if left > margin {
             return Move::Count { budget: left - margin };
         }
-        self.breakpoint(at, self.target.rip, left)
+        // Behind `near` nothing but the target is waited for.
+        let pass = (left <= self.margin.near).then_some(Pass { left, rcx: self.target.rcx });
+        self.breakpoint(at, self.target.rip, left, pass)
     }
 
     /// How many iterations of the instruction at the target's address are left if
@@ -196,22 +224,22 @@ impl ExactStop {
         }
     }
 
-    fn breakpoint(&self, at: Position, rip: u64, left: u64) -> Move {
-        Move::Breakpoint { rip, resume: at.rip == rip, budget: left + self.margin.far + 1 }
+    fn breakpoint(&self, at: Position, rip: u64, left: u64, pass: Option<Pass>) -> Move {
+        Move::Breakpoint { rip, resume: at.rip == rip, pass, budget: left + self.margin.far + 1 }
     }
 
     fn step(&self, at: Position, left: u64, decoder: &mut dyn Decoder) -> Move {
         let here = decoder.decode(at.rip);
         if here.holds_debug_back && left == 1 {
             // A step would take the instruction behind the target along.
-            self.breakpoint(at, self.target.rip, left)
+            self.breakpoint(at, self.target.rip, left, None)
         } else if here.repeats && self.repeats == Repeats::PerInstruction {
             // Every iteration would be a step, but not an instruction.
-            self.breakpoint(at, here.next, left)
+            self.breakpoint(at, here.next, left, None)
         } else {
             match single(at.rip, decoder) {
                 Single::Trap => Move::Step,
-                Single::Around { next } => self.breakpoint(at, next, left),
+                Single::Around { next } => self.breakpoint(at, next, left, None),
             }
         }
     }

@@ -80,7 +80,7 @@
 //! # let mut counter = Emulated::counter(driver, clock);
 //! # assert!(check::run(&mut counter, &mut bench).passed());
 //! let processor = Processor::new(Program::loop_of(7));
-//! let replayed = replay(&processor, &mut counter, Rules { limit: 100_000, attempts: 10 }).unwrap();
+//! let replayed = replay(&processor, &mut counter, Rules { limit: 100_000, attempts: 10, passes: true }).unwrap();
 //! assert!(replayed.exact);
 //! assert!(replayed.position.count >= 100_000);
 //! assert!(replayed.debug_exceptions <= 4 + 1_000 / 7 + 1);
@@ -149,7 +149,7 @@
 //! #             let before = self.0.executed();
 //! #             let exit = self.0.enter(armed(entry), debug).unwrap();
 //! #             left(exit.kind, self.0.executed() - before);
-//! #             Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed }
+//! #             Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed, passed: exit.passed }
 //! #         }
 //! #     }
 //! #     impl exact::Decoder for UserMode {
@@ -227,8 +227,9 @@
 //!             Move::Missed => break,
 //!             Move::Strayed => panic!("the two runs differ"),
 //!             Move::Count { budget } => (budget, Debug::default()),
-//!             Move::Breakpoint { rip, resume, budget } => {
-//!                 (budget, Debug { breakpoint: Some(rip), resume, step: false })
+//!             // `pass` says which hits need not be told; here all are.
+//!             Move::Breakpoint { rip, resume, budget, pass: _ } => {
+//!                 (budget, Debug { breakpoint: Some(rip), resume, ..Debug::default() })
 //!             }
 //!             Move::Step => (far, Debug { step: true, ..Debug::default() }),
 //!             Move::Repeat(_) => unreachable!("there is no REP string instruction"),

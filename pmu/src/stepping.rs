@@ -47,7 +47,7 @@ mod tests {
             (StopKind::Fault, false, 0, false, 0),
             (StopKind::Counter, false, 0, false, 1),
         ] {
-            let reading = Stepping.stop(Stopped { kind, elapsed: 99, swallowed });
+            let reading = Stepping.stop(Stopped { kind, elapsed: 99, swallowed, passed: 0 });
             assert_eq!(reading, Reading { instructions, own, strays }, "{kind:?}, {swallowed}");
         }
         assert_eq!(Stepping.arm(1_000), Entry { timer: 0, step: true });

@@ -43,6 +43,7 @@ pub const PLANS: &[Plan] = &[
             &["executive"],
             &["linux", "nova"],
             &["run"],
+            &["system"],
             &["batch", "selftest", "panic"],
             &[ROOT],
         ],

@@ -17,12 +17,12 @@ use super::source::Source;
 /// The crates of the engine.
 const ENGINE: [&str; 2] = ["pe-replay/src/lib.rs", "pmu/src/lib.rs"];
 /// The most lines that they may have. The aim is 3,900.
-const MOST: usize = 4_175;
+const MOST: usize = 4_180;
 
 /// The way to user mode and all ways back.
 const ENTRY_PATH: [&str; 2] = ["kernel/src/arch/x86_64/entry.rs", "kernel/src/arch/x86_64/exit.rs"];
 /// The most lines that they may have, what isolates the kernel included.
-const MOST_OF_ENTRY_PATH: usize = 255;
+const MOST_OF_ENTRY_PATH: usize = 283;
 
 /// The numbers of the lines in which tokens stand that are neither documentation nor for tests only.
 fn lines(tokens: TokenStream, found: &mut BTreeSet<usize>) {

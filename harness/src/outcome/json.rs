@@ -13,7 +13,7 @@ use wire::difference::InWords;
 use wire::end::{Damage, Death, End, Watchdog};
 use wire::limit::ReachedLimit;
 use wire::nova::{RootDeath, Stop};
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 use wire::{DelimiterKind, Name, ThreadNumber};
 
 use super::model::Cycles;
@@ -86,11 +86,16 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "modelled_over_second_run": summary.modelled_over_second_run(),
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
+        "labels": summary.labels.iter().map(label).collect::<Vec<_>>(),
         "reached_limits": summary.reached.iter().map(reached).collect::<Vec<_>>(),
         "first_hits": summary.hits.iter().map(hit).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+fn label(label: &Label) -> Value {
+    json!({ "process": label.process, "name": label.text.as_str() })
 }
 
 fn watchdog(place: Watchdog) -> &'static str {

@@ -10,7 +10,9 @@ use pe_replay::{Difference, MAX_INJECTIONS, Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::end::{End, EndRecord, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::{Records, TraceHeader, Unit, UnsupportedCall, reached_limits, unsupported_calls};
+use wire::record::{
+    Label, Records, TraceHeader, Unit, UnsupportedCall, labels, reached_limits, unsupported_calls,
+};
 
 use super::model::{Cycles, Model};
 
@@ -32,6 +34,8 @@ pub struct Summary {
     pub unsupported: Vec<UnsupportedCall>,
     /// The limits of the kernel that programs have come to.
     pub reached: Vec<ReachedLimit>,
+    /// The names of processes.
+    pub labels: Vec<Label>,
     /// The first of the PEs that diverged.
     pub differences: Vec<Diverged>,
     /// The first of the PEs that a flip hit, and that were committed.
@@ -134,7 +138,19 @@ impl Summary {
         };
         let debug_exceptions = DebugExceptions::new(debug_exceptions);
         let (unsupported, reached) = (unsupported_calls(trace).collect(), reached_limits(trace).collect());
-        Ok(Self { header, end, medians, debug_exceptions, unsupported, reached, differences, hits, modelled })
+        let labels = labels(trace).collect();
+        Ok(Self {
+            header,
+            end,
+            medians,
+            debug_exceptions,
+            unsupported,
+            reached,
+            labels,
+            differences,
+            hits,
+            modelled,
+        })
     }
 
     /// The kernel's sums.

@@ -116,6 +116,11 @@ pub fn call_name(number: u32) -> Option<&'static str> {
     Sysno::new(number as usize).map(|call| call.name())
 }
 
+/// The name of a hypercall of the NOVA interface, by its number, of which four bits count.
+pub fn hypercall_name(number: u8) -> &'static str {
+    wire::nova::CALLS[usize::from(number) % wire::nova::CALLS.len()]
+}
+
 /// What is said about a call that the kernel does not have.
 pub fn unsupported(call: &UnsupportedCall) -> String {
     let UnsupportedCall { number, times } = call;

@@ -3,12 +3,14 @@
 //! taken apart by `awk`, since no column and no title has a space in it. As JSON it has the
 //! durations, too, on which nothing of the table depends.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use wire::device::{DeviceAccess, Space};
 use wire::difference::InWords;
-use wire::record::{PeRecord, Records};
+use wire::record::{PeRecord, Records, device_accesses};
 
 use crate::outcome::json;
 
@@ -45,7 +47,11 @@ pub fn list(trace: &[u8]) -> Result<String> {
 
 /// All PEs as a list of objects with the table's titles as keys, and durations by phase.
 pub fn value(trace: &[u8]) -> Result<Value> {
-    let value = |record: PeRecord| {
+    let mut accesses: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+    for access in device_accesses(trace) {
+        accesses.entry(access.pe).or_default().push(access_value(&access));
+    }
+    let mut value = |record: PeRecord| {
         json!({
             "PE": record.sequence,
             "process": record.thread.process,
@@ -60,6 +66,7 @@ pub fn value(trace: &[u8]) -> Result<Value> {
             "counter_misses": record.counter_misses,
             "debug_exceptions": record.debug_exceptions,
             "digest": digest(&record),
+            "device_accesses": accesses.remove(&record.sequence).unwrap_or_default(),
             "phases": json::phases(&record.phases),
         })
     };
@@ -69,6 +76,17 @@ pub fn value(trace: &[u8]) -> Result<Value> {
 fn records(trace: &[u8]) -> Result<impl Iterator<Item = Result<PeRecord>>> {
     let (_, records) = Records::open(trace).context("the trace")?;
     Ok(records.map(|record| record.context("the trace")))
+}
+
+/// An access to a device, behind a PE.
+fn access_value(access: &DeviceAccess) -> Value {
+    json!({
+        "space": if access.space == Space::Port { "port" } else { "memory" },
+        "address": format!("{:#x}", access.address),
+        "bytes": access.bytes,
+        "writes": access.writes,
+        "value": format!("{:#x}", access.value),
+    })
 }
 
 fn rip(record: &PeRecord) -> String {
@@ -111,6 +129,8 @@ fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
 
 #[cfg(test)]
 mod tests {
+    use wire::record::{MAX_RECORD_LEN, Record};
+
     use super::*;
     use crate::outcome::summary::tests::sample;
 
@@ -130,6 +150,28 @@ mod tests {
     }
 
     #[test]
+    fn accesses_to_devices_stand_with_their_pe() {
+        let (mut trace, _) = sample();
+        let thread = wire::ThreadNumber { process: 1, thread: 2 };
+        let access = DeviceAccess {
+            pe: 2,
+            thread,
+            space: Space::Port,
+            address: 0x3f8,
+            bytes: 1,
+            writes: true,
+            value: 65,
+        };
+        let mut buffer = [0; MAX_RECORD_LEN];
+        trace.extend_from_slice(Record::Device(access).encode(&mut buffer));
+        let value = value(&trace).unwrap();
+        assert_eq!(value[1]["device_accesses"], json!([]));
+        let expected =
+            json!({"space": "port", "address": "0x3f8", "bytes": 1, "writes": true, "value": "0x41"});
+        assert_eq!(value[2]["device_accesses"], json!([expected]));
+    }
+
+    #[test]
     fn json_has_the_same_keys_and_figures() {
         let (trace, _) = sample();
         let value = value(&trace).unwrap();
@@ -138,7 +180,7 @@ mod tests {
         assert_eq!(pes.len(), 5);
         for (pe, line) in pes.iter().zip(text.lines().skip(1)) {
             let keys = pe.as_object().unwrap();
-            assert_eq!(keys.len(), COLUMNS.len() + 1);
+            assert_eq!(keys.len(), COLUMNS.len() + 2);
             for ((title, _), cell) in COLUMNS.iter().zip(line.split_whitespace()) {
                 let shown = match &keys[*title] {
                     Value::String(text) => text.clone(),

@@ -56,7 +56,12 @@ const FILE_SIZE_AT: usize = 32;
 const MEMORY_SIZE_AT: usize = 40;
 
 /// The tool ends with status 2, writes nothing to stdout, and says one line that contains `part`.
-fn refused(context: &Context, words: &[&str], part: &str, prepare: impl FnOnce(&mut Command)) -> Result<()> {
+pub fn refused(
+    context: &Context,
+    words: &[&str],
+    part: &str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<()> {
     let output = context.reprise(words, prepare)?;
     let said = String::from_utf8_lossy(&output.stderr);
     let what = || format!("{words:?}: {}, said: {said}", output.status);

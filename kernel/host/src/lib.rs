@@ -45,6 +45,7 @@ pub mod kernel {
         pub mod page_cache;
         #[path = "../../host/src/physical/phys.rs"]
         pub mod phys;
+        pub mod pool;
         pub mod shared;
         pub mod sorted;
         pub mod space;

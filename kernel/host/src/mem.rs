@@ -3,6 +3,7 @@
 
 #[path = "../../src/mem/code.rs"]
 pub mod code;
+pub mod device;
 pub mod frame;
 pub mod page_cache;
 pub mod shared;

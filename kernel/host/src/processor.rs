@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::{Phase, Stopwatch};
-use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, UserRegisters};
+use pe_replay::{Account, Delimiter, Difference, End, Field, Outcome, Policy, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
@@ -16,7 +16,7 @@ use crate::heap;
 use crate::mem::fallible::Exhausted;
 use crate::mem::space::Space;
 use crate::object::interrupt::{LineSet, Message, Trigger, Wire};
-use crate::object::processor::{Held, Processor, Width};
+use crate::object::processor::{Held, Piece, Processor, Width};
 
 /// Bytes that an operation takes.
 pub const OP_LEN: u64 = 16;
@@ -46,6 +46,8 @@ pub enum Op {
     Refused(&'static [u8]),
     /// It touches a page.
     Touch(u64),
+    /// It executes an instruction that page tables refuse, for this address, with this error code.
+    Access(u64, u32, &'static [u8]),
     /// It goes elsewhere.
     Jump(u64),
     /// It needs more frames than there are.
@@ -83,8 +85,12 @@ pub struct Scripted {
     pub resting: BTreeSet<u32>,
     pub rested: Vec<u32>,
     pooled: u64,
+    /// Policies that were set, each for the space of that number.
+    pub policies: Vec<(u32, Policy)>,
     /// What was written to ports; what is read from a port is what was written there last.
     pub ports: Vec<(u16, u32)>,
+    /// What was done with the memory of devices: where, how much at once, and what was written.
+    pub devices: Vec<(u64, Piece, Option<u64>)>,
     /// Lines that interrupt at a time, in order.
     pub due_lines: Vec<(u64, u8)>,
     /// Lines that are open, how they are wired, and whether they are masked.
@@ -116,7 +122,9 @@ impl Scripted {
             resting: BTreeSet::new(),
             rested: Vec::new(),
             pooled: 0,
+            policies: Vec::new(),
             ports: Vec::new(),
+            devices: Vec::new(),
             due_lines: Vec::new(),
             open: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -124,6 +132,20 @@ impl Scripted {
             activations: 0,
             ticks: std::cell::Cell::new(0),
         }
+    }
+}
+
+impl Scripted {
+    /// Puts an instruction in place; behind it the next operation stands in.
+    fn put(&mut self, here: u64, code: &[u8]) {
+        if self.space.load(here, code).is_err() {
+            let access = crate::mem::space::Access { read: true, write: false, execute: true };
+            // What was loaded from a file that lasts has to make room.
+            self.space.unmap(here & !0xfff);
+            self.space.map_zeroed(here & !0xfff, access).unwrap();
+            self.space.load(here, code).unwrap();
+        }
+        self.ops.insert(here + code.len() as u64, Op::Jump(here + OP_LEN));
     }
 }
 
@@ -226,17 +248,12 @@ impl Processor for Scripted {
                 (Delimiter::Limit, 1)
             }
             Op::Refused(code) => {
-                // Behind it the next operation stands in.
-                let (here, length) = (registers.rip, code.len() as u64);
-                if self.space.load(here, code).is_err() {
-                    let access = crate::mem::space::Access { read: true, write: false, execute: true };
-                    // What was loaded from a file that lasts has to make room.
-                    self.space.unmap(here & !0xfff);
-                    self.space.map_zeroed(here & !0xfff, access).unwrap();
-                    self.space.load(here, code).unwrap();
-                }
-                self.ops.insert(here + length, Op::Jump(next));
+                self.put(registers.rip, code);
                 (Delimiter::Exception { vector: 13, error: 0 }, 1)
+            }
+            Op::Access(address, error, code) => {
+                self.put(registers.rip, code);
+                (Delimiter::PageFault { address, error }, 1)
             }
             Op::Touch(address) => {
                 registers.rip = next;
@@ -266,6 +283,14 @@ impl Processor for Scripted {
         None
     }
 
+    fn run_policy(&self) -> Policy {
+        Policy::DEFAULT
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        heap::outside(|| self.policies.push((self.tracker, policy)));
+    }
+
     fn release(&mut self) {
         heap::outside(|| self.released.push(self.tracker));
         self.pooled += 1;
@@ -276,6 +301,10 @@ impl Processor for Scripted {
             heap::outside(|| self.rested.push(self.tracker));
             self.pooled += 1;
         }
+    }
+
+    fn give_back(&mut self) {
+        self.pooled = 0;
     }
 
     fn pooled(&self) -> u64 {
@@ -357,5 +386,15 @@ impl Processor for Scripted {
 
     fn output(&mut self, port: u16, _width: Width, value: u32) {
         heap::outside(|| self.ports.push((port, value)));
+    }
+
+    fn read_device(&mut self, physical: u64, piece: Piece) -> u64 {
+        let value = 0x1122_3344_5566_7788 & u64::MAX >> (64 - 8 * piece.bytes());
+        heap::outside(|| self.devices.push((physical, piece, None)));
+        value
+    }
+
+    fn write_device(&mut self, physical: u64, piece: Piece, value: u64) {
+        heap::outside(|| self.devices.push((physical, piece, Some(value))));
     }
 }

@@ -12,6 +12,7 @@ mod locks;
 mod memory;
 mod nested;
 mod nova;
+mod performed;
 mod proc;
 mod process;
 pub mod processes;

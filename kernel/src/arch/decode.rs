@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: MIT
-//! What an exact stop has to know of an instruction, by its bytes.
+//! Decoding of instructions, and what an exact stop has to know of one, by its bytes.
 //!
-//! Nearly no instruction is special, and single steps ask for each one: so a look at
+//! For an exact stop nearly no instruction is special, and single steps ask for each one: so a look at
 //! prefixes and opcode comes first, and only what may be special is decoded.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 use pmu::exact::Instruction;
+
+/// Builds the decoder's tables, which it does when it is used first: not on a program's behalf.
+pub fn init() {
+    whole(&[], 0);
+}
+
+/// All about the instruction that begins with `code`, at `rip`.
+pub fn whole(code: &[u8], rip: u64) -> Decoded {
+    Decoder::with_ip(64, code, rip, DecoderOptions::NONE).decode()
+}
 
 /// The longest x86 instruction, in bytes.
 pub const MAX_INSTRUCTION_LEN: usize = 15;
@@ -40,7 +50,7 @@ fn may_be_special(code: &[u8]) -> bool {
 }
 
 fn decoded(code: &[u8], rip: u64) -> Instruction {
-    let decoded = Decoder::with_ip(64, code, rip, DecoderOptions::NONE).decode();
+    let decoded = whole(code, rip);
     if decoded.is_invalid() {
         return Instruction::plain(rip.wrapping_add(1));
     }

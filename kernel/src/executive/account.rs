@@ -55,7 +55,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let divergences = account.divergences.len() as u64;
         totals.divergences += divergences;
         let restarts = divergences - u64::from(account.outvoted.is_some());
-        totals.restarts += restarts.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
+        let restarts = restarts.min(u64::from(pe_replay::policy::MAX_DIVERGENCES) - 1);
+        totals.restarts += restarts;
         totals.outvoted += u64::from(account.outvoted.is_some());
         totals.third_runs += u64::from(account.third_runs);
         totals.counter_misses += u64::from(account.counter_misses);
@@ -66,12 +67,13 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             let ThreadNumber { process, thread } = self.numbers;
             defmt::warn!(
                 "PE {=u64} (thread {=u32} of process {=u32}) diverged: {}",
-                self.sequence,
+                self.objects.sequence,
                 thread,
                 process,
                 defmt::Display2Format(&InWords(*difference))
             );
         }
+        self.objects.count_divergences(divergences, restarts);
     }
 
     /// Counts a PE that was committed by what ended it, and records it as it is asked for. What passes
@@ -109,7 +111,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let (before, now) = (&self.told, self.objects.processor.watch());
         Recorded {
             thread: self.numbers,
-            sequence: self.sequence,
+            sequence: self.objects.sequence,
             delimiter,
             rip: self.objects.registers().rip,
             instructions: count,
@@ -122,7 +124,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
     /// Adds one to the number of PEs.
     #[inline(always)]
     pub(super) fn number_next(&mut self) {
-        add(&mut self.sequence, 1);
+        add(&mut self.objects.sequence, 1);
     }
 
     /// Says how far the programs have come, now and then.
@@ -138,8 +140,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Sums up, and gives everything back but the processor.
     pub(super) fn finish(self) -> (End, Totals, P) {
-        let Self { objects, personality, end, mut totals, idle, sequence, .. } = self;
-        totals.pes = sequence;
+        let Self { objects, personality, end, mut totals, idle, .. } = self;
+        totals.pes = objects.sequence;
         totals.committed = totals.ends.iter().sum();
         totals.phases = objects.processor.watch().phases;
         totals.total = totals.phases.total();
@@ -154,6 +156,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         for limit in personality.reached_limits() {
             channel::record(&Record::Reached(limit));
         }
+        personality.for_each_label(&objects, |label| channel::record(&Record::Label(label)));
         let processor = objects.destroy();
         processor.complete(&mut totals);
         (end, totals, processor)

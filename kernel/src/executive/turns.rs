@@ -84,7 +84,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             goes_on = true;
             let woken = self.objects.scheduler.take_woken(next);
             self.service = match woken {
-                Some(_) => Service::Syscall(self.objects.registers().rax as u32),
+                Some(_) => L::service(self.objects.registers()),
                 None => Service::Switch,
             };
             step = self.come_back(woken);
@@ -98,8 +98,8 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     /// Nobody can run, and nothing will change that.
     #[cold]
-    fn report_stall(&mut self) {
-        self.end = self.personality.stall();
+    fn report_stall(&mut self, end: End) {
+        self.end = end;
         if self.end == End::Deadlock {
             for blocked in self.objects.blocked() {
                 defmt::warn!("deadlock: {}", defmt::Display2Format(&blocked));
@@ -150,14 +150,18 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             if let Some(next) = self.objects.scheduler.choose() {
                 return Some(next);
             }
-            let scheduler = &self.objects.scheduler;
-            let deadline_ns = scheduler.next_deadline().into_iter().chain(scheduler.alarm()).min();
-            match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns)) {
+            let (deadline_ns, alarm_ns) =
+                (self.objects.scheduler.next_deadline(), self.objects.scheduler.alarm());
+            if deadline_ns.is_none()
+                && !self.personality.awaits_lines(&self.objects)
+                && let Some(end) = self.personality.stall(alarm_ns.is_some())
+            {
+                self.report_stall(end);
+                return None;
+            }
+            let next_ns = deadline_ns.into_iter().chain(alarm_ns).min();
+            match next_ns.map(|next_ns| next_ns.saturating_sub(now_ns)) {
                 Some(left_ns) if self.objects.clock.is_virtual() => self.objects.clock.sleep(left_ns),
-                None if !self.personality.awaits_lines(&self.objects) => {
-                    self.report_stall();
-                    return None;
-                }
                 left_ns => self.be_idle(left_ns),
             }
         }

@@ -62,7 +62,7 @@ impl Linux {
                 Effect::Continue
             }
             // Nobody has a port.
-            Trap::Port(_) | Trap::PortString => self.serve_other(objects, Trap::PROTECTION),
+            Trap::Port(_) | Trap::PortString(_) => self.serve_other(objects, Trap::PROTECTION),
             Trap::Exception { vector, error } => {
                 let (space, registers, scheduler) = objects.parts();
                 let rip = registers.rip;

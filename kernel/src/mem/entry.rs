@@ -172,6 +172,11 @@ pub fn lasting(flags: Flags) -> Flags {
     flags & (SHARED | NOT_OWN | memory_flags(Memory::Device))
 }
 
+/// The flags of a page of the kernel's, of this kind of memory, which is not executed.
+pub fn kernel_flags(memory: Memory) -> Flags {
+    Flags::PRESENT | Flags::WRITABLE | Flags::NO_EXECUTE | memory_flags(memory)
+}
+
 /// The flags of a page of this kind of memory.
 pub fn memory_flags(memory: Memory) -> Flags {
     match memory {

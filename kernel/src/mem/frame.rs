@@ -243,6 +243,11 @@ pub fn memory(frame: Frame) -> Memory {
     FRAMES.with_borrow_mut(|frames| frames.memory(frame))
 }
 
+/// Whether the frame of a number is no memory that is known of.
+pub fn is_device(number: u64) -> bool {
+    FRAMES.with_borrow_mut(|frames| frames.is_device(number))
+}
+
 /// What tells whether somebody has changed a shared frame since: it moves with each [`touch`].
 pub fn generation(frame: Frame) -> u64 {
     FRAMES.with_borrow_mut(|frames| frames.generation(frame))

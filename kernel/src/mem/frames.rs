@@ -291,6 +291,13 @@ impl Frames {
         known.map_or(Memory::Device, |record| record.memory)
     }
 
+    /// Whether the frame of a number is no memory that is known of.
+    pub fn is_device(&self, number: u64) -> bool {
+        let records = self.records.as_deref().unwrap_or_default();
+        let known = usize::try_from(number).ok().and_then(|index| records.get(index));
+        known.is_none_or(|record| record.memory == Memory::Device)
+    }
+
     /// What tells whether somebody has changed a shared frame since.
     pub fn generation(&mut self, frame: Frame) -> u64 {
         self.record(frame).generation
@@ -312,5 +319,61 @@ impl Frames {
     /// How many of them the page cache has.
     pub fn idle_count(&self) -> u64 {
         self.idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred frames, the first ten of which are out of use.
+    fn hundred() -> Frames {
+        let mut frames = Frames::none();
+        frames.add(0..100);
+        frames.reserve(0..10);
+        frames.keep_records(Vec::leak(vec![Record::UNKNOWN; 120]));
+        frames.note_memory(0..100, Memory::Ram);
+        frames.note_memory(0..10, Memory::Reserved);
+        frames
+    }
+
+    #[test]
+    fn what_is_not_kept_has_an_owner_for_good() {
+        let mut frames = hundred();
+        frames.reserve(70..71);
+        assert_eq!(frames.keep_only(20), Ok(80..100));
+        assert_eq!(frames.free_count(), 20);
+        // It can be shared, and is not handed out when nobody shares it any more.
+        for number in [10, 69, 79] {
+            let shared = frames.share_numbered(number).unwrap();
+            assert_eq!((frames.owners(shared), frames.memory(shared)), (2, Memory::Ram));
+            frames.release(shared);
+        }
+        for number in [0, 70, 80, 100, 1 << 40] {
+            assert_eq!(frames.share_numbered(number), None, "{number}");
+        }
+        let handed = Vec::from_iter((0..20).map(|_| frames.allocate().unwrap().index()));
+        assert_eq!((handed, frames.allocate()), (Vec::from_iter(80..100), Err(OutOfFrames)));
+    }
+
+    #[test]
+    fn there_is_nothing_to_keep_where_no_frames_are_neighbours() {
+        let mut frames = hundred();
+        (0..100).step_by(4).for_each(|index| frames.reserve(index..index + 1));
+        assert_eq!(frames.keep_only(4), Err(OutOfFrames));
+        assert_eq!(frames.keep_only(3), Ok(97..100));
+    }
+
+    #[test]
+    fn frames_that_nobody_has_are_put_in_use_by_their_kind() {
+        let mut frames = hundred();
+        frames.put_in_use(8..12, Memory::Reserved);
+        frames.put_in_use(110..200, Memory::Device);
+        assert!([8, 9, 110, 119].into_iter().all(|number| frames.share_numbered(number).is_some()));
+        assert!([7, 10, 11, 109, 120].into_iter().all(|number| frames.share_numbered(number).is_none()));
+        assert_eq!(frames.free_count(), 90);
+        // It is nobody else's by that.
+        frames.put_in_use(8..9, Memory::Ram);
+        assert_eq!(frames.owners(Frame::numbered(8)), 2);
     }
 }

@@ -7,7 +7,7 @@
 //! ffffffff80200000  the image: text (execute), rodata (read), data (read-write),
 //!                   nothing both writable and executable; guard pages unmapped;
 //!                   the entry area is its beginning
-//! ffffffffc0000000  local APIC, I/O APICs, event timer, uncached
+//! ffffffffc0000000  local APIC, I/O APICs, event timer, and a window to other devices, uncached
 //! ```
 //!
 //! Isolated, the spaces of users have the entry area of the image only: its code, its tables (read-only), and
@@ -15,6 +15,7 @@
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::device;
 use super::entry::{self, Entry};
 use super::frame::{self, Frame, OutOfFrames};
 use super::frames::Memory;
@@ -23,6 +24,7 @@ pub use super::tables::KernelHalf;
 use super::tables::{self, FIRST_KERNEL_ENTRY};
 use super::translations;
 use crate::arch::boot::Region;
+use crate::arch::map::WINDOW;
 use crate::arch::{firmware, isolation, segment};
 
 const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -41,6 +43,11 @@ unsafe extern "C" {
     static __rodata_start: u8;
     static __data_start: u8;
     static __image_end: u8;
+}
+
+/// Whether a page of physical memory is a device's that the kernel keeps for itself.
+pub fn is_kernels(page: u64) -> bool {
+    firmware::controllers().any(|controller| controller == page)
 }
 
 /// Where the kernel image lies in physical memory, with the low memory below it.
@@ -73,7 +80,7 @@ pub fn image_end() -> u64 {
     (&raw const __image_end as u64 - KERNEL_BASE).next_multiple_of(PAGE)
 }
 
-fn map(root: Frame, virt: u64, physical: u64, level: u32, flags: Flags) -> Result<(), OutOfFrames> {
+fn map(root: Frame, virt: u64, physical: u64, level: u32, flags: Flags) -> Result<Slot, OutOfFrames> {
     let mut table = root;
     for at in (level + 1..=4).rev() {
         let slot = Slot::of(table, virt, at);
@@ -84,8 +91,9 @@ fn map(root: Frame, virt: u64, physical: u64, level: u32, flags: Flags) -> Resul
         }
         table = slot.entry().frame();
     }
-    Slot::of(table, virt, level).set(Entry::new(Frame::at(physical), flags));
-    Ok(())
+    let slot = Slot::of(table, virt, level);
+    slot.set(Entry::new(Frame::at(physical), flags));
+    Ok(slot)
 }
 
 /// Builds the kernel's half and switches to it. `memory_end` is the end of
@@ -122,10 +130,14 @@ pub fn init(memory_end: u64) -> Result<KernelHalf, OutOfFrames> {
             }
         }
     }
-    let device = data | entry::memory_flags(Memory::Device);
+    let device = entry::kernel_flags(Memory::Device);
+    let mut last = 0;
     for (address, physical) in firmware::devices() {
         map(root, address, physical, 1, device)?;
+        last = physical;
     }
+    // The window shows what it was opened with until it is moved.
+    device::open(map(root, WINDOW, last, 1, device)?);
     translations::load(root);
     Ok(KernelHalf::new(root))
 }

@@ -172,7 +172,7 @@ impl Slot {
     #[inline(always)]
     pub(super) fn set(self, entry: Entry) {
         // SAFETY: as for `entry`. What the processor makes of a user's half is that space's own matter;
-        // the kernel's half is written while it is made only, in `layout`.
+        // the kernel's half is written while it is made, in `layout`, and in its window to devices.
         unsafe { (self.place as *mut u64).write_volatile(entry.bits()) };
     }
 }

@@ -23,6 +23,8 @@
 //! [generation](super::frame::generation) tells, and the tracker looks at it when this
 //! space has become the current one again.
 
+use core::convert::Infallible;
+
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::aliases::Aliases;
@@ -306,6 +308,23 @@ impl Space {
         true
     }
 
+    /// Has first writes tracked from now on, or writable pages mapped so. The tracker must watch no page, and forgets
+    /// this space.
+    pub fn set_tracking(&mut self, tracking: bool) {
+        self.tracking = tracking;
+        let switch = &mut |_, slot: Slot| {
+            let entry = slot.entry();
+            if let Some(Mapping { access, .. }) = Mapping::of(entry) {
+                assert!(!entry.has(WATCHED), "the tracker watches a page still");
+                let lasting = entry::lasting(entry.flags());
+                slot.set(entry.with_flags(entry::page_flags(access, lasting, tracking)));
+            }
+            Ok(())
+        };
+        let Ok(()) = tables::visit::<Infallible>(self.tables.root(), switch);
+        translations::flush_all();
+    }
+
     /// Moves a page with its content. Returns whether it was mapped.
     pub fn relocate(&mut self, from: u64, to: u64) -> Result<bool, OutOfFrames> {
         let Some(Removed { mapping, lasting, .. }) = self.remove(from) else { return Ok(false) };
@@ -324,6 +343,11 @@ impl Space {
     /// What is mapped at `page`.
     pub fn lookup(&self, page: u64) -> Option<Mapping> {
         self.find(page).map(|(mapping, _)| mapping)
+    }
+
+    /// What `page` allows, if it is mapped.
+    pub fn access(&self, page: u64) -> Option<Access> {
+        self.lookup(page).map(|mapping| mapping.access)
     }
 
     /// The first page from `from` on, below `end`, that is mapped.

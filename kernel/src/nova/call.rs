@@ -153,6 +153,20 @@ pub enum Call {
     Quota { domain: u64 },
 }
 
+impl Call {
+    /// Whether nothing is behind the call: it is refused, whatever its arguments are.
+    pub fn is_absent(&self) -> bool {
+        use Control::{Migrate, ModelSpecific, ReadVirtual, Time, WriteVirtual};
+        match self {
+            Self::Thread { control, .. } => {
+                matches!(control, Migrate | Time | ReadVirtual | WriteVirtual | ModelSpecific)
+            }
+            Self::Suspend { .. } | Self::Budget { .. } | Self::AssignDevice { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// The number that asks for a call of ours; the original does not know it.
 const OWN: u64 = 15;
 

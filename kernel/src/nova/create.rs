@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! Making objects: each at a selector of the caller's, and charged to the domain that is named.
 
+use arrayvec::ArrayString;
+
 use super::call::Status;
 use super::crd::{Crd, Delegation, Kind, Rights, Span};
 use super::nodes::{DomainId, Target};
 use super::things::{
-    Context, Counted, Domain, Event, MessagePage, Object, Portal, Quota, Resume, Semaphore, SemaphoreId,
+    Context, Counted, Domain, Event, MessagePage, Object, Portal, PortalId, Quota, Resume, Semaphore,
+    SemaphoreId,
 };
 use super::utcb::{FIXED_FLAGS, Mtd};
 use super::{Nova, USER_LIMIT};
@@ -59,6 +62,8 @@ pub(super) struct NewThread {
     pub processor: u64,
     pub stack: u64,
     pub event_base: u64,
+    /// The portal that is called when its domain has too little kernel memory.
+    pub short: Option<PortalId>,
 }
 
 impl Nova {
@@ -144,7 +149,7 @@ impl Nova {
         };
         self.things.domains[parent].object.quota.limit -= limit;
         let quota = Quota { limit, kept, used: 0 };
-        let domain = Domain { group: Some(group), quota, parent: Some(parent) };
+        let domain = Domain { group: Some(group), quota, parent: Some(parent), label: ArrayString::new() };
         self.things.domains.insert_reserved(Counted::new(domain));
         self.things.note_made();
         self.things.use_object(Object::Domain(parent));
@@ -213,10 +218,14 @@ impl Nova {
             caller: None,
             partner: None,
             is_recalled: false,
+            short: new.short,
         };
         self.things.threads.insert_reserved(id, context);
         self.things.note_made();
         self.things.use_object(Object::Domain(domain));
+        if let Some(portal) = new.short {
+            self.things.use_object(Object::Portal(portal));
+        }
         if self.show_page(objects, domain, new.utcb, frame).is_err() {
             self.things.forsake(Object::Thread(id));
             self.bury(objects);

@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(refused(&[(6, 0x1001, 0x10_0000, 0x10, 0x10)]), Refusal::Malformed);
         assert_eq!(refused(&[(0, 0x1000, 0x10_0000, 0x10, 0x10)]), Refusal::Malformed);
         assert_eq!(refused(&[(4, 0x4ff0, 0x10_0ff0, 0x20, 0x20)]), Refusal::Truncated);
-        assert_eq!(refused(&[(4, u64::MAX & !0xfff, 0x10_0000, 0x1000, 0x1000)]), Refusal::Truncated);
-        for address in [0, FIRST_PAGE, u64::MAX & !0xfff] {
+        assert_eq!(refused(&[(4, !0xfff, 0x10_0000, 0x1000, 0x1000)]), Refusal::Truncated);
+        for address in [0, FIRST_PAGE, !0xfff] {
             assert_eq!(refused(&[(4, 0, address, 0x10, 0x10)]), Refusal::SegmentOutsideUserSpace { address });
         }
         let twice = [(4, 0x1000, 0x10_0000, 0x1001, 0x1001), (4, 0x3800, 0x10_1800, 0x10, 0x10)];

@@ -10,6 +10,7 @@ use pe_replay::UserRegisters;
 use super::Nova;
 use super::call::Status;
 use super::message::Windows;
+use super::shortage::Cause;
 use super::things::{Event, Object, Portal, PortalId, Resume, SemaphoreId};
 use super::trail::Hex;
 use super::utcb::FIXED_FLAGS;
@@ -103,8 +104,12 @@ impl Nova {
         match sent {
             Sent::Call => {
                 self.send_words(objects, thread, server);
-                // What does not fit is not handed on.
-                let _ = self.send_items(objects, thread, server, Windows::Own);
+                // What does not fit is not handed on, if nobody sees to it.
+                if self.send_items(objects, thread, server, Windows::Own).is_err()
+                    && let Some(effect) = self.tell_short(objects, thread, server, Cause::Send(thread))
+                {
+                    return effect;
+                }
             }
             Sent::Event(event) => {
                 let mut registers = objects.registers_mut(thread).clone();
@@ -113,16 +118,11 @@ impl Nova {
                 });
             }
         }
-        let waiting = self.things.thread(thread);
-        waiting.partner = Some(server);
-        waiting.resume = match sent {
+        let resume = match sent {
             Sent::Call => Resume::Reply,
             Sent::Event(_) => Resume::EventReply,
         };
-        let serving = self.things.thread(server);
-        (serving.caller, serving.resume) = (Some(thread), Resume::User);
-        self.things.use_object(Object::Thread(thread));
-        self.things.use_object(Object::Thread(server));
+        self.engage(thread, server, resume);
         let registers = objects.registers_mut(server);
         (registers.rdi, registers.rip) = (portal.number, portal.entry);
         leave_call(registers);
@@ -131,7 +131,7 @@ impl Nova {
     }
 
     /// A thread waits until another one is free, which its budgets drive meanwhile.
-    fn help<P: Processor>(
+    pub(super) fn help<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
         thread: ThreadId,
@@ -187,6 +187,13 @@ impl Nova {
         let caller = self.things.thread(worker).caller;
         if let Some(caller) = caller {
             let resume = self.things.look(caller).resume;
+            let hands_over = resume == Resume::Reply && semaphore.is_none();
+            if hands_over
+                && self.send_items(objects, worker, caller, Windows::Own).is_err()
+                && let Some(effect) = self.tell_short(objects, worker, caller, Cause::Reply(worker))
+            {
+                return effect;
+            }
             self.deliver_reply(objects, worker, caller, resume, semaphore.is_some());
             self.unlink(worker, caller);
             if let Some(semaphore) = semaphore {
@@ -203,7 +210,7 @@ impl Nova {
         self.go_on(objects)
     }
 
-    /// Takes a reply to the one who waits for it.
+    /// Takes a reply to the one who waits for it, which has got what was handed over already.
     fn deliver_reply<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
@@ -214,8 +221,8 @@ impl Nova {
     ) {
         match resume {
             Resume::Reply if is_parked => self.things.thread(caller).resume = Resume::Call,
+            Resume::Short => self.things.thread(caller).resume = Resume::Call,
             Resume::Reply => {
-                let _: Result<(), Exhausted> = self.send_items(objects, worker, caller, Windows::Own);
                 self.send_words(objects, worker, caller);
                 leave_call(objects.registers_mut(caller));
                 self.log_answer(objects, caller, Status::Success);
@@ -287,6 +294,8 @@ impl Nova {
                         self.log_answer(objects, caller, Status::Abort);
                         self.things.thread(caller).resume = Resume::User;
                     }
+                    // Nobody sees to what it has too little of: it finds that out by itself.
+                    Resume::Short => self.things.thread(caller).resume = Resume::Call,
                     Resume::EventReply => next = Some(caller),
                     _ => {}
                 }

@@ -40,6 +40,9 @@ impl Nova {
                     Object::Thread(id) => self.bury_thread(objects, id, known),
                     Object::Budget(id) => self.bury_budget(objects, id),
                     Object::Portal(id) => {
+                        if known.is_used() {
+                            continue;
+                        }
                         let portal = self.things.portals.remove(id).object;
                         self.forget(portal.domain, cost::PORTAL);
                         self.things.release(Object::Thread(portal.thread));
@@ -116,7 +119,9 @@ impl Nova {
             self.ended = Some(id);
             return;
         }
-        self.things.threads.remove(id);
+        if let Some(portal) = self.things.threads.remove(id).and_then(|context| context.short) {
+            self.things.release(Object::Portal(portal));
+        }
         self.first = self.first.filter(|first| *first != id);
         objects.destroy_thread(id);
         self.forget(domain, cost::THREAD);

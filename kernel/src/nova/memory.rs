@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! Page tables and reference counts, which follow the nodes of capabilities.
 
+use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
+
 use super::crd::{Kind, Rights, Span};
 use super::nodes::{Follower, Node, Target};
 use super::things::{Object, Things};
 use super::{Nova, USER_LIMIT};
+use crate::mem::device;
 use crate::mem::fallible::Exhausted;
 use crate::mem::shared::SharedFrame;
 use crate::mem::space::{Access, OutOfFrames, PAGE_LEN, Space};
 use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::ThreadId;
+use crate::trap::environment::{Fault, Place, Wants};
 
 /// A node of no higher order is mapped at once; of a larger one, what is touched is, so many pages at a time.
 const MAPPED_AT_ONCE: u8 = 4;
@@ -125,6 +129,8 @@ impl<P: Processor> Follower<Object> for Following<'_, P> {
 pub enum Faulted {
     /// The page is there now.
     Mapped,
+    /// The domain has the page and may do that, and it is a device's, which has it at this physical address.
+    Device(u64),
     /// The domain has no such page, or may not do that with it.
     Refused {
         /// Whether it has the page.
@@ -149,16 +155,21 @@ impl Nova {
             return Faulted::Refused { is_present: false };
         };
         let node = self.nodes.node(id);
-        let needed = if error & WRITE != 0 {
+        let needed = if error & FAULT_WRITE != 0 {
             Rights::WRITE
-        } else if error & FETCH != 0 {
+        } else if error & FAULT_FETCH != 0 {
             Rights::EXECUTE
         } else {
             Rights::NONE
         };
         let Target::Memory { frame, .. } = node.at(page) else { unreachable!("memory is no other target") };
-        let is_memory = SharedFrame::numbered(frame).is_some();
-        if !node.rights.contains(needed) || !is_memory {
+        if !node.rights.contains(needed) {
+            return Faulted::Refused { is_present: true };
+        }
+        if device::is_device(frame) {
+            return Faulted::Device(frame * PAGE_LEN);
+        }
+        if SharedFrame::numbered(frame).is_none() {
             return Faulted::Refused { is_present: true };
         }
         let order = node.span.order.min(MAPPED_AT_ONCE);
@@ -169,9 +180,27 @@ impl Nova {
             Err(OutOfFrames) => Faulted::OutOfFrames,
         }
     }
-}
 
-/// The bit of a page fault's error code that says that it was a write.
-const WRITE: u32 = 1 << 1;
-/// The bit that says that it was the fetch of an instruction.
-const FETCH: u32 = 1 << 4;
+    /// What lies behind an address of the current thread's, for an instruction that is performed for it; what is
+    /// memory is mapped then.
+    pub fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        let allows = |access: Access| access.read && (access.write || wants == Wants::Read);
+        let page = address & !(PAGE_LEN - 1);
+        let is_mapped = |objects: &mut Objects<P>| objects.parts().0.access(page).is_some_and(allows);
+        if is_mapped(objects) {
+            return Ok(Place::Memory);
+        }
+        let fault = Fault::new(address, wants);
+        match self.touch(objects, thread, address, fault.error) {
+            Faulted::Device(physical) => Ok(Place::Device(physical)),
+            Faulted::Mapped if is_mapped(objects) => Ok(Place::Memory),
+            Faulted::Mapped | Faulted::Refused { .. } | Faulted::OutOfFrames => Err(fault),
+        }
+    }
+}

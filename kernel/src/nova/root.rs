@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! How a system begins: the kernel's own domain, which has everything, and the first domain with its thread.
 
+use arrayvec::ArrayString;
 use pe_replay::UserRegisters;
 
 use super::Nova;
@@ -82,7 +83,7 @@ impl Nova {
         self.things.domains.reserve()?;
         let id = self.things.domains.next();
         self.nodes.reserve(id)?;
-        let domain = Domain { group, quota, parent: None };
+        let domain = Domain { group, quota, parent: None, label: ArrayString::new() };
         self.things.domains.insert_reserved(Counted::new(domain));
         self.things.note_made();
         // The kernel needs both for ever.
@@ -150,6 +151,7 @@ impl Nova {
             caller: None,
             partner: None,
             is_recalled: false,
+            short: None,
         };
         self.things.threads.insert_reserved(thread, context);
         self.first = Some(thread);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
-use pe_replay::stop::vector;
+use pe_replay::stop::{FAULT_FETCH, vector};
 use wire::end::End;
 use wire::nova::Stop;
 
@@ -14,13 +14,17 @@ use super::line::Assignment;
 use super::memory::Faulted;
 use super::things::{Event, Resume};
 use super::trail::Made;
+use crate::mem::frame;
 use crate::object::Objects;
-use crate::object::processor::{Processor, Width};
+use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::personality::Effect;
 use crate::trap::Trap;
-use crate::trap::port::Access;
+use crate::trap::port::Ports;
 
+/// With fewer free frames than these, copies of pages are given back before anything is served: more than any one
+/// service takes, long delegations apart.
+const FEW_FRAMES: u64 = 128;
 /// The bit of a page fault's error code that says that the page was there.
 const PRESENT: u64 = 1 << 0;
 
@@ -30,7 +34,15 @@ impl Nova {
         let made = Made::new(objects.numbers(thread), objects.registers_mut(thread));
         self.trail.note(made);
         let call = Call::new(objects.registers_mut(thread));
-        let done = call.and_then(|call| self.perform(objects, thread, call));
+        if call.as_ref().map_or(true, Call::is_absent) {
+            self.trail.warn_of_absent(&made);
+        }
+        let mut done = call.and_then(|call| self.perform(objects, thread, call));
+        if done == Err(Status::OutOfMemory) && frame::free_count() < FEW_FRAMES {
+            // What was done already of a delegation is passed over.
+            objects.give_back_copies();
+            done = call.and_then(|call| self.perform(objects, thread, call));
+        }
         if self.logs_calls {
             self.log_call(objects, thread, &made, &done);
         }
@@ -54,6 +66,9 @@ impl Nova {
         thread: ThreadId,
         call: Call,
     ) -> Result<Effect, Status> {
+        if let Some(done) = self.short(objects, thread, &call) {
+            return done;
+        }
         match call {
             Call::Call { portal, is_impatient } => {
                 let portal = self.portal(thread, portal, 0)?;
@@ -68,7 +83,8 @@ impl Nova {
                 self.create_domain(objects, thread, selector, parent, initial, quota)?;
             }
             Call::CreateEc { selector, domain, is_global, utcb, processor, stack, event_base } => {
-                let new = NewThread { domain, is_global, utcb, processor, stack, event_base };
+                let short = self.portal(thread, selector.wrapping_add(1), 0).ok();
+                let new = NewThread { domain, is_global, utcb, processor, stack, event_base, short };
                 self.create_thread(objects, thread, selector, &new)?;
             }
             Call::CreateSc { selector, domain, thread: driven, quantum_us, priority } => {
@@ -101,7 +117,7 @@ impl Nova {
                 self.delegate(objects, thread, from, to, window)?;
             }
             Call::Suspend { .. } => return Err(Status::BadCapability),
-            Call::Own { .. } => return Err(Status::BadParameter),
+            Call::Own { arguments, selector } => self.own_call(objects, thread, selector, arguments)?,
             Call::Thread { selector, control } => return self.control(objects, thread, selector, control),
             Call::Budget { selector, .. } => return self.budget_time(thread, selector),
             Call::Portal { selector, number } => self.set_number(thread, selector, number)?,
@@ -150,11 +166,18 @@ impl Nova {
     ) -> Effect {
         let mut faulted = self.touch(objects, thread, address, error);
         if faulted == Faulted::OutOfFrames {
-            objects.release_copies();
+            objects.give_back_copies();
             faulted = self.touch(objects, thread, address, error);
         }
         match faulted {
             Faulted::Mapped => Effect::Continue,
+            // Code is fetched from no device; the pager would map the page for ever.
+            Faulted::Device(_) if error & FAULT_FETCH != 0 => {
+                let rip = objects.registers_mut(thread).rip;
+                defmt::warn!("code is fetched from a device at {=u64:#x}", rip);
+                self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
+            }
+            Faulted::Device(_) => Effect::PerformInstruction,
             Faulted::Refused { is_present } => {
                 let error = u64::from(error) & !PRESENT | u64::from(is_present);
                 let number = vector::PAGE_FAULT;
@@ -168,22 +191,24 @@ impl Nova {
     }
 
     /// A thread accesses ports: if its domain has them all, that is done.
-    fn port<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, access: Access) -> Effect {
+    fn port<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        ports: Ports,
+        done: Effect,
+    ) -> Effect {
         let domain = self.things.look(thread).domain;
-        let count = match access.width {
-            Width::Byte => 1,
-            Width::Word => 2,
-            Width::Double => 4,
-        };
-        let first = u64::from(access.port);
         let has = |port| self.nodes.find(domain, Kind::Port, port).is_some();
-        if (first..first + count).all(has) {
-            if self.console.completes(&access) {
+        if ports.numbers().all(has) {
+            if let Effect::Perform(access) = &done
+                && self.console.completes(access)
+            {
                 let (processor, state) = objects.running();
                 access.perform(processor, P::registers_mut(state));
                 return Effect::Halt(End::Stopped(Stop::Text));
             }
-            Effect::Perform(access)
+            done
         } else {
             self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
         }
@@ -193,6 +218,9 @@ impl Nova {
 impl Nova {
     /// Serves what the current thread asks for.
     pub fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
+        if frame::free_count() < FEW_FRAMES {
+            objects.give_back_copies();
+        }
         let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),
@@ -205,8 +233,8 @@ impl Nova {
                 reading.answer(objects.registers_mut(thread), time);
                 Effect::Continue
             }
-            Trap::Port(access) => self.port(objects, thread, access),
-            Trap::PortString => self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION)),
+            Trap::Port(access) => self.port(objects, thread, access.ports(), Effect::Perform(access)),
+            Trap::PortString(ports) => self.port(objects, thread, ports, Effect::PerformInstruction),
             Trap::Limit | Trap::DirtyLimit => Effect::Continue,
         };
         self.settle(objects);
@@ -242,6 +270,7 @@ impl Nova {
             // No budget drives one of these; if one did, it would wait for ever.
             Resume::Idle
             | Resume::Reply
+            | Resume::Short
             | Resume::EventReply
             | Resume::Down(_)
             | Resume::ParkedCall(_)
@@ -250,8 +279,14 @@ impl Nova {
         }
     }
 
-    /// The current thread needs more frames for its next instruction than there are: that is its end.
+    /// The current thread needs more frames for its next instruction than there are: that is its end, unless copies of
+    /// pages had them.
     pub fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
+        let before = frame::free_count();
+        objects.give_back_copies();
+        if frame::free_count() > before {
+            return Effect::Continue;
+        }
         let event = Event { number: vector::PAGE_FAULT, qualification: [0; 2] };
         self.kill(objects, thread, event)
     }

@@ -3,15 +3,15 @@
 
 use pe_replay::UserRegisters;
 use wire::config::Config;
-use wire::end::{End, Refusal, Registers};
+use wire::end::{End, Refusal, Registers, Service};
 use wire::limit::ReachedLimit;
 use wire::nova::{RootDeath, Stop, System};
-use wire::record::UnsupportedCall;
+use wire::record::{Label, UnsupportedCall};
 
 use super::Nova;
 use super::console::Console;
 use super::root::Beginning;
-use super::things::{Event, Resume};
+use super::things::{Domain, Event, Resume};
 use crate::mem::fallible::Exhausted;
 use crate::mem::frame;
 use crate::object::Objects;
@@ -19,6 +19,7 @@ use crate::object::processor::Processor;
 use crate::object::scheduler::{ThreadId, Woken};
 use crate::personality::{Effect, Personality};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 
 impl Personality for Nova {
     type Origin<'a> = Beginning<'a>;
@@ -58,6 +59,16 @@ impl Personality for Nova {
         self.resume(objects, thread, woken)
     }
 
+    fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        self.locate(objects, thread, address, wants)
+    }
+
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
         self.run_out(objects, thread)
     }
@@ -66,8 +77,13 @@ impl Personality for Nova {
         End::Stopped(Stop::Instructions)
     }
 
-    fn stall(&mut self) -> End {
-        End::Stopped(Stop::Idle)
+    fn stall(&mut self, _: bool) -> Option<End> {
+        Some(End::Stopped(Stop::Idle))
+    }
+
+    #[inline(always)]
+    fn service(registers: &UserRegisters) -> Service {
+        Service::Hypercall((registers.rdi & 0xf) as u8)
     }
 
     fn ring<P: Processor>(&mut self, _: &mut Objects<P>) -> Option<End> {
@@ -81,6 +97,15 @@ impl Personality for Nova {
 
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
         self.awaits_lines(objects)
+    }
+
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, mut act: impl FnMut(Label)) {
+        for (_, domain) in self.things.domains.iter() {
+            let Domain { group, label: text, .. } = &domain.object;
+            if let (Some((process, _)), false) = (group, text.is_empty()) {
+                act(Label { process: objects.number(*process), text: *text });
+            }
+        }
     }
 
     fn unsupported_calls(&self) -> impl Iterator<Item = UnsupportedCall> {

@@ -7,6 +7,9 @@
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayString;
+use wire::record::MAX_LABEL_LEN;
+
 use super::crd::Rights;
 use super::nodes::DomainId;
 use super::utcb::Mtd;
@@ -143,6 +146,8 @@ pub struct Domain {
     pub quota: Quota,
     /// The domain from which it has that, if any has given it.
     pub parent: Option<DomainId>,
+    /// What the first domain calls it, if it does.
+    pub label: ArrayString<MAX_LABEL_LEN>,
 }
 
 impl Domain {
@@ -169,6 +174,8 @@ pub enum Resume {
     Call,
     /// It waits for the reply to its call.
     Reply,
+    /// It waits for the handler of those that have too little kernel memory, to make its call anew.
+    Short,
     /// It tells the handler of an event.
     Event(Event),
     /// It waits for what the handler of an event says.
@@ -230,6 +237,8 @@ pub struct Context {
     pub partner: Option<ThreadId>,
     /// Whether its handler is to be told before it enters user mode.
     pub is_recalled: bool,
+    /// The portal that is called when its domain has too little kernel memory.
+    pub short: Option<PortalId>,
 }
 
 /// A portal.

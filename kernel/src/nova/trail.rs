@@ -6,6 +6,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use pe_replay::UserRegisters;
 use wire::ThreadNumber;
+use wire::nova::CALLS;
 
 use super::Nova;
 use super::call::Status;
@@ -17,26 +18,6 @@ use crate::personality::Effect;
 
 /// Calls that are kept.
 const KEPT: usize = 32;
-
-/// The names of calls, by their numbers.
-const NAMES: [&str; 16] = [
-    "call",
-    "reply",
-    "create_pd",
-    "create_ec",
-    "create_sc",
-    "create_pt",
-    "create_sm",
-    "revoke",
-    "misc",
-    "ec_ctrl",
-    "sc_ctrl",
-    "pt_ctrl",
-    "sm_ctrl",
-    "assign_pci",
-    "assign_gsi",
-    "pd_ctrl",
-];
 
 /// A call as a thread has made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +41,7 @@ impl Made {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rdi, rsi, rdx, rax, r8] = self.words;
-        let (name, flags, selector) = (NAMES[(rdi & 0xf) as usize], rdi >> 4 & 0xf, rdi >> 8);
+        let (name, flags, selector) = (CALLS[(rdi & 0xf) as usize], rdi >> 4 & 0xf, rdi >> 8);
         write!(f, "{} at {:#x}: {name} {selector:#x}", self.thread, self.rip)?;
         if flags != 0 {
             write!(f, " flags {flags:#x}")?;
@@ -96,6 +77,8 @@ pub struct Trail {
     made: ArrayVec<Made, KEPT>,
     /// Where the next one goes, once there are so many.
     next: usize,
+    /// Calls that are not there and were made: by their numbers, the flags as bits.
+    absent: [u16; 16],
 }
 
 impl Trail {
@@ -104,6 +87,16 @@ impl Trail {
         if self.made.try_push(made).is_err() {
             self.made[self.next] = made;
             self.next = (self.next + 1) % KEPT;
+        }
+    }
+
+    /// Logs a call that is not there, when one of its number and flags is made for the first time.
+    pub fn warn_of_absent(&mut self, made: &Made) {
+        let (number, flags) = ((made.words[0] & 0xf) as usize, made.words[0] >> 4 & 0xf);
+        let known = self.absent[number];
+        self.absent[number] |= 1 << flags;
+        if known != self.absent[number] {
+            defmt::warn!("not there: {}", defmt::Display2Format(made));
         }
     }
 

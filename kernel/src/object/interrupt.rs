@@ -8,6 +8,9 @@
 
 use alloc::vec::Vec;
 
+use super::Objects;
+use super::processor::Processor;
+
 pub use crate::arch::line_set::{LINES, LineSet, Message};
 pub use crate::arch::wiring::{Polarity, Trigger, Wire};
 use crate::mem::fallible::{self, Exhausted};
@@ -73,6 +76,49 @@ impl Lines {
         if let Some(since) = self.since.get_mut(usize::from(line)).and_then(Option::take) {
             self.longest = self.longest.max(now.wrapping_sub(since));
         }
+    }
+}
+
+impl<P: Processor> Objects<P> {
+    /// Has a line interrupt from now on, in this way.
+    ///
+    /// # Panics
+    /// If there is no [room](Lines::reserve) for what is known of lines.
+    pub fn open_line(&mut self, line: u8, wire: Wire) {
+        self.lines.open(line);
+        self.processor.open_line(line, wire);
+    }
+
+    /// Keeps a line from interrupting.
+    pub fn close_line(&mut self, line: u8) {
+        self.lines.close(line);
+        self.processor.close_line(line);
+    }
+
+    /// Whoever was to see to the interrupts of a line has done so: if it was masked, it interrupts again.
+    pub fn acknowledge_line(&mut self, line: u8) {
+        if self.lines.is_open(line) {
+            self.processor.count_time_stamps(1);
+            let now = self.processor.now();
+            self.lines.acknowledge(line, now);
+            self.processor.unmask_line(line);
+        }
+    }
+
+    /// Takes the lines that have interrupted; those that interrupt by a level are masked.
+    pub fn take_lines(&mut self) -> LineSet {
+        let mut taken = self.processor.take_lines();
+        if taken.any() {
+            self.processor.count_time_stamps(1);
+            let now = self.processor.now();
+            for line in taken.iter() {
+                if !self.lines.note(line, now) {
+                    self.processor.take_count(line);
+                    taken.set(line, false);
+                }
+            }
+        }
+        taken
     }
 }
 

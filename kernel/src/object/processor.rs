@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 
 use pe_replay::diagnose::Culprit;
 use pe_replay::phases::Stopwatch;
-use pe_replay::{Account, Difference, End, Outcome, UserRegisters};
+use pe_replay::{Account, Difference, End, Outcome, Policy, UserRegisters};
 use wire::Digest;
 use wire::end::Totals;
 
@@ -25,6 +25,42 @@ pub enum Width {
     Word,
     /// Four.
     Double,
+}
+
+impl Width {
+    /// That, as a number.
+    pub fn bytes(self) -> u8 {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Double => 4,
+        }
+    }
+}
+
+/// How many bytes of a device's memory are read or written at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// One.
+    Byte,
+    /// Two.
+    Word,
+    /// Four.
+    Double,
+    /// Eight.
+    Quad,
+}
+
+impl Piece {
+    /// That, as a number.
+    pub fn bytes(self) -> u8 {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Double => 4,
+            Self::Quad => 8,
+        }
+    }
 }
 
 /// A space as the processor holds it.
@@ -75,10 +111,16 @@ pub trait Processor {
     fn digest(&mut self, state: &Self::State, committed: End) -> Digest;
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit>;
+    /// How PEs are run where nobody says otherwise.
+    fn run_policy(&self) -> Policy;
+    /// Has PEs in the space that it holds run by another policy.
+    fn set_policy(&mut self, policy: Policy);
     /// Gives up all copies of the space's pages.
     fn release(&mut self);
     /// Gives up the copies of pages that the thread which ran last is not expected to write.
     fn release_resting(&mut self);
+    /// Gives the frames back in which it keeps no copies now.
+    fn give_back(&mut self);
     /// Pages whose copies it can still keep.
     fn pooled(&self) -> u64;
 
@@ -116,4 +158,9 @@ pub trait Processor {
     fn input(&mut self, port: u16, width: Width) -> u32;
     /// Writes a port.
     fn output(&mut self, port: u16, width: Width, value: u32);
+
+    /// Reads a device at a physical address.
+    fn read_device(&mut self, physical: u64, piece: Piece) -> u64;
+    /// Writes a device at a physical address.
+    fn write_device(&mut self, physical: u64, piece: Piece, value: u64);
 }

@@ -9,24 +9,26 @@ use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Outcome, Replay, ThreadOf,
-    UserRegisters,
+    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Mode, Outcome, Policy, Replay,
+    ThreadOf, UserRegisters,
 };
 use wire::Digest;
 use wire::config::Config;
 use wire::end::{End, EndRecord, Totals};
 use wire::events::Events;
+use wire::nova::System;
 
 use super::counter::Counting;
 use super::mutant::Mutant;
 use super::{KernelMachine, Platform, executor, thread, upkeep};
 use crate::arch::tally::{self, Reading};
 use crate::arch::{context, firmware, line, port, watchdog};
+use crate::mem::device;
 use crate::mem::fallible::{self, Exhausted};
 use crate::mem::frame::OutOfFrames;
 use crate::mem::space::Space;
 use crate::object::interrupt::{LineSet, Message, Wire};
-use crate::object::processor::{Held, Processor, Width};
+use crate::object::processor::{Held, Piece, Processor, Width};
 
 /// The machine, which runs every PE as the configuration says.
 pub struct Replayed<'a> {
@@ -76,9 +78,16 @@ impl<'a> Replayed<'a> {
         })
     }
 
+    /// A tracker with a number of its own.
+    fn new_tracker(&mut self, policy: Policy) -> Replay {
+        let number = self.trackers;
+        self.trackers = number.wrapping_add(1);
+        Replay::new(number, policy)
+    }
+
     /// Has the frames promised that copies can need.
     pub fn reserve(&mut self) -> Result<(), OutOfFrames> {
-        self.machine.reserve(&self.config.policy)
+        self.machine.reserve(&self.config.policy, self.config.system != System::Linux)
     }
 
     /// Gives space and frames back.
@@ -179,9 +188,7 @@ impl Processor for Replayed<'_> {
     }
 
     fn tracker(&mut self) -> Replay {
-        let number = self.trackers;
-        self.trackers = number.wrapping_add(1);
-        Replay::new(number, self.config.policy)
+        self.new_tracker(self.config.policy)
     }
 
     fn admit(&mut self, registers: &UserRegisters, number: u8) -> Result<Box<Self::State>, Exhausted> {
@@ -224,12 +231,26 @@ impl Processor for Replayed<'_> {
         culprit
     }
 
+    fn run_policy(&self) -> Policy {
+        self.config.policy
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        self.release();
+        self.replay = self.new_tracker(policy);
+        self.machine.space.set_tracking(policy.mode != Mode::Off);
+    }
+
     fn release(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |_| true);
     }
 
     fn release_resting(&mut self) {
         self.executor.give_up(&mut self.machine, &mut self.replay, |page| page.resting);
+    }
+
+    fn give_back(&mut self) {
+        self.executor.pool.give_back(&mut self.machine);
     }
 
     fn pooled(&self) -> u64 {
@@ -320,6 +341,24 @@ impl Processor for Replayed<'_> {
             Width::Byte => port::write_byte(port, value as u8),
             Width::Word => port::write_word(port, value as u16),
             Width::Double => port::write_double(port, value),
+        }
+    }
+
+    fn read_device(&mut self, physical: u64, piece: Piece) -> u64 {
+        match piece {
+            Piece::Byte => device::read_byte(physical).into(),
+            Piece::Word => device::read_word(physical).into(),
+            Piece::Double => device::read_double(physical).into(),
+            Piece::Quad => device::read_quad(physical),
+        }
+    }
+
+    fn write_device(&mut self, physical: u64, piece: Piece, value: u64) {
+        match piece {
+            Piece::Byte => device::write_byte(physical, value as u8),
+            Piece::Word => device::write_word(physical, value as u16),
+            Piece::Double => device::write_double(physical, value as u32),
+            Piece::Quad => device::write_quad(physical, value),
         }
     }
 }

@@ -5,13 +5,14 @@
 use pe_replay::stop::vector;
 use pe_replay::user::TRAP_FLAG;
 use pe_replay::{Cause, Exit, Order, Span, UserRegisters};
-use pmu::exact::{Decoder, Instruction, Single, single};
+use pmu::exact::{Decoder, Instruction, Pass, Single, single};
 use pmu::{Entry, Reading, Stopped};
 use wire::record::Unit;
 
 use super::KernelMachine;
 use super::counter::stop_kind;
 use crate::arch::context::{self, Start, Stretch};
+use crate::arch::passing::{self, Passed};
 use crate::arch::{decode, machine, tally, watchdog};
 use crate::mem::code;
 use crate::mem::space::Space;
@@ -31,6 +32,8 @@ struct Debug {
     step: bool,
     breakpoint: Option<u64>,
     resume: bool,
+    /// Hits that are passed over, and what each adds to the time stamps.
+    pass: Option<(Pass, i64)>,
 }
 
 impl KernelMachine {
@@ -58,7 +61,7 @@ impl KernelMachine {
         order: Order,
         timer: u32,
         debug: Debug,
-    ) -> Stretch {
+    ) -> (Stretch, Passed) {
         self.count_entry(order.fresh);
         tally::TIME_STAMPS.add(1);
         watchdog::wind(machine::now());
@@ -70,12 +73,18 @@ impl KernelMachine {
             fresh: order.fresh,
         };
         if debug.breakpoint.is_none() {
-            return context::enter(source, state, start, self.mxcsr_mask);
+            return (context::enter(source, state, start, self.mxcsr_mask), Passed::default());
         }
         machine::set_breakpoint(debug.breakpoint);
+        if let Some((pass, bias)) = debug.pass {
+            passing::allow(pass, bias, timer);
+        }
         let stretch = context::enter(source, state, start, self.mxcsr_mask);
         machine::set_breakpoint(None);
-        stretch
+        let passed = passing::take();
+        tally::TIME_STAMPS.add(passed.time_stamps());
+        tally::APIC_WRITES.add(passed.apic_writes());
+        (stretch, passed)
     }
 
     /// With a counter.
@@ -90,19 +99,24 @@ impl KernelMachine {
         // steps find out, too, where a program jumps that jumps there.
         let breakpoint = order.breakpoint.filter(|at| at.rip >> 47 == 0);
         let in_place = order.breakpoint.is_some() && breakpoint.is_none();
+        let stamped = match self.counting.other {
+            Some(counter) => counter.lock().stamped(),
+            None => self.counting.clock.stamped(),
+        };
         let debug = Debug {
             step: order.step || in_place,
             breakpoint: breakpoint.map(|at| at.rip),
             resume: breakpoint.is_some_and(|at| at.resume),
+            pass: breakpoint.and_then(|at| at.pass).zip(stamped),
         };
         let Entry { timer, step: _ } = match self.counting.other {
             Some(counter) => counter.lock().arm(order.budget),
             None => self.counting.clock.arm(order.budget),
         };
-        let mut stretch = self.stretch(source, state, order, timer, debug);
-        let elapsed = stretch.left.wrapping_sub(stretch.entered);
+        let (mut stretch, passed) = self.stretch(source, state, order, timer, debug);
+        let elapsed = passed.elapsed(&stretch);
         let swallowed = shadow.is_some_and(|at| state.rip != at.next);
-        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed };
+        let stopped = Stopped { kind: stop_kind(stretch.cause), elapsed, swallowed, passed: passed.hits };
         let reading = match self.counting.other {
             Some(counter) => counter.lock().stop(stopped),
             None => self.counting.clock.stop(stopped),
@@ -120,7 +134,7 @@ impl KernelMachine {
         Exit {
             cause: stretch.cause,
             span: Span { instructions, entered: stretch.entered, ticks },
-            debug_exceptions: 0,
+            debug_exceptions: passed.hits,
             strays: (strays - u32::from(told && strays > 0)) as u16,
         }
     }
@@ -149,8 +163,8 @@ impl KernelMachine {
             } else {
                 None
             };
-            let debug = Debug { step: around.is_none(), breakpoint: around, resume: false };
-            let stretch = self.stretch(source.take(), state, order, 0, debug);
+            let debug = Debug { step: around.is_none(), breakpoint: around, resume: false, pass: None };
+            let (stretch, _) = self.stretch(source.take(), state, order, 0, debug);
             order.fresh = false;
             first.get_or_insert(stretch.entered);
             let ours = match stretch.cause {

@@ -99,7 +99,7 @@ impl Fixture {
             }
         }
         let mut machine = KernelMachine::new(space, platform);
-        if machine.reserve(&Policy::DEFAULT).is_err() {
+        if machine.reserve(&Policy::DEFAULT, false).is_err() {
             panic!("there is no memory for self-tests");
         }
         Self { machine, platform: *platform, config: config.clone() }

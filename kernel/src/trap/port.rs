@@ -6,6 +6,42 @@ use pe_replay::UserRegisters;
 
 use crate::object::processor::{Processor, Width};
 
+/// Neighbouring ports that an instruction accesses at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// The first one.
+    pub first: u16,
+    /// How many.
+    pub count: u16,
+}
+
+impl Ports {
+    /// The ports that INS and OUTS access with these registers.
+    pub fn of_string(instruction: &Instruction, registers: &UserRegisters) -> Option<Self> {
+        let count = match instruction.mnemonic() {
+            Mnemonic::Insb | Mnemonic::Outsb => 1,
+            Mnemonic::Insw | Mnemonic::Outsw => 2,
+            Mnemonic::Insd | Mnemonic::Outsd => 4,
+            _ => return None,
+        };
+        Some(Self { first: registers.rdx as u16, count })
+    }
+
+    /// The number of each; one beyond 65,535 is nobody's.
+    pub fn numbers(self) -> impl Iterator<Item = u64> {
+        (0..u64::from(self.count)).map(move |index| u64::from(self.first) + index)
+    }
+}
+
+/// By how many bytes a port is accessed for an element of so many.
+pub fn width(length: usize) -> Width {
+    match length {
+        1 => Width::Byte,
+        2 => Width::Word,
+        _ => Width::Double,
+    }
+}
+
 /// One access to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -39,21 +75,33 @@ impl Access {
         Some(Self { port, width, value, length: instruction.len() as u64 })
     }
 
-    /// Performs the access, which the personality has allowed, and goes behind the instruction.
-    pub fn perform(self, processor: &mut impl Processor, registers: &mut UserRegisters) {
-        match self.value {
-            Some(value) => processor.output(self.port, self.width, value),
+    /// The ports that it accesses.
+    pub fn ports(self) -> Ports {
+        Ports { first: self.port, count: self.width.bytes().into() }
+    }
+
+    /// Performs the access, which the personality has allowed, and goes behind the instruction; returns what was
+    /// read or written.
+    pub fn perform(self, processor: &mut impl Processor, registers: &mut UserRegisters) -> u32 {
+        let accessed = match self.value {
+            Some(value) => {
+                processor.output(self.port, self.width, value);
+                value
+            }
             None => {
-                let value = u64::from(processor.input(self.port, self.width));
+                let read = processor.input(self.port, self.width);
+                let value = u64::from(read);
                 registers.rax = match self.width {
                     Width::Byte => registers.rax & !0xff | value & 0xff,
                     Width::Word => registers.rax & !0xffff | value & 0xffff,
                     // A write of 32 bits clears those above.
                     Width::Double => value,
                 };
+                read
             }
-        }
+        };
         registers.rip = registers.rip.wrapping_add(self.length);
+        accessed
     }
 }
 

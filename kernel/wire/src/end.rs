@@ -242,6 +242,8 @@ pub enum Service {
     Exception(u8),
     /// Going from one process to the next.
     Switch,
+    /// A hypercall of the NOVA interface, by its number.
+    Hypercall(u8),
 }
 
 /// The longest time that the kernel took over one thing, in the counter's unit: nothing

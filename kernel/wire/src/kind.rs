@@ -36,11 +36,13 @@ pub enum DelimiterKind {
     Limit,
     /// The dirty-frame limit.
     DirtyLimit,
+    /// An access to the memory of a device.
+    Mmio,
 }
 
 impl DelimiterKind {
     /// All kinds, in the order in which they are printed.
-    pub const ALL: [Self; 7] = *Self::VARIANTS.first_chunk().unwrap();
+    pub const ALL: [Self; 8] = *Self::VARIANTS.first_chunk().unwrap();
 
     /// The name used in summaries and in JSON.
     pub fn name(self) -> &'static str {
@@ -50,7 +52,7 @@ impl DelimiterKind {
 
 impl From<Delimiter> for DelimiterKind {
     /// The kind, as far as it is known without decoding the instruction: port I/O and RDTSC
-    /// come as general-protection exceptions.
+    /// come as general-protection exceptions, and accesses to devices as page faults.
     #[inline]
     fn from(delimiter: Delimiter) -> Self {
         match delimiter {

@@ -17,6 +17,7 @@ pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod counter;
+pub mod device;
 pub mod difference;
 pub mod digest;
 pub mod end;
@@ -39,7 +40,7 @@ pub use name::{GPR_NAMES, Name};
 pub use thread::ThreadNumber;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 17;
+pub const VERSION: u16 = 18;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,26 @@ use serde::{Deserialize, Serialize};
 use super::end::Registers;
 use super::{ThreadNumber, WireError};
 
+/// The names of the hypercalls, by their numbers.
+pub const CALLS: [&str; 16] = [
+    "call",
+    "reply",
+    "create_pd",
+    "create_ec",
+    "create_sc",
+    "create_pt",
+    "create_sm",
+    "revoke",
+    "misc",
+    "ec_ctrl",
+    "sc_ctrl",
+    "pt_ctrl",
+    "sm_ctrl",
+    "assign_pci",
+    "assign_gsi",
+    "pd_ctrl",
+];
+
 /// What a program sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum System {

@@ -5,6 +5,7 @@
 //! them a [`Record::Header`]. A PE is recorded in the [brief form](super::brief) if
 //! it can be; a reader gets the same either way.
 
+use arrayvec::ArrayString;
 use pmu::Margin;
 use pmu::exact::PATIENCE;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::brief::{BriefRecord, DigestedRecord};
 use super::clock::ClockKind;
 pub use super::counter::{CounterKind, Unit};
+use super::device::DeviceAccess;
 use super::end::EndRecord;
 use super::limit::ReachedLimit;
 pub use super::pe::PeRecord;
@@ -74,6 +76,28 @@ pub struct UnsupportedCall {
     pub times: u64,
 }
 
+/// The longest name of a process, in bytes.
+pub const MAX_LABEL_LEN: usize = 64;
+
+/// The name of a process, which those who run it have given it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Its number in records.
+    pub process: u32,
+    /// The name.
+    pub text: ArrayString<MAX_LABEL_LEN>,
+}
+
+/// The names of processes in the trace stream of a run, behind its PEs.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn labels(bytes: &[u8]) -> impl Iterator<Item = Label> {
+    all(bytes).filter_map(|record| match record {
+        Record::Label(label) => Some(label),
+        _ => None,
+    })
+}
+
 /// The unsupported calls in the trace stream of a run, behind its PEs.
 ///
 /// Ends after the last one, or before the first record that cannot be read.
@@ -90,6 +114,16 @@ pub fn unsupported_calls(bytes: &[u8]) -> impl Iterator<Item = UnsupportedCall> 
 pub fn reached_limits(bytes: &[u8]) -> impl Iterator<Item = ReachedLimit> {
     all(bytes).filter_map(|record| match record {
         Record::Reached(limit) => Some(limit),
+        _ => None,
+    })
+}
+
+/// The accesses to devices in the trace stream of a run, in the order in which they were made.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn device_accesses(bytes: &[u8]) -> impl Iterator<Item = DeviceAccess> {
+    all(bytes).filter_map(|record| match record {
+        Record::Device(access) => Some(access),
         _ => None,
     })
 }
@@ -123,7 +157,9 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
                     | Record::Brief(_)
                     | Record::Digested(_)
                     | Record::Unsupported(_)
-                    | Record::Reached(_),
+                    | Record::Reached(_)
+                    | Record::Label(_)
+                    | Record::Device(_),
                     behind,
                 ) => at = behind,
                 (Record::Header(_), _) => return None,
@@ -151,6 +187,10 @@ pub enum Record {
     Unsupported(UnsupportedCall),
     /// A limit that was come to; such records stand behind those of the PEs.
     Reached(ReachedLimit),
+    /// The name of a process; such records stand behind those of the PEs.
+    Label(Label),
+    /// An access to a device, in front of the record of the PE behind which it was made.
+    Device(DeviceAccess),
 }
 
 /// The largest encoded record, in bytes.
@@ -196,7 +236,10 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
             let (record, rest) = match postcard::take_from_bytes(self.rest) {
-                Ok((Record::Unsupported(_) | Record::Reached(_), rest)) => {
+                Ok((
+                    Record::Unsupported(_) | Record::Reached(_) | Record::Label(_) | Record::Device(_),
+                    rest,
+                )) => {
                     self.rest = rest;
                     continue;
                 }

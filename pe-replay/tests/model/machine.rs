@@ -388,13 +388,16 @@ impl Processor for Model {
         state.rflags = state.rflags & USER_FLAGS | interrupt | trap | 2;
         let fires_at = if order.interrupts_off { u64::MAX } else { (self.counter)(order) };
         let program = core::mem::take(&mut self.program);
-        let mut done = 0;
+        let (mut done, mut passed) = (0, 0);
         let cause = loop {
             if done >= fires_at {
                 break Cause::Counter;
             }
-            if order.breakpoint.is_some_and(|at| at.rip == state.rip && !(at.resume && done == 0)) {
-                break Cause::Breakpoint;
+            if let Some(at) = order.breakpoint.filter(|at| at.rip == state.rip && !(at.resume && done == 0)) {
+                if !at.pass.is_some_and(|pass| pass.is_over(done, state.rcx)) {
+                    break Cause::Breakpoint;
+                }
+                passed += 1;
             }
             if done >= WATCHDOG {
                 break Cause::Watchdog;
@@ -421,7 +424,8 @@ impl Processor for Model {
             self.steps += 1;
         }
         save(state, if self.quiet { 1 } else { self.entered });
-        let mut stop = Exit::plain(cause, Span { instructions: done, entered, ticks: done });
+        let span = Span { instructions: done, entered, ticks: done };
+        let mut stop = Exit { debug_exceptions: passed, ..Exit::plain(cause, span) };
         (self.glitch)(self.entered, state, &mut stop);
         self.entered += 1;
         self.executed += done;

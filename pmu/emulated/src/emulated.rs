@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A back end on registers in software, for whose counter somebody has to count.
 
-use pmu::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, Stopped, Unkept};
+use pmu::back_end::{BackEnd, Entry, Lateness, Nature, Reading, Repeats, Smm, StopKind, Stopped, Unkept};
 use pmu::counter::Counter;
 use pmu::overflow::Overflow;
 use pmu::virtual_time::Clock;
@@ -51,6 +51,7 @@ impl<D: Driver> Emulated<D> {
         let executed = self.clock.stop(stopped).instructions;
         let unit = self.driver.unit();
         unit.execute(executed);
+        (0..stopped.passed).for_each(|_| unit.leave(StopKind::Debug));
         unit.leave(stopped.kind);
     }
 }
@@ -74,6 +75,10 @@ impl<D: Driver> BackEnd for Emulated<D> {
     fn stop(&mut self, stopped: Stopped) -> Reading {
         self.executed(stopped);
         self.driver.stop(stopped)
+    }
+
+    fn stamped(&self, _measured: i64) -> Option<i64> {
+        self.clock.stamped()
     }
 
     fn is_clear(&mut self) -> bool {

@@ -5,7 +5,7 @@
 use super::faults::StepFaults;
 use super::random::SplitMix64;
 use pmu::back_end::{Entry, Repeats, StopKind};
-use pmu::exact::{Decoder, Instruction, Position};
+use pmu::exact::{Decoder, Instruction, Pass, Position};
 use pmu::workbench::{Block, MAX_AFTER, Sample, TRAILING, Trapped, Workbench};
 
 /// Instructions before a watchdog ends a stretch.
@@ -15,6 +15,8 @@ const LENGTH: u64 = 4;
 const BASE: u64 = 0x40_0000;
 /// Ticks between arming the timer and the first instruction.
 const LEAD: u64 = 22;
+/// What a debug exception adds to the ticks of a stretch.
+const DEBUG_BIAS: u64 = 44;
 
 /// An instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Debug {
     pub resume: bool,
     /// RFLAGS.TF.
     pub step: bool,
+    /// Hits of the breakpoint that are passed over.
+    pub pass: Option<Pass>,
 }
 
 /// How a stretch ended.
@@ -95,6 +99,8 @@ pub struct Exit {
     pub elapsed: u64,
     /// Whether a single step took two instructions.
     pub swallowed: bool,
+    /// Hits that were passed over.
+    pub passed: u32,
 }
 
 /// The processor, with one program in user mode.
@@ -180,6 +186,7 @@ impl Processor {
         let step = debug.step || entry.step;
         let traps = step && !self.faults.untrapped;
         let mut resume = debug.resume;
+        let mut passed = 0;
         // Instructions until the trap of a single step comes.
         let mut trap_in = 1u8;
         let kind = loop {
@@ -194,7 +201,10 @@ impl Processor {
                 break StopKind::Debug;
             }
             if debug.breakpoint == Some(self.rip()) && !resume {
-                break StopKind::Debug;
+                if !debug.pass.is_some_and(|pass| pass.is_over(self.executed - start, self.rcx)) {
+                    break StopKind::Debug;
+                }
+                passed += 1;
             }
             resume = false;
             if !step {
@@ -215,11 +225,12 @@ impl Processor {
         let bias = match kind {
             StopKind::Counter => 40,
             StopKind::Fault => 41,
-            StopKind::Debug => 44,
+            StopKind::Debug => DEBUG_BIAS,
             StopKind::Syscall => 46,
         };
         let swallowed = step && self.executed - start == 2;
-        Some(Exit { kind, elapsed: self.executed - start + bias, swallowed })
+        let elapsed = self.executed - start + u64::from(passed) * DEBUG_BIAS + bias;
+        Some(Exit { kind, elapsed, swallowed, passed })
     }
 
     /// Where time takes a REP string instruction for one, an interrupt comes

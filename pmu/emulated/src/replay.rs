@@ -2,7 +2,7 @@
 //! The shortest engine: a run that the counter ends, and a second one that is
 //! brought to the same place.
 
-use super::processor::{Debug, Processor};
+use super::processor::{Debug, Exit, Processor};
 use pmu::back_end::{BackEnd, Reading, Repeats, StopKind, Stopped};
 use pmu::counter::Counter;
 use pmu::exact::{Decoder, ExactStop, Move, Position, run_on};
@@ -14,6 +14,8 @@ pub struct Rules {
     pub limit: u64,
     /// Attempts before the second run is given up.
     pub attempts: u32,
+    /// Hits of a breakpoint that need not be told are passed over.
+    pub passes: bool,
 }
 
 /// What became of it.
@@ -41,11 +43,13 @@ struct Machine<'a> {
     /// Instructions that were executed, but not to their end.
     uncounted: u64,
     strays: u64,
+    /// Hits that were passed over.
+    passed: u64,
 }
 
 impl<'a> Machine<'a> {
     fn new(processor: &Processor, counter: &'a mut Counter<dyn BackEnd + 'a>) -> Self {
-        Self { processor: processor.clone(), counter, count: 0, uncounted: 0, strays: 0 }
+        Self { processor: processor.clone(), counter, count: 0, uncounted: 0, strays: 0, passed: 0 }
     }
 
     /// What should have been counted.
@@ -59,10 +63,12 @@ impl Machine<'_> {
     fn enter(&mut self, budget: u64, debug: Debug) -> Option<StopKind> {
         let entry = self.counter.arm(budget);
         let exit = self.processor.enter(entry, debug)?;
-        let stopped = Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed };
+        let Exit { kind, elapsed, swallowed, passed } = exit;
+        let stopped = Stopped { kind, elapsed, swallowed, passed };
         let Reading { instructions, strays, .. } = self.counter.stop(stopped);
         self.count += instructions;
         self.strays += u64::from(strays);
+        self.passed += u64::from(passed);
         if exit.kind == StopKind::Fault {
             self.processor.unprotect();
         }
@@ -105,7 +111,7 @@ impl Machine<'_> {
     }
 
     /// One attempt; whether it arrived.
-    fn attempt(&mut self, way: &mut ExactStop) -> Option<bool> {
+    fn attempt(&mut self, way: &mut ExactStop, passes: bool) -> Option<bool> {
         let mut stopped = None;
         loop {
             let at = self.processor.position(self.count);
@@ -114,8 +120,13 @@ impl Machine<'_> {
                 Move::Missed => return Some(false),
                 Move::Strayed => return None,
                 Move::Count { budget } => self.enter(budget, Debug::default())?,
-                Move::Breakpoint { rip, resume, budget } => {
-                    self.enter(budget, Debug { breakpoint: Some(rip), resume, step: false })?
+                Move::Breakpoint { rip, resume, budget, pass } => {
+                    let pass = pass.filter(|_| passes);
+                    let before = self.passed;
+                    let debug = Debug { breakpoint: Some(rip), resume, pass, step: false };
+                    let kind = self.enter(budget, debug)?;
+                    way.passed(self.passed - before);
+                    kind
                 }
                 Move::Step => self.enter(
                     self.counter.back_end.nature().longest,
@@ -144,7 +155,7 @@ pub fn replay(
     let (mut debug_exceptions, mut bound_kept) = (0, true);
     for misses in 0..rules.attempts {
         let mut second = Machine::new(processor, &mut *counter);
-        let arrived = second.attempt(&mut way)?;
+        let arrived = second.attempt(&mut way, rules.passes)?;
         debug_exceptions += way.debug_exceptions();
         bound_kept &= way.debug_exceptions() <= way.bound();
         strays += second.strays;

@@ -42,7 +42,7 @@ impl Trial<'_> {
         };
         // Also a counter whose interrupt never came is disarmed.
         let (kind, elapsed) = sample.map_or((StopKind::Debug, 0), |sample| (sample.kind, sample.elapsed));
-        let reading = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false });
+        let reading = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false, passed: 0 });
         let seen = sample.ok_or(Measured::NoEnd)?;
         let (raw, biases) = (reading.instructions, self.counter.calibration.biases);
         Ok(Stretch { seen, told: Reading { instructions: biases.remove(kind, raw), ..reading }, raw })

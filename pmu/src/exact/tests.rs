@@ -39,7 +39,7 @@ fn far_away_the_counter_is_armed_then_the_breakpoint() {
     let net = 200 + 264 + 1;
     assert_eq!(
         way.next(at(49_800, 0x1004), stopped, &mut Code),
-        Move::Breakpoint { rip: 0x1000, resume: false, budget: net }
+        Move::Breakpoint { rip: 0x1000, resume: false, budget: net, pass: None }
     );
     assert_eq!(way.next(TARGET, Some(StopKind::Debug), &mut Code), Move::Arrived);
     assert_eq!(way.debug_exceptions(), 1);
@@ -69,6 +69,27 @@ fn hits_that_are_not_worth_it_arm_the_counter_again_once() {
     assert_eq!(way.next(TARGET, stopped, &mut Code), Move::Arrived);
     assert_eq!((counts, way.debug_exceptions()), (1, PATIENCE + MARGIN.near));
     assert!(way.debug_exceptions() <= way.bound());
+}
+
+#[test]
+fn hits_behind_the_near_margin_are_passed_over_up_to_the_target() {
+    let mut way = way(Repeats::PerIteration);
+    let _ = way.next(at(0, 0x1004), None, &mut Code);
+    let stopped = Some(StopKind::Counter);
+    let pass_at = |way: &mut ExactStop, count| match way.next(at(count, 0x1004), stopped, &mut Code) {
+        Move::Breakpoint { pass, .. } => pass,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pass_at(&mut way, TARGET.count - MARGIN.near - 1), None);
+    let pass = pass_at(&mut way, TARGET.count - MARGIN.near).unwrap();
+    assert_eq!(pass, Pass { left: MARGIN.near, rcx: TARGET.rcx });
+    assert!(pass.is_over(0, TARGET.rcx) && pass.is_over(MARGIN.near - 1, TARGET.rcx));
+    assert!(!pass.is_over(MARGIN.near, TARGET.rcx) && !pass.is_over(MARGIN.near + 1, TARGET.rcx));
+    // So many iterations ahead the target may be inside.
+    assert!(!pass.is_over(60, TARGET.rcx + 40) && pass.is_over(60, TARGET.rcx + 41));
+    way.passed(17);
+    assert_eq!(way.next(TARGET, Some(StopKind::Debug), &mut Code), Move::Arrived);
+    assert_eq!(way.debug_exceptions(), 17 + 1);
 }
 
 #[test]

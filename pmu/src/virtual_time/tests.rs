@@ -49,7 +49,7 @@ fn constants_are_found() {
     assert_eq!((lead, biases.0), (22, [40, 41, 44, 46]));
     assert_eq!(counter.back_end.comparisons, 364);
     assert_eq!(counter.arm(1000), Entry { timer: 1022, step: false });
-    let stop = |kind, elapsed| Stopped { kind, elapsed, swallowed: false };
+    let stop = |kind, elapsed| Stopped { kind, elapsed, swallowed: false, passed: 0 };
     assert_eq!(counter.stop(stop(StopKind::Counter, 1040)).instructions, 1000);
     assert_eq!(counter.stop(stop(StopKind::Fault, 41)).instructions, 0);
 }

@@ -238,7 +238,12 @@ fn when_nothing_counts_there_are_single_steps() {
         let entry = counter.arm(1_000 - count);
         let exit = processor.enter(entry, pmu_emulated::Debug::default()).expect("a step ends");
         assert_eq!(exit.kind, StopKind::Debug);
-        let stopped = pmu::Stopped { kind: exit.kind, elapsed: exit.elapsed, swallowed: exit.swallowed };
+        let stopped = pmu::Stopped {
+            kind: exit.kind,
+            elapsed: exit.elapsed,
+            swallowed: exit.swallowed,
+            passed: exit.passed,
+        };
         let reading = counter.stop(stopped);
         assert!(reading.own);
         count += reading.instructions;

@@ -99,7 +99,7 @@ fn amd(family: u8) -> Overflow<Bank> {
 }
 
 fn stopped(kind: StopKind) -> Stopped {
-    Stopped { kind, elapsed: 0, swallowed: false }
+    Stopped { kind, elapsed: 0, swallowed: false, passed: 0 }
 }
 
 #[test]

@@ -90,9 +90,10 @@ fn what_took_longest_has_its_name() {
         Service::PageFault,
         Service::Exception(6),
         Service::Switch,
+        Service::Hypercall(12),
     ]
     .map(text::service_name);
-    assert_eq!(names, ["read", "system call 9999", "page fault", "exception 6", "process switch"]);
+    assert_eq!(names, ["read", "system call 9999", "page fault", "exception 6", "process switch", "sm_ctrl"]);
 }
 
 #[test]

@@ -9,12 +9,12 @@ use std::fmt;
 use pe_replay::TimedPhase;
 use wire::difference::InWords;
 use wire::end::{LongestCall, Service, Watchdog};
-use wire::record::Unit;
+use wire::record::{Label, Unit};
 use wire::{DelimiterKind, Name};
 
 use super::{Diverged, Hit, Summary};
 use crate::outcome::model::Model;
-use crate::outcome::told::call_name;
+use crate::outcome::told::{call_name, hypercall_name};
 
 /// Width of the column of names.
 const NAME: usize = 26;
@@ -89,6 +89,9 @@ impl fmt::Display for Summary {
         let mut line = |name: &str, value: u64| writeln!(f, "{name:<NAME$}{value:>NUMBER$}");
         line("cache lines flushed", totals.events.lines_flushed)?;
         line("caches flushed", totals.events.cache_flushes)?;
+        for Label { process, text } in &self.labels {
+            writeln!(f, "  process {process} is {text}")?;
+        }
         for Hit { pe, thread, flips } in &self.hits {
             let flips = if *flips == 1 { "a flip".to_owned() } else { format!("{flips} flips") };
             writeln!(f, "  PE {pe} ({thread}) was hit by {flips}")?;
@@ -182,6 +185,7 @@ pub fn service_name(service: Service) -> String {
         Service::PageFault => "page fault".into(),
         Service::Exception(vector) => format!("exception {vector}"),
         Service::Switch => "process switch".into(),
+        Service::Hypercall(number) => hypercall_name(number).into(),
     }
 }
 

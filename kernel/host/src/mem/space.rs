@@ -163,6 +163,11 @@ impl Space {
         heap::outside(|| self.pages.remove(&page)).is_some()
     }
 
+    /// What a page allows, if it is mapped.
+    pub fn access(&self, page: u64) -> Option<Access> {
+        self.pages.get(&page).map(|page| page.access)
+    }
+
     /// The first page from `from` on, below `end`, that is mapped.
     pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
         self.pages.range(from..end.max(from)).next().map(|(page, _)| *page)

@@ -1,33 +1,39 @@
 // SPDX-License-Identifier: MIT
 //! The NOVA personality in the executive, over scripts: a root task, its threads, and its children.
 
+mod devices;
+mod ends;
 mod interrupts;
 mod messages;
 mod objects;
+mod own;
 mod random;
+mod shortage;
 
 use std::cell::RefCell;
 
 use wire::clock::ClockKind;
 use wire::end::{End, Refusal, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::UnsupportedCall;
+use wire::record::{Label, Record, UnsupportedCall};
 
 use super::*;
 use crate::arch::channel;
 use crate::executive::Executive;
 use crate::heap::{self, Failing};
+use crate::mem::device;
 use crate::mem::shared::SharedFrame;
 use crate::nova::Nova;
 use crate::nova::crd::{Rights, Span};
 use crate::nova::root::{Beginning, FIRST_PAGE};
 use crate::object::Objects;
 use crate::object::clock::{Clock, Rate};
-use crate::object::processor::Processor;
+use crate::object::processor::{Piece, Processor};
 use crate::object::scheduler::Woken;
 use crate::personality::{Effect, Personality};
 use crate::processor::{Op, Scripted};
 use crate::trap::Trap;
+use crate::trap::environment::{Fault, Place, Wants};
 
 /// Where the root task begins, and where its threads and children do.
 const ROOT: u64 = 0x10_0000;
@@ -110,7 +116,9 @@ impl Personality for Scenario {
             assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
             numbers[0]
         });
-        let memory: Vec<_> = (first..first + 16).map(|frame| (Span::one(frame), Rights::MEMORY)).collect();
+        let devices = Span { base: device::FIRST, order: 13 };
+        let memory: Vec<_> = (first..first + 16).map(Span::one).chain([devices]).collect();
+        let memory: Vec<_> = memory.into_iter().map(|span| (span, Rights::MEMORY)).collect();
         let beginning = Beginning {
             entry: ROOT,
             information: b"NOVA",
@@ -139,6 +147,16 @@ impl Personality for Scenario {
         with_little_memory(|| self.0.resume(objects, thread, woken))
     }
 
+    fn locate<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        thread: ThreadId,
+        address: u64,
+        wants: Wants,
+    ) -> Result<Place, Fault> {
+        self.0.locate(objects, thread, address, wants)
+    }
+
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
         self.0.run_out(objects, thread)
     }
@@ -155,6 +173,10 @@ impl Personality for Scenario {
         self.0.interrupt(objects, line, count);
     }
 
+    fn for_each_label<P: Processor>(&self, objects: &Objects<P>, act: impl FnMut(Label)) {
+        self.0.for_each_label(objects, act);
+    }
+
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
         self.0.awaits_lines(objects)
     }
@@ -168,13 +190,27 @@ impl Personality for Scenario {
     }
 }
 
-/// Runs programs until nobody can run any more; returns what they said.
-fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
-    run_on(Scripted::new(programs)).0
+/// What a run came to.
+struct Ran {
+    /// What its programs said.
+    said: Vec<String>,
+    totals: Totals,
+    /// Names that domains were given, by the numbers of their processes.
+    labels: Vec<(u32, String)>,
+    /// Policies that spaces were given.
+    policies: Vec<(u32, Policy)>,
+    /// What was done with the memory of devices, and with ports.
+    devices: Vec<(u64, Piece, Option<u64>)>,
+    ports: Vec<(u16, u32)>,
 }
 
-/// Runs a processor's programs; returns what they said, too.
-fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
+/// Runs programs until nobody can run any more; returns what they said.
+fn run(programs: &[(u64, &[Op])]) -> Vec<String> {
+    run_on(Scripted::new(programs)).said
+}
+
+/// Runs a processor's programs until nobody can run any more.
+fn run_on(processor: Scripted) -> Ran {
     frame::set_free(FRAMES);
     channel::take_records();
     SAID.take();
@@ -183,10 +219,16 @@ fn run_on(processor: Scripted) -> (Vec<String>, Totals) {
     let Ok(executive) = executive else { panic!("nothing was started") };
     let (end, totals, processor) = executive.until_end(Recording::Pes, MOST);
     assert!(matches!(end, End::Deadlock | End::Exited { status: 124 } | End::RootDied(_)), "{end:?}");
+    let labels = channel::take_records().into_iter().filter_map(|record| match record {
+        Record::Label(label) => Some((label.process, label.text.to_string())),
+        _ => None,
+    });
+    let (labels, policies) = (labels.collect(), processor.policies.clone());
+    let (devices, ports) = (processor.devices.clone(), processor.ports.clone());
     drop(processor);
     MEMORY.take();
     assert_eq!(frame::free_count(), FRAMES, "frames are lost");
-    (SAID.take(), totals)
+    Ran { said: SAID.take(), totals, labels, policies, devices, ports }
 }
 
 /// The number of a call, with a selector and flags.

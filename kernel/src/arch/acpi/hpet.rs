@@ -25,7 +25,7 @@ pub(super) fn read<M: Physical>(table: &Table<'_, M>) -> Result<Option<u64>, Fau
         return Ok(None);
     }
     // Its registers take 1 KiB, and are looked for in one page.
-    if address == 0 || address % 1024 != 0 {
+    if address == 0 || !address.is_multiple_of(1024) {
         return Err(table.fault(Flaw::Address(address)));
     }
     Ok(Some(address))

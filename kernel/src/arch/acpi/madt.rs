@@ -83,7 +83,7 @@ impl Madt {
     fn add_io_apic<M: Physical>(&mut self, table: &Table<'_, M>, entry: [u8; 12]) -> Result<(), Fault> {
         let address = u64::from(u32_at(&entry, 4));
         // Two registers of 4 bytes are used, 16 bytes apart.
-        if address == 0 || address % 16 != 0 {
+        if address == 0 || !address.is_multiple_of(16) {
             return Err(table.fault(Flaw::Address(address)));
         }
         let full = table.fault(Flaw::TooMany { what: "I/O APICs", most: MAX_IO_APICS });

@@ -26,7 +26,7 @@ const COUNTER_ENTRY: u64 = apic::COUNTER_VECTOR as u64;
 const ALWAYS_ONE: u64 = 2;
 /// Ticks between the last time stamp before user mode and the disarming after it,
 /// at most: within them a counter that was still running may have fired.
-const DISARM_LEAD: u64 = 256;
+pub(super) const DISARM_LEAD: u64 = 256;
 
 /// The time stamps around a stretch of user code.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +118,10 @@ fn selectors_are_loadable(state: &UserRegisters) -> bool {
 const PROGRAM_END: u64 = 0x7fff_ffff_f000;
 
 /// DR6: the breakpoint in DR0 was hit.
-const DEBUG_BREAKPOINT: u32 = 1;
+pub(super) const DEBUG_BREAKPOINT: u32 = 1;
+
+/// DR6 after a reset.
+pub(super) const DEBUG_CLEAR: u32 = 0xffff_0ff0;
 
 /// The state cannot be loaded and cannot be made loadable.
 struct NotCanonical;
@@ -349,10 +352,9 @@ fn own_error(state: &UserRegisters, error: u32) -> u32 {
 /// What DR6 says about the trap flag and the breakpoint; clears it, as the processor
 /// only ever adds to it.
 fn take_debug_status() -> u32 {
-    const INITIAL: u64 = 0xffff_0ff0;
     let status = Dr6::read_raw() as u32 & (DEBUG_STEP | DEBUG_BREAKPOINT);
     // SAFETY: writes DR6's reset value, which nothing else reads.
-    unsafe { core::arch::asm!("mov dr6, {}", in(reg) INITIAL, options(nomem, nostack)) };
+    unsafe { core::arch::asm!("mov dr6, {}", in(reg) u64::from(DEBUG_CLEAR), options(nomem, nostack)) };
     status
 }
 

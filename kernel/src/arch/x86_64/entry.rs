@@ -19,11 +19,14 @@
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
-use pe_replay::user::{UserRegisters, XCR0};
+use pe_replay::stop::DEBUG_STEP;
+use pe_replay::user::{RESUME_FLAG, UserRegisters, XCR0};
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::apic::TIMER_INITIAL;
+use super::context::{DEBUG_BREAKPOINT, DEBUG_CLEAR};
 use super::map::APIC;
+use super::passing::{PATIENCE, Passing};
 use super::segment::{ENTRY_STACK_END, ENTRY_STACKS, EntryStacks, TASK, USER_CS, USER_SS};
 
 /// `entry_vector` after a system call; exceptions and interrupts have their own.
@@ -56,6 +59,8 @@ pub struct EntryState {
     /// How often other ones had to be loaded.
     pub segment_loads: u64,
     mxcsr: u32,
+    /// Hits of the breakpoint that are passed over.
+    pub(super) passing: Passing,
     /// Whether the kernel is out of the user's page tables.
     pub is_isolated: bool,
     /// The way to user mode, by that.
@@ -83,6 +88,7 @@ pub static ENTRIES: Entries = Entries(UnsafeCell::new(EntryState {
     selectors: u64::MAX,
     segment_loads: 0,
     mxcsr: 0x1f80,
+    passing: Passing::NONE,
     is_isolated: false,
     enter: enter_user::<false>,
 }));
@@ -130,11 +136,12 @@ pub(super) const fn displacement(offset: u64) -> i32 {
 }
 
 /// A routine of the entry area: its instructions, and what they name. `kept` are fields of [`EntryState`], `at` those of
-/// `UserRegisters`, each by where it lies; the others are said as `naked_asm!` takes them.
+/// `UserRegisters`, `passing` of [`Passing`] in the former, each by where it lies; the others are said as `naked_asm!`
+/// takes them.
 macro_rules! routine {
     (
         $(#[$line:meta])* $visible:vis fn $name:ident$(<$(const $parameter:ident: $of:ty),+>)?($($argument:tt)*);
-        $($text:expr,)+ ; kept [$($kept:ident)*] at [$($at:ident)*] $($operand:tt)*
+        $($text:expr,)+ ; kept [$($kept:ident)*] $(passing [$($passing:ident)*])? at [$($at:ident)*] $($operand:tt)*
     ) => {
         $(#[$line])*
         #[unsafe(naked)]
@@ -143,6 +150,7 @@ macro_rules! routine {
             core::arch::naked_asm!(
                 $($text,)+
                 $($kept = const core::mem::offset_of!($crate::arch::entry::EntryState, $kept),)*
+                $($($passing = const core::mem::offset_of!($crate::arch::entry::EntryState, passing.$passing),)*)?
                 $($at = const core::mem::offset_of!(pe_replay::UserRegisters, $at),)*
                 $($operand)*
             )
@@ -150,6 +158,27 @@ macro_rules! routine {
     };
 }
 pub(super) use routine;
+
+/// The last instructions on any way to user mode, where the time stamp before it goes said: with the state at RDI, the
+/// timer is armed with R8D.
+macro_rules! to_user_mode {
+    ($stamp:literal) => {
+        concat!(
+            "mov ds:[{timer}], r8d\n",
+            "rdtsc\n mov [rip + {entries} + ", $stamp, "], eax\n mov [rip + {entries} + ", $stamp, " + 4], edx\n",
+            ".if {isolated}; lea rsp, [rip + {stacks} + {stack_end}]\n",
+            "push [rdi + {ss}]; push [rdi + {rsp}]; push [rdi + {rflags}]; push [rdi + {cs}]; push [rdi + {rip}]\n",
+            "push [rdi + {rax}]; .endif\n",
+            "lea rsp, [rdi + {r15}]\n",
+            "pop r15; pop r14; pop r13; pop r12; pop r11; pop r10; pop r9; pop r8\n",
+            "pop rdi; pop rsi; pop rbp; pop rbx; pop rdx; pop rcx\n",
+            ".if {isolated}; mov rax, [rip + {entries} + {user_root}]\n",
+            "lea rsp, [rip + {stacks} + {stack_end} - 6 * 8]; mov cr3, rax; pop rax\n",
+            ".else; pop rax; add rsp, 16; .endif\n",
+            "iretq",
+        )
+    };
+}
 
 routine! {
     /// Enters user mode with `source` and returns when it stops, with what is there
@@ -198,18 +227,8 @@ routine! {
     "mov ecx, 0xc0000100", "mov eax, [rdi + {fs_base}]", "mov edx, [rdi + {fs_base} + 4]", "wrmsr",
     "mov ecx, 0xc0000101", "mov eax, [rdi + {gs_base}]", "mov edx, [rdi + {gs_base} + 4]", "wrmsr",
     "inc qword ptr [rip + {entries} + {segment_loads}]",
-    "2: mov ds:[{timer}], r8d",
-    "rdtsc", "mov [rip + {entries} + {entered}], eax", "mov [rip + {entries} + {entered} + 4], edx",
-    ".if {isolated}; lea rsp, [rip + {stacks} + {stack_end}]",
-    "push [rdi + {ss}]; push [rdi + {rsp}]; push [rdi + {rflags}]; push [rdi + {cs}]; push [rdi + {rip}]",
-    "push [rdi + {rax}]; .endif",
-    "lea rsp, [rdi + {r15}]",
-    "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
-    "pop rdi", "pop rsi", "pop rbp", "pop rbx", "pop rdx", "pop rcx",
-    ".if {isolated}; mov rax, [rip + {entries} + {user_root}]",
-    "lea rsp, [rip + {stacks} + {stack_end} - 6 * 8]; mov cr3, rax; pop rax",
-    ".else; pop rax; add rsp, 16; .endif",
-    "iretq",
+    "2:",
+    to_user_mode!("{entered}"),
     ; kept [kernel_rsp frame_top user_root entered bases selectors segment_loads]
     at [ds es fs gs fs_base gs_base r15 rax rip cs rflags rsp ss]
     isolated = const ISOLATED as u32, entries = sym ENTRIES, task = sym TASK, stacks = sym ENTRY_STACKS,
@@ -222,7 +241,9 @@ routine! {
     ///
     /// Jumped to by: the entries of this file and of [`exit`](super::exit). State: the kernel's page tables; RSP is at
     /// `UserRegisters::entry_vector`, everything above is filled; all other registers are the user's.
-    /// Fills the rest of the `UserRegisters`, disarms the timer, and returns from [`enter_user`].
+    /// Fills the rest of the `UserRegisters`, disarms the timer, and returns from [`enter_user`]. With `PASSES`, behind a
+    /// debug exception, user code goes on instead where the exception is a hit that is passed over (see
+    /// [`passing`](super::passing)): nothing but the general registers was touched by then.
     ///
     /// The x87 unit stays as it is: compiled code does not use it, and within a run its instruction
     /// and data pointers have to survive, also where XSAVE does not carry them.
@@ -231,11 +252,25 @@ routine! {
     /// UserRegisters:  extended .. R15 .. RAX  vector  error  RIP  CS  RFLAGS  RSP  SS
     ///                             filled here RSP     filled by the entry
     /// ```
-    pub(super) fn leave_user();
+    pub(super) fn leave_user<const PASSES: bool, const ISOLATED: bool>();
     "push rax", "push rcx", "push rdx", "push rbx", "push rbp", "push rsi", "push rdi",
     "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
-    "rdtsc", "mov dword ptr ds:[{timer}], 0",
-    "mov [rip + {entries} + {left}], eax", "mov [rip + {entries} + {left} + 4], edx",
+    "rdtsc", "mov [rip + {entries} + {left}], eax", "mov [rip + {entries} + {left} + 4], edx",
+    ".if {passes}; mov rbx, [rip + {entries} + {way}]; test rbx, rbx; jz 3f",
+    // The breakpoint, and no step of the user's with it.
+    "mov rcx, dr6; and ecx, {causes}; cmp ecx, {breakpoint}; jne 3f",
+    // RAX: ticks in user mode. RBX: what is left of the way, in instructions; nothing is at the target and beyond.
+    "mov rcx, [rip + {entries} + {again}]; test rcx, rcx",
+    "cmovz rcx, [rip + {entries} + {entered}]; shl rdx, 32; or rax, rdx; sub rax, rcx; sub rbx, rax; jbe 3f",
+    "mov rcx, [rsp - {r15} + {rcx_of_user}]; sub rcx, rbx; cmp rcx, [rip + {entries} + {rcx}]; je 3f",
+    "cmp qword ptr [rip + {entries} + {hits}], {patience}; je 3f; inc qword ptr [rip + {entries} + {hits}]",
+    "add [rip + {entries} + {ticks}], rax; add rbx, [rip + {entries} + {bias}]; mov [rip + {entries} + {way}], rbx",
+    "mov eax, {clear}; mov dr6, rax; mov r8d, [rip + {entries} + {passing_timer}]",
+    "lea rdi, [rsp - {r15}]; or dword ptr [rdi + {rflags}], {resume}",
+    to_user_mode!("{again}"),
+    "3:",
+    ".endif",
+    "mov dword ptr ds:[{timer}], 0",
     "lea r8, [rsp - {r15}]",
     "mov rsp, [rip + {entries} + {kernel_rsp}]",
     // All flags to a known state, AC and DF and NT among them: CLD and CLAC in
@@ -251,8 +286,13 @@ routine! {
     "mov rax, [r8 + {ds}]", "mov [rip + {entries} + {selectors}], rax",
     "ldmxcsr [rip + {entries} + {mxcsr}]",
     "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "ret",
-    ; kept [kernel_rsp left bases selectors mxcsr] at [ds es fs gs fs_base gs_base r15]
-    entries = sym ENTRIES, xcr0 = const XCR0, timer = const TIMER,
+    ; kept [kernel_rsp user_root entered left bases selectors mxcsr] passing [way bias rcx hits ticks again]
+    at [ds es fs gs fs_base gs_base r15 rax rip cs rflags rsp ss]
+    entries = sym ENTRIES, xcr0 = const XCR0, timer = const TIMER, passes = const PASSES as u32,
+    isolated = const ISOLATED as u32, stacks = sym ENTRY_STACKS, stack_end = const ENTRY_STACK_END,
+    passing_timer = const offset_of!(EntryState, passing.timer), rcx_of_user = const offset_of!(UserRegisters, rcx),
+    causes = const DEBUG_STEP | DEBUG_BREAKPOINT, breakpoint = const DEBUG_BREAKPOINT, patience = const PATIENCE,
+    clear = const DEBUG_CLEAR, resume = const RESUME_FLAG,
 }
 
 routine! {
@@ -276,7 +316,7 @@ routine! {
     ; kept [frame_top] at []
     isolated = const ISOLATED as u32, entries = sym ENTRIES, stacks = sym ENTRY_STACKS, task = sym TASK,
     user_rsp = const offset_of!(EntryStacks, user_rsp), kernel_root = sym KERNEL_ROOT, rsp0 = const RSP0,
-    ss = const USER_SS, cs = const USER_CS, vector = const SYSCALL_ENTRY, leave = sym leave_user,
+    ss = const USER_SS, cs = const USER_CS, vector = const SYSCALL_ENTRY, leave = sym leave_user::<false, ISOLATED>,
 }
 
 routine! {

@@ -37,7 +37,7 @@ routine! {
     "jmp {fault}",
     ; kept [] at []
     error = const ERROR as u32, vector = const VECTOR, elsewhere = const (ISOLATED || STACK) as u32,
-    move = sym move_frame::<ISOLATED>, leave = sym leave_user, fault = sym fault::<ISOLATED>,
+    move = sym move_frame::<false, ISOLATED>, leave = sym leave_user::<false, ISOLATED>, fault = sym fault::<ISOLATED>,
 }
 
 routine! {
@@ -56,8 +56,8 @@ routine! {
     "inc qword ptr [rip + {entries} + {drained}]",
     "add rsp, 16", "iretq",
     ; kept [drained] at []
-    vector = const COUNTER_VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<ISOLATED>,
-    leave = sym leave_user, eoi = const EOI, entries = sym ENTRIES,
+    vector = const COUNTER_VECTOR, isolated = const ISOLATED as u32, move = sym move_frame::<false, ISOLATED>,
+    leave = sym leave_user::<false, ISOLATED>, eoi = const EOI, entries = sym ENTRIES,
 }
 
 routine! {
@@ -93,7 +93,7 @@ routine! {
     "iretq",
     ; kept [kernel_nmis] at []
     isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES,
-    move = sym move_frame::<ISOLATED>,
+    move = sym move_frame::<false, ISOLATED>,
 }
 
 routine! {
@@ -114,7 +114,7 @@ routine! {
     "2: push 0", "push 1", "jmp {move}",
     "3: push 0", "push 1", "jmp {fault}",
     ; kept [] at []
-    syscall = sym syscall_entry::<ISOLATED>, fault = sym fault::<ISOLATED>, move = sym move_frame::<ISOLATED>,
+    syscall = sym syscall_entry::<ISOLATED>, fault = sym fault::<ISOLATED>, move = sym move_frame::<true, ISOLATED>,
 }
 
 routine! {
@@ -160,7 +160,7 @@ routine! {
     /// UserRegisters:  .. vector  error  RIP  CS  RFLAGS  RSP  SS
     ///                    RSP at the end                          frame_top, or RSP0
     /// ```
-    fn move_frame<const ISOLATED: bool>();
+    fn move_frame<const PASSES: bool, const ISOLATED: bool>();
     "push rax",
     ".if {isolated}; mov rax, [rip + {kernel_root}]; mov cr3, rax",
     "mov rax, rsp; mov rsp, [rip + {entries} + {frame_top}]",
@@ -172,5 +172,5 @@ routine! {
     "jmp {leave}",
     ; kept [frame_top] at []
     isolated = const ISOLATED as u32, kernel_root = sym KERNEL_ROOT, entries = sym ENTRIES, task = sym TASK,
-    rsp0 = const RSP0, leave = sym leave_user,
+    rsp0 = const RSP0, leave = sym leave_user::<PASSES, ISOLATED>,
 }

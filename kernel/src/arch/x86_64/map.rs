@@ -14,6 +14,8 @@ pub const APIC: u64 = 0xffff_ffff_c000_0000;
 pub const IO_APICS: u64 = APIC + 0x1000;
 /// Where the page of the event timer's registers is mapped.
 pub const HPET: u64 = IO_APICS + MAX_IO_APICS as u64 * 0x1000;
+/// Where the kernel sees a page of a device for as long as it accesses that for a program.
+pub const WINDOW: u64 = HPET + 0x1000;
 
 /// A pointer to physical memory.
 pub fn pointer<T>(address: u64) -> *mut T {

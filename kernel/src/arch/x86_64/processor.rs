@@ -81,6 +81,13 @@ pub fn init() -> Result<(), ProcessorLack> {
     Ok(())
 }
 
+/// How many bits a physical address has.
+pub fn physical_bits() -> u8 {
+    const DEFAULT: u8 = 36;
+    let capacity = CpuId::new().get_processor_capacity_feature_info();
+    capacity.map_or(DEFAULT, |capacity| capacity.physical_address_bits())
+}
+
 /// The MXCSR bits that this processor has (Intel SDM vol. 1, 11.6.6).
 pub fn mxcsr_mask() -> u32 {
     #[repr(C, align(16))]

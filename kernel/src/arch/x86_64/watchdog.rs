@@ -9,7 +9,7 @@
 //! from between PEs long before it runs down, so in an undisturbed system it
 //! never fires: an NMI in user mode *is* a divergence.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use x86_64::instructions::port::Port;
 
@@ -19,7 +19,7 @@ use wire::end::Watchdog;
 use super::hpet::Comparator;
 use super::line::wiring;
 use super::wiring::Pin;
-use super::{apic, io_apic, machine};
+use super::{apic, firmware, io_apic, machine};
 
 const COMMAND: u16 = 0x43;
 const CHANNEL_0: u16 = 0x40;
@@ -37,6 +37,9 @@ static DUE: AtomicU64 = AtomicU64::new(0);
 /// Where it is.
 static PLACE: Mutex<Place> = Mutex::new(Place::Pit);
 const NEVER: u64 = u64::MAX;
+/// Whether the event timer is a program's.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+const PAGE: u64 = 4096;
 
 /// Where the watchdog is.
 #[derive(Clone, Copy)]
@@ -137,7 +140,8 @@ pub fn leave_pit() {
     } else {
         return;
     }
-    match Comparator::claim() {
+    let is_free = !TAKEN.load(Ordering::Relaxed);
+    match is_free.then(Comparator::claim).flatten() {
         Some(comparator) => {
             defmt::info!("a program has the PIT: the watchdog goes to the event timer");
             go_to(Place::Hpet(comparator));
@@ -151,9 +155,18 @@ pub fn leave_pit() {
     }
 }
 
-/// A program is about to use the event timer: the watchdog leaves it.
+/// A program is about to write to a device at this physical address: if that is the event timer, the watchdog leaves it,
+/// or will not go there.
+pub fn note_device_write(physical: u64) {
+    let page = |address: u64| address / PAGE;
+    if firmware::tables().hpet.map(page) == Some(page(physical)) && !TAKEN.swap(true, Ordering::Relaxed) {
+        leave_event_timer();
+    }
+}
+
+/// The watchdog leaves the event timer, if it is there.
 #[cold]
-pub fn leave_event_timer() {
+fn leave_event_timer() {
     if let Place::Hpet(comparator) = *PLACE.lock() {
         comparator.stop();
         if let Some(pin) = comparator.pin {

@@ -106,6 +106,6 @@ fn a_digest_is_printed_in_two_parts() {
 /// The names stand in lists, too.
 #[test]
 fn every_kind_of_end_has_its_name() {
-    let names = ["syscall", "page_fault", "exception", "port_io", "rdtsc", "limit", "dirty_limit"];
+    let names = ["syscall", "page_fault", "exception", "port_io", "rdtsc", "limit", "dirty_limit", "mmio"];
     assert_eq!(DelimiterKind::ALL.map(DelimiterKind::name), names);
 }

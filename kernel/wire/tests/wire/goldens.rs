@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //! A golden array for each variant.
 
+use arrayvec::ArrayString;
 use pe_replay::inject::{Copy, Saved};
 use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
 use wire::VERSION;
 use wire::config::{Config, Job, Mutation, Sink};
+use wire::device::{DeviceAccess, Space};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, programs, reached_limits,
-    unsupported_calls,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, labels,
+    programs, reached_limits, unsupported_calls,
 };
 
 use crate::samples::{
-    COUNTER, DIFFERENCE, DIGEST, TOTALS, config, encoded_config, encoded_end, encoded_record, end, ends,
-    header, hex, name, pe, unhex,
+    COUNTER, DIFFERENCE, DIGEST, THREAD, TOTALS, config, encoded_config, encoded_end, encoded_record, end,
+    ends, header, hex, name, pe, unhex,
 };
 
 #[test]
@@ -130,6 +132,7 @@ fn what_a_program_asks_for_has_its_bytes() {
         (Service::PageFault, "01"),
         (Service::Exception(6), "0206"),
         (Service::Switch, "03"),
+        (Service::Hypercall(12), "040c"),
     ] {
         let bytes = postcard::to_slice(&service, &mut [0; 8]).map(|bytes| hex(bytes));
         assert_eq!(bytes.unwrap(), golden, "{service:?}");
@@ -179,6 +182,45 @@ fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [records.concat(), encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
+fn names_of_processes_have_their_bytes_and_stand_behind_the_pes() {
+    let label = Label { process: 300, text: ArrayString::from("init -> log").unwrap() };
+    let record = encoded_record(&Record::Label(label));
+    assert_eq!(hex(&record), "07ac020b696e6974202d3e206c6f67");
+    let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
+    let trace = [start, record.clone()].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(labels(&trace).collect::<Vec<_>>(), [label]);
+    let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
+    let batch = [record, encoded_record(&Record::Program(program))].concat();
+    assert_eq!(programs(&batch).count(), 1);
+}
+
+#[test]
+fn device_accesses_have_their_bytes_and_stand_among_the_pes() {
+    let access = DeviceAccess {
+        pe: 300,
+        thread: THREAD,
+        space: Space::Memory,
+        address: 0xfed0_00f0,
+        bytes: 4,
+        writes: false,
+        value: 0x80,
+    };
+    let port = DeviceAccess { space: Space::Port, address: 0x3f8, bytes: 1, writes: true, ..access };
+    let records = [access, port].map(|access| encoded_record(&Record::Device(access)));
+    let golden = ["08ac02010201f081c0f60f04008001", "08ac02010200f80701018001"];
+    assert_eq!(records.each_ref().map(|bytes| hex(bytes)), golden);
+    let header = encoded_record(&Record::Header(header()));
+    let pe_bytes = encoded_record(&Record::Pe(pe(&[])));
+    let trace = [&header[..], &records[0], &records[1], &pe_bytes].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(device_accesses(&trace).collect::<Vec<_>>(), [access, port]);
+    let program =
+        encoded_record(&Record::Program(ProgramRecord { end: end(End::Deadlock), output_end: 300 }));
+    assert_eq!(programs(&[records.concat(), program].concat()).count(), 1);
 }
 
 #[test]

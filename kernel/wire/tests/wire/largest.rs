@@ -138,7 +138,7 @@ fn the_largest_values_fit() {
         },
         total: u64::MAX,
         boot: u64::MAX,
-        ends: [u64::MAX; 7],
+        ends: [u64::MAX; 8],
         phases: Phases([u64::MAX; 8]),
         flips: u64::MAX,
         lost_records: u64::MAX,

@@ -151,7 +151,7 @@ pub fn totals() -> Totals {
         },
         total: 1000,
         boot: 2000,
-        ends: [10, 11, 12, 13, 14, 15, 16],
+        ends: [10, 11, 12, 13, 14, 15, 16, 17],
         phases: Phases([20, 21, 22, 23, 24, 27, 25, 26]),
         flips: 30,
         lost_records: 31,
@@ -251,7 +251,7 @@ pub fn ends() -> Vec<(End, &'static str)> {
 }
 
 /// What follows the way a boot ended: unit, counter and sums.
-pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f1014151617181b191a1e1f20310132000b3f4001";
+pub const TOTALS: &str = "0100010203040506070809212228292a2b2c2d3f2e2f3032333435363738393a3b3c3d3ee807d00f0a0b0c0d0e0f101114151617181b191a1e1f20310132000b3f4001";
 
 /// Choice of the counter and its faults; then the clock, the date, the isolation, the memory, and the system.
 pub const COUNTER: &str =

@@ -17,6 +17,7 @@ use rt as _;
 pub mod access;
 pub mod console;
 pub mod crd;
+pub mod device;
 pub mod event;
 pub mod grants;
 pub mod hip;

@@ -50,7 +50,8 @@ fn run_with(due_lines: &[(u64, u8)], ops: &[Op]) -> (Vec<String>, Totals) {
     let ops = [&TAKE[..], ops, &SLEEP[..]].concat();
     let mut processor = Scripted::new(&[(ROOT, &ops)]);
     processor.due_lines = due_lines.to_vec();
-    run_on(processor)
+    let Ran { said, totals, .. } = run_on(processor);
+    (said, totals)
 }
 
 #[test]
