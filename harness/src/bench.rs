@@ -11,6 +11,7 @@ mod case;
 mod counters;
 mod document;
 mod grid;
+mod ipc;
 mod latency;
 pub mod loops;
 mod origin;
@@ -38,6 +39,7 @@ use crate::workload::artifacts::Guest;
 
 use boot::Boots;
 use case::Case;
+use ipc::Calls;
 use origin::Origin;
 use runner::{Results, Runner};
 use workload::Workload;
@@ -63,6 +65,8 @@ const COUNTERS: &str = "counters";
 /// Single calls on what doubles.
 const SCALING: &str = "scaling";
 
+/// The calls of the NOVA interface; only if it is named, since a root task measures itself.
+const IPC: &str = "ipc";
 /// What a boot costs; only if it is named, since it measures CPU time.
 const BOOT: &str = "boot";
 
@@ -102,6 +106,7 @@ struct Plan {
     sweep: bool,
     counters: bool,
     boot: bool,
+    ipc: bool,
     scaling: bool,
     /// Only the part of it that takes seconds.
     quick: bool,
@@ -133,6 +138,7 @@ impl Plan {
                 sweep: false,
                 counters: false,
                 boot: false,
+                ipc: false,
                 scaling,
                 quick: true,
             });
@@ -145,6 +151,7 @@ impl Plan {
             sweep: wanted(SWEEP) || options.plot.is_some(),
             counters: wanted(COUNTERS),
             boot: options.suites.iter().any(|suite| suite == BOOT),
+            ipc: options.suites.iter().any(|suite| suite == IPC),
             scaling: wanted(SCALING),
             quick: false,
         })
@@ -173,7 +180,10 @@ impl Plan {
 
 /// The names that `--suite` takes.
 fn names() -> impl Iterator<Item = &'static str> {
-    workload::ALL.iter().map(|workload| workload.name).chain([BARS, ORIGINAL, SWEEP, COUNTERS, SCALING, BOOT])
+    workload::ALL
+        .iter()
+        .map(|workload| workload.name)
+        .chain([BARS, ORIGINAL, SWEEP, COUNTERS, SCALING, BOOT, IPC])
 }
 
 /// Measures and prints; returns the exit status.
@@ -196,12 +206,14 @@ pub fn run(options: &Options) -> Result<u8> {
     let kernel = Guest::build_kernel(CounterChoice::VirtualTime)?;
     let for_tests =
         if plan.counters { Guest::build_kernel(CounterChoice::IntelEmulated)? } else { kernel.clone() };
+    let calls = if plan.ipc { Some(Calls::measure(&kernel, options.timeout)?) } else { None };
     let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
     let runner = Runner::new([kernel, for_tests], &model, options.inject, options.timeout, options.clock);
     let results = runner.run(plan.cases())?;
     let origin = Origin::find();
     let mut tables = tables(&plan, &results, &model);
     tables.extend(boots.as_ref().map(Boots::table));
+    tables.extend(calls.as_ref().map(Calls::table));
     let markdown = || {
         let shown = tables.iter().map(|table| table.show(Style::Markdown));
         std::iter::once(format!("{origin}\n")).chain(shown).collect::<Vec<_>>().join("\n")
@@ -215,7 +227,8 @@ pub fn run(options: &Options) -> Result<u8> {
         files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
     }
     files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
-    files.write_json(JSON, || Ok(value(&plan, &results, &model, &origin, boots.as_ref())))?;
+    files
+        .write_json(JSON, || Ok(value(&plan, &results, &model, &origin, (boots.as_ref(), calls.as_ref()))))?;
     let dear = if plan.scaling { scaling::failures(plan.quick, &results) } else { Vec::new() };
     let failures = results.failures().chain(boots.as_ref().and_then(Boots::failure)).chain(dear);
     let failures: Vec<String> = failures.collect();
@@ -235,6 +248,7 @@ fn list() {
     println!("{COUNTERS:<10}counters whose interrupts are late, and tight loops under them");
     println!("{SCALING:<10}single calls on what doubles: none may cost the square");
     println!("{BOOT:<10}what a boot costs this machine beside an empty one; only if it is named");
+    println!("{IPC:<10}calls of the NOVA interface; only if it is named");
     println!("\nEach workload is run under:");
     for variant in grid::all() {
         println!("{:<16}{}", variant.name, variant.about);
@@ -264,7 +278,13 @@ fn tables(plan: &Plan, results: &Results, model: &Model) -> Vec<Table> {
     tables
 }
 
-fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: Option<&Boots>) -> Value {
+fn value(
+    plan: &Plan,
+    results: &Results,
+    model: &Model,
+    origin: &Origin,
+    (boots, calls): (Option<&Boots>, Option<&Calls>),
+) -> Value {
     json!({
         "origin": origin.value(),
         "model": model.processor,
@@ -276,6 +296,7 @@ fn value(plan: &Plan, results: &Results, model: &Model, origin: &Origin, boots: 
         "counters": plan.counters.then(|| counters::value(results)),
         "loops": plan.counters.then(|| loops::value(results)),
         "boots": boots.map(Boots::value),
+        "ipc": calls.map(Calls::value),
         "scaling": plan.scaling.then(|| scaling::value(plan.quick, results)),
         "failures": results.failures().collect::<Vec<_>>(),
     })
@@ -299,7 +320,8 @@ mod tests {
         assert!(plan.sweep && !plan.bars);
         let all = Plan::of(&args(&[])).unwrap();
         assert_eq!(all.workloads.len(), workload::ALL.len());
-        assert!(all.sweep && all.bars && all.counters && all.scaling && !all.boot);
+        assert!(all.sweep && all.bars && all.counters && all.scaling && !all.boot && !all.ipc);
+        assert!(Plan::of(&args(&["ipc"])).unwrap().ipc);
         assert!(Plan::of(&args(&["boot"])).unwrap().boot);
         let error = Plan::of(&args(&["heavy"])).err().map(|error| error.to_string()).unwrap();
         assert!(error.contains("heavy") && error.contains("light") && error.contains("bars"), "{error}");

@@ -14,10 +14,11 @@ mod effect;
 mod lab;
 mod random;
 mod subject;
+pub mod system;
 mod tally;
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Result;
@@ -28,7 +29,7 @@ pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
 use wire::counter::CounterChoice;
 
-use crate::host::destination::Files;
+use crate::host::destination::{Destinations, Files};
 use crate::host::{console, packages};
 use crate::workload::artifacts::Guest;
 
@@ -48,8 +49,8 @@ pub struct Options {
     pub count: u64,
     /// The seed of the campaign.
     pub seed: u64,
-    /// What is hit.
-    pub scope: Scope,
+    /// What is hit; nothing stands for a root task of the NOVA interface.
+    pub scope: Option<Scope>,
     /// The policies that the flips are tried under.
     pub policies: Vec<Policy>,
     /// What the programs take for the time.
@@ -61,13 +62,15 @@ pub struct Options {
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    if options.scope == Scope::Threads {
+    if options.scope == Some(Scope::Threads) {
         packages::ensure_present(&[packages::GO])?;
     }
     let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
-    let lab = Lab::new(Guest::build_kernel(CounterChoice::default())?).with_clock(options.clock);
-    let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+    let kernel = Guest::build_kernel(CounterChoice::default())?;
     let Options { count, seed, scope, .. } = *options;
+    let Some(scope) = scope else { return flip_system(&kernel, options, files) };
+    let lab = Lab::new(kernel).with_clock(options.clock);
+    let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let campaign = Campaign { count, seed, policies: options.policies.clone(), scope, jobs };
     let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
     let report = campaign.run(&lab, &|flips, all| {
@@ -79,6 +82,22 @@ pub fn run(options: &Options) -> Result<u8> {
             eprintln!("inject: {} of {all} flips", bar.position());
         }
     });
+    bar.finish_and_clear();
+    let report = report?;
+    print!("{report}");
+    for failure in report.failures() {
+        println!("WRONG: {failure}");
+    }
+    files.write_json(JSON, || Ok(report.json()))?;
+    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+}
+
+/// Flips bits in a root task, under the first of the policies.
+fn flip_system(kernel: &Path, options: &Options, files: Destinations) -> Result<u8> {
+    let Options { count, seed, .. } = *options;
+    let policy = options.policies.first().copied().unwrap_or(Policy::DEFAULT);
+    let bar = console::progress_bar(Some(count), "{wide_bar} {pos} of {len} flips, {eta} left");
+    let report = system::run(kernel, policy, (count, seed), &|| bar.inc(1));
     bar.finish_and_clear();
     let report = report?;
     print!("{report}");

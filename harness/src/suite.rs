@@ -10,6 +10,7 @@ mod bench;
 mod bochs;
 pub mod ci;
 mod clock;
+mod conformance;
 mod counters;
 mod demo;
 pub mod documents;
@@ -86,6 +87,7 @@ const TESTS: &[&[Test]] = &[
     rep::TESTS,
     nature::TESTS,
     nova::TESTS,
+    conformance::TESTS,
     documents::TESTS,
     demo::TESTS,
     bench::TESTS,
@@ -171,6 +173,11 @@ impl Context {
             on_bochs: bochs::Made::default(),
             known: counters::Known::default(),
         })
+    }
+
+    /// The kernel that users boot.
+    pub fn kernel(&self) -> &Path {
+        &self.kernel
     }
 
     /// Whether what is kept is written anew.

@@ -14,7 +14,7 @@ use crate::bench;
 /// `cargo reprise bench`.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters`, `scaling` or `boot`; may be given more than once
+    /// Only this part: a workload, `bars`, `original`, `sweep`, `counters`, `scaling`, `boot` or `ipc`; may be given more than once
     #[arg(long = "suite", value_name = "NAME")]
     pub suites: Vec<String>,
     /// Say what there is to measure, and measure nothing

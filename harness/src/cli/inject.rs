@@ -64,10 +64,11 @@ impl From<InjectArgs> for inject::Options {
         let policies = args.policies();
         let InjectArgs { count, seed, programs, clock, json, .. } = args;
         let scope = match programs {
-            ProgramsName::Single => Scope::All,
-            ProgramsName::Threads => Scope::Threads,
-            ProgramsName::Calls => Scope::Calls,
-            ProgramsName::Shared => Scope::Shared,
+            ProgramsName::Single => Some(Scope::All),
+            ProgramsName::Threads => Some(Scope::Threads),
+            ProgramsName::Calls => Some(Scope::Calls),
+            ProgramsName::Shared => Some(Scope::Shared),
+            ProgramsName::Nova => None,
         };
         Self { count, seed, scope, policies, clock: clock.into(), json }
     }
@@ -84,6 +85,8 @@ pub enum ProgramsName {
     Calls,
     /// One of two processes, in the memory that these share
     Shared,
+    /// The conformance root task of the NOVA interface, with one boot a flip
+    Nova,
 }
 
 /// The modes that compare.

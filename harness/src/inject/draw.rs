@@ -115,7 +115,7 @@ impl Class {
                 vec![first, seen(random, what, Run::Third)]
             }
             Self::Copy(copy) => {
-                let (address, bit) = (any_byte(random, subject), random.below(8) as u8);
+                let (address, bit) = (any_byte(random, subject.memory()), random.below(8) as u8);
                 let run = *random.one(any_run);
                 vec![Injection { pe, run, at, target: Target::Copy(copy, address), bit }]
             }
@@ -167,18 +167,24 @@ fn seen_target(random: &mut Random, seen: Seen, subject: &Subject) -> (Target, u
         Seen::Rip => Target::Rip,
         Seen::Rflags => Target::Rflags,
         Seen::Xmm => Target::Xmm(random.below(16) as u8),
-        Seen::Memory => Target::Memory(any_byte(random, subject)),
+        Seen::Memory => Target::Memory(any_byte(random, subject.memory())),
     };
     let bit = match seen {
-        Seen::Rflags => nth_bit(INJECTABLE_FLAGS, random.below(INJECTABLE_FLAGS.count_ones().into())),
+        Seen::Rflags => any_bit(random, INJECTABLE_FLAGS),
         Seen::General | Seen::Rip | Seen::Xmm | Seen::Memory => random.below(bits(target).into()) as u8,
     };
     (target, bit)
 }
 
-fn any_byte(random: &mut Random, subject: &Subject) -> u64 {
-    let bytes = subject.memory().iter().map(|range| range.end - range.start).sum();
-    byte(subject.memory(), random.below(bytes))
+/// Draws the address of a byte of several ranges.
+pub fn any_byte(random: &mut Random, ranges: &[Range<u64>]) -> u64 {
+    let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+    byte(ranges, random.below(bytes))
+}
+
+/// Draws a bit that is set in `mask`.
+pub fn any_bit(random: &mut Random, mask: u64) -> u8 {
+    nth_bit(mask, random.below(mask.count_ones().into()))
 }
 
 /// The PE in which the instruction with the number `chosen` is executed, and its number there.

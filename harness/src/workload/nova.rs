@@ -10,9 +10,13 @@ use flate2::read::MultiGzDecoder;
 use object::LittleEndian as Le;
 use object::elf::{ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_EXEC, FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
+use wire::clock::{Clock, ClockKind};
+use wire::config::Job;
+use wire::nova::{Nova, System};
 
 use super::archive::{self, Contents, Module};
 use super::artifacts::{self, Guest};
+use super::request::Request;
 use crate::host::destination::Files;
 use crate::host::input::{self, Deadline};
 
@@ -72,6 +76,20 @@ enum Unfit {
     Outside(u64),
     #[error("an ELF file without a segment to load")]
     Empty,
+}
+
+/// A boot of one of our root tasks by its name, on a machine with so much memory, of which the kernel keeps so much.
+pub fn root_task(
+    name: &str,
+    command_line: Option<&str>,
+    (memory_mib, kernel_mib): (u32, u32),
+) -> Result<Request> {
+    let append = command_line.map(str::to_owned);
+    let contents = named(&Given { image: PathBuf::from(name), append, ..Given::default() }, None)?.contents;
+    let kernel_memory_len = u64::from(kernel_mib) << 20;
+    let system = System::Nova(Nova { kernel_memory_len, run_for_ns: None, logs_calls: false });
+    let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };
+    Ok(Request { contents, system, clock, memory_mib, ..Request::job(Job::Run) })
 }
 
 /// Reads all that a system is given, up to a deadline, and checks it.

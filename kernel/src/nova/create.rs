@@ -80,16 +80,27 @@ impl Nova {
         (free >= pages).then_some(()).ok_or(Status::OutOfMemory)
     }
 
-    /// Gives a new object its first name.
+    /// Gives a new object its first name, with all the rights of its kind.
     fn publish<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        place: (DomainId, Span),
+        object: Object,
+    ) -> Result<(), Status> {
+        self.publish_with(objects, place, object, object.rights())
+    }
+
+    /// Gives a new object its first name, with some rights.
+    fn publish_with<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
         (domain, span): (DomainId, Span),
         object: Object,
+        rights: Rights,
     ) -> Result<(), Status> {
         let (nodes, mut following) = self.following(objects);
         let target = Target::Object(object);
-        let made = nodes.create(domain, span, object.rights(), target, &mut following);
+        let made = nodes.create(domain, span, rights, target, &mut following);
         if made.is_err() {
             self.things.forsake(object);
             self.bury(objects);
@@ -112,6 +123,9 @@ impl Nova {
         initial: u64,
         (kept, limit): (u64, u64),
     ) -> Result<(), Status> {
+        // A domain is no more to whoever makes it than the one that it is made of.
+        let named = self.nodes.lookup(self.things.look(thread).domain, Kind::Object, parent);
+        let rights = named.map_or(Rights::NONE, |crd| crd.rights);
         let parent = self.domain(thread, parent, 1 << 0)?;
         if kept > limit {
             return Err(Status::BadParameter);
@@ -139,7 +153,7 @@ impl Nova {
         self.things.domains.insert_reserved(Counted::new(domain));
         self.things.note_made();
         self.things.use_object(Object::Domain(parent));
-        self.publish(objects, place, Object::Domain(id))?;
+        self.publish_with(objects, place, Object::Domain(id), rights)?;
         if let Some(crd) = Crd::from_word(initial).filter(|crd| crd.kind == Kind::Object) {
             let what = Delegation { kind: Kind::Object, from: crd.span, to: 0, rights: crd.rights };
             let (nodes, mut following) = self.following(objects);

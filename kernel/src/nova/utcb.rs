@@ -163,8 +163,7 @@ impl<T: Page> Utcb<'_, T> {
 
     /// Says how many words and items there are.
     pub fn set_counts(&mut self, words: u16, items: u16) {
-        let kept = self.word(COUNTS) & !0xffff_ffff;
-        self.set_word(COUNTS, kept | u64::from(items) << 16 | u64::from(words));
+        self.set_word(COUNTS, u64::from(items) << 16 | u64::from(words));
     }
 
     /// Takes the words of another thread's message, and how many words and items that has.
@@ -279,7 +278,7 @@ mod tests {
         sender.set_item(0, 0x1005, 0x801);
         Utcb(&mut to).copy_words(&sender);
         let mut expected = [0x77; LEN];
-        expected[..4].copy_from_slice(&[3, 0, 1, 0]);
+        expected[..8].copy_from_slice(&[3, 0, 1, 0, 0, 0, 0, 0]);
         expected[WORDS..WORDS + 24].copy_from_slice(&plain().0[WORDS..WORDS + 24]);
         assert!(to.0 == expected);
         assert_eq!(from.0[LEN - 16..LEN - 8], 0x1005u64.to_le_bytes());
@@ -292,7 +291,7 @@ mod tests {
         let mut user = registers();
         Utcb(&mut page).save(Mtd(0x800c), &mut user, [7, 0xdead_0000]);
         let word = |at: usize| u64::from_le_bytes(page.0[at..at + 8].try_into().unwrap());
-        assert_eq!([word(0) & 0xffff_ffff, word(0x20)], [0x1fc, 0x800c]);
+        assert_eq!([word(0), word(0x20)], [0x1fc, 0x800c]);
         assert_eq!([word(0x30), word(0x70), word(0xd0), word(0xd8)], [0x2000, 0x1004, 7, 0xdead_0000]);
         // The rest of the page is as it was.
         for at in (0x38..0x70).chain(0x78..0xd0).chain(0xe0..LEN).chain(0x8..0x20) {

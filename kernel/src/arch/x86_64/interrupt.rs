@@ -97,8 +97,8 @@ const NO_ERROR: bool = false;
 const OWN: bool = true;
 const SHARED: bool = false;
 
-/// Fills the table. All gates are interrupt gates. User code may use INT only with vector 3; every
-/// other one is a #GP.
+/// Fills the table. All gates are interrupt gates. User code may use INT only with vectors 3 and 4, as under
+/// NOVA and Linux; every other one is a #GP.
 fn fill<const ISOLATED: bool>() {
     // SAFETY: user mode is not running, and the kernel is not interrupted; the handlers are entries
     // written for their vectors.
@@ -113,7 +113,9 @@ fn fill<const ISOLATED: bool>() {
         idt.breakpoint
             .set_handler_addr(address(exit::plain_entry::<3, NO_ERROR, SHARED, ISOLATED>))
             .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
-        idt.overflow.set_handler_addr(address(exit::plain_entry::<4, NO_ERROR, SHARED, ISOLATED>));
+        idt.overflow
+            .set_handler_addr(address(exit::plain_entry::<4, NO_ERROR, SHARED, ISOLATED>))
+            .set_privilege_level(x86_64::PrivilegeLevel::Ring3);
         idt.bound_range_exceeded
             .set_handler_addr(address(exit::plain_entry::<5, NO_ERROR, SHARED, ISOLATED>));
         idt.invalid_opcode.set_handler_addr(address(exit::plain_entry::<6, NO_ERROR, SHARED, ISOLATED>));

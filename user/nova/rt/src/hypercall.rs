@@ -3,6 +3,7 @@
 
 use crate::crd::Crd;
 use crate::raw::{self, Registers};
+use crate::seen;
 use crate::status::Status;
 use crate::utcb::{Item, Utcb};
 
@@ -78,7 +79,14 @@ pub struct Revocation {
 }
 
 fn made(number: u64, flags: u64, selector: u64, parameters: [u64; 4]) -> Status {
-    status(raw::hypercall(Registers::new(number, flags, selector, parameters)))
+    status(make(Registers::new(number, flags, selector, parameters)))
+}
+
+/// Makes a hypercall, remembers what it answered, and returns what its registers hold afterwards.
+pub fn make(registers: Registers) -> Registers {
+    let after = raw::hypercall(registers);
+    seen::remember(registers.rdi, status(after));
+    after
 }
 
 /// The status in the registers that a hypercall left.
@@ -141,7 +149,7 @@ pub fn revoke_all(range: Crd) -> Status {
 /// Looks a range up in the caller's space.
 #[must_use]
 pub fn lookup(range: Crd) -> Crd {
-    Crd(raw::hypercall(Registers::new(number::MISC, 0, 0, [range.0, 0, 0, 0])).rsi)
+    Crd(make(Registers::new(number::MISC, 0, 0, [range.0, 0, 0, 0])).rsi)
 }
 
 /// Delegates items from one domain to another, through the caller's UTCB.
@@ -158,13 +166,13 @@ pub fn suspend(authority: u64, type_a: u64, type_b: u64) -> Status {
 
 /// Performs an operation on an execution context and returns status and results.
 pub fn ec_ctrl(operation: u64, ec: u64, first: u64, second: u64) -> (Status, u64, u64) {
-    let after = raw::hypercall(Registers::new(number::EC_CTRL, operation, ec, [first, second, 0, 0]));
+    let after = make(Registers::new(number::EC_CTRL, operation, ec, [first, second, 0, 0]));
     (status(after), after.rsi, after.rdx)
 }
 
 /// Reads times of a scheduling context and returns status and results.
 pub fn sc_ctrl(operation: u64, sc: u64, ec: u64) -> (Status, Registers) {
-    let after = raw::hypercall(Registers::new(number::SC_CTRL, operation, sc, [ec, 0, 0, 0]));
+    let after = make(Registers::new(number::SC_CTRL, operation, sc, [ec, 0, 0, 0]));
     (status(after), after)
 }
 
@@ -191,7 +199,7 @@ pub fn down_to_zero(semaphore: u64, deadline: u64) -> Status {
 /// Downs a semaphore that signals are chained to and returns status, value and count.
 pub fn receive(semaphore: u64, deadline: u64) -> (Status, u64, u64) {
     let parameters = [deadline >> 32, deadline & 0xffff_ffff, 0, 0];
-    let after = raw::hypercall(Registers::new(number::SM_CTRL, 1, semaphore, parameters));
+    let after = make(Registers::new(number::SM_CTRL, 1, semaphore, parameters));
     (status(after), after.rsi, after.rdx)
 }
 
@@ -202,7 +210,7 @@ pub fn assign_pci(pd: u64, config: u64, requester: u64) -> Status {
 
 /// Routes an interrupt line and returns status, message address and message data.
 pub fn assign_gsi(line: u64, flags: u64, config: u64, cpu: u64, signal: u64) -> (Status, u64, u64) {
-    let after = raw::hypercall(Registers::new(number::ASSIGN_GSI, flags, line, [config, cpu, signal, 0]));
+    let after = make(Registers::new(number::ASSIGN_GSI, flags, line, [config, cpu, signal, 0]));
     (status(after), after.rsi, after.rdx)
 }
 
@@ -213,6 +221,6 @@ pub fn transfer(from: u64, to: u64, pages: u64) -> Status {
 
 /// Reads a domain's kernel memory, in pages: limit and usage.
 pub fn quota(pd: u64) -> (Status, u64, u64) {
-    let after = raw::hypercall(Registers::new(number::PD_CTRL, 2, pd, [0; 4]));
+    let after = make(Registers::new(number::PD_CTRL, 2, pd, [0; 4]));
     (status(after), after.rsi, after.rdx)
 }

@@ -5,8 +5,10 @@
 //! page below it, and the number of the processor in RDI; there is no stack.
 
 use core::arch::asm;
+use core::cell::UnsafeCell;
 
 use crate::hip::Hip;
+use crate::trial::Everything;
 use crate::utcb::Utcb;
 use crate::{PAGE, hypercall, supply};
 
@@ -38,6 +40,35 @@ pub const MODULE: [u8; 32] = *b"the module of an image of ours.\n";
 #[used]
 #[unsafe(link_section = ".modules")]
 static IN_IMAGE: [u8; 32] = MODULE;
+
+unsafe extern "C" {
+    static __image_start: u8;
+    static __data_start: u8;
+    static __modules_start: u8;
+}
+
+/// The addresses of the image's text, its data, and its module.
+#[must_use]
+pub fn image() -> (u64, u64, u64) {
+    (&raw const __image_start as u64, &raw const __data_start as u64, &raw const __modules_start as u64)
+}
+
+/// The registers at the first instruction.
+#[repr(transparent)]
+pub struct First(UnsafeCell<Everything>);
+
+// SAFETY: `_start` alone writes the registers, before there is any other code.
+unsafe impl Sync for First {}
+
+/// The registers at the first instruction, RSP left out.
+pub static FIRST: First = First(UnsafeCell::new(Everything { general: [0; 15], flags: 0 }));
+
+/// The registers at the first instruction.
+#[must_use]
+pub fn first() -> Everything {
+    // SAFETY: `_start` wrote them before any other code ran.
+    unsafe { *FIRST.0.get() }
+}
 
 /// What a root task has at its start.
 #[derive(Clone, Copy, Debug)]
@@ -77,11 +108,19 @@ macro_rules! entry {
         #[unsafe(no_mangle)]
         extern "C" fn _start() -> ! {
             core::arch::naked_asm!(
-                "xor ebp, ebp",
+                "mov [{first}], rax", "mov [{first} + 8], rbx", "mov [{first} + 16], rcx", "mov [{first} + 24], rdx",
+                "mov [{first} + 32], rsi", "mov [{first} + 40], rdi", "mov [{first} + 48], rbp",
+                "mov [{first} + 56], r8", "mov [{first} + 64], r9", "mov [{first} + 72], r10",
+                "mov [{first} + 80], r11", "mov [{first} + 88], r12", "mov [{first} + 96], r13",
+                "mov [{first} + 104], r14", "mov [{first} + 112], r15",
                 "mov rsi, rsp",
                 "lea rsp, [{stack} + {size}]",
+                "pushfq",
+                "pop [{first} + 120]",
+                "xor ebp, ebp",
                 "call {enter}",
                 "ud2",
+                first = sym $crate::start::FIRST,
                 stack = sym ROOT_STACK,
                 size = const size_of::<$crate::start::Stack>(),
                 enter = sym entered,

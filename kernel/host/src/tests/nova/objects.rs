@@ -205,3 +205,52 @@ fn whatever_is_made_and_taken_back_leaves_nothing_behind() {
     let wrong: Vec<_> = said[1..801].iter().filter(|line| !line.starts_with("0 ")).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+#[test]
+fn a_domain_is_worth_what_the_one_is_that_it_was_made_of() {
+    let ops = [
+        &[
+            Op::Hyper(call(2, 0, 0x300), [0x20, 0, 32 << 32, 0]),
+            // All rights but the one to make domains are taken.
+            Op::Hyper(call(7, 1, 0), [0x300 << 12 | 0x1e << 2 | 3, 0, 0, 0]),
+            Op::Hyper(call(2, 0, 0x301), [0x300, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(8, 0, 0), [0x301 << 12 | 0x7f, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(6, 0, 0x302), [0x301, 0, 0, 0]),
+            Op::Do(|_, registers| say(format!("{}", registers.rdi))),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &ops)]), ["0 300 0", "0 301007 0", "4"]);
+}
+
+#[test]
+fn a_message_page_goes_with_its_thread() {
+    const RANGE: u64 = WORKER_PAGE | 0x1d;
+    const ALIAS: u64 = CHILD_PAGE | 0x1d;
+    let ops = [
+        &[
+            Op::Hyper(call(3, 0, 0x200), [0x20, WORKER_PAGE, 0x1000, 0]),
+            Op::Do(|space, _| {
+                // One item: the message page.
+                put(space, FIRST_PAGE, &[1 << 16]);
+                put_item(space, FIRST_PAGE, 0, [RANGE, 1]);
+            }),
+            Op::Hyper(call(8, 1, 0x20), [ALIAS, 0x20, 0, 0]),
+            Op::Hyper(call(8, 0, 0), [RANGE, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(8, 0, 0), [ALIAS, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(7, 1, 0), [0x200 << 12 | 0x7f, 0, 0, 0]),
+            Op::Hyper(call(8, 0, 0), [RANGE, 0, 0, 0]),
+            Op::Do(tell),
+            Op::Hyper(call(8, 0, 0), [ALIAS, 0, 0, 0]),
+            Op::Do(tell),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &ops)]), ["0 50000d 0", "0 60000d 0", "0 0 0", "0 0 0"]);
+}
