@@ -40,7 +40,7 @@ fn console(context: &Context, request: &Request, policy: Policy) -> Result<Strin
     let request = Request { policy, ..request.clone() };
     let what = format!("{} at limit {} on {}", policy.mode.name(), policy.limit, request.machine);
     let outcome = context.boot(&request).with_context(|| what.clone())?;
-    let console = String::from_utf8_lossy(&outcome.serial()).replace('\r', "");
+    let console = String::from_utf8_lossy(outcome.serial()).replace('\r', "");
     check(context, &outcome, &console).with_context(|| what)?;
     Ok(console)
 }
