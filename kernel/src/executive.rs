@@ -215,9 +215,9 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         let current = self.objects.current();
         let effect = self.personality.serve(&mut self.objects, current, trap);
         match effect {
+            Effect::Continue if !matches!(trap, Trap::Time(_)) => (trap.kind(), Step::GoOn, count),
             // An instruction was answered, not executed: nobody else looks at the trap flag.
-            Effect::Continue if matches!(trap, Trap::Time(_)) => (trap.kind(), self.step_over(), count),
-            Effect::Continue => (trap.kind(), Step::GoOn, count),
+            Effect::Continue => (trap.kind(), self.step_over(), count),
             Effect::Perform(_) | Effect::PerformInstruction => self.perform(trap, effect, count, trace),
             effect => (trap.kind(), self.step(effect), count),
         }

@@ -79,12 +79,28 @@ impl<M: Machine> Executor<M> {
         injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        tracked!(replay, it => self.execute_by(machine, thread, it, limit, injections, observer))
+        let outcome = tracked!(replay, it => self.run(machine, thread, it, limit, injections, observer));
+        self.end(machine);
+        outcome
     }
 
     /// [Executes](Self::execute) one PE with any placement.
-    #[inline(always)]
     pub fn execute_by<P: Placement>(
+        &mut self,
+        machine: &mut M,
+        thread: &mut ThreadOf<M>,
+        tracker: &mut Tracker<P>,
+        limit: u64,
+        injections: &[Injection],
+        observer: &mut impl Observer<M>,
+    ) -> Outcome {
+        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
+        self.end(machine);
+        outcome
+    }
+
+    #[inline(always)]
+    fn run<P: Placement>(
         &mut self,
         machine: &mut M,
         thread: &mut ThreadOf<M>,
@@ -95,10 +111,14 @@ impl<M: Machine> Executor<M> {
     ) -> Outcome {
         (self.account, self.applied) = (Account::default(), 0);
         let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        let outcome = if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) };
+        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
+    }
+
+    /// Books the time up to the end of a PE, in one place, which a profile finds.
+    #[inline(always)]
+    fn end(&mut self, machine: &mut M) {
         self.watch.lap(Timed::VerifyCommit, machine.now());
         self.account.longest_hold = self.watch.mark().wrapping_sub(self.entered);
-        outcome
     }
 
     /// The pages that the last PE wrote, which was committed, each with its address and its home; without

@@ -20,6 +20,8 @@ use crate::mem::fallible::{self, Exhausted};
 pub struct Lines {
     /// Those that may interrupt.
     open: LineSet,
+    /// Whether there are any, which is asked behind each PE.
+    any_open: bool,
     /// For each line, since when an interrupt has not been acknowledged; there is room for all of them
     /// as soon as one is open.
     since: Vec<Option<u64>>,
@@ -31,7 +33,7 @@ impl Lines {
     /// Whether a PE has to be followed by a look at them.
     #[inline]
     pub fn any_open(&self) -> bool {
-        self.open.any()
+        self.any_open
     }
 
     /// The longest time from an interrupt to its acknowledgement, in ticks.
@@ -48,11 +50,13 @@ impl Lines {
     pub(super) fn open(&mut self, line: u8) {
         assert!(!self.since.is_empty(), "there is no room for what is known of lines");
         self.open.set(line, true);
+        self.any_open = true;
     }
 
     /// A line interrupts nobody any more.
     pub(super) fn close(&mut self, line: u8) {
         self.open.set(line, false);
+        self.any_open = self.open.any();
         if let Some(since) = self.since.get_mut(usize::from(line)) {
             *since = None;
         }
