@@ -100,7 +100,14 @@ fn on_bochs(context: &Context) -> Result<()> {
     let request = nova::root_task(CONFORMANCE, None, USUAL_MIB)?;
     let expected = console(context, &request, policy(Mode::Off, LIMITS[1]))?;
     let request = Request { machine: Emulator::Bochs, ..request };
-    same(&expected, &console(context, &request, policy(Mode::Dual, LIMITS[1]))?)
+    same(&expected, &console(context, &request, policy(Mode::Dual, LIMITS[1]))?)?;
+    let terse = nova::root_task(CONFORMANCE, TERSE, USUAL_MIB)?;
+    let request = Request { machine: Emulator::Bochs, ..terse };
+    for mode in [Mode::Off, Mode::Triple] {
+        let terse = console(context, &request, policy(mode, LIMITS[0]))?;
+        ensure!(cases(&terse)? == cases(&expected)?, "{terse:?} in {}", mode.name());
+    }
+    Ok(())
 }
 
 /// Attacks leave their neighbours and the kernel alone, in either mode.

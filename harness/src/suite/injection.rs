@@ -89,7 +89,7 @@ fn a_flip_in_text(context: &Context) -> Result<()> {
 /// Threads of C, Rust and Go.
 fn threads(context: &Context) -> Result<()> {
     let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
-    campaign(context, Campaign { count: 20, seed: SEED, policies, scope: Scope::Threads, jobs: 1 })
+    campaign(context, Campaign { count: 8, seed: SEED, policies, scope: Scope::Threads, jobs: 1 })
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
