@@ -80,7 +80,7 @@ fn policies() -> impl Iterator<Item = Policy> {
 /// On Bochs, the conformance root task has the other policies.
 fn hello(context: &Context, machine: Emulator) -> Result<()> {
     let most = if machine == Emulator::Bochs { 1 } else { usize::MAX };
-    for policy in policies().into_iter().take(most) {
+    for policy in policies().take(most) {
         let outcome = context.boot(&system(HELLO, machine, policy, None)?)?;
         ensure!(*outcome.end()? == End::Stopped(Stop::Idle), "{policy:?}: {:?}", outcome.end()?);
         let said = String::from_utf8_lossy(outcome.serial()).into_owned();
