@@ -45,7 +45,7 @@ pub struct Unit {
     local_vector: u32,
     /// User instructions until an interrupt on its way arrives.
     in_flight: Option<u64>,
-    /// Likewise for one without an overflow.
+    /// User instructions until an interrupt without an overflow arrives.
     spurious: Option<u64>,
     /// An interrupt waits in the APIC.
     pending: bool,

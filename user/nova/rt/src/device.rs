@@ -24,27 +24,27 @@ macro_rules! instructions {
 }
 
 instructions! {
-    /// Reads it.
+    /// Reads the word at an address.
     read: "mov eax, [rdi]";
-    /// Writes it.
+    /// Writes a word at an address.
     write: "mov [rdi], eax";
-    /// Writes it past the caches.
+    /// Writes a word at an address, past the caches.
     write_past: "movnti [rdi], eax";
-    /// Adds to it.
+    /// Adds to the word at an address.
     add: "lock add [rdi], eax";
-    /// Adds to it, and tells what it was.
+    /// Adds to the word at an address, and tells what it was.
     exchange_and_add: "lock xadd [rdi], eax";
-    /// Exchanges it.
+    /// Exchanges the word at an address.
     exchange: "xchg [rdi], eax";
-    /// Replaces it by `other` if it is `value`; tells what it was.
+    /// Replaces the word at an address by `other` if it is `value`; tells what it was.
     compare_and_exchange: "lock cmpxchg [rdi], edx";
-    /// Sets bit 5 of it.
+    /// Sets bit 5 of the word at an address.
     set_bit: "bts dword ptr [rdi], 5";
-    /// Shifts it left.
+    /// Shifts the word at an address left.
     shift: "shl dword ptr [rdi], 1";
-    /// Compares it with a value.
+    /// Compares the word at an address with a value.
     compare: "cmp [rdi], eax";
-    /// Multiplies by it.
+    /// Multiplies by the word at an address.
     multiply: "mul dword ptr [rdi]";
 }
 
