@@ -31,6 +31,7 @@ mod queue;
 mod rep;
 mod repeat;
 mod selftests;
+mod shared;
 mod state;
 mod streams;
 mod threaded;
@@ -148,6 +149,8 @@ pub struct Context {
     bless: bool,
     /// Runs on Bochs that more than one test looks at.
     on_bochs: bochs::Made,
+    /// Runs on QEMU that more than one test looks at.
+    on_qemu: lists::Made,
     known: counters::Known,
 }
 
@@ -171,6 +174,7 @@ impl Context {
             undisturbed: AtomicU64::new(0),
             bless,
             on_bochs: bochs::Made::default(),
+            on_qemu: lists::Made::default(),
             known: counters::Known::default(),
         })
     }
