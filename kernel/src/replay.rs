@@ -10,14 +10,15 @@ mod upkeep;
 
 use alloc::boxed::Box;
 
+use flips::{Injection, Target};
 use pages::Primitives;
 use pe_replay::placement::Placement;
 use pe_replay::placement::bytes::Bytes;
 use pe_replay::placement::hash::Hash;
 use pe_replay::policy::MIN_DIRTY_PAGES;
 use pe_replay::{
-    Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy,
-    Processor, Span, Target, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Memory, Order, Page, Policy, Processor,
+    Span, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};

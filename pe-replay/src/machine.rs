@@ -2,7 +2,7 @@
 //! The hardware that the engine works on, as the kernel or a test's model provides it:
 //! a [`Processor`] and its [`Memory`].
 //!
-//! The crate's front page lists what the engine relies on; [`check`](crate::check) tries it.
+//! The crate's front page lists what the engine relies on; the crate `contract` tries it.
 
 use core::ops::DerefMut;
 
@@ -25,7 +25,7 @@ pub struct Order {
     /// Stop with [`Cause::Breakpoint`](crate::Cause::Breakpoint) before the
     /// instruction there.
     pub breakpoint: Option<Breakpoint>,
-    /// Enter with RFLAGS.IF clear, because a flip did that.
+    /// Enter with RFLAGS.IF clear, because an observer asked for that.
     pub interrupts_off: bool,
     /// A run begins here: nothing that the saved state does not carry may be left
     /// over from before (FNINIT). Within a run such things have to survive.
@@ -173,7 +173,7 @@ pub trait Memory {
     fn first_difference(&mut self, a: Self::Frame, b: Self::Frame) -> Option<u16>;
     /// A byte of a frame.
     fn byte(&mut self, frame: Self::Frame, offset: u16) -> u8;
-    /// Changes a byte of a frame by exclusive or.
+    /// Changes a byte of a frame by exclusive or: tests and injected flips do.
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
     /// Maps `page`, and every other page with the same home, to `frame` in a view: for that
     /// access, and not written so far. All other permissions stay. What is done to a watched

@@ -9,7 +9,6 @@ use crate::pool::Entry;
 pub mod bytes;
 pub mod hash;
 pub mod off;
-pub mod private;
 
 /// An entry of a machine's pool.
 pub type EntryOf<M> = Entry<<M as Memory>::Frame, <M as Memory>::Slot>;

@@ -10,7 +10,6 @@ use pmu::Repeats;
 use crate::difference::Difference;
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
-use crate::inject::Injection;
 use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
 use crate::machine::Machine;
 use crate::observer::Observer;
@@ -67,8 +66,7 @@ fn done(damage: Option<Difference>) -> (Event, Option<Difference>) {
 }
 
 impl<M: Machine> Executor<M> {
-    /// One PE of a thread: executes user code from its registers, at most `limit` instructions of it if that is less than
-    /// the policy's, and leaves the committed state there. `injections` are those of this PE.
+    /// [Executes](Course::execute) one PE of a thread, as its space has it.
     #[inline(always)]
     pub fn execute(
         &mut self,
@@ -76,42 +74,14 @@ impl<M: Machine> Executor<M> {
         thread: &mut ThreadOf<M>,
         replay: &mut Replay,
         limit: u64,
-        injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        let outcome = tracked!(replay, it => self.run(machine, thread, it, limit, injections, observer));
+        let executor = &mut *self;
+        let outcome = tracked!(replay, tracker => {
+            Course { machine: &mut *machine, executor, thread, tracker, observer }.run_pe(limit)
+        });
         self.end(machine);
         outcome
-    }
-
-    /// [Executes](Self::execute) one PE with any placement.
-    pub fn execute_by<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        limit: u64,
-        injections: &[Injection],
-        observer: &mut impl Observer<M>,
-    ) -> Outcome {
-        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
-        self.end(machine);
-        outcome
-    }
-
-    #[inline(always)]
-    fn run<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        limit: u64,
-        injections: &[Injection],
-        observer: &mut impl Observer<M>,
-    ) -> Outcome {
-        (self.account, self.applied) = (Account::default(), 0);
-        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
     }
 
     /// Books the time up to the end of a PE, in one place, which a profile finds.
@@ -137,6 +107,20 @@ impl<M: Machine> Executor<M> {
 }
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
+    /// One PE of the thread: executes user code from its registers, at most `limit` instructions of it if that is less than
+    /// the policy's, and leaves the committed state there.
+    pub fn execute(&mut self, limit: u64) -> Outcome {
+        let outcome = self.run_pe(limit);
+        self.executor.end(self.machine);
+        outcome
+    }
+
+    #[inline(always)]
+    fn run_pe(&mut self, limit: u64) -> Outcome {
+        self.executor.account = Account::default();
+        if P::FRAMES == 0 { self.run_once(limit) } else { self.run_through(limit) }
+    }
+
     /// A PE that is run once: there is nothing to compare with and nothing to start again from.
     #[inline(always)]
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {

@@ -121,9 +121,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     pub(crate) fn execute_until(&mut self, run: Run, approach: Approach, gap: Timed) -> Arrival {
         let Approach { limit, exact } = approach;
         let is_stepped = exact.is_some_and(|exact| exact.margin.far > 0 || exact.stepped);
-        self.executor.interrupts_off = false;
         let is_plain = limit > 0 && self.machine.repeats() == Repeats::PerIteration;
-        if is_stepped || !is_plain || !self.injections.is_empty() && self.is_hit(run) {
+        if is_stepped || !is_plain || self.observer.next_stop(run, 0).is_some() {
             return self.go_on(run, approach, gap, None);
         }
         self.machine.settle(P::view(run));
@@ -143,11 +142,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// A run, or the rest of one whose first stretch has ended with `first`.
     #[inline(never)]
     fn go_on(&mut self, run: Run, approach: Approach, mut gap: Timed, mut first: Option<Exit>) -> Arrival {
+        self.executor.interrupts_off = false;
         let mut path = self.path(run, approach, first.is_none());
         let (in_run, after) = timed(run);
         let mut order = Order::begin(path.limit);
         if path.fresh {
-            self.flip_due(run, 0, true);
+            self.pause(run, None);
             self.machine.copy_registers(self.thread.source(run), &mut self.executor.results[run as usize]);
         }
         let delimiter = loop {
@@ -206,12 +206,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         Path { run, count: 0, limit, way, far, repeating, fresh, debugged, is_torn, ran_on, trapping }
     }
 
-    /// Applies the flips that are due, and says how to go on to the next flip or to the target; `None` if the
-    /// run ends here, at the target or beyond.
+    /// Lets the observer change what it wants to, and says how to go on to where it wants to next or to the target;
+    /// `None` if the run ends here, at the target or beyond.
     fn order(&mut self, path: &mut Path) -> Option<Order> {
         let left = path.limit.saturating_sub(path.count);
         if left > 0 {
-            self.flip_due(path.run, path.count, false);
+            self.pause(path.run, Some(path.count));
         }
         let (rip, rcx) = self.executor.results[path.run as usize].position();
         let at = Position { count: path.count, rip, rcx };
@@ -229,8 +229,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if let Some(Repeating { piece, since: _ }) = &path.repeating {
             return Some(until(piece.next));
         }
-        if let Some(flip) = self.next_flip(path).filter(|flip| *flip < path.limit) {
-            let left = flip - path.count;
+        let stop = self.observer.next_stop(path.run, path.count + 1);
+        if let Some(stop) = stop.filter(|stop| *stop < path.limit) {
+            let left = stop - path.count;
             if left > path.far {
                 return Some(Order { budget: left - path.far, ..order });
             }

@@ -25,11 +25,10 @@ use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
-use crate::inject::Copy;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
-use crate::pool::{All, Open, Pages, Pool, each};
+use crate::pool::{All, Open, Pages, each};
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -46,11 +45,12 @@ pub struct Tracker<P> {
     /// All pages.
     all: All,
     /// The open ones of them.
-    pub(crate) open: Open,
+    pub open: Open,
     owner: u32,
     /// The thread whose pages are open.
     thread: u8,
-    pub(crate) attempt: Attempt,
+    /// What is known of the attempt.
+    pub attempt: Attempt,
     placement: PhantomData<P>,
 }
 
@@ -321,8 +321,8 @@ impl<P: Placement> Tracker<P> {
         None
     }
 
-    /// A flip is about to hit `page` as `run` sees it: from now on the page counts
-    /// as written, if pages are tracked and there is room. Returns the frame to hit.
+    /// The frame of `page` as `run` sees it is about to be changed: from now on the page counts
+    /// as written, if pages are tracked and there is room. Returns that frame.
     #[cold]
     pub(crate) fn expose<M: Machine>(
         &mut self,
@@ -390,18 +390,6 @@ impl<P: Placement> Tracker<P> {
                 P::finish(entry, pages.machine, last);
             }
         });
-    }
-
-    /// The frame of one of the engine's own copies of the page at `address`.
-    pub(crate) fn copy_of<F: core::marker::Copy, S>(
-        &self,
-        pool: &Pool<F, S>,
-        address: u64,
-        copy: Copy,
-    ) -> Option<F> {
-        let mut pages = self.open.iter(&pool.entries);
-        let entry = pages.find(|entry| entry.page.address == address & !(PAGE_LEN - 1))?;
-        entry.frames[..P::FRAMES].get(copy as usize).copied()
     }
 
     /// What makes the copies doubtful where a run is outvoted. If that is run 1, and runs 2 and 3

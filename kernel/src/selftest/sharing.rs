@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! One frame at several pages, and in several spaces.
 
-use pe_replay::{Delimiter, End, Injection, Replay, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Delimiter, End, Replay, Run};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture, READ_ONLY};
 use super::replaying::{POLICY, committed};

@@ -19,13 +19,16 @@ use crate::machine::{Access, Change, Memory, Order, Page, Processor, View};
 use crate::placement::Placement;
 use crate::placement::bytes::Bytes;
 use crate::placement::hash::Hash;
-use crate::placement::private::Private;
 use crate::policy::Policy;
 use crate::pool::Pages;
 use crate::pool::{Entry, Pool};
 use crate::stop::{Delimiter, Exit};
 use crate::tracker::{PAGE_LEN, Tracker};
 use crate::user::{UserRegisters, xsave};
+use private::Private;
+
+#[path = "../../tests/placement/private.rs"]
+mod private;
 
 /// Of bits and bytes that are all alike Miri, a thousand times slower, tries some.
 const STRIDE: usize = if cfg!(miri) { 509 } else { 1 };

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //! Tells a porter what his machine does wrong.
 //!
-//! Each point of the contract on the crate's front page that can be tried is tried, on a piece of user
-//! code that writes one page. A machine that fails one would commit what was not compared, or diverge
-//! for ever.
+//! Each point of the contract on [the engine's front page](pe_replay#what-the-engine-relies-on) that can be
+//! tried is tried by [`check`], on a piece of user code that writes one page. A machine that fails one would
+//! commit what was not compared, or diverge for ever.
+
+#![no_std]
+#![forbid(unsafe_code)]
 
 use arrayvec::ArrayVec;
+use pe_replay::machine::RegistersOf;
+use pe_replay::tracker::PAGE_LEN;
+use pe_replay::{Access, Cause, Exit, Machine, Order, RegisterSet, View};
 use strum::VariantArray;
-
-use crate::machine::{Access, Machine, Order, RegistersOf, View};
-use crate::registers::RegisterSet;
-use crate::stop::{Cause, Exit};
-use crate::tracker::PAGE_LEN;
 
 /// A point of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
