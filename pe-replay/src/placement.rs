@@ -79,20 +79,19 @@ pub trait Placement {
     fn late<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {}
     /// Takes in what the last run left.
     fn finish<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run) {}
-    /// Compares the results of runs 1 and 2, and prepares to commit them.
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
-        Self::difference(entry, machine, Run::First, Run::Second)
+    /// Whether the results of runs 1 and 2 agree, which are to be committed then.
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
+        Self::agree(entry, machine, Run::First, Run::Second)
     }
-    /// Compares the results of two runs.
-    fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Option<Difference> {
+    /// Whether the results of two runs agree.
+    fn agree<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> bool {
         let (one, other) = (Self::frame::<M>(entry, a), Self::frame::<M>(entry, b));
         // No frame is equal to itself here: it holds one result, not two.
-        let agree = one != other && machine.equal(one, other);
-        if agree { None } else { Some(Self::found(entry, machine, a, b)) }
+        one != other && machine.equal(one, other)
     }
-    /// Where the results of two runs differ; apart, so that no frame has to be kept for it.
+    /// Where the results of two runs differ that do not agree.
     #[cold]
-    fn found<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
+    fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
         found(machine, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
     }
     /// Puts PM0 back, in the home and all copies.

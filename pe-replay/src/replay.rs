@@ -21,7 +21,7 @@ use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::pool::Pages;
 use crate::registers::RegisterSet;
-use crate::run::{Arrival, FIRST_GAP, gap};
+use crate::run::{Arrival, FIRST_GAP};
 use crate::stop::Delimiter;
 use crate::tracker::Tracker;
 
@@ -204,11 +204,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
                 life.ends[1] = life.ends[0];
                 Event::Ended
             }
-            Phase::Running(run) => {
-                let (end, event) = self.run(run, life.approach(run), gap(run, life));
-                life.ends[run as usize] = end;
-                event
-            }
+            Phase::Running(run) => self.run(run, life),
             Phase::RunningAll if P::AT_ONCE => self.run_all(life),
             Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
             Phase::Turning(run) => self.turn(run, life),

@@ -72,7 +72,7 @@ fn timed(run: Run) -> (Timed, Timed) {
 pub(crate) const FIRST_GAP: Timed = Timed::Other;
 /// What passes before a run is booked as this.
 #[inline(always)]
-pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
+fn gap(run: Run, life: &Lifecycle) -> Timed {
     if run == Run::First && life.failed == 0 { FIRST_GAP } else { Timed::Restart }
 }
 
@@ -80,20 +80,21 @@ pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
 const NET: u64 = 1 << 30;
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
-    /// Executes a run to its end; its registers are not in the normal form then.
+    /// Executes a run to its end, and notes that; its registers are not in the normal form then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, run: Run, approach: Approach, gap: Timed) -> (End, Event) {
+    pub(crate) fn run(&mut self, run: Run, life: &mut Lifecycle) -> Event {
         if run == Run::Third {
             self.executor.account.third_runs += 1;
         }
-        let arrival = self.execute_until(run, approach, gap);
-        let event = match approach.exact {
+        let approach = life.approach(run);
+        let arrival = self.execute_until(run, approach, gap(run, life));
+        life.ends[run as usize] = arrival.end;
+        match approach.exact {
             Some(Exact { target, .. }) if self.is_overshot(run, &arrival, target, approach.limit) => {
                 Event::Overshot
             }
             _ => Event::Ended,
-        };
-        (arrival.end, event)
+        }
     }
 
     /// Executes all runs, each in frames of its own. On one processor that is one after the other.

@@ -362,13 +362,9 @@ impl<P: Placement> Tracker<P> {
             if !entry.written {
                 continue;
             }
-            let found = if verifies {
-                P::verify(entry, pages.machine)
-            } else {
-                P::difference(entry, pages.machine, a, b)
-            };
-            if found.is_some() {
-                return found;
+            let machine = &mut *pages.machine;
+            if !if verifies { P::verify(entry, machine) } else { P::agree(entry, machine, a, b) } {
+                return Some(P::difference(entry, machine, a, b));
             }
             compared = u16::wrapping_add(compared, 1);
         });
