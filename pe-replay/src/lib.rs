@@ -62,12 +62,12 @@
 //!     }
 //!     fn byte(&mut self, frame: usize, offset: u16) -> u8 { self.frames[frame][usize::from(offset)] }
 //!     fn flip(&mut self, frame: usize, offset: u16, mask: u8) { self.frames[frame][usize::from(offset)] ^= mask }
-//!     fn map(&mut self, _: View, _: Page<usize, ()>, frame: usize, access: Access) {
+//!     fn map(&mut self, _: View, _: &Page<usize, ()>, frame: usize, access: Access) {
 //!         (self.mapped, self.open, self.written) = (frame, access == Access::Open, false);
 //!     }
-//!     fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool { self.written }
+//!     fn is_written(&mut self, _: View, _: &Page<usize, ()>) -> bool { self.written }
 //!     fn disturbed(&mut self) -> bool { false }
-//!     fn change(&mut self, _: Page<usize, ()>) -> Change { Change::None }
+//!     fn change(&mut self, _: &Page<usize, ()>) -> Change { Change::None }
 //! }
 //!
 //! let place = || Box::new(UserRegisters::new(0x33, 0x2b));

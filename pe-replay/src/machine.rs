@@ -179,21 +179,21 @@ pub trait Memory {
     /// access, and not written so far. All other permissions stay. What is done to a watched
     /// page between PEs, [`change`](Self::change) tells. Translations are [flushed](Self::flush) apart,
     /// before the next entry into user mode.
-    fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
+    fn map(&mut self, view: View, page: &PageOf<Self>, frame: Self::Frame, access: Access);
     /// Leaves no translation behind of `page` and of every other page with the same home, in any view.
-    fn flush(&mut self, _page: PageOf<Self>) {}
+    fn flush(&mut self, _page: &PageOf<Self>) {}
     /// Leaves no translation behind at all.
     fn flush_all(&mut self) {}
     /// Makes `view` the one that the next entries see. Called before each entry into user mode.
     fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,
     /// since it was mapped in the view.
-    fn is_written(&mut self, view: View, page: PageOf<Self>) -> bool;
+    fn is_written(&mut self, view: View, page: &PageOf<Self>) -> bool;
     /// Whether anything was done to a watched page since the last call, or may have been, as other spaces
     /// have had the processor and [shared](Page::shared) frames are among them.
     fn disturbed(&mut self) -> bool;
     /// What was done to a watched page since it was mapped or this was asked last.
-    fn change(&mut self, page: PageOf<Self>) -> Change;
+    fn change(&mut self, page: &PageOf<Self>) -> Change;
     /// Says that a commit has written a [shared](Page::shared) frame: moves its generation, and returns it.
     fn publish(&mut self, _frame: Self::Frame) -> u64 {
         0

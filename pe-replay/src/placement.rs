@@ -42,7 +42,7 @@ pub trait Placement {
     fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
-    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Option<Run>);
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Run);
 
     /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
     fn save<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
@@ -61,7 +61,7 @@ pub trait Placement {
     /// Lets a run write the page in the state that it is to find.
     #[inline(always)]
     fn show<M: Machine>(entry: &EntryOf<M>, machine: &mut M, run: Run) {
-        machine.map(Self::view(run), entry.page, Self::frame::<M>(entry, run), Access::Open);
+        machine.map(Self::view(run), &entry.page, Self::frame::<M>(entry, run), Access::Open);
     }
     /// Maps the page for the next PE.
     #[inline(always)]
@@ -73,7 +73,7 @@ pub trait Placement {
     /// Whether user code has written the page.
     #[inline(always)]
     fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
-        Self::views().iter().any(|run| machine.is_written(Self::view(*run), entry.page))
+        Self::views().iter().any(|run| machine.is_written(Self::view(*run), &entry.page))
     }
     /// Gets PM0 of a page ready for `run` that no run before wrote.
     fn late<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {}

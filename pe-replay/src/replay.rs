@@ -21,8 +21,8 @@ use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::pool::Pages;
 use crate::registers::RegisterSet;
-use crate::run::{Arrival, FIRST_GAP};
-use crate::stop::Delimiter;
+use crate::run::FIRST_GAP;
+use crate::stop::{Delimiter, End};
 use crate::tracker::Tracker;
 
 /// How a PE is run, its space's own, as an executive holds it.
@@ -126,7 +126,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
         self.thread.prepare_alone();
         let approach = Approach { limit: limit.min(self.tracker.policy.limit), exact: None };
-        let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
+        let (end, _) = self.execute_until(Run::First, approach, FIRST_GAP);
         let [result, ..] = &mut self.executor.results;
         if end.delimiter == Delimiter::Watchdog {
             let difference = endless(end);
@@ -253,8 +253,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn commit(&mut self, outvoted: Option<Run>, life: &Lifecycle) -> Outcome {
         let result = if outvoted == Some(Run::First) { Run::Second } else { Run::First };
         let end = life.ends[result as usize];
-        let is_blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
-        if is_blocked && outvoted.is_none() && self.is_unchanged(result) {
+        let is_full = matches!(end.delimiter, Delimiter::DirtyLimit { .. });
+        if is_full && outvoted.is_none() && self.is_unchanged(result, end) {
             // Committed, it would only come back to the same write.
             let damage = self.tracker.roll_back(pages!(self), None);
             return damage.map_or(Outcome::OutOfFrames, |difference| Outcome::Damaged { difference });
@@ -273,12 +273,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         Outcome::Committed(end)
     }
 
-    /// Whether a run has changed no register.
+    /// Whether a run has executed nothing, and changed no register.
     #[cold]
-    fn is_unchanged(&mut self, run: Run) -> bool {
+    fn is_unchanged(&mut self, run: Run, end: End) -> bool {
         let result = &mut self.executor.results[run as usize];
         result.normalize();
-        **result == *self.thread.start
+        end.count == 0 && **result == *self.thread.start
     }
 
     /// Puts PM0 and the start state back, if they can be trusted.

@@ -225,19 +225,19 @@ impl Memory for Toy {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.frames[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: View, page: Page<usize, ()>, frame: usize, access: Access) {
+    fn map(&mut self, _: View, page: &Page<usize, ()>, frame: usize, access: Access) {
         let elsewhere = self.wrong == Wrong::MapsElsewhere;
         let page = self.mapped(page.address).unwrap();
         page.frame = if elsewhere { page.home } else { frame };
         (page.open, page.dirty, page.watched) = (access == Access::Open, false, access != Access::Released);
     }
-    fn is_written(&mut self, _: View, page: Page<usize, ()>) -> bool {
+    fn is_written(&mut self, _: View, page: &Page<usize, ()>) -> bool {
         self.mapped(page.address).unwrap().dirty
     }
     fn disturbed(&mut self) -> bool {
         std::mem::take(&mut self.was_away)
     }
-    fn change(&mut self, _: Page<usize, ()>) -> Change {
+    fn change(&mut self, _: &Page<usize, ()>) -> Change {
         Change::None
     }
     fn publish(&mut self, frame: usize) -> u64 {

@@ -320,8 +320,8 @@ fn never_open(fixture: &mut Fixture) -> Found {
         check!(!space.processor_may_write(DATA), "it is still open");
         space.protect(DATA, READ);
         space.protect(DATA, READ_WRITE);
-        let Some((mapping, slot)) = space.find(DATA) else { return Err("not mapped".into()) };
-        space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        let Some(page) = space.tracked(DATA) else { return Err("not mapped".into()) };
+        space.switch(&page, page.frame, pe_replay::Access::Open);
         space.flush(DATA);
         check!(!space.processor_may_write(DATA), "it was opened");
         let away = DATA + 0x100_0000;

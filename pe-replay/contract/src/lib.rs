@@ -55,7 +55,7 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
     machine.copy(home, before);
     let (mut left, mut right) = (start.clone(), start.clone());
 
-    machine.map(View::Every, page, home, Access::Closed);
+    machine.map(View::Every, &page, home, Access::Closed);
     let fault = enter(machine, Some(start), &mut left);
     let at_page = |address: u64| address & !(PAGE_LEN - 1) == page.address;
     note(
@@ -65,15 +65,15 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
 
     machine.copy(home, first);
     machine.copy(home, second);
-    machine.map(View::Every, page, first, Access::Open);
+    machine.map(View::Every, &page, first, Access::Open);
     let seen = machine.page(address).is_some_and(|seen| seen.frame == first && seen.open);
-    note(Point::MapsAsTold, seen && !machine.is_written(View::Every, page));
+    note(Point::MapsAsTold, seen && !machine.is_written(View::Every, &page));
 
     // The first way is interrupted by the fault, the second is not.
     let rest = enter(machine, None, &mut left);
-    let is_written = machine.is_written(View::Every, page);
+    let is_written = machine.is_written(View::Every, &page);
     note(Point::TellsOfWrites, is_written && !machine.equal(first, before) && machine.equal(home, before));
-    machine.map(View::Every, page, second, Access::Open);
+    machine.map(View::Every, &page, second, Access::Open);
     let whole = enter(machine, Some(start), &mut right);
     left.normalize();
     right.normalize();
@@ -82,11 +82,11 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
     note(Point::RepeatsItself, same_end && count == whole.span.instructions && machine.equal(first, second));
 
     machine.copy(before, second);
-    machine.map(View::Every, page, second, Access::Open);
+    machine.map(View::Every, &page, second, Access::Open);
     machine.settle(View::Every);
     let short = machine.enter(Some(start), &mut right, Order::begin(1));
     note(Point::StopsInTime, short.cause == Cause::Counter && short.span.instructions == 1);
-    machine.map(View::Every, page, home, Access::Released);
+    machine.map(View::Every, &page, home, Access::Released);
 
     let all = [home, before, first, second];
     let apart = (1..all.len()).all(|at| !all[..at].contains(&all[at]));

@@ -229,14 +229,14 @@ impl Memory for Frames {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.0[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: View, _: Page<usize, ()>, _: usize, _: Access) {}
-    fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool {
+    fn map(&mut self, _: View, _: &Page<usize, ()>, _: usize, _: Access) {}
+    fn is_written(&mut self, _: View, _: &Page<usize, ()>) -> bool {
         true
     }
     fn disturbed(&mut self) -> bool {
         false
     }
-    fn change(&mut self, _: Page<usize, ()>) -> Change {
+    fn change(&mut self, _: &Page<usize, ()>) -> Change {
         Change::None
     }
 }

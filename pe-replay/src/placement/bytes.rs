@@ -70,12 +70,7 @@ impl Placement for Bytes {
     /// The spare holds what is committed, unless run 3, whose frame it is, was
     /// outvoted.
     #[inline(always)]
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        outvoted: Option<Run>,
-        _last: Option<Run>,
-    ) {
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, _last: Run) {
         let (home, [checkpoint, second, spare]) = (entry.page.frame, entry.frames);
         match outvoted {
             None => {}

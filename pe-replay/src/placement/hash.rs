@@ -67,13 +67,8 @@ impl Placement for Hash {
         difference(entry.page.address, entry.hashes[a as usize], entry.hashes[b as usize])
     }
 
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        _outvoted: Option<Run>,
-        last: Option<Run>,
-    ) {
-        entry.hash = last.map_or(entry.hash, |last| entry.hashes[last as usize]);
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, _outvoted: Option<Run>, last: Run) {
+        entry.hash = entry.hashes[last as usize];
         machine.copy(entry.page.frame, entry.frames[CHECKPOINT]);
     }
 

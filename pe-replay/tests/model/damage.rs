@@ -85,7 +85,7 @@ impl Damage {
             Cell::Count => attempt.written = other(attempt.written),
             Cell::Compared => attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
             Cell::Turned => {
-                attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
+                attempt.turned = Run::ALL[self.choice as usize % 3];
             }
             Cell::Witnessed => attempt.witnessed = !attempt.witnessed,
             Cell::Phase | Cell::Triple | Cell::Failed | Cell::Done => {

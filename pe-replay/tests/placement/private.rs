@@ -30,12 +30,7 @@ impl Placement for Private {
         None
     }
 
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        outvoted: Option<Run>,
-        _last: Option<Run>,
-    ) {
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, _last: Run) {
         let [first, second, third] = entry.frames;
         let (agreed, outdated) = match outvoted {
             Some(Run::First) => (second, first),
