@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-//! Linux's counters for one process and its children.
+//! Linux's counters for one process and its children, through perfcnt.
 //!
 //! Each is opened disabled, switched on by the next exec, inherited by children, and counts
-//! user mode only. Each is one event of its own: Linux reads no group of events that children
-//! inherit, so each has to show that it ran all the time.
+//! user mode only. Each is one event of its own: perfcnt does not show the descriptor that
+//! would make a group of them, so each has to show that it ran all the time.
 //! Where the processor's counters are not offered, the software events still are: both go
 //! the same way through here.
 
-use std::time::Duration;
-
-use perf_event::events::{Hardware, Software};
-use perf_event::{Builder, Counter};
+use perfcnt::PerfCounter;
+use perfcnt::linux::{FileReadFormat, HardwareEventType, PerfCounterBuilderLinux, SoftwareEventType};
 
 use super::refused::Refused;
 
@@ -51,22 +49,26 @@ impl Event {
         }
     }
 
-    /// Opens a counter, which is of user mode and disabled as all new ones are.
-    fn open(self, process: u32) -> Result<Counter, Refused> {
+    fn open(self, process: u32) -> Result<PerfCounter, Refused> {
         let process = i32::try_from(process).map_err(|error| Refused::Failed(error.to_string()))?;
+        let hardware = PerfCounterBuilderLinux::from_hardware_event;
+        let software = PerfCounterBuilderLinux::from_software_event;
         let mut builder = match self {
-            Self::Instructions => Builder::new(Hardware::INSTRUCTIONS),
-            Self::Cycles => Builder::new(Hardware::CPU_CYCLES),
-            Self::PageFaults => Builder::new(Software::PAGE_FAULTS),
-            Self::CpuTime => Builder::new(Software::TASK_CLOCK),
+            Self::Instructions => hardware(HardwareEventType::Instructions),
+            Self::Cycles => hardware(HardwareEventType::CPUCycles),
+            Self::PageFaults => software(SoftwareEventType::PageFaults),
+            Self::CpuTime => software(SoftwareEventType::TaskClock),
         };
-        builder.observe_pid(process).any_cpu().enable_on_exec(true).inherit(true);
-        builder.build().map_err(|error| Refused::of(&error))
+        builder.for_pid(process).on_all_cpus().disable().enable_on_exec().inherit();
+        builder.exclude_kernel().exclude_hv();
+        // perfcnt reads exactly these, in this order.
+        builder.enable_read_format_time_enabled().enable_read_format_time_running().enable_read_format_id();
+        builder.finish().map_err(|error| Refused::of(&error))
     }
 }
 
 /// Counters that are open.
-pub struct Counters([Result<Counter, Refused>; Event::ALL.len()]);
+pub struct Counters([Result<PerfCounter, Refused>; Event::ALL.len()]);
 
 impl Counters {
     /// Opens what can be opened; nothing is counted before the process executes a program.
@@ -82,21 +84,20 @@ impl Counters {
     /// What was counted until now, children that have ended included.
     pub fn read(self) -> Counts {
         Counts(self.0.map(|counter| {
-            let seen = counter?.read_full().map_err(|error| Refused::of(&error))?;
-            let [enabled, running] =
-                [seen.time_enabled(), seen.time_running()].map(Option::unwrap_or_default);
-            judged(seen.count(), enabled, running)
+            let seen = counter?.read_fd().map_err(|error| Refused::of(&error))?;
+            judged(&seen)
         }))
     }
 }
 
-/// A count that can be believed, or why it cannot: the counter was enabled for so long, and ran for so long.
-fn judged(count: u64, enabled: Duration, running: Duration) -> Result<u64, Refused> {
-    if running < enabled {
-        return Err(Refused::Partly((running.as_nanos() * 100 / enabled.as_nanos()) as u64));
+/// A count that can be believed, or why it cannot.
+fn judged(seen: &FileReadFormat) -> Result<u64, Refused> {
+    let FileReadFormat { value, time_enabled, time_running, .. } = *seen;
+    if time_running < time_enabled {
+        return Err(Refused::Partly(time_running.saturating_mul(100) / time_enabled));
     }
     // Every program executes an instruction, and faults on the page that it is in.
-    if count == 0 { Err(Refused::Silent) } else { Ok(count) }
+    if value == 0 { Err(Refused::Silent) } else { Ok(value) }
 }
 
 /// What was counted.
@@ -126,8 +127,8 @@ pub mod tests {
 
     #[test]
     fn a_count_is_believed_only_if_it_ran_all_the_time_and_moved() {
-        let seen = |count, enabled, running| {
-            judged(count, Duration::from_nanos(enabled), Duration::from_nanos(running))
+        let seen = |value, time_enabled, time_running| {
+            judged(&FileReadFormat { value, time_enabled, time_running, id: 1 })
         };
         assert_eq!(seen(7, 100, 100), Ok(7));
         assert_eq!(seen(7, 100, 40), Err(Refused::Partly(40)));

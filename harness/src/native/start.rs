@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Starts a program so that all of it is counted and nothing else.
 //!
-//! Counters count a process by its number, from its next exec on. So the process has to be
+//! perfcnt counts a process by its number, from its next exec on. So the process has to be
 //! there before the program is: this tool is started once more, waits until the counters
-//! are open, and becomes the program.
+//! are open, and becomes the program. A counter that is opened first and inherited would do
+//! with one process, but would stay open in the program, since perfcnt cannot have it
+//! closed on exec; and a program sees which descriptors are taken.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +39,8 @@ pub enum Purpose {
     Show,
     /// It is counted, and its output is kept.
     Measure,
-    /// Its output is kept. Nothing is counted.
+    /// Its output is kept. Nothing is counted: while counters are open, other threads must
+    /// not start programs, which would have them open, too.
     Compare,
 }
 
