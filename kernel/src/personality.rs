@@ -11,7 +11,7 @@ use wire::limit::ReachedLimit;
 use wire::record::{Label, UnsupportedCall};
 
 use crate::object::Objects;
-use crate::object::processor::Processor;
+use crate::object::processor::{Processor, Width};
 use crate::object::scheduler::{ThreadId, Wait, Woken};
 use crate::trap::Trap;
 use crate::trap::environment::{Fault, Place, Wants};
@@ -87,6 +87,11 @@ pub trait Personality: Sized {
         _wants: Wants,
     ) -> Result<Place, Fault> {
         unreachable!("{address:#x} is sought for an instruction, and nobody has been given a device")
+    }
+
+    /// A value was written to a port for a thread. Returns how the run ends by that, if it does.
+    fn written(&mut self, _port: u16, _width: Width, _value: u32) -> Option<End> {
+        None
     }
 
     /// The current thread needs more frames for its next instruction than there are.

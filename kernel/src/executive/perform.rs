@@ -9,6 +9,7 @@ use pe_replay::stop::{DEBUG_STEP, vector};
 use pe_replay::user::TRAP_FLAG;
 use wire::config::Recording;
 use wire::device::{DeviceAccess, Space};
+use wire::end::End;
 use wire::record::Record;
 use wire::{DelimiterKind, ThreadNumber};
 
@@ -46,16 +47,14 @@ impl<P: Processor, L: Personality> Executive<P, L> {
             kind => kind,
         };
         let is_stepped = self.is_stepped();
-        let progress = match effect {
-            Effect::Perform(access) => {
-                self.access(access, trace);
-                Ok(Progress::Done)
-            }
+        let (progress, end) = match effect {
+            Effect::Perform(access) => (Ok(Progress::Done), self.access(access, trace)),
             _ => self.perform_instruction(if is_stepped { 1 } else { ITERATIONS }, trace),
         };
         let performed = u64::from(progress == Ok(Progress::Done));
         self.objects.clock.count(performed);
         let step = match progress {
+            _ if let Some(end) = end => self.over(end),
             // Nothing of it has been counted yet: it would never have used up its turn.
             Ok(Progress::Unfinished) if !is_stepped => self.step(Effect::Unfinished),
             Ok(_) => self.step_over(),
@@ -91,25 +90,28 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.step(effect)
     }
 
-    /// Performs an IN or OUT.
-    fn access(&mut self, access: Access, trace: Recording) {
+    /// Performs an IN or OUT; returns how the run ends by that, if it does.
+    fn access(&mut self, access: Access, trace: Recording) -> Option<End> {
         let (processor, state) = self.objects.running();
         let value = access.perform(processor, P::registers_mut(state));
         if trace != Recording::Nothing {
             let made = Made { pe: self.objects.sequence, thread: self.numbers };
             made.port(access.port, access.width, access.value.is_some(), value);
         }
+        access.value.and_then(|value| self.personality.written(access.port, access.width, value))
     }
 
-    /// Performs the instruction at which the thread stands, and of one that repeats so many iterations at most.
-    fn perform_instruction(&mut self, most: u64, trace: Recording) -> Result<Progress, Stop> {
+    /// Performs the instruction at which the thread stands, and of one that repeats so many iterations at most; returns
+    /// beside how far it has come how the run ends by it, if it does.
+    fn perform_instruction(&mut self, most: u64, trace: Recording) -> (Result<Progress, Stop>, Option<End>) {
         let rip = self.objects.registers().rip;
         let instruction = decode::whole(&code::at(self.objects.processor.space(), rip), rip);
         let thread = self.objects.current();
         let made = Made { pe: self.objects.sequence, thread: self.numbers };
         let made = (trace != Recording::Nothing).then_some(made);
         let Self { personality, objects, .. } = self;
-        perform(&instruction, most, &mut Around { personality, objects, thread, made })
+        let mut around = Around { personality, objects, thread, made, end: None };
+        (perform(&instruction, most, &mut around), around.end)
     }
 
     /// Tells of an instruction that accesses a device and cannot be performed.
@@ -159,6 +161,8 @@ struct Around<'a, P: Processor, L> {
     thread: ThreadId,
     /// Whose accesses are recorded, if they are.
     made: Option<Made>,
+    /// How the run ends by what was written.
+    end: Option<End>,
 }
 
 impl<P: Processor, L: Personality> Environment for Around<'_, P, L> {
@@ -208,5 +212,10 @@ impl<P: Processor, L: Personality> Environment for Around<'_, P, L> {
         if let Some(made) = self.made {
             made.port(port, width, true, value);
         }
+        self.end = self.personality.written(port, width, value);
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some()
     }
 }

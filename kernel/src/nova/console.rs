@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use crate::mem::fallible::{self, Exhausted};
 use crate::object::processor::Width;
-use crate::trap::port::Access;
 
 /// The first serial port (16550 data sheet).
 pub const PORT: u16 = 0x3f8;
@@ -33,10 +32,12 @@ impl Console {
         Ok(Self { text, last, is_rate: false })
     }
 
-    /// Looks at an access to a port; returns whether it completes the text.
-    pub fn completes(&mut self, access: &Access) -> bool {
-        let (Some(value), Width::Byte) = (access.value, access.width) else { return false };
-        match access.port {
+    /// Looks at what was written to a port; returns whether it completes the text.
+    pub fn completes(&mut self, port: u16, width: Width, value: u32) -> bool {
+        if width != Width::Byte {
+            return false;
+        }
+        match port {
             LINE_CONTROL => self.is_rate = value & DIVISOR != 0,
             PORT if !self.is_rate && !self.text.is_empty() => {
                 if self.last.len() == self.text.len() {
@@ -56,8 +57,7 @@ mod tests {
     use super::*;
 
     fn write(console: &mut Console, port: u16, bytes: &[u8]) -> Vec<bool> {
-        let access = |byte: &u8| Access { port, width: Width::Byte, value: Some((*byte).into()), length: 1 };
-        bytes.iter().map(|byte| console.completes(&access(byte))).collect()
+        bytes.iter().map(|byte| console.completes(port, Width::Byte, (*byte).into())).collect()
     }
 
     #[test]
@@ -74,8 +74,7 @@ mod tests {
         write(&mut console, LINE_CONTROL, &[0x03]);
         assert_eq!(write(&mut console, PORT + 8, &[1]), [false]);
         assert_eq!(write(&mut console, PORT, &[1]), [true]);
-        let read = Access { port: PORT, width: Width::Byte, value: None, length: 1 };
-        assert!(!console.completes(&read));
+        assert!(!console.completes(PORT, Width::Word, 1));
         assert_eq!(write(&mut Console::default(), PORT, b"\0"), [false]);
     }
 }

@@ -2,8 +2,6 @@
 //! Serving threads: what each of them asks for at the end of a PE, and how it goes on later.
 
 use pe_replay::stop::{FAULT_FETCH, vector};
-use wire::end::End;
-use wire::nova::Stop;
 
 use super::Nova;
 use super::call::{Call, Status};
@@ -28,6 +26,15 @@ const FEW_FRAMES: u64 = 128;
 /// The bit of a page fault's error code that says that the page was there.
 const PRESENT: u64 = 1 << 0;
 
+/// Gives copies of pages back if few frames are free; returns whether that was so.
+pub(super) fn give_back_if_few<P: Processor>(objects: &mut Objects<P>) -> bool {
+    let are_few = frame::free_count() < FEW_FRAMES;
+    if are_few {
+        objects.give_back_copies();
+    }
+    are_few
+}
+
 impl Nova {
     /// Does what a thread calls for. Whoever goes on at once is answered; all others later.
     fn hypercall<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
@@ -38,9 +45,8 @@ impl Nova {
             self.trail.warn_of_absent(&made);
         }
         let mut done = call.and_then(|call| self.perform(objects, thread, call));
-        if done == Err(Status::OutOfMemory) && frame::free_count() < FEW_FRAMES {
+        if done == Err(Status::OutOfMemory) && give_back_if_few(objects) {
             // What was done already of a delegation is passed over.
-            objects.give_back_copies();
             done = call.and_then(|call| self.perform(objects, thread, call));
         }
         if self.logs_calls {
@@ -201,13 +207,6 @@ impl Nova {
         let domain = self.things.look(thread).domain;
         let has = |port| self.nodes.find(domain, Kind::Port, port).is_some();
         if ports.numbers().all(has) {
-            if let Effect::Perform(access) = &done
-                && self.console.completes(access)
-            {
-                let (processor, state) = objects.running();
-                access.perform(processor, P::registers_mut(state));
-                return Effect::Halt(End::Stopped(Stop::Text));
-            }
             done
         } else {
             self.raise(objects, thread, Event::plain(vector::GENERAL_PROTECTION))
@@ -218,9 +217,7 @@ impl Nova {
 impl Nova {
     /// Serves what the current thread asks for.
     pub fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
-        if frame::free_count() < FEW_FRAMES {
-            objects.give_back_copies();
-        }
+        give_back_if_few(objects);
         let effect = match trap {
             Trap::Syscall => self.hypercall(objects, thread),
             Trap::PageFault { address, error } => self.page_fault(objects, thread, address, error),

@@ -15,7 +15,7 @@ use super::things::{Domain, Event, Resume};
 use crate::mem::fallible::Exhausted;
 use crate::mem::frame;
 use crate::object::Objects;
-use crate::object::processor::Processor;
+use crate::object::processor::{Processor, Width};
 use crate::object::scheduler::{ThreadId, Woken};
 use crate::personality::{Effect, Personality};
 use crate::trap::Trap;
@@ -67,6 +67,10 @@ impl Personality for Nova {
         wants: Wants,
     ) -> Result<Place, Fault> {
         self.locate(objects, thread, address, wants)
+    }
+
+    fn written(&mut self, port: u16, width: Width, value: u32) -> Option<End> {
+        self.console.completes(port, width, value).then_some(End::Stopped(Stop::Text))
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {

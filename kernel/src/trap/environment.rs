@@ -86,4 +86,9 @@ pub trait Environment {
 
     /// Writes a port, once.
     fn output(&mut self, port: u16, width: Width, value: u32);
+
+    /// Whether what was written ends the run: an instruction that repeats goes no further.
+    fn is_over(&self) -> bool {
+        false
+    }
 }

@@ -131,6 +131,9 @@ impl Form {
             if left == 0 || compares && is_equal != self.goes_on_if {
                 return Ok(Progress::Done);
             }
+            if around.is_over() {
+                break;
+            }
         }
         Ok(Progress::Unfinished)
     }

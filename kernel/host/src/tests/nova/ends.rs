@@ -89,6 +89,24 @@ fn a_text_on_the_console_ends_the_run_when_it_is_out() {
 }
 
 #[test]
+fn a_text_on_the_console_ends_the_run_in_the_middle_of_a_string() {
+    let string = [
+        Op::Do(|space, registers| {
+            space.write(FIRST_PAGE + 0x100, b"not ok!").unwrap();
+            (registers.rsi, registers.rcx, registers.rdx) = (FIRST_PAGE + 0x100, 7, 0x3f8);
+        }),
+        // REP OUTSB.
+        Op::Refused(&[0xf3, 0x6e]),
+    ];
+    let root = [&ALL_PORTS[..], &string, &SLEEP].concat();
+    let written = |text: &[u8]| text.iter().map(|it| (0x3f8, (*it).into())).collect::<Vec<_>>();
+    let (end, _, ports) = end_of(&[(ROOT, &root)], b"ok", None);
+    assert_eq!((end, ports), (End::Stopped(Stop::Text), written(b"not ok")));
+    let (end, _, ports) = end_of(&[(ROOT, &root)], b"ok.", None);
+    assert_eq!((end, ports), (End::Stopped(Stop::Idle), written(b"not ok!")));
+}
+
+#[test]
 fn the_root_tasks_death_is_told_with_its_registers() {
     let root = [Op::Do(|_, registers| registers.rbx = 0x77), Op::Touch(0x9_0000)];
     let (end, ..) = end_of(&[(ROOT, &root)], b"", None);
