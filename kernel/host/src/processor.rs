@@ -14,6 +14,7 @@ use wire::end::Totals;
 
 use crate::heap;
 use crate::mem::fallible::Exhausted;
+use crate::mem::frame;
 use crate::mem::space::Space;
 use crate::object::interrupt::{LineSet, Message, Trigger, Wire};
 use crate::object::processor::{Held, Piece, Processor, Width};
@@ -305,6 +306,7 @@ impl Processor for Scripted {
 
     fn give_back(&mut self) {
         self.pooled = 0;
+        frame::give_back_copies();
     }
 
     fn pooled(&self) -> u64 {

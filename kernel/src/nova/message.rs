@@ -5,6 +5,7 @@ use super::Nova;
 use super::call::Status;
 use super::crd::{Crd, Item, Kind, Rights, Span, Transfer, word};
 use super::nodes::DomainId;
+use super::serve::give_back_if_few;
 use super::utcb::{Page, Utcb};
 use crate::mem::fallible::Exhausted;
 use crate::mem::shared::SharedFrame;
@@ -69,8 +70,23 @@ impl Nova {
         self.look_at_page(from, |sent| self.with_page(objects, to, |received| received.copy_words(sent)));
     }
 
-    /// Hands the items of a thread's message on, and tells the receiver what it has got.
+    /// Hands the items of a thread's message on, and tells the receiver what it has got. Where frames are lacking, those
+    /// of copies of pages are taken; what was handed on before that is passed over.
     pub(super) fn send_items<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        from: ThreadId,
+        to: ThreadId,
+        windows: Windows,
+    ) -> Result<(), Exhausted> {
+        let sent = self.try_items(objects, from, to, windows);
+        if sent.is_ok() || !give_back_if_few(objects) {
+            return sent;
+        }
+        self.try_items(objects, from, to, windows)
+    }
+
+    fn try_items<P: Processor>(
         &mut self,
         objects: &mut Objects<P>,
         from: ThreadId,

@@ -107,6 +107,7 @@ impl Space {
     /// Maps a frame that somebody else has as well.
     pub fn map_shared(&mut self, page: u64, with: &SharedFrame, access: Access) -> Result<(), OutOfFrames> {
         Self::note_down()?;
+        super::frame::take_tables()?;
         self.insert(page, Page { access, frame: with.clone(), sharing: Sharing::Shared });
         Ok(())
     }

@@ -82,6 +82,36 @@ fn a_handler_that_dies_leaves_the_status() {
 }
 
 #[test]
+fn what_is_sent_has_the_frames_of_copies() {
+    // The worker lives in another domain, and is sent two pages of the root task's. There are frames for one.
+    let make = [
+        Op::Hyper(call(2, 0, DOMAIN), [0x20, 0, 100 << 32, 0]),
+        Op::Hyper(call(3, 0, 0x600), [DOMAIN, WORKER_PAGE, 0x1234, 0x300]),
+        Op::Hyper(call(5, 0, 0x610), [0x20, 0x600, 0, WORKER]),
+        // It opens its window when it is called for the first time.
+        Op::Hyper(call(0, 0, 0x610), [0; 4]),
+        Op::Do(|space, _| {
+            put(space, FIRST_PAGE, &[2 << 16]);
+            put_item(space, FIRST_PAGE, 0, [FIRST_PAGE | 0xd, 0x900 << 12 | 1]);
+            put_item(space, FIRST_PAGE, 1, [FIRST_PAGE | 0xd, 0x901 << 12 | 1]);
+            frame::lend(frame::free_count() - 200);
+            frame::set_tables(150);
+        }),
+        Op::Hyper(call(0, 0, 0x610), [0; 4]),
+        Op::Do(tell),
+        Op::Do(|_, _| frame::set_tables(0)),
+    ];
+    let worker = [
+        Op::Do(|space, _| put(space, WORKER_PAGE, &[0, 0, 0x90_0000 | 0x8d])),
+        Op::Hyper(call(8, 0, 0), [0x90_1000 | 0x1d, 0, 0, 0]),
+        Op::Do(tell),
+        Op::Hyper(call(1, 0, 0), [0; 4]),
+    ];
+    let said = run(&[(ROOT, &[&make[..], &SLEEP].concat()), (WORKER, &worker)]);
+    assert_eq!(said, ["0 0 0", "0 90100d 0", &format!("{:x} 0 0", 0x610 << 8)]);
+}
+
+#[test]
 fn whoever_has_no_room_for_what_it_is_sent_has_its_handler_told() {
     // The worker lives in the domain; it is sent all lines of the kernel's, which take several pages.
     let make = [
