@@ -61,6 +61,9 @@ pub struct Nova {
     root: DomainId,
     /// The domain that has what is the kernel's to give: all memory, all ports, all interrupts.
     kernel: DomainId,
+    /// A domain that nobody names: it has the message pages of the first domain's threads, by the numbers of their
+    /// frames, from where they are that domain's.
+    pages: DomainId,
     /// Budgets without a name that drive somebody else still; there is room for all.
     leaving: Vec<BudgetId>,
     /// A budget that somebody has lent, until the scheduler decides anew.
@@ -113,10 +116,6 @@ impl Nova {
     find!(
         /// The thread that a selector names.
         thread, Thread, ThreadId
-    );
-    find!(
-        /// The budget that a selector names.
-        budget, Budget, BudgetId
     );
     find!(
         /// The portal that a selector names.

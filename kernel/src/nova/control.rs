@@ -4,7 +4,7 @@
 use super::Nova;
 use super::call::{Control, Status};
 use super::ipc::answer;
-use super::things::Resume;
+use super::things::{Object, Resume};
 use super::utcb::Mtd;
 use crate::object::Objects;
 use crate::object::processor::Processor;
@@ -119,7 +119,10 @@ impl Nova {
 
     /// Asks for the time of a budget, which is not counted.
     pub(super) fn budget_time(&self, thread: ThreadId, selector: u64) -> Result<Effect, Status> {
-        self.budget(thread, selector, 1 << 0).and(Err(Status::BadParameter))
+        match self.find(thread, selector, 1 << 0)? {
+            Object::Budget(_) | Object::Idle => Err(Status::BadParameter),
+            _ => Err(Status::BadCapability),
+        }
     }
 
     /// Gives pages of one domain's quota to another.

@@ -5,7 +5,7 @@ use arrayvec::ArrayString;
 
 use super::call::Status;
 use super::crd::{Crd, Delegation, Kind, Rights, Span};
-use super::nodes::{DomainId, Target};
+use super::nodes::{DomainId, Revocation, Target};
 use super::things::{
     Context, Counted, Domain, Event, MessagePage, Object, Portal, PortalId, Quota, Resume, Semaphore,
     SemaphoreId,
@@ -23,6 +23,8 @@ use crate::object::scheduler::ThreadId;
 const SELECTORS: u64 = 1 << 52;
 /// The highest priority of a budget.
 const MOST_PRIORITY: u64 = 127;
+/// What the first domain may do with a message page.
+const PAGE_RIGHTS: Rights = Rights::new(3);
 /// Instructions that are taken for a microsecond: what a budget has is counted, not timed.
 const INSTRUCTIONS_A_US: u64 = 1000;
 
@@ -245,16 +247,41 @@ impl Nova {
     ) -> Result<(), Exhausted> {
         let span = Span::one(address / PAGE_LEN);
         if domain == self.root && self.nodes.is_free(domain, Kind::Memory, span) {
-            let target = Target::Memory { frame, is_write_combined: false };
-            let (nodes, mut following) = self.following(objects);
-            let rights = Rights::new(3);
-            return nodes.create(domain, span, rights, target, &mut following).map(|_| ());
+            return self.hand_page(objects, address, frame);
         }
         let space = objects.space_mut(self.things.domains[domain].object.group().1);
         space.unmap(address);
         let all = Access { read: true, write: true, execute: true };
         let page = SharedFrame::numbered(frame).ok_or(Exhausted)?;
         space.map_shared(address, &page, all).map_err(|OutOfFrames| Exhausted)
+    }
+
+    /// Hands a message page to the first domain, from the one that nobody names: whoever gets the page has it from there,
+    /// whatever becomes of those in between.
+    pub(super) fn hand_page<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        address: u64,
+        frame: u64,
+    ) -> Result<(), Exhausted> {
+        let (pages, root) = (self.pages, self.root);
+        let (rights, target) = (PAGE_RIGHTS, Target::Memory { frame, is_write_combined: false });
+        let (nodes, mut following) = self.following(objects);
+        nodes.create(pages, Span::one(frame), rights, target, &mut following)?;
+        let what = Delegation { kind: Kind::Memory, from: Span::one(frame), to: address / PAGE_LEN, rights };
+        nodes.delegate(pages, root, what, false, &mut following)
+    }
+
+    /// Takes a message page of the first domain from all who have it; returns whether it is such a page.
+    pub(super) fn take_page<P: Processor>(&mut self, objects: &mut Objects<P>, frame: u64) -> bool {
+        let (pages, span) = (self.pages, Span::one(frame));
+        let is_handed = !self.nodes.is_free(pages, Kind::Memory, span);
+        if is_handed {
+            let range = Crd { kind: Kind::Memory, span, rights: Rights::ALL };
+            let (nodes, mut following) = self.following(objects);
+            nodes.revoke(pages, Revocation { range, own: true, keeps_children: false }, &mut following);
+        }
+        is_handed
     }
 
     /// Makes a budget, which has a thread take turns from now on.

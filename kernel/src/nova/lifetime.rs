@@ -3,12 +3,11 @@
 
 use super::Nova;
 use super::call::Status;
-use super::crd::{Crd, Kind, Rights, Span};
+use super::crd::Crd;
 use super::create::cost;
-use super::nodes::{DomainId, Revocation, Target};
+use super::nodes::{DomainId, Revocation};
 use super::things::{Known, MessagePage, Object, Resume};
 use crate::mem::fallible;
-use crate::mem::space::PAGE_LEN;
 use crate::object::Objects;
 use crate::object::budget::BudgetId;
 use crate::object::processor::Processor;
@@ -47,6 +46,7 @@ impl Nova {
                         self.forget(portal.domain, cost::PORTAL);
                         self.things.release(Object::Thread(portal.thread));
                     }
+                    Object::Idle => {}
                     Object::Semaphore(id) => {
                         self.wake_bereaved(objects, id, !known.is_used());
                         if known.is_used() {
@@ -130,13 +130,7 @@ impl Nova {
     /// Takes a message page away whose thread goes: in the first domain from all who have it from there, too, since its
     /// frame goes with the thread.
     fn hide_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
-        let number = page.address / PAGE_LEN;
-        let node = self.nodes.find(domain, Kind::Memory, number).map(|id| self.nodes.node(id).at(number));
-        if matches!(node, Some(Target::Memory { frame, .. }) if frame == page.frame.number()) {
-            let range = Crd { kind: Kind::Memory, span: Span::one(number), rights: Rights::ALL };
-            let (nodes, mut following) = self.following(objects);
-            nodes.revoke(domain, Revocation { range, own: true, keeps_children: false }, &mut following);
-        } else {
+        if !self.take_page(objects, page.frame.number()) {
             objects.space_mut(self.things.domains[domain].object.group().1).unmap(page.address);
         }
     }

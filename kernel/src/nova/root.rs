@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! How a system begins: the kernel's own domain, which has everything, and the first domain with its thread.
+//! How a system begins: the kernel's own domain, which has everything, that of message pages, and the first domain with
+//! its thread.
 
 use arrayvec::ArrayString;
 use pe_replay::UserRegisters;
@@ -65,6 +66,7 @@ impl Nova {
         let mut nova = Self::empty();
         // Nobody counts what it has.
         nova.kernel = nova.add_domain(None, Quota { limit: u64::MAX, ..Quota::default() })?;
+        nova.pages = nova.add_domain(None, Quota { limit: u64::MAX, ..Quota::default() })?;
         let group = objects.keep_group(objects.current());
         let quota = Quota { limit: beginning.kernel_pages, kept: beginning.kernel_pages.min(256), used: 0 };
         nova.root = nova.add_domain(Some(group), quota)?;
@@ -86,7 +88,7 @@ impl Nova {
         let domain = Domain { group, quota, parent: None, label: ArrayString::new() };
         self.things.domains.insert_reserved(Counted::new(domain));
         self.things.note_made();
-        // The kernel needs both for ever.
+        // The kernel needs each of these for ever.
         self.things.use_object(Object::Domain(id));
         Ok(id)
     }
@@ -101,6 +103,8 @@ impl Nova {
         let (nodes, mut following) = self.following(objects);
         let ports = Span { base: 0, order: PORTS_ORDER };
         nodes.create(kernel, ports, Rights::ALL, Target::Port, &mut following)?;
+        let idle = Object::Idle;
+        nodes.create(kernel, Span::one(0), idle.rights(), Target::Object(idle), &mut following)?;
         for (span, rights) in beginning.memory {
             let target = Target::Memory { frame: span.base, is_write_combined: false };
             nodes.create(kernel, *span, *rights, target, &mut following)?;
@@ -133,11 +137,11 @@ impl Nova {
                 Ok(())
             };
             map(INFORMATION / PAGE_LEN, information.number(), 1, Rights::READ)?;
-            map(FIRST_PAGE / PAGE_LEN, page.number(), 1, Rights::new(3))?;
             for (first, frame, count, rights) in beginning.image {
                 map(*first, *frame, *count, *rights)?;
             }
         }
+        self.hand_page(objects, FIRST_PAGE, page.number())?;
         self.information = Some(information);
         self.things.domains[root].object.quota.charge(cost::THREAD + cost::BUDGET)?;
         self.things.reserve()?;
@@ -192,6 +196,7 @@ impl Nova {
             things: super::things::Things::default(),
             root: DomainId::at(0),
             kernel: DomainId::at(0),
+            pages: DomainId::at(0),
             leaving: alloc::vec::Vec::new(),
             lent: None,
             ended: None,

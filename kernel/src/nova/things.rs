@@ -42,6 +42,8 @@ pub enum Object {
     Portal(PortalId),
     /// A semaphore, or a signal.
     Semaphore(SemaphoreId),
+    /// The budget of the first processor when nobody has one; it is there as long as the kernel.
+    Idle,
 }
 
 impl Object {
@@ -50,7 +52,7 @@ impl Object {
         Rights::new(match self {
             Self::Domain(_) => 0x1f,
             Self::Thread(_) => 0x0d,
-            Self::Budget(_) => 0x01,
+            Self::Budget(_) | Self::Idle => 0x01,
             Self::Portal(_) => 0x13,
             Self::Semaphore(_) => 0x03,
         })
@@ -387,6 +389,7 @@ impl Things {
             Object::Budget(id) => &mut self.budgets.get_mut(id)?.known,
             Object::Portal(id) => &mut self.portals[id].known,
             Object::Semaphore(id) => &mut self.semaphores[id].known,
+            Object::Idle => return None,
         })
     }
 

@@ -162,6 +162,67 @@ fn a_message_page_is_nobodys_any_more_when_its_thread_is_destroyed() {
     assert_eq!(run(&[(ROOT, &root)]), ["true true", "false false"]);
 }
 
+/// The page of a thread that was handed on, and that its domain has given up alone, goes with the thread all the same.
+#[test]
+fn a_message_page_goes_from_those_who_have_it_past_a_domain_that_gave_it_up() {
+    const ALIAS: u64 = 0x51_0000;
+    let tell = Op::Do(|space, _| {
+        let is_mapped = |page| space.next_mapped(page, page + PAGE_LEN).is_some();
+        say(format!("{} {}", is_mapped(WORKER_PAGE), is_mapped(ALIAS)));
+    });
+    let root = [
+        &MAKE_WORKER[..],
+        &[
+            Op::Do(|space, _| {
+                put(space, FIRST_PAGE, &[1 << 16]);
+                put_item(space, FIRST_PAGE, 0, [WORKER_PAGE | 3 << 2 | 1, 1]);
+            }),
+            Op::Hyper(call(8, 1, 0x20), [ALIAS | 3 << 2 | 1, 0x20, 0, 0]),
+            // The page alone, whose child keeps it.
+            Op::Hyper(call(7, 5, 0), [WORKER_PAGE | 0x1f << 2 | 1, 0, 0, 0]),
+            tell,
+            Op::Hyper(call(7, 1, 0), [0x200 << 12 | 1 << 7 | 0x1f << 2 | 3, 0, 0, 0]),
+            tell,
+        ],
+        &SLEEP,
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &root)]), ["false true", "false false"]);
+}
+
+#[test]
+fn the_processors_idle_budget_is_the_kernels_to_give() {
+    let ops = [
+        &[
+            Op::Do(|space, _| {
+                put(space, FIRST_PAGE, &[1 << 16]);
+                put_item(space, FIRST_PAGE, 0, [0x7f, 0x300 << 12 | 0x801]);
+            }),
+            Op::Hyper(call(8, 1, 0x20), [0x300 << 12 | 0x7f, 0x20, 0, 0]),
+            Op::Hyper(call(8, 0, 0), [0x300 << 12 | 0x7f, 0, 0, 0]),
+            Op::Do(tell),
+            // Its time is not counted; it is no thread, and nobody takes it from the kernel.
+            Op::Hyper(call(10, 0, 0x300), [0; 4]),
+            Op::Do(tell),
+            Op::Hyper(call(9, 0, 0x300), [0; 4]),
+            Op::Do(tell),
+            Op::Hyper(call(7, 1, 0), [0x300 << 12 | 0x7f, 0, 0, 0]),
+            Op::Hyper(call(10, 0, 0x300), [0; 4]),
+            Op::Do(tell),
+            Op::Do(|space, _| {
+                put(space, FIRST_PAGE, &[1 << 16]);
+                put_item(space, FIRST_PAGE, 0, [0x7f, 0x300 << 12 | 0x801]);
+            }),
+            Op::Hyper(call(8, 1, 0x20), [0x300 << 12 | 0x7f, 0x20, 0, 0]),
+            Op::Hyper(call(10, 0, 0x300), [0; 4]),
+            Op::Do(tell),
+        ],
+        &SLEEP[..],
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &ops)]), ["0 300007 0", "5 0 0", "4 0 0", "4 0 0", "5 0 0"]);
+}
+
 #[test]
 fn whatever_is_made_and_taken_back_leaves_nothing_behind() {
     // A domain with a thread, a budget, a portal and a semaphore, and an end to all of that at once.
