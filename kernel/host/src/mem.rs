@@ -5,6 +5,7 @@
 pub mod code;
 pub mod device;
 pub mod frame;
+pub mod heap;
 pub mod page_cache;
 pub mod shared;
 pub mod space;

@@ -264,6 +264,11 @@ pub fn touch(frame: Frame) -> u64 {
     FRAMES.with_borrow_mut(|frames| frames.touch(frame))
 }
 
+/// How many owners all frames have together.
+pub fn all_owners() -> u64 {
+    FRAMES.with_borrow_mut(|frames| frames.all_owners())
+}
+
 /// How many frames are free, those that are promised apart.
 pub fn free_count() -> u64 {
     FRAMES.with_borrow_mut(|frames| frames.free_count())

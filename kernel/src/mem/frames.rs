@@ -306,6 +306,11 @@ impl Frames {
         self.record(frame).owners
     }
 
+    /// How many owners all frames have together.
+    pub fn all_owners(&self) -> u64 {
+        self.records.as_deref().unwrap_or_default().iter().map(|record| u64::from(record.owners)).sum()
+    }
+
     /// What kind of memory a frame is.
     pub fn memory(&self, frame: Frame) -> Memory {
         let known = self.records.as_deref().and_then(|records| records.get(frame.index()));

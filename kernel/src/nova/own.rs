@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! A call of this kernel's own: the first domain names another one, says how its PEs are run, and asks what they came to.
+//! A call of this kernel's own: the first domain names another one, says how its PEs are run, and asks what they came to
+//! and what is left of the kernel's memory.
 //!
 //! The original does not have it and answers as to any bad parameter, and so does this kernel to all other domains.
 
@@ -11,6 +12,7 @@ use wire::record::MAX_LABEL_LEN;
 use super::Nova;
 use super::call::Status;
 use super::nodes::DomainId;
+use crate::mem::{frame, heap};
 use crate::object::Objects;
 use crate::object::counts::Counts;
 use crate::object::processor::Processor;
@@ -24,6 +26,8 @@ mod operation {
     pub const POLICY: u64 = 1;
     /// PEs, divergences and restarts so far.
     pub const COUNTS: u64 = 2;
+    /// What is left of the kernel's memory: free frames, free bytes of the heap, owners of all frames together.
+    pub const MEMORY: u64 = 3;
 }
 
 /// The policy that two arguments say, beside what is the whole run's; `None` if they say none.
@@ -78,6 +82,14 @@ impl Nova {
                 let Counts { pes, divergences, restarts } = objects.counts_of(process);
                 let registers = objects.registers_mut(thread);
                 (registers.rsi, registers.rdx, registers.rax) = (pes, divergences, restarts);
+                Ok(())
+            }
+            operation::MEMORY => {
+                // They are no more than a cache.
+                objects.give_back_copies();
+                let (frames, bytes, owners) = (frame::free_count(), heap::free(), frame::all_owners());
+                let registers = objects.registers_mut(thread);
+                (registers.rsi, registers.rdx, registers.rax) = (frames, bytes, owners);
                 Ok(())
             }
             _ => Err(Status::BadParameter),

@@ -45,7 +45,7 @@ fn the_first_domain_names_others_and_has_them_run_otherwise() {
             tell,
             own(0x20, [2, 0, 0, 0]),
             tell,
-            own(0x20, [3, 0, 0, 0]),
+            own(0x20, [4, 0, 0, 0]),
             tell,
             own(0x999, [2, 0, 0, 0]),
             tell,
@@ -64,13 +64,41 @@ fn the_first_domain_names_others_and_has_them_run_otherwise() {
         "5 1 1",
         "0 0 0",
         &format!("0 {pes:x} 0"),
-        "5 3 0",
+        "5 4 0",
         "4 2 0",
     ];
     assert_eq!(said, expected);
     assert_eq!(labels, [(2, "init -> log".to_owned())]);
     let policies: Vec<_> = policies.iter().map(|(_, policy)| (policy.mode, policy.limit)).collect();
     assert_eq!(policies, [(Mode::Off, 10_000)]);
+}
+
+#[test]
+fn the_first_domain_is_told_of_the_kernels_memory() {
+    thread_local! {
+        static LEFT: std::cell::Cell<[u64; 3]> = const { std::cell::Cell::new([0; 3]) };
+    }
+    let ask = Op::Hyper(call(8, OWN, 0x20), [3, 0, 0, 0]);
+    let ops = [
+        &[
+            ask,
+            Op::Do(|_, registers| {
+                LEFT.set([registers.rsi, registers.rdx, registers.rax]);
+                frame::lend(20);
+            }),
+            Op::Hyper(call(3, 0, 0x200), [0x20, WORKER_PAGE, 0x1000, 0]),
+            // Frames of copies are free.
+            ask,
+            Op::Do(|_, registers| {
+                let [frames, bytes, owners] = LEFT.get();
+                say(format!("{} {}", frames - registers.rsi, registers.rax - owners));
+                say(format!("{}", bytes > registers.rdx));
+            }),
+        ][..],
+        &SLEEP,
+    ]
+    .concat();
+    assert_eq!(run(&[(ROOT, &ops)]), ["1 1", "true"]);
 }
 
 #[test]
