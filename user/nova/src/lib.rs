@@ -6,5 +6,8 @@ pub mod conformance;
 pub mod crowd;
 pub mod hostile;
 pub mod ipc;
+pub mod keyboard;
+pub mod lines;
+pub mod rounds;
 pub mod suite;
 pub mod trace;

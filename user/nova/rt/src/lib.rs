@@ -18,6 +18,7 @@ pub mod access;
 pub mod console;
 pub mod crd;
 pub mod device;
+pub mod ends;
 pub mod event;
 pub mod grants;
 pub mod hip;

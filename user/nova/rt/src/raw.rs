@@ -5,6 +5,7 @@ use core::arch::asm;
 
 /// The registers that carry arguments and results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Registers {
     /// Selector, flags and number; the status afterwards.
     pub rdi: u64,

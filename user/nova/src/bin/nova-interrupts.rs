@@ -4,78 +4,13 @@
 #![no_std]
 #![no_main]
 
+use nova_programs::keyboard;
+use nova_programs::lines::{EDGE, LEVEL_HIGH, Line};
 use nova_rt::access::{input, output, time};
-use nova_rt::crd::{ALL, Crd};
-use nova_rt::hypercall::{assign_gsi, create_signal, create_sm, delegate, down, receive};
+use nova_rt::line;
 use nova_rt::start::Root;
-use nova_rt::utcb::Item;
-use nova_rt::{Status, line, supply};
 
 nova_rt::entry!(main);
-
-/// Flags of a line: by an edge, by a level to the high state.
-const EDGE: u64 = 4;
-const LEVEL_HIGH: u64 = 6;
-/// No semaphore.
-const NONE: u64 = u64::MAX;
-/// A deadline that has passed.
-const PAST: u64 = 1;
-
-/// A line that is chained to a signal.
-struct Line {
-    root: Root,
-    /// Its own semaphore.
-    own: u64,
-    /// The semaphore that is told of it.
-    bell: u64,
-    value: u64,
-}
-
-impl Line {
-    /// The line of a number.
-    fn new(root: Root, number: u64, flags: u64) -> Self {
-        let (own, bell, signal) = (supply::selector(), supply::selector(), supply::selector());
-        let item = Item::from_kernel(Crd::object(root.hip.processors() + number, 0, ALL), 0);
-        let window = Crd::object(own, 0, ALL);
-        assert_eq!(delegate(root.utcb, root.pd, root.pd, window, &[item]), Status::SUCCESS);
-        assert_eq!(create_sm(bell, root.pd, 0), Status::SUCCESS);
-        assert_eq!(create_signal(signal, root.pd, number + 1, bell), Status::SUCCESS);
-        assert_eq!(assign_gsi(own, flags, 0, root.cpu, NONE), (Status::SUCCESS, 0, 0));
-        assert_eq!(assign_gsi(own, 0, 0, root.cpu, signal), (Status::SUCCESS, 0, 0));
-        Self { root, own, bell, value: number + 1 }
-    }
-
-    /// Waits for an interrupt, a second at most; returns how many there were.
-    fn wait(&self) -> u64 {
-        self.until(time() + 1000 * self.root.hip.khz())
-    }
-
-    /// Interrupts that have come already.
-    fn look(&self) -> u64 {
-        self.until(PAST)
-    }
-
-    fn until(&self, deadline: u64) -> u64 {
-        match receive(self.bell, deadline) {
-            (Status::TIMEOUT, _, _) => 0,
-            (status, value, count) => {
-                assert_eq!((status, value), (Status::SUCCESS, self.value));
-                count
-            }
-        }
-    }
-
-    /// Acknowledges what has come.
-    fn acknowledge(&self) {
-        assert_eq!(down(self.own, 0), Status::SUCCESS);
-    }
-
-    /// Is told of nothing any more.
-    fn close(&self) {
-        let (status, _, _) = assign_gsi(self.own, 0, 0, self.root.cpu, self.own);
-        assert_eq!(status, Status::SUCCESS);
-    }
-}
 
 /// The timer's line, ports, mode (a pulse each period), and period: a thousandth of a second in its own ticks.
 mod timer {
@@ -170,41 +105,16 @@ fn loop_back(root: Root) {
     line!("{} bytes of the serial port: {told} interrupts, and {late} more", serial::BYTES);
 }
 
-/// The line, ports and commands of the keyboard's controller.
-mod keyboard {
-    pub const LINE: u64 = 1;
-    pub const DATA: u16 = 0x60;
-    pub const COMMAND: u16 = 0x64;
-    pub const READ_MODE: u8 = 0x20;
-    pub const WRITE_MODE: u8 = 0x60;
-    /// The next byte comes as if it were the keyboard's.
-    pub const LIKE_A_KEY: u8 = 0xd2;
-    pub const FULL: u8 = 1 << 0;
-    pub const BUSY: u8 = 1 << 1;
-    /// Keys interrupt.
-    pub const INTERRUPTS: u8 = 1 << 0;
-    pub const KEYS: u8 = 16;
-}
-
-fn tell_keyboard(port: u16, value: u8) {
-    while input(keyboard::COMMAND) & keyboard::BUSY != 0 {}
-    output(port, value);
-}
+/// Keys that are waited for.
+const KEYS: u8 = 16;
 
 fn keys(root: Root) {
-    while input(keyboard::COMMAND) & keyboard::FULL != 0 {
-        let _ = input(keyboard::DATA);
-    }
-    tell_keyboard(keyboard::COMMAND, keyboard::READ_MODE);
-    while input(keyboard::COMMAND) & keyboard::FULL == 0 {}
-    let mode = input(keyboard::DATA);
-    tell_keyboard(keyboard::COMMAND, keyboard::WRITE_MODE);
-    tell_keyboard(keyboard::DATA, mode | keyboard::INTERRUPTS);
+    let mode = keyboard::open();
     let line = Line::new(root, keyboard::LINE, LEVEL_HIGH);
     let (mut told, mut again, mut masked) = (0, 0, 0);
-    for key in 1..=keyboard::KEYS {
-        tell_keyboard(keyboard::COMMAND, keyboard::LIKE_A_KEY);
-        tell_keyboard(keyboard::DATA, key);
+    for key in 1..=KEYS {
+        keyboard::announce();
+        output(keyboard::DATA, key);
         told += line.wait();
         // As long as nobody acknowledges it, it is masked, whatever the device wants.
         masked += line.look();
@@ -215,11 +125,9 @@ fn keys(root: Root) {
         line.acknowledge();
         masked += line.look();
     }
-    tell_keyboard(keyboard::COMMAND, keyboard::WRITE_MODE);
-    tell_keyboard(keyboard::DATA, mode);
+    keyboard::close(mode);
     line.close();
-    let keys = keyboard::KEYS;
-    line!("{keys} keys by a level: {told} interrupts, {again} again, {masked} while it was masked");
+    line!("{KEYS} keys by a level: {told} interrupts, {again} again, {masked} while it was masked");
 }
 
 fn main(root: Root) {
