@@ -13,6 +13,8 @@ use nova_rt::{Crd, Status, Utcb, supply};
 use crate::suite::Suite;
 use crate::trace;
 
+/// Kernel memory of each domain, in pages.
+const PAGES: u64 = 16;
 /// Domains at once; each has a worker and a thread that calls the next domain's worker.
 const DOMAINS: usize = 100;
 /// How often each thread calls.
@@ -54,7 +56,7 @@ extern "C" fn calls(utcb: Utcb, name: u64) {
 fn at_once(suite: &mut Suite) {
     let root = suite.root;
     let gate = suite.semaphore(0);
-    let domains: [Domain; DOMAINS] = core::array::from_fn(|_| Domain::new(root, 40));
+    let domains: [Domain; DOMAINS] = core::array::from_fn(|_| Domain::new(root, PAGES));
     let workers: [Worker; DOMAINS] = core::array::from_fn(|at| Worker::new(root, domains[at], 0x40, adds));
     let mut threads = [None; DOMAINS];
     for (at, worker) in workers.into_iter().enumerate() {
@@ -83,7 +85,7 @@ fn at_once(suite: &mut Suite) {
 /// Makes a domain with a thread, its time, a worker, its portal and a semaphore, and destroys all of it.
 fn live(root: Root, selectors: u64, utcbs: u64) -> bool {
     let at = |index: u64| selectors + index;
-    let made = create_pd(at(0), root.pd, Crd::NULL, 0, 40) == DONE
+    let made = create_pd(at(0), root.pd, Crd::NULL, 0, PAGES) == DONE
         && create_ec(at(1), at(0), utcbs, 0, 0, true) == DONE
         && create_ec(at(2), at(0), utcbs + nova_rt::PAGE, 0, 0x20, false) == DONE
         && create_sc(at(3), at(0), at(1), 1, 10_000) == DONE
@@ -98,7 +100,10 @@ fn one_by_one(suite: &mut Suite) {
     // The first life may make tables that stay.
     suite.holds("a first life", live(root, selectors, utcbs));
     let before = hypercall::quota(root.pd);
+    let (told, left) = hypercall::kernel_memory(root.pd);
+    suite.equal("the kernel tells of its memory", told, DONE);
     let all = (0..LIVES).all(|_| live(root, selectors, utcbs));
     suite.holds("10,000 lives", all);
-    suite.equal("the kernel has its memory back", hypercall::quota(root.pd), before);
+    suite.equal("the domain has its quota back", hypercall::quota(root.pd), before);
+    suite.equal("the kernel has its memory back", hypercall::kernel_memory(root.pd), (DONE, left));
 }

@@ -15,7 +15,7 @@ use super::{NEW, OWN, SEMAPHORE, SERVER};
 pub const END: u64 = 0x656e64;
 
 /// Random calls of one attack.
-const CALLS: u64 = 3000;
+pub const CALLS: u64 = 3000;
 
 /// Selectors of nothing, up to the largest.
 const SELECTORS: [u64; 10] = [3, 31, 32, 36, 0xffff, 1 << 20, (1 << 26) - 1, 1 << 32, 1 << 47, (1 << 56) - 1];
