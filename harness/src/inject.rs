@@ -49,7 +49,7 @@ pub struct Options {
     pub count: u64,
     /// The seed of the campaign.
     pub seed: u64,
-    /// What is hit; nothing stands for a root task of the NOVA interface.
+    /// What is hit; nothing stands for root tasks of the NOVA interface.
     pub scope: Option<Scope>,
     /// The policies that the flips are tried under.
     pub policies: Vec<Policy>,
@@ -92,12 +92,12 @@ pub fn run(options: &Options) -> Result<u8> {
     Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
 }
 
-/// Flips bits in a root task, under the first of the policies.
+/// Flips bits in root tasks, each under every policy.
 fn flip_system(kernel: &Path, options: &Options, files: Destinations) -> Result<u8> {
-    let Options { count, seed, .. } = *options;
-    let policy = options.policies.first().copied().unwrap_or(Policy::DEFAULT);
-    let bar = console::progress_bar(Some(count), "{wide_bar} {pos} of {len} flips, {eta} left");
-    let report = system::run(kernel, policy, (count, seed), &|| bar.inc(1));
+    let Options { count, seed, ref policies, .. } = *options;
+    let all = count * policies.len() as u64;
+    let bar = console::progress_bar(Some(all), "{wide_bar} {pos} of {len} flips, {eta} left");
+    let report = system::run(kernel, policies, (count, seed), &|flips| bar.inc(flips as u64));
     bar.finish_and_clear();
     let report = report?;
     print!("{report}");

@@ -85,7 +85,7 @@ pub enum ProgramsName {
     Calls,
     /// One of two processes, in the memory that these share
     Shared,
-    /// The conformance root task of the NOVA interface, with one boot a flip
+    /// Two root tasks of the NOVA interface, by the ends that their processing elements have
     Nova,
 }
 
