@@ -3,13 +3,15 @@
 
 use nova_rt::crd::{ALL, Crd, READ, WRITE};
 use nova_rt::event::offset;
-use nova_rt::hypercall::{self, Revocation, call, create_signal, delegate, receive, revoke, up};
+use nova_rt::hypercall::{self, Revocation, call, create_signal, delegate, down, receive, revoke, up};
 use nova_rt::start::Root;
 use nova_rt::thread::{Domain, Worker};
 use nova_rt::trial::{self, Everything, place};
 use nova_rt::utcb::Item;
 use nova_rt::{PAGE, Status, Utcb, access, grants, line, supply};
 
+use crate::keyboard;
+use crate::lines::{LEVEL_HIGH, Line};
 use crate::suite::Suite;
 use crate::trace;
 
@@ -34,6 +36,7 @@ pub fn run(root: Root) {
     delegation(suite);
     signal(suite);
     fault(suite);
+    interrupt(suite);
 }
 
 extern "C" fn silent(_: u64, utcb: Utcb) -> u64 {
@@ -112,4 +115,45 @@ fn fault(suite: &Suite) {
         trial::load(&mut registers);
         revoke(Crd::memory(memory, 0, ALL), Revocation::default()) == DONE
     });
+}
+
+/// Words that are handed over: the semaphore that a line raises, the line's own, and when the handler was there.
+const BELL: usize = 3;
+const LINE: usize = 4;
+const THERE: usize = 5;
+
+/// Handles interrupts of the keyboard's controller for ever.
+extern "C" fn handles(_: Utcb, _: u64) {
+    loop {
+        let _ = receive(trace::handed(BELL), 0);
+        trace::hand(THERE, access::time());
+        let _ = access::input(keyboard::DATA);
+        let _ = down(trace::handed(LINE), 0);
+    }
+}
+
+/// From a write to a port, by which the keyboard's controller interrupts at once, to the first instruction of the thread
+/// that waits for that.
+///
+/// # Panics
+/// It panics if an interrupt does not come at once.
+fn interrupt(suite: &Suite) {
+    let mode = keyboard::open();
+    let line = Line::new(suite.root, keyboard::LINE, LEVEL_HIGH);
+    trace::hand(BELL, line.bell);
+    trace::hand(LINE, line.own);
+    suite.thread(handles, 0).run(suite.root, 5);
+    let mut all = 0;
+    for turn in 0..=CALLS {
+        keyboard::announce();
+        let begin = access::time();
+        access::output(keyboard::DATA, 1);
+        let there = trace::handed(THERE);
+        assert!(there > begin, "the handler is there before the next instruction");
+        // What is new the first time is not measured.
+        all += if turn > 0 { there - begin } else { 0 };
+    }
+    line.close();
+    keyboard::close(mode);
+    line!("write of a port that interrupts, to the handler: {}", all / CALLS);
 }
