@@ -350,6 +350,11 @@ impl Space {
         self.lookup(page).map(|mapping| mapping.access)
     }
 
+    /// How many page tables there are, the top one apart.
+    pub fn tables(&self) -> u64 {
+        self.tables.below()
+    }
+
     /// The first page from `from` on, below `end`, that is mapped.
     pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
         self.tables.next(from, end.min(USER_END))

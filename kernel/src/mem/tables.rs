@@ -147,6 +147,8 @@ impl KernelHalf {
 /// The tables of a user address space.
 pub(super) struct Tables {
     root: Frame,
+    /// How many there are below the top one.
+    below: u64,
 }
 
 impl Tables {
@@ -156,12 +158,17 @@ impl Tables {
         for index in FIRST_KERNEL_ENTRY..ENTRIES {
             Slot::new(root, index).set(Slot::new(kernel.root, index).entry());
         }
-        Ok(Self { root })
+        Ok(Self { root, below: 0 })
     }
 
     /// The top table.
     pub fn root(&self) -> Frame {
         self.root
+    }
+
+    /// How many tables there are below the top one.
+    pub fn below(&self) -> u64 {
+        self.below
     }
 
     /// The first page from `from` on, below `end`, that has an entry.
@@ -205,7 +212,8 @@ impl Tables {
     fn make(&mut self, page: u64) -> Result<Place, OutOfFrames> {
         let mut path = self.path(page);
         while path.lowest > 1 {
-            let table = new_table().inspect_err(|OutOfFrames| path.tidy())?;
+            let table = new_table().inspect_err(|OutOfFrames| self.below -= path.tidy())?;
+            self.below += 1;
             path.slot(path.lowest).set(Entry::table(table));
             path.count(path.lowest, 1);
             path.append(Slot::of(table, page, path.lowest - 1));
@@ -236,7 +244,7 @@ impl Tables {
     #[cold]
     #[inline(never)]
     pub fn tidy(&mut self, page: u64) {
-        self.path(page).tidy();
+        self.below -= self.path(page).tidy();
     }
 
     /// Releases all tables, and all that their entries of the user half refer to.
@@ -295,8 +303,10 @@ impl Path {
         }
     }
 
-    /// Takes tables of which no entry is used out of the tree, from the lowest one up, and releases them.
-    fn tidy(&self) {
+    /// Takes tables of which no entry is used out of the tree, from the lowest one up, and releases them; returns how
+    /// many those are.
+    fn tidy(&self) -> u64 {
+        let mut released = 0;
         for level in self.lowest..=TOP {
             let entry = self.slot(level).entry();
             // At level 1, an entry is a page; at the lowest level, there may be none.
@@ -304,10 +314,12 @@ impl Path {
                 self.slot(level).set(Entry::UNUSED);
                 self.count(level, -1);
                 frame::release(entry.frame());
+                released += 1;
             } else if level > self.lowest || !entry.is_unused() {
-                return;
+                break;
             }
         }
+        released
     }
 }
 

@@ -44,7 +44,7 @@ mod needed {
 
 /// What objects take of a quota, in bytes: what the kernel keeps of each.
 pub(super) mod cost {
-    /// A domain: its tables, and its place among domains.
+    /// A domain: its top table, and its place among domains.
     pub const DOMAIN: u64 = 3 * 4096;
     /// A thread: its message page, and two copies of its registers.
     pub const THREAD: u64 = 2 * 4096 + 512;
@@ -150,7 +150,7 @@ impl Nova {
             return Err(Status::OutOfMemory);
         };
         self.things.domains[parent].object.quota.limit -= limit;
-        let quota = Quota { limit, kept, used: 0 };
+        let quota = Quota { limit, kept, ..Quota::default() };
         let domain = Domain { group: Some(group), quota, parent: Some(parent), label: ArrayString::new() };
         self.things.domains.insert_reserved(Counted::new(domain));
         self.things.note_made();
@@ -253,7 +253,8 @@ impl Nova {
         space.unmap(address);
         let all = Access { read: true, write: true, execute: true };
         let page = SharedFrame::numbered(frame).ok_or(Exhausted)?;
-        space.map_shared(address, &page, all).map_err(|OutOfFrames| Exhausted)
+        space.map_shared(address, &page, all).map_err(|OutOfFrames| Exhausted)?;
+        self.following(objects).1.charge_tables(domain)
     }
 
     /// Hands a message page to the first domain, from the one that nobody names: whoever gets the page has it from there,

@@ -221,7 +221,7 @@ impl Nova {
     ) {
         match resume {
             Resume::Reply if is_parked => self.things.thread(caller).resume = Resume::Call,
-            Resume::Short => self.things.thread(caller).resume = Resume::Call,
+            Resume::Short(anew) => self.things.thread(caller).resume = anew.resume(),
             Resume::Reply => {
                 self.send_words(objects, worker, caller);
                 leave_call(objects.registers_mut(caller));
@@ -295,7 +295,7 @@ impl Nova {
                         self.things.thread(caller).resume = Resume::User;
                     }
                     // Nobody sees to what it has too little of: it finds that out by itself.
-                    Resume::Short => self.things.thread(caller).resume = Resume::Call,
+                    Resume::Short(anew) => self.things.thread(caller).resume = anew.resume(),
                     Resume::EventReply => next = Some(caller),
                     _ => {}
                 }

@@ -132,6 +132,7 @@ impl Nova {
     fn hide_page<P: Processor>(&mut self, objects: &mut Objects<P>, domain: DomainId, page: &MessagePage) {
         if !self.take_page(objects, page.frame.number()) {
             objects.space_mut(self.things.domains[domain].object.group().1).unmap(page.address);
+            self.following(objects).1.note_tables(domain);
         }
     }
 

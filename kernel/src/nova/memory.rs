@@ -4,7 +4,7 @@
 use pe_replay::stop::{FAULT_FETCH, FAULT_WRITE};
 
 use super::crd::{Kind, Rights, Span};
-use super::nodes::{Follower, Node, Target};
+use super::nodes::{DomainId, Follower, Node, Target};
 use super::things::{Object, Things};
 use super::{Nova, USER_LIMIT};
 use crate::mem::device;
@@ -47,9 +47,9 @@ fn map(space: &mut Space, node: &Node<Object>, part: Span) -> Result<(), OutOfFr
     Ok(())
 }
 
-/// Does something with each page of a node that is mapped.
-fn for_each_mapped(space: &mut Space, node: &Node<Object>, act: impl Fn(&mut Space, u64)) {
-    let (mut page, end) = addresses(node.span);
+/// Does something with each page of a span that is mapped.
+fn for_each_mapped(space: &mut Space, span: Span, act: impl Fn(&mut Space, u64)) {
+    let (mut page, end) = addresses(span);
     while let Some(found) = space.next_mapped(page, end) {
         act(space, found);
         page = found + PAGE_LEN;
@@ -70,6 +70,18 @@ impl<P: Processor> Following<'_, P> {
         let (_, space) = self.things.domains[node.domain].object.group?;
         Some(self.objects.space_mut(space))
     }
+
+    /// Charges a domain for its page tables, whatever they are; fails if these are more than it may use.
+    pub fn charge_tables(&mut self, domain: DomainId) -> Result<(), Exhausted> {
+        let Some((_, space)) = self.things.domains[domain].object.group else { return Ok(()) };
+        let tables = self.objects.space_mut(space).tables();
+        self.things.domains[domain].object.quota.note_tables(tables)
+    }
+
+    /// Notes that a domain may have fewer page tables than before.
+    pub fn note_tables(&mut self, domain: DomainId) {
+        let _over: Result<(), Exhausted> = self.charge_tables(domain);
+    }
 }
 
 impl<P: Processor> Follower<Object> for Following<'_, P> {
@@ -80,7 +92,10 @@ impl<P: Processor> Follower<Object> for Following<'_, P> {
         }
         let done = match node.target {
             Target::Memory { .. } if node.span.order <= MAPPED_AT_ONCE => match self.space(node) {
-                Some(space) => map(space, node, node.span).map_err(|OutOfFrames| Exhausted),
+                Some(space) => {
+                    let mapped = map(space, node, node.span).map_err(|OutOfFrames| Exhausted);
+                    mapped.and_then(|()| self.charge_tables(node.domain))
+                }
                 None => Ok(()),
             },
             Target::Memory { .. } | Target::Port => Ok(()),
@@ -99,7 +114,7 @@ impl<P: Processor> Follower<Object> for Following<'_, P> {
         if node.kind() == Kind::Memory
             && let Some(space) = self.space(node)
         {
-            for_each_mapped(space, node, |space, page| {
+            for_each_mapped(space, node.span, |space, page| {
                 space.protect(page, access(node.rights));
             });
         }
@@ -113,9 +128,10 @@ impl<P: Processor> Follower<Object> for Following<'_, P> {
         match node.target {
             Target::Memory { .. } => {
                 if let Some(space) = self.space(node) {
-                    for_each_mapped(space, node, |space, page| {
+                    for_each_mapped(space, node.span, |space, page| {
                         space.unmap(page);
                     });
+                    self.note_tables(node.domain);
                 }
             }
             Target::Port => {}
@@ -138,6 +154,8 @@ pub enum Faulted {
     },
     /// There is no memory for page tables.
     OutOfFrames,
+    /// The domain may not use more memory for page tables.
+    OutOfQuota,
 }
 
 impl Nova {
@@ -175,10 +193,17 @@ impl Nova {
         let order = node.span.order.min(MAPPED_AT_ONCE);
         let part = Span { base: page & !((1 << order) - 1), order };
         let (_, space) = self.things.domains[domain].object.group();
-        match map(objects.space_mut(space), node, part) {
-            Ok(()) => Faulted::Mapped,
-            Err(OutOfFrames) => Faulted::OutOfFrames,
+        if map(objects.space_mut(space), node, part).is_err() {
+            return Faulted::OutOfFrames;
         }
+        if self.following(objects).1.charge_tables(domain).is_ok() {
+            return Faulted::Mapped;
+        }
+        for_each_mapped(objects.space_mut(space), part, |space, page| {
+            space.unmap(page);
+        });
+        self.following(objects).1.note_tables(domain);
+        Faulted::OutOfQuota
     }
 
     /// What lies behind an address of the current thread's, for an instruction that is performed for it; what is
@@ -200,7 +225,9 @@ impl Nova {
         match self.touch(objects, thread, address, fault.error) {
             Faulted::Device(physical) => Ok(Place::Device(physical)),
             Faulted::Mapped if is_mapped(objects) => Ok(Place::Memory),
-            Faulted::Mapped | Faulted::Refused { .. } | Faulted::OutOfFrames => Err(fault),
+            Faulted::Mapped | Faulted::Refused { .. } | Faulted::OutOfFrames | Faulted::OutOfQuota => {
+                Err(fault)
+            }
         }
     }
 }

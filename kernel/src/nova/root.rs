@@ -68,7 +68,11 @@ impl Nova {
         nova.kernel = nova.add_domain(None, Quota { limit: u64::MAX, ..Quota::default() })?;
         nova.pages = nova.add_domain(None, Quota { limit: u64::MAX, ..Quota::default() })?;
         let group = objects.keep_group(objects.current());
-        let quota = Quota { limit: beginning.kernel_pages, kept: beginning.kernel_pages.min(256), used: 0 };
+        let quota = Quota {
+            limit: beginning.kernel_pages,
+            kept: beginning.kernel_pages.min(256),
+            ..Quota::default()
+        };
         nova.root = nova.add_domain(Some(group), quota)?;
         nova.fill_kernel(objects, beginning)?;
         nova.fill_lines(objects)?;

@@ -10,6 +10,7 @@ use super::create::NewThread;
 use super::ipc::{answer, ring};
 use super::line::Assignment;
 use super::memory::Faulted;
+use super::shortage::Cause;
 use super::things::{Event, Resume};
 use super::trail::Made;
 use crate::mem::frame;
@@ -175,6 +176,7 @@ impl Nova {
             objects.give_back_copies();
             faulted = self.touch(objects, thread, address, error);
         }
+        let unhandled = Event { number: vector::PAGE_FAULT, qualification: [error.into(), address] };
         match faulted {
             Faulted::Mapped => Effect::Continue,
             // Code is fetched from no device; the pager would map the page for ever.
@@ -189,10 +191,11 @@ impl Nova {
                 let number = vector::PAGE_FAULT;
                 self.raise(objects, thread, Event { number, qualification: [error, address] })
             }
-            Faulted::OutOfFrames => {
-                let qualification = [error.into(), address];
-                self.kill(objects, thread, Event { number: vector::PAGE_FAULT, qualification })
+            Faulted::OutOfQuota => {
+                let told = self.tell_short(objects, thread, thread, Cause::Fault);
+                told.unwrap_or_else(|| self.kill(objects, thread, unhandled))
             }
+            Faulted::OutOfFrames => self.kill(objects, thread, unhandled),
         }
     }
 
@@ -267,7 +270,7 @@ impl Nova {
             // No budget drives one of these; if one did, it would wait for ever.
             Resume::Idle
             | Resume::Reply
-            | Resume::Short
+            | Resume::Short(_)
             | Resume::EventReply
             | Resume::Down(_)
             | Resume::ParkedCall(_)

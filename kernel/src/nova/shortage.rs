@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! What happens when the kernel memory of a domain is used up: a call fails with status 9, or the thread's portal for
-//! that is called, whose handler may give more; then the call is made anew.
+//! that is called, whose handler may give more; then the call is made anew, or the instruction.
 //!
 //! A thread has such a portal if there was one behind its own selector when it was made. The handler is told why it is
-//! called: by the thread itself (4), or since something was sent to the thread (1) or replied (2) for which its domain
+//! called: by the thread itself, for a call or for a page table (4), or since something was sent to the thread (1) or replied (2) for which its domain
 //! has no room; and then who the other side is, by the number of that one's own portal of this kind.
 
 use super::Nova;
 use super::call::{Call, Status};
 use super::ipc::leave_call;
-use super::things::{Object, Portal, PortalId, Resume};
+use super::things::{Anew, Object, Portal, PortalId, Resume};
 use crate::object::Objects;
 use crate::object::processor::Processor;
 use crate::object::scheduler::ThreadId;
@@ -20,10 +20,22 @@ use crate::personality::Effect;
 pub(super) enum Cause {
     /// The thread makes a call for which its domain has too little.
     Own,
+    /// The thread needs a page table for which its domain has too little.
+    Fault,
     /// Something is sent to the thread by another one.
     Send(ThreadId),
     /// Something is replied to the thread by another one.
     Reply(ThreadId),
+}
+
+impl Cause {
+    /// What the thread does anew that has called the handler.
+    const fn anew(self) -> Anew {
+        match self {
+            Self::Own | Self::Send(_) | Self::Reply(_) => Anew::Call,
+            Self::Fault => Anew::Instruction,
+        }
+    }
 }
 
 /// The number that stands for another side without a portal of this kind.
@@ -94,7 +106,7 @@ impl Nova {
             Resume::Idle => Some(self.enter_short(objects, thread, portal, cause)),
             // It may be the handler itself that has too little; it would wait for itself.
             _ if portal.thread == thread || server.caller == Some(thread) => None,
-            _ => Some(self.help(objects, thread, portal.thread, Resume::Call)),
+            _ => Some(self.help(objects, thread, portal.thread, cause.anew().resume())),
         }
     }
 
@@ -110,11 +122,11 @@ impl Nova {
             portal.map_or(NONE, |id: PortalId| self.things.portals[id].object.number)
         };
         let (other, why) = match cause {
-            Cause::Own => (0, 4),
+            Cause::Own | Cause::Fault => (0, 4),
             Cause::Send(other) => (number_of(other), 1),
             Cause::Reply(other) => (number_of(other), 2),
         };
-        self.engage(thread, portal.thread, Resume::Short);
+        self.engage(thread, portal.thread, Resume::Short(cause.anew()));
         let registers = objects.registers_mut(portal.thread);
         (registers.rdi, registers.rip) = (portal.number, portal.entry);
         (registers.rsi, registers.rdx) = (other, why);

@@ -104,14 +104,16 @@ pub struct Quota {
     pub limit: u64,
     /// How much of that it can give to nobody.
     pub kept: u64,
-    /// What it uses, in bytes.
+    /// What it uses for objects, names and message pages, in bytes.
     pub used: u64,
+    /// Its page tables.
+    pub tables: u64,
 }
 
 impl Quota {
     /// Pages that it uses, in whole ones.
     pub const fn usage(&self) -> u64 {
-        self.used.div_ceil(pages::PAGE_LEN as u64)
+        self.used.div_ceil(pages::PAGE_LEN as u64) + self.tables
     }
 
     /// Pages that it can still use.
@@ -121,12 +123,18 @@ impl Quota {
 
     /// Takes bytes, if there are so many.
     pub fn charge(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        let used = self.used + bytes;
-        if used.div_ceil(pages::PAGE_LEN as u64) > self.limit {
+        let after = Self { used: self.used + bytes, ..*self };
+        if after.usage() > self.limit {
             return Err(Exhausted);
         }
-        self.used = used;
+        *self = after;
         Ok(())
+    }
+
+    /// Notes how many page tables there are by now; fails if these are more than it may use.
+    pub fn note_tables(&mut self, tables: u64) -> Result<(), Exhausted> {
+        self.tables = tables;
+        if self.usage() > self.limit { Err(Exhausted) } else { Ok(()) }
     }
 
     /// Gives bytes back.
@@ -176,8 +184,8 @@ pub enum Resume {
     Call,
     /// It waits for the reply to its call.
     Reply,
-    /// It waits for the handler of those that have too little kernel memory, to make its call anew.
-    Short,
+    /// It waits for the handler of those that have too little kernel memory.
+    Short(Anew),
     /// It tells the handler of an event.
     Event(Event),
     /// It waits for what the handler of an event says.
@@ -190,6 +198,25 @@ pub enum Resume {
     ParkedEvent(SemaphoreId),
     /// Never again.
     Dead,
+}
+
+/// What a thread does anew when its domain may use more kernel memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anew {
+    /// It makes its call.
+    Call,
+    /// It executes the instruction that needed a page table.
+    Instruction,
+}
+
+impl Anew {
+    /// What it does when it comes to run.
+    pub const fn resume(self) -> Resume {
+        match self {
+            Self::Call => Resume::Call,
+            Self::Instruction => Resume::User,
+        }
+    }
 }
 
 /// Something that a thread's handler is told.

@@ -170,6 +170,16 @@ impl Space {
     }
 
     /// The first page from `from` on, below `end`, that is mapped.
+    /// How many page tables a processor would need, the top one apart.
+    pub fn tables(&self) -> u64 {
+        let tables = [21, 30, 39].map(|shift| {
+            let mut last = None;
+            self.pages.keys().filter(|page| last.replace(**page >> shift) != Some(**page >> shift)).count()
+                as u64
+        });
+        tables.iter().sum()
+    }
+
     pub fn next_mapped(&self, from: u64, end: u64) -> Option<u64> {
         self.pages.range(from..end.max(from)).next().map(|(page, _)| *page)
     }

@@ -43,6 +43,8 @@ const CHILD: u64 = 0x30_0000;
 const PAGER: u64 = 0x40_0000;
 /// Instructions that programs may have.
 const MOST: u64 = 2_000_000;
+/// The place of the first of 32 frames that are one piece.
+const LARGE: usize = 32;
 /// Message pages.
 const WORKER_PAGE: u64 = 0x50_0000;
 const CHILD_PAGE: u64 = 0x60_0000;
@@ -50,7 +52,7 @@ const PAGER_PAGE: u64 = 0x70_0000;
 
 thread_local! {
     static SAID: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    /// Frames that programs have, and the number of the first one.
+    /// Frames that programs have.
     static MEMORY: RefCell<Vec<SharedFrame>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -112,13 +114,15 @@ impl Personality for Scenario {
         objects: &mut Objects<P>,
     ) -> Result<Self, Refusal> {
         let first = MEMORY.with_borrow_mut(|memory| {
-            *memory = (0..16).map(|_| SharedFrame::zeroed().unwrap()).collect();
+            *memory = (0..64).map(|_| SharedFrame::zeroed().unwrap()).collect();
             let numbers: Vec<_> = memory.iter().map(SharedFrame::number).collect();
-            assert!(numbers.is_sorted() && numbers[15] - numbers[0] == 15);
+            assert!(numbers.is_sorted() && numbers[63] - numbers[0] == 63);
             numbers[0]
         });
         let devices = Span { base: device::FIRST, order: 13 };
-        let memory: Vec<_> = (first..first + 16).map(Span::one).chain([devices]).collect();
+        // So many that it is mapped when it is touched.
+        let large = Span { base: first + LARGE as u64, order: 5 };
+        let memory: Vec<_> = (first..first + 16).map(Span::one).chain([large, devices]).collect();
         let memory: Vec<_> = memory.into_iter().map(|span| (span, Rights::MEMORY)).collect();
         let beginning = Beginning {
             entry: ROOT,

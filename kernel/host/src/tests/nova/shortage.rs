@@ -81,6 +81,69 @@ fn a_handler_that_dies_leaves_the_status() {
     assert_eq!(said, ["55 0 4", "9 7 8"]);
 }
 
+/// Where a piece of memory shows that is mapped when it is touched.
+const SPARSE: u64 = 0x40_0000_0000;
+
+/// The child's domain gets a piece of memory, far from all that it has.
+const FAR: [Op; 2] = [
+    Op::Do(|space, _| {
+        let frame = MEMORY.with_borrow(|memory| memory[LARGE].number());
+        put(space, FIRST_PAGE, &[1 << 16]);
+        put_item(space, FIRST_PAGE, 0, [frame << 12 | 5 << 7 | 0xd, 0x801]);
+    }),
+    Op::Hyper(call(8, 1, 0x20), [SPARSE | 5 << 7 | 0xd, DOMAIN, 0, 0]),
+];
+
+/// It touches that memory, and says so.
+const TOUCH: [Op; 2] = [Op::Touch(SPARSE + 0x3010), Op::Do(|_, _| say("it is there".into()))];
+
+#[test]
+fn a_touched_page_needs_quota_for_its_tables() {
+    let said = run(&[(ROOT, &child(&FAR)), (PAGER, &START), (CHILD, &TOUCH)]);
+    assert!(said.is_empty(), "{said:?}");
+    let ops = child(&[&FAR[..], &handler(0x511)].concat());
+    let said = run(&[(ROOT, &ops), (PAGER, &START), (CHILD, &TOUCH), (HANDLER, &GIVE)]);
+    assert_eq!(said, ["55 0 4", "it is there"]);
+}
+
+#[test]
+fn page_tables_are_charged_until_they_go() {
+    let usage = [
+        Op::Hyper(call(15, 2, DOMAIN), [0; 4]),
+        Op::Do(|_, registers| say(format!("{} of {}", registers.rdx, registers.rsi))),
+    ];
+    let item = Op::Do(|space, _| {
+        put(space, FIRST_PAGE, &[1 << 16]);
+        put_item(space, FIRST_PAGE, 0, [FIRST_PAGE | 0xd, 1]);
+    });
+    // A page each, with three tables of its own beside one for its name.
+    let give = |index: u64| {
+        let far = SPARSE << index;
+        [
+            item,
+            Op::Hyper(call(8, 1, 0x20), [far | 0xd, DOMAIN, 0, 0]),
+            Op::Do(|_, registers| say(format!("{}", registers.rdi))),
+        ]
+    };
+    let ops = [
+        &[Op::Hyper(call(2, 0, DOMAIN), [0x20, 0, 8 << 32, 0])],
+        &usage[..],
+        &give(0),
+        &usage,
+        &give(3),
+        &usage,
+        // For three more there is no room.
+        &give(4),
+        &usage,
+        &[Op::Hyper(call(7, 0, 0), [FIRST_PAGE | 0x1d, 0, 0, 0])],
+        &usage,
+        &SLEEP,
+    ]
+    .concat();
+    let said = run(&[(ROOT, &ops)]);
+    assert_eq!(said, ["0 of 8", "0", "4 of 8", "0", "7 of 8", "9", "7 of 8", "0 of 8"]);
+}
+
 #[test]
 fn what_is_sent_has_the_frames_of_copies() {
     // The worker lives in another domain, and is sent two pages of the root task's. There are frames for one.
