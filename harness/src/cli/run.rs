@@ -11,7 +11,7 @@ use wire::config::{Job, Recording};
 use super::clock::{ClockArgs, ClockName};
 use super::counter::CounterArgs;
 use super::isolate::IsolateName;
-use super::nova::NovaArgs;
+use super::nova::{Booted, NovaArgs};
 use super::policy::PolicyArgs;
 use super::program::ProgramArgs;
 use super::values::{MOST_SECONDS, MachineName, cpu, injection, number};
@@ -88,14 +88,26 @@ pub struct RunArgs {
     pub dry_run: bool,
 }
 
+/// `cargo reprise run`, or what there is to run.
+#[derive(Args, Debug)]
+pub struct RunOrListArgs {
+    /// Name what there is to run, a line each, and run nothing
+    #[arg(long, exclusive = true)]
+    pub list: bool,
+    /// The run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
 impl TryFrom<RunArgs> for run::Options {
     type Error = &'static str;
 
     fn try_from(args: RunArgs) -> Result<Self, Self::Error> {
         let (counter, counter_faults) = args.counter.choice()?;
-        let system = args.nova.system(args.memory)?;
+        let booted = args.nova.booted(&args.program)?;
+        let system = args.nova.system(booted, args.memory)?;
         let mut clock = args.clock;
-        if args.nova.nova.is_some() {
+        if booted != Booted::Program {
             clock.clock = clock.clock.or(Some(ClockName::Machine));
         }
         let request = Request {
@@ -117,7 +129,7 @@ impl TryFrom<RunArgs> for run::Options {
         };
         let RunArgs { program, nova, trace, json, log, dry_run, .. } = args;
         let log = log || nova.log_calls;
-        Ok(Self { program: program.into(), nova: nova.given()?, request, trace, json, log, dry_run })
+        Ok(Self { program: program.into(), nova: nova.given(booted)?, request, trace, json, log, dry_run })
     }
 }
 
@@ -137,8 +149,8 @@ impl TryFrom<ProfileArgs> for profile::Options {
 
     fn try_from(args: ProfileArgs) -> Result<Self, Self::Error> {
         let ProfileArgs { run, top } = args;
-        if run.nova.nova.is_some() {
-            return Err("profile: --nova boots a system, and only programs are profiled");
+        if run.nova.booted(&run.program)? != Booted::Program {
+            return Err("profile: --nova and init boot a system, and only programs are profiled");
         }
         Ok(Self { run: run.try_into()?, functions: top as usize })
     }

@@ -34,6 +34,12 @@ pub const PLANS: &[Plan] = &[
     Plan { root: "kernel/wire/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan { root: "user/genode/config/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan {
+        root: "user/genode/components/parts/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[],
+    },
+    Plan {
         root: "kernel/src/lib.rs",
         storeys: &[
             &["arch"],

@@ -101,6 +101,17 @@ pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
     known.then(|| Guest::NOVA.build(name)).transpose()
 }
 
+/// The names of the components of the Genode-like stack, which run on none of the others' interfaces.
+pub fn component_names() -> Result<Vec<String>> {
+    artifacts::stems("user/genode/components/src/bin", "rs")
+}
+
+/// Builds all components, and returns where each is.
+pub fn components() -> Result<Vec<(String, PathBuf)>> {
+    let names = component_names()?;
+    Guest::COMPONENTS.build_all(&names)
+}
+
 /// Builds a program by its name, and returns where it is.
 pub fn program(name: &str) -> Result<PathBuf> {
     match Kind::of(name)? {
