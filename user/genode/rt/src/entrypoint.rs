@@ -53,14 +53,11 @@ impl Entrypoint {
     pub fn new<S: Server>(env: Env, name: &str, state: impl FnOnce(Self) -> S) -> Result<Self> {
         crate::share()?;
         let slot = fresh_stack(env)?;
-        let top = utcb(slot) - worker::BEGINNING;
         let name = Name::from(name).map_err(|_| Failure::BadArgument)?;
-        let (thread, context) = env.cpu.create_thread(env.pd.0, name, kind::LOCAL, slot, top)?;
+        let (thread, context) = env.cpu.create_thread(env.pd.0, name, kind::LOCAL, slot, top(slot))?;
         let tell = Cap::fresh();
         let entrypoint = Self { thread, context, tell };
-        open_window(Utcb::at(utcb(slot)));
-        let state = Box::leak(Box::new(state(entrypoint)));
-        worker::begin(top, utcb(slot), serve::<S> as *const () as u64, &raw mut *state as u64);
+        settle(slot, Told(state(entrypoint)));
         entrypoint.object_at(tell, TELL)?;
         Ok(entrypoint)
     }
@@ -90,15 +87,42 @@ impl Entrypoint {
     }
 }
 
-/// What the thread does at each call.
-extern "C" fn serve<S: Server>(number: u64, utcb: Utcb) -> u64 {
-    let state = worker::argument(utcb.address() - worker::BEGINNING) as *mut S;
-    // SAFETY: `new` leaked the state for this thread, which does one call at a time.
-    let state = unsafe { &mut *state };
-    let incoming = Incoming::new(utcb);
-    let Answered { .. } = match number {
-        TELL => incoming.answer(|(signal, count)| Ok(state.signal(signal, count))),
-        object => state.call(object, incoming),
-    };
-    0
+/// What a thread does that runs on its callers' time.
+pub trait Work {
+    /// Does a call that was made by the portal of a number, in a UTCB, and answers there; tells the selector of the
+    /// semaphore to park the caller on, or 0.
+    fn work(&mut self, number: u64, utcb: Utcb) -> u64;
+}
+
+/// Gives the thread in a slot, whose stack is there already, the state by which it works, for ever; its stack begins
+/// at [`top`].
+pub fn settle<W: Work>(slot: u64, state: W) {
+    extern "C" fn work<W: Work>(number: u64, page: Utcb) -> u64 {
+        let state = worker::argument(page.address() - worker::BEGINNING) as *mut W;
+        // SAFETY: `settle` leaked the state for this thread, which does one call at a time.
+        unsafe { &mut *state }.work(number, page)
+    }
+    open_window(Utcb::at(utcb(slot)));
+    let state = &raw mut *Box::leak(Box::new(state));
+    worker::begin(top(slot), utcb(slot), work::<W> as *const () as u64, state as u64);
+}
+
+/// Where the stack begins of a thread that serves.
+#[must_use]
+pub const fn top(slot: u64) -> u64 {
+    utcb(slot) - worker::BEGINNING
+}
+
+/// A server, whose thread is told of signals, too.
+struct Told<S>(S);
+
+impl<S: Server> Work for Told<S> {
+    fn work(&mut self, number: u64, utcb: Utcb) -> u64 {
+        let incoming = Incoming::new(utcb);
+        let Answered { .. } = match number {
+            TELL => incoming.answer(|(signal, count)| Ok(self.0.signal(signal, count))),
+            object => self.0.call(object, incoming),
+        };
+        0
+    }
 }

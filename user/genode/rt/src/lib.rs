@@ -25,6 +25,7 @@ pub mod failure;
 pub mod heap;
 mod kernel_memory;
 pub mod layout;
+pub mod loader;
 pub mod lock;
 pub mod message;
 #[cfg(feature = "component")]

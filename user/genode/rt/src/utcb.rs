@@ -29,3 +29,12 @@ pub fn open_window(utcb: Utcb) {
 pub fn renew_window(utcb: Utcb) {
     utcb.set_windows(Crd::ALL_OBJECTS, cap::window());
 }
+
+/// Goes on elsewhere, on the stack that ends at an address; nothing of the old one is needed any more.
+pub fn go_on(stack: u64, argument: u64, elsewhere: extern "C" fn(u64) -> !) -> ! {
+    // SAFETY: the caller's stack stays where it is, and the new one is the current thread's alone.
+    unsafe {
+        asm!("mov rsp, {stack}", "xor ebp, ebp", "call {elsewhere}", "ud2", stack = in(reg) stack,
+             elsewhere = in(reg) elsewhere, in("rdi") argument, options(noreturn))
+    }
+}
