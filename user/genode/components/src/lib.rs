@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+pub mod actor;
 pub mod config;
 pub mod echo;
 pub mod serve;

@@ -14,7 +14,7 @@ use crate::cap::Cap;
 use crate::dataspace::Attached;
 use crate::layout::{IMAGE, STACK, STACKS, stack, utcb};
 use crate::services::{Name, access, cpu, cpu_thread, kind, pd, rom};
-use crate::{Failure, Result};
+use crate::Failure;
 
 /// Length of an ELF identification, and of a program header.
 const IDENT_LEN: usize = 16;
