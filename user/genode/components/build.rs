@@ -8,6 +8,7 @@ fn main() {
         "-static-pie",
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
+        "-Wl,--strip-debug",
         "-Wl,--no-eh-frame-hdr",
         "-Wl,-z,max-page-size=4096",
         "-Wl,-z,noexecstack",
