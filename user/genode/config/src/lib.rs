@@ -9,10 +9,24 @@ extern crate alloc;
 
 pub mod args;
 pub mod bytes;
+pub mod config;
+pub mod environment;
 pub mod label;
 pub mod message;
+pub mod policy;
+pub mod priority;
+pub mod quota;
+pub mod read;
+pub mod replay;
+pub mod requests;
+pub mod route;
+pub mod service;
+pub mod start;
 pub mod xml;
 
 pub use args::Args;
 pub use bytes::Bytes;
+pub use config::Config;
 pub use message::Message;
+pub use quota::Quota;
+pub use start::Start;
