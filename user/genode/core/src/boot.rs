@@ -128,6 +128,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
     let entered =
         [Object::Parent(Box::new(parent)), Object::Session(Box::new(domain))].map(|it| core.enter(it));
     assert_eq!(entered, [Ok(OWN_PARENT), Ok(OWN_PD)], "core has its own objects");
+    Core::name(root.utcb, root.pd, "core");
     pager::serve_core(&core, OWN_PD);
     core
 }

@@ -8,7 +8,7 @@ use genode_rt::{Cap, Failure, PAGE, Result};
 use nova_rt::crd::{ALL, Crd};
 use nova_rt::hypercall::{self, Revocation, number};
 use nova_rt::raw::Registers;
-use nova_rt::{Status, access as memory};
+use nova_rt::{Status, Utcb, access as memory};
 
 use crate::machine;
 use crate::object::{Content, Dataspace, Id, Kind, Object, Pd};
@@ -171,8 +171,8 @@ impl Core {
         (hypercall::status(after), after)
     }
 
-    /// Tells the kernel the label of a domain, by which its summaries call it.
-    pub fn name(&self, domain: u64, label: &str) {
+    /// Tells the kernel the label of a domain, by which its summaries call it, through the current thread's UTCB.
+    pub fn name(utcb: Utcb, domain: u64, label: &str) {
         let start = label.len().saturating_sub(MOST_LABEL);
         let start = (start..=label.len()).find(|start| label.is_char_boundary(*start)).unwrap_or(0);
         let mut words = [0; MOST_LABEL / 8];
@@ -181,7 +181,7 @@ impl Core {
             whole[..bytes.len()].copy_from_slice(bytes);
             *word = u64::from_le_bytes(whole);
         }
-        self.utcb.set_words(&words);
+        utcb.set_words(&words);
         let _ = Self::own(domain, [LABEL, 0, 0, 0]);
     }
 

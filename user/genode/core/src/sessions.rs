@@ -155,7 +155,7 @@ impl Core {
             _ => return Err(Failure::OutOfKernelMemory),
         }
         let label = self.session(id)?.label.clone();
-        self.name(domain, &label);
+        Self::name(self.utcb, domain, &label);
         pager::serve(self, id)?;
         let item = Item::delegate(Crd::object(domain, 0, OWN_RIGHTS), 0);
         self.with_memory_of(id, |core| {
