@@ -10,11 +10,11 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::segment::{ProgramHeader, SegmentTable};
 use nova_rt::PAGE;
 
+use crate::Failure;
 use crate::cap::Cap;
 use crate::dataspace::Attached;
 use crate::layout::{IMAGE, STACK, STACKS, stack, utcb};
 use crate::services::{Name, access, cpu, cpu_thread, kind, pd, rom};
-use crate::{Failure, Result};
 
 /// Length of an ELF identification, and of a program header.
 const IDENT_LEN: usize = 16;
