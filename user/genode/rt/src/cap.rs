@@ -15,7 +15,7 @@ pub const WINDOW_ORDER: u64 = 2;
 static NEXT: AtomicU64 = AtomicU64::new(FREE);
 
 /// A capability by its selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cap(u64);
 
 impl Cap {
