@@ -30,6 +30,7 @@ mod programs;
 mod queue;
 mod rep;
 mod repeat;
+mod scenario;
 mod selftests;
 mod state;
 mod streams;
@@ -87,6 +88,7 @@ const TESTS: &[&[Test]] = &[
     rep::TESTS,
     nature::TESTS,
     nova::TESTS,
+    scenario::TESTS,
     conformance::TESTS,
     documents::TESTS,
     demo::TESTS,

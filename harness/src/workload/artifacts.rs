@@ -90,7 +90,12 @@ impl Guest {
     pub const NOVA_RT: Self = Self { package: "nova-rt", ..Self::HOSTILE };
     /// Root tasks of the NOVA interface.
     pub const NOVA: Self = Self { package: "nova-programs", ..Self::HOSTILE };
-    /// Components of the Genode-like stack.
+    /// The root task that starts components.
+    pub const CORE: Self = Self { package: "genode-core", executable: Some("genode-core"), ..Self::HOSTILE };
+    /// The component that starts others by a configuration.
+    pub const INIT: Self =
+        Self { package: "genode-init", executable: Some("genode-init"), ..Self::COMPONENTS };
+    /// All other components.
     pub const COMPONENTS: Self = Self {
         package: "genode-components",
         directory: "user-genode",

@@ -108,6 +108,11 @@ impl<'a> Element<'a> {
         self.0.attribute(name)
     }
 
+    /// All attributes, each with its name and its value.
+    pub fn attributes(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.attributes().map(|attribute| (attribute.name(), attribute.value()))
+    }
+
     /// The value of an attribute as a text of its own.
     #[must_use]
     pub fn owned(self, name: &str) -> Option<String> {

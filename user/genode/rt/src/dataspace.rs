@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Memory that is attached to the component's own address space.
 
+use core::sync::atomic::AtomicU64;
+
 use nova_rt::{PAGE, access};
 
 use crate::cap::Cap;
@@ -45,6 +47,13 @@ impl Attached {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and nobody else in this component has a reference.
         unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.size as usize) }
+    }
+
+    /// All words, for memory that others write meanwhile.
+    #[must_use]
+    pub fn shared(&self) -> &[AtomicU64] {
+        // SAFETY: as above; words that others write are atomic ones here.
+        unsafe { core::slice::from_raw_parts(self.address as *const AtomicU64, (self.size / 8) as usize) }
     }
 
     /// The word at an offset, which has to be a multiple of 8; for memory that is shared, and for devices.

@@ -120,8 +120,13 @@ impl Env {
 
     /// Opens a session, waits until it is there, and tells its number.
     pub fn try_session<S: Service>(self, request: &Request<'_>) -> Result<(S, u64)> {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let service = Name::from(S::NAME).map_err(|_| Failure::BadArgument)?;
+        self.try_session_of(service, request).map(|(session, id)| (S::of(session), id))
+    }
+
+    /// Opens a session of a service by its name, waits until it is there, and tells its number.
+    pub fn try_session_of(self, service: Name, request: &Request<'_>) -> Result<(Cap, u64)> {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let mut request = request.clone();
         OPENING.lock();
         let session = loop {
@@ -138,7 +143,7 @@ impl Env {
             }
         };
         OPENING.unlock();
-        session.map(|cap| (S::of(cap), id))
+        session.map(|cap| (cap, id))
     }
 
     /// Asks for a session once, and waits for the answer.

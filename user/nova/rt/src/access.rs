@@ -83,3 +83,10 @@ pub fn time() -> u64 {
     unsafe { asm!("rdtsc", out("rax") low, out("rdx") high, options(nomem, nostack, preserves_flags)) };
     high << 32 | low
 }
+
+/// Calls what is at an address, as if it were a function.
+pub fn execute(address: u64) {
+    // SAFETY: where nothing can be executed, the call is a page fault of this program; where something can be, the
+    // caller names code that returns.
+    unsafe { asm!("call {}", in(reg) address, clobber_abi("sysv64")) };
+}

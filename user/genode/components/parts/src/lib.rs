@@ -7,6 +7,10 @@ extern crate alloc;
 
 pub mod packets;
 pub mod script;
+pub mod settings;
 pub mod sums;
+pub mod timeouts;
+pub mod uart;
 
 pub use script::Script;
+pub use settings::Settings;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//! Scenarios of components: what each component says is what it has to say, and depends neither on how its PEs are run
+//! nor on the boot.
+
+mod expected;
+mod log;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use pe_replay::{Mode, Policy, TimedPhase};
+use wire::clock::{Clock, ClockKind};
+use wire::config::Job;
+use wire::end::End;
+use wire::nova::{Nova, Stop, System};
+
+use super::{Context, Test};
+use crate::emulator::Emulator;
+use crate::outcome::Outcome;
+use crate::workload::init;
+use crate::workload::nova::{self, Given};
+use crate::workload::request::Request;
+use expected::{DEFAULT, NESTED, ONE_CHILD, SESSIONS, Scenario, TIMER};
+use log::Log;
+
+pub const TESTS: &[Test] = &[
+    Test { name: "scenario::one_child_on_qemu", run: |context| on_qemu(context, &ONE_CHILD) },
+    Test { name: "scenario::one_child_on_bochs", run: |context| on_bochs(context, &ONE_CHILD) },
+    Test { name: "scenario::timer_on_qemu", run: |context| on_qemu(context, &TIMER) },
+    Test { name: "scenario::timer_on_bochs", run: |context| on_bochs(context, &TIMER) },
+    Test { name: "scenario::sessions", run: |context| on_qemu(context, &SESSIONS) },
+    Test { name: "scenario::nested", run: |context| on_qemu(context, &NESTED) },
+    Test { name: "scenario::all_kinds_of_components", run: |context| on_qemu(context, &DEFAULT) },
+];
+
+/// The memory that the kernel keeps.
+const KERNEL_MEMORY: u64 = 64 << 20;
+
+/// A boot of a scenario.
+fn request(scenario: &Scenario, machine: Emulator) -> Result<Request> {
+    let config = Some(init::scenario(scenario.name));
+    let init = Some(init::Given { config, ..init::Given::default() });
+    let given = Given { image: init::CORE.into(), init, ..Given::default() };
+    let contents = nova::named(&given, None)?.contents;
+    let system = Nova { kernel_memory_len: KERNEL_MEMORY, run_for_ns: None, logs_calls: false };
+    let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };
+    Ok(Request { contents, machine, clock, system: System::Nova(system), ..Request::job(Job::Run) })
+}
+
+/// Each policy, all of which the components must not notice.
+fn policies() -> impl Iterator<Item = Policy> {
+    [10_000, 100_000].into_iter().flat_map(|limit| {
+        [Mode::Off, Mode::Dual, Mode::Triple].map(|mode| Policy { mode, limit, ..Policy::DEFAULT })
+    })
+}
+
+/// What a run came to has to be right, and is what each component said.
+fn checked(scenario: &Scenario, policy: &Policy, outcome: &Outcome) -> Result<BTreeMap<String, Vec<String>>> {
+    let log = Log::new(outcome.serial());
+    let told = || format!("{}, {policy:?}:\n{}", scenario.name, String::from_utf8_lossy(outcome.serial()));
+    log.check(&scenario.expected).with_context(told)?;
+    ensure!(*outcome.end()? == End::Stopped(Stop::Idle), "{}: {:?}", told(), outcome.end()?);
+    let totals = outcome.totals()?;
+    ensure!(totals.divergences == 0 && totals.restarts == 0, "{}: {totals:?}", told());
+    executed(policy, outcome).with_context(told)?;
+    let owned = |(label, lines): (&str, Vec<&str>)| {
+        (label.to_owned(), lines.into_iter().map(str::to_owned).collect())
+    };
+    Ok(log.by_label().into_iter().map(owned).collect())
+}
+
+/// Every PE that has instructions was executed as often as the policy says.
+fn executed(policy: &Policy, outcome: &Outcome) -> Result<()> {
+    let runs = match policy.mode {
+        Mode::Off => 1,
+        Mode::Dual => 2,
+        Mode::Triple => 3,
+    };
+    let phases = [TimedPhase::FirstRun, TimedPhase::SecondRun, TimedPhase::ThirdRun];
+    let records = outcome.records()?;
+    ensure!(!records.is_empty(), "no PE is recorded");
+    for record in records.iter().filter(|record| record.instructions > 0) {
+        let executed = phases.iter().filter(|phase| record.phases.get(**phase) > 0).count();
+        ensure!(executed == runs, "PE {} was executed {executed} times", record.sequence);
+    }
+    Ok(())
+}
+
+/// Under each policy, and once more under one of them, for the boots to be compared.
+fn on_qemu(context: &Context, scenario: &Scenario) -> Result<()> {
+    let request = request(scenario, Emulator::Qemu)?;
+    let mut first = None;
+    let mut trace = None;
+    for policy in policies().chain([Policy::DEFAULT]) {
+        let outcome = context.boot(&Request { policy, ..request.clone() })?;
+        let said = checked(scenario, &policy, &outcome)?;
+        let first = first.get_or_insert_with(|| said.clone());
+        ensure!(*first == said, "{}, {policy:?}: {said:#?}\nare not: {first:#?}", scenario.name);
+        if policy == Policy::DEFAULT {
+            let is_same = trace.get_or_insert_with(|| outcome.trace().to_vec()) == outcome.trace();
+            ensure!(is_same, "{}: two boots have different traces", scenario.name);
+        }
+    }
+    Ok(())
+}
+
+fn on_bochs(context: &Context, scenario: &Scenario) -> Result<()> {
+    let request = request(scenario, Emulator::Bochs)?;
+    let policy = Policy::DEFAULT;
+    let outcome = context.boot(&Request { policy, ..request })?;
+    checked(scenario, &policy, &outcome).map(|_| ())
+}
