@@ -23,7 +23,7 @@ pub const SESSION: u64 = 2;
 pub const REQUESTS: u64 = 3;
 
 /// The first number of a session at init's own parent; those that the runtime opens have lower ones.
-const FIRST_SESSION: u64 = 1 << 32;
+const FIRST_SESSION: u64 = 1 << 16;
 
 /// What the low bits of an object's number say; the others say which child it is for.
 const KIND_BITS: u64 = 2;
@@ -94,7 +94,11 @@ impl Server for Init {
 
     fn signal(&mut self, signal: u64, _: u64) -> u64 {
         match signal {
-            START => self.start_children(),
+            START => {
+                self.start_children();
+                // What was asked for before the signal was named.
+                self.serve_above();
+            }
             SESSION => self.ask_parent(),
             REQUESTS => self.serve_above(),
             _ => {}
