@@ -58,7 +58,14 @@ pub enum Phase<C> {
     /// It is there.
     Open(C),
     /// It is there, and the server was asked to take more.
-    Upgrading(C, Quota),
+    Upgrading {
+        /// What stands for it.
+        cap: C,
+        /// What the server was asked to take.
+        asked: Quota,
+        /// What came since then, of which the server has not heard.
+        more: Quota,
+    },
     /// The server was asked to close it.
     Closing,
 }
@@ -119,6 +126,8 @@ pub enum Answer {
     Refused,
     /// The server took what it was given.
     Upgraded,
+    /// The server took what it was given, and is asked to take what came since then.
+    TakeMore,
     /// The session is closed: it can be forgotten.
     Closed,
     /// The server was not asked for this.
@@ -215,7 +224,7 @@ impl<C: Copy> Sessions<C> {
                     label: session.label.clone(),
                     args: session.args.clone(),
                 }),
-                Phase::Upgrading(_, by) => requests.upgrades.push(Upgrade { id, by }),
+                Phase::Upgrading { asked: by, .. } => requests.upgrades.push(Upgrade { id, by }),
                 Phase::Closing => requests.closes.push(id),
                 Phase::Open(_) | Phase::Refused(_) => {}
             }
@@ -228,7 +237,7 @@ impl<C: Copy> Sessions<C> {
         let Some(key) = self.find(client, id) else { return Told::Unknown };
         match self.all[&key].phase {
             Phase::Requested { .. } => Told::Waiting,
-            Phase::Open(cap) | Phase::Upgrading(cap, _) => Told::There(cap),
+            Phase::Open(cap) | Phase::Upgrading { cap, .. } => Told::There(cap),
             Phase::Refused(refusal) => Told::Refused(refusal),
             Phase::Closing => Told::Unknown,
         }
@@ -264,9 +273,13 @@ impl<C: Copy> Sessions<C> {
                 session.phase = Phase::Refused(refusal);
                 Answer::Refused
             }
-            (Phase::Upgrading(cap, _), Response::Upgraded) => {
+            (Phase::Upgrading { cap, more, .. }, Response::Upgraded) if more == Quota::default() => {
                 session.phase = Phase::Open(cap);
                 Answer::Upgraded
+            }
+            (Phase::Upgrading { cap, more, .. }, Response::Upgraded) => {
+                session.phase = Phase::Upgrading { cap, asked: more, more: Quota::default() };
+                Answer::TakeMore
             }
             (Phase::Closing, Response::Closed) => Answer::Closed,
             _ => Answer::Unasked,
@@ -281,7 +294,7 @@ impl<C: Copy> Sessions<C> {
                 session.phase = Phase::Requested { abandoned: true };
                 false
             }
-            Phase::Open(_) | Phase::Upgrading(..) => {
+            Phase::Open(_) | Phase::Upgrading { .. } => {
                 session.phase = Phase::Closing;
                 true
             }
@@ -292,13 +305,12 @@ impl<C: Copy> Sessions<C> {
     /// Adds to what a session was given. Tells whether there is such a session.
     pub fn upgrade(&mut self, key: u64, by: Quota) -> bool {
         let Some(session) = self.all.get_mut(&key) else { return false };
-        let (cap, before) = match session.phase {
-            Phase::Open(cap) => (cap, Quota::default()),
-            Phase::Upgrading(cap, before) => (cap, before),
-            _ => return false,
+        session.phase = match session.phase {
+            Phase::Open(cap) => Phase::Upgrading { cap, asked: by, more: Quota::default() },
+            Phase::Upgrading { cap, asked, more } => Phase::Upgrading { cap, asked, more: more.plus(by) },
+            Phase::Requested { .. } | Phase::Refused(_) | Phase::Closing => return false,
         };
         session.given = session.given.plus(by);
-        session.phase = Phase::Upgrading(cap, before.plus(by));
         true
     }
 }

@@ -43,8 +43,11 @@ fn a_session_is_asked_for_delivered_upgraded_and_closed() {
     assert!(sessions.upgrade(key, Quota { ram: Bytes(4096), caps: 0 }));
     assert!(sessions.upgrade(key, Quota { ram: Bytes(4096), caps: 4 }));
     let by = sessions.requests(SERVER).upgrades[0].by;
-    assert_eq!(by, Quota { ram: Bytes(8192), caps: 4 });
+    assert_eq!(by, Quota { ram: Bytes(4096), caps: 0 });
     assert_eq!(sessions.get(key).unwrap().given, Quota { ram: Bytes(16384), caps: 6 });
+    assert_eq!(sessions.tell(CLIENT, 16), Told::There(7));
+    assert_eq!(sessions.respond(SERVER, key, Response::Upgraded), Answer::TakeMore);
+    assert_eq!(sessions.requests(SERVER).upgrades[0].by, Quota { ram: Bytes(4096), caps: 4 });
     assert_eq!(sessions.respond(SERVER, key, Response::Upgraded), Answer::Upgraded);
 
     assert!(sessions.close(key));
