@@ -50,7 +50,7 @@ const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abor
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
 /// A component relocates itself, too, but has no library.
 const COMPONENT_FLAGS: &[&str] =
-    &["-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cforce-unwind-tables=no"];
+    &["-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cforce-unwind-tables=no", "-Crelro-level=off"];
 /// What a user gets who asks for a static executable and for nothing else: one that relocates itself.
 const STATIC_PIE_FLAGS: &[&str] = &["-Ctarget-feature=+crt-static"];
 
@@ -90,8 +90,11 @@ impl Guest {
     pub const NOVA_RT: Self = Self { package: "nova-rt", ..Self::HOSTILE };
     /// Root tasks of the NOVA interface.
     pub const NOVA: Self = Self { package: "nova-programs", ..Self::HOSTILE };
-    /// The root task that starts components.
+    /// The root task of the Genode-like stack.
     pub const CORE: Self = Self { package: "genode-core", executable: Some("genode-core"), ..Self::HOSTILE };
+    /// Components that try core out.
+    pub const TRIALS: Self =
+        Self { package: "genode-trials", executable: Some("genode-trials"), ..Self::COMPONENTS };
     /// The component that starts others by a configuration.
     pub const INIT: Self =
         Self { package: "genode-init", executable: Some("genode-init"), ..Self::COMPONENTS };

@@ -96,8 +96,19 @@ pub fn root_tasks() -> Result<Vec<String>> {
     artifacts::stems("user/nova/src/bin", "rs")
 }
 
+/// The name of the root task of the Genode-like stack.
+pub const CORE: &str = "core";
+
+/// Builds the root task of the Genode-like stack, and returns where it is.
+pub fn core() -> Result<PathBuf> {
+    Guest::CORE.build(Guest::CORE.package)
+}
+
 /// Builds a root task by its name, and returns where it is; nothing if none has the name.
 pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
+    if name == CORE {
+        return core().map(Some);
+    }
     let known = root_tasks()?.iter().any(|known| known == name);
     known.then(|| Guest::NOVA.build(name)).transpose()
 }
@@ -105,11 +116,6 @@ pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
 /// The names of the components of the Genode-like stack, which run on none of the others' interfaces.
 pub fn component_names() -> Result<Vec<String>> {
     artifacts::stems("user/genode/components/src/bin", "rs")
-}
-
-/// Builds the root task that starts init, and returns where it is.
-pub fn core() -> Result<PathBuf> {
-    Guest::CORE.build(Guest::CORE.package)
 }
 
 /// Builds init and all other components, and returns where each is, by its name.

@@ -10,8 +10,7 @@ use super::catalogue;
 
 /// The word of the command line that means it.
 pub const NAME: &str = "init";
-/// The root task.
-pub const CORE: &str = "core";
+pub use super::catalogue::CORE;
 /// The module that init reads.
 const CONFIG: &str = "config";
 /// The scenarios that have names.

@@ -36,6 +36,7 @@ pub mod services;
 pub mod signal;
 #[cfg(feature = "component")]
 pub mod start;
+mod unwind;
 pub mod utcb;
 
 pub use arrayvec::{ArrayString, ArrayVec};

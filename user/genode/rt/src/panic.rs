@@ -12,9 +12,3 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
 /// The precompiled `core` names this symbol; with panic=abort nothing calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
-
-/// The precompiled `alloc` names this symbol; with panic=abort nothing calls it.
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() -> ! {
-    crate::start::die()
-}
