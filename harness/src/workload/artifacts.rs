@@ -95,7 +95,10 @@ impl Guest {
     /// Components that try core out.
     pub const TRIALS: Self =
         Self { package: "genode-trials", executable: Some("genode-trials"), ..Self::COMPONENTS };
-    /// Components of the Genode-like stack.
+    /// The component that starts others by a configuration.
+    pub const INIT: Self =
+        Self { package: "genode-init", executable: Some("genode-init"), ..Self::COMPONENTS };
+    /// All other components.
     pub const COMPONENTS: Self = Self {
         package: "genode-components",
         directory: "user-genode",

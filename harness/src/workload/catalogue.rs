@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::artifacts::{self, Guest};
+use super::init;
 use crate::host::packages::{self, Package};
 
 /// Where a program comes from, which says how it is built.
@@ -122,10 +123,12 @@ pub fn component_names() -> Result<Vec<String>> {
     artifacts::stems("user/genode/components/src/bin", "rs")
 }
 
-/// Builds all components, and returns where each is.
+/// Builds init and all other components, and returns where each is, by its name.
 pub fn components() -> Result<Vec<(String, PathBuf)>> {
-    let names = component_names()?;
-    Guest::COMPONENTS.build_all(&names)
+    let init = (init::NAME.to_owned(), Guest::INIT.build(Guest::INIT.package)?);
+    let mut all = Guest::COMPONENTS.build_all(&component_names()?)?;
+    all.insert(0, init);
+    Ok(all)
 }
 
 /// Builds a program by its name, and returns where it is.

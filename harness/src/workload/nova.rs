@@ -109,7 +109,7 @@ pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
         left -= bytes.len() as u64;
         Ok(bytes)
     };
-    let image = image_path(&given.image)?;
+    let image = if given.init.is_some() { catalogue::core()? } else { image_path(&given.image)? };
     let bytes = unpacked(read(&image)?, archive::GIVEN.most).with_context(|| image.display().to_string())?;
     check(&bytes).with_context(|| image.display().to_string())?;
     let mut modules =

@@ -136,7 +136,8 @@ fn the_list_of_user_programs_is_complete() {
         .filter_map(|cells| quoted(cells.first()?).next()?.split(' ').next().map(str::to_owned))
         .collect();
     let own = [Guest::RT.package, Guest::NOVA_RT.package, FUZZER, init::NAME].map(str::to_owned).to_vec();
-    let all = [catalogue::names(&Kind::ALL).unwrap(), catalogue::root_tasks().unwrap(), own];
+    let (tasks, components) = (catalogue::root_tasks().unwrap(), catalogue::component_names().unwrap());
+    let all = [catalogue::names(&Kind::ALL).unwrap(), tasks, components, own];
     let real: BTreeSet<String> = all.concat().into_iter().collect();
     let differing: Vec<_> = named.symmetric_difference(&real).collect();
     assert!(differing.is_empty(), "named but not there, or the other way: {differing:?}");

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod requests;
 pub mod route;
 pub mod service;
+pub mod session;
 pub mod start;
 pub mod xml;
 

@@ -23,6 +23,13 @@ pub const ENVIRONMENT: Quota = Quota { ram: Bytes::kib(248), caps: 28 + 6 };
 pub const PRESERVED: Quota = Quota { ram: Bytes::kib(320), caps: 20 };
 
 impl Quota {
+    /// Both together, or as much as can be counted.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let ram = Bytes(self.ram.0.saturating_add(other.ram.0));
+        Self { ram, caps: self.caps.saturating_add(other.caps) }
+    }
+
     /// What is left when another quota is taken away, of each at least nothing.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {

@@ -136,7 +136,8 @@ impl Core {
         let selector = Self::cap(id).selector();
         let made = hypercall::create_pt(selector, self.root.pd, self.context, 0, worker::portal_entry())
             == Status::SUCCESS
-            && hypercall::pt_ctrl(selector, id as u64) == Status::SUCCESS;
+            && hypercall::pt_ctrl(selector, id as u64) == Status::SUCCESS
+            && hypercall::seal(selector) == Status::SUCCESS;
         if !made {
             self.leave(id);
             return Err(Failure::OutOfKernelMemory);

@@ -72,7 +72,8 @@ impl Entrypoint {
     fn object_at(self, portal: Cap, number: u64) -> Result<()> {
         let (portal, context) = (portal.selector(), self.context.selector());
         kernel_memory::done(|| hypercall::create_pt(portal, DOMAIN, context, 0, worker::portal_entry()))?;
-        kernel_memory::done(|| hypercall::pt_ctrl(portal, number))
+        kernel_memory::done(|| hypercall::pt_ctrl(portal, number))?;
+        kernel_memory::done(|| hypercall::seal(portal))
     }
 
     /// Tells the server of a signal, on the caller's time, and what it returned.

@@ -2,7 +2,7 @@
 //! Values in messages: words, texts, bytes and capabilities, packed one behind the other.
 
 use arrayvec::{ArrayString, ArrayVec};
-use nova_rt::crd::{Crd, Rights};
+use nova_rt::crd::{ALL, Crd};
 use nova_rt::utcb::{DELEGATE, Item};
 use nova_rt::{Utcb, hypercall};
 
@@ -13,9 +13,6 @@ use crate::{Failure, Result, utcb};
 const WORDS: u64 = 480;
 /// The most capabilities of a message.
 const CAPS: u64 = 1 << cap::WINDOW_ORDER;
-/// What a receiver may do with an object's capability: all but change the number that the object's server knows it by.
-const RIGHTS: Rights = 0x1e;
-
 /// A message in the making.
 #[derive(Debug)]
 pub struct Writer {
@@ -55,7 +52,7 @@ impl Writer {
     pub fn cap(&mut self, cap: Cap) {
         self.fits &= self.caps < CAPS;
         if self.fits {
-            let crd = if cap.is_none() { Crd::NULL } else { Crd::object(cap.selector(), 0, RIGHTS) };
+            let crd = if cap.is_none() { Crd::NULL } else { Crd::object(cap.selector(), 0, ALL) };
             self.utcb.set_item(self.caps, Item::either(crd, self.caps));
             self.caps += 1;
         }

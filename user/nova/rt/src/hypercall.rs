@@ -64,6 +64,9 @@ pub mod operation {
     pub const MSR: u64 = 8;
 }
 
+/// The right to set a portal's id.
+const CONTROL: u64 = 1;
+
 /// What a revocation does beside taking rights from descendants.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revocation {
@@ -212,6 +215,11 @@ pub fn assign_pci(pd: u64, config: u64, requester: u64) -> Status {
 pub fn assign_gsi(line: u64, flags: u64, config: u64, cpu: u64, signal: u64) -> (Status, u64, u64) {
     let after = make(Registers::new(number::ASSIGN_GSI, flags, line, [config, cpu, signal, 0]));
     (status(after), after.rsi, after.rdx)
+}
+
+/// Takes the right to set a portal's id from its own domain, so that whoever gets the portal cannot do it either.
+pub fn seal(portal: u64) -> Status {
+    revoke(Crd::object(portal, 0, CONTROL), Revocation { itself: true, ..Revocation::default() })
 }
 
 /// Moves kernel memory from one domain to another, in pages.

@@ -39,7 +39,7 @@ fn a_ring_gives_back_what_was_put_in_and_signals_at_its_ends() {
 #[test]
 fn counters_run_over() {
     let memory = memory(1024);
-    (memory[0].store(u64::MAX, Ordering::SeqCst), memory[1].store(u64::MAX, Ordering::SeqCst));
+    memory[..2].iter().for_each(|counter| counter.store(u64::MAX, Ordering::SeqCst));
     let ring = Stream::new(&memory).unwrap().submitted;
     for number in 0..3 {
         assert_eq!(ring.push(packet(number)), Ok(Outcome::Done { value: (), signals: number == 0 }));

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+//! Sessions on their way from clients to servers and back, with what is paid for them.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use genode_config::route::{self, Destination};
+use genode_config::session::{Answer, Client, Phase, Refusal, Response, Server, Session, Told, Unlisted};
+use genode_config::start::Origin;
+use genode_config::{Args, Quota};
+use genode_rt::services::{self, Name, cpu, environment, pd, response};
+use genode_rt::signal::submit;
+use genode_rt::{Cap, Failure, Result, error};
+
+use crate::init::Init;
+use crate::quota::{given, name, transfer};
+use crate::rom::Kind;
+use crate::say;
+
+/// Where a session comes from.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Init makes it.
+    Own(Kind),
+    /// Somebody serves it, who sees this label.
+    At(Server, String),
+}
+
+/// A session that is to be opened.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Who asks for it.
+    pub client: Client,
+    /// The client's number for it.
+    pub id: u64,
+    /// The service.
+    pub service: &'a str,
+    /// The arguments, without what depends on the server.
+    pub args: Args,
+}
+
+/// The failure that a client sees.
+const fn failure(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Denied => Failure::Denied,
+        Refusal::Ram => Failure::InsufficientRam,
+        Refusal::Caps => Failure::InsufficientCaps,
+    }
+}
+
+/// The refusal that a failure of the parent is.
+pub const fn refusal(failure: Failure) -> Refusal {
+    match failure {
+        Failure::InsufficientRam => Refusal::Ram,
+        Failure::InsufficientCaps => Refusal::Caps,
+        _ => Refusal::Denied,
+    }
+}
+
+impl Init {
+    /// The server of a destination.
+    pub fn server(&self, destination: Destination) -> Option<Place> {
+        let server = match &destination.server {
+            route::Server::Parent => Server::Parent,
+            route::Server::Child(name) => {
+                Server::Child(self.config.starts.iter().position(|start| start.name == *name)?)
+            }
+        };
+        Some(Place::At(server, destination.label))
+    }
+
+    /// Where a session of a child comes from, or nowhere.
+    pub fn place(&self, child: usize, service: &str, label: &str) -> Option<Place> {
+        let start = self.start(child);
+        match start.origin(service, label) {
+            Origin::Config => Some(Place::Own(Kind::Config)),
+            Origin::Requests => Some(Place::Own(Kind::Requests)),
+            Origin::Rules(label) => {
+                let mut said = Vec::new();
+                let destination = self.config.route(start, service, &label, &mut said);
+                say(&said);
+                self.server(destination?)
+            }
+        }
+    }
+
+    /// What init pays a server from, or is paid by it to; nothing for one that is paid otherwise.
+    fn account(&self, server: Server) -> Result<Option<pd::Client>> {
+        match server {
+            Server::Child(child) => self.children[child].pd.map(Some).ok_or(Failure::Denied),
+            // The parent takes it by itself.
+            Server::Parent | Server::Own => Ok(None),
+        }
+    }
+
+    /// Whom a client pays from; nothing if init or somebody above pays.
+    fn payer(&self, client: Client, id: u64) -> Option<pd::Client> {
+        match client {
+            Client::Child(child) if id >= environment::FREE => self.children[child].pd,
+            Client::Child(_) | Client::Above => None,
+        }
+    }
+
+    /// Opens a session for its client, who pays for it: the capability, or none as long as it is not there.
+    pub fn open(&mut self, wanted: Wanted<'_>, place: Place) -> Result<Cap> {
+        let (paid, payer) = (given(&wanted.args), self.payer(wanted.client, wanted.id));
+        if let Some(payer) = payer {
+            transfer(payer, self.env.pd, paid)?;
+        }
+        let opened = self.request(wanted, place, paid);
+        if let (Err(_), Some(payer)) = (opened, payer) {
+            let _ = transfer(self.env.pd, payer, paid);
+        }
+        opened
+    }
+
+    /// Asks a session's server for it, of whom the client has paid.
+    fn request(&mut self, wanted: Wanted<'_>, place: Place, paid: Quota) -> Result<Cap> {
+        let Wanted { client, id, service, mut args } = wanted;
+        let called = Name::from(service).map_err(|_| Failure::BadArgument)?;
+        let (server, label) = match place {
+            Place::Own(_) => (Server::Own, String::new()),
+            Place::At(server, ref label) => (server, label.clone()),
+        };
+        args.set_text("label", &label);
+        args.remove("managing_system");
+        if let (cpu::NAME, Client::Child(child)) = (service, client) {
+            let asked = args.number("priority").and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+            let priority = self.config.levels.squeezed(self.start(child).level, asked);
+            args.set_number("priority", priority.into());
+        }
+        let args = args.to_string();
+        let Ok(packed) = services::Args::from(&args) else {
+            error!("arguments of {service} session \"{label}\" are too long");
+            return Err(Failure::BadArgument);
+        };
+        let account = self.account(server)?;
+        let phase = Phase::Requested { abandoned: false };
+        let session =
+            Session { client, id, server, service: service.to_string(), label, args, given: paid, phase };
+        let key = self.sessions.add(session).map_err(|unlisted| match unlisted {
+            Unlisted::Occupied => Failure::Occupied,
+            Unlisted::TooMany => Failure::Denied,
+        })?;
+        let asked = match (place, server) {
+            (Place::Own(kind), _) => match client {
+                Client::Child(child) => self.rom_portal(child, kind),
+                Client::Above => Err(Failure::Denied),
+            },
+            (_, Server::Child(_)) => {
+                account.map_or(Ok(()), |account| transfer(self.env.pd, account, paid)).map(|()| {
+                    self.hear(server);
+                    Cap::NONE
+                })
+            }
+            (_, Server::Parent | Server::Own) => self.env.parent.session(key, called, packed),
+        };
+        match asked {
+            Err(_) => drop(self.sessions.remove(key)),
+            Ok(cap) if cap.is_none() => {}
+            Ok(cap) => drop(self.sessions.deliver(server, key, cap)),
+        }
+        asked
+    }
+
+    /// Tells a child of a session that it asked for.
+    pub fn tell(&mut self, child: usize, id: u64) -> Result<Cap> {
+        match self.sessions.tell(Client::Child(child), id) {
+            Told::Unknown => Err(Failure::BadArgument),
+            Told::Waiting => Ok(Cap::NONE),
+            Told::There(cap) => Ok(cap),
+            Told::Refused(why) => {
+                if let Some(key) = self.sessions.find(Client::Child(child), id) {
+                    self.forget(key);
+                }
+                Err(failure(why))
+            }
+        }
+    }
+
+    /// Forgets a session; what was given with it goes from its server back to its client.
+    pub fn forget(&mut self, key: u64) {
+        let Some(session) = self.sessions.remove(key) else { return };
+        let Session { client, id, server, given, .. } = session;
+        if let Ok(Some(account)) = self.account(server)
+            && transfer(account, self.env.pd, given).is_err()
+        {
+            // The server has used it up, which is its client's loss.
+            return;
+        }
+        if let Some(payer) = self.payer(client, id) {
+            let _ = transfer(self.env.pd, payer, given);
+        }
+    }
+
+    /// Does what follows from a server's answer.
+    pub fn settle(&mut self, server: Server, key: u64, answer: Answer) -> Result<()> {
+        match answer {
+            Answer::Delivered | Answer::Refused => self.notify(key),
+            Answer::Unwanted => self.end(server, key),
+            Answer::TakeMore => self.hear(server),
+            Answer::Upgraded => {
+                if let Some(&Session { client: Client::Above, id, .. }) = self.sessions.get(key) {
+                    self.answer_above(id, response::OK);
+                }
+            }
+            Answer::Dropped | Answer::Closed => {
+                let session = self.sessions.get(key).map(|session| (session.client, session.id));
+                // What was given has to be here again when the parent takes it.
+                self.forget(key);
+                if let Some((Client::Above, id)) = session {
+                    self.answer_above(id, response::CLOSED);
+                }
+            }
+            Answer::Unasked => return Err(Failure::BadArgument),
+        }
+        Ok(())
+    }
+
+    /// Has a server hear that there is something to do, if it is a child.
+    fn hear(&mut self, server: Server) {
+        if let Server::Child(child) = server {
+            self.children[child].rom(Kind::Requests).signal();
+        }
+    }
+
+    /// Has a server close a session that is there.
+    fn end(&mut self, server: Server, key: u64) {
+        match server {
+            Server::Child(_) => self.hear(server),
+            Server::Parent => {
+                let _ = self.env.parent.close(key);
+                self.forget(key);
+            }
+            Server::Own => self.forget(key),
+        }
+    }
+
+    /// Has a session closed, or given up if it is not there yet.
+    pub fn close(&mut self, key: u64) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let (server, phase) = (session.server, session.phase);
+        if self.sessions.close(key) {
+            if let (Phase::Open(cap) | Phase::Upgrading { cap, .. }, Server::Parent | Server::Child(_)) =
+                (phase, server)
+            {
+                cap.release();
+            }
+            self.end(server, key);
+        } else if matches!(phase, Phase::Refused(_)) {
+            self.forget(key);
+        }
+    }
+
+    /// Gives a session more, which its client has paid.
+    pub fn upgrade(&mut self, key: u64, by: Quota) -> Result<()> {
+        let session = self.sessions.get(key).ok_or(Failure::BadArgument)?;
+        let (server, is_open) =
+            (session.server, matches!(session.phase, Phase::Open(_) | Phase::Upgrading { .. }));
+        if !is_open {
+            return Err(Failure::BadArgument);
+        }
+        match self.account(server)? {
+            Some(account) => {
+                transfer(self.env.pd, account, by)?;
+                self.sessions.upgrade(key, by);
+                self.hear(server);
+            }
+            None => {
+                if server == Server::Parent {
+                    let mut args = Args::default();
+                    name(&mut args, by);
+                    let args = services::Args::from(&args.to_string()).map_err(|_| Failure::BadArgument)?;
+                    self.env.parent.upgrade(key, args)?;
+                }
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.given = session.given.plus(by);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a session's client that there is something to hear.
+    fn notify(&mut self, key: u64) {
+        let Some(&Session { client, id, phase, .. }) = self.sessions.get(key) else { return };
+        match client {
+            Client::Child(child) if id < environment::FREE => self.proceed(child),
+            Client::Child(child) => {
+                let signal = self.children[child].session_sigh;
+                if !signal.is_none() {
+                    submit(signal);
+                }
+            }
+            Client::Above => match phase {
+                Phase::Open(cap) => {
+                    let _ = self.env.parent.deliver_session_cap(id, cap);
+                }
+                Phase::Refused(why) => {
+                    // What was given has to be there when the parent takes it.
+                    self.forget(key);
+                    self.refuse_above(id, why);
+                }
+                Phase::Requested { .. } | Phase::Upgrading { .. } | Phase::Closing => {}
+            },
+        }
+    }
+
+    /// Asks init's own parent for all sessions that it has not given yet.
+    pub fn ask_parent(&mut self) {
+        let keys: Vec<u64> = self.sessions.requested(Server::Parent).collect();
+        for key in keys {
+            let answer = match self.env.parent.session_cap(key) {
+                Ok(cap) if cap.is_none() => continue,
+                Ok(cap) => self.sessions.deliver(Server::Parent, key, cap),
+                Err(failure) => {
+                    let refused = Response::Refused(refusal(failure));
+                    self.sessions.respond(Server::Parent, key, refused)
+                }
+            };
+            let _ = self.settle(Server::Parent, key, answer);
+        }
+    }
+}
