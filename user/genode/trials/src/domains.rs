@@ -89,11 +89,7 @@ fn child(env: Env, cases: &mut Cases) -> Result<()> {
     let (other, other_id) = session::<rm::Client>(env, "other")?;
     let strange = other.destroy(map.0);
     env.close(other_id)?;
-    cases.equal(
-        "a region map has one session",
-        strange,
-        Err(Failure::Denied),
-    );
+    cases.equal("a region map has one session", strange, Err(Failure::Denied));
     for id in [maps_id, domain_id, threads_id, output_id, binary_id] {
         env.close(id)?;
     }
