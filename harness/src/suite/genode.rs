@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Mode, Policy};
 use wire::clock::{Clock, ClockKind};
 use wire::config::Job;
-use wire::end::{End, Stop};
+use wire::end::End;
+use wire::nova::Stop;
 use wire::nova::{Nova, System};
 
 use super::{Context, Test};
