@@ -47,6 +47,7 @@ fn policy(run: Policy, how: u64, limit: u64) -> Option<Policy> {
         3 => Flush::Retry,
         _ => return None,
     };
+    let limit = if limit == 0 { run.limit } else { limit };
     let policy = Policy { mode, recovery, flush, limit, ..run };
     // The watchdog was held against the run's limit.
     let is_possible = rest == [0; 5] && limit <= run.limit && policy.is_within_bounds();
@@ -121,6 +122,7 @@ mod tests {
         };
         assert_eq!(said, Some(expected));
         assert_eq!(policy(run, 0, 50_000), Some(Policy { mode: Mode::Off, ..run }));
+        assert_eq!(policy(run, 1, 0), Some(Policy { mode: Mode::Dual, ..run }));
         for (how, limit) in
             [(3, 20_000), (0x200, 20_000), (0x4_0000, 20_000), (1 << 24, 20_000), (1, 50_001), (1, 9)]
         {

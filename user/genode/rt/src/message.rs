@@ -110,14 +110,31 @@ impl Reader {
         Some(Cap::at(self.utcb.item(at).crd.base()))
     }
 
-    /// Whether capabilities came that the receiver did not have.
+    /// The capabilities that came and that the receiver did not have, each with its place.
     #[must_use]
-    pub fn has_received(&self) -> bool {
-        (0..self.caps.1).any(|index| {
+    pub fn received(&self) -> Received {
+        let mut received = Received::new();
+        for index in 0..self.caps.1 {
             let item = self.utcb.item(index);
-            item.crd != Crd::NULL && item.how & DELEGATE != 0
-        })
+            if item.crd != Crd::NULL && item.how & DELEGATE != 0 {
+                received.push((index, Cap::at(item.crd.base())));
+            }
+        }
+        received
     }
+
+    /// How many capabilities were taken out.
+    const fn taken(&self) -> u64 {
+        self.caps.0
+    }
+}
+
+/// Capabilities that came with a message, each with its place in it.
+type Received = ArrayVec<(u64, Cap), { CAPS as usize }>;
+
+/// Gives back what came from a place on, since nobody has it: a sender must not fill the receiver's memory.
+fn give_back(received: &Received, from: u64) {
+    received.iter().filter(|(index, _)| *index >= from).for_each(|(_, cap)| cap.release());
 }
 
 /// A value that messages carry.
@@ -228,8 +245,10 @@ pub fn call<A: Pack, R: Pack>(object: Cap, opcode: u64, arguments: &A) -> Result
         Some(word) => Err(Failure::of(word)),
         None => Err(Failure::Gone),
     };
-    if reader.has_received() {
+    let received = reader.received();
+    if !received.is_empty() {
         utcb::renew_window(utcb);
+        give_back(&received, if result.is_ok() { reader.taken() } else { 0 });
     }
     result
 }
@@ -265,10 +284,12 @@ impl Incoming {
     /// Answers the call with what something makes of its arguments.
     pub fn answer<A: Pack, R: Pack>(mut self, serve: impl FnOnce(A) -> Result<R>) -> Answered {
         let arguments = A::unpack(&mut self.reader);
-        if self.reader.has_received() {
+        let received = self.reader.received();
+        if !received.is_empty() {
             utcb::renew_window(self.utcb);
         }
         let result = arguments.ok_or(Failure::BadArgument).and_then(serve);
+        give_back(&received, if result.is_ok() { self.reader.taken() } else { 0 });
         let mut writer = Writer::new(self.utcb);
         let failure = match result {
             Ok(result) => {
