@@ -45,9 +45,13 @@ fn core_serves(context: &Context) -> Result<()> {
         let said = String::from_utf8_lossy(outcome.serial()).replace('\r', "");
         let failed: Vec<_> = said.lines().filter(|line| line.contains("FAILED")).collect();
         ensure!(failed.is_empty(), "{mode:?}: {failed:?}");
-        let cases = said.lines().find_map(|line| line.strip_prefix("[init] ")?.strip_suffix(" cases, 0 failed"));
+        let cases =
+            said.lines().find_map(|line| line.strip_prefix("[init] ")?.strip_suffix(" cases, 0 failed"));
         let cases: u64 = cases.with_context(|| format!("{mode:?}: {said}"))?.parse()?;
-        ensure!(cases >= CASES && said.contains(END) && said.contains(FAULT), "{mode:?}: {cases} cases: {said}");
+        ensure!(
+            cases >= CASES && said.contains(END) && said.contains(FAULT),
+            "{mode:?}: {cases} cases: {said}"
+        );
         let totals = outcome.totals()?;
         ensure!(totals.divergences == 0 && outcome.status()? == 0, "{mode:?}: {totals:?}");
         let labels = outcome.summary()?.labels.iter().map(|label| label.text.to_string()).collect::<Vec<_>>();
