@@ -120,13 +120,17 @@ impl Guest {
     pub const STATIC_PIE: Self =
         Self { executable: Some("std-threads"), directory: "user-pie", flags: STATIC_PIE_FLAGS, ..Self::STD };
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::KERNEL,
         Self::KERNEL_FOR_TESTS,
         Self::RT,
         Self::HOSTILE,
         Self::NOVA_RT,
         Self::NOVA,
+        Self::CORE,
+        Self::INIT,
+        Self::COMPONENTS,
+        Self::TRIALS,
         Self::SHOWCASE,
         Self::STD,
         Self::STATIC_PIE,
