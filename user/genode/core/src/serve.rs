@@ -7,6 +7,7 @@ use genode_rt::cap::WINDOW_ORDER;
 use genode_rt::entrypoint::Work;
 use genode_rt::message::{Answered, Incoming};
 use genode_rt::services::{cpu, cpu_thread, io_mem, io_port, irq, log, parent, pd, region_map, rm, rom};
+use genode_rt::utcb::renew_window;
 use genode_rt::{Cap, Failure};
 use nova_rt::crd::{ALL, Crd};
 use nova_rt::{Utcb, hypercall};
@@ -28,21 +29,26 @@ const MOST_OF_A_CALL: usize = 8 << 10;
 
 impl Work for Core {
     fn work(&mut self, number: u64, utcb: Utcb) -> u64 {
-        if number >= EVENT {
-            return self.event((number - EVENT) as usize >> 5, (number - EVENT) & 31, utcb);
-        }
-        let (_, window) = utcb.windows();
+        let ((_, window), came) = (utcb.windows(), utcb.counts() >> 16);
         self.kept = None;
-        let incoming = Incoming::new(utcb);
-        let Answered { .. } = match has_room() {
-            true => self.call(number as usize, incoming),
-            false => incoming.refuse(Failure::OutOfRam),
+        let held = if number >= EVENT {
+            // Events carry no capabilities, but a component can call their portals.
+            self.event((number - EVENT) as usize >> 5, (number - EVENT) & 31, utcb)
+        } else {
+            let incoming = Incoming::new(utcb);
+            let Answered { .. } = match has_room() {
+                true => self.call(number as usize, incoming),
+                false => incoming.refuse(Failure::OutOfRam),
+            };
+            0
         };
-        // A message page's window is another one if something was received in it.
-        if utcb.windows().1 != window {
+        if came > 0 {
+            if utcb.windows().1 == window {
+                renew_window(utcb);
+            }
             self.give_back(window);
         }
-        0
+        held
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{Failure, Result, utcb};
 
 /// The most words of a message.
 const WORDS: u64 = 480;
+/// The most items that the kernel carries.
+const MOST_ITEMS: u64 = 254;
 /// The most capabilities of a message.
 const CAPS: u64 = 1 << cap::WINDOW_ORDER;
 /// A message in the making.
@@ -110,14 +112,17 @@ impl Reader {
         Some(Cap::at(self.utcb.item(at).crd.base()))
     }
 
-    /// The capabilities that came and that the receiver did not have, each with its place.
+    /// The capabilities that came and that the receiver did not have, each with its place. There is room for as many
+    /// as a window has; a sender may still have tried to send more, of which some may be in the window.
     #[must_use]
     pub fn received(&self) -> Received {
         let mut received = Received::new();
-        for index in 0..self.caps.1 {
+        for index in 0..(self.utcb.counts() >> 16 & 0xffff).min(MOST_ITEMS) {
             let item = self.utcb.item(index);
-            if item.crd != Crd::NULL && item.how & DELEGATE != 0 {
-                received.push((index, Cap::at(item.crd.base())));
+            let is_new = item.crd != Crd::NULL && item.how & DELEGATE != 0;
+            let cap = Cap::at(item.crd.base());
+            if is_new && received.iter().all(|(_, other)| *other != cap) {
+                let _ = received.try_push((index, cap));
             }
         }
         received

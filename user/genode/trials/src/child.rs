@@ -4,14 +4,21 @@
 use genode_rt::{Env, Failure, access, log};
 
 use crate::family::WRONG;
-use crate::{junk, trial};
+use crate::{hostile, junk, trial};
 
 /// Where the parent shows a region map.
 pub const SHOWN: u64 = 0x5000_0000;
 /// Where nothing is.
 pub const NOTHING: u64 = 0x4_0000;
 
+/// What a child is started for: to tell what it did, or to attack.
+pub const TELLS: u64 = 1;
+pub const ATTACKS: u64 = 2;
+
 pub fn run(env: Env, task: trial::Client) {
+    if task.role() == Ok(ATTACKS) {
+        return hostile::run(env, task);
+    }
     log!("the child runs");
     let _ = task.next(1);
     let quota = env.pd.quota().map(|(ram, used, ..)| ram - used).unwrap_or(0);

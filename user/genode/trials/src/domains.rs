@@ -6,12 +6,12 @@ use genode_rt::entrypoint::Entrypoint;
 use genode_rt::env::Request;
 use genode_rt::loader::{Parts, start};
 use genode_rt::rpc::Service;
-use genode_rt::services::{ANYWHERE, access, cpu, log, pd, region_map, rm, rom};
+use genode_rt::services::{ANYWHERE, access, cpu, cpu_thread, log, pd, region_map, rm, rom};
 use genode_rt::signal::Signals;
 use genode_rt::{Cap, Env, Failure, PAGE, Result};
 
 use crate::cases::Cases;
-use crate::child::SHOWN;
+use crate::child::{self, SHOWN};
 use crate::family::{Family, PARENT, TASK};
 use crate::junk;
 
@@ -35,80 +35,118 @@ pub fn run(env: Env, cases: &mut Cases) {
         poor.args().unwrap_or_default(),
     );
     cases.equal("a session takes RAM", poor, Err(Failure::InsufficientRam));
-    let quota = |env: Env| env.pd.quota().unwrap_or_default();
-    let before = quota(env);
-    let told = child(env, cases);
-    cases.equal("the domain was looked after", told, Ok(()));
-    let after = quota(env);
-    cases.equal("all quota is back", (after.0, after.2), (before.0, before.2));
+    for (what, child) in [("looked after", looked_after as fn(_, &mut Cases) -> _), ("hostile", hostile)] {
+        let before = env.pd.quota().unwrap_or_default();
+        let memory = env.pd.alloc_ds(PAGE);
+        let told = child(env, cases);
+        cases.equal(what, told, Ok(()));
+        cases.equal("memory is given back", memory.and_then(|memory| env.pd.free_ds(memory)), Ok(()));
+        let after = env.pd.quota().unwrap_or_default();
+        cases.equal("all quota is back", (after.0, after.2), (before.0, before.2));
+    }
 }
 
-fn child(env: Env, cases: &mut Cases) -> Result<()> {
-    let (domain, domain_id) = session::<pd::Client>(env, "child")?;
-    let (threads, threads_id) = session::<cpu::Client>(env, "child")?;
-    let (output, output_id) = session::<log::Client>(env, "child")?;
-    let (binary, binary_id) = session::<rom::Client>(env, "init")?;
-    domain.ref_account(env.pd.0)?;
-    cases.equal(
-        "more than there is is not given",
-        env.pd.transfer_ram(domain.0, 1 << 50),
-        Err(Failure::OutOfRam),
-    );
-    env.pd.transfer_ram(domain.0, RAM)?;
-    env.pd.transfer_caps(domain.0, CAPS)?;
-    env.pd.transfer_caps(domain.0, 3)?;
+/// A domain in the making.
+struct Child {
+    domain: pd::Client,
+    threads: cpu::Client,
+    binary: rom::Client,
+    ids: [u64; 4],
+    source: Signals,
+    family: Entrypoint,
+    parent: Cap,
+}
+
+impl Child {
+    /// A domain with quota and with this component as its parent, to be started for a role.
+    fn new(env: Env, role: u64) -> Result<Self> {
+        let (domain, domain_id) = session::<pd::Client>(env, "child")?;
+        let (threads, threads_id) = session::<cpu::Client>(env, "child")?;
+        let (output, output_id) = session::<log::Client>(env, "child")?;
+        let (binary, binary_id) = session::<rom::Client>(env, "init")?;
+        domain.ref_account(env.pd.0)?;
+        env.pd.transfer_ram(domain.0, RAM)?;
+        env.pd.transfer_caps(domain.0, CAPS)?;
+        let source = Signals::new()?;
+        let news = source.context(NEWS)?;
+        let family = |entrypoint: Entrypoint| Family {
+            environment: (domain.0, threads.0, output.0),
+            task: entrypoint.object(TASK).unwrap_or(Cap::NONE),
+            role,
+            done: 0,
+            news,
+        };
+        let family = Entrypoint::new(env, "family", family)?;
+        let parent = family.object(PARENT)?;
+        let ids = [domain_id, threads_id, output_id, binary_id];
+        Ok(Self { domain, threads, binary, ids, source, family, parent })
+    }
+
+    /// Starts it.
+    fn start(&self, env: Env) -> Result<cpu_thread::Client> {
+        let Self { domain, threads, binary, parent, .. } = *self;
+        start(env.pd, "child", &Parts { pd: domain, cpu: threads, binary, parent }).map_err(|_| Failure::Gone)
+    }
+
+    /// What it did last.
+    fn done(&self) -> u64 {
+        self.family.tell(NEWS, 1)
+    }
+
+    /// Waits until it has done something else than before.
+    fn next(&self, before: u64) -> u64 {
+        while self.done() == before {
+            await_signal(self.source, NEWS);
+        }
+        self.done()
+    }
+
+    /// Destroys it.
+    fn close(self, env: Env) -> Result<()> {
+        self.ids.into_iter().try_for_each(|id| env.close(id))
+    }
+}
+
+/// A child that does what it may, and has faults that are resolved, and one that is not.
+fn looked_after(env: Env, cases: &mut Cases) -> Result<()> {
+    let child = Child::new(env, child::TELLS)?;
+    let (domain, threads) = (child.domain, child.threads);
+    let much = env.pd.transfer_ram(domain.0, 1 << 50);
+    cases.equal("more than there is is not given", much, Err(Failure::OutOfRam));
     cases.equal("quota is taken back", domain.transfer_caps(env.pd.0, 3), Ok(()));
-    cases.equal("a domain has what it was given", domain.quota(), Ok((RAM, 0, CAPS, 0)));
+    cases.equal("a domain has what it was given", domain.quota(), Ok((RAM, 0, CAPS - 3, 0)));
     cases.equal("a policy is set", domain.replay(2, 1, 0, 9000), Ok(()));
     cases.equal("a parent is a capability", domain.assign_parent(Cap::NONE), Err(Failure::BadCapability));
-
-    let source = Signals::new()?;
-    let news = source.context(NEWS)?;
-    let family = |entrypoint: Entrypoint| Family {
-        environment: (domain.0, threads.0, output.0),
-        task: entrypoint.object(TASK).unwrap_or(Cap::NONE),
-        done: 0,
-        news,
-    };
-    let family = Entrypoint::new(env, "family", family)?;
-    let parent = family.object(PARENT)?;
-    let (map, maps_id) = shown(env, domain, source)?;
-    let thread = start(env.pd, "child", &Parts { pd: domain, cpu: threads, binary, parent });
+    let (map, maps_id) = shown(env, domain, child.source)?;
+    let thread = child.start(env);
     cases.holds("a component starts", thread.is_ok());
     // The child goes on by itself until it has a fault.
-    await_signal(source, FAULT);
-    cases.equal("the child has its quota, and no more", family.tell(NEWS, 1), 3);
+    await_signal(child.source, FAULT);
+    cases.equal("the child has its quota, and no more", child.done(), 3);
     resolve(env, map, cases, (false, 0x2010))?;
-    await_signal(source, FAULT);
-    cases.equal("the child sees what was attached then", family.tell(NEWS, 1), 0x1234);
+    await_signal(child.source, FAULT);
+    cases.equal("the child sees what was attached then", child.done(), 0x1234);
     resolve(env, map, cases, (true, 0))?;
-    while family.tell(NEWS, 1) == 0x1234 {
-        await_signal(source, NEWS);
-    }
-    cases.equal("the child writes there", family.tell(NEWS, 1), 5);
+    cases.equal("the child writes there", child.next(0x1234), 5);
     let (other, other_id) = session::<rm::Client>(env, "other")?;
     let strange = other.destroy(map.0);
     env.close(other_id)?;
-    cases.equal(
-        "a region map has one session",
-        strange,
-        Err(Failure::Denied),
-    );
-    for id in [maps_id, domain_id, threads_id, output_id, binary_id] {
-        env.close(id)?;
-    }
+    cases.equal("a region map has one session", strange, Err(Failure::Denied));
+    env.close(maps_id)?;
+    child.close(env)?;
     cases.equal("a domain is gone", domain.quota(), Err(Failure::Gone));
-    cases.equal(
-        "its threads are gone",
-        thread.map_err(|_| Failure::Gone).and_then(|thread| thread.state()),
-        Err(Failure::Gone),
-    );
-    cases.equal(
-        "nothing is started in junk",
-        threads.create_thread(junk(), Default::default(), 0, 0, 0).map(|_| ()),
-        Err(Failure::Gone),
-    );
+    cases.equal("its threads are gone", thread.and_then(|thread| thread.state()), Err(Failure::Gone));
+    let junk = threads.create_thread(junk(), Default::default(), 0, 0, 0).map(|_| ());
+    cases.equal("nothing is started in junk", junk, Err(Failure::Gone));
     Ok(())
+}
+
+/// A child that asks for whatever comes to its mind; core and this component go on as before.
+fn hostile(env: Env, cases: &mut Cases) -> Result<()> {
+    let child = Child::new(env, child::ATTACKS)?;
+    let _ = child.start(env)?;
+    cases.equal("a hostile child comes to its end", child.next(0), 1);
+    child.close(env)
 }
 
 /// Shows a region map in the child's address space, with memory in its last page; tells the number of its session, too.

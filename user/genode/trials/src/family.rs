@@ -22,6 +22,8 @@ pub struct Family {
     pub environment: (Cap, Cap, Cap),
     /// Its task.
     pub task: Cap,
+    /// What it is started for.
+    pub role: u64,
     /// What it did last, and the signal of that.
     pub done: u64,
     /// What is sent when it did something.
@@ -39,6 +41,10 @@ impl Family {
 }
 
 impl trial::Server for Family {
+    fn role(&mut self) -> Result<u64> {
+        Ok(self.role)
+    }
+
     fn next(&mut self, done: u64) -> Result<u64> {
         self.note(done);
         Ok(done + 1)

@@ -13,6 +13,7 @@ mod child;
 mod devices;
 mod domains;
 mod family;
+mod hostile;
 mod memory;
 mod objects;
 
@@ -27,6 +28,8 @@ genode_rt::component!(main);
 genode_rt::services! {
     /// What the child asks its parent.
     trial = "Trial", 0, 0 {
+        /// What the child is started for.
+        0x2001 => role() -> u64;
         /// What the child is to do next.
         0x2000 => next(done: u64) -> u64;
     }
