@@ -28,7 +28,7 @@ use crate::machine;
 use crate::object::{Id, Kind, Object, Parent, Pd, Session};
 use crate::pager;
 use crate::state::Core;
-use crate::{heap, sessions};
+use crate::{heap, kernel, sessions};
 
 /// The slots of the main thread's stack and of the worker's.
 const MAIN: u64 = 0;
@@ -129,7 +129,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
     let entered =
         [Object::Parent(Box::new(parent)), Object::Session(Box::new(domain))].map(|it| core.enter(it));
     assert_eq!(entered, [Ok(OWN_PARENT), Ok(OWN_PD)], "core has its own objects");
-    Core::name(root.utcb, root.pd, "core");
+    kernel::name(root.utcb, root.pd, "core");
     pager::serve_core(&core, OWN_PD);
     core
 }
