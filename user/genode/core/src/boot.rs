@@ -28,7 +28,7 @@ use crate::machine;
 use crate::object::{Id, Kind, Object, Parent, Pd, Session};
 use crate::pager;
 use crate::state::Core;
-use crate::{heap, kernel, sessions};
+use crate::{devices, heap, kernel, sessions};
 
 /// The slots of the main thread's stack and of the worker's.
 const MAIN: u64 = 0;
@@ -103,6 +103,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
         utcb: Utcb::at(utcb(WORKER)),
         context,
         frames,
+        device_memory: all(0..devices::MOST / PAGE),
         ports: all(0..1 << 16),
         lines: all(0..root.hip.lines()),
         modules: machine::modules(root.hip),

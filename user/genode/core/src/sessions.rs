@@ -182,7 +182,8 @@ impl Core {
                 self.kill_all(|thread| thread.cpu == id);
                 self.give_up(sigh);
             }
-            Kind::Rom(dataspace) | Kind::IoMem(dataspace) => self.free_dataspace(dataspace),
+            Kind::Rom(dataspace) => self.free_dataspace(dataspace),
+            Kind::IoMem(dataspace) => self.free_device(dataspace),
             Kind::Rm => self.destroy_maps_of(id),
             Kind::IoPort(first, count, granted) => {
                 self.take_ports(first, count, &granted);
