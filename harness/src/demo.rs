@@ -8,7 +8,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use pe_replay::{Injection, Mode, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Run};
 use wire::GPR_NAMES;
 use wire::config::Job;
 use wire::difference::InWords;

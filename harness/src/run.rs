@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
+use flips::{Injection, Target};
 use indicatif::ProgressBar;
-use pe_replay::{Injection, Mode, Policy, Recovery, Target};
+use pe_replay::{Mode, Policy, Recovery};
 use wire::Name;
 use wire::channel::Progress;
 use wire::end::End;
@@ -71,7 +72,9 @@ pub fn run(options: &Options) -> Result<u8> {
         }
     }
     let Ending::Normal(record) = &finished.ending else { bail!("{}", finished.ending) };
-    let status = status(options, &record.end);
+    let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
+    let is_missed = is_missed(is_awaited, &record.end);
+    let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
     files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
     let summary = summarize(&finished.streams.trace, record)?;
     if let Some(summary) = &summary {
@@ -94,7 +97,7 @@ pub fn run(options: &Options) -> Result<u8> {
     if let Some(text) = told::told(&record.end) {
         eprintln!("reprise: {text}");
     }
-    if status == STATUS_MISSED {
+    if is_missed {
         eprintln!("reprise: --until: the text has not come");
     }
     Ok(status)
@@ -106,14 +109,9 @@ pub fn list() -> Result<u8> {
     Ok(0)
 }
 
-/// The exit status: that of the end, unless a text was to end the run and has not come.
-fn status(options: &Options, end: &End) -> u8 {
-    let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
-    match (told::exit_status(end), end) {
-        (0, End::Stopped(Stop::Text)) => 0,
-        (0, _) if is_awaited => STATUS_MISSED,
-        (status, _) => status,
-    }
+/// Whether a run that is to end with a text, if one is awaited, has ended well without it.
+fn is_missed(is_awaited: bool, end: &End) -> bool {
+    is_awaited && told::exit_status(end) == 0 && !matches!(end, End::Stopped(Stop::Text))
 }
 
 /// Lays out the files of a boot, and says in a shell's words how to make it.
@@ -193,6 +191,15 @@ impl Observer for Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_awaited_text_can_be_missed() {
+        let (well, badly) = (End::Exited { status: 0 }, End::Exited { status: STATUS_MISSED });
+        assert!(is_missed(true, &well));
+        assert!(!is_missed(true, &End::Stopped(Stop::Text)));
+        assert!(!is_missed(true, &badly), "its own status says it already");
+        assert!(!is_missed(false, &well) && !is_missed(false, &badly), "nobody asked for a text");
+    }
 
     #[test]
     fn flips_that_cannot_hit_are_refused() {

@@ -16,6 +16,7 @@ mod demo;
 pub mod documents;
 mod ends;
 mod fuzz;
+mod genode;
 mod hostile;
 mod injection;
 mod interrupted;
@@ -90,6 +91,7 @@ const TESTS: &[&[Test]] = &[
     nova::TESTS,
     scenario::TESTS,
     conformance::TESTS,
+    genode::TESTS,
     documents::TESTS,
     demo::TESTS,
     bench::TESTS,

@@ -80,6 +80,7 @@ mod timerfd;
 mod transfer;
 mod user;
 pub mod view;
+mod vsyscall;
 mod wait_calls;
 
 use alloc::boxed::Box;

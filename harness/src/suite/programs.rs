@@ -37,6 +37,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "programs::matrix", run: |context| project(context, "matrix", Native::Same) },
     Test { name: "programs::nature", run: |context| project(context, "nature", Native::Another) },
     Test { name: "programs::nested", run: |context| project(context, "nested", Native::Same) },
+    Test { name: "programs::vsyscall", run: |context| project(context, "vsyscall", Native::Same) },
     Test { name: "programs::closed", run: |context| project(context, "closed", Native::Same) },
     Test { name: "programs::pairs", run: |context| project(context, "pairs", Native::Same) },
     Test { name: "programs::pingpong", run: |context| project(context, "pingpong", Native::Same) },

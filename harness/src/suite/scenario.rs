@@ -16,7 +16,7 @@ use wire::clock::{Clock, ClockKind};
 use wire::config::Job;
 use wire::end::End;
 use wire::nova::{Nova, Stop, System};
-use wire::record::PeRecord;
+use wire::pe::PeRecord;
 
 use super::{Context, Test};
 use crate::emulator::Emulator;
@@ -24,7 +24,7 @@ use crate::outcome::Outcome;
 use crate::workload::init;
 use crate::workload::nova::{self, Given};
 use crate::workload::request::Request;
-use expected::{DEFAULT, NESTED, ONE_CHILD, SESSIONS, Scenario, TIMER};
+use expected::{DEFAULT, MALFORMED, NESTED, ONE_CHILD, REPLAYED, SESSIONS, Scenario, TIMER, WRONG};
 use log::Log;
 
 pub const TESTS: &[Test] = &[
@@ -34,6 +34,9 @@ pub const TESTS: &[Test] = &[
     Test { name: "scenario::timer_on_bochs", run: |context| on_bochs(context, &TIMER) },
     Test { name: "scenario::sessions", run: |context| on_qemu(context, &SESSIONS) },
     Test { name: "scenario::nested", run: |context| on_qemu(context, &NESTED) },
+    Test { name: "scenario::replay_policies", run: replay_policies },
+    Test { name: "scenario::wrong_configuration", run: |context| on_qemu(context, &WRONG) },
+    Test { name: "scenario::malformed_configuration", run: |context| on_qemu(context, &MALFORMED) },
     Test { name: "scenario::all_kinds_of_components", run: |context| on_qemu(context, &DEFAULT) },
     Test { name: "scenario::beside_hostile_and_starving_components", run: trouble },
 ];
@@ -95,17 +98,49 @@ fn own_instructions(record: &PeRecord) -> u64 {
 
 /// Every PE that has instructions was executed as often as the policy says.
 fn executed(policy: &Policy, outcome: &Outcome) -> Result<()> {
-    let runs = match policy.mode {
+    let records = outcome.records()?;
+    ensure!(!records.is_empty(), "no PE is recorded");
+    records.iter().try_for_each(|record| ran(record, policy.mode))
+}
+
+/// A PE was executed as often as a mode says, if it has instructions.
+fn ran(record: &PeRecord, mode: Mode) -> Result<()> {
+    let runs = match mode {
         Mode::Off => 1,
         Mode::Dual => 2,
         Mode::Triple => 3,
     };
     let phases = [TimedPhase::FirstRun, TimedPhase::SecondRun, TimedPhase::ThirdRun];
-    let records = outcome.records()?;
-    ensure!(!records.is_empty(), "no PE is recorded");
-    for record in records.iter().filter(|record| own_instructions(record) > 0) {
-        let executed = phases.iter().filter(|phase| record.phases.get(**phase) > 0).count();
-        ensure!(executed == runs, "PE {} was executed {executed} times", record.sequence);
+    let executed = phases.iter().filter(|phase| record.phases.get(**phase) > 0).count();
+    ensure!(
+        own_instructions(record) == 0 || executed == runs,
+        "PE {} was executed {executed} times",
+        record.sequence
+    );
+    Ok(())
+}
+
+/// A child's own policy holds for its PEs, and for no others.
+fn replay_policies(context: &Context) -> Result<()> {
+    let request = request(&REPLAYED, Emulator::Qemu)?;
+    for mode in [Mode::Off, Mode::Dual, Mode::Triple] {
+        let policy = Policy { mode, ..Policy::DEFAULT };
+        let outcome = context.boot(&Request { policy, ..request.clone() })?;
+        Log::new(outcome.serial()).check(&REPLAYED.expected)?;
+        let mut seen = [0; 3];
+        let labels = outcome.summary()?.labels;
+        for record in outcome.records()? {
+            let label = labels.iter().find(|label| label.process == record.thread.process);
+            let (own, place) = match label.map_or("", |label| label.text.as_str()) {
+                "init -> once" => (Mode::Off, Some(0)),
+                "init -> twice" => (Mode::Dual, Some(1)),
+                "init -> thrice" => (Mode::Triple, Some(2)),
+                _ => (mode, None),
+            };
+            ran(&record, own).with_context(|| format!("{label:?} under {policy:?}"))?;
+            place.iter().for_each(|place| seen[*place] += 1);
+        }
+        ensure!(seen.iter().all(|count| *count > 0), "not all children ran: {seen:?}");
     }
     Ok(())
 }

@@ -104,6 +104,11 @@ pub fn core() -> Result<PathBuf> {
     Guest::CORE.build(Guest::CORE.package)
 }
 
+/// Builds the component that tries core out, and returns where it is.
+pub fn trials() -> Result<PathBuf> {
+    Guest::TRIALS.build(Guest::TRIALS.package)
+}
+
 /// Builds a root task by its name, and returns where it is; nothing if none has the name.
 pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
     if name == CORE {

@@ -10,7 +10,7 @@ use wire::record::UnsupportedCall;
 
 use super::signal::exception::Exception;
 use super::view::View;
-use super::{Child, FIRST_ID, Linux, Next, SIGKILL, SIGXCPU, Status};
+use super::{Child, FIRST_ID, Linux, Next, SIGKILL, SIGXCPU, Status, vsyscall};
 use crate::arch::segment::{USER_CS, USER_SS};
 use crate::object::Objects;
 use crate::object::archive::Archive;
@@ -46,14 +46,10 @@ impl Linux {
         match trap {
             Trap::Syscall => self.call(objects),
             Trap::PageFault { address, error } => {
-                let (space, registers, scheduler) = objects.parts();
+                let (space, ..) = objects.parts();
                 match self.page_fault(space, address, error) {
                     Ok(()) => Effect::Continue,
-                    Err(signal) => {
-                        let fault = (address, error);
-                        let next = self.bad_page(&mut View { space, scheduler }, registers, fault, signal);
-                        self.effect(objects, next, (Some(vector::PAGE_FAULT), address))
-                    }
+                    Err(signal) => self.serve_bad_page(objects, (address, error), signal),
                 }
             }
             Trap::Time(reading) => {
@@ -72,6 +68,24 @@ impl Linux {
             }
             Trap::Limit | Trap::DirtyLimit => Effect::Continue,
         }
+    }
+
+    /// Serves an access to what is not the current process's, for which there is this signal.
+    #[cold]
+    fn serve_bad_page<P: Processor>(
+        &mut self,
+        objects: &mut Objects<P>,
+        fault: (u64, u32),
+        signal: u8,
+    ) -> Effect {
+        let now = objects.moment();
+        let (space, registers, scheduler) = objects.parts();
+        let mut view = View { space, scheduler };
+        let next = match vsyscall::is_jump(fault) {
+            true => self.vsyscall(&mut view, registers, now),
+            false => self.bad_page(&mut view, registers, fault, signal),
+        };
+        self.effect(objects, next, (Some(vector::PAGE_FAULT), fault.0))
     }
 
     /// What the word of a call means for the current process, which was at `place`.

@@ -108,6 +108,95 @@ pub const NESTED: Scenario = Scenario {
     },
 };
 
+/// Children whose PEs are run otherwise.
+pub const REPLAYED: Scenario = Scenario {
+    name: "replayed",
+    expected: Expected {
+        lines: &[
+            said("init", "Error: greedy: replay limit 100000000 is refused: the run's is the largest"),
+            said("init -> once", "one"),
+            said("init -> twice", "two"),
+            said("init -> thrice", "three"),
+            said("init -> greedy", "as the run"),
+        ],
+        times: &[],
+        before: &[],
+        never: &["Warning"],
+    },
+};
+
+/// All that can be wrong in a configuration that is XML.
+pub const WRONG: Scenario = Scenario {
+    name: "wrong",
+    expected: Expected {
+        lines: &[
+            said("init", "Warning: config: ignoring unknown element <strat> (line 9)"),
+            said("init", "Warning: alias node \"nobody\" lacks child attribute"),
+            said("init", "Warning: missing 'name' attribute in '<start>' entry"),
+            said("init", "Warning: skipped startup of nameless child"),
+            said("init", "Error: child creation failed"),
+            said("init", "Warning: twice: duplicate start node, last one wins (line 36)"),
+            said("init", "Warning: ramless: no valid RAM quota defined"),
+            said("init", "Warning: capless: no valid capability quota defined"),
+            said("init", "Warning: replayed: invalid value \"twice\" of attribute \"mode\" (line 35)"),
+            said("init", "Warning: routeless: no route to service \"PD\" (label=\"routeless\")"),
+            said("init", "Error: routeless: PD environment session denied (label=\"routeless\")"),
+            said("init", "Warning: last: configured RAM exceeds available RAM, proceed with 0"),
+            said(
+                "init",
+                "Error: ghost: environment ROM session denied (label=\"ghost\", ram_quota=6K, cap_quota=3)",
+            ),
+            said("init -> text", "Error: LD: binary is not an ELF"),
+            said("init", "Error: mute: route of \"LOG\" to unknown child \"ghostly\""),
+            said("init", "Error: mute: LOG environment session denied (label=\"mute\")"),
+            said("init", "Error: itself: route of \"LOG\" leads to itself"),
+            said("init", "Error: itself: LOG environment session denied (label=\"itself\")"),
+            said("init", "Error: either: ambiguous routes to service \"LOG\""),
+            said("init", "Error: allocation of read-write segment failed"),
+            said("init", "Error: ramless: out of RAM during ELF loading"),
+            said("init", "Error: capless: out of capabilities during ELF loading"),
+            said("init", "Error: allocation of read-write segment failed"),
+            said("init", "Error: last: out of RAM during ELF loading"),
+            said("init -> twice", "second"),
+            said("init -> logsrv", "serving LOG"),
+            said("init -> othersrv", "serving LOG"),
+            said("init", "Error: liar: illegal announcement of service \"Echo\""),
+            said("init -> liar", "serving Echo"),
+            said("init -> either", "by the next target"),
+            said("init", "Warning: unserved: no route to service \"Echo\" (label=\"unserved -> x\")"),
+            said(
+                "init -> unserved",
+                "Error: stop because parent denied Echo-session: label=\"x\", ram_quota=8192, cap_quota=4",
+            ),
+            said("init -> replayed", "once"),
+            said("init -> giant", "with what there is"),
+        ],
+        times: &[
+            (said("init", "Error: child creation failed"), 1),
+            (
+                said(
+                    "init",
+                    "Error: ghost: environment ROM session denied (label=\"ghost\", ram_quota=6K, cap_quota=3)",
+                ),
+                1,
+            ),
+        ],
+        before: &[],
+        never: &["never", "first", "panicked"],
+    },
+};
+
+/// A configuration that is no XML.
+pub const MALFORMED: Scenario = Scenario {
+    name: "malformed",
+    expected: Expected {
+        lines: &[said("init", "Error: config: malformed XML at line 4 column 2")],
+        times: &[],
+        before: &[],
+        never: &["Warning"],
+    },
+};
+
 /// What `run init` boots.
 pub const DEFAULT: Scenario = Scenario {
     name: "default",

@@ -11,6 +11,9 @@ const RECOVERIES: [&str; 2] = ["restart", "vote"];
 /// What is flushed between the runs of a PE, in the order of the numbers.
 const FLUSHES: [&str; 4] = ["never", "lines", "all", "retry"];
 
+/// The number that leaves a part of a policy as the run has it.
+const AS_THE_RUN: u64 = 0xff;
+
 /// A policy, by the numbers that core takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replay {
@@ -25,15 +28,15 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The policy that an element says; what it does not say is dual, restart, never, and the run's limit.
+    /// The policy that an element says; what it does not say is as the run has it.
     #[must_use]
     pub fn read(reader: &mut Reader<'_>, element: Element<'_>) -> Self {
-        let mut number = |name, default, names: &[&str]| {
+        let mut number = |name, names: &[&str]| {
             let find = |text: &str| names.iter().position(|name| *name == text).map(|at| at as u64);
-            reader.parsed(element, name, default, find)
+            reader.parsed(element, name, AS_THE_RUN, find)
         };
         let (mode, recovery, flush) =
-            (number("mode", 1, &MODES), number("recovery", 0, &RECOVERIES), number("flush", 0, &FLUSHES));
+            (number("mode", &MODES), number("recovery", &RECOVERIES), number("flush", &FLUSHES));
         Self { mode, recovery, flush, limit: reader.value(element, "limit", 0) }
     }
 }
@@ -59,13 +62,16 @@ mod tests {
     fn a_policy_is_said_in_words() {
         let all = "<replay mode=\"triple\" recovery=\"vote\" flush=\"retry\" limit=\"10000\"/>";
         assert_eq!(replay(all).0, Replay { mode: 2, recovery: 1, flush: 3, limit: 10_000 });
-        assert_eq!(replay("<replay/>"), (Replay { mode: 1, recovery: 0, flush: 0, limit: 0 }, Vec::new()));
+        assert_eq!(
+            replay("<replay/>"),
+            (Replay { mode: 0xff, recovery: 0xff, flush: 0xff, limit: 0 }, Vec::new())
+        );
     }
 
     #[test]
     fn a_wrong_word_is_named() {
         let (replay, said) = replay("<replay mode=\"twice\" limit=\"10K\"/>");
-        assert_eq!(replay, Replay { mode: 1, recovery: 0, flush: 0, limit: 0 });
+        assert_eq!(replay, Replay { mode: 0xff, recovery: 0xff, flush: 0xff, limit: 0 });
         let said: Vec<_> = said.iter().map(ToString::to_string).collect();
         assert_eq!(
             said,

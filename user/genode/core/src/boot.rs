@@ -107,6 +107,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
         lines: all(0..root.hip.lines()),
         modules: machine::modules(root.hip),
         objects: Table::new(crate::state::MOST_OBJECTS),
+        window: Crd::NULL,
         kept: None,
         never,
     };
@@ -128,6 +129,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
     let entered =
         [Object::Parent(Box::new(parent)), Object::Session(Box::new(domain))].map(|it| core.enter(it));
     assert_eq!(entered, [Ok(OWN_PARENT), Ok(OWN_PD)], "core has its own objects");
+    Core::name(root.utcb, root.pd, "core");
     pager::serve_core(&core, OWN_PD);
     core
 }

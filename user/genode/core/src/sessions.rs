@@ -155,7 +155,7 @@ impl Core {
             _ => return Err(Failure::OutOfKernelMemory),
         }
         let label = self.session(id)?.label.clone();
-        self.name(domain, &label);
+        Self::name(self.utcb, domain, &label);
         pager::serve(self, id)?;
         let item = Item::delegate(Crd::object(domain, 0, OWN_RIGHTS), 0);
         self.with_memory_of(id, |core| {
@@ -187,9 +187,10 @@ impl Core {
                 self.take_ports(first, count, &granted);
                 let _ = self.ports.add(first..first + count);
             }
-            Kind::Irq(number, line) => {
+            Kind::Irq(number, line, signal) => {
                 devices::unchain(line);
                 line.release();
+                signal.release();
                 let _ = self.lines.add(number..number + 1);
             }
             Kind::Log => (),

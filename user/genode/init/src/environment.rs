@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Starting children: a domain and a quota for each, then, one after the other, the other sessions and the first thread.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use genode_config::session::{Client, Phase};
@@ -44,10 +45,11 @@ impl Init {
             }
         }
         for child in 0..self.children.len() {
-            for session in &SESSIONS[1..] {
-                self.want(child, *session);
+            // One that is refused is said; what else might be refused is of no interest then.
+            let has_domain = self.children[child].pd.is_some();
+            if has_domain && SESSIONS[1..].iter().all(|session| self.want(child, *session)) {
+                self.proceed(child);
             }
-            self.proceed(child);
         }
     }
 
@@ -74,23 +76,22 @@ impl Init {
         accounts::transfer(self.env.pd, pd, share)
     }
 
-    /// Opens a session of a child's environment.
-    fn want(&mut self, child: usize, (id, service, given): (u64, &str, Quota)) {
+    /// Opens a session of a child's environment, or says that it is refused.
+    fn want(&mut self, child: usize, (id, service, given): (u64, &str, Quota)) -> bool {
         let name = self.start(child).name.clone();
         let Some(place) = self.place(child, service, &name) else {
-            return say(&[texts::without_route(&name, service, &name)]);
+            say(&[texts::without_route(&name, service, &name)]);
+            return false;
         };
         let mut args = Args::default();
         args.set_text("label", &name);
         accounts::name(&mut args, given);
         let wanted = Wanted { client: Client::Child(child), id, service, args: args.clone() };
-        if self.open(wanted, place).is_err() {
-            self.refused(&name, service, &args);
+        let opened = self.open(wanted, place);
+        if opened.is_err() {
+            say(&[texts::refused(&name, service, &args.to_string())]);
         }
-    }
-
-    fn refused(&self, name: &str, service: &str, args: &Args) {
-        say(&[texts::refused(name, service, &alloc::format!("{args}"))]);
+        opened.is_ok()
     }
 
     /// Starts a child if all of its environment is there, or says what is refused.
@@ -131,7 +132,7 @@ impl Init {
         if let Some(replay) = start.replay
             && parts.pd.replay(replay.mode, replay.recovery, replay.flush, replay.limit).is_err()
         {
-            error!("{}: replay policy is refused", start.name);
+            error!("{}: replay limit {} is refused: the run's is the largest", start.name, replay.limit);
         }
         loader::start(self.env.pd, &start.name, parts).map(|thread| thread.0)
     }

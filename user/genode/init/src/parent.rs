@@ -51,10 +51,11 @@ impl parent::Server for Parent<'_> {
     }
 
     fn announce(&mut self, service: Name) -> Result<()> {
-        self.init.start(self.child).announce(&service).map_err(|message| {
+        // Routes go by what is declared: a server that announces something else goes on, and gets no sessions of it.
+        if let Err(message) = self.init.start(self.child).announce(&service) {
             say(&[message]);
-            Failure::Denied
-        })
+        }
+        Ok(())
     }
 
     fn session(&mut self, id: u64, service: Name, args: services::Args) -> Result<Cap> {
@@ -110,7 +111,7 @@ impl parent::Server for Parent<'_> {
             return Err(Failure::BadCapability);
         }
         let answer = self.init.sessions.deliver(self.server(), id, session);
-        if matches!(answer, Answer::Unwanted | Answer::Unasked) {
+        if answer == Answer::Unwanted {
             session.release();
         }
         self.init.settle(self.server(), id, answer)

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use genode_config::route::{self, Destination};
 use genode_config::session::{Answer, Client, Phase, Refusal, Response, Server, Session, Told, Unlisted};
 use genode_config::start::Origin;
-use genode_config::{Args, Quota};
+use genode_config::{Args, Bytes, Quota};
 use genode_rt::services::{self, Name, cpu, environment, pd, response};
 use genode_rt::signal::submit;
 use genode_rt::{Cap, Failure, Result, error};
@@ -38,6 +38,9 @@ pub struct Wanted<'a> {
     /// The arguments, without what depends on the server.
     pub args: Args,
 }
+
+/// What a client pays for what init keeps of a session: texts of several hundred bytes, which the client chooses.
+const KEPT: Quota = Quota { ram: Bytes::kib(2), caps: 0 };
 
 /// The failure that a client sees.
 const fn failure(refusal: Refusal) -> Failure {
@@ -101,15 +104,25 @@ impl Init {
         }
     }
 
-    /// Opens a session for its client, who pays for it: the capability, or none as long as it is not there.
-    pub fn open(&mut self, wanted: Wanted<'_>, place: Place) -> Result<Cap> {
-        let (paid, payer) = (given(&wanted.args), self.payer(wanted.client, wanted.id));
+    /// Opens a session for its client, who pays for it and for what init keeps of it: the capability, or none as long
+    /// as it is not there.
+    pub fn open(&mut self, mut wanted: Wanted<'_>, place: Place) -> Result<Cap> {
+        let mut paid = given(&wanted.args);
+        if wanted.client == Client::Above {
+            // The parent has paid already, and the server gets the rest.
+            if paid.ram < KEPT.ram {
+                return Err(Failure::InsufficientRam);
+            }
+            paid = paid.less(KEPT);
+            name(&mut wanted.args, paid);
+        }
+        let payer = self.payer(wanted.client, wanted.id);
         if let Some(payer) = payer {
-            transfer(payer, self.env.pd, paid)?;
+            transfer(payer, self.env.pd, paid.plus(KEPT))?;
         }
         let opened = self.request(wanted, place, paid);
         if let (Err(_), Some(payer)) = (opened, payer) {
-            let _ = transfer(self.env.pd, payer, paid);
+            let _ = transfer(self.env.pd, payer, paid.plus(KEPT));
         }
         opened
     }
@@ -182,14 +195,15 @@ impl Init {
     pub fn forget(&mut self, key: u64) {
         let Some(session) = self.sessions.remove(key) else { return };
         let Session { client, id, server, given, .. } = session;
+        let mut given = given;
         if let Ok(Some(account)) = self.account(server)
             && transfer(account, self.env.pd, given).is_err()
         {
             // The server has used it up, which is its client's loss.
-            return;
+            given = Quota::default();
         }
         if let Some(payer) = self.payer(client, id) {
-            let _ = transfer(self.env.pd, payer, given);
+            let _ = transfer(self.env.pd, payer, given.plus(KEPT));
         }
     }
 

@@ -55,8 +55,10 @@ unsafe impl<S: Source> GlobalAlloc for Heap<S> {
             if let Some(found) = free.allocate(layout) {
                 return found.as_ptr();
             }
-            // Room for the lists' own words, and for the way to an aligned address.
-            let wanted = (layout.size() as u64).saturating_add(layout.align() as u64).saturating_add(PAGE);
+            // Room for the lists' own words, for the way to an aligned address, and for the next class of sizes: a
+            // class is a 32nd wide.
+            let (size, align) = (layout.size() as u64, layout.align() as u64);
+            let wanted = size.saturating_add(size / 16).saturating_add(align).saturating_add(PAGE);
             let size = wanted.max(PIECE).next_multiple_of(PAGE);
             let Some(piece) = self.source.grow(size).and_then(|at| NonNull::new(at as *mut u8)) else {
                 return ptr::null_mut();

@@ -11,6 +11,8 @@ use crate::{Failure, Result, utcb};
 
 /// The most words of a message.
 const WORDS: u64 = 480;
+/// The most items that the kernel carries.
+const MOST_ITEMS: u64 = 254;
 /// The most capabilities of a message.
 const CAPS: u64 = 1 << cap::WINDOW_ORDER;
 /// A message in the making.
@@ -110,14 +112,34 @@ impl Reader {
         Some(Cap::at(self.utcb.item(at).crd.base()))
     }
 
-    /// Whether capabilities came that the receiver did not have.
+    /// The capabilities that came and that the receiver did not have, each with its place. There is room for as many
+    /// as a window has; a sender may still have tried to send more, of which some may be in the window.
     #[must_use]
-    pub fn has_received(&self) -> bool {
-        (0..self.caps.1).any(|index| {
+    pub fn received(&self) -> Received {
+        let mut received = Received::new();
+        for index in 0..(self.utcb.counts() >> 16 & 0xffff).min(MOST_ITEMS) {
             let item = self.utcb.item(index);
-            item.crd != Crd::NULL && item.how & DELEGATE != 0
-        })
+            let is_new = item.crd != Crd::NULL && item.how & DELEGATE != 0;
+            let cap = Cap::at(item.crd.base());
+            if is_new && received.iter().all(|(_, other)| *other != cap) {
+                let _ = received.try_push((index, cap));
+            }
+        }
+        received
     }
+
+    /// How many capabilities were taken out.
+    const fn taken(&self) -> u64 {
+        self.caps.0
+    }
+}
+
+/// Capabilities that came with a message, each with its place in it.
+type Received = ArrayVec<(u64, Cap), { CAPS as usize }>;
+
+/// Gives back what came from a place on, since nobody has it: a sender must not fill the receiver's memory.
+fn give_back(received: &Received, from: u64) {
+    received.iter().filter(|(index, _)| *index >= from).for_each(|(_, cap)| cap.release());
 }
 
 /// A value that messages carry.
@@ -228,8 +250,10 @@ pub fn call<A: Pack, R: Pack>(object: Cap, opcode: u64, arguments: &A) -> Result
         Some(word) => Err(Failure::of(word)),
         None => Err(Failure::Gone),
     };
-    if reader.has_received() {
+    let received = reader.received();
+    if !received.is_empty() {
         utcb::renew_window(utcb);
+        give_back(&received, if result.is_ok() { reader.taken() } else { 0 });
     }
     result
 }
@@ -265,10 +289,12 @@ impl Incoming {
     /// Answers the call with what something makes of its arguments.
     pub fn answer<A: Pack, R: Pack>(mut self, serve: impl FnOnce(A) -> Result<R>) -> Answered {
         let arguments = A::unpack(&mut self.reader);
-        if self.reader.has_received() {
+        let received = self.reader.received();
+        if !received.is_empty() {
             utcb::renew_window(self.utcb);
         }
         let result = arguments.ok_or(Failure::BadArgument).and_then(serve);
+        give_back(&received, if result.is_ok() { self.reader.taken() } else { 0 });
         let mut writer = Writer::new(self.utcb);
         let failure = match result {
             Ok(result) => {
