@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use pe_replay::Injection;
+use flips::Injection;
 use serde_json::{Value, json};
 use wire::clock::Clock;
 use wire::counter::CounterChoice;

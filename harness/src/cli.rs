@@ -101,6 +101,8 @@ mod tests {
         let args = run_options(&["run", "--limit", "1000", "--elf", "/bin/busybox", "--", "gzip", "-c"]);
         assert_eq!(args.program.words, ["gzip", "-c"]);
         assert_eq!(run_options(&["run"]).program.words, [""; 0]);
+        let Command::Profile(options) = parse_words(&["profile"]).unwrap().command else { panic!() };
+        assert_eq!(options.run.program.words, ["showcase"]);
     }
 
     #[test]
@@ -112,9 +114,12 @@ mod tests {
         assert_eq!(init.config, Some("c.xml".into()));
         assert_eq!(init.modules, [("hello".into(), "a=b".into()), ("x".into(), "y".into())]);
         assert_eq!((given.image, given.until), ("core".into(), Some("z".into())));
-        let options = run_options(&["run", "init"]);
-        assert!(matches!(options.request.system, wire::nova::System::Nova(_)));
-        assert_eq!(options.request.clock.kind, wire::clock::ClockKind::Machine);
+        for words in [&["run", "init"][..], &["run"]] {
+            let options = run_options(words);
+            assert!(matches!(options.request.system, wire::nova::System::Nova(_)));
+            assert_eq!(options.request.clock.kind, wire::clock::ClockKind::Machine);
+            assert_eq!(options.nova.unwrap().init, Some(Default::default()));
+        }
         // With a file to run, all words are its arguments.
         assert!(run_options(&["run", "--elf", "a", "init"]).nova.is_none());
         assert!(matches!(parse_words(&["run", "--list"]).unwrap().command, Command::List));

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
+use flips::{Injection, Target};
 use indicatif::ProgressBar;
-use pe_replay::{Injection, Mode, Policy, Recovery, Target};
+use pe_replay::{Mode, Policy, Recovery};
 use wire::Name;
 use wire::channel::Progress;
 use wire::end::End;

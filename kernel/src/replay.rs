@@ -10,14 +10,15 @@ mod upkeep;
 
 use alloc::boxed::Box;
 
+use flips::{Injection, Target};
 use pages::Primitives;
 use pe_replay::placement::Placement;
 use pe_replay::placement::bytes::Bytes;
 use pe_replay::placement::hash::Hash;
 use pe_replay::policy::MIN_DIRTY_PAGES;
 use pe_replay::{
-    Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Injection, Memory, Order, Page, Policy,
-    Processor, Span, Target, Thread, ThreadOf, UserRegisters, View,
+    Access, Change, Comparison, Entry, Executor, Exit, FirstExit, Memory, Order, Page, Policy, Processor,
+    Span, Thread, ThreadOf, UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use pmu::{Margin, Repeats, StopKind, Stopped};
@@ -259,11 +260,7 @@ impl Memory for KernelMachine {
     }
 
     fn page(&mut self, address: u64) -> Option<Page<Frame, Slot>> {
-        let address = address & !(PAGE_LEN - 1);
-        let (mapping, slot) = self.space.find(address)?;
-        let writable = mapping.access.read && mapping.access.write;
-        let shared = self.space.is_shared(slot);
-        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared })
+        self.space.tracked(address)
     }
 
     fn allocate(&mut self) -> Option<Frame> {
@@ -309,12 +306,12 @@ impl Memory for KernelMachine {
     }
 
     #[inline(always)]
-    fn map(&mut self, _view: View, page: Page<Frame, Slot>, frame: Frame, access: Access) {
-        self.space.switch(page.address, page.slot, page.frame, frame, access);
+    fn map(&mut self, _view: View, page: &Page<Frame, Slot>, frame: Frame, access: Access) {
+        self.space.switch(page, frame, access);
     }
 
     #[inline(always)]
-    fn flush(&mut self, page: Page<Frame, Slot>) {
+    fn flush(&mut self, page: &Page<Frame, Slot>) {
         self.space.flush(page.address);
     }
 
@@ -324,15 +321,15 @@ impl Memory for KernelMachine {
     }
 
     #[inline(always)]
-    fn is_written(&mut self, _view: View, page: Page<Frame, Slot>) -> bool {
-        self.space.is_written(page.slot, page.frame)
+    fn is_written(&mut self, _view: View, page: &Page<Frame, Slot>) -> bool {
+        self.space.is_written(page)
     }
 
     fn disturbed(&mut self) -> bool {
         self.space.disturbed()
     }
 
-    fn change(&mut self, page: Page<Frame, Slot>) -> Change {
+    fn change(&mut self, page: &Page<Frame, Slot>) -> Change {
         self.space.change(page.slot)
     }
 

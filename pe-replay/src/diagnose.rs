@@ -19,7 +19,7 @@ use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::replay::{Replay, tracked};
 use crate::stop::{Cause, Delimiter};
-use crate::tracker::{PAGE_LEN, Tracker};
+use crate::tracker::PAGE_LEN;
 
 /// Instructions of a PE that are looked at, as far as the caller has room to note
 /// them: beyond, the diagnosis ends without a result.
@@ -37,11 +37,7 @@ pub struct Culprit {
 }
 
 impl<M: Machine> Executor<M> {
-    /// After [`Persistent`](crate::Outcome::Persistent) with this difference: the
-    /// first instruction after which two executions differ. `log` has room for what
-    /// is noted, a word an instruction. The state stays what it is.
-    ///
-    /// Without replay there is no PM0 to go back to, and so no result.
+    /// [Diagnoses](Course::diagnose) a PE of a thread, as its space has it.
     #[cold]
     pub fn diagnose(
         &mut self,
@@ -51,39 +47,36 @@ impl<M: Machine> Executor<M> {
         seen: Difference,
         log: &mut [u64],
     ) -> Option<Culprit> {
-        tracked!(replay, it => self.diagnose_by(machine, thread, it, seen, log))
-    }
-
-    /// [Diagnoses](Self::diagnose) with any placement.
-    pub fn diagnose_by<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        seen: Difference,
-        log: &mut [u64],
-    ) -> Option<Culprit> {
-        if P::FRAMES == 0 {
-            return None;
-        }
-        let before = self.account.clone();
-        let watched = (seen.field == Field::Memory).then_some(seen.address);
-        let mut course =
-            Course { machine, executor: self, thread, tracker, injections: &[], observer: &mut () };
-        let (mut noted, mut culprit) = (0, None);
-        for _ in 0..=COMPARISONS {
-            culprit = course.trace(watched, log, &mut noted);
-            let damage = course.tracker.roll_back(pages!(course), None);
-            if culprit.is_some() || damage.is_some() {
-                break;
-            }
-        }
-        self.account = before;
-        culprit
+        tracked!(replay, tracker => {
+            Course { machine, executor: self, thread, tracker, observer: &mut () }.diagnose(seen, log)
+        })
     }
 }
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
+    /// After [`Persistent`](crate::Outcome::Persistent) with this difference: the
+    /// first instruction after which two executions differ. `log` has room for what
+    /// is noted, a word an instruction. The state stays what it is.
+    ///
+    /// Without replay there is no PM0 to go back to, and so no result.
+    pub fn diagnose(&mut self, seen: Difference, log: &mut [u64]) -> Option<Culprit> {
+        if P::FRAMES == 0 {
+            return None;
+        }
+        let before = self.executor.account.clone();
+        let watched = (seen.field == Field::Memory).then_some(seen.address);
+        let (mut noted, mut culprit) = (0, None);
+        for _ in 0..=COMPARISONS {
+            culprit = self.trace(watched, log, &mut noted);
+            let damage = self.tracker.roll_back(pages!(self), None);
+            if culprit.is_some() || damage.is_some() {
+                break;
+            }
+        }
+        self.executor.account = before;
+        culprit
+    }
+
     /// Executes instructions from the start state, one by one, as far as there is room to note what each leaves
     /// behind, of which the first `noted` are noted already; returns the one that left something else.
     fn trace(&mut self, watched: Option<u64>, log: &mut [u64], noted: &mut usize) -> Option<Culprit> {

@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Which execution of a PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Run {
     /// The first, which defines the PE.
+    #[default]
     First,
     /// The second, which must agree with it.
     Second,

@@ -6,7 +6,6 @@ use pmu::Margin;
 
 use crate::difference::Difference;
 use crate::execution::Run;
-use crate::inject::{Injection, MAX_INJECTIONS};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Machine, Processor};
 use crate::observer::{Internals, Observer};
@@ -60,7 +59,7 @@ pub struct Account {
     pub early_overflows: u16,
     /// Debug exceptions taken to stop exactly, all attempts.
     pub debug_exceptions: u32,
-    /// Flips applied.
+    /// Bits that an observer has flipped.
     pub flips: u16,
     /// The time from the first user entry to the end of the PE, all attempts, in
     /// the counter's unit: so long were interrupts held back.
@@ -71,10 +70,8 @@ pub struct Account {
 pub struct Executor<M: Machine> {
     pub(crate) results: [M::Place; Run::ALL.len()],
     pub(crate) margin: Margin,
-    /// A flip cleared RFLAGS.IF in the current run.
+    /// Whether an observer has cleared RFLAGS.IF in the current run.
     pub(crate) interrupts_off: bool,
-    /// Injections of this PE that were applied, a bit each.
-    pub(crate) applied: u128,
     /// Whether user mode was entered.
     pub(crate) started: bool,
     /// When user mode was entered first in the current PE.
@@ -86,8 +83,6 @@ pub struct Executor<M: Machine> {
     /// Where time goes; the owner laps what happens between PEs.
     pub watch: Stopwatch,
 }
-
-const _: () = assert!(MAX_INJECTIONS <= u128::BITS as usize, "each injection has a bit");
 
 /// The thread of a machine.
 pub type ThreadOf<M> = Thread<<M as Processor>::Place>;
@@ -105,7 +100,6 @@ impl<M: Machine> Executor<M> {
             results,
             margin,
             interrupts_off: false,
-            applied: 0,
             started: false,
             entered: now,
             account: Account::default(),
@@ -117,25 +111,46 @@ impl<M: Machine> Executor<M> {
 
 /// All that takes part in a PE.
 pub struct Course<'a, M: Machine, P, O> {
-    pub(crate) machine: &'a mut M,
-    pub(crate) executor: &'a mut Executor<M>,
-    pub(crate) thread: &'a mut ThreadOf<M>,
-    pub(crate) tracker: &'a mut Tracker<P>,
-    pub(crate) injections: &'a [Injection],
-    pub(crate) observer: &'a mut O,
+    /// What executes user code.
+    pub machine: &'a mut M,
+    /// What the processor needs for that.
+    pub executor: &'a mut Executor<M>,
+    /// The thread that is executed.
+    pub thread: &'a mut ThreadOf<M>,
+    /// The written set of its space.
+    pub tracker: &'a mut Tracker<P>,
+    /// Who watches.
+    pub observer: &'a mut O,
 }
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Shows the observer what there is.
     #[inline(always)]
     pub(crate) fn visit(&mut self, life: Option<&mut Lifecycle>) {
-        if !O::WATCHES {
-            return;
+        if O::WATCHES {
+            self.show(life, |observer, machine, internals| observer.visit(machine, internals));
         }
-        let Executor { results, pool, .. } = self.executor;
+    }
+
+    /// Lets the observer change what there is while a run stands still, before its registers are in place (no `count`)
+    /// or after so many instructions.
+    #[cold]
+    pub(crate) fn pause(&mut self, run: Run, count: Option<u64>) {
+        let flips = self.show(None, |observer, machine, it| observer.stopped(machine, it, run, count));
+        self.executor.account.flips += flips;
+    }
+
+    #[inline(always)]
+    fn show<T>(
+        &mut self,
+        life: Option<&mut Lifecycle>,
+        to: impl FnOnce(&mut O, &mut M, Internals<'_, M, P>) -> T,
+    ) -> T {
+        let Executor { results, interrupts_off, pool, .. } = self.executor;
         let Thread { start, shadow, .. } = self.thread;
-        let Tracker { open, attempt, .. } = self.tracker;
-        self.observer.visit(self.machine, Internals { start, shadow, results, life, open, attempt, pool });
+        let tracker = &mut *self.tracker;
+        let internals = Internals { start, shadow, results, interrupts_off, life, tracker, pool };
+        to(self.observer, self.machine, internals)
     }
 }
 

@@ -16,6 +16,7 @@
 //! run 2 of the first PE: the runs differ, the PE is started again, and the result is right.
 //!
 //! ```
+//! use flips::{Injection, Injector, Target};
 //! use pe_replay::*;
 //! use pmu::exact::{Decoder, Instruction};
 //!
@@ -61,12 +62,12 @@
 //!     }
 //!     fn byte(&mut self, frame: usize, offset: u16) -> u8 { self.frames[frame][usize::from(offset)] }
 //!     fn flip(&mut self, frame: usize, offset: u16, mask: u8) { self.frames[frame][usize::from(offset)] ^= mask }
-//!     fn map(&mut self, _: View, _: Page<usize, ()>, frame: usize, access: Access) {
+//!     fn map(&mut self, _: View, _: &Page<usize, ()>, frame: usize, access: Access) {
 //!         (self.mapped, self.open, self.written) = (frame, access == Access::Open, false);
 //!     }
-//!     fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool { self.written }
+//!     fn is_written(&mut self, _: View, _: &Page<usize, ()>) -> bool { self.written }
 //!     fn disturbed(&mut self) -> bool { false }
-//!     fn change(&mut self, _: Page<usize, ()>) -> Change { Change::None }
+//!     fn change(&mut self, _: &Page<usize, ()>) -> Change { Change::None }
 //! }
 //!
 //! let place = || Box::new(UserRegisters::new(0x33, 0x2b));
@@ -78,7 +79,7 @@
 //! thread.registers_mut().rax = 5;
 //!
 //! let flip = Injection { pe: 0, run: Run::Second, at: 0, target: Target::Gpr(0), bit: 3 };
-//! let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &[flip], &mut ());
+//! let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &mut Injector::new(&[flip], &mut ()));
 //! assert_eq!(outcome, Outcome::Committed(End { delimiter: Delimiter::Syscall, count: 1 }));
 //! assert_eq!(executor.account.divergences[0].field, Field::Gpr(0));
 //! assert_eq!((toy.frames[0][0], thread.registers().rip), (5, 2));
@@ -86,7 +87,7 @@
 //!
 //! # What the engine relies on
 //!
-//! A machine that does not keep one of these is found out by [`check()`], as far as that can be tried:
+//! The crate `contract` finds out whether a machine keeps these, as far as that can be tried:
 //!
 //! 1. a page that user code can write is reported as open, and none is open before the engine opened it:
 //!    what is written elsewhere is not compared;
@@ -126,29 +127,27 @@
 //! - [`registers`]: what is asked of a register set; [`user`]: that of user mode, with its normal form
 //! - [`stop`]: why user code stopped, and what thereby ends the PE
 //! - [`compare`]: the closed list of what two runs must agree on; [`difference`]: in what they can differ
-//! - [`check`](mod@check): what a machine does wrong
 //! - [`lifecycle`]: the life cycle of a PE as a sans-I/O state machine
 //! - [`replay`]: the way of a PE, as the state machine has it, by [`executor`], which a processor has
 //! - [`thread`]: what is kept of a thread
 //! - [`tracker`]: what is kept of a space, the written set; its pages' [`placement`] and their [`pool`]
 //! - [`diagnose`]: the instruction behind a persistent divergence
 //! - [`phases`]: where time goes
-//! - [`inject`]: bit flips, on purpose
-//! - [`observer`]: what the engine keeps, opened to tests
+//! - [`observer`]: what the engine keeps, opened to tests, and to the crate `flips`, which flips bits on purpose
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+// So that files which tests share name it alike.
+#[cfg(test)]
+extern crate self as pe_replay;
 
-pub mod check;
 pub mod compare;
 pub mod diagnose;
 pub mod difference;
 pub mod execution;
 pub mod executor;
-mod flip;
-pub mod inject;
 pub mod lifecycle;
 pub mod machine;
 pub mod observer;
@@ -165,11 +164,9 @@ pub mod tracker;
 pub mod user;
 mod verify;
 
-pub use check::check;
 pub use difference::{Difference, Field};
 pub use execution::Run;
-pub use executor::{Account, Executor, Outcome, ThreadOf};
-pub use inject::{Injection, MAX_INJECTIONS, Target};
+pub use executor::{Account, Course, Executor, Outcome, ThreadOf};
 pub use machine::{Access, Breakpoint, Change, Machine, Memory, Order, Page, PageOf, Processor, View};
 pub use observer::{Internals, Observer};
 pub use phases::{Phase as TimedPhase, Phases};

@@ -2,7 +2,7 @@
 //! The hardware that the engine works on, as the kernel or a test's model provides it:
 //! a [`Processor`] and its [`Memory`].
 //!
-//! The crate's front page lists what the engine relies on; [`check`](crate::check) tries it.
+//! The crate's front page lists what the engine relies on; the crate `contract` tries it.
 
 use core::ops::DerefMut;
 
@@ -25,7 +25,7 @@ pub struct Order {
     /// Stop with [`Cause::Breakpoint`](crate::Cause::Breakpoint) before the
     /// instruction there.
     pub breakpoint: Option<Breakpoint>,
-    /// Enter with RFLAGS.IF clear, because a flip did that.
+    /// Enter with RFLAGS.IF clear, because an observer asked for that.
     pub interrupts_off: bool,
     /// A run begins here: nothing that the saved state does not carry may be left
     /// over from before (FNINIT). Within a run such things have to survive.
@@ -173,27 +173,27 @@ pub trait Memory {
     fn first_difference(&mut self, a: Self::Frame, b: Self::Frame) -> Option<u16>;
     /// A byte of a frame.
     fn byte(&mut self, frame: Self::Frame, offset: u16) -> u8;
-    /// Changes a byte of a frame by exclusive or.
+    /// Changes a byte of a frame by exclusive or: tests and injected flips do.
     fn flip(&mut self, frame: Self::Frame, offset: u16, mask: u8);
     /// Maps `page`, and every other page with the same home, to `frame` in a view: for that
     /// access, and not written so far. All other permissions stay. What is done to a watched
     /// page between PEs, [`change`](Self::change) tells. Translations are [flushed](Self::flush) apart,
     /// before the next entry into user mode.
-    fn map(&mut self, view: View, page: PageOf<Self>, frame: Self::Frame, access: Access);
+    fn map(&mut self, view: View, page: &PageOf<Self>, frame: Self::Frame, access: Access);
     /// Leaves no translation behind of `page` and of every other page with the same home, in any view.
-    fn flush(&mut self, _page: PageOf<Self>) {}
+    fn flush(&mut self, _page: &PageOf<Self>) {}
     /// Leaves no translation behind at all.
     fn flush_all(&mut self) {}
     /// Makes `view` the one that the next entries see. Called before each entry into user mode.
     fn settle(&mut self, _view: View) {}
     /// Whether user code has written `page`, or another page with the same home,
     /// since it was mapped in the view.
-    fn is_written(&mut self, view: View, page: PageOf<Self>) -> bool;
+    fn is_written(&mut self, view: View, page: &PageOf<Self>) -> bool;
     /// Whether anything was done to a watched page since the last call, or may have been, as other spaces
     /// have had the processor and [shared](Page::shared) frames are among them.
     fn disturbed(&mut self) -> bool;
     /// What was done to a watched page since it was mapped or this was asked last.
-    fn change(&mut self, page: PageOf<Self>) -> Change;
+    fn change(&mut self, page: &PageOf<Self>) -> Change;
     /// Says that a commit has written a [shared](Page::shared) frame: moves its generation, and returns it.
     fn publish(&mut self, _frame: Self::Frame) -> u64 {
         0

@@ -9,7 +9,6 @@ use crate::pool::Entry;
 pub mod bytes;
 pub mod hash;
 pub mod off;
-pub mod private;
 
 /// An entry of a machine's pool.
 pub type EntryOf<M> = Entry<<M as Memory>::Frame, <M as Memory>::Slot>;
@@ -43,7 +42,7 @@ pub trait Placement {
     fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
-    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Option<Run>);
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Run);
 
     /// Takes what is in the home for PM0: between PEs, or before a run writes the page.
     fn save<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) {
@@ -62,7 +61,7 @@ pub trait Placement {
     /// Lets a run write the page in the state that it is to find.
     #[inline(always)]
     fn show<M: Machine>(entry: &EntryOf<M>, machine: &mut M, run: Run) {
-        machine.map(Self::view(run), entry.page, Self::frame::<M>(entry, run), Access::Open);
+        machine.map(Self::view(run), &entry.page, Self::frame::<M>(entry, run), Access::Open);
     }
     /// Maps the page for the next PE.
     #[inline(always)]
@@ -74,26 +73,25 @@ pub trait Placement {
     /// Whether user code has written the page.
     #[inline(always)]
     fn is_written<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> bool {
-        Self::views().iter().any(|run| machine.is_written(Self::view(*run), entry.page))
+        Self::views().iter().any(|run| machine.is_written(Self::view(*run), &entry.page))
     }
     /// Gets PM0 of a page ready for `run` that no run before wrote.
     fn late<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run, _witnessed: bool) {}
     /// Takes in what the last run left.
     fn finish<M: Machine>(_entry: &mut EntryOf<M>, _machine: &mut M, _run: Run) {}
-    /// Compares the results of runs 1 and 2, and prepares to commit them.
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
-        Self::difference(entry, machine, Run::First, Run::Second)
+    /// Whether the results of runs 1 and 2 agree, which are to be committed then.
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
+        Self::agree(entry, machine, Run::First, Run::Second)
     }
-    /// Compares the results of two runs.
-    fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Option<Difference> {
+    /// Whether the results of two runs agree.
+    fn agree<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> bool {
         let (one, other) = (Self::frame::<M>(entry, a), Self::frame::<M>(entry, b));
         // No frame is equal to itself here: it holds one result, not two.
-        let agree = one != other && machine.equal(one, other);
-        if agree { None } else { Some(Self::found(entry, machine, a, b)) }
+        one != other && machine.equal(one, other)
     }
-    /// Where the results of two runs differ; apart, so that no frame has to be kept for it.
+    /// Where the results of two runs differ that do not agree.
     #[cold]
-    fn found<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
+    fn difference<M: Machine>(entry: &EntryOf<M>, machine: &mut M, a: Run, b: Run) -> Difference {
         found(machine, entry.page.address, Self::frame::<M>(entry, a), Self::frame::<M>(entry, b))
     }
     /// Puts PM0 back, in the home and all copies.

@@ -21,9 +21,4 @@ pub trait RegisterSet: Clone + PartialEq {
     fn flags(&self) -> u64;
     /// Clears the trap flag.
     fn clear_trap(&mut self);
-    /// Flips a bit of a general register, of RIP, RFLAGS or the lower half of a vector register.
-    ///
-    /// # Panics
-    /// If `field` is another one.
-    fn flip(&mut self, field: Field, bit: u8);
 }

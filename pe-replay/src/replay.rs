@@ -10,7 +10,6 @@ use pmu::Repeats;
 use crate::difference::Difference;
 use crate::execution::Run;
 use crate::executor::{Account, Course, Executor, Outcome, ThreadOf, pages};
-use crate::inject::Injection;
 use crate::lifecycle::{Approach, Event, Lifecycle, Phase, Rules, Verdict, endless};
 use crate::machine::Machine;
 use crate::observer::Observer;
@@ -22,8 +21,8 @@ use crate::placement::{EntryOf, Placement};
 use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::pool::Pages;
 use crate::registers::RegisterSet;
-use crate::run::{Arrival, FIRST_GAP, gap};
-use crate::stop::Delimiter;
+use crate::run::FIRST_GAP;
+use crate::stop::{Delimiter, End};
 use crate::tracker::Tracker;
 
 /// How a PE is run, its space's own, as an executive holds it.
@@ -67,8 +66,7 @@ fn done(damage: Option<Difference>) -> (Event, Option<Difference>) {
 }
 
 impl<M: Machine> Executor<M> {
-    /// One PE of a thread: executes user code from its registers, at most `limit` instructions of it if that is less than
-    /// the policy's, and leaves the committed state there. `injections` are those of this PE.
+    /// [Executes](Course::execute) one PE of a thread, as its space has it.
     #[inline(always)]
     pub fn execute(
         &mut self,
@@ -76,42 +74,14 @@ impl<M: Machine> Executor<M> {
         thread: &mut ThreadOf<M>,
         replay: &mut Replay,
         limit: u64,
-        injections: &[Injection],
         observer: &mut impl Observer<M>,
     ) -> Outcome {
-        let outcome = tracked!(replay, it => self.run(machine, thread, it, limit, injections, observer));
+        let executor = &mut *self;
+        let outcome = tracked!(replay, tracker => {
+            Course { machine: &mut *machine, executor, thread, tracker, observer }.run_pe(limit)
+        });
         self.end(machine);
         outcome
-    }
-
-    /// [Executes](Self::execute) one PE with any placement.
-    pub fn execute_by<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        limit: u64,
-        injections: &[Injection],
-        observer: &mut impl Observer<M>,
-    ) -> Outcome {
-        let outcome = self.run(machine, thread, tracker, limit, injections, observer);
-        self.end(machine);
-        outcome
-    }
-
-    #[inline(always)]
-    fn run<P: Placement>(
-        &mut self,
-        machine: &mut M,
-        thread: &mut ThreadOf<M>,
-        tracker: &mut Tracker<P>,
-        limit: u64,
-        injections: &[Injection],
-        observer: &mut impl Observer<M>,
-    ) -> Outcome {
-        (self.account, self.applied) = (Account::default(), 0);
-        let mut course = Course { machine, executor: self, thread, tracker, injections, observer };
-        if P::FRAMES == 0 { course.run_once(limit) } else { course.run_through(limit) }
     }
 
     /// Books the time up to the end of a PE, in one place, which a profile finds.
@@ -137,12 +107,26 @@ impl<M: Machine> Executor<M> {
 }
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
+    /// One PE of the thread: executes user code from its registers, at most `limit` instructions of it if that is less than
+    /// the policy's, and leaves the committed state there.
+    pub fn execute(&mut self, limit: u64) -> Outcome {
+        let outcome = self.run_pe(limit);
+        self.executor.end(self.machine);
+        outcome
+    }
+
+    #[inline(always)]
+    fn run_pe(&mut self, limit: u64) -> Outcome {
+        self.executor.account = Account::default();
+        if P::FRAMES == 0 { self.run_once(limit) } else { self.run_through(limit) }
+    }
+
     /// A PE that is run once: there is nothing to compare with and nothing to start again from.
     #[inline(always)]
     pub(crate) fn run_once(&mut self, limit: u64) -> Outcome {
         self.thread.prepare_alone();
         let approach = Approach { limit: limit.min(self.tracker.policy.limit), exact: None };
-        let Arrival { end, .. } = self.execute_until(Run::First, approach, FIRST_GAP);
+        let (end, _) = self.execute_until(Run::First, approach, FIRST_GAP);
         let [result, ..] = &mut self.executor.results;
         if end.delimiter == Delimiter::Watchdog {
             let difference = endless(end);
@@ -220,11 +204,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
                 life.ends[1] = life.ends[0];
                 Event::Ended
             }
-            Phase::Running(run) => {
-                let (end, event) = self.run(run, life.approach(run), gap(run, life));
-                life.ends[run as usize] = end;
-                event
-            }
+            Phase::Running(run) => self.run(run, life),
             Phase::RunningAll if P::AT_ONCE => self.run_all(life),
             Phase::RunningAll => unreachable!("runs in one frame do not go on at once"),
             Phase::Turning(run) => self.turn(run, life),
@@ -273,8 +253,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn commit(&mut self, outvoted: Option<Run>, life: &Lifecycle) -> Outcome {
         let result = if outvoted == Some(Run::First) { Run::Second } else { Run::First };
         let end = life.ends[result as usize];
-        let is_blocked = matches!(end.delimiter, Delimiter::DirtyLimit { .. }) && end.count == 0;
-        if is_blocked && outvoted.is_none() && self.is_unchanged(result) {
+        let is_full = matches!(end.delimiter, Delimiter::DirtyLimit { .. });
+        if is_full && outvoted.is_none() && self.is_unchanged(result, end) {
             // Committed, it would only come back to the same write.
             let damage = self.tracker.roll_back(pages!(self), None);
             return damage.map_or(Outcome::OutOfFrames, |difference| Outcome::Damaged { difference });
@@ -293,12 +273,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         Outcome::Committed(end)
     }
 
-    /// Whether a run has changed no register.
+    /// Whether a run has executed nothing, and changed no register.
     #[cold]
-    fn is_unchanged(&mut self, run: Run) -> bool {
+    fn is_unchanged(&mut self, run: Run, end: End) -> bool {
         let result = &mut self.executor.results[run as usize];
         result.normalize();
-        **result == *self.thread.start
+        end.count == 0 && **result == *self.thread.start
     }
 
     /// Puts PM0 and the start state back, if they can be trusted.

@@ -2,8 +2,6 @@
 //! Executes one run to its end, through write faults, flips, interrupts before
 //! their time and single steps.
 
-use core::cmp::Ordering;
-
 use pmu::exact::{ExactStop, Move, Piece, Position, Single, run_on, single};
 use pmu::{Repeats, StopKind};
 
@@ -19,8 +17,8 @@ use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
 use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
 /// Where a run has come to.
-pub(crate) struct Arrival {
-    pub end: End,
+struct Arrival {
+    end: End,
     /// It was the counter that was to stop the last stretch, not a debug exception.
     counted: bool,
     /// The last stretch ended inside an instruction.
@@ -72,7 +70,7 @@ fn timed(run: Run) -> (Timed, Timed) {
 pub(crate) const FIRST_GAP: Timed = Timed::Other;
 /// What passes before a run is booked as this.
 #[inline(always)]
-pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
+fn gap(run: Run, life: &Lifecycle) -> Timed {
     if run == Run::First && life.failed == 0 { FIRST_GAP } else { Timed::Restart }
 }
 
@@ -80,20 +78,15 @@ pub(crate) fn gap(run: Run, life: &Lifecycle) -> Timed {
 const NET: u64 = 1 << 30;
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
-    /// Executes a run to its end; its registers are not in the normal form then.
+    /// Executes a run to its end, and notes that; its registers are not in the normal form then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, run: Run, approach: Approach, gap: Timed) -> (End, Event) {
+    pub(crate) fn run(&mut self, run: Run, life: &mut Lifecycle) -> Event {
         if run == Run::Third {
             self.executor.account.third_runs += 1;
         }
-        let arrival = self.execute_until(run, approach, gap);
-        let event = match approach.exact {
-            Some(Exact { target, .. }) if self.is_overshot(run, &arrival, target, approach.limit) => {
-                Event::Overshot
-            }
-            _ => Event::Ended,
-        };
-        (arrival.end, event)
+        let (end, is_late) = self.execute_until(run, life.approach(run), gap(run, life));
+        life.ends[run as usize] = end;
+        if is_late { Event::Overshot } else { Event::Ended }
     }
 
     /// Executes all runs, each in frames of its own. On one processor that is one after the other.
@@ -101,53 +94,64 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     pub(crate) fn run_all(&mut self, life: &mut Lifecycle) -> Event {
         let approach = Approach { limit: life.rules.limit, exact: None };
         for run in Run::ALL.into_iter().take(if life.rules.triple { 3 } else { 2 }) {
-            let arrival = self.execute_until(run, approach, gap(run, life));
+            let arrival = self.go_on(run, approach, gap(run, life), None);
             let Arrival { end, .. } = arrival;
             life.ends[run as usize] = end;
             let [first, ..] = life.ends;
             // The interrupt came earlier than in run 1, whatever ended that then.
             let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
-            let at_limit = first.delimiter == Delimiter::Limit;
-            life.arrived[run as usize] =
-                !(is_short || at_limit && self.is_overshot(run, &arrival, Run::First, first.count));
+            let goal = (first.delimiter == Delimiter::Limit).then_some((Run::First, first.count));
+            life.arrived[run as usize] = !is_short && !self.is_overshot(run, &arrival, goal);
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);
         Event::Ended
     }
 
-    /// Executes a run to its end. Most runs only the counter has to stop, and they take one entry. What passes
-    /// before it is booked as `gap`, and what passes between two entries as what the last stop was for.
+    /// Executes a run to its end, and says whether it went past the place where it was to stop exactly. Most runs only
+    /// the counter has to stop, and they take one entry. What passes before it is booked as `gap`, and what passes
+    /// between two entries as what the last stop was for.
     #[inline(always)]
-    pub(crate) fn execute_until(&mut self, run: Run, approach: Approach, gap: Timed) -> Arrival {
+    pub(crate) fn execute_until(&mut self, run: Run, approach: Approach, gap: Timed) -> (End, bool) {
         let Approach { limit, exact } = approach;
+        let goal = exact.map(|exact| (exact.target, limit));
         let is_stepped = exact.is_some_and(|exact| exact.margin.far > 0 || exact.stepped);
-        self.executor.interrupts_off = false;
         let is_plain = limit > 0 && self.machine.repeats() == Repeats::PerIteration;
-        if is_stepped || !is_plain || !self.injections.is_empty() && self.is_hit(run) {
-            return self.go_on(run, approach, gap, None);
-        }
-        self.machine.settle(P::view(run));
-        let state = &mut self.executor.results[run as usize];
-        let (span, delimiter) = match self.machine.begin(self.thread.source(run), state, limit) {
-            FirstExit::Syscall(span) => (span, Delimiter::Syscall),
-            FirstExit::Counter(span) if span.instructions >= limit => (span, Delimiter::Limit),
-            FirstExit::Counter(span) => {
-                return self.go_on(run, approach, gap, Some(Exit::plain(Cause::Counter, span)));
+        let first = if is_stepped || !is_plain || self.observer.next_stop(run, 0).is_some() {
+            None
+        } else {
+            self.machine.settle(P::view(run));
+            let state = &mut self.executor.results[run as usize];
+            let ended = match self.machine.begin(self.thread.source(run), state, limit) {
+                FirstExit::Syscall(span) => Ok((span, Delimiter::Syscall)),
+                FirstExit::Counter(span) if span.instructions >= limit => Ok((span, Delimiter::Limit)),
+                FirstExit::Counter(span) => Err(Exit::plain(Cause::Counter, span)),
+                FirstExit::Other(exit) => Err(exit),
+            };
+            match ended {
+                Ok((span, delimiter)) => {
+                    self.entered(span, gap, timed(run).0);
+                    let end = End { delimiter, count: span.instructions };
+                    return (
+                        end,
+                        self.is_overshot(run, &Arrival { end, counted: true, is_torn: false }, goal),
+                    );
+                }
+                Err(exit) => Some(exit),
             }
-            FirstExit::Other(exit) => return self.go_on(run, approach, gap, Some(exit)),
         };
-        self.entered(span, gap, timed(run).0);
-        Arrival { end: End { delimiter, count: span.instructions }, counted: true, is_torn: false }
+        let arrival = self.go_on(run, approach, gap, first);
+        (arrival.end, self.is_overshot(run, &arrival, goal))
     }
 
     /// A run, or the rest of one whose first stretch has ended with `first`.
     #[inline(never)]
     fn go_on(&mut self, run: Run, approach: Approach, mut gap: Timed, mut first: Option<Exit>) -> Arrival {
+        self.executor.interrupts_off = false;
         let mut path = self.path(run, approach, first.is_none());
         let (in_run, after) = timed(run);
         let mut order = Order::begin(path.limit);
         if path.fresh {
-            self.flip_due(run, 0, true);
+            self.pause(run, None);
             self.machine.copy_registers(self.thread.source(run), &mut self.executor.results[run as usize]);
         }
         let delimiter = loop {
@@ -206,12 +210,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         Path { run, count: 0, limit, way, far, repeating, fresh, debugged, is_torn, ran_on, trapping }
     }
 
-    /// Applies the flips that are due, and says how to go on to the next flip or to the target; `None` if the
-    /// run ends here, at the target or beyond.
+    /// Lets the observer change what it wants to, and says how to go on to where it wants to next or to the target;
+    /// `None` if the run ends here, at the target or beyond.
     fn order(&mut self, path: &mut Path) -> Option<Order> {
         let left = path.limit.saturating_sub(path.count);
         if left > 0 {
-            self.flip_due(path.run, path.count, false);
+            self.pause(path.run, Some(path.count));
         }
         let (rip, rcx) = self.executor.results[path.run as usize].position();
         let at = Position { count: path.count, rip, rcx };
@@ -229,8 +233,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         if let Some(Repeating { piece, since: _ }) = &path.repeating {
             return Some(until(piece.next));
         }
-        if let Some(flip) = self.next_flip(path).filter(|flip| *flip < path.limit) {
-            let left = flip - path.count;
+        let stop = self.observer.next_stop(path.run, path.count + 1);
+        if let Some(stop) = stop.filter(|stop| *stop < path.limit) {
+            let left = stop - path.count;
             if left > path.far {
                 return Some(Order { budget: left - path.far, ..order });
             }
@@ -345,21 +350,20 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         }
     }
 
-    /// Whether a run went past the limit that ended its `target` after `count` instructions, or stands there
+    /// Whether a run went past its goal, the limit that ended another run after so many instructions, or stands there
     /// before an instruction that faults: the counter's interrupt was late, and by
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
-    fn is_overshot(&mut self, run: Run, arrival: &Arrival, target: Run, count: u64) -> bool {
+    #[inline(always)]
+    fn is_overshot(&mut self, run: Run, arrival: &Arrival, goal: Option<(Run, u64)>) -> bool {
         let Arrival { end, counted, is_torn } = *arrival;
-        if end.delimiter == Delimiter::Watchdog || !counted {
+        let Some((target, count)) = goal else { return false };
+        if end.delimiter == Delimiter::Watchdog || !counted || end.count < count {
             return false;
         }
-        let is_late = match end.count.cmp(&count) {
-            Ordering::Less => false,
-            Ordering::Equal => is_torn || end.delimiter != Delimiter::Limit && self.has_come_to(run, target),
-            Ordering::Greater => true,
-        };
-        is_late && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0
+        let is_there = end.count == count && !is_torn;
+        let has_stopped = is_there && (end.delimiter == Delimiter::Limit || !self.has_come_to(run, target));
+        !has_stopped && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0
     }
 
     /// Whether two runs' registers are equal.

@@ -55,7 +55,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>> Thread<P> {
             self.start.renormalize();
             machine.copy_registers(&self.start, &mut self.shadow);
         } else {
-            self.shadow.normalize();
+            self.shadow.renormalize();
         }
     }
 
@@ -77,7 +77,9 @@ impl<R: RegisterSet, P: DerefMut<Target = R>> Thread<P> {
     }
 
     /// What differs between the two copies.
-    pub(crate) fn damage(&self) -> Option<Difference> {
+    pub(crate) fn damage(&mut self) -> Option<Difference> {
+        // What is no state may differ: nothing starts from it.
+        self.shadow.normalize();
         compare::registers(&*self.start, &*self.shadow).next()
     }
 

@@ -25,11 +25,10 @@ use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
-use crate::inject::Copy;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement, Turn};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
-use crate::pool::{All, Open, Pages, Pool, each};
+use crate::pool::{All, Open, Pages, each};
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -46,19 +45,20 @@ pub struct Tracker<P> {
     /// All pages.
     all: All,
     /// The open ones of them.
-    pub(crate) open: Open,
+    pub open: Open,
     owner: u32,
     /// The thread whose pages are open.
     thread: u8,
-    pub(crate) attempt: Attempt,
+    /// What is known of the attempt.
+    pub attempt: Attempt,
     placement: PhantomData<P>,
 }
 
 /// What is known of an attempt to execute a PE.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempt {
-    /// The last of the runs that were turned to.
-    pub turned: Option<Run>,
+    /// The last of the runs that were turned to; the first one if none was.
+    pub turned: Run,
     /// For this attempt's run 2 there is a second copy of PM0 beside the one that a roll-back trusts.
     pub witnessed: bool,
     /// Something was made from copies that may be damaged: should the results differ, these are not to
@@ -116,7 +116,7 @@ fn flush<M: Machine>(pages: &mut Pages<M>, list: Open) {
     if list.len > FEW {
         pages.machine.flush_all();
     } else if list.len > 0 {
-        each!(list, pages.pool, entry => pages.machine.flush(entry.page));
+        each!(list, pages.pool, entry => pages.machine.flush(&entry.page));
     }
 }
 
@@ -143,7 +143,7 @@ impl<P: Placement> Tracker<P> {
     #[cold]
     fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
         self.sift(pages, |machine, entry| {
-            let change = machine.change(entry.page);
+            let change = machine.change(&entry.page);
             let before = entry.generation;
             if entry.page.shared {
                 entry.generation = machine.generation(entry.page.frame);
@@ -167,11 +167,11 @@ impl<P: Placement> Tracker<P> {
             }
             let rests = entry.predicted & bit(thread) == 0;
             if rests && !entry.resting {
-                machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
-                machine.flush(entry.page);
+                machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
+                machine.flush(&entry.page);
             } else if entry.resting && !rests {
                 P::open(entry, machine);
-                machine.flush(entry.page);
+                machine.flush(&entry.page);
             }
             entry.resting = rests;
             true
@@ -254,7 +254,7 @@ impl<P: Placement> Tracker<P> {
             }
         }
         P::show(entry, pages.machine, run);
-        pages.machine.flush(entry.page);
+        pages.machine.flush(&entry.page);
         Some(index)
     }
 
@@ -295,7 +295,7 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         may_miss: bool,
     ) -> Option<Difference> {
-        let again = self.attempt.turned >= Some(run);
+        let again = self.attempt.turned >= run;
         if run == Run::Second && again {
             self.attempt.unwitnessed |= !self.attempt.witnessed && !P::SHARED;
         } else if run == Run::Second {
@@ -312,17 +312,17 @@ impl<P: Placement> Tracker<P> {
                 }
                 P::show(entry, pages.machine, run);
             } else if !P::AT_ONCE {
-                pages.machine.map(View::Every, entry.page, entry.page.frame, Access::Closed);
+                pages.machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
             }
         });
         flush(pages, self.open);
         self.attempt.written = written;
-        self.attempt.turned = if P::AT_ONCE { self.attempt.turned.max(Some(run)) } else { Some(run) };
+        self.attempt.turned = if P::AT_ONCE { self.attempt.turned.max(run) } else { run };
         None
     }
 
-    /// A flip is about to hit `page` as `run` sees it: from now on the page counts
-    /// as written, if pages are tracked and there is room. Returns the frame to hit.
+    /// The frame of `page` as `run` sees it is about to be changed: from now on the page counts
+    /// as written, if pages are tracked and there is room. Returns that frame.
     #[cold]
     pub(crate) fn expose<M: Machine>(
         &mut self,
@@ -359,21 +359,16 @@ impl<P: Placement> Tracker<P> {
     ) -> Option<Difference> {
         let mut compared = 0;
         each!(self.open, pages.pool, entry => {
-            if !entry.written {
-                continue;
+            if entry.written {
+                let machine = &mut *pages.machine;
+                if !if verifies { P::verify(entry, machine) } else { P::agree(entry, machine, a, b) } {
+                    return Some(P::difference(entry, machine, a, b));
+                }
+                compared = u16::wrapping_add(compared, 1);
             }
-            let found = if verifies {
-                P::verify(entry, pages.machine)
-            } else {
-                P::difference(entry, pages.machine, a, b)
-            };
-            if found.is_some() {
-                return found;
-            }
-            compared = u16::wrapping_add(compared, 1);
         });
         let written = self.attempt.written;
-        if compared != written || self.attempt.turned < Some(b) {
+        if compared != written || self.attempt.turned < b {
             let (first, second) = (written.into(), compared.into());
             return Some(Difference { field: Field::Compared, first, second, address: 0 });
         }
@@ -384,24 +379,12 @@ impl<P: Placement> Tracker<P> {
     /// Takes in what runs up to `last` left that no turn to a later one has taken in.
     #[cold]
     pub(crate) fn finish<M: Machine>(&mut self, pages: &mut Pages<M>, last: Run) {
-        self.attempt.turned = self.attempt.turned.max(Some(last));
+        self.attempt.turned = self.attempt.turned.max(last);
         each!(self.open, pages.pool, entry => {
             if is_written::<M, P>(entry, pages.machine, &mut self.attempt.written) {
                 P::finish(entry, pages.machine, last);
             }
         });
-    }
-
-    /// The frame of one of the engine's own copies of the page at `address`.
-    pub(crate) fn copy_of<F: core::marker::Copy, S>(
-        &self,
-        pool: &Pool<F, S>,
-        address: u64,
-        copy: Copy,
-    ) -> Option<F> {
-        let mut pages = self.open.iter(&pool.entries);
-        let entry = pages.find(|entry| entry.page.address == address & !(PAGE_LEN - 1))?;
-        entry.frames[..P::FRAMES].get(copy as usize).copied()
     }
 
     /// What makes the copies doubtful where a run is outvoted. If that is run 1, and runs 2 and 3
@@ -473,7 +456,7 @@ impl<P: Placement> Tracker<P> {
             doubt = doubt.or(damage::<M, P>(entry, pages.machine, true));
             entry.written = false;
             P::open(entry, pages.machine);
-            pages.machine.flush(entry.page);
+            pages.machine.flush(&entry.page);
         });
         self.demote(pages, |_, entry| !entry.page.writable);
         doubt
@@ -501,8 +484,8 @@ impl<P: Placement> Tracker<P> {
         self.sift(pages, |machine, entry| {
             let goes = which(machine, entry);
             if goes {
-                machine.map(View::Every, entry.page, entry.page.frame, Access::Released);
-                machine.flush(entry.page);
+                machine.map(View::Every, &entry.page, entry.page.frame, Access::Released);
+                machine.flush(&entry.page);
             }
             !goes
         });

@@ -308,21 +308,6 @@ impl RegisterSet for UserRegisters {
     fn clear_trap(&mut self) {
         self.rflags &= !TRAP_FLAG;
     }
-
-    fn flip(&mut self, field: Field, bit: u8) {
-        let bytes = match field {
-            Field::Gpr(index) => self.gpr_mut(index).as_mut_bytes(),
-            Field::Rip => self.rip.as_mut_bytes(),
-            Field::Rflags => self.rflags.as_mut_bytes(),
-            Field::Xmm(index) => {
-                // XRSTOR loads what the component holds, so it must be there first.
-                self.extended.normalize();
-                &mut self.extended.0[xsave::XMM + 16 * usize::from(index)..][..16]
-            }
-            _ => panic!("no flip hits {field:?}"),
-        };
-        bytes[usize::from(bit / 8)] ^= 1 << (bit % 8);
-    }
 }
 
 #[cfg(test)]

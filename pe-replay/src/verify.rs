@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
-use crate::stop::Delimiter;
+use crate::stop::{Delimiter, End};
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Compares the results of all runs up to `last`, which is the third one in triple mode or after a difference was
@@ -24,32 +24,31 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             let seen = life.difference.filter(|_| !life.rules.triple);
             return life.noted(self.vote(life.ends, seen));
         }
-        match self.compare(life.ends) {
+        match self.difference(&life.ends, Run::First, Run::Second, true) {
             None => Event::Agreed,
             Some(difference) => life.noted(self.doubt(Event::Differed, difference)),
         }
     }
 
-    /// Compares runs 1 and 2, in the normal case.
+    /// The first thing on which two runs differ: how they ended, what they left in their registers, what in memory. It
+    /// is looked for only where they are not the same at first sight.
     #[inline(always)]
-    fn compare(&mut self, ends: Ends) -> Option<Difference> {
-        self.registers(ends, Run::First, Run::Second)
-            .or_else(|| self.tracker.difference(pages!(self), Run::First, Run::Second, true))
-    }
-
-    /// What two runs left in their registers and how they ended: the first difference, which is looked for only where
-    /// they are not the same at first sight.
-    #[inline(always)]
-    fn registers(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
+    fn difference(&mut self, ends: &Ends, a: Run, b: Run, verifies: bool) -> Option<Difference> {
         let [one, other] = [a, b].map(|run| &*self.executor.results[run as usize]);
         let is_same = ends[a as usize] == ends[b as usize] && self.machine.is_same(one, other);
-        if is_same { None } else { self.first_difference(ends, a, b) }
+        if !is_same && let found @ Some(_) = self.registers([a, b], [a, b].map(|run| ends[run as usize])) {
+            return found;
+        }
+        self.tracker.difference(pages!(self), a, b, verifies)
     }
 
     /// Which of three results two runs agree on. Without triple mode, runs 1 and 2 are known to differ, as `seen`.
     #[cold]
     fn vote(&mut self, ends: Ends, seen: Option<Difference>) -> (Event, Option<Difference>) {
-        let mut differs = |a, b| self.difference(ends, a, b);
+        let mut differs = |a, b| {
+            self.visit(None);
+            self.difference(&ends, a, b, false)
+        };
         let first = seen.or_else(|| differs(Run::First, Run::Second));
         let (outvoted, difference) = match (first, differs(Run::First, Run::Third)) {
             (None, None) => return (Event::Agreed, None),
@@ -79,17 +78,11 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         (if damage.is_some() { Event::Damaged } else { event }, damage.or(Some(seen)))
     }
 
-    /// The first difference between the registers that two runs left.
+    /// The first difference between two ends of runs and the registers that they left.
     #[cold]
-    fn first_difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
-        [a, b].into_iter().for_each(|run| self.executor.results[run as usize].normalize());
-        let result = |run| (&*self.executor.results[run as usize], ends[run as usize]);
-        compare::differences(result(a), result(b)).next()
-    }
-
-    /// The first thing on which two runs differ.
-    fn difference(&mut self, ends: Ends, a: Run, b: Run) -> Option<Difference> {
-        self.visit(None);
-        self.registers(ends, a, b).or_else(|| self.tracker.difference(pages!(self), a, b, false))
+    fn registers(&mut self, runs: [Run; 2], [a, b]: [End; 2]) -> Option<Difference> {
+        runs.into_iter().for_each(|run| self.executor.results[run as usize].normalize());
+        let [one, other] = runs.map(|run| &*self.executor.results[run as usize]);
+        compare::differences((one, a), (other, b)).next()
     }
 }

@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::check::Point;
+use contract::{Point, check};
+use flips::{Flip, Injection, Injector, Target};
 use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{
-    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, Exit, Field, Injection, Memory, Order,
-    Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Target, Thread, ThreadOf,
-    Tracker, UserRegisters, View, check,
+    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, Exit, Field, Memory, Order, Outcome,
+    Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Thread, ThreadOf, Tracker, UserRegisters,
+    View,
 };
 use pmu::exact::{Decoder, Instruction};
 use zerocopy::IntoBytes;
+
+#[path = "placement/private.rs"]
+mod private;
 
 const PAGE: u64 = 0x1000;
 /// Homes, of which each space maps some at any address.
@@ -40,6 +44,9 @@ impl RegisterSet for Little {
         INTERRUPT_FLAG
     }
     fn clear_trap(&mut self) {}
+}
+
+impl Flip for Little {
     fn flip(&mut self, field: Field, bit: u8) {
         assert_eq!(field, Field::Gpr(0));
         self.sum ^= 1 << bit;
@@ -218,19 +225,19 @@ impl Memory for Toy {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.frames[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: View, page: Page<usize, ()>, frame: usize, access: Access) {
+    fn map(&mut self, _: View, page: &Page<usize, ()>, frame: usize, access: Access) {
         let elsewhere = self.wrong == Wrong::MapsElsewhere;
         let page = self.mapped(page.address).unwrap();
         page.frame = if elsewhere { page.home } else { frame };
         (page.open, page.dirty, page.watched) = (access == Access::Open, false, access != Access::Released);
     }
-    fn is_written(&mut self, _: View, page: Page<usize, ()>) -> bool {
+    fn is_written(&mut self, _: View, page: &Page<usize, ()>) -> bool {
         self.mapped(page.address).unwrap().dirty
     }
     fn disturbed(&mut self) -> bool {
         std::mem::take(&mut self.was_away)
     }
-    fn change(&mut self, _: Page<usize, ()>) -> Change {
+    fn change(&mut self, _: &Page<usize, ()>) -> Change {
         Change::None
     }
     fn publish(&mut self, frame: usize) -> u64 {
@@ -271,7 +278,7 @@ fn pe(
 ) -> Account {
     toy.code = code.to_vec();
     thread.registers_mut().at = 0;
-    let outcome = executor.execute(toy, thread, replay, u64::MAX, flips, &mut ());
+    let outcome = executor.execute(toy, thread, replay, u64::MAX, &mut Injector::new(flips, &mut ()));
     let end = End { delimiter: Delimiter::Syscall, count: code.len() as u64 };
     assert_eq!(outcome, Outcome::Committed(end));
     executor.account.clone()
@@ -403,7 +410,7 @@ fn a_shared_frame_is_written_by_turns_by_two_spaces() {
 fn a_thread_and_a_space_cost_little() {
     let thread = size_of::<Thread<Box<UserRegisters>>>() + 2 * size_of::<UserRegisters>();
     assert!(thread <= 4 << 10, "a thread takes {thread} bytes");
-    let space = size_of::<Replay>().max(size_of::<Tracker<pe_replay::placement::private::Private>>());
+    let space = size_of::<Replay>().max(size_of::<Tracker<private::Private>>());
     assert!(space <= 256, "a space takes {space} bytes beside the pool of the processor");
 }
 

@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use flips::Injection;
 use indicatif::ProgressBar;
-use pe_replay::{Injection, Mode, TimedPhase};
+use pe_replay::{Mode, TimedPhase};
 use wire::clock::Clock;
 use wire::end::Totals;
 

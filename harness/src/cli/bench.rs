@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use pe_replay::Injection;
+use flips::Injection;
 
 use super::clock::ClockArgs;
 use super::values::{MOST_SECONDS, injection, number};

@@ -71,7 +71,8 @@ impl NovaArgs {
             }
             return Ok(Booted::RootTask);
         }
-        let is_init = program.elf.is_none() && program.words.first().is_some_and(|word| word == init::NAME);
+        // What is run if nothing is named.
+        let is_init = program.elf.is_none() && program.words.first().is_none_or(|word| word == init::NAME);
         if !is_init {
             return self.of_a_system().map_or(Ok(Booted::Program), Err);
         }

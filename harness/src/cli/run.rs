@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use pe_replay::Injection;
+use flips::Injection;
 use wire::config::{Job, Recording};
 
 use super::clock::{ClockArgs, ClockName};
@@ -16,6 +16,7 @@ use super::policy::PolicyArgs;
 use super::program::ProgramArgs;
 use super::values::{MOST_SECONDS, MachineName, cpu, injection, number};
 use crate::emulator::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
+use crate::workload::artifacts::Guest;
 use crate::workload::request::{self, Request};
 use crate::{profile, run};
 
@@ -148,7 +149,10 @@ impl TryFrom<ProfileArgs> for profile::Options {
     type Error = &'static str;
 
     fn try_from(args: ProfileArgs) -> Result<Self, Self::Error> {
-        let ProfileArgs { run, top } = args;
+        let ProfileArgs { mut run, top } = args;
+        if run.nova.nova.is_none() && run.program.elf.is_none() && run.program.words.is_empty() {
+            run.program.words.push(Guest::SHOWCASE.package.into());
+        }
         if run.nova.booted(&run.program)? != Booted::Program {
             return Err("profile: --nova and init boot a system, and only programs are profiled");
         }

@@ -2,7 +2,7 @@
 //! Values that several commands take, and how they are read.
 
 use clap::ValueEnum;
-use pe_replay::Injection;
+use flips::Injection;
 
 use crate::emulator::Emulator;
 

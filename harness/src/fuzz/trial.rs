@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use pe_replay::{Injection, Policy};
+use flips::Injection;
+use pe_replay::Policy;
 use wire::config::Recording;
 use wire::end::{End, Totals};
 

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Result;
-use pe_replay::{Injection, Mode, Policy};
+use flips::Injection;
+use pe_replay::{Mode, Policy};
 
 use super::draw::Class;
 use super::effect;

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use pe_replay::inject::{Copy, Saved};
-use pe_replay::{Comparison, Injection, Mode, Recovery, Run, Target};
+use flips::{Copy, Injection, Saved, Target};
+use pe_replay::{Comparison, Mode, Recovery, Run};
 use wire::injection::{INJECTABLE_FLAGS, bits};
 
 use super::random::Random;

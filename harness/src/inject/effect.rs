@@ -2,8 +2,9 @@
 //! What a flip did: without replay anything may happen, with it nothing may show.
 
 use anyhow::{Result, bail, ensure};
+use flips::{Injection, Target};
 use pe_replay::user::INTERRUPT_FLAG;
-use pe_replay::{Comparison, Injection, Mode, Recovery, Target};
+use pe_replay::{Comparison, Mode, Recovery};
 use wire::end::End;
 
 use super::draw::Class;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use pe_replay::{Injection, MAX_INJECTIONS, Policy};
+use flips::{Injection, MAX_INJECTIONS};
+use pe_replay::Policy;
 use wire::clock::Clock;
 use wire::config::Mutation;
 use wire::config::{Job, Recording};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use pe_replay::{Injection, Mode, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Policy, Run};
 use wire::Name;
 use wire::ThreadNumber;
 use wire::clock::Clock;

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{Injection, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Policy, Run};
 use serde_json::{Value, json};
 use wire::injection::{INJECTABLE_FLAGS, bits};
 use wire::record::Records;

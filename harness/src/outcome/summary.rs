@@ -6,7 +6,8 @@
 pub mod text;
 
 use anyhow::{Context, Result, ensure};
-use pe_replay::{Difference, MAX_INJECTIONS, Phases, TimedPhase};
+use flips::MAX_INJECTIONS;
+use pe_replay::{Difference, Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::end::{End, EndRecord, Totals};
 use wire::limit::ReachedLimit;

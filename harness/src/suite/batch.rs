@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Injection, Policy};
+use flips::Injection;
+use pe_replay::Policy;
 use wire::config::Mutation;
 use wire::config::{Job, Recording};
 use wire::counter::{CounterChoice, CounterFaults};

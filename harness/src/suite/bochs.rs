@@ -18,8 +18,9 @@ mod plain;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use flips::{Injection, Target};
 use object::{Object, ObjectSegment, SegmentFlags};
-use pe_replay::{Comparison, Injection, Mode, Policy, Run, Target};
+use pe_replay::{Comparison, Mode, Policy, Run};
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::config::Recording;

@@ -2,7 +2,8 @@
 //! What programs see of the time is their own: the same bytes however their PEs are run.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Comparison, Flush, Mode, Policy, Recovery, Run};
 use wire::clock::{Clock, ClockKind};
 use wire::config::Recording;
 use wire::counter::CounterChoice;

@@ -2,7 +2,7 @@
 //! The demonstration shows what is so: each of its lines is held against the command that it names for it.
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::Target;
+use flips::Target;
 use serde_json::Value;
 use wire::GPR_NAMES;
 

@@ -2,8 +2,9 @@
 //! Campaigns of `cargo reprise inject`, short and from fixed seeds.
 
 use anyhow::{Result, ensure};
+use flips::{Injection, Target};
 use object::Object;
-use pe_replay::{Comparison, Injection, Mode, Policy, Recovery, Run, Target};
+use pe_replay::{Comparison, Mode, Policy, Recovery, Run};
 use wire::config::Mutation;
 use wire::isolation::Isolate;
 

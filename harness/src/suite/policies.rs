@@ -5,7 +5,8 @@
 use std::iter;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Comparison, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Comparison, Flush, Mode, Policy, Recovery, Run};
 use wire::end::Totals;
 use wire::{Events, Name};
 

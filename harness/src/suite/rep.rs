@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use flips::{Injection, MAX_INJECTIONS, Target};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object, ObjectSegment};
-use pe_replay::{Injection, MAX_INJECTIONS, Mode, Policy, Run, Target};
+use pe_replay::{Mode, Policy, Run};
 use wire::DelimiterKind;
 
 use super::programs::{Shown, same};

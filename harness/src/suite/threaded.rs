@@ -5,7 +5,8 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pe_replay::{Injection, Mode, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Policy, Run};
 use wire::end::End;
 
 use super::programs::{self, LIMITS, Shown};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use arrayvec::ArrayVec;
-use pe_replay::MAX_INJECTIONS;
-use pe_replay::{Injection, Policy};
+use flips::{Injection, MAX_INJECTIONS};
+use pe_replay::Policy;
 use wire::clock::Clock;
 use wire::config::Mutation;
 use wire::config::{Config, Job, Recording};

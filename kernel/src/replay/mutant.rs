@@ -2,6 +2,7 @@
 //! An engine without run 2, for tests that show that it is needed: kernels with the feature `mutants` have one.
 
 use pe_replay::lifecycle::Phase;
+use pe_replay::placement::Placement;
 use pe_replay::{Internals, Memory, Observer, Run};
 use wire::config::Mutation;
 
@@ -20,7 +21,11 @@ impl Observer<KernelMachine> for Mutant {
 
     /// Takes what run 1 wrote for what run 2 wrote, before they are compared.
     #[inline(always)]
-    fn visit(&mut self, machine: &mut KernelMachine, internals: Internals<'_, KernelMachine>) {
+    fn visit<P: Placement>(
+        &mut self,
+        machine: &mut KernelMachine,
+        internals: Internals<'_, KernelMachine, P>,
+    ) {
         let phase = internals.life.as_ref().map(|life| life.phase);
         if self.skips_run_2() && phase == Some(Phase::Verifying(Run::Second)) {
             for page in internals.pages() {

@@ -5,12 +5,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
+use flips::{Injection, Injector, MAX_INJECTIONS};
 use pe_replay::Processor as _;
 use pe_replay::diagnose::{Culprit, MAX_STEPS};
 use pe_replay::phases::{Phase, Stopwatch};
 use pe_replay::{
-    Account, Difference, End as PeEnd, Executor, Injection, MAX_INJECTIONS, Mode, Outcome, Policy, Replay,
-    ThreadOf, UserRegisters,
+    Account, Difference, End as PeEnd, Executor, Mode, Outcome, Policy, Replay, ThreadOf, UserRegisters,
 };
 use wire::Digest;
 use wire::config::Config;
@@ -209,7 +209,7 @@ impl Processor for Replayed<'_> {
             defmt::error!("PE {=u64} is not hit: there is no frame for a page of its own", sequence);
             injections = &[];
         }
-        executor.execute(machine, state, replay, self.limit, injections, mutant)
+        executor.execute(machine, state, replay, self.limit, &mut Injector::new(injections, mutant))
     }
 
     fn digest(&mut self, state: &Self::State, committed: PeEnd) -> Digest {

@@ -3,8 +3,9 @@
 
 use alloc::vec::Vec;
 
+use flips::{Injection, Injector};
 use pe_replay::{
-    Account, Executor, Exit, Injection, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
+    Account, Executor, Exit, Order, Outcome, Policy, Processor, Replay, ThreadOf, UserRegisters,
 };
 use pmu::{Margin, Workbench};
 use wire::config::Config;
@@ -53,7 +54,7 @@ impl Engine {
         self.sequence += 1;
         let Self { executor, thread, replay, .. } = self;
         machine.now();
-        executor.execute(machine, thread, replay, u64::MAX, &due, &mut ())
+        executor.execute(machine, thread, replay, u64::MAX, &mut Injector::new(&due, &mut ()))
     }
 
     /// The committed registers.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Pages that stay writable from PE to PE, and what the kernel does to them.
 
+use flips::{Injection, Target};
 use pe_replay::user::UserRegisters;
-use pe_replay::{Delimiter, End, Injection, Run, Target};
+use pe_replay::{Delimiter, End, Run};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture};
 use super::replaying::{POLICY, TOUCH, committed};

@@ -107,10 +107,12 @@ fn true_permissions(fixture: &mut Fixture) -> Found {
 fn tracking_never_widens(fixture: &mut Fixture) -> Found {
     let space = &mut fixture.machine.space;
     for page in [CODE, READ_ONLY] {
-        let Some((before, slot)) = space.find(page) else { return Err("not mapped".into()) };
-        space.switch(page, slot, before.frame, before.frame, pe_replay::Access::Open);
+        let (before, Some(tracked)) = (space.lookup(page), space.tracked(page)) else {
+            return Err("not mapped".into());
+        };
+        space.switch(&tracked, tracked.frame, pe_replay::Access::Open);
         space.flush(page);
-        check!(space.lookup(page) == Some(before), "{page:#x} changed what it allows");
+        check!(space.lookup(page) == before, "{page:#x} changed what it allows");
         check!(!space.processor_may_write(page), "{page:#x} became writable");
     }
     Ok(())

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Whole PEs on the real machine: undisturbed, and with flips.
 
-use pe_replay::{Delimiter, End, Field, Injection, Outcome, Policy, Run, Target, UserRegisters};
+use flips::{Injection, Target};
+use pe_replay::{Delimiter, End, Field, Outcome, Policy, Run, UserRegisters};
 
 use super::fixture::{CODE, DATA, Fixture, READ_ONLY};
 use super::{Found, Test, check};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! One frame at several pages, and in several spaces.
 
-use pe_replay::{Delimiter, End, Injection, Replay, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Delimiter, End, Replay, Run};
 
 use super::fixture::{CODE, DATA, DATA_PAGES, Engine, Fixture, READ_ONLY};
 use super::replaying::{POLICY, committed};
@@ -319,8 +320,8 @@ fn never_open(fixture: &mut Fixture) -> Found {
         check!(!space.processor_may_write(DATA), "it is still open");
         space.protect(DATA, READ);
         space.protect(DATA, READ_WRITE);
-        let Some((mapping, slot)) = space.find(DATA) else { return Err("not mapped".into()) };
-        space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+        let Some(page) = space.tracked(DATA) else { return Err("not mapped".into()) };
+        space.switch(&page, page.frame, pe_replay::Access::Open);
         space.flush(DATA);
         check!(!space.processor_may_write(DATA), "it was opened");
         let away = DATA + 0x100_0000;

@@ -103,8 +103,8 @@ fn no_ldt(fixture: &mut Fixture) -> Found {
     const _: () = assert!(CODE == 0x10_0000);
     let access = Access { read: true, write: true, execute: false };
     check!(fixture.machine.space.map_zeroed(TABLE, access).is_ok(), "no memory");
-    if let Some((mapping, slot)) = fixture.machine.space.find(TABLE) {
-        fixture.machine.space.switch(TABLE, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+    if let Some(page) = fixture.machine.space.tracked(TABLE) {
+        fixture.machine.space.switch(&page, page.frame, pe_replay::Access::Open);
         fixture.machine.space.flush(TABLE);
     }
     for (index, word) in [DATA_DESCRIPTOR, 0, CALL_GATE[0], CALL_GATE[1]].into_iter().enumerate() {
@@ -135,29 +135,16 @@ fn flags(fixture: &mut Fixture) -> Found {
     state.rflags = !TRAP_FLAG;
     let mut stretch = fixture.stretch(&mut state, FREE);
     while let Some(address) = stretch.cause.write_fault() {
-        let stack = fixture.machine.space.find(STACK_PAGE);
+        let stack = fixture.machine.space.tracked(STACK_PAGE);
         check!(address / PAGE_LEN == STACK_PAGE / PAGE_LEN && stack.is_some(), "a write to {address:#x}");
-        if let Some((mapping, slot)) = stack {
-            fixture.machine.space.switch(
-                STACK_PAGE,
-                slot,
-                mapping.frame,
-                mapping.frame,
-                pe_replay::Access::Open,
-            );
+        if let Some(page) = stack {
+            fixture.machine.space.switch(&page, page.frame, pe_replay::Access::Open);
             fixture.machine.space.flush(STACK_PAGE);
         }
         stretch = fixture.stretch(&mut state, FREE);
     }
-    let stack = fixture.machine.space.find(STACK_PAGE);
-    if let Some((mapping, slot)) = stack {
-        fixture.machine.space.switch(
-            STACK_PAGE,
-            slot,
-            mapping.frame,
-            mapping.frame,
-            pe_replay::Access::Released,
-        );
+    if let Some(page) = fixture.machine.space.tracked(STACK_PAGE) {
+        fixture.machine.space.switch(&page, page.frame, pe_replay::Access::Released);
         fixture.machine.space.flush(STACK_PAGE);
     }
     check!(stretch.cause == Cause::Syscall, "it ended with {:?}", stretch.cause);

@@ -9,7 +9,8 @@ use super::counter::{CounterChoice, CounterFaults};
 use super::isolation::Isolate;
 use super::nova::System;
 use super::{VERSION, WireError};
-use pe_replay::{Injection, MAX_INJECTIONS, Policy};
+use flips::{Injection, MAX_INJECTIONS};
+use pe_replay::Policy;
 
 /// Names of the entries of the boot archive (newc cpio).
 pub mod entry {

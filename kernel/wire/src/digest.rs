@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use pe_replay::{End, RegisterSet};
+use pe_replay::{End, UserRegisters};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use zerocopy::IntoBytes;
@@ -43,11 +43,19 @@ impl From<Encoded> for Digest {
 impl Digest {
     /// The digest of an end and what is there then. `registers` are in the normal form; of
     /// each page written there are its address and the XXH3 of its content.
-    pub fn new(registers: &impl RegisterSet, end: End, pages: impl Iterator<Item = (u64, u128)>) -> Self {
+    pub fn new(registers: &UserRegisters, end: End, pages: impl Iterator<Item = (u64, u128)>) -> Self {
+        // The order is that of `RegisterSet::parts`. To ask that for each field by itself would be much of what a
+        // short PE costs where digests are asked for.
+        let UserRegisters {
+            fs_base, gs_base, padding, entry_vector, entry_error, rip, cs, rflags, ss, ..
+        } = *registers;
         let mut state = Xxh3::new();
         state.update(end.delimiter.words().as_bytes());
         state.update(end.count.as_bytes());
-        registers.parts().for_each(|(_, bytes)| state.update(bytes));
+        state.update(registers.gprs().as_bytes());
+        state.update([registers.selectors(), fs_base, gs_base].as_bytes());
+        state.update([padding, entry_vector, entry_error, rip, cs, rflags, ss].as_bytes());
+        state.update(&registers.extended.0);
         let pages = pages.map(|(address, content)| page(address, content));
         Self { state: state.digest128(), pages: pages.fold(0, u128::wrapping_add) }
     }

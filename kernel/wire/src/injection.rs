@@ -3,8 +3,8 @@
 
 use core::fmt;
 
+use flips::{Copy, Injection, Saved, Target};
 use pe_replay::Run;
-use pe_replay::inject::{Copy, Injection, Saved, Target};
 use pe_replay::user::{INTERRUPT_FLAG, USER_FLAGS};
 use thiserror::Error;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WireError;
 use super::config::{Config, MAX_INJECTION_LEN, Recording};
-use pe_replay::inject::{Injection, MAX_INJECTIONS};
+use flips::{Injection, MAX_INJECTIONS};
 use pe_replay::policy::Policy;
 
 /// How one program of a batch is run.
@@ -62,8 +62,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use flips::Target;
     use pe_replay::Run;
-    use pe_replay::inject::Target;
 
     fn task(bit: u8) -> Task {
         let flip =

@@ -19,13 +19,16 @@ use crate::machine::{Access, Change, Memory, Order, Page, Processor, View};
 use crate::placement::Placement;
 use crate::placement::bytes::Bytes;
 use crate::placement::hash::Hash;
-use crate::placement::private::Private;
 use crate::policy::Policy;
 use crate::pool::Pages;
 use crate::pool::{Entry, Pool};
 use crate::stop::{Delimiter, Exit};
 use crate::tracker::{PAGE_LEN, Tracker};
 use crate::user::{UserRegisters, xsave};
+use private::Private;
+
+#[path = "../../tests/placement/private.rs"]
+mod private;
 
 /// Of bits and bytes that are all alike Miri, a thousand times slower, tries some.
 const STRIDE: usize = if cfg!(miri) { 509 } else { 1 };
@@ -226,14 +229,14 @@ impl Memory for Frames {
     fn flip(&mut self, frame: usize, offset: u16, mask: u8) {
         self.0[frame][usize::from(offset)] ^= mask;
     }
-    fn map(&mut self, _: View, _: Page<usize, ()>, _: usize, _: Access) {}
-    fn is_written(&mut self, _: View, _: Page<usize, ()>) -> bool {
+    fn map(&mut self, _: View, _: &Page<usize, ()>, _: usize, _: Access) {}
+    fn is_written(&mut self, _: View, _: &Page<usize, ()>) -> bool {
         true
     }
     fn disturbed(&mut self) -> bool {
         false
     }
-    fn change(&mut self, _: Page<usize, ()>) -> Change {
+    fn change(&mut self, _: &Page<usize, ()>) -> Change {
         Change::None
     }
 }

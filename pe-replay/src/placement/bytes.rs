@@ -63,20 +63,14 @@ impl Placement for Bytes {
 
     /// Where both agree, the spare holds what the home does.
     #[inline(always)]
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
-        let agree = compare_and_copy(machine, entry.page.frame, entry.frames[SECOND], entry.frames[SPARE]);
-        if agree { None } else { Some(Self::found(entry, machine, Run::First, Run::Second)) }
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
+        compare_and_copy(machine, entry.page.frame, entry.frames[SECOND], entry.frames[SPARE])
     }
 
     /// The spare holds what is committed, unless run 3, whose frame it is, was
     /// outvoted.
     #[inline(always)]
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        outvoted: Option<Run>,
-        _last: Option<Run>,
-    ) {
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, _last: Run) {
         let (home, [checkpoint, second, spare]) = (entry.page.frame, entry.frames);
         match outvoted {
             None => {}

@@ -17,9 +17,8 @@ const CHECKPOINT: usize = 0;
 #[derive(Clone, Copy, Debug)]
 pub struct Hash;
 
-fn differing(address: u64, first: u128, second: u128) -> Option<Difference> {
-    let (field, is_same) = (Field::PageHash, first == second);
-    (!is_same).then_some(Difference { field, first: first as u64, second: second as u64, address })
+fn difference(address: u64, first: u128, second: u128) -> Difference {
+    Difference { field: Field::PageHash, first: first as u64, second: second as u64, address }
 }
 
 impl Placement for Hash {
@@ -55,26 +54,26 @@ impl Placement for Hash {
         entry.hashes[run as usize] = machine.hash(entry.page.frame);
     }
 
-    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> Option<Difference> {
+    fn verify<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
         Self::finish(entry, machine, Run::Second);
-        Self::difference(entry, machine, Run::First, Run::Second)
+        Self::agree(entry, machine, Run::First, Run::Second)
     }
 
-    fn difference<M: Machine>(entry: &EntryOf<M>, _machine: &mut M, a: Run, b: Run) -> Option<Difference> {
-        differing(entry.page.address, entry.hashes[a as usize], entry.hashes[b as usize])
+    fn agree<M: Machine>(entry: &EntryOf<M>, _machine: &mut M, a: Run, b: Run) -> bool {
+        entry.hashes[a as usize] == entry.hashes[b as usize]
     }
 
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        _outvoted: Option<Run>,
-        last: Option<Run>,
-    ) {
-        entry.hash = last.map_or(entry.hash, |last| entry.hashes[last as usize]);
+    fn difference<M: Machine>(entry: &EntryOf<M>, _machine: &mut M, a: Run, b: Run) -> Difference {
+        difference(entry.page.address, entry.hashes[a as usize], entry.hashes[b as usize])
+    }
+
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, _outvoted: Option<Run>, last: Run) {
+        entry.hash = entry.hashes[last as usize];
         machine.copy(entry.page.frame, entry.frames[CHECKPOINT]);
     }
 
     fn damage<M: Machine>(entry: &EntryOf<M>, machine: &mut M) -> Option<Difference> {
-        differing(entry.page.address, entry.hash, machine.hash(entry.frames[CHECKPOINT]))
+        let found = machine.hash(entry.frames[CHECKPOINT]);
+        (entry.hash != found).then(|| difference(entry.page.address, entry.hash, found))
     }
 }

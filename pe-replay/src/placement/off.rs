@@ -22,5 +22,5 @@ impl Placement for Off {
         None
     }
 
-    fn commit<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Option<Run>, _: Option<Run>) {}
+    fn commit<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Option<Run>, _: Run) {}
 }

@@ -4,8 +4,9 @@
 
 use proptest::prelude::*;
 
+use flips::{Injection, Target};
 use pe_replay::End;
-use pe_replay::{Delimiter, Injection, Outcome, Run, Target};
+use pe_replay::{Delimiter, Outcome, Run};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::generate::{config, steppable};

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Comparison, Internals, Mode, Outcome, Policy, Run};
+use pe_replay::placement::Placement;
+use pe_replay::{Comparison, Internals, Mode, Outcome, Policy, Run, Tracker};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::machine::Model;
@@ -64,8 +65,8 @@ pub struct Damage {
 
 impl Damage {
     /// Whether there is such a thing now; then it has another value.
-    pub fn strike(self, inside: &mut Internals<'_, Model>) -> bool {
-        let Internals { open, attempt, .. } = inside;
+    pub fn strike<P: Placement>(self, inside: &mut Internals<'_, Model, P>) -> bool {
+        let Tracker { open, attempt, .. } = &mut *inside.tracker;
         let entry = open.first;
         let other =
             |value: u16| if self.choice & 1 == 0 { value.wrapping_add(1) } else { value.saturating_sub(1) };
@@ -84,7 +85,7 @@ impl Damage {
             Cell::Count => attempt.written = other(attempt.written),
             Cell::Compared => attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
             Cell::Turned => {
-                attempt.turned = [None, Some(Run::Second), Some(Run::Third)][self.choice as usize % 3];
+                attempt.turned = Run::ALL[self.choice as usize % 3];
             }
             Cell::Witnessed => attempt.witnessed = !attempt.witnessed,
             Cell::Phase | Cell::Triple | Cell::Failed | Cell::Done => {

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use flips::{Injection, Injector};
 use pe_replay::diagnose::Culprit;
 use pe_replay::lifecycle::{Event, Phase};
-use pe_replay::placement::private::Private;
+use pe_replay::placement::Placement;
 use pe_replay::{
-    Account, Difference, End, Entry, Executor, Injection, Internals, Memory, Observer, Outcome, Policy, Pool,
+    Account, Course, Difference, End, Entry, Executor, Internals, Memory, Observer, Outcome, Policy, Pool,
     Replay, Run, Thread, ThreadOf, Tracker, UserRegisters,
 };
 use pmu::Margin;
 
 use crate::machine::Model;
+use crate::private::Private;
 
 /// What a committed PE left behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +58,7 @@ impl Observer<Model> for Eyes {
         machine.stepped(from, event, to);
     }
 
-    fn visit(&mut self, machine: &mut Model, inside: Internals<'_, Model>) {
+    fn visit<P: Placement>(&mut self, machine: &mut Model, inside: Internals<'_, Model, P>) {
         if self.skips_run_2
             && matches!(&inside.life, Some(life) if life.phase == Phase::Verifying(Run::Second))
         {
@@ -98,10 +100,13 @@ impl Engine {
     pub fn execute(&mut self, machine: &mut Model) -> Outcome {
         let due: Vec<_> = self.injections.iter().copied().filter(|flip| flip.pe == self.sequence).collect();
         let Self { executor, thread, placed, eyes, .. } = self;
+        let observer = &mut Injector::new(&due, eyes);
         self.sequence += 1;
         match placed {
-            Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, &due, eyes),
-            Placed::Private(it) => executor.execute_by(machine, thread, it, u64::MAX, &due, eyes),
+            Placed::InPlace(it) => executor.execute(machine, thread, it, u64::MAX, observer),
+            Placed::Private(tracker) => {
+                Course { machine, executor, thread, tracker, observer }.execute(u64::MAX)
+            }
         }
     }
 
@@ -133,7 +138,9 @@ impl Engine {
         let Self { executor, thread, placed, .. } = self;
         match placed {
             Placed::InPlace(it) => executor.diagnose(machine, thread, it, seen, log),
-            Placed::Private(it) => executor.diagnose_by(machine, thread, it, seen, log),
+            Placed::Private(tracker) => {
+                Course { machine, executor, thread, tracker, observer: &mut () }.diagnose(seen, log)
+            }
         }
     }
 }

@@ -14,9 +14,9 @@ use std::sync::Mutex;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed, TestRunner};
 
-use pe_replay::inject::{Copy, Saved};
+use flips::{Copy, Injection, Saved, Target};
 use pe_replay::user::INTERRUPT_FLAG;
-use pe_replay::{Comparison, Delimiter, Injection, Mode, Outcome, Recovery, Run, Target};
+use pe_replay::{Comparison, Delimiter, Mode, Outcome, Recovery, Run};
 
 use crate::counter::noise;
 use crate::generate;

@@ -6,8 +6,8 @@
 
 use proptest::prelude::*;
 
-use pe_replay::inject::MAX_INJECTIONS;
-use pe_replay::{Injection, Mode, Outcome, Policy, Run, Target};
+use flips::{Injection, MAX_INJECTIONS, Target};
+use pe_replay::{Mode, Outcome, Policy, Run};
 
 use crate::cpu::INJECTABLE_FLAGS;
 use crate::cpu::{Alu, Condition, Op};

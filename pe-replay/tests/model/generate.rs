@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 
-use pe_replay::{Injection, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::Run;
 
 use crate::cpu::INJECTABLE_FLAGS;
 use crate::cpu::{Alu, At, Condition, DF, Op};

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use pe_replay::{Comparison, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Comparison, Mode, Outcome, Policy, Recovery, Run};
 
 use crate::cpu::{Alu, Op};
 use crate::engine::Left;

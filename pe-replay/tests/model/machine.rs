@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmu::exact::{Decoder, Instruction};
 
 use pe_replay::lifecycle::{Event, Phase};
+use pe_replay::placement::Placement;
 use pe_replay::stop::FAULT_PRESENT;
 use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG, USER_FLAGS, UserRegisters};
 use pe_replay::{
@@ -224,7 +225,7 @@ impl Model {
     }
 
     /// Shown what the engine keeps.
-    pub fn visit(&mut self, mut inside: Internals<'_, Self>) {
+    pub fn visit<P: Placement>(&mut self, mut inside: Internals<'_, Self, P>) {
         let visit = self.visits;
         self.visits += 1;
         if self.damage.is_some_and(|damage| visit >= damage.visit && damage.strike(&mut inside)) {

@@ -8,6 +8,8 @@ mod cpu;
 mod engine;
 mod generate;
 mod machine;
+#[path = "../placement/private.rs"]
+mod private;
 mod reference;
 mod session;
 mod space;

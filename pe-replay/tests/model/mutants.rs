@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! What the second run and its comparison are for: each field that differs is found, and without run 2 nothing is.
 
+use flips::{Injection, Target};
 use pe_replay::stop::{FAULT_WRITE, vector};
 use pe_replay::user::{UserRegisters, xsave};
-use pe_replay::{Cause, Comparison, Exit, Field, Injection, Outcome, RegisterSet, Run, Target};
+use pe_replay::{Cause, Comparison, Exit, Field, Outcome, RegisterSet, Run};
 
 use crate::cpu::Op;
 use crate::session::{Session, Setup};

@@ -2,9 +2,10 @@
 //! Programs that are never the same twice end in a verdict, with the state that
 //! they started from.
 
+use flips::{Injection, Target};
 use pe_replay::policy::MAX_DIVERGENCES;
 use pe_replay::user::INTERRUPT_FLAG;
-use pe_replay::{Difference, Field, Injection, Mode, Outcome, Policy, Run, Target};
+use pe_replay::{Difference, Field, Mode, Outcome, Policy, Run};
 
 use crate::cpu::{CODE, Op};
 use crate::machine::WATCHDOG;

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use flips::{Injection, Target};
 use pe_replay::user::xsave;
-use pe_replay::{Delimiter, Injection, Target, UserRegisters};
+use pe_replay::{Delimiter, UserRegisters};
 
 use crate::cpu::{self, Bus, Fault, Op, Trap};
 use crate::space::{self, PAGE_LEN, Page, World, page_of, parts};

@@ -4,9 +4,10 @@
 
 use pmu::Margin;
 
+use flips::{Injection, Target};
 use pe_replay::compare;
 use pe_replay::{Account, End};
-use pe_replay::{Delimiter, Injection, Mode, Outcome, Policy, RegisterSet, Target, UserRegisters};
+use pe_replay::{Delimiter, Mode, Outcome, Policy, RegisterSet, UserRegisters};
 
 use crate::cpu::Op;
 use crate::damage::Damage;

@@ -2,8 +2,9 @@
 //! Votes: what two of three runs agree on is committed, at the first attempt, and
 //! nothing else ever is.
 
+use flips::{Injection, Target};
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Comparison, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
+use pe_replay::{Comparison, Flush, Mode, Outcome, Policy, Recovery, Run};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::machine::moments::{Call, Fault, Spot, Stored};

@@ -2,7 +2,8 @@
 //! Flips while runs are brought to their end by breakpoints and steps.
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Injection, Mode, Recovery, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Recovery, Run};
 use wire::counter::{CounterChoice, CounterKind, Lateness};
 use wire::end::Totals;
 

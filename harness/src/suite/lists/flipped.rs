@@ -4,7 +4,8 @@
 use std::slice;
 
 use anyhow::{Result, ensure};
-use pe_replay::{Injection, Mode, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Policy, Run};
 use wire::config::Mutation;
 use wire::config::Recording;
 

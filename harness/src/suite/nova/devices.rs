@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Injection, Mode, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Policy, Run};
 use wire::device::{DeviceAccess, Space};
 use wire::record::device_accesses;
 

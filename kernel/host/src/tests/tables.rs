@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pe_replay::Change;
+use pe_replay::{Change, Page};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -51,9 +51,7 @@ struct ModelPage {
 
 /// A page that a tracker has opened.
 struct Tracked {
-    page: u64,
-    slot: Slot,
-    home: Frame,
+    page: Page<Frame, Slot>,
     /// Whether user code has written it since it was switched.
     written: bool,
     /// Whether the kernel or another space has since the tracker looked.
@@ -109,16 +107,21 @@ impl World {
             assert!(tracked.iter().all(|it| !it.stale), "a write of the kernel's disturbed nobody");
             return;
         }
-        tracked.retain_mut(|it| match space.change(it.slot) {
+        tracked.retain_mut(|it| match space.change(it.page.slot) {
             Change::Mapping => false,
             kept => {
-                let page = pages[&it.page];
-                assert_eq!(space.is_shared(it.slot), page.sharing == Sharing::Shared, "{:#x}", it.page);
-                let now = frame::generation(it.home);
+                let page = pages[&it.page.address];
+                assert_eq!(
+                    space.tracked(it.page.address).unwrap().shared,
+                    page.sharing == Sharing::Shared,
+                    "{:#x}",
+                    it.page.address
+                );
+                let now = frame::generation(it.page.frame);
                 let has_moved = std::mem::replace(&mut it.generation, now) != now;
-                assert_eq!(it.stale, kept == Change::Content || has_moved, "{:#x}", it.page);
+                assert_eq!(it.stale, kept == Change::Content || has_moved, "{:#x}", it.page.address);
                 let mut byte = [0];
-                phys::read(it.home, 0, &mut byte);
+                phys::read(it.page.frame, 0, &mut byte);
                 assert_eq!(byte[0], bytes[page.frame]);
                 it.stale = false;
                 true
@@ -130,7 +133,7 @@ impl World {
     fn note_write(&mut self, frame: usize) {
         for side in &mut self.sides {
             for it in &mut side.tracked {
-                it.stale |= side.pages.get(&it.page).is_some_and(|page| page.frame == frame);
+                it.stale |= side.pages.get(&it.page.address).is_some_and(|page| page.frame == frame);
             }
         }
     }
@@ -257,18 +260,19 @@ impl World {
         self.catch_up();
         let tracking = self.tracking;
         let Side { space, tracked, .. } = self.side();
-        let Some((mapping, slot)) = space.find(page) else { return };
-        if !tracking || !mapping.access.read || !mapping.access.write || mapping.open {
+        let Some(page) = space.tracked(page) else { return };
+        if !tracking || !page.writable || page.open {
             return;
         }
+        let (address, home) = (page.address, page.frame);
         assert!(
-            tracked.iter().all(|it| it.home != mapping.frame),
-            "{page:#x} is one of a frame that is open"
+            tracked.iter().all(|it| it.page.frame != home),
+            "{address:#x} is one of a frame that is open"
         );
-        space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
-        space.flush(page);
-        let (home, generation) = (mapping.frame, frame::generation(mapping.frame));
-        tracked.push(Tracked { page, slot, home, written: false, stale: false, generation });
+        space.switch(&page, home, pe_replay::Access::Open);
+        space.flush(address);
+        let generation = frame::generation(home);
+        tracked.push(Tracked { page, written: false, stale: false, generation });
     }
 
     /// As at the turn to run 2: all that is open shows a copy, and writes go there; then home again.
@@ -276,20 +280,22 @@ impl World {
         self.catch_up();
         let Side { space, pages, tracked } = self.side();
         for it in &mut *tracked {
-            assert_eq!(space.is_written(it.slot, it.home), it.written, "{:#x}", it.page);
+            assert_eq!(space.is_written(&it.page), it.written, "{:#x}", it.page.address);
             let copy = frame::allocate().unwrap();
-            phys::copy(it.home, copy);
-            space.switch(it.page, it.slot, it.home, copy, pe_replay::Access::Open);
-            space.flush(it.page);
-            for (page, model) in pages.iter().filter(|(_, model)| model.frame == pages[&it.page].frame) {
+            phys::copy(it.page.frame, copy);
+            space.switch(&it.page, copy, pe_replay::Access::Open);
+            space.flush(it.page.address);
+            for (page, model) in
+                pages.iter().filter(|(_, model)| model.frame == pages[&it.page.address].frame)
+            {
                 assert_eq!(space.lookup(*page).unwrap().frame, copy, "{page:#x} does not show the copy");
                 translations::access(space, *page, model.access.write.then_some(byte));
             }
-            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
-            space.flush(it.page);
-            assert!(!translations::access(space, it.page, Some(1)), "what was closed can be written");
-            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Open);
-            space.flush(it.page);
+            space.switch(&it.page, it.page.frame, pe_replay::Access::Released);
+            space.flush(it.page.address);
+            assert!(!translations::access(space, it.page.address, Some(1)), "what was closed can be written");
+            space.switch(&it.page, it.page.frame, pe_replay::Access::Open);
+            space.flush(it.page.address);
             frame::release(copy);
             it.written = false;
         }
@@ -309,10 +315,10 @@ impl World {
                 // As a commit does, of which only others have to be told.
                 self.note_write(model.frame);
                 let Side { tracked, pages, space } = self.side();
-                for it in tracked.iter_mut().filter(|it| pages[&it.page].frame == model.frame) {
+                for it in tracked.iter_mut().filter(|it| pages[&it.page.address].frame == model.frame) {
                     (it.written, it.stale) = (true, false);
-                    if space.is_shared(it.slot) {
-                        it.generation = frame::touch(it.home);
+                    if space.tracked(it.page.address).unwrap().shared {
+                        it.generation = frame::touch(it.page.frame);
                     }
                 }
             }
@@ -328,8 +334,8 @@ impl World {
         self.catch_up_on(side);
         let Side { space, tracked, .. } = &mut self.sides[side];
         for it in tracked.drain(..) {
-            space.switch(it.page, it.slot, it.home, it.home, pe_replay::Access::Released);
-            space.flush(it.page);
+            space.switch(&it.page, it.page.frame, pe_replay::Access::Released);
+            space.flush(it.page.address);
         }
     }
 
@@ -342,7 +348,7 @@ impl World {
                 let (Some(found), Some(model)) = (found, model) else { continue };
                 let write = model.access.write && model.sharing != Sharing::CopyOnWrite;
                 assert_eq!(found.access, Access { write, ..model.access }, "{page:#x}");
-                let is_tracked = tracked.iter().any(|it| it.home == found.frame);
+                let is_tracked = tracked.iter().any(|it| it.page.frame == found.frame);
                 assert!(!found.open || write && (is_tracked || !tracking), "{page:#x} is open");
                 let mut byte = [0];
                 space.peek(page, &mut byte).unwrap();
@@ -407,15 +413,15 @@ fn a_table_waits_for_the_tracker() {
     let page = PAGES[0];
     let both = Access { read: true, write: true, execute: false };
     space.map_zeroed(page, both).unwrap();
-    let (mapping, slot) = space.find(page).unwrap();
-    space.switch(page, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+    let tracked = space.tracked(page).unwrap();
+    space.switch(&tracked, tracked.frame, pe_replay::Access::Open);
     space.flush(page);
     assert!(space.unmap(page));
     // The page and two tables are back; the tracker still has a place in the third.
     assert_eq!(frame::free_count(), free - 1);
     space.map_zeroed(page, both).unwrap();
     assert!(space.disturbed());
-    assert_eq!(space.change(slot), Change::Mapping);
+    assert_eq!(space.change(tracked.slot), Change::Mapping);
     assert!(space.unmap(page));
     assert_eq!(frame::free_count(), free);
     space.destroy();

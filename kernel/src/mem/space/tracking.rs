@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //! What the tracker of first writes does to a space, and what it is told.
 
-use pe_replay::{Access, Change};
+use pe_replay::{Access, Change, Page};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
 use super::super::frame::Frame;
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
-use super::{Slot, Space, flush};
+use super::{PAGE_LEN, Slot, Space, flush};
 
 /// Switches one page; returns its entry before and after.
 #[inline(always)]
-fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
+fn switch_one(slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
     let before = slot.entry();
-    assert!(before.has(Flags::PRESENT), "page {page:#x} is tracked but not mapped");
+    if !before.has(Flags::PRESENT) {
+        not_mapped(slot);
+    }
     let mut flags = before.flags();
     flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
     if access != Access::Released {
@@ -28,6 +30,12 @@ fn switch_one(page: u64, slot: Slot, frame: Frame, access: Access) -> (Entry, En
     (before, after)
 }
 
+/// Apart, so that no slot has to be in memory to be printed.
+#[cold]
+fn not_mapped(slot: Slot) -> ! {
+    panic!("a page is tracked but not mapped, by {slot:x?}")
+}
+
 /// The tracker watches a page from now on, or does not any more.
 #[cold]
 #[inline(never)]
@@ -36,18 +44,26 @@ fn note_watched(slot: Slot, is_watched: bool) {
 }
 
 impl Space {
-    /// The tracker's switch: maps `page`, whose entry lies in `slot` and whose home
-    /// is `home`, to `frame`, for that access, and not written so
+    /// The page at `address`, as the tracker sees it.
+    pub fn tracked(&self, address: u64) -> Option<Page<Frame, Slot>> {
+        let address = address & !(PAGE_LEN - 1);
+        let (mapping, slot) = self.find(address)?;
+        let writable = mapping.access.read && mapping.access.write;
+        let shared = slot.entry().has(SHARED);
+        Some(Page { address, frame: mapping.frame, slot, writable, open: mapping.open, shared })
+    }
+
+    /// The tracker's switch: maps `page` to `frame`, for that access, and not written so
     /// far; with it all other pages of that home. What a page truly allows stays, and
     /// bounds it. The page's translation is to be [flushed](Self::flush).
     #[inline(always)]
-    pub fn switch(&mut self, page: u64, slot: Slot, home: Frame, frame: Frame, access: Access) {
-        let (before, after) = switch_one(page, slot, frame, access);
+    pub fn switch(&mut self, page: &Page<Frame, Slot>, frame: Frame, access: Access) {
+        let (before, after) = switch_one(page.slot, frame, access);
         if before.has(WATCHED) != after.has(WATCHED) {
-            note_watched(slot, after.has(WATCHED));
+            note_watched(page.slot, after.has(WATCHED));
         }
         if after.has(SHARED) {
-            self.switch_aliases(home, frame, access);
+            self.switch_aliases(page.frame, frame, access);
         }
     }
 
@@ -55,7 +71,7 @@ impl Space {
     #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
         for alias in self.aliases.watch(home, access != Access::Released) {
-            switch_one(alias.page(), alias.slot(), frame, access);
+            switch_one(alias.slot(), frame, access);
             translations::flush_switched(alias.page());
         }
     }
@@ -95,17 +111,11 @@ impl Space {
         translations::flush_all();
     }
 
-    /// Whether the processor has written through `slot`, or another page with that
-    /// home, since it was switched.
+    /// Whether the processor has written `page`, or another page with that home, since it was switched.
     #[inline]
-    pub fn is_written(&self, slot: Slot, home: Frame) -> bool {
-        let entry = slot.entry();
-        entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(home, Flags::DIRTY)
-    }
-
-    /// Whether others may have the frame of the page in `slot` as well, and write it: its generation tells.
-    pub fn is_shared(&self, slot: Slot) -> bool {
-        slot.entry().has(SHARED)
+    pub fn is_written(&self, page: &Page<Frame, Slot>) -> bool {
+        let entry = page.slot.entry();
+        entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(page.frame, Flags::DIRTY)
     }
 
     /// The kernel has written a shared frame other than through this space: the tracker has to look.

@@ -66,8 +66,8 @@ pub fn on_bench<T>(
     space.map_zeroed(READ_ONLY, access(false, false))?;
     space.map_zeroed(DATA, access(true, false))?;
     // First writes are not to fault.
-    if let Some((mapping, slot)) = space.find(DATA) {
-        space.switch(DATA, slot, mapping.frame, mapping.frame, pe_replay::Access::Open);
+    if let Some(page) = space.tracked(DATA) {
+        space.switch(&page, page.frame, pe_replay::Access::Open);
     }
     if let Err(BadAddress(address)) = load_blocks(space) {
         panic!("{address:#x} was mapped just now");

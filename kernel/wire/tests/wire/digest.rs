@@ -4,7 +4,7 @@
 
 use pe_replay::stop::DEBUG_STEP;
 use pe_replay::user::{Extended, xsave};
-use pe_replay::{Delimiter, End, UserRegisters};
+use pe_replay::{Delimiter, End, RegisterSet, UserRegisters};
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::digest::Encoded;
@@ -68,6 +68,8 @@ fn every_delimiter_has_its_number_and_its_details() {
 fn every_word_and_byte_has_its_place() {
     let bytes = hashed([0x101, 0, 0, 99_999], &registers());
     assert_eq!((bytes.len(), xsave::LEN), (30 * 8 + 832, 832));
+    // Behind the end, the order is that in which registers are compared.
+    assert_eq!(registers().parts().flat_map(|(_, bytes)| bytes.to_vec()).collect::<Vec<_>>(), bytes[32..]);
     // The first words, and the selectors with the bases behind them.
     assert_eq!(
         hex(&bytes[..40]),

@@ -2,8 +2,8 @@
 //! A golden array for each variant.
 
 use arrayvec::ArrayString;
-use pe_replay::inject::{Copy, Saved};
-use pe_replay::{Comparison, Difference, Field, Flush, Injection, Mode, Policy, Recovery, Run, Target};
+use flips::{Copy, Injection, Saved, Target};
+use pe_replay::{Comparison, Difference, Field, Flush, Mode, Policy, Recovery, Run};
 use wire::VERSION;
 use wire::config::{Config, Job, Mutation, Sink};
 use wire::device::{DeviceAccess, Space};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The largest values fit the bounds.
 
-use pe_replay::MAX_INJECTIONS;
-use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target};
+use flips::{Injection, MAX_INJECTIONS, Target};
+use pe_replay::{Difference, Field, Mode, Phases, Policy, Run};
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::Events;

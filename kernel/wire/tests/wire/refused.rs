@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What is no message, or none of this version, is refused.
 
-use pe_replay::Target;
+use flips::Target;
 use wire::clock::Clock;
 use wire::config::Config;
 use wire::end::EndRecord;

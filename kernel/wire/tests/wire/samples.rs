@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! What the tests encode, and the bytes that stand for it.
 
-use pe_replay::{Difference, Field, Injection, Mode, Phases, Policy, Run, Target};
+use flips::{Injection, Target};
+use pe_replay::{Difference, Field, Mode, Phases, Policy, Run};
 use wire::DelimiterKind;
 use wire::Digest;
 use wire::Events;

@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use pe_replay::inject::{Copy, Saved};
-use pe_replay::{Comparison, Delimiter, Flush, Injection, Mode, Outcome, Policy, Recovery, Run, Target};
+use flips::{Copy, Injection, Saved, Target};
+use pe_replay::{Comparison, Delimiter, Flush, Mode, Outcome, Policy, Recovery, Run};
 
 use super::tally::Tally;
 use crate::counter::{late, noise};

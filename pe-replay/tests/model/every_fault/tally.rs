@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pe_replay::inject::{Copy, Saved};
+use flips::{Copy, Injection, Saved, Target};
+use pe_replay::Run;
 use pe_replay::lifecycle::{Phase, Verdict};
-use pe_replay::{Injection, Run, Target};
 
 use super::scene::Scene;
 use crate::machine::Step;

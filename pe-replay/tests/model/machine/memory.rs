@@ -104,7 +104,7 @@ impl Memory for Model {
         self.live(frame)[usize::from(offset)] ^= mask;
     }
 
-    fn map(&mut self, view: View, page: Mapped<usize, u64>, frame: usize, access: Access) {
+    fn map(&mut self, view: View, page: &Mapped<usize, u64>, frame: usize, access: Access) {
         self.tick(Call::Other);
         self.clock += 3;
         self.live(frame);
@@ -123,7 +123,7 @@ impl Memory for Model {
         self.stale.insert(page.frame);
     }
 
-    fn flush(&mut self, page: Mapped<usize, u64>) {
+    fn flush(&mut self, page: &Mapped<usize, u64>) {
         self.stale.remove(&page.frame);
     }
 
@@ -135,7 +135,7 @@ impl Memory for Model {
         self.view = views(view).start;
     }
 
-    fn is_written(&mut self, view: View, page: Mapped<usize, u64>) -> bool {
+    fn is_written(&mut self, view: View, page: &Mapped<usize, u64>) -> bool {
         self.tick(Call::Other);
         let dirty = |entry: &Entry| entry.views[views(view)].iter().any(|view| view.dirty);
         self.entries.values().any(|entry| entry.home == page.frame && dirty(entry))
@@ -148,7 +148,7 @@ impl Memory for Model {
         core::mem::take(&mut self.disturbed)
     }
 
-    fn change(&mut self, page: Mapped<usize, u64>) -> Change {
+    fn change(&mut self, page: &Mapped<usize, u64>) -> Change {
         self.tick(Call::Other);
         match self.entries.get_mut(&page.slot) {
             Some(entry) if entry.home == page.frame && entry.watched => {

@@ -6,6 +6,7 @@
 //! whether the fault can be found.
 
 use pe_replay::lifecycle::Phase;
+use pe_replay::placement::Placement;
 use pe_replay::{Internals, Run};
 
 use super::{Model, Use};
@@ -272,7 +273,7 @@ impl Model {
         wrong
     }
 
-    pub fn show(&mut self, inside: Internals<'_, Self>) {
+    pub fn show<P: Placement>(&mut self, inside: Internals<'_, Self, P>) {
         if !self.moments.is_active() {
             return;
         }

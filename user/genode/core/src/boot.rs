@@ -107,6 +107,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
         lines: all(0..root.hip.lines()),
         modules: machine::modules(root.hip),
         objects: Table::new(crate::state::MOST_OBJECTS),
+        window: Crd::NULL,
         kept: None,
         never,
     };

@@ -106,7 +106,7 @@ impl Core {
     /// Ends all threads of which something holds.
     pub fn kill_all(&mut self, holds: impl Fn(&Thread) -> bool) {
         let is_one = |object: &Object| matches!(object, Object::Thread(thread) if holds(thread));
-        while let Some(thread) = self.find(&is_one) {
+        while let Some(thread) = self.find(is_one) {
             self.kill(thread);
         }
     }

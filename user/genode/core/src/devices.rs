@@ -72,7 +72,7 @@ pub fn irq(core: &mut Core, args: &Args) -> Result<Kind> {
         let _ = core.lines.add(line..end);
         return Err(Failure::Denied);
     }
-    Ok(Kind::Irq(line, selector))
+    Ok(Kind::Irq(line, selector, Cap::NONE))
 }
 
 /// Has a line tell nobody any more.
@@ -159,26 +159,44 @@ impl Core {
     }
 }
 
-/// The calls of a session of a line, by its semaphore.
-pub struct Irq<'a>(pub &'a mut Core, pub Cap);
+/// The calls of a session of a line.
+pub struct Irq<'a>(pub &'a mut Core, pub Id);
+
+impl Irq<'_> {
+    /// The line's semaphore.
+    fn line(&self) -> Result<Cap> {
+        match self.0.session(self.1)?.kind {
+            Kind::Irq(_, line, _) => Ok(line),
+            _ => Err(Failure::BadCapability),
+        }
+    }
+}
+
+/// The place of the signal of a session of a line.
+fn signal_of_line(core: &mut Core, id: Id) -> Result<&mut Cap> {
+    match &mut core.session_mut(id)?.kind {
+        Kind::Irq(_, _, signal) => Ok(signal),
+        _ => Err(Failure::BadCapability),
+    }
+}
 
 impl irq::Server for Irq<'_> {
     fn sigh(&mut self, signal: Cap) -> Result<()> {
-        let Self(core, line) = self;
+        let line = self.line()?;
+        unchain(line);
+        self.0.keep(signal, signal_of_line, self.1)?;
         if signal.is_none() {
-            unchain(*line);
             return Ok(());
         }
-        let (chained, ..) = hypercall::assign_gsi(line.selector(), 0, 0, core.root.cpu, signal.selector());
-        if chained != Status::SUCCESS {
-            return Err(Failure::BadCapability);
+        let cpu = self.0.root.cpu;
+        match hypercall::assign_gsi(line.selector(), 0, 0, cpu, signal.selector()).0 {
+            Status::SUCCESS => Ok(()),
+            _ => Err(Failure::BadCapability),
         }
-        core.kept = Some(signal);
-        Ok(())
     }
 
     fn ack(&mut self) -> Result<()> {
-        match hypercall::down(self.1.selector(), 1) {
+        match hypercall::down(self.line()?.selector(), 1) {
             Status::SUCCESS | Status::TIMEOUT => Ok(()),
             _ => Err(Failure::Gone),
         }

@@ -34,7 +34,7 @@ pub fn region(
     (offset, size): (u64, u64),
     wanted: u64,
 ) -> Result<Region<Id>> {
-    let is_whole = offset % PAGE == 0 && wanted & !(access::WRITE | access::EXECUTE) == 0;
+    let is_whole = offset.is_multiple_of(PAGE) && wanted & !(access::WRITE | access::EXECUTE) == 0;
     let left = (dataspace.count * PAGE).checked_sub(offset).filter(|left| is_whole && *left > 0);
     let left = left.ok_or(Failure::BadArgument)?;
     let size = if size == 0 { left } else { size };
@@ -61,7 +61,7 @@ pub const fn refused(why: Refused) -> Failure {
 pub const fn place(at: u64) -> Result<Option<u64>> {
     match at {
         genode_rt::services::ANYWHERE => Ok(None),
-        at if at % PAGE == 0 => Ok(Some(at / PAGE)),
+        at if at.is_multiple_of(PAGE) => Ok(Some(at / PAGE)),
         _ => Err(Failure::BadArgument),
     }
 }
@@ -86,13 +86,12 @@ impl Core {
 
     /// Takes memory away, from all who see it and from its owner.
     pub fn free_dataspace(&mut self, id: Id) {
+        self.unmap_views(id);
         for (_, object) in self.objects.iter_mut() {
             match object {
                 Object::Session(session) => {
                     if let Kind::Pd(pd) = &mut session.kind {
-                        while let Some(region) = pd.regions.detach_one_of(id) {
-                            unmap(pd.domain, region.page..region.end());
-                        }
+                        while pd.regions.detach_one_of(id).is_some() {}
                     }
                 }
                 Object::Map(map) => while map.regions.detach_one_of(id).is_some() {},
@@ -111,7 +110,7 @@ impl Core {
         }
     }
 
-    /// Takes all views of a region map's pages away; its faults show what is attached then.
+    /// Takes all views of a dataspace away, those by way of region maps, too; faults show what is attached then.
     pub fn unmap_views(&self, dataspace: Id) {
         for (_, object) in self.objects.iter() {
             if let Object::Session(session) = object
@@ -323,7 +322,11 @@ impl pd::Server for Domain<'_> {
             return Err(Failure::BadCapability);
         }
         self.0.give(self.1, parent, CALLED, PARENT)?;
-        self.0.keep(parent, |core, id| Ok(&mut core.pd_mut(id)?.parent), self.1)
+        match self.0.id(parent) {
+            // Core is init's parent itself.
+            Ok(_) => Ok(()),
+            Err(_) => self.0.keep(parent, |core, id| Ok(&mut core.pd_mut(id)?.parent), self.1),
+        }
     }
 
     fn replay(&mut self, mode: u64, recovery: u64, flush: u64, limit: u64) -> Result<()> {

@@ -95,7 +95,7 @@ fn text(at: u64) -> String {
 /// All modules but the first one, which is core.
 pub fn modules(hip: Hip) -> Vec<Module> {
     let modules = hip.memory().filter(|range| range.kind == kind::MODULE).skip(1);
-    let named = modules.filter(|range| range.aux != 0 && range.address % PAGE == 0);
+    let named = modules.filter(|range| range.aux != 0 && range.address.is_multiple_of(PAGE));
     let module = |range: nova_rt::hip::Memory| Module {
         name: text(u64::from(range.aux)),
         frame: range.address / PAGE,

@@ -76,8 +76,8 @@ pub enum Kind {
     IoMem(Id),
     /// Ports: the first one, how many, and the domains that were given them.
     IoPort(u64, u64, Vec<Id>),
-    /// A line: its number, and its semaphore.
-    Irq(u64, Cap),
+    /// A line: its number, its semaphore, and the signal that is sent.
+    Irq(u64, Cap, Cap),
 }
 
 /// A protection domain.

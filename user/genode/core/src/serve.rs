@@ -17,20 +17,19 @@ use crate::cpu::{ThreadCalls, Threads};
 use crate::devices::{IoMem, IoPort, Irq};
 use crate::domain::Domain;
 use crate::object::{Kind, Object};
+use crate::pager::EVENT;
 use crate::parent::Family;
 use crate::region_map::{AddressSpace, MapCalls, Maps};
 use crate::sessions::RomCalls;
 use crate::state::{Core, Output};
 
-/// The numbers of portals of events: this, the number of the domain's session, and the number of the event.
-pub const EVENT: u64 = 1 << 40;
 /// What one call takes of core's own memory at most, beside the lists that ask for theirs.
 const MOST_OF_A_CALL: usize = 8 << 10;
 
 impl Work for Core {
     fn work(&mut self, number: u64, utcb: Utcb) -> u64 {
         let ((_, window), came) = (utcb.windows(), utcb.counts() >> 16);
-        self.kept = None;
+        (self.window, self.kept) = (window, None);
         let held = if number >= EVENT {
             // Events carry no capabilities, but a component can call their portals.
             self.event((number - EVENT) as usize >> 5, (number - EVENT) & 31, utcb)
@@ -78,7 +77,7 @@ impl Core {
                 Kind::Rm => rm::Server::dispatch(&mut Maps(self, id), incoming),
                 Kind::IoMem(dataspace) => io_mem::Server::dispatch(&mut IoMem(dataspace), incoming),
                 Kind::IoPort(..) => io_port::Server::dispatch(&mut IoPort(self, id), incoming),
-                Kind::Irq(_, line) => irq::Server::dispatch(&mut Irq(self, line), incoming),
+                Kind::Irq(..) => irq::Server::dispatch(&mut Irq(self, id), incoming),
             },
         }
     }

@@ -187,9 +187,10 @@ impl Core {
                 self.take_ports(first, count, &granted);
                 let _ = self.ports.add(first..first + count);
             }
-            Kind::Irq(number, line) => {
+            Kind::Irq(number, line, signal) => {
                 devices::unchain(line);
                 line.release();
+                signal.release();
                 let _ = self.lines.add(number..number + 1);
             }
             Kind::Log => (),

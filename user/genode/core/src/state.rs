@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use genode_ledger::account::Short;
 use genode_ledger::frames::Frames;
 use genode_ledger::table::Table;
+use genode_rt::cap::WINDOW_ORDER;
 use genode_rt::services::log;
 use genode_rt::{Cap, Failure, PAGE, Result};
 use nova_rt::crd::{ALL, Crd};
@@ -41,6 +42,8 @@ pub struct Core {
     pub modules: Vec<Module>,
     /// What core's capabilities stand for.
     pub objects: Table<Object>,
+    /// Where the capabilities of the current message came.
+    pub window: Crd,
     /// What of the current message is kept; all else of it is given back.
     pub kept: Option<Cap>,
     /// The semaphore at which threads wait that will never go on.
@@ -119,15 +122,23 @@ impl Core {
     }
 
     /// Keeps a capability that came in a message, in the place of one from an earlier message.
+    ///
+    /// One that core had before is refused: it is of an object that somebody got from core, and not to be given up with
+    /// what was kept.
     pub fn keep(&mut self, cap: Cap, place: fn(&mut Self, Id) -> Result<&mut Cap>, id: Id) -> Result<()> {
+        if !cap.is_none() && !self.has_come(cap) {
+            return Err(Failure::BadCapability);
+        }
         let before = core::mem::replace(place(self, id)?, cap);
-        if self.id(cap).is_err() {
-            self.kept = Some(cap);
-        }
-        if self.id(before).is_err() {
-            before.release();
-        }
+        self.kept = Some(cap);
+        before.release();
         Ok(())
+    }
+
+    /// Whether a capability came with the current message.
+    fn has_come(&self, cap: Cap) -> bool {
+        let first = self.window.base();
+        (first..first + (1 << WINDOW_ORDER)).contains(&cap.selector())
     }
 
     /// Enters an object that can be called.

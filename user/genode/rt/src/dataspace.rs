@@ -59,13 +59,19 @@ impl Attached {
     /// The word at an offset, which has to be a multiple of 8; for memory that is shared, and for devices.
     #[must_use]
     pub fn word(&self, offset: u64) -> u64 {
-        assert!(offset % 8 == 0 && offset + 8 <= self.size.next_multiple_of(PAGE), "the word lies inside");
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.size.next_multiple_of(PAGE),
+            "the word lies inside"
+        );
         access::read(self.address + offset)
     }
 
     /// Sets the word at an offset, which has to be a multiple of 8.
     pub fn set_word(&self, offset: u64, value: u64) {
-        assert!(offset % 8 == 0 && offset + 8 <= self.size.next_multiple_of(PAGE), "the word lies inside");
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.size.next_multiple_of(PAGE),
+            "the word lies inside"
+        );
         access::write(self.address + offset, value);
     }
 }

@@ -7,7 +7,7 @@ use genode_rt::dataspace::{Attached, Rom};
 use genode_rt::env::Request;
 use genode_rt::message::call;
 use genode_rt::rpc::Service;
-use genode_rt::services::{ANYWHERE, access, rom};
+use genode_rt::services::{ANYWHERE, access, region_map, rm, rom};
 use genode_rt::{Cap, Env, Failure, PAGE, Result};
 
 use crate::cases::Cases;
@@ -18,6 +18,7 @@ const PLACE: u64 = 0x6000_0000;
 
 pub fn run(env: Env, cases: &mut Cases) {
     heap(cases);
+    maps(env, cases);
     roms(env, cases);
     dataspaces(env, cases);
     quotas(env, cases);
@@ -79,7 +80,7 @@ fn dataspaces(env: Env, cases: &mut Cases) {
         (5 * PAGE, 0, ANYWHERE, 0),
         (0, 6 * PAGE, ANYWHERE, 0),
         (0, 0, PLACE + 1, 0),
-        (0, 0, u64::MAX & !(PAGE - 1), 0),
+        (0, 0, !(PAGE - 1), 0),
         (0, 0, ANYWHERE, 1 << 20),
         (u64::MAX, u64::MAX, ANYWHERE, 0),
     ];
@@ -149,4 +150,25 @@ fn quotas(env: Env, cases: &mut Cases) {
     cases.equal("a policy has bounds", pd.replay(1, 0, 0, u64::MAX), Err(Failure::BadArgument));
     cases.equal("a policy has values", pd.replay(9, 0, 0, 5000), Err(Failure::BadArgument));
     cases.equal("a policy is in bytes", pd.replay(1 << 8, 0, 0, 5000), Err(Failure::BadArgument));
+}
+
+/// Memory that is seen by way of a region map, and other memory in its place.
+fn maps(env: Env, cases: &mut Cases) {
+    let seen = || -> Result<(u64, u64)> {
+        let request = Request { label: "maps", quota: rm::Client::QUOTA, more: "" };
+        let (maps, id) = env.try_session::<rm::Client>(&request)?;
+        let map = region_map::Client(maps.create(4 * PAGE)?);
+        let at = env.pd.attach(map.dataspace()?, 0, 0, ANYWHERE, access::WRITE)?;
+        let mut found = [0; 2];
+        for (value, found) in [11, 22].into_iter().zip(&mut found) {
+            let memory = env.pd.alloc_ds(PAGE)?;
+            Attached::new(env.pd, memory, PAGE, access::WRITE)?.set_word(8, value);
+            map.attach(memory, 0, 0, PAGE, access::WRITE)?;
+            *found = genode_rt::access::read(at + PAGE + 8);
+            env.pd.free_ds(memory)?;
+        }
+        env.close(id)?;
+        Ok((found[0], found[1]))
+    };
+    cases.equal("memory in a region map gives way to other memory", seen(), Ok((11, 22)));
 }

@@ -96,5 +96,7 @@ fn threads(env: Env, cases: &mut Cases) {
     let ended = thread.and_then(|(thread, _)| env.cpu.kill_thread(thread));
     cases.equal("a thread is made and ended", ended, Ok(()));
     cases.equal("its slot is free again", made(env.pd.0, kind::LOCAL, 200), Ok(()));
+    let own = env.cpu.exception_sigh(Cap::at(genode_rt::layout::DOMAIN));
+    cases.equal("a domain is no signal", own, Err(Failure::BadCapability));
     cases.equal("a domain is no thread", env.cpu.kill_thread(env.pd.0), Err(Failure::BadCapability));
 }

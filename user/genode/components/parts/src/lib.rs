@@ -6,6 +6,7 @@
 extern crate alloc;
 
 pub mod packets;
+pub mod random;
 pub mod script;
 pub mod settings;
 pub mod sums;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //! Tells a porter what his machine does wrong.
 //!
-//! Each point of the contract on the crate's front page that can be tried is tried, on a piece of user
-//! code that writes one page. A machine that fails one would commit what was not compared, or diverge
-//! for ever.
+//! Each point of the contract on [the engine's front page](pe_replay#what-the-engine-relies-on) that can be
+//! tried is tried by [`check`], on a piece of user code that writes one page. A machine that fails one would
+//! commit what was not compared, or diverge for ever.
+
+#![no_std]
+#![forbid(unsafe_code)]
 
 use arrayvec::ArrayVec;
+use pe_replay::machine::RegistersOf;
+use pe_replay::tracker::PAGE_LEN;
+use pe_replay::{Access, Cause, Exit, Machine, Order, RegisterSet, View};
 use strum::VariantArray;
-
-use crate::machine::{Access, Machine, Order, RegistersOf, View};
-use crate::registers::RegisterSet;
-use crate::stop::{Cause, Exit};
-use crate::tracker::PAGE_LEN;
 
 /// A point of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
@@ -54,7 +55,7 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
     machine.copy(home, before);
     let (mut left, mut right) = (start.clone(), start.clone());
 
-    machine.map(View::Every, page, home, Access::Closed);
+    machine.map(View::Every, &page, home, Access::Closed);
     let fault = enter(machine, Some(start), &mut left);
     let at_page = |address: u64| address & !(PAGE_LEN - 1) == page.address;
     note(
@@ -64,15 +65,15 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
 
     machine.copy(home, first);
     machine.copy(home, second);
-    machine.map(View::Every, page, first, Access::Open);
+    machine.map(View::Every, &page, first, Access::Open);
     let seen = machine.page(address).is_some_and(|seen| seen.frame == first && seen.open);
-    note(Point::MapsAsTold, seen && !machine.is_written(View::Every, page));
+    note(Point::MapsAsTold, seen && !machine.is_written(View::Every, &page));
 
     // The first way is interrupted by the fault, the second is not.
     let rest = enter(machine, None, &mut left);
-    let is_written = machine.is_written(View::Every, page);
+    let is_written = machine.is_written(View::Every, &page);
     note(Point::TellsOfWrites, is_written && !machine.equal(first, before) && machine.equal(home, before));
-    machine.map(View::Every, page, second, Access::Open);
+    machine.map(View::Every, &page, second, Access::Open);
     let whole = enter(machine, Some(start), &mut right);
     left.normalize();
     right.normalize();
@@ -81,11 +82,11 @@ pub fn check<M: Machine>(machine: &mut M, start: &RegistersOf<M>, address: u64) 
     note(Point::RepeatsItself, same_end && count == whole.span.instructions && machine.equal(first, second));
 
     machine.copy(before, second);
-    machine.map(View::Every, page, second, Access::Open);
+    machine.map(View::Every, &page, second, Access::Open);
     machine.settle(View::Every);
     let short = machine.enter(Some(start), &mut right, Order::begin(1));
     note(Point::StopsInTime, short.cause == Cause::Counter && short.span.instructions == 1);
-    machine.map(View::Every, page, home, Access::Released);
+    machine.map(View::Every, &page, home, Access::Released);
 
     let all = [home, before, first, second];
     let apart = (1..all.len()).all(|at| !all[..at].contains(&all[at]));

@@ -3,11 +3,11 @@
 //! only. So runs may go on at once, and pages may be shared with who does not wait.
 //!
 //! Between PEs each run's frame holds what the home holds, and is mapped in its view.
+//!
+//! No kernel places pages so as yet: tests do, of the engine on a model machine and in its own files.
 
-use super::{EntryOf, Placement, Turn};
-use crate::difference::Difference;
-use crate::execution::Run;
-use crate::machine::Machine;
+use pe_replay::placement::{EntryOf, Placement, Turn};
+use pe_replay::{Difference, Machine, Run};
 
 /// Each run has a frame of its own.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,7 @@ impl Placement for Private {
         None
     }
 
-    fn commit<M: Machine>(
-        entry: &mut EntryOf<M>,
-        machine: &mut M,
-        outvoted: Option<Run>,
-        _last: Option<Run>,
-    ) {
+    fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, _last: Run) {
         let [first, second, third] = entry.frames;
         let (agreed, outdated) = match outvoted {
             Some(Run::First) => (second, first),

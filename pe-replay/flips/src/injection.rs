@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-//! Bit flips, on purpose: which bit of what, in which run of which PE, and when.
+//! What a flip hits, in which run of which PE, and when.
 
+use pe_replay::Run;
 use serde::{Deserialize, Serialize};
-
-use crate::execution::Run;
 
 /// Flips that one run can be given.
 pub const MAX_INJECTIONS: usize = 128;
