@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Core's own heap: a piece of memory that is set aside at the beginning and never grows.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use genode_rt::heap::{Heap, Source};
@@ -9,6 +10,8 @@ use genode_rt::lock::Lock;
 /// What of the piece is not handed out yet.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 static END: AtomicU64 = AtomicU64::new(0);
+/// More than a heap takes at once when it has nothing left for something small.
+const GROWTH: u64 = 128 << 10;
 /// Who is at the heap: the main thread, while it starts init, or the worker.
 static LOCK: Lock = Lock::new();
 
@@ -39,4 +42,10 @@ pub fn begin(start: u64, end: u64) {
     END.store(end, Ordering::Relaxed);
     let shared = LOCK.share();
     assert_eq!(shared, Ok(()), "the heap's lock is made");
+}
+
+/// Whether so much can be taken. As long as some of the piece was never handed out, asking writes nothing.
+pub fn has_room(size: usize) -> bool {
+    let untouched = END.load(Ordering::Relaxed) - NEXT.load(Ordering::Relaxed);
+    untouched >= GROWTH + size as u64 || Vec::<u8>::new().try_reserve_exact(size).is_ok()
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The worker: from a portal's number to the object, and what is done with capabilities that came along.
 
-use alloc::vec::Vec;
-
 use genode_rt::cap::WINDOW_ORDER;
 use genode_rt::entrypoint::Work;
 use genode_rt::message::{Answered, Incoming};
@@ -16,6 +14,7 @@ use crate::boot::adoption;
 use crate::cpu::{ThreadCalls, Threads};
 use crate::devices::{IoMem, IoPort, Irq};
 use crate::domain::Domain;
+use crate::heap;
 use crate::object::{Kind, Object};
 use crate::pager::EVENT;
 use crate::parent::Family;
@@ -35,7 +34,7 @@ impl Work for Core {
             self.event((number - EVENT) as usize >> 5, (number - EVENT) & 31, utcb)
         } else {
             let incoming = Incoming::new(utcb);
-            let Answered { .. } = match has_room() {
+            let Answered { .. } = match heap::has_room(MOST_OF_A_CALL) {
                 true => self.call(number as usize, incoming),
                 false => incoming.refuse(Failure::OutOfRam),
             };
@@ -49,11 +48,6 @@ impl Work for Core {
         }
         held
     }
-}
-
-/// Whether core's heap has room for a call.
-fn has_room() -> bool {
-    Vec::<u8>::new().try_reserve_exact(MOST_OF_A_CALL).is_ok()
 }
 
 impl Core {

@@ -87,7 +87,7 @@ fn made(number: u64, flags: u64, selector: u64, parameters: [u64; 4]) -> Status 
 /// Makes a hypercall and returns what its registers hold afterwards.
 pub fn make(registers: Registers) -> Registers {
     let after = raw::hypercall(registers);
-    #[cfg(feature = "root")]
+    #[cfg(feature = "seen")]
     crate::seen::remember(registers.rdi, status(after));
     after
 }

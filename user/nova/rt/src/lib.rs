@@ -28,7 +28,7 @@ pub mod hypercall;
 #[cfg(feature = "root")]
 mod panic;
 pub mod raw;
-#[cfg(feature = "root")]
+#[cfg(feature = "seen")]
 pub mod seen;
 #[cfg(feature = "root")]
 pub mod start;
