@@ -28,7 +28,7 @@ use crate::machine;
 use crate::object::{Id, Kind, Object, Parent, Pd, Session};
 use crate::pager;
 use crate::state::Core;
-use crate::{heap, sessions};
+use crate::{devices, heap, kernel, sessions};
 
 /// The slots of the main thread's stack and of the worker's.
 const MAIN: u64 = 0;
@@ -103,6 +103,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
         utcb: Utcb::at(utcb(WORKER)),
         context,
         frames,
+        device_memory: all(0..devices::MOST / PAGE),
         ports: all(0..1 << 16),
         lines: all(0..root.hip.lines()),
         modules: machine::modules(root.hip),
@@ -129,7 +130,7 @@ fn made(root: Root, own: core::ops::Range<u64>) -> Core {
     let entered =
         [Object::Parent(Box::new(parent)), Object::Session(Box::new(domain))].map(|it| core.enter(it));
     assert_eq!(entered, [Ok(OWN_PARENT), Ok(OWN_PD)], "core has its own objects");
-    Core::name(root.utcb, root.pd, "core");
+    kernel::name(root.utcb, root.pd, "core");
     pager::serve_core(&core, OWN_PD);
     core
 }

@@ -12,13 +12,14 @@ use nova_rt::hip::kind;
 use nova_rt::hypercall::{self, Revocation};
 use nova_rt::{Item, Status, access};
 
+use crate::machine;
 use crate::object::{Content, Dataspace, Id, Kind};
 use crate::state::Core;
 
 /// What stands for no semaphore in an assignment.
 const NOTHING: u64 = u64::MAX;
 /// The highest physical address that there is.
-const MOST: u64 = 1 << 52;
+pub const MOST: u64 = 1 << 52;
 /// Where the ports of the console end among those that a session may have.
 const CONSOLE: core::ops::Range<u64> = 0x3f8..0x400;
 
@@ -27,7 +28,7 @@ fn number(args: &Args, key: &str) -> Result<u64> {
     args.number(key).ok_or(Failure::Denied)
 }
 
-/// The memory of a device, which is none that anybody uses as RAM.
+/// The memory of a device that nobody else has, and that nobody uses as RAM.
 pub fn io_mem(core: &mut Core, args: &Args) -> Result<Kind> {
     let (base, size) = (number(args, "base")?, number(args, "size")?);
     let end = base.checked_add(size).filter(|end| *end <= MOST && size > 0).ok_or(Failure::Denied)?;
@@ -40,10 +41,17 @@ pub fn io_mem(core: &mut Core, args: &Args) -> Result<Kind> {
     if core.root.hip.memory().any(|range| is_memory(&range)) {
         return Err(Failure::Denied);
     }
+    if !machine::has(first..behind) || core.device_memory.take_exactly(first..behind).is_err() {
+        return Err(Failure::Denied);
+    }
     let count = behind - first;
     let dataspace =
         Dataspace { content: Content::Fixed(first), count, size: count * PAGE, is_writable: true };
-    core.enter_dataspace(dataspace).map(Kind::IoMem)
+    let entered = core.enter_dataspace(dataspace);
+    if entered.is_err() {
+        let _ = core.device_memory.add(first..behind);
+    }
+    entered.map(Kind::IoMem)
 }
 
 /// Ports that nobody else has.
@@ -147,6 +155,14 @@ impl io_port::Server for IoPort<'_> {
 }
 
 impl Core {
+    /// Takes a device's memory away from who had it, for the next one.
+    pub fn free_device(&mut self, dataspace: Id) {
+        if let Ok(&Dataspace { content: Content::Fixed(first), count, .. }) = self.dataspace(dataspace) {
+            let _ = self.device_memory.add(first..first + count);
+        }
+        self.free_dataspace(dataspace);
+    }
+
     /// Takes ports from the domains that were given them.
     pub fn take_ports(&self, first: u64, count: u64, granted: &[Id]) {
         for pd in granted.iter().filter_map(|pd| self.pd(*pd).ok()) {

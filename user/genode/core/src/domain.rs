@@ -1,141 +1,24 @@
 // SPDX-License-Identifier: MIT
-//! Protection domains: memory, address space, quotas, and the kernel's label and policy of each.
+//! Protection domains: their calls, their quotas, their end.
 
-use genode_ledger::regions::{Refused, Region, pieces};
 use genode_rt::layout::PARENT;
-use genode_rt::services::{access, pd};
+use genode_rt::services::pd;
 use genode_rt::{Cap, Failure, PAGE, Result};
+use nova_rt::access as memory;
 use nova_rt::crd::{ALL, Crd};
-use nova_rt::hypercall::{self, Revocation, number};
-use nova_rt::raw::Registers;
-use nova_rt::{Status, Utcb, access as memory};
+use nova_rt::hypercall;
 
-use crate::machine;
 use crate::object::{Content, Dataspace, Id, Kind, Object, Pd};
 use crate::state::Core;
+use crate::{kernel, machine};
 
-/// The kernel's own call, and what is asked for: a name, a policy, counts.
-const OWN: u64 = 15;
-const LABEL: u64 = 0;
-const POLICY: u64 = 1;
-const COUNTS: u64 = 2;
-/// The longest name that the kernel knows.
-const MOST_LABEL: usize = 64;
 /// The rights of a portal that is a parent: to be called.
 const CALLED: u64 = 0x1e;
 
 /// The calls of a domain's session.
 pub struct Domain<'a>(pub &'a mut Core, pub Id);
 
-/// The pages of something that is to be attached, from a page on.
-pub fn region(
-    dataspace: &Dataspace,
-    name: Id,
-    (offset, size): (u64, u64),
-    wanted: u64,
-) -> Result<Region<Id>> {
-    let is_whole = offset.is_multiple_of(PAGE) && wanted & !(access::WRITE | access::EXECUTE) == 0;
-    let left = (dataspace.count * PAGE).checked_sub(offset).filter(|left| is_whole && *left > 0);
-    let left = left.ok_or(Failure::BadArgument)?;
-    let size = if size == 0 { left } else { size };
-    if size > left {
-        return Err(Failure::BadArgument);
-    }
-    if wanted & access::WRITE != 0 && !dataspace.is_writable {
-        return Err(Failure::Denied);
-    }
-    let count = size.div_ceil(PAGE);
-    Ok(Region { page: 0, count, dataspace: name, offset: offset / PAGE, access: wanted })
-}
-
-/// Why something was not attached, in the words of a reply.
-pub const fn refused(why: Refused) -> Failure {
-    match why {
-        Refused::Outside => Failure::BadArgument,
-        Refused::Occupied => Failure::Occupied,
-        Refused::Full => Failure::OutOfRam,
-    }
-}
-
-/// The page of an address that is to be attached at, or none.
-pub const fn place(at: u64) -> Result<Option<u64>> {
-    match at {
-        genode_rt::services::ANYWHERE => Ok(None),
-        at if at.is_multiple_of(PAGE) => Ok(Some(at / PAGE)),
-        _ => Err(Failure::BadArgument),
-    }
-}
-
 impl Core {
-    /// Attaches a dataspace to a domain's address space.
-    pub fn attach(&mut self, pd: Id, dataspace: Cap, part: (u64, u64), at: u64, wanted: u64) -> Result<u64> {
-        let name = self.id(dataspace)?;
-        let region = region(self.dataspace(name)?, name, part, wanted)?;
-        let page = place(at)?;
-        let page = self.pd_mut(pd)?.regions.attach(region, page).map_err(refused)?;
-        Ok(page * PAGE)
-    }
-
-    /// Takes away what is attached to a domain's address space at an address.
-    pub fn detach(&mut self, pd: Id, at: u64) -> Result<()> {
-        let pd = self.pd_mut(pd)?;
-        let region = pd.regions.detach(at / PAGE).ok_or(Failure::BadArgument)?;
-        unmap(pd.domain, region.page..region.end());
-        Ok(())
-    }
-
-    /// Takes memory away, from all who see it and from its owner.
-    pub fn free_dataspace(&mut self, id: Id) {
-        self.unmap_views(id);
-        for (_, object) in self.objects.iter_mut() {
-            match object {
-                Object::Session(session) => {
-                    if let Kind::Pd(pd) = &mut session.kind {
-                        while pd.regions.detach_one_of(id).is_some() {}
-                    }
-                }
-                Object::Map(map) => while map.regions.detach_one_of(id).is_some() {},
-                _ => (),
-            }
-        }
-        if let Some(Object::Dataspace(dataspace)) = self.leave(id) {
-            let Dataspace { content, count, .. } = dataspace;
-            self.free_frames(content, count);
-            if let Content::Ram(_, payer) = content
-                && let Ok(pd) = self.pd_mut(payer)
-            {
-                pd.ram.refund(count * PAGE);
-                pd.caps.refund(1);
-            }
-        }
-    }
-
-    /// Takes all views of a dataspace away, those by way of region maps, too; faults show what is attached then.
-    pub fn unmap_views(&self, dataspace: Id) {
-        for (_, object) in self.objects.iter() {
-            if let Object::Session(session) = object
-                && let Kind::Pd(pd) = &session.kind
-            {
-                for region in pd.regions.iter().filter(|region| self.shows(region.dataspace, dataspace, 0)) {
-                    unmap(pd.domain, region.page..region.end());
-                }
-            }
-        }
-    }
-
-    /// Whether a dataspace is another one, or a region map in which that one is seen.
-    fn shows(&self, outer: Id, inner: Id, depth: u64) -> bool {
-        if outer == inner {
-            return true;
-        }
-        match self.dataspace(outer).map(|it| it.content) {
-            Ok(Content::Map(map)) if depth < crate::pager::MOST_NESTED => self.map(map).is_ok_and(|map| {
-                map.regions.iter().any(|region| self.shows(region.dataspace, inner, depth + 1))
-            }),
-            _ => false,
-        }
-    }
-
     /// Destroys the domain of a session that is being closed.
     pub fn destroy_pd(&mut self, id: Id, pd: Pd) {
         self.kill_all(|thread| thread.pd == id);
@@ -145,7 +28,12 @@ impl Core {
         if let Some(space) = pd.address_space {
             self.leave(space);
         }
-        let is_its = |object: &Object| matches!(object, Object::Dataspace(Dataspace { content: Content::Ram(_, payer), .. }) if *payer == id);
+        let is_its = |object: &Object| match object {
+            Object::Dataspace(dataspace) => {
+                matches!(dataspace.content, Content::Ram(_, payer) if payer == id)
+            }
+            _ => false,
+        };
         while let Some(dataspace) = self.find(is_its) {
             self.free_dataspace(dataspace);
         }
@@ -162,48 +50,6 @@ impl Core {
             reference.ram.deposit(pd.ram.quota());
             reference.caps.deposit(pd.caps.quota());
         }
-    }
-
-    /// Asks the kernel's own call.
-    fn own(domain: u64, parameters: [u64; 4]) -> (Status, Registers) {
-        let after = hypercall::make(Registers::new(number::MISC, OWN, domain, parameters));
-        (hypercall::status(after), after)
-    }
-
-    /// Tells the kernel the label of a domain, by which its summaries call it, through the current thread's UTCB.
-    pub fn name(utcb: Utcb, domain: u64, label: &str) {
-        let start = label.len().saturating_sub(MOST_LABEL);
-        let start = (start..=label.len()).find(|start| label.is_char_boundary(*start)).unwrap_or(0);
-        let mut words = [0; MOST_LABEL / 8];
-        for (word, bytes) in words.iter_mut().zip(label.as_bytes()[start..].chunks(8)) {
-            let mut whole = [0; 8];
-            whole[..bytes.len()].copy_from_slice(bytes);
-            *word = u64::from_le_bytes(whole);
-        }
-        utcb.set_words(&words);
-        let _ = Self::own(domain, [LABEL, 0, 0, 0]);
-    }
-
-    /// PEs, divergences and restarts of all domains.
-    pub fn counts(&self) -> (u64, u64, u64) {
-        let mut sums = (0, 0, 0);
-        for (_, object) in self.objects.iter() {
-            if let Object::Session(session) = object
-                && let Kind::Pd(pd) = &session.kind
-                && let (Status::SUCCESS, told) = Self::own(pd.domain.selector(), [COUNTS, 0, 0, 0])
-            {
-                sums = (sums.0 + told.rsi, sums.1 + told.rdx, sums.2 + told.rax);
-            }
-        }
-        sums
-    }
-}
-
-/// Takes pages away from a domain, whatever they show.
-pub fn unmap(domain: Cap, pages: core::ops::Range<u64>) {
-    let how = Revocation { itself: true, remote: Some(domain.selector()), ..Revocation::default() };
-    for (page, order) in pieces(pages) {
-        let _ = hypercall::revoke(Crd::memory(page, order, ALL), how);
     }
 }
 
@@ -331,14 +177,7 @@ impl pd::Server for Domain<'_> {
 
     fn replay(&mut self, mode: u64, recovery: u64, flush: u64, limit: u64) -> Result<()> {
         let domain = self.0.pd(self.1)?.domain.selector();
-        let is_byte = |value: &u64| *value <= 0xff;
-        if ![mode, recovery, flush].iter().all(is_byte) {
-            return Err(Failure::BadArgument);
-        }
-        match Core::own(domain, [POLICY, mode | recovery << 8 | flush << 16, limit, 0]).0 {
-            Status::SUCCESS => Ok(()),
-            _ => Err(Failure::BadArgument),
-        }
+        kernel::run_otherwise(domain, [mode, recovery, flush], limit)
     }
 }
 

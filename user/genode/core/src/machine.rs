@@ -52,6 +52,20 @@ pub fn map(utcb: Utcb, from: u64, domain: u64, page: u64, frame: u64, order: u64
     hypercall::delegate(utcb, from, domain, Crd::memory(page, order, rights), &[item])
 }
 
+/// Whether the kernel lets core have all frames of a range; it keeps those of interrupt controllers, and its own.
+#[must_use]
+pub fn has(frames: Range<u64>) -> bool {
+    let mut frame = frames.start;
+    while frame < frames.end {
+        let found = hypercall::lookup(Crd::memory(PHYSICAL / PAGE + frame, 0, ALL));
+        if frame >= 1 << PHYSICAL_ORDER || found == Crd::NULL {
+            return false;
+        }
+        frame = found.base() - PHYSICAL / PAGE + (1 << found.order());
+    }
+    true
+}
+
 /// The pages that a range of bytes touches.
 const fn pages(address: u64, size: u64) -> Range<u64> {
     address / PAGE..address.saturating_add(size).div_ceil(PAGE)

@@ -12,13 +12,12 @@ use nova_rt::event::{RECALL, START_UP, mtd, offset};
 use nova_rt::{EVENTS, Item, Status, Utcb, hypercall, line, worker};
 
 use crate::machine;
+use crate::memory::MOST_NESTED;
 use crate::object::{Content, Id, Object};
 use crate::state::Core;
 
 /// The numbers of portals of events: this, the number of the domain's session, and the number of the event.
 pub const EVENT: u64 = 1 << 40;
-/// How deep region maps are seen within each other.
-pub const MOST_NESTED: u64 = 4;
 /// The event of a page fault.
 const PAGE_FAULT: u64 = 14;
 /// The events of exceptions that core tells of.

@@ -9,7 +9,7 @@ use genode_rt::services::{region_map, rm};
 use genode_rt::{Cap, Failure, PAGE, Result};
 use nova_rt::{Status, hypercall};
 
-use crate::domain::{place, refused, region};
+use crate::memory::{place, refused, region};
 use crate::object::{Content, Dataspace, Id, Map, Object};
 use crate::state::Core;
 

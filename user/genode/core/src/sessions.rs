@@ -16,6 +16,7 @@ use nova_rt::crd::{ALL, Crd};
 use nova_rt::{Item, Status, access, hypercall};
 
 use crate::devices;
+use crate::kernel;
 use crate::machine::{self, Module};
 use crate::object::{Content, Dataspace, Id, Kind, Object, Pd, Session};
 use crate::pager;
@@ -155,7 +156,7 @@ impl Core {
             _ => return Err(Failure::OutOfKernelMemory),
         }
         let label = self.session(id)?.label.clone();
-        Self::name(self.utcb, domain, &label);
+        kernel::name(self.utcb, domain, &label);
         pager::serve(self, id)?;
         let item = Item::delegate(Crd::object(domain, 0, OWN_RIGHTS), 0);
         self.with_memory_of(id, |core| {
@@ -181,7 +182,8 @@ impl Core {
                 self.kill_all(|thread| thread.cpu == id);
                 self.give_up(sigh);
             }
-            Kind::Rom(dataspace) | Kind::IoMem(dataspace) => self.free_dataspace(dataspace),
+            Kind::Rom(dataspace) => self.free_dataspace(dataspace),
+            Kind::IoMem(dataspace) => self.free_device(dataspace),
             Kind::Rm => self.destroy_maps_of(id),
             Kind::IoPort(first, count, granted) => {
                 self.take_ports(first, count, &granted);

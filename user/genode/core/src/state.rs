@@ -34,6 +34,8 @@ pub struct Core {
     pub context: u64,
     /// Frames that are free.
     pub frames: Frames,
+    /// Frames that no session of a device has.
+    pub device_memory: Frames,
     /// Ports that no session has.
     pub ports: Frames,
     /// Lines that no session has.

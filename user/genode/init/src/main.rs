@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod above;
+mod answers;
 mod child;
 mod environment;
 mod init;

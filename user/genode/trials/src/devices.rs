@@ -89,11 +89,15 @@ fn memory(env: Env, cases: &mut Cases) {
         ("all memory is no device", ", base=0, size=0x10000000000000"),
         ("a device has a size", ", base=0xfed00000"),
         ("a device has a size that is some", ", base=0xfed00000, size=0"),
+        ("interrupt controllers are the kernel's", ", base=0xfec00000, size=4096"),
+        ("the kernel's are the kernel's, in whatever range", ", base=0xfe000000, size=0x2000000"),
         ("a device is where addresses are", ", base=0xfffffffffffff000, size=0x2000"),
     ] {
         cases.equal(what, session::<io_mem::Client>(env, more).map(|_| ()), Err(Failure::Denied));
     }
     let hpet = session::<io_mem::Client>(env, ", base=0xfed00000, size=4096");
+    let again = session::<io_mem::Client>(env, ", base=0xfed00000, size=4096").map(|_| ());
+    cases.equal("a device is one session's", again, Err(Failure::Denied));
     let attached = hpet.and_then(|(hpet, _)| hpet.dataspace());
     let attached = attached.and_then(|memory| Attached::new(env.pd, memory, PAGE, rights::WRITE));
     // Its first word: the period in femtoseconds, at most 100 nanoseconds, and that there is a timer.
