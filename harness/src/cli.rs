@@ -166,7 +166,7 @@ mod tests {
                 "--module-args: init's modules have their names for that",
             ),
             (&["run", "init", "--until", ""], "--until: the text is empty"),
-            (&["run", "--config", "f"], "--config: only init has one"),
+            (&["run", "tiny", "--config", "f"], "--config: only init has one"),
             (&["run", "--nova", "f", "--config", "f"], "--config: the configuration is init's"),
             (&["run", "tiny", "--module", "f"], "--module: only systems have modules (--nova, or init)"),
             (&["run", "tiny", "--run-for", "1"], "--run-for: only systems"),

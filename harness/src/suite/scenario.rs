@@ -39,6 +39,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "scenario::malformed_configuration", run: |context| on_qemu(context, &MALFORMED) },
     Test { name: "scenario::all_kinds_of_components", run: |context| on_qemu(context, &DEFAULT) },
     Test { name: "scenario::beside_hostile_and_starving_components", run: trouble },
+    Test { name: "scenario::bad_input", run: bad_input },
 ];
 
 /// The memory that the kernel keeps.
@@ -199,6 +200,21 @@ fn trouble(context: &Context) -> Result<()> {
     for troubled in ["attacker", "eater", "hoarder", "chatterer"] {
         let label = format!("init -> {troubled}");
         ensure!(said.contains_key(label.as_str()), "{label} has said nothing: {told}");
+    }
+    Ok(())
+}
+
+/// What is wrong with a system of components is said in one line, with status 2, before anything boots.
+fn bad_input(context: &Context) -> Result<()> {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--config", "/no/such/config"], "/no/such/config: no such file"),
+        (&["--module", "hello=/no/such/module"], "/no/such/module: no such file"),
+        (&["--module", "config=/dev/null"], "--module config: --config names the configuration"),
+        (&["--module", "a=/dev/null", "--module", "a=/dev/null"], "--module a: it is named twice"),
+        (&["--stdin", "/dev/null"], "init: --stdin, --file and --env are for programs"),
+    ];
+    for (words, part) in cases {
+        super::bad_input::refused(context, &[&["run", "init"], words].concat(), part, |_| ())?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use super::artifacts::root;
 use super::catalogue;
@@ -34,11 +34,15 @@ pub fn scenario(name: &str) -> PathBuf {
 
 /// Builds what there is to build, and returns the modules with their names.
 pub fn modules(given: &Given) -> Result<Vec<(PathBuf, Option<String>)>> {
+    for (at, (name, _)) in given.modules.iter().enumerate() {
+        ensure!(name != CONFIG, "--module {name}: --config names the configuration");
+        let is_twice = given.modules[..at].iter().any(|(other, _)| other == name);
+        ensure!(!is_twice, "--module {name}: it is named twice");
+    }
     let mut modules = vec![(CONFIG.to_owned(), given.config.clone().unwrap_or_else(|| scenario(DEFAULT)))];
     modules.extend(catalogue::components()?);
     for (name, path) in &given.modules {
         match modules.iter_mut().find(|(known, _)| known == name) {
-            Some((known, _)) if known == CONFIG => bail!("--module {name}: --config names the configuration"),
             Some((_, known)) => known.clone_from(path),
             None => modules.push((name.clone(), path.clone())),
         }

@@ -114,8 +114,9 @@ pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
     check(&bytes).with_context(|| image.display().to_string())?;
     let mut modules =
         vec![Module { bytes, command_line: command_line("--append", given.append.as_deref())? }];
+    let names = if given.init.is_some() { "--module" } else { "--module-args" };
     for (path, text) in &listed {
-        let command_line = command_line("--module-args", text.as_deref())?;
+        let command_line = command_line(names, text.as_deref())?;
         modules.push(Module { bytes: read(path)?, command_line });
     }
     let until = given.until.clone().unwrap_or_default().into_bytes();
