@@ -33,6 +33,7 @@ mod rep;
 mod repeat;
 mod scenario;
 mod selftests;
+mod shared;
 mod state;
 mod streams;
 mod threaded;
@@ -152,6 +153,8 @@ pub struct Context {
     bless: bool,
     /// Runs on Bochs that more than one test looks at.
     on_bochs: bochs::Made,
+    /// Runs on QEMU that more than one test looks at.
+    on_qemu: lists::Made,
     known: counters::Known,
 }
 
@@ -175,6 +178,7 @@ impl Context {
             undisturbed: AtomicU64::new(0),
             bless,
             on_bochs: bochs::Made::default(),
+            on_qemu: lists::Made::default(),
             known: counters::Known::default(),
         })
     }

@@ -5,6 +5,7 @@ use crate::difference::{Difference, Field};
 use crate::execution::Run;
 use crate::machine::{Access, Machine, Memory, View};
 use crate::pool::Entry;
+use crate::tracker::Attempt;
 
 pub mod bytes;
 pub mod hash;
@@ -12,17 +13,6 @@ pub mod off;
 
 /// An entry of a machine's pool.
 pub type EntryOf<M> = Entry<<M as Memory>::Frame, <M as Memory>::Slot>;
-
-/// How a run is turned to.
-#[derive(Clone, Copy)]
-pub struct Turn {
-    /// The run.
-    pub run: Run,
-    /// It was turned to before.
-    pub again: bool,
-    /// Of this attempt's PM0 there is to be a second copy, in case that run 2 needs it again.
-    pub witnessed: bool,
-}
 
 /// A way to place pages. Between PEs every copy that is kept equals the home.
 pub trait Placement {
@@ -38,8 +28,9 @@ pub trait Placement {
 
     /// The frame that a run works in.
     fn frame<M: Machine>(entry: &EntryOf<M>, run: Run) -> M::Frame;
-    /// Puts PM0 of a page that was written in place for a run; returns damage that it finds.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference>;
+    /// Puts PM0 of a page that was written in place for the run that an attempt has turned to; returns damage that it
+    /// finds.
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, to: &Attempt) -> Option<Difference>;
     /// Makes the result that was agreed on the state, and all copies equal to it; `last` is the run that was
     /// turned to last.
     fn commit<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, outvoted: Option<Run>, last: Run);

@@ -225,10 +225,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// that is asked for.
     #[inline(always)]
     fn turn(&mut self, run: Run, life: &mut Lifecycle) -> Event {
-        match self.tracker.policy.flush {
-            Flush::Never => {}
-            Flush::Retry if life.rules.triple || run == Run::Second => {}
-            Flush::Lines | Flush::All | Flush::Retry => self.flush(),
+        let flush = self.tracker.policy.flush;
+        if flush != Flush::Never && (flush != Flush::Retry || !life.rules.triple && run != Run::Second) {
+            self.flush();
         }
         let may_miss = self.executor.margin.far > 0 && life.target(run).is_some();
         let turned = self.tracker.turn(pages!(self), run, may_miss);

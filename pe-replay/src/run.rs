@@ -139,7 +139,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
                 Err(exit) => Some(exit),
             }
         };
-        let arrival = self.go_on(run, approach, gap, first);
+        let arrival = self.go_on(run, Approach { limit, exact }, gap, first);
         (arrival.end, self.is_overshot(run, &arrival, goal))
     }
 

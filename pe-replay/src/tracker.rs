@@ -26,7 +26,7 @@ use core::marker::PhantomData;
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
-use crate::placement::{EntryOf, Placement, Turn};
+use crate::placement::{EntryOf, Placement};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
 use crate::pool::{All, Open, Pages, each};
 
@@ -59,6 +59,8 @@ pub struct Tracker<P> {
 pub struct Attempt {
     /// The last of the runs that were turned to; the first one if none was.
     pub turned: Run,
+    /// That run was turned to before.
+    pub again: bool,
     /// For this attempt's run 2 there is a second copy of PM0 beside the one that a roll-back trusts.
     pub witnessed: bool,
     /// Something was made from copies that may be damaged: should the results differ, these are not to
@@ -68,8 +70,8 @@ pub struct Attempt {
     pub exposed: bool,
     /// Pages that a run wrote: they joined the set, were open and found written, opened late, or hit by a flip.
     pub written: u16,
-    /// Pages that were compared when two results agreed.
-    pub compared: Option<u16>,
+    /// Two results agreed, and as many pages were compared as had been written.
+    pub agreed: bool,
 }
 
 /// The bit of a thread in [`Entry::predicted`](crate::Entry::predicted).
@@ -106,8 +108,8 @@ fn is_written<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M,
 
 /// Apart, so that no number has to be in memory to be printed.
 #[cold]
-fn uncompared(written: u16, compared: Option<u16>) -> ! {
-    panic!("{written} pages were written, {compared:?} compared")
+fn uncompared(committed: u16, written: u16) -> ! {
+    panic!("{committed} pages are committed, {written} were written, or not all were compared")
 }
 
 /// Flushes the translations of pages that were all mapped otherwise.
@@ -295,18 +297,21 @@ impl<P: Placement> Tracker<P> {
         run: Run,
         may_miss: bool,
     ) -> Option<Difference> {
-        let again = self.attempt.turned >= run;
-        if run == Run::Second && again {
-            self.attempt.unwitnessed |= !self.attempt.witnessed && !P::SHARED;
+        if self.attempt.turned >= run {
+            self.attempt.again = true;
+            self.attempt.unwitnessed |= run == Run::Second && !self.attempt.witnessed && !P::SHARED;
         } else if run == Run::Second {
             self.attempt.witnessed = may_miss && !P::SHARED && !P::AT_ONCE;
+        } else {
+            self.attempt.again = false;
         }
-        let turn = Turn { run, again, witnessed: self.attempt.witnessed };
-        let is_ready = !P::SHARED && run == Run::Second && !again && !turn.witnessed;
+        self.attempt.turned = run;
+        let is_ready =
+            !P::SHARED && !P::AT_ONCE && run == Run::Second && !self.attempt.again && !self.attempt.witnessed;
         let mut written = self.attempt.written;
         each!(self.open, pages.pool, entry => {
             if is_written::<M, P>(entry, pages.machine, &mut written) {
-                if !is_ready && let Some(damage) = P::turn(entry, pages.machine, turn) {
+                if !is_ready && let Some(damage) = P::turn(entry, pages.machine, &self.attempt) {
                     // The roll-back flushes.
                     return Some(damage);
                 }
@@ -317,7 +322,6 @@ impl<P: Placement> Tracker<P> {
         });
         flush(pages, self.open);
         self.attempt.written = written;
-        self.attempt.turned = if P::AT_ONCE { self.attempt.turned.max(run) } else { run };
         None
     }
 
@@ -372,7 +376,7 @@ impl<P: Placement> Tracker<P> {
             let (first, second) = (written.into(), compared.into());
             return Some(Difference { field: Field::Compared, first, second, address: 0 });
         }
-        self.attempt.compared = Some(compared);
+        self.attempt.agreed = true;
         None
     }
 
@@ -432,8 +436,8 @@ impl<P: Placement> Tracker<P> {
             P::open(entry, pages.machine);
         });
         flush(pages, self.open);
-        if self.attempt.compared != Some(written) {
-            uncompared(written, self.attempt.compared);
+        if !self.attempt.agreed || written != self.attempt.written {
+            uncompared(written, self.attempt.written);
         }
         self.attempt = Attempt::default();
         if spent {

@@ -18,13 +18,8 @@ use crate::skid::{Margin, Skid};
 pub struct Biases(pub [i64; StopKind::VARIANTS.len()]);
 
 impl Biases {
-    /// User instructions in a stretch that counted `raw`.
-    pub fn remove(&self, kind: StopKind, raw: u64) -> u64 {
-        self.remove_all(kind, 0, raw)
-    }
-
     /// User instructions in a stretch that counted `raw`, in which so many debug exceptions were passed over.
-    fn remove_all(&self, kind: StopKind, passed: u32, raw: u64) -> u64 {
+    pub fn remove(&self, kind: StopKind, passed: u32, raw: u64) -> u64 {
         let at_passes = self.0[StopKind::Debug as usize].wrapping_mul(passed.into());
         (raw as i64).wrapping_sub(self.0[kind as usize]).wrapping_sub(at_passes).max(0) as u64
     }
@@ -69,7 +64,7 @@ impl<B: BackEnd + ?Sized> Counter<B> {
     pub fn stop(&mut self, stopped: Stopped) -> Reading {
         let reading = self.back_end.stop(stopped);
         let Stopped { kind, passed, .. } = stopped;
-        let instructions = self.calibration.biases.remove_all(kind, passed, reading.instructions);
+        let instructions = self.calibration.biases.remove(kind, passed, reading.instructions);
         Reading { instructions, ..reading }
     }
 

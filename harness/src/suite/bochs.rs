@@ -15,7 +15,7 @@
 
 mod plain;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flips::{Injection, Target};
@@ -29,6 +29,8 @@ use wire::isolation::Isolate;
 use wire::record::PeRecord;
 
 use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
+use super::lists::{self, Group};
+use super::shared::Shared;
 use super::{Context, Test, programs};
 use crate::emulator::Emulator;
 use crate::workload::catalogue::{self, Kind};
@@ -49,6 +51,7 @@ const CUT: usize = 5_000;
 /// Fewer rounds than on QEMU alone.
 const ROUNDS: &[(&str, &[&str])] = &[
     ("bench-compute", &["40000"]),
+    ("bench-fresh", &["100"]),
     ("bench-light", &["20000"]),
     ("bench-loops", &["4"]),
     ("bench-memory", &["4"]),
@@ -120,23 +123,13 @@ pub struct Runs {
 /// Those that take minutes and that more than one test looks at: whoever asks first makes them.
 #[derive(Default)]
 pub struct Made {
-    plain: Mutex<Option<Arc<Runs>>>,
-    others: Mutex<Option<Arc<Runs>>>,
-}
-
-fn once(place: &Mutex<Option<Arc<Runs>>>, make: impl FnOnce() -> Result<Runs>) -> Result<Arc<Runs>> {
-    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(runs) = &*place {
-        return Ok(Arc::clone(runs));
-    }
-    let runs = Arc::new(make()?);
-    *place = Some(Arc::clone(&runs));
-    Ok(runs)
+    plain: Shared<Runs>,
+    others: Shared<Runs>,
 }
 
 /// The programs that are plain, under each limit.
 pub fn plain_runs(context: &Context) -> Result<Arc<Runs>> {
-    once(&context.on_bochs.plain, || {
+    context.on_bochs.plain.get(|| {
         let names = plain_names(context)?;
         ensure!(names.len() >= PLAIN, "only {} programs are plain: {}", names.len(), names.join(", "));
         let mut cases = Vec::new();
@@ -153,7 +146,7 @@ pub fn plain_runs(context: &Context) -> Result<Arc<Runs>> {
 
 /// All other programs.
 pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
-    once(&context.on_bochs.others, || {
+    context.on_bochs.others.get(|| {
         let mut setting = Setting { stdin: b"standard input\n".to_vec(), ..Setting::on(Emulator::Bochs) };
         let input = programs::input()[..INPUT].to_vec();
         setting.files.push((format!("/{}", programs::INPUT_NAME), input));
@@ -167,13 +160,6 @@ pub fn other_runs(context: &Context) -> Result<Arc<Runs>> {
         let off_ended = ended.split_off(cases.len());
         Ok(Runs { setting, cases, ended, off: off.into_iter().zip(off_ended).collect() })
     })
-}
-
-/// The programs of Bochs on QEMU, on a kernel that is isolated no more than it is on Bochs.
-fn on_qemu(context: &Context, on_bochs: &Setting, cases: &[Case]) -> Result<Vec<Ended>> {
-    let setting = Setting { machine: Emulator::Qemu, ..on_bochs.clone() };
-    let case = |case: &Case| Case { isolate: programs::isolation(case.program()), ..case.clone() };
-    batch::run(context, &setting, &cases.iter().map(case).collect::<Vec<_>>())
 }
 
 /// The names of all programs of the project.
@@ -224,7 +210,10 @@ fn reads_first(elf: &[u8], ours: Boundary, theirs: Boundary) -> Result<bool> {
 fn same_boundaries(context: &Context) -> Result<()> {
     let runs = plain_runs(context)?;
     let Runs { setting, cases, ended: bochs, off: _ } = &*runs;
-    let qemu = on_qemu(context, setting, cases)?;
+    // The kernel is isolated no more than it is on Bochs.
+    let case = |case: &Case| Case { isolate: programs::isolation(case.program()), ..case.clone() };
+    let on_qemu = Setting { machine: Emulator::Qemu, ..setting.clone() };
+    let qemu = batch::run(context, &on_qemu, &cases.iter().map(case).collect::<Vec<_>>())?;
     let (mut cut, mut read_first) = (0, 0);
     for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
         (|| {
@@ -320,19 +309,23 @@ fn apart(case: &Case) -> Option<&'static Apart> {
     APART.iter().find(|apart| apart.program == case.program())
 }
 
+/// What programs show does not depend on the limit: on QEMU the runs are those from which the lists are made.
 fn same_output(context: &Context) -> Result<()> {
     let runs = other_runs(context)?;
-    let Runs { setting: on_bochs, cases, ended: bochs, off } = &*runs;
-    let qemu = on_qemu(context, on_bochs, cases)?;
+    let Runs { cases, ended: bochs, off, .. } = &*runs;
+    let groups = [Group::Project, Group::Busybox].map(|group| lists::runs_in_first_mode(context, group));
+    let groups = groups.into_iter().collect::<Result<Vec<_>>>()?;
+    let qemu: Vec<_> = groups.iter().flat_map(|runs| runs.cases.iter().zip(&runs.ended)).collect();
     let mut of_off = off.iter();
     let mut failures = Vec::new();
-    for ((case, ours), theirs) in cases.iter().zip(bochs).zip(&qemu) {
+    for (case, ours) in cases.iter().zip(bochs) {
         let result = (|| {
             let (what, theirs) = if apart(case).is_some_and(|apart| apart.output) {
                 let (_, off) = of_off.next().context("it was not run in off")?;
                 ("Bochs' dual against its off", off)
             } else {
-                ("Bochs against QEMU", theirs)
+                let theirs = qemu.iter().find(|(it, _)| it.words == case.words);
+                ("Bochs against QEMU", theirs.context("it was not run on QEMU")?.1)
             };
             shown(ours).check(&shown(theirs), what)?;
             undisturbed(ours)?;

@@ -9,7 +9,7 @@ use wire::config::Recording;
 use wire::counter::CounterChoice;
 
 use super::batch::{self, Case, Setting, undisturbed};
-use super::{Context, Outcome, Test};
+use super::{Context, Outcome, Test, programs};
 use crate::emulator::Emulator;
 use crate::workload::request::Request;
 
@@ -81,12 +81,12 @@ fn same_time(context: &Context) -> Result<()> {
         for limit in LIMITS {
             let case = Case::new(context, PROGRAM, &[SHOW], Policy { limit, ..policy })?;
             let trace = if limit == LIMITS[0] { Recording::Pes } else { Recording::Nothing };
-            cases.push(Case { trace, ..case });
+            cases.push(Case { trace, isolate: programs::isolation(PROGRAM), ..case });
         }
     }
     let flip = Injection { pe: 100, run: Run::First, at: 5, target: Target::Gpr(0), bit: 3 };
     let dual = Case::new(context, PROGRAM, &[SHOW], Policy::DEFAULT)?;
-    cases.push(Case { flips: vec![flip], ..dual });
+    cases.push(Case { flips: vec![flip], isolate: programs::isolation(PROGRAM), ..dual });
     let ended = batch::run(context, &setting, &cases)?;
     let Some((first, others)) = ended.split_first() else { bail!("nothing was run") };
     let expected = String::from_utf8(first.stdout.clone())?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Programs do the same whatever counts their instructions, however badly it does.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Comparison, Policy};
@@ -13,6 +13,7 @@ use wire::record::{PeRecord, Records, TraceHeader};
 
 use super::batch::{self, Case, Ended, Setting, shown};
 use super::programs::{APPLETS, BUSYBOX, INPUT_NAME, SHORT_INPUT, input};
+use super::shared::Shared;
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
 use crate::workload::catalogue::Kind;
@@ -106,7 +107,7 @@ fn run(context: &Context, request: &Request, kind: CounterKind) -> Result<Ran> {
 
 /// What all programs do with virtual time, which every other counter is held against: whoever asks first runs them.
 #[derive(Default)]
-pub struct Known(Mutex<Option<Arc<Vec<Ended>>>>);
+pub struct Known(Shared<Vec<Ended>>);
 
 /// All of the project's programs, under a short limit, and busybox's applets under the usual one.
 fn cases(context: &Context) -> Result<Vec<Case>> {
@@ -138,13 +139,7 @@ fn run_all(
 
 /// What they do with virtual time.
 fn expected(context: &Context, cases: &[Case]) -> Result<Arc<Vec<Ended>>> {
-    let mut known = context.known.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = &*known {
-        return Ok(Arc::clone(known));
-    }
-    let ended = Arc::new(run_all(context, cases, CounterChoice::VirtualTime, CounterFaults::default())?);
-    *known = Some(Arc::clone(&ended));
-    Ok(ended)
+    context.known.0.get(|| run_all(context, cases, CounterChoice::VirtualTime, CounterFaults::default()))
 }
 
 /// A program did with a counter what it does with virtual time.

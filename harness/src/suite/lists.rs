@@ -13,6 +13,7 @@ mod list;
 mod origin;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pe_replay::{Comparison, Mode, Policy};
@@ -21,10 +22,12 @@ use wire::isolation::Isolate;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
+use super::shared::Shared;
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
 use crate::workload::request;
-use inputs::{Group, MODES};
+pub use inputs::Group;
+use inputs::MODES;
 use kept::{Found, Held};
 use list::Line;
 use origin::Makers;
@@ -97,31 +100,57 @@ fn seen(
     })
 }
 
+/// Runs on QEMU.
+pub struct Runs {
+    /// What was run.
+    pub cases: Vec<Case>,
+    /// How it ended.
+    pub ended: Vec<Ended>,
+}
+
+/// The runs of each group in the first mode.
+#[derive(Default)]
+pub struct Made([Shared<Runs>; Group::ALL.len()]);
+
+/// Every program of a group in the first mode, on a kernel that is isolated where it has to be.
+pub fn runs_in_first_mode(context: &Context, group: Group) -> Result<Arc<Runs>> {
+    context.on_qemu.0[group as usize].get(|| {
+        let [(_, mode, comparison), ..] = MODES;
+        let mut cases = inputs::cases(context, group)?;
+        for case in &mut cases {
+            (case.policy.mode, case.policy.comparison, case.isolate) = (mode, comparison, Isolate::Auto);
+        }
+        let ended = batch::run(context, &inputs::setting(group)?, &cases)?;
+        Ok(Runs { cases, ended })
+    })
+}
+
 /// Every program of a group in every mode: all modes come to the same, and to what is kept. The first one runs on a
 /// kernel that is isolated where it has to be, the others, but for attacks, on one that is not: so lists are the same
 /// with isolation and without.
 fn on_qemu(context: &Context, group: Group) -> Result<()> {
     let makers = Makers::ask()?;
     let setting = inputs::setting(group)?;
-    let cases = inputs::cases(context, group)?;
-    let in_mode = |(at, (_, mode, comparison)): (usize, (&str, Mode, Comparison))| {
+    let first = runs_in_first_mode(context, group)?;
+    let Runs { cases, ended } = &*first;
+    ensure!(!cases.is_empty(), "nothing was run");
+    let in_mode = |(_, mode, comparison): (&str, Mode, Comparison)| {
         cases.iter().map(move |case| {
-            let isolate = if at == 0 { Isolate::Auto } else { inputs::isolation(group, case) };
+            let isolate = inputs::isolation(group, case);
             Case { policy: Policy { mode, comparison, ..case.policy }, isolate, ..case.clone() }
         })
     };
-    let all: Vec<_> = MODES.into_iter().enumerate().flat_map(in_mode).collect();
-    let ended = batch::run(context, &setting, &all)?;
-    let Some((ended, others)) = ended.split_at_checked(cases.len()) else { bail!("nothing was run") };
+    let others: Vec<_> = MODES[1..].iter().copied().flat_map(in_mode).collect();
+    let others = batch::run(context, &setting, &others)?;
     let others = MODES[1..].iter().zip(others.chunks(cases.len()));
     let others = others.map(|(mode, ended)| {
-        let lists = lists(&cases, ended).with_context(|| mode.0.to_owned())?;
+        let lists = lists(cases, ended).with_context(|| mode.0.to_owned())?;
         anyhow::Ok((*mode, lists))
     });
     let others = others.collect::<Result<Vec<_>>>()?;
     let mut verdicts = Verdicts::default();
-    for (index, (name, lines)) in lists(&cases, ended)?.into_iter().enumerate() {
-        let found = seen(&makers, &setting, (&cases, ended), &name, lines)?;
+    for (index, (name, lines)) in lists(cases, ended)?.into_iter().enumerate() {
+        let found = seen(&makers, &setting, (cases, ended), &name, lines)?;
         found.write_out()?;
         let mut agree = Ok(());
         for ((named, mode, _), lists) in &others {

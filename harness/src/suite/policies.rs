@@ -11,7 +11,7 @@ use wire::end::Totals;
 use wire::{Events, Name};
 
 use super::batch::{self, Case, Ended, Setting};
-use super::{Context, Test};
+use super::{Context, Test, programs};
 use crate::emulator::Emulator;
 
 pub const TESTS: &[Test] = &[
@@ -65,7 +65,10 @@ fn undisturbed(context: &Context, machine: Emulator) -> Result<()> {
     let program = if machine == Emulator::Qemu { PROGRAM } else { SHORT_PROGRAM };
     let off = Policy { mode: Mode::Off, limit: LIMIT, ..Policy::DEFAULT };
     let policies: Vec<_> = policies().collect();
-    let case = |policy: &Policy| Case::new(context, program, &[], *policy);
+    let case = |policy: &Policy| {
+        let isolate = programs::isolation(program);
+        anyhow::Ok(Case { isolate, ..Case::new(context, program, &[], *policy)? })
+    };
     let cases = iter::once(&off).chain(&policies).map(case).collect::<Result<Vec<_>>>()?;
     let (off, ended) = run(context, machine, &cases)?;
     for (policy, ended) in policies.iter().zip(&ended) {

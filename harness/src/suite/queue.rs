@@ -31,7 +31,6 @@ const LONG: &[&str] = &[
     "threaded::threads",
     "injection::shared",
     "counters::on_bochs",
-    "bochs::same_output",
     "documents::commands_show_what_documents_show",
     "programs::busybox_sh",
     "counters::debug_exceptions_stay_bounded",

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Mode, Policy};
 
-use super::batch::{self, Case, Setting, shown, undisturbed};
+use super::batch::{self, Case, Ended, Setting, shown, undisturbed};
 use super::programs::{Shown, same};
 use super::{Context, Test, programs};
 use crate::emulator::Emulator;
@@ -60,7 +60,33 @@ fn signals_in_short_pes(context: &Context) -> Result<()> {
     same(context, &request, Some(&expected), &[13, 47, 101])
 }
 
-/// Bochs runs all programs in one boot.
+/// What an emulator does otherwise: the runs, and what each of them shows.
+fn cases_of_otherwise(context: &Context, on: Emulator) -> Result<Vec<(Case, Shown)>> {
+    let mut cases = Vec::new();
+    for (_, argument, expected) in OTHERWISE.iter().filter(|(machine, ..)| *machine == on) {
+        for limit in [13, Policy::DEFAULT.limit] {
+            for mode in [Mode::Off, Mode::Dual] {
+                let policy = Policy { mode, limit, ..Policy::DEFAULT };
+                let shown = Shown { status: 0, stdout: (*expected).into(), stderr: Vec::new() };
+                cases.push((Case::new(context, "trap", &[argument], policy)?, shown));
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// Each run shows what is written down of its emulator.
+fn check_otherwise(cases: &[(Case, Shown)], ended: &[Ended], on: Emulator) -> Result<()> {
+    ensure!(cases.len() == ended.len(), "{} runs of {}", ended.len(), cases.len());
+    for ((case, expected), ended) in cases.iter().zip(ended) {
+        let what = format!("{} on {on}, {:?}", case.name(), case.policy.mode);
+        shown(ended).check(expected, &what)?;
+        ensure!(ended.record.totals.divergences == 0, "{what}: divergences");
+    }
+    Ok(())
+}
+
+/// Bochs runs all programs in one boot, what it does otherwise at the end.
 fn on_bochs(context: &Context) -> Result<()> {
     let (mut cases, mut natives) = (Vec::new(), Vec::new());
     for (program, arguments, limits) in ON_BOCHS {
@@ -73,7 +99,11 @@ fn on_bochs(context: &Context) -> Result<()> {
             natives.push(expected.clone());
         }
     }
-    let ended = batch::run(context, &Setting::on(Emulator::Bochs), &cases)?;
+    let otherwise = cases_of_otherwise(context, Emulator::Bochs)?;
+    let all: Vec<_> = cases.iter().chain(otherwise.iter().map(|(case, _)| case)).cloned().collect();
+    let ended = batch::run(context, &Setting::on(Emulator::Bochs), &all)?;
+    let (ended, of_otherwise) = ended.split_at_checked(cases.len()).context("runs are missing")?;
+    check_otherwise(&otherwise, of_otherwise, Emulator::Bochs)?;
     for ((case, ended), expected) in cases.chunks(2).zip(ended.chunks(2)).zip(&natives) {
         (|| {
             let instructions = ended.iter().map(|ended| ended.record.totals.user_instructions);
@@ -91,23 +121,8 @@ fn on_bochs(context: &Context) -> Result<()> {
 }
 
 fn otherwise(context: &Context) -> Result<()> {
-    for on in [Emulator::Qemu, Emulator::Bochs] {
-        let (mut cases, mut shows) = (Vec::new(), Vec::new());
-        for (_, argument, expected) in OTHERWISE.iter().filter(|(machine, ..)| *machine == on) {
-            for limit in [13, Policy::DEFAULT.limit] {
-                for mode in [Mode::Off, Mode::Dual] {
-                    let policy = Policy { mode, limit, ..Policy::DEFAULT };
-                    cases.push(Case::new(context, "trap", &[argument], policy)?);
-                    shows.push(Shown { status: 0, stdout: (*expected).into(), stderr: Vec::new() });
-                }
-            }
-        }
-        let ended = batch::run(context, &Setting::on(on), &cases)?;
-        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&shows) {
-            let what = format!("{} on {on}, {:?}", case.name(), case.policy.mode);
-            shown(ended).check(expected, &what)?;
-            ensure!(ended.record.totals.divergences == 0, "{what}: divergences");
-        }
-    }
-    Ok(())
+    let cases = cases_of_otherwise(context, Emulator::Qemu)?;
+    let all: Vec<_> = cases.iter().map(|(case, _)| case.clone()).collect();
+    let ended = batch::run(context, &Setting::on(Emulator::Qemu), &all)?;
+    check_otherwise(&cases, &ended, Emulator::Qemu)
 }

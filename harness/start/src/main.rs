@@ -33,7 +33,7 @@ fn start() -> io::Result<ExitCode> {
     if tool.exists() {
         build.arg("--quiet");
     } else {
-        eprintln!("reprise: the tool itself is built first, which takes some two minutes");
+        eprintln!("reprise: the tool itself is built first, which takes one to two minutes");
     }
     // What cargo says is no output of the tool's.
     if !build.stdout(io::stderr()).status()?.success() {

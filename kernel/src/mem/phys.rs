@@ -8,7 +8,7 @@
 //! there are frames, or a [`Run`] of them.
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 use pages::{PAGE_LEN, Page, Primitives};
@@ -163,17 +163,23 @@ impl Slot {
     /// The entry, as it is now.
     #[inline(always)]
     pub(super) fn entry(self) -> Entry {
-        // SAFETY: the slot lies in a frame, aligned, and there are no references into frames. The
-        // processor sets bits in tables by itself: so entries are read as they are in memory.
-        Entry::from_bits(unsafe { (self.place as *const u64).read_volatile() })
+        Entry::from_bits(self.word().load(Ordering::Relaxed))
     }
 
     /// Replaces the entry; whoever makes a used one of an unused one, or the other way round, counts that.
     #[inline(always)]
     pub(super) fn set(self, entry: Entry) {
-        // SAFETY: as for `entry`. What the processor makes of a user's half is that space's own matter;
-        // the kernel's half is written while it is made, in `layout`, and in its window to devices.
-        unsafe { (self.place as *mut u64).write_volatile(entry.bits()) };
+        // What the processor makes of a user's half is that space's own matter; the kernel's half is
+        // written while it is made, in `layout`, and in its window to devices.
+        self.word().store(entry.bits(), Ordering::Relaxed);
+    }
+
+    /// The entry in memory: the processor sets bits in tables by itself.
+    #[inline(always)]
+    fn word(self) -> &'static AtomicU64 {
+        // SAFETY: the slot lies in a frame, aligned, which is mapped for good; there are no references into
+        // frames but these, by which all entries are reached.
+        unsafe { AtomicU64::from_ptr(self.place as *mut u64) }
     }
 }
 

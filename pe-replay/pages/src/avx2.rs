@@ -10,6 +10,7 @@ use super::blocks::{BLOCK, blocks, blocks_mut, each_vector, register_blocks, reg
 use super::{Page, Registers};
 
 type Bytes = [u8; size_of::<__m256i>()];
+type Block = [Bytes; BLOCK];
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn copy(from: &Page, to: &mut Page) {
@@ -59,18 +60,28 @@ pub(crate) fn copy_registers(from: &Registers, to: &mut Registers) {
     *to_rest = from_rest.to_ne_bytes();
 }
 
+/// Takes two blocks at a time: PEs do this with every page that they write, and each round of a loop costs.
 #[target_feature(enable = "avx2")]
 pub(crate) fn compare_and_copy(a: &Page, b: &Page, to: &mut Page) -> bool {
+    let (a, b, to) = (blocks(a).as_chunks().0, blocks(b).as_chunks().0, blocks_mut(to).as_chunks_mut().0);
     let mut difference = _mm256_setzero_si256();
-    for ((a, b), to) in blocks(a).iter().zip(blocks(b)).zip(blocks_mut(to)).rev() {
-        each_vector!(n => {
-            let n = BLOCK - 1 - n;
-            let value = load(&a[n]);
-            store(&mut to[n], value);
-            difference = _mm256_or_si256(difference, _mm256_xor_si256(value, load(&b[n])));
-        });
+    for (([a, a_behind], [b, b_behind]), [to, to_behind]) in a.iter().zip(b).zip(to).rev() {
+        difference = compare_and_copy_block(difference, a_behind, b_behind, to_behind);
+        difference = compare_and_copy_block(difference, a, b, to);
     }
     _mm256_testz_si256(difference, difference) == 1
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn compare_and_copy_block(mut difference: __m256i, a: &Block, b: &Block, to: &mut Block) -> __m256i {
+    each_vector!(n => {
+        let n = BLOCK - 1 - n;
+        let value = load(&a[n]);
+        store(&mut to[n], value);
+        difference = _mm256_or_si256(difference, _mm256_xor_si256(value, load(&b[n])));
+    });
+    difference
 }
 
 #[inline]

@@ -12,7 +12,7 @@ use super::{Page, Registers, avx2, erms, plain, sse2};
 ///
 /// | variant | copy | equal | compare_and_copy | equal_registers |
 /// |---|---|---|---|---|
-/// | `avx2` | 258 | 418 | 531 | 106 |
+/// | `avx2` | 258 | 418 | 528 | 106 |
 /// | `sse2` | 539 | 841 | 1,058 | 268 |
 /// | `+erms` | 4,102 | as above | as above | as above |
 ///

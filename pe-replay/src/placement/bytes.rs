@@ -10,10 +10,11 @@
 //! No single damaged copy can make both runs agree on something wrong: what run 2
 //! starts from is never made from the checkpoint, which is what a roll-back trusts.
 
-use super::{EntryOf, Placement, Turn, compare_and_copy, found};
+use super::{EntryOf, Placement, compare_and_copy, found};
 use crate::difference::Difference;
 use crate::execution::Run;
 use crate::machine::Machine;
+use crate::tracker::Attempt;
 
 const SECOND: usize = 1;
 const SPARE: usize = 2;
@@ -38,9 +39,9 @@ impl Placement for Bytes {
     /// Run 2 finds PM0 in the second. If that may have to be done again, after a
     /// counter miss, the spare keeps a witness of it, since the checkpoint alone could
     /// be damaged unnoticed.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, to: &Attempt) -> Option<Difference> {
         let [checkpoint, second, spare] = entry.frames;
-        match (turn.run, turn.again, turn.witnessed) {
+        match (to.turned, to.again, to.witnessed) {
             (Run::First, ..) | (Run::Second, false, false) => {}
             (Run::Second, false, true) => machine.copy(second, spare),
             (Run::Second, true, false) => machine.copy(checkpoint, second),

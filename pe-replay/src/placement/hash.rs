@@ -6,10 +6,11 @@
 //! the only one that can be committed. The checkpoint, which every later run
 //! starts from, is checked against the hash of PM0 before a roll-back trusts it.
 
-use super::{EntryOf, Placement, Turn};
+use super::{EntryOf, Placement};
 use crate::difference::{Difference, Field};
 use crate::execution::Run;
 use crate::machine::Machine;
+use crate::tracker::Attempt;
 
 const CHECKPOINT: usize = 0;
 
@@ -36,10 +37,10 @@ impl Placement for Hash {
     }
 
     /// Puts PM0 in place, after the hash of what the run before left.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
-        match turn.run {
-            Run::Second if !turn.again => Self::finish(entry, machine, Run::First),
-            Run::Third if !turn.again => Self::finish(entry, machine, Run::Second),
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, to: &Attempt) -> Option<Difference> {
+        match to.turned {
+            Run::Second if !to.again => Self::finish(entry, machine, Run::First),
+            Run::Third if !to.again => Self::finish(entry, machine, Run::Second),
             Run::First | Run::Second | Run::Third => {}
         }
         machine.copy(entry.frames[CHECKPOINT], entry.page.frame);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Without replay: every PE is run once, in its pages' homes, and no page is tracked.
 
-use super::{EntryOf, Placement, Turn};
+use super::{EntryOf, Placement};
 use crate::difference::Difference;
 use crate::execution::Run;
 use crate::machine::Machine;
+use crate::tracker::Attempt;
 
 /// No page has copies.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ impl Placement for Off {
         entry.page.frame
     }
 
-    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: Turn) -> Option<Difference> {
+    fn turn<M: Machine>(_: &mut EntryOf<M>, _: &mut M, _: &Attempt) -> Option<Difference> {
         None
     }
 

@@ -21,7 +21,7 @@ pub enum Cell {
     Length,
     First,
     Count,
-    Compared,
+    Agreed,
     Turned,
     Witnessed,
     Written,
@@ -40,7 +40,7 @@ const CELLS: [Cell; 16] = [
     Cell::Length,
     Cell::First,
     Cell::Count,
-    Cell::Compared,
+    Cell::Agreed,
     Cell::Turned,
     Cell::Witnessed,
     Cell::Written,
@@ -83,7 +83,7 @@ impl Damage {
             Cell::Length => open.len = other(open.len),
             Cell::First => open.first = if self.choice & 1 == 0 { open.last } else { entry ^ 1 },
             Cell::Count => attempt.written = other(attempt.written),
-            Cell::Compared => attempt.compared = [None, Some(0), Some(1)][self.choice as usize % 3],
+            Cell::Agreed => attempt.agreed = !attempt.agreed,
             Cell::Turned => {
                 attempt.turned = Run::ALL[self.choice as usize % 3];
             }

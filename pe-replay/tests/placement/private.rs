@@ -6,7 +6,8 @@
 //!
 //! No kernel places pages so as yet: tests do, of the engine on a model machine and in its own files.
 
-use pe_replay::placement::{EntryOf, Placement, Turn};
+use pe_replay::placement::{EntryOf, Placement};
+use pe_replay::tracker::Attempt;
 use pe_replay::{Difference, Machine, Run};
 
 /// Each run has a frame of its own.
@@ -22,11 +23,9 @@ impl Placement for Private {
         entry.frames[run as usize]
     }
 
-    /// A run finds PM0 in its frame, unless it is repeated.
-    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, turn: Turn) -> Option<Difference> {
-        if turn.again {
-            machine.copy(entry.page.frame, Self::frame::<M>(entry, turn.run));
-        }
+    /// A run that is turned to may have been executed before, at once with the others.
+    fn turn<M: Machine>(entry: &mut EntryOf<M>, machine: &mut M, to: &Attempt) -> Option<Difference> {
+        machine.copy(entry.page.frame, Self::frame::<M>(entry, to.turned));
         None
     }
 

@@ -45,7 +45,7 @@ impl Trial<'_> {
         let reading = self.counter.back_end.stop(Stopped { kind, elapsed, swallowed: false, passed: 0 });
         let seen = sample.ok_or(Measured::NoEnd)?;
         let (raw, biases) = (reading.instructions, self.counter.calibration.biases);
-        Ok(Stretch { seen, told: Reading { instructions: biases.remove(kind, raw), ..reading }, raw })
+        Ok(Stretch { seen, told: Reading { instructions: biases.remove(kind, 0, raw), ..reading }, raw })
     }
 
     /// One stretch from the start of a block.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Commands of cargo that pass or fail: formatting, lints, builds, tests of the host crates.
 
+use std::collections::HashSet;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -50,9 +51,10 @@ impl Step {
         ]
     }
 
-    /// The lints of what is built for the guest.
+    /// The lints of what is built for the guest, once for what is built in two ways.
     pub fn lints() -> impl Iterator<Item = Self> {
-        Guest::ALL.into_iter().map(|guest| {
+        let mut seen = HashSet::new();
+        Guest::ALL.into_iter().filter(move |guest| seen.insert(guest.to_string())).map(|guest| {
             let mut command = guest.cargo("clippy");
             command.args(STRICT);
             Self { name: format!("lints of {guest}"), command, tests: false }
@@ -121,6 +123,14 @@ mod tests {
                     test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
                     test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
         assert_eq!(tally_of(text), Tally { passed: 4, failed: 2 });
+    }
+
+    #[test]
+    fn every_package_is_linted_and_none_twice() {
+        let names: Vec<_> = Step::lints().map(|step| step.name).collect();
+        let distinct: HashSet<_> = names.iter().cloned().collect();
+        let wanted: HashSet<_> = Guest::ALL.iter().map(|guest| format!("lints of {guest}")).collect();
+        assert_eq!((names.len(), &distinct), (distinct.len(), &wanted));
     }
 
     #[test]
