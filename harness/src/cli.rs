@@ -101,6 +101,28 @@ mod tests {
         let args = run_options(&["run", "--limit", "1000", "--elf", "/bin/busybox", "--", "gzip", "-c"]);
         assert_eq!(args.program.words, ["gzip", "-c"]);
         assert_eq!(run_options(&["run"]).program.words, [""; 0]);
+        let Command::Profile(options) = parse_words(&["profile"]).unwrap().command else { panic!() };
+        assert_eq!(options.run.program.words, ["showcase"]);
+    }
+
+    #[test]
+    fn init_is_a_system_with_modules_by_name() {
+        let words =
+            ["run", "init", "--config", "c.xml", "--module", "hello=a=b", "--module", "x=y", "--until", "z"];
+        let given = run_options(&words).nova.unwrap();
+        let init = given.init.unwrap();
+        assert_eq!(init.config, Some("c.xml".into()));
+        assert_eq!(init.modules, [("hello".into(), "a=b".into()), ("x".into(), "y".into())]);
+        assert_eq!((given.image, given.until), ("core".into(), Some("z".into())));
+        for words in [&["run", "init"][..], &["run"]] {
+            let options = run_options(words);
+            assert!(matches!(options.request.system, wire::nova::System::Nova(_)));
+            assert_eq!(options.request.clock.kind, wire::clock::ClockKind::Machine);
+            assert_eq!(options.nova.unwrap().init, Some(Default::default()));
+        }
+        // With a file to run, all words are its arguments.
+        assert!(run_options(&["run", "--elf", "a", "init"]).nova.is_none());
+        assert!(matches!(parse_words(&["run", "--list"]).unwrap().command, Command::List));
     }
 
     #[test]
@@ -134,6 +156,23 @@ mod tests {
             (&["run", "--counter-faults", "skid=late"], "skid is none, fixed:N, random:N or long-tail:N"),
             (&["run", "--clock", "sun"], "invalid value 'sun'"),
             (&["run", "--date", "today"], "expected a date such as 2024-05-01"),
+            (&["run", "init", "more"], "init: it takes no words"),
+            (&["run", "init", "--stdin", "f"], "init: --stdin, --file and --env are for programs"),
+            (&["run", "init", "--module", "f"], "--module: a module of init is NAME=FILE"),
+            (&["run", "init", "--module", "=f"], "--module: a module of init is NAME=FILE"),
+            (&["run", "init", "--module", "a="], "--module: a module of init is NAME=FILE"),
+            (
+                &["run", "init", "--module-args", "a"],
+                "--module-args: init's modules have their names for that",
+            ),
+            (&["run", "init", "--until", ""], "--until: the text is empty"),
+            (&["run", "tiny", "--config", "f"], "--config: only init has one"),
+            (&["run", "--nova", "f", "--config", "f"], "--config: the configuration is init's"),
+            (&["run", "tiny", "--module", "f"], "--module: only systems have modules (--nova, or init)"),
+            (&["run", "tiny", "--run-for", "1"], "--run-for: only systems"),
+            (&["run", "tiny", "--log-calls"], "--log-calls: only systems"),
+            (&["run", "--list", "tiny"], "cannot be used with"),
+            (&["profile", "init"], "only programs are profiled"),
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'"),
         ] {

@@ -82,9 +82,9 @@ pub fn run() -> Result<u8> {
     println!("undone    PE {pe} was started again {times}; what it had written was thrown away");
 
     println!("\nEach of the three by hand:");
-    println!("1  cargo reprise run --mode off");
-    println!("2  cargo reprise run --mode off --inject {}", Text(flip));
-    println!("3  cargo reprise run --inject {}", Text(flip));
+    println!("1  cargo reprise run showcase --mode off");
+    println!("2  cargo reprise run showcase --mode off --inject {}", Text(flip));
+    println!("3  cargo reprise run showcase --inject {}", Text(flip));
     Ok(if replayed.is_like(&right) { 0 } else { STATUS_WRONG })
 }
 

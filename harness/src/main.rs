@@ -73,7 +73,7 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Tether { .. } | Command::Report(_) => None,
+        Command::Become(_) | Command::Tether { .. } | Command::Report(_) | Command::List => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -82,6 +82,7 @@ fn work(cli: &Cli) -> Result<u8> {
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(options) => run::run(options),
+        Command::List => run::list(),
         Command::Native(options) => native::run(options),
         Command::Become(program) => native::become_program(program),
         Command::Tether { parent, words } => children::become_tethered(*parent, words),

@@ -2,6 +2,7 @@
 //! What became of a boot: read from what the kernel sent, and put into words, tables and JSON.
 
 pub mod batch;
+pub mod breakdown;
 pub mod json;
 pub mod log;
 pub mod model;

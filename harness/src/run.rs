@@ -23,8 +23,8 @@ use crate::outcome::summary::summarize;
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
-use crate::workload::nova;
 use crate::workload::request::Request;
+use crate::workload::{listing, nova};
 
 /// The exit status of a run in which the text has not come that was to end it.
 const STATUS_MISSED: u8 = 1;
@@ -101,6 +101,12 @@ pub fn run(options: &Options) -> Result<u8> {
         eprintln!("reprise: --until: the text has not come");
     }
     Ok(status)
+}
+
+/// Names what there is to run.
+pub fn list() -> Result<u8> {
+    print!("{}", listing::text()?);
+    Ok(0)
 }
 
 /// Whether a run that is to end with a text, if one is awaited, has ended well without it.

@@ -16,6 +16,7 @@ mod demo;
 pub mod documents;
 mod ends;
 mod fuzz;
+mod genode;
 mod hostile;
 mod injection;
 mod interrupted;
@@ -30,6 +31,7 @@ mod programs;
 mod queue;
 mod rep;
 mod repeat;
+mod scenario;
 mod selftests;
 mod shared;
 mod state;
@@ -88,7 +90,9 @@ const TESTS: &[&[Test]] = &[
     rep::TESTS,
     nature::TESTS,
     nova::TESTS,
+    scenario::TESTS,
     conformance::TESTS,
+    genode::TESTS,
     documents::TESTS,
     demo::TESTS,
     bench::TESTS,

@@ -6,6 +6,8 @@ pub mod artifacts;
 pub mod catalogue;
 pub mod guest_files;
 pub mod image;
+pub mod init;
+pub mod listing;
 pub mod named;
 pub mod nova;
 pub mod program;

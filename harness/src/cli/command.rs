@@ -10,6 +10,8 @@ use crate::{bench, doctor, fuzz, inject, native, profile, report, run};
 pub enum Command {
     /// `cargo reprise run`.
     Run(Box<run::Options>),
+    /// `cargo reprise run --list`.
+    List,
     /// `cargo reprise native`.
     Native(native::Options),
     /// To wait, and to become the program that `native` counts.

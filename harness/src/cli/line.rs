@@ -12,7 +12,7 @@ use super::doctor::DoctorArgs;
 use super::fuzz::FuzzArgs;
 use super::inject::InjectArgs;
 use super::program::ProgramArgs;
-use super::run::{ProfileArgs, RunArgs};
+use super::run::{ProfileArgs, RunOrListArgs};
 use crate::{native, report};
 
 /// Runs programs under a kernel that executes every piece of user code twice.
@@ -31,7 +31,7 @@ pub struct Line {
 #[derive(Debug, Subcommand)]
 pub enum Words {
     /// Run a program; its output, its exit status, and a summary on stderr
-    Run(Box<RunArgs>),
+    Run(Box<RunOrListArgs>),
     /// Show what replay is for, on one flipped bit, in ten seconds
     Demo,
     /// Run a program on this machine, without a kernel of ours, and count its instructions and cycles
@@ -143,7 +143,8 @@ impl TryFrom<Words> for Command {
 
     fn try_from(words: Words) -> Result<Self, Self::Error> {
         Ok(match words {
-            Words::Run(args) => Self::Run(Box::new((*args).try_into()?)),
+            Words::Run(args) if args.list => Self::List,
+            Words::Run(args) => Self::Run(Box::new(args.run.try_into()?)),
             Words::Demo => Self::Demo,
             Words::Native(args) => Self::Native(args.into()),
             Words::Become(args) => Self::Become(args.into()),

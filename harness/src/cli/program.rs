@@ -11,9 +11,9 @@ use crate::workload::named::Given;
 /// A program and what it is given.
 #[derive(Args, Debug)]
 pub struct ProgramArgs {
-    /// The program: showcase (the default), or one of user/c, std, go, bench or hostile; then its arguments
+    /// The program: showcase, or one of user/c, std, go, bench or hostile; then its arguments
     ///
-    /// With --elf, all words are arguments; those that start with a dash go after `--`.
+    /// Without one, `run` boots init, and other commands run showcase. With --elf, all words are arguments; those that start with a dash go after `--`.
     #[arg(value_name = "NAME | ARGS")]
     pub words: Vec<OsString>,
     /// Run this static x86-64 executable

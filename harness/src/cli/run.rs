@@ -11,11 +11,12 @@ use wire::config::{Job, Recording};
 use super::clock::{ClockArgs, ClockName};
 use super::counter::CounterArgs;
 use super::isolate::IsolateName;
-use super::nova::NovaArgs;
+use super::nova::{Booted, NovaArgs};
 use super::policy::PolicyArgs;
 use super::program::ProgramArgs;
 use super::values::{MOST_SECONDS, MachineName, cpu, injection, number};
 use crate::emulator::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
+use crate::workload::artifacts::Guest;
 use crate::workload::request::{self, Request};
 use crate::{profile, run};
 
@@ -88,14 +89,26 @@ pub struct RunArgs {
     pub dry_run: bool,
 }
 
+/// `cargo reprise run`, or what there is to run.
+#[derive(Args, Debug)]
+pub struct RunOrListArgs {
+    /// Name what there is to run, a line each, and run nothing
+    #[arg(long, exclusive = true)]
+    pub list: bool,
+    /// The run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
 impl TryFrom<RunArgs> for run::Options {
     type Error = &'static str;
 
     fn try_from(args: RunArgs) -> Result<Self, Self::Error> {
         let (counter, counter_faults) = args.counter.choice()?;
-        let system = args.nova.system(args.memory)?;
+        let booted = args.nova.booted(&args.program)?;
+        let system = args.nova.system(booted, args.memory)?;
         let mut clock = args.clock;
-        if args.nova.nova.is_some() {
+        if booted != Booted::Program {
             clock.clock = clock.clock.or(Some(ClockName::Machine));
         }
         let request = Request {
@@ -117,7 +130,7 @@ impl TryFrom<RunArgs> for run::Options {
         };
         let RunArgs { program, nova, trace, json, log, dry_run, .. } = args;
         let log = log || nova.log_calls;
-        Ok(Self { program: program.into(), nova: nova.given()?, request, trace, json, log, dry_run })
+        Ok(Self { program: program.into(), nova: nova.given(booted)?, request, trace, json, log, dry_run })
     }
 }
 
@@ -136,9 +149,12 @@ impl TryFrom<ProfileArgs> for profile::Options {
     type Error = &'static str;
 
     fn try_from(args: ProfileArgs) -> Result<Self, Self::Error> {
-        let ProfileArgs { run, top } = args;
-        if run.nova.nova.is_some() {
-            return Err("profile: --nova boots a system, and only programs are profiled");
+        let ProfileArgs { mut run, top } = args;
+        if run.nova.nova.is_none() && run.program.elf.is_none() && run.program.words.is_empty() {
+            run.program.words.push(Guest::SHOWCASE.package.into());
+        }
+        if run.nova.booted(&run.program)? != Booted::Program {
+            return Err("profile: --nova and init boot a system, and only programs are profiled");
         }
         Ok(Self { run: run.try_into()?, functions: top as usize })
     }

@@ -33,6 +33,15 @@ pub const PLANS: &[Plan] = &[
     Plan { root: "pmu/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan { root: "pmu/emulated/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
     Plan { root: "kernel/wire/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
+    Plan { root: "user/genode/core/src/main.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
+    Plan { root: "user/genode/ledger/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
+    Plan { root: "user/genode/config/src/lib.rs", storeys: &[], circles: Circles::Nowhere, open: &[] },
+    Plan {
+        root: "user/genode/components/parts/src/lib.rs",
+        storeys: &[],
+        circles: Circles::Nowhere,
+        open: &[],
+    },
     Plan {
         root: "kernel/src/lib.rs",
         storeys: &[

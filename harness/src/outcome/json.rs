@@ -16,6 +16,7 @@ use wire::nova::{RootDeath, Stop};
 use wire::record::{Label, UnsupportedCall};
 use wire::{DelimiterKind, Name, ThreadNumber};
 
+use super::breakdown::Part;
 use super::model::Cycles;
 use super::summary::text::{service_name, unit_name};
 use super::summary::{Diverged, Hit, Summary};
@@ -87,11 +88,32 @@ pub fn value(summary: &Summary, exit_status: u8) -> Value {
         "modelled_cycles": summary.modelled.as_ref().map(modelled),
         "unsupported_calls": summary.unsupported.iter().map(unsupported).collect::<Vec<_>>(),
         "labels": summary.labels.iter().map(label).collect::<Vec<_>>(),
+        "components": parts(&summary.breakdown.processes),
+        "delimiters": parts(&summary.breakdown.delimiters),
         "reached_limits": summary.reached.iter().map(reached).collect::<Vec<_>>(),
         "first_hits": summary.hits.iter().map(hit).collect::<Vec<_>>(),
         "first_differences": differences,
         "end": end(&summary.end.end),
     })
+}
+
+/// The parts of a run, by name.
+fn parts(parts: &[Part]) -> Vec<Value> {
+    let value = |Part { name, totals, cycles, .. }: &Part| {
+        json!({
+            "name": name,
+            "pes": totals.committed,
+            "user_instructions": totals.user_instructions,
+            "frames_written": totals.frames_written,
+            "write_faults": totals.write_faults,
+            "divergences": totals.divergences,
+            "total": totals.total,
+            "phases": phases(&totals.phases),
+            "modelled_total": cycles.map(|cycles| cycles.total().round()),
+            "modelled_over_second_run": cycles.and_then(|cycles| cycles.over_second_run()),
+        })
+    };
+    parts.iter().map(value).collect()
 }
 
 fn label(label: &Label) -> Value {

@@ -89,9 +89,14 @@ impl Model {
     /// the runs of a PE, else by an exception. All instructions outside the runs are kernel
     /// code, without those of the page primitives and of copied and filled lines.
     pub fn cycles(&self, policy: &Policy, totals: &Totals) -> Cycles {
+        self.cycles_of_part(policy, totals, totals)
+    }
+
+    /// What a part of a run would need: its memory is in reach as the whole run's is.
+    pub fn cycles_of_part(&self, policy: &Policy, totals: &Totals, whole: &Totals) -> Cycles {
         let weights = &self.weights;
         let events = &totals.events;
-        let reach = self.reach(totals);
+        let reach = self.reach(whole);
         let runs = match policy.mode {
             Mode::Off => 1,
             Mode::Dual => 2,

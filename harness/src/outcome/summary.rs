@@ -15,6 +15,7 @@ use wire::record::{
     Label, Records, TraceHeader, Unit, UnsupportedCall, labels, reached_limits, unsupported_calls,
 };
 
+use super::breakdown::{Breakdown, Collector};
 use super::model::{Cycles, Model};
 
 /// How many differences a summary shows.
@@ -37,6 +38,8 @@ pub struct Summary {
     pub reached: Vec<ReachedLimit>,
     /// The names of processes.
     pub labels: Vec<Label>,
+    /// Its PEs in parts.
+    pub breakdown: Breakdown,
     /// The first of the PEs that diverged.
     pub differences: Vec<Diverged>,
     /// The first of the PEs that a flip hit, and that were committed.
@@ -96,11 +99,14 @@ impl Summary {
     /// Adds a trace up and compares it with the kernel's sums.
     pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
         let (header, records) = Records::open(trace).context("the trace")?;
+        let labels: Vec<_> = labels(trace).collect();
+        let mut parts = Collector::new(&labels);
         let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
         let (mut differences, mut hits, mut debug_exceptions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut count, mut instructions, mut divergences) = (0, 0, 0);
         for record in records {
             let record = record.with_context(|| format!("the trace after {count} PEs"))?;
+            parts.add(&record);
             count += 1;
             instructions += record.instructions;
             debug_exceptions.push(u64::from(record.debug_exceptions));
@@ -133,13 +139,14 @@ impl Summary {
         for (median, values) in medians.0.iter_mut().zip(&mut durations) {
             *median = lower_median(values);
         }
-        let modelled = match header.unit {
-            Unit::Instructions => Some(Model::built_in()?.cycles(&header.policy, &end.totals)),
+        let model = match header.unit {
+            Unit::Instructions => Some(Model::built_in()?),
             Unit::Cycles => None,
         };
+        let modelled = model.map(|model| model.cycles(&header.policy, totals));
+        let breakdown = parts.finish(totals, &header.policy, model);
         let debug_exceptions = DebugExceptions::new(debug_exceptions);
         let (unsupported, reached) = (unsupported_calls(trace).collect(), reached_limits(trace).collect());
-        let labels = labels(trace).collect();
         Ok(Self {
             header,
             end,
@@ -148,6 +155,7 @@ impl Summary {
             unsupported,
             reached,
             labels,
+            breakdown,
             differences,
             hits,
             modelled,

@@ -222,7 +222,7 @@ fn bad_input(context: &Context) -> Result<()> {
         (&["--nova", HELLO, "--kernel-memory", "256"], "--kernel-memory: the kernel cannot keep all memory"),
         (&["--nova", HELLO, "--until", ""], "--until: the text is empty"),
         (&["--nova", HELLO, "--elf", &text], "cannot be used with"),
-        (&["--until", "x"], "--nova"),
+        (&["tiny", "--until", "x"], "--nova"),
     ];
     for (words, part) in cases {
         super::bad_input::refused(context, &[&["run"], words].concat(), part, |_| ())?;

@@ -48,6 +48,9 @@ const KERNEL_FLAGS: &[&str] =
     &["-Crelocation-model=static", "-Ccode-model=kernel", "-Cno-redzone=yes", "-Cforce-unwind-tables=no"];
 const FREESTANDING_FLAGS: &[&str] = &["-Crelocation-model=static", "-Cpanic=abort"];
 const STATIC_FLAGS: &[&str] = &["-Crelocation-model=static", "-Ctarget-feature=+crt-static"];
+/// A component relocates itself, too, but has no library.
+const COMPONENT_FLAGS: &[&str] =
+    &["-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cforce-unwind-tables=no", "-Crelro-level=off"];
 /// What a user gets who asks for a static executable and for nothing else: one that relocates itself.
 const STATIC_PIE_FLAGS: &[&str] = &["-Ctarget-feature=+crt-static"];
 
@@ -87,6 +90,21 @@ impl Guest {
     pub const NOVA_RT: Self = Self { package: "nova-rt", ..Self::HOSTILE };
     /// Root tasks of the NOVA interface.
     pub const NOVA: Self = Self { package: "nova-programs", ..Self::HOSTILE };
+    /// The root task of the Genode-like stack.
+    pub const CORE: Self = Self { package: "genode-core", executable: Some("genode-core"), ..Self::HOSTILE };
+    /// Components that try core out.
+    pub const TRIALS: Self =
+        Self { package: "genode-trials", executable: Some("genode-trials"), ..Self::COMPONENTS };
+    /// The component that starts others by a configuration.
+    pub const INIT: Self =
+        Self { package: "genode-init", executable: Some("genode-init"), ..Self::COMPONENTS };
+    /// All other components.
+    pub const COMPONENTS: Self = Self {
+        package: "genode-components",
+        directory: "user-genode",
+        flags: COMPONENT_FLAGS,
+        ..Self::HOSTILE
+    };
     /// The default program.
     pub const SHOWCASE: Self = Self {
         package: "showcase",
@@ -102,13 +120,17 @@ impl Guest {
     pub const STATIC_PIE: Self =
         Self { executable: Some("std-threads"), directory: "user-pie", flags: STATIC_PIE_FLAGS, ..Self::STD };
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::KERNEL,
         Self::KERNEL_FOR_TESTS,
         Self::RT,
         Self::HOSTILE,
         Self::NOVA_RT,
         Self::NOVA,
+        Self::CORE,
+        Self::INIT,
+        Self::COMPONENTS,
+        Self::TRIALS,
         Self::SHOWCASE,
         Self::STD,
         Self::STATIC_PIE,
@@ -150,18 +172,37 @@ impl Guest {
 
     /// Builds one executable and returns where it is.
     pub fn build(self, name: &str) -> Result<PathBuf> {
-        let executable = self.path(name);
         let mut command = self.cargo("build");
         if self.executable.is_none() {
             command.args(["--bin", name]);
         }
-        if executable.exists() {
+        let executable = self.path(name);
+        self.run_build(command, name, std::slice::from_ref(&executable))?;
+        Ok(executable)
+    }
+
+    /// Builds all executables, of which these are some, and returns where these are.
+    pub fn build_all(self, names: &[String]) -> Result<Vec<(String, PathBuf)>> {
+        let mut command = self.cargo("build");
+        command.arg("--bins");
+        let executables: Vec<_> = names.iter().map(|name| self.path(name)).collect();
+        self.run_build(command, self.package, &executables)?;
+        Ok(names.iter().cloned().zip(executables).collect())
+    }
+
+    fn run_build(self, mut command: Command, what: &str, executables: &[PathBuf]) -> Result<()> {
+        if executables.iter().all(|executable| executable.exists()) {
             command.arg("--quiet");
         }
         let status = children::status(&mut command).context("cannot start cargo")?;
-        ensure!(status.success(), "building {name} failed ({status})");
-        ensure!(executable.exists(), "{} was not built", executable.display());
-        Ok(executable)
+        ensure!(status.success(), "building {what} failed ({status})");
+        let missing = executables.iter().find(|executable| !executable.exists());
+        ensure!(
+            missing.is_none(),
+            "{} was not built",
+            missing.map_or(what.into(), |path| path.to_string_lossy())
+        );
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::artifacts::{self, Guest};
+use super::init;
 use crate::host::packages::{self, Package};
 
 /// Where a program comes from, which says how it is built.
@@ -95,10 +96,39 @@ pub fn root_tasks() -> Result<Vec<String>> {
     artifacts::stems("user/nova/src/bin", "rs")
 }
 
+/// The name of the root task of the Genode-like stack.
+pub const CORE: &str = "core";
+
+/// Builds the root task of the Genode-like stack, and returns where it is.
+pub fn core() -> Result<PathBuf> {
+    Guest::CORE.build(Guest::CORE.package)
+}
+
+/// Builds the component that tries core out, and returns where it is.
+pub fn trials() -> Result<PathBuf> {
+    Guest::TRIALS.build(Guest::TRIALS.package)
+}
+
 /// Builds a root task by its name, and returns where it is; nothing if none has the name.
 pub fn root_task(name: &str) -> Result<Option<PathBuf>> {
+    if name == CORE {
+        return core().map(Some);
+    }
     let known = root_tasks()?.iter().any(|known| known == name);
     known.then(|| Guest::NOVA.build(name)).transpose()
+}
+
+/// The names of the components of the Genode-like stack, which run on none of the others' interfaces.
+pub fn component_names() -> Result<Vec<String>> {
+    artifacts::stems("user/genode/components/src/bin", "rs")
+}
+
+/// Builds init and all other components, and returns where each is, by its name.
+pub fn components() -> Result<Vec<(String, PathBuf)>> {
+    let init = (init::NAME.to_owned(), Guest::INIT.build(Guest::INIT.package)?);
+    let mut all = Guest::COMPONENTS.build_all(&component_names()?)?;
+    all.insert(0, init);
+    Ok(all)
 }
 
 /// Builds a program by its name, and returns where it is.

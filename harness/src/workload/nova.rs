@@ -15,8 +15,8 @@ use wire::config::Job;
 use wire::nova::{Nova, System};
 
 use super::archive::{self, Contents, Module};
-use super::artifacts::{self, Guest};
 use super::request::Request;
+use super::{catalogue, init};
 use crate::host::destination::Files;
 use crate::host::input::{self, Deadline};
 
@@ -33,8 +33,10 @@ const USER_END: u64 = 0x7fff_bfff_e000;
 /// What a command line says of a system.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// The file of the root task's image, or the name of one of user/nova.
+    /// The file of the root task's image, or the name of one of ours.
     pub image: PathBuf,
+    /// The configuration and the components that core is given, if that is the image.
+    pub init: Option<init::Given>,
     /// Further modules, each with its command line.
     pub modules: Vec<(PathBuf, Option<String>)>,
     /// The command line of the image.
@@ -94,10 +96,12 @@ pub fn root_task(
 
 /// Reads all that a system is given, up to a deadline, and checks it.
 pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
+    let mut listed = given.init.as_ref().map_or(Ok(Vec::new()), init::modules)?;
+    listed.extend_from_slice(&given.modules);
     ensure!(
-        given.modules.len() < MOST_MODULES,
+        listed.len() < MOST_MODULES,
         "{} modules and the image; the limit is {MOST_MODULES} together",
-        given.modules.len()
+        listed.len()
     );
     let mut left = archive::GIVEN.most;
     let mut read = |path: &Path| -> Result<Vec<u8>> {
@@ -105,31 +109,28 @@ pub fn named(given: &Given, deadline: Option<Deadline>) -> Result<Named> {
         left -= bytes.len() as u64;
         Ok(bytes)
     };
-    let image = image_path(&given.image)?;
+    let image = if given.init.is_some() { catalogue::core()? } else { image_path(&given.image)? };
     let bytes = unpacked(read(&image)?, archive::GIVEN.most).with_context(|| image.display().to_string())?;
     check(&bytes).with_context(|| image.display().to_string())?;
     let mut modules =
         vec![Module { bytes, command_line: command_line("--append", given.append.as_deref())? }];
-    for (path, text) in &given.modules {
-        let command_line = command_line("--module-args", text.as_deref())?;
+    let names = if given.init.is_some() { "--module" } else { "--module-args" };
+    for (path, text) in &listed {
+        let command_line = command_line(names, text.as_deref())?;
         modules.push(Module { bytes: read(path)?, command_line });
     }
     let until = given.until.clone().unwrap_or_default().into_bytes();
     let contents = Contents { modules, until, ..Contents::default() };
-    Ok(Named { contents, image, modules: given.modules.iter().map(|(path, _)| path.clone()).collect() })
+    Ok(Named { contents, image, modules: listed.into_iter().map(|(path, _)| path).collect() })
 }
 
 /// The file of an image: that of one of ours, which is built first, if there is no other of that name.
 fn image_path(image: &Path) -> Result<PathBuf> {
-    match image.to_str() {
-        Some(name)
-            if !image.exists()
-                && artifacts::stems("user/nova/src/bin", "rs")?.iter().any(|own| own == name) =>
-        {
-            Guest::NOVA.build(name)
-        }
-        _ => Ok(image.to_owned()),
-    }
+    let own = match image.to_str() {
+        Some(name) if !image.exists() => catalogue::root_task(name)?,
+        _ => None,
+    };
+    Ok(own.unwrap_or_else(|| image.to_owned()))
 }
 
 fn command_line(option: &str, text: Option<&str>) -> Result<Option<Vec<u8>>> {

@@ -30,6 +30,9 @@ mod operation {
     pub const MEMORY: u64 = 3;
 }
 
+/// The byte that leaves a part of a policy as the run has it.
+const AS_THE_RUN: u8 = 0xff;
+
 /// The policy that two arguments say, beside what is the whole run's; `None` if they say none.
 fn policy(run: Policy, how: u64, limit: u64) -> Option<Policy> {
     let [mode, recovery, flush, rest @ ..] = how.to_le_bytes();
@@ -37,11 +40,13 @@ fn policy(run: Policy, how: u64, limit: u64) -> Option<Policy> {
         0 => Mode::Off,
         1 => Mode::Dual,
         2 => Mode::Triple,
+        AS_THE_RUN => run.mode,
         _ => return None,
     };
     let recovery = match recovery {
         0 => Recovery::Restart,
         1 => Recovery::Vote,
+        AS_THE_RUN => run.recovery,
         _ => return None,
     };
     let flush = match flush {
@@ -49,8 +54,10 @@ fn policy(run: Policy, how: u64, limit: u64) -> Option<Policy> {
         1 => Flush::Lines,
         2 => Flush::All,
         3 => Flush::Retry,
+        AS_THE_RUN => run.flush,
         _ => return None,
     };
+    let limit = if limit == 0 { run.limit } else { limit };
     let policy = Policy { mode, recovery, flush, limit, ..run };
     // The watchdog was held against the run's limit.
     let is_possible = rest == [0; 5] && limit <= run.limit && policy.is_within_bounds();
@@ -133,6 +140,10 @@ mod tests {
         };
         assert_eq!(said, Some(expected));
         assert_eq!(policy(run, 0, 50_000), Some(Policy { mode: Mode::Off, ..run }));
+        assert_eq!(policy(run, 1, 0), Some(Policy { mode: Mode::Dual, ..run }));
+        let run = Policy { mode: Mode::Triple, recovery: Recovery::Vote, flush: Flush::All, ..run };
+        assert_eq!(policy(run, 0xff_ffff, 0), Some(run));
+        assert_eq!(policy(run, 0xff_ff01, 0), Some(Policy { mode: Mode::Dual, ..run }));
         for (how, limit) in
             [(3, 20_000), (0x200, 20_000), (0x4_0000, 20_000), (1 << 24, 20_000), (1, 50_001), (1, 9)]
         {

@@ -103,6 +103,9 @@ impl fmt::Display for Summary {
         if totals.divergences > shown && shown > 0 {
             writeln!(f, "  and {} more", totals.divergences - shown)?;
         }
+        if !self.labels.is_empty() {
+            write!(f, "\n{}", self.breakdown)?;
+        }
         Ok(())
     }
 }

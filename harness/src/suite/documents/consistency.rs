@@ -8,6 +8,7 @@ use super::markdown::{quoted, rows, section};
 use super::{all_documents, decisions, read};
 use crate::workload::artifacts::{self, Guest};
 use crate::workload::catalogue::{self, FUZZER, Kind};
+use crate::workload::init;
 
 /// The page that has the table of folders.
 const ARCHITECTURE: &str = "docs/src/architecture.md";
@@ -134,8 +135,9 @@ fn the_list_of_user_programs_is_complete() {
         .into_iter()
         .filter_map(|cells| quoted(cells.first()?).next()?.split(' ').next().map(str::to_owned))
         .collect();
-    let own = [Guest::RT.package, Guest::NOVA_RT.package, FUZZER].map(str::to_owned).to_vec();
-    let all = [catalogue::names(&Kind::ALL).unwrap(), catalogue::root_tasks().unwrap(), own];
+    let own = [Guest::RT.package, Guest::NOVA_RT.package, FUZZER, init::NAME].map(str::to_owned).to_vec();
+    let (tasks, components) = (catalogue::root_tasks().unwrap(), catalogue::component_names().unwrap());
+    let all = [catalogue::names(&Kind::ALL).unwrap(), tasks, components, own];
     let real: BTreeSet<String> = all.concat().into_iter().collect();
     let differing: Vec<_> = named.symmetric_difference(&real).collect();
     assert!(differing.is_empty(), "named but not there, or the other way: {differing:?}");

@@ -11,7 +11,7 @@ use super::{BOOK, NOT_RUN, PROMPT, README, REASONS, RUN, SUMMARY, all_documents,
 use crate::workload::artifacts;
 
 /// Languages of blocks that hold no command.
-const QUIET: [&str; 5] = ["text", "json", "c", "cpp", "rust"];
+const QUIET: [&str; 6] = ["text", "json", "xml", "c", "cpp", "rust"];
 /// What the README may have of lines: one screen and a half.
 const README_LINES: usize = 120;
 

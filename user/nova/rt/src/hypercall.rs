@@ -3,7 +3,6 @@
 
 use crate::crd::Crd;
 use crate::raw::{self, Registers};
-use crate::seen;
 use crate::status::Status;
 use crate::utcb::{Item, Utcb};
 
@@ -65,6 +64,9 @@ pub mod operation {
     pub const MSR: u64 = 8;
 }
 
+/// The right to set a portal's id.
+const CONTROL: u64 = 1;
+
 /// What a revocation does beside taking rights from descendants.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revocation {
@@ -82,10 +84,11 @@ fn made(number: u64, flags: u64, selector: u64, parameters: [u64; 4]) -> Status 
     status(make(Registers::new(number, flags, selector, parameters)))
 }
 
-/// Makes a hypercall, remembers what it answered, and returns what its registers hold afterwards.
+/// Makes a hypercall and returns what its registers hold afterwards.
 pub fn make(registers: Registers) -> Registers {
     let after = raw::hypercall(registers);
-    seen::remember(registers.rdi, status(after));
+    #[cfg(feature = "seen")]
+    crate::seen::remember(registers.rdi, status(after));
     after
 }
 
@@ -212,6 +215,11 @@ pub fn assign_pci(pd: u64, config: u64, requester: u64) -> Status {
 pub fn assign_gsi(line: u64, flags: u64, config: u64, cpu: u64, signal: u64) -> (Status, u64, u64) {
     let after = make(Registers::new(number::ASSIGN_GSI, flags, line, [config, cpu, signal, 0]));
     (status(after), after.rsi, after.rdx)
+}
+
+/// Takes the right to set a portal's id from its own domain, so that whoever gets the portal cannot do it either.
+pub fn seal(portal: u64) -> Status {
+    revoke(Crd::object(portal, 0, CONTROL), Revocation { itself: true, ..Revocation::default() })
 }
 
 /// Moves kernel memory from one domain to another, in pages.

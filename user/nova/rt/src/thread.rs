@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: MIT
 //! Threads: workers, which serve portals, and threads with time of their own.
 //!
-//! A stack's last words are what its thread needs to find at its first instruction: the address of its UTCB, its
-//! function, and an argument. Stacks are memory of the root task, seen at the same address in every domain.
+//! Stacks are memory of the root task, seen at the same address in every domain.
 
 use core::arch::naked_asm;
 
-use crate::access;
 use crate::crd::{ALL, Crd, EXECUTE, READ, WRITE};
 use crate::event::{START_UP, mtd, offset};
 use crate::start::Root;
 use crate::utcb::{Item, Utcb};
+use crate::worker::BEGINNING;
+pub use crate::worker::{Handler, begin, portal_entry};
 use crate::{EVENTS, PAGE, Status, grants, hypercall, supply};
-
-/// What a worker does at each call: it gets the portal's id and its UTCB, and returns the selector of the semaphore to
-/// park the caller on, or 0.
-pub type Handler = extern "C" fn(u64, Utcb) -> u64;
 
 /// What a thread with time of its own does: it gets its UTCB and an argument, and dies when it returns.
 pub type Body = extern "C" fn(Utcb, u64);
@@ -24,35 +20,11 @@ pub type Body = extern "C" fn(Utcb, u64);
 const STACK_ORDER: u64 = 1;
 /// Where the events of a thread begin in the table of another domain than the root task's.
 pub const EVENTS_ELSEWHERE: u64 = 0x20;
-/// The bytes at a stack's end that its thread begins with.
-const BEGINNING: u64 = 32;
-
-/// The entry of a portal: RSP is at the beginning of the stack, RDI the portal's id.
-#[unsafe(naked)]
-extern "C" fn served() {
-    naked_asm!(
-        "mov rbx, rsp",
-        "mov rsi, [rsp]",
-        "call [rsp + 8]",
-        "mov rsp, rbx",
-        "mov rdi, rax",
-        "shl rdi, 8",
-        "or rdi, 1",
-        "syscall",
-        "ud2",
-    )
-}
 
 /// The first instruction of a thread with time of its own: RSP is at the beginning of the stack.
 #[unsafe(naked)]
 extern "C" fn started() {
     naked_asm!("mov rdi, [rsp]", "mov rsi, [rsp + 16]", "call [rsp + 8]", "ud2")
-}
-
-/// The address at which portals of this runtime enter their worker.
-#[must_use]
-pub fn portal_entry() -> u64 {
-    served as *const () as u64
 }
 
 /// The entry of a portal that replies at once, whatever the message is.
@@ -80,13 +52,6 @@ pub fn stack(root: Root, utcb: u64, function: u64, argument: u64) -> u64 {
     let top = grants::memory(root, STACK_ORDER) + (PAGE << STACK_ORDER) - BEGINNING;
     begin(top, utcb, function, argument);
     top
-}
-
-/// Writes what a thread begins with to the end of its stack.
-pub fn begin(top: u64, utcb: u64, function: u64, argument: u64) {
-    access::write(top, utcb);
-    access::write(top + 8, function);
-    access::write(top + 16, argument);
 }
 
 /// A domain that threads are made in.
