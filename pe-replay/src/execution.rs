@@ -24,3 +24,23 @@ impl Run {
         self as u8 + 1
     }
 }
+
+/// What is known of an attempt to execute a PE.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempt {
+    /// The last of the runs that were turned to; the first one if none was.
+    pub turned: Run,
+    /// That run was turned to before.
+    pub again: bool,
+    /// For this attempt's run 2 there is a second copy of PM0 beside the one that a roll-back trusts.
+    pub witnessed: bool,
+    /// Something was made from copies that may be damaged: should the results differ, these are not to
+    /// be trusted.
+    pub unwitnessed: bool,
+    /// A flip has hit a page that may not be written.
+    pub exposed: bool,
+    /// Pages that a run wrote: they joined the set, were open and found written, opened late, or hit by a flip.
+    pub written: u16,
+    /// Two results agreed, and as many pages were compared as had been written.
+    pub agreed: bool,
+}

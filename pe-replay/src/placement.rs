@@ -2,10 +2,9 @@
 //! Where the runs of a PE find the pages that they write, and how their results are compared.
 
 use crate::difference::{Difference, Field};
-use crate::execution::Run;
+use crate::execution::{Attempt, Run};
 use crate::machine::{Access, Machine, Memory, View};
 use crate::pool::Entry;
-use crate::tracker::Attempt;
 
 pub mod bytes;
 pub mod hash;

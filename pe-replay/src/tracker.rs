@@ -24,7 +24,7 @@
 use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
-use crate::execution::Run;
+use crate::execution::{Attempt, Run};
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
@@ -52,26 +52,6 @@ pub struct Tracker<P> {
     /// What is known of the attempt.
     pub attempt: Attempt,
     placement: PhantomData<P>,
-}
-
-/// What is known of an attempt to execute a PE.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attempt {
-    /// The last of the runs that were turned to; the first one if none was.
-    pub turned: Run,
-    /// That run was turned to before.
-    pub again: bool,
-    /// For this attempt's run 2 there is a second copy of PM0 beside the one that a roll-back trusts.
-    pub witnessed: bool,
-    /// Something was made from copies that may be damaged: should the results differ, these are not to
-    /// be trusted.
-    pub unwitnessed: bool,
-    /// A flip has hit a page that may not be written.
-    pub exposed: bool,
-    /// Pages that a run wrote: they joined the set, were open and found written, opened late, or hit by a flip.
-    pub written: u16,
-    /// Two results agreed, and as many pages were compared as had been written.
-    pub agreed: bool,
 }
 
 /// The bit of a thread in [`Entry::predicted`](crate::Entry::predicted).

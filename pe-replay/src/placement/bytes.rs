@@ -12,9 +12,8 @@
 
 use super::{EntryOf, Placement, compare_and_copy, found};
 use crate::difference::Difference;
-use crate::execution::Run;
+use crate::execution::{Attempt, Run};
 use crate::machine::Machine;
-use crate::tracker::Attempt;
 
 const SECOND: usize = 1;
 const SPARE: usize = 2;

@@ -8,9 +8,8 @@
 
 use super::{EntryOf, Placement};
 use crate::difference::{Difference, Field};
-use crate::execution::Run;
+use crate::execution::{Attempt, Run};
 use crate::machine::Machine;
-use crate::tracker::Attempt;
 
 const CHECKPOINT: usize = 0;
 

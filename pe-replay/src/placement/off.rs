@@ -3,9 +3,8 @@
 
 use super::{EntryOf, Placement};
 use crate::difference::Difference;
-use crate::execution::Run;
+use crate::execution::{Attempt, Run};
 use crate::machine::Machine;
-use crate::tracker::Attempt;
 
 /// No page has copies.
 #[derive(Clone, Copy, Debug)]
