@@ -24,7 +24,7 @@ use crate::outcome::Outcome;
 use crate::workload::init;
 use crate::workload::nova::{self, Given};
 use crate::workload::request::Request;
-use expected::{DEFAULT, MALFORMED, NESTED, ONE_CHILD, REPLAYED, SESSIONS, Scenario, TIMER, WRONG};
+use expected::{DEFAULT, MALFORMED, NESTED, ONE_CHILD, PEST, REPLAYED, SESSIONS, Scenario, TIMER, WRONG};
 use log::Log;
 
 pub const TESTS: &[Test] = &[
@@ -34,6 +34,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "scenario::timer_on_bochs", run: |context| on_bochs(context, &TIMER) },
     Test { name: "scenario::sessions", run: |context| on_qemu(context, &SESSIONS) },
     Test { name: "scenario::nested", run: |context| on_qemu(context, &NESTED) },
+    Test { name: "scenario::children_that_attack_init", run: |context| on_qemu(context, &PEST) },
     Test { name: "scenario::replay_policies", run: replay_policies },
     Test { name: "scenario::wrong_configuration", run: |context| on_qemu(context, &WRONG) },
     Test { name: "scenario::malformed_configuration", run: |context| on_qemu(context, &MALFORMED) },

@@ -108,6 +108,24 @@ pub const NESTED: Scenario = Scenario {
     },
 };
 
+/// Children that attack their init, one until it has all sessions that a client may have, one until its quota is used up.
+pub const PEST: Scenario = Scenario {
+    name: "pest",
+    expected: Expected {
+        lines: &[
+            said("init -> rich", "sessions: no more are allowed, wrong=0"),
+            said("init -> poor", "sessions: no more can be paid, wrong=0"),
+            said("init -> client", "echo sum=14950"),
+            said("init -> client", "echo objects=4 sum=10"),
+            said("init -> hello", "undisturbed"),
+            said("init", "child \"hello\" exited with exit value 0"),
+        ],
+        times: &[],
+        before: &[],
+        never: &["Error"],
+    },
+};
+
 /// Children whose PEs are run otherwise.
 pub const REPLAYED: Scenario = Scenario {
     name: "replayed",
