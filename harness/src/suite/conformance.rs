@@ -132,20 +132,14 @@ fn a_hostile_domain(context: &Context) -> Result<()> {
     same(&expected, &console(context, &request, policy(Mode::Dual, LIMITS[1]))?)
 }
 
-/// Random calls for a second of the system's time, in one domain after the other; how many those are depends on the mode.
+/// Random calls for a second of the system's time, in one domain after the other.
 fn a_stream_of_random_calls(context: &Context) -> Result<()> {
     let request = nova::root_task("nova-hostile", Some("stream 1 1"), USUAL_MIB)?;
-    let mut said = Vec::new();
-    for mode in [Mode::Off, Mode::Dual] {
-        let console = console(context, &request, policy(mode, LIMITS[1]))?;
-        cases(&console)?;
-        let (counts, rest): (Vec<_>, Vec<_>) =
-            console.lines().map(str::to_owned).partition(|line| line.contains(" random calls of "));
-        let made = counts.first().and_then(|line| line.split(' ').next()?.parse::<u64>().ok());
-        ensure!(made.is_some_and(|made| made >= RANDOM_CALLS), "{counts:?} in {}", mode.name());
-        said.push(rest);
-    }
-    ensure!(said[0] == said[1], "{:?} instead of {:?}", said[1], said[0]);
+    let console = console(context, &request, policy(Mode::Dual, LIMITS[1]))?;
+    cases(&console)?;
+    let counts: Vec<_> = console.lines().filter(|line| line.contains(" random calls of ")).collect();
+    let made = counts.first().and_then(|line| line.split(' ').next()?.parse::<u64>().ok());
+    ensure!(made.is_some_and(|made| made >= RANDOM_CALLS), "{counts:?}");
     Ok(())
 }
 

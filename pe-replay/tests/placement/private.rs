@@ -6,8 +6,8 @@
 //!
 //! No kernel places pages so as yet: tests do, of the engine on a model machine and in its own files.
 
+use pe_replay::execution::Attempt;
 use pe_replay::placement::{EntryOf, Placement};
-use pe_replay::tracker::Attempt;
 use pe_replay::{Difference, Machine, Run};
 
 /// Each run has a frame of its own.

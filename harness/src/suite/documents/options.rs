@@ -34,7 +34,8 @@ fn the_command_lines_parse() {
             if words.contains("--help") {
                 continue;
             }
-            let words = std::iter::once("reprise").chain(words.split_whitespace()).map(Into::into);
+            let words = shell_words::split(&words).unwrap_or_else(|why| panic!("{name}: {line}: {why}"));
+            let words = std::iter::once("reprise".to_owned()).chain(words).map(Into::into);
             if let Err(why) = cli::parse(words) {
                 panic!("{name}: {line}: {why:?}");
             }
