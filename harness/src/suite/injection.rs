@@ -28,7 +28,7 @@ fn restart_and_vote(context: &Context) -> Result<()> {
     campaign(
         context,
         Campaign {
-            count: 1000,
+            count: 600,
             seed: SEED,
             policies: vec![Policy::DEFAULT, vote],
             scope: Scope::All,
@@ -53,7 +53,7 @@ fn hash(context: &Context) -> Result<()> {
 fn shared(context: &Context) -> Result<()> {
     let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
     let lab = Lab::new(context.kernel.clone()).with_isolation(Isolate::Never);
-    let campaign = Campaign { count: 150, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
+    let campaign = Campaign { count: 75, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
     conduct(&lab, &campaign)
 }
 
@@ -90,7 +90,7 @@ fn a_flip_in_text(context: &Context) -> Result<()> {
 /// Threads of C, Rust and Go.
 fn threads(context: &Context) -> Result<()> {
     let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
-    campaign(context, Campaign { count: 8, seed: SEED, policies, scope: Scope::Threads, jobs: 1 })
+    campaign(context, Campaign { count: 4, seed: SEED, policies, scope: Scope::Threads, jobs: 1 })
 }
 
 /// Without run 2, the same campaign finds what is wrong, and tells how to repeat it.
