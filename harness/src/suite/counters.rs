@@ -44,10 +44,6 @@ pub const TESTS: &[Test] = &[
     Test { name: "counters::debug_exceptions_stay_bounded", run: bounded::stay_bounded },
     Test { name: "counters::none_steps", run: stepped::short },
     Test { name: "counters::none_steps_through_rep", run: |context| stepped::one(context, "rep") },
-    Test {
-        name: "counters::none_steps_through_processes",
-        run: |context| stepped::one(context, "processes"),
-    },
     Test { name: "counters::none_steps_through_selfmod", run: |context| stepped::one(context, "selfmod") },
     Test { name: "counters::a_flip_under_skid_is_undone", run: flipped::undone },
     Test { name: "counters::a_vote_under_skid_is_right", run: flipped::outvoted },
