@@ -42,7 +42,6 @@ const LONG: &[&str] = &[
     "state::on_bochs",
     "counters::none_steps",
     "counters::amd_with_a_long_tail",
-    "counters::none_steps_through_processes",
     "threaded::go-collector",
     "programs::busybox_bzip2",
     "lists::busybox",
