@@ -31,6 +31,17 @@ const PRESENT: u64 = 1;
 const WRITES: u64 = 2;
 const FETCHES: u64 = 16;
 
+/// What was tried by a fault with this error code, in the words of a report.
+const fn attempted(error: u64) -> &'static str {
+    if error & WRITES != 0 {
+        "WRITE"
+    } else if error & FETCHES != 0 {
+        "EXEC"
+    } else {
+        "READ"
+    }
+}
+
 /// The events that a domain's threads have portals for, and what of the registers core is told.
 fn events() -> impl Iterator<Item = (u64, u64)> {
     let place = mtd::RIP | mtd::RSP;
@@ -173,26 +184,14 @@ impl Core {
                     }
                     self.tell(pd, place, format_args!("no kernel memory to show address {at:#x}"));
                 } else {
-                    let what = if is_write {
-                        "WRITE"
-                    } else if error & FETCHES != 0 {
-                        "EXEC"
-                    } else {
-                        "READ"
-                    };
+                    let what = attempted(error);
                     self.tell(pd, place, format_args!("{what} violation at address {at:#x}"));
                 }
                 self.never
             }
             Seen::Fault(map, local) => self.hold(map, is_write, local * PAGE + at % PAGE),
             Seen::Nothing => {
-                let what = if is_write {
-                    "WRITE"
-                } else if error & FETCHES != 0 {
-                    "EXEC"
-                } else {
-                    "READ"
-                };
+                let what = attempted(error);
                 self.tell(pd, place, format_args!("illegal {what} at address {at:#x}"));
                 self.never
             }

@@ -260,7 +260,7 @@ crate::services! {
     echo = "Echo", 8192, 4 {
         /// The sum of two numbers.
         0xd00 => add(a: u64, b: u64) -> u64;
-        /// The same bytes.
+        /// Gives back the bytes that it gets.
         0xd01 => blob(bytes: Blob) -> Blob;
         /// A new object of this kind.
         0xd02 => make() -> Cap;
