@@ -221,14 +221,6 @@ impl Summary {
     }
 }
 
-/// What a run adds up to; `None` for a program that was refused and never ran.
-pub fn summarize(trace: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
-    if matches!(record.end, End::Refused(_)) {
-        return Ok(None);
-    }
-    Summary::new(trace, *record).map(Some)
-}
-
 fn agree(what: &str, one: u64, other: u64) -> Result<()> {
     ensure!(one == other, "{what} do not agree: {one} and {other}");
     Ok(())

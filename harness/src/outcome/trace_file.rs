@@ -107,13 +107,6 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Makes a file of a trace that is there.
-pub fn packed(trace: &[u8], end: &[u8]) -> io::Result<Vec<u8>> {
-    let mut writer = Writer::new(Vec::new())?;
-    writer.trace(trace)?;
-    writer.end(end)
-}
-
 /// Reads a trace file record by record, with one piece of it in memory.
 ///
 /// The records are those behind the header, PEs as [`Record::Pe`] in whatever form they were recorded. They end after
@@ -273,7 +266,9 @@ mod tests {
     use crate::outcome::summary::tests::sample;
 
     fn packed(trace: &[u8], end: &[u8]) -> Vec<u8> {
-        super::packed(trace, end).unwrap()
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        writer.trace(trace).unwrap();
+        writer.end(end).unwrap()
     }
 
     /// The sample's file.
