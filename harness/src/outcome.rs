@@ -6,6 +6,8 @@ pub mod breakdown;
 pub mod json;
 pub mod log;
 pub mod model;
+pub mod record_stream;
+pub mod spread;
 pub mod summary;
 pub mod table;
 pub mod told;

@@ -3,23 +3,24 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use flips::{Injection, Target};
 use indicatif::ProgressBar;
 use pe_replay::{Mode, Policy, Recovery};
 use wire::Name;
 use wire::channel::Progress;
-use wire::end::End;
+use wire::end::{End, EndRecord};
 use wire::injection::Text;
 use wire::nova::Stop;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Emulator, Observer};
-use crate::host::destination::Files;
+use crate::host::destination::{Destinations, Files, Pending};
 use crate::host::input::Deadline;
 use crate::host::process;
 use crate::host::{console, packages};
-use crate::outcome::summary::summarize;
+use crate::outcome::record_stream::RecordStream;
+use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
@@ -63,7 +64,8 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     let files = files.cleared()?;
     let mut terminal = Terminal::new();
-    let finished = emulator::boot(&boot, &mut terminal);
+    let mut recorder = Recorder::new(&files)?;
+    let finished = emulator::boot_tracing(&boot, &mut terminal, &mut |piece| recorder.add(piece));
     terminal.bar.finish_and_clear();
     let finished = finished?;
     if options.log {
@@ -75,8 +77,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
     let is_missed = is_missed(is_awaited, &record.end);
     let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
-    files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
-    let summary = summarize(&finished.streams.trace, record)?;
+    let summary = recorder.finish(&finished.streams.end, record)?;
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(json::value(summary, status)))?;
         eprint!("\n{summary}");
@@ -101,6 +102,45 @@ pub fn run(options: &Options) -> Result<u8> {
         eprintln!("reprise: --until: the text has not come");
     }
     Ok(status)
+}
+
+/// What becomes of a trace while it comes: it is added up, and goes to the file that was asked for.
+struct Recorder<'a> {
+    file: Option<trace_file::Writer<Pending<'a>>>,
+    stream: RecordStream,
+    sums: Sums,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(files: &'a Destinations) -> Result<Self> {
+        let file = files.begin(TRACE)?.map(trace_file::Writer::new).transpose()?;
+        Ok(Self { file, stream: RecordStream::default(), sums: Sums::default() })
+    }
+
+    fn add(&mut self, piece: &[u8]) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.trace(piece)?;
+        }
+        self.stream.push(piece);
+        self.add_up()
+    }
+
+    fn add_up(&mut self) -> Result<()> {
+        while let Some(record) = self.stream.take() {
+            self.sums.add(&record.with_context(|| format!("the trace after {} PEs", self.sums.count()))?);
+        }
+        Ok(())
+    }
+
+    /// Keeps the file of a run that has ended; returns its summary, if a program has run.
+    fn finish(mut self, end: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
+        if let Some(file) = self.file.take() {
+            file.end(end)?.keep()?;
+        }
+        self.stream.complete();
+        self.add_up()?;
+        self.sums.summary(*record)
+    }
 }
 
 /// Names what there is to run.
