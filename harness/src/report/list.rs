@@ -97,7 +97,13 @@ fn digest(record: &PeRecord) -> Option<String> {
     record.digest.map(|digest| digest.to_string())
 }
 
-fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
+/// The titles of the columns.
+pub fn titles() -> [&'static str; COLUMNS.len()] {
+    COLUMNS.map(|(title, _)| title)
+}
+
+/// What stands in the columns for a PE.
+pub fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
     [
         record.sequence.to_string(),
         record.thread.process.to_string(),
