@@ -7,6 +7,8 @@ pub mod json;
 pub mod log;
 pub mod model;
 pub mod place;
+pub mod record_stream;
+pub mod spread;
 pub mod summary;
 pub mod table;
 pub mod told;

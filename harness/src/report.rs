@@ -6,28 +6,31 @@ mod list;
 mod perfetto;
 mod table_file;
 mod terminal;
+mod trace;
 mod value;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use wire::end::EndRecord;
-use wire::record::{PeRecord, Records};
+use wire::record::Record;
 
 use crate::host::destination::{Destinations, Files};
-use crate::host::input;
 use crate::outcome::place::Places;
-use crate::outcome::summary::{Summary, summarize};
-use crate::outcome::{json, told, trace_file};
-use analysis::{Analysis, Collector};
+use crate::outcome::summary::Summary;
+use crate::outcome::trace_file::Reader;
+use crate::outcome::{json, told};
+use list::Objects;
 use perfetto::Events;
 use table_file::Rows;
+use trace::{Told, Trace};
 
 /// The options that name files to be written.
 const JSON: &str = "--json";
 const CSV: &str = "--csv";
 const PERFETTO: &str = "--perfetto";
+/// How many bytes of a list are printed at a time.
+const AT_A_TIME: usize = 1 << 16;
 
 /// What is asked of the command.
 #[derive(Debug)]
@@ -46,43 +49,6 @@ pub struct Options {
     pub perfetto: Option<PathBuf>,
 }
 
-/// A trace file that was read.
-struct Trace {
-    name: String,
-    file: Vec<u8>,
-    end: EndRecord,
-}
-
-impl Trace {
-    fn read(path: &PathBuf) -> Result<Self> {
-        let name = path.display().to_string();
-        let file = input::read(path, trace_file::BOUND)?;
-        let (_, end) = trace_file::unpack(&file).with_context(|| name.clone())?;
-        let end = EndRecord::decode(end).context("the end record").with_context(|| name.clone())?;
-        Ok(Self { name, file, end })
-    }
-
-    fn stream(&self) -> Result<&[u8]> {
-        Ok(trace_file::unpack(&self.file).with_context(|| self.name.clone())?.0)
-    }
-
-    /// What its PEs come to; none for a program that was refused and never ran.
-    fn summary(&self) -> Result<Option<Summary>> {
-        summarize(self.stream()?, &self.end).with_context(|| self.name.clone())
-    }
-
-    fn status(&self) -> u8 {
-        told::exit_status(&self.end.end)
-    }
-
-    /// Its PEs one by one.
-    fn records(&self) -> Result<impl Iterator<Item = Result<PeRecord>>> {
-        let (_, records) =
-            Records::open(self.stream()?).context("the trace").with_context(|| self.name.clone())?;
-        Ok(records.map(|record| record.context("the trace").with_context(|| self.name.clone())))
-    }
-}
-
 /// What is told of a trace, in all forms that are asked for; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     let mut files = Files::default().read("the trace", [&options.file]).read("--elf", &options.elf);
@@ -90,14 +56,15 @@ pub fn run(options: &Options) -> Result<u8> {
         files = files.written(option, path.as_ref())?;
     }
     let files = files.kept()?;
-    let places = options.elf.as_deref().map(Places::new).transpose()?;
-    let trace = Trace::read(&options.file)?;
     if options.list {
-        list(&trace, &files)?;
+        let reader = Reader::open(&options.file)?;
+        list(reader, &files).with_context(|| options.file.display().to_string())?;
         return Ok(0);
     }
-    if let Some(summary) = trace.summary()? {
-        report(&trace, &summary, places.as_ref(), &files)?;
+    let places = options.elf.as_deref().map(Places::new).transpose()?;
+    let trace = Trace::read(&options.file, 0)?;
+    if let Some(told) = &trace.told {
+        report(&trace, told, places.as_ref(), &files)?;
     }
     if let (Some(text), false) = (told::told(&trace.end.end), files.has_standard_output()) {
         println!("{text}");
@@ -105,20 +72,40 @@ pub fn run(options: &Options) -> Result<u8> {
     Ok(0)
 }
 
-fn list(trace: &Trace, files: &Destinations) -> Result<()> {
-    let name = || trace.name.clone();
-    let stream = trace.stream()?;
-    files.write_json(JSON, || list::value(stream).with_context(name))?;
-    if !files.has_standard_output() {
-        print!("{}", list::list(stream).with_context(name)?);
+/// Prints each PE when it is read.
+fn list(reader: Reader, files: &Destinations) -> Result<()> {
+    let mut objects = Objects::default();
+    let mut values = Vec::new();
+    let is_silent = files.has_standard_output();
+    let mut text = list::head();
+    for record in reader {
+        match record? {
+            Record::Pe(pe) => {
+                text.push_str(&list::row(&pe));
+                if files.is_asked(JSON) {
+                    values.push(objects.pe(&pe));
+                }
+            }
+            Record::Device(access) if files.is_asked(JSON) => objects.access(&access),
+            _ => {}
+        }
+        if text.len() >= AT_A_TIME {
+            if !is_silent {
+                print!("{text}");
+            }
+            text.clear();
+        }
     }
-    Ok(())
+    if !is_silent {
+        print!("{text}");
+    }
+    files.write_json(JSON, || Ok(values.into()))
 }
 
 /// Writes the files that are asked for, and prints the tables unless one of the files is standard output.
-fn report(trace: &Trace, summary: &Summary, places: Option<&Places>, files: &Destinations) -> Result<()> {
-    let analysis = analysed(trace, summary)?;
-    files.write_json(JSON, || Ok(value::value(summary, trace.status(), &analysis, places)))?;
+fn report(trace: &Trace, told: &Told, places: Option<&Places>, files: &Destinations) -> Result<()> {
+    let Told { summary, analysis } = told;
+    files.write_json(JSON, || Ok(value::value(summary, trace.status(), analysis, places)))?;
     files.fill(CSV, |to| {
         let mut rows = Rows::new(to)?;
         trace.records()?.try_for_each(|record| rows.add(&record?, places))?;
@@ -132,7 +119,7 @@ fn report(trace: &Trace, summary: &Summary, places: Option<&Places>, files: &Des
     if files.has_standard_output() {
         return Ok(());
     }
-    print!("{summary}\n{}", terminal::text(summary, &analysis, places));
+    print!("{summary}\n{}", terminal::text(summary, analysis, places));
     for call in &summary.unsupported {
         println!("{}", told::unsupported(call));
     }
@@ -140,14 +127,6 @@ fn report(trace: &Trace, summary: &Summary, places: Option<&Places>, files: &Des
         println!("{}", told::reached(limit));
     }
     Ok(())
-}
-
-fn analysed(trace: &Trace, summary: &Summary) -> Result<Analysis> {
-    let mut collector = Collector::new(0);
-    for record in trace.records()? {
-        collector.add(&record?);
-    }
-    Ok(collector.finish(&summary.labels))
 }
 
 /// How the run was made: the summary's keys that are neither sums nor lists.

@@ -75,7 +75,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
     let is_missed = is_missed(is_awaited, &record.end);
     let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
-    files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
+    files.write(TRACE, || Ok(trace_file::packed(&finished.streams.trace, &finished.streams.end)?))?;
     let summary = summarize(&finished.streams.trace, record)?;
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(json::value(summary, status)))?;

@@ -112,6 +112,11 @@ impl Files {
 pub struct Destinations(Vec<Destination>);
 
 impl Destinations {
+    /// Whether the file of an option is asked for.
+    pub fn is_asked(&self, option: &str) -> bool {
+        self.0.iter().any(|destination| destination.option == option)
+    }
+
     /// Writes the file of an option, if one is asked for.
     pub fn write(&self, option: &str, bytes: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         self.fill(option, |to| Ok(to.write_all(&bytes()?)?))

@@ -2,8 +2,8 @@
 //! A trace in one pass and in bounded memory: what its PEs come to by what ended them, by thread and by component, the
 //! longest of them, how lengths are distributed, and where in the run everything was.
 
-pub mod distribution;
 pub mod group;
+pub mod ranges;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use pe_replay::{Phases, TimedPhase};
 use wire::record::{Label, PeRecord};
 use wire::{DelimiterKind, ThreadNumber};
 
-use distribution::Distribution;
+use crate::outcome::spread::Spread;
 use group::Group;
 use timeline::Timeline;
 
 /// How many threads, and how many processes, have a row of their own; the others share one.
-pub const MOST_GROUPS: usize = 256;
+pub const MOST_GROUPS: usize = 64;
 /// How many of the longest PEs are kept.
 pub const LONGEST: usize = 10;
 
@@ -33,11 +33,11 @@ pub struct Analysis {
     /// The PEs that held interrupts back longest, the longest first.
     pub longest: Vec<PeRecord>,
     /// Instructions of a PE.
-    pub lengths: Distribution,
+    pub lengths: Spread,
     /// Pages that a PE wrote.
-    pub frames: Distribution,
+    pub frames: Spread,
     /// How long a PE took from its first instruction to its commit.
-    pub holds: Distribution,
+    pub holds: Spread,
     /// Where everything was.
     pub timeline: Timeline,
 }
@@ -64,9 +64,9 @@ pub struct Collector {
     order: Vec<u32>,
     other_processes: Group,
     longest: Vec<PeRecord>,
-    lengths: Distribution,
-    frames: Distribution,
-    holds: Distribution,
+    lengths: Spread,
+    frames: Spread,
+    holds: Spread,
     timeline: Timeline,
 }
 
@@ -81,9 +81,9 @@ impl Collector {
             order: Vec::new(),
             other_processes: Group::new("other processes".into()),
             longest: Vec::new(),
-            lengths: Distribution::default(),
-            frames: Distribution::default(),
-            holds: Distribution::default(),
+            lengths: Spread::default(),
+            frames: Spread::default(),
+            holds: Spread::default(),
             timeline: Timeline::new(from),
         }
     }

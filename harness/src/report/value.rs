@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 use wire::Name;
 use wire::record::PeRecord;
 
-use super::analysis::distribution::{Distribution, Range};
 use super::analysis::group::Group;
+use super::analysis::ranges::{Range, ranges};
 use super::analysis::{Analysis, delimiter_name, hold};
 use crate::outcome::json;
 use crate::outcome::place::Places;
+use crate::outcome::spread::Spread;
 use crate::outcome::summary::Summary;
 
 /// All that a report says.
@@ -72,12 +73,12 @@ fn long(record: &PeRecord, places: Option<&Places>) -> Value {
     })
 }
 
-fn distribution(distribution: &Distribution) -> Value {
+fn distribution(spread: &Spread) -> Value {
     let range = |Range { from, to, count }: Range| json!({ "from": from, "to": to, "pes": count });
     json!({
-        "median": distribution.median(),
-        "highest": distribution.highest(),
-        "ranges": distribution.ranges().into_iter().map(range).collect::<Vec<_>>(),
+        "median": spread.median(),
+        "highest": spread.highest(),
+        "ranges": ranges(spread).into_iter().map(range).collect::<Vec<_>>(),
     })
 }
 

@@ -5,8 +5,8 @@ use pe_replay::{Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::record::PeRecord;
 
-use super::distribution::Distribution;
 use super::hold;
+use crate::outcome::spread::Spread;
 
 /// PEs that have something in common.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub struct Group {
     /// Where their time went.
     pub phases: Phases,
     /// How long each phase was.
-    pub durations: [Distribution; TimedPhase::ALL.len()],
+    pub durations: [Spread; TimedPhase::ALL.len()],
     /// How long each PE took from its first instruction to its commit.
-    pub holds: Distribution,
+    pub holds: Spread,
 }
 
 impl Group {
@@ -46,7 +46,7 @@ impl Group {
             divergences: 0,
             phases: Phases::default(),
             durations: Default::default(),
-            holds: Distribution::default(),
+            holds: Spread::default(),
         }
     }
 
