@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise report`: what a trace file tells, in tables and in files for other tools.
 
+mod against;
 mod analysis;
+mod charts;
 mod list;
+mod page;
 mod perfetto;
 mod table_file;
 mod terminal;
 mod trace;
 mod value;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -29,6 +33,7 @@ use trace::{Told, Trace};
 const JSON: &str = "--json";
 const CSV: &str = "--csv";
 const PERFETTO: &str = "--perfetto";
+const HTML: &str = "--html";
 /// How many bytes of a list are printed at a time.
 const AT_A_TIME: usize = 1 << 16;
 
@@ -39,6 +44,8 @@ pub struct Options {
     pub file: PathBuf,
     /// Whether its PEs are listed instead of added up.
     pub list: bool,
+    /// The trace file that is held against it.
+    pub against: Option<PathBuf>,
     /// The program that ran.
     pub elf: Option<PathBuf>,
     /// Where the report or the list is written as JSON.
@@ -47,12 +54,23 @@ pub struct Options {
     pub csv: Option<PathBuf>,
     /// Where the run is written for Perfetto.
     pub perfetto: Option<PathBuf>,
+    /// Where all of it is written as a page.
+    pub html: Option<PathBuf>,
+    /// The folder that the page's pictures are written into.
+    pub svg: Option<PathBuf>,
+    /// From which PE on the page has them one by one.
+    pub from: u64,
 }
 
 /// What is told of a trace, in all forms that are asked for; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
-    let mut files = Files::default().read("the trace", [&options.file]).read("--elf", &options.elf);
-    for (option, path) in [(JSON, &options.json), (CSV, &options.csv), (PERFETTO, &options.perfetto)] {
+    let mut files = Files::default()
+        .read("the trace", [&options.file])
+        .read("--against", &options.against)
+        .read("--elf", &options.elf);
+    for (option, path) in
+        [(JSON, &options.json), (CSV, &options.csv), (PERFETTO, &options.perfetto), (HTML, &options.html)]
+    {
         files = files.written(option, path.as_ref())?;
     }
     let files = files.kept()?;
@@ -62,9 +80,22 @@ pub fn run(options: &Options) -> Result<u8> {
         return Ok(0);
     }
     let places = options.elf.as_deref().map(Places::new).transpose()?;
-    let trace = Trace::read(&options.file, 0)?;
+    let trace = Trace::read(&options.file, options.from)?;
     if let Some(told) = &trace.told {
-        report(&trace, told, places.as_ref(), &files)?;
+        let mut report = value::value(&told.summary, trace.status(), &told.analysis, places.as_ref());
+        if let Some(path) = &options.against {
+            let other = Trace::read(path, 0)?;
+            let theirs =
+                other.told.as_ref().with_context(|| format!("{}: no program ran", path.display()))?;
+            report["against"] = against::value(&trace, &other, theirs)?;
+        }
+        write(&trace, told, &report, places.as_ref(), &files)?;
+        if let Some(folder) = &options.svg {
+            write_pictures(folder, &report)?;
+        }
+        if !files.has_standard_output() {
+            print(&trace, told, &report, places.as_ref());
+        }
     }
     if let (Some(text), false) = (told::told(&trace.end.end), files.has_standard_output()) {
         println!("{text}");
@@ -102,10 +133,20 @@ fn list(reader: Reader, files: &Destinations) -> Result<()> {
     files.write_json(JSON, || Ok(values.into()))
 }
 
-/// Writes the files that are asked for, and prints the tables unless one of the files is standard output.
-fn report(trace: &Trace, told: &Told, places: Option<&Places>, files: &Destinations) -> Result<()> {
+/// Writes the files that are asked for.
+fn write(
+    trace: &Trace,
+    told: &Told,
+    report: &Value,
+    places: Option<&Places>,
+    files: &Destinations,
+) -> Result<()> {
     let Told { summary, analysis } = told;
-    files.write_json(JSON, || Ok(value::value(summary, trace.status(), analysis, places)))?;
+    files.write_json(JSON, || Ok(report.clone()))?;
+    files.write(HTML, || {
+        let parameters = about(summary, trace.status());
+        Ok(page::page(&trace.name(), report, &parameters, analysis)?.into_bytes())
+    })?;
     files.fill(CSV, |to| {
         let mut rows = Rows::new(to)?;
         trace.records()?.try_for_each(|record| rows.add(&record?, places))?;
@@ -115,9 +156,15 @@ fn report(trace: &Trace, told: &Told, places: Option<&Places>, files: &Destinati
         let mut events = Events::new(to, &about(summary, trace.status()))?;
         trace.records()?.try_for_each(|record| events.add(&record?, places))?;
         events.finish(&summary.labels)
-    })?;
-    if files.has_standard_output() {
-        return Ok(());
+    })
+}
+
+/// Prints the tables, or what is different in the other trace.
+fn print(trace: &Trace, told: &Told, report: &Value, places: Option<&Places>) {
+    let Told { summary, analysis } = told;
+    if report["against"].is_object() {
+        print!("{}", against::text(&trace.name(), report));
+        return;
     }
     print!("{summary}\n{}", terminal::text(summary, analysis, places));
     for call in &summary.unsupported {
@@ -125,6 +172,16 @@ fn report(trace: &Trace, told: &Told, places: Option<&Places>, files: &Destinati
     }
     for limit in &summary.reached {
         println!("{}", told::reached(limit));
+    }
+}
+
+/// Writes the pictures, each into a file of its own.
+fn write_pictures(folder: &Path, report: &Value) -> Result<()> {
+    let name = |path: &Path| path.display().to_string();
+    fs::create_dir_all(folder).with_context(|| name(folder))?;
+    for picture in charts::draw(report)? {
+        let path = folder.join(picture.name).with_extension("svg");
+        fs::write(&path, picture.on_white()).with_context(|| name(&path))?;
     }
     Ok(())
 }

@@ -141,6 +141,12 @@ impl Collector {
                 None => components.push(group),
             }
         }
+        for group in self.threads.values_mut() {
+            let Some(thread) = group.thread else { continue };
+            if let Some(label) = labels.iter().find(|label| label.process == thread.process) {
+                group.name = format!("{}, {thread}", label.text);
+            }
+        }
         let with = |mut groups: Vec<Group>, others: Group| {
             groups.extend((others.pes > 0).then_some(others));
             groups

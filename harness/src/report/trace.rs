@@ -52,6 +52,11 @@ impl Trace {
         Ok(Self { path: path.to_owned(), end, told })
     }
 
+    /// The file's name without its folder.
+    pub fn name(&self) -> String {
+        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
     /// The exit status of the run.
     pub fn status(&self) -> u8 {
         told::exit_status(&self.end.end)
