@@ -145,7 +145,7 @@ fn write(
     files.write_json(JSON, || Ok(report.clone()))?;
     files.write(HTML, || {
         let parameters = about(summary, trace.status());
-        Ok(page::page(&trace.name(), report, &parameters, analysis)?.into_bytes())
+        Ok(page::page(&trace.name(), report, &parameters, analysis, &trace.end.end)?.into_bytes())
     })?;
     files.fill(CSV, |to| {
         let mut rows = Rows::new(to)?;

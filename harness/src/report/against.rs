@@ -35,22 +35,19 @@ pub fn value(trace: &Trace, other: &Trace, told: &Told) -> Result<Value> {
     let (mut pes, mut behaved, mut timed) = (0_u64, Found::default(), Found::default());
     let (mut ours, mut theirs) = (trace.records()?, other.records()?);
     loop {
-        let (one, two) = match (ours.next().transpose()?, theirs.next().transpose()?) {
-            (Some(one), Some(two)) => (one, two),
+        // The longer one goes on alone.
+        let (one, two) = (ours.next().transpose()?, theirs.next().transpose()?);
+        match (&one, &two) {
             (None, None) => break,
-            (one, two) => {
-                // The longer one goes on alone.
-                behaved.add(one.as_ref(), two.as_ref());
-                break;
-            }
-        };
+            (Some(one), Some(two)) if did_the_same(one, two) => {}
+            _ => behaved.add(one.as_ref(), two.as_ref()),
+        }
+        if let (Some(one), Some(two)) = (&one, &two)
+            && one.phases != two.phases
+        {
+            timed.add(Some(one), Some(two));
+        }
         pes += 1;
-        if !did_the_same(&one, &two) {
-            behaved.add(Some(&one), Some(&two));
-        }
-        if one.phases != two.phases {
-            timed.add(Some(&one), Some(&two));
-        }
     }
     Ok(json!({
         "name": other.name(),
@@ -126,6 +123,7 @@ pub fn text(name: &str, report: &Value) -> String {
             text.push_str(&format!("{key}: {}, and in the other {}\n", plain(one), plain(two)));
         }
     }
+    text.push('\n');
     let columns = ["this", "other", "other over this"].map(|title| (title, Align::Right));
     let mut table = Table::new("", &[&[("", Align::Left)], &columns[..]].concat());
     for (title, pointer) in figures() {
@@ -136,7 +134,8 @@ pub fn text(name: &str, report: &Value) -> String {
         };
         table.row(vec![title.into(), number(one), number(two), over]);
     }
-    text.push_str(&table.show(Style::Text));
+    text.push_str(table.show(Style::Text).trim_start_matches('\n'));
+    text.push('\n');
     let compared = against["compared_pes"].as_u64().unwrap_or_default();
     text.push_str(&told("did something else", &against["behaved_differently"], compared, did));
     text.push_str(&told("took another time", &against["took_another_time"], compared, took));
@@ -260,6 +259,8 @@ mod tests {
             }
         });
         assert!(text.contains("3 of 5 PEs took another time, first PE 2: restart 40 against 47\n"), "{text}");
+        let shorter = compared(|record| record.thread.thread += u32::from(record.sequence == 4));
+        assert!(shorter.contains("1 of 5 PEs did something else, first PE 4:\n"), "{shorter}");
         let (_, did) = text.split_once("1 of 5 PEs did something else, first PE 3:\n").unwrap();
         assert!(
             did.contains("  other: thread 2 of process 1, ended by limit at 0x401003 after 1,001"),

@@ -78,8 +78,31 @@ pub fn unit(report: &Value) -> &str {
     report["unit"].as_str().unwrap_or_default()
 }
 
-/// The bars of the breakdown: what each is called, and its phases.
-fn bars(report: &Value) -> Vec<(String, Vec<f64>)> {
+/// A bar of the breakdown.
+struct Bar {
+    name: String,
+    /// In multiples of the second run or, without one, of the whole.
+    phases: Vec<f64>,
+    /// All of them, as the report says it.
+    total: Option<f64>,
+}
+
+impl Bar {
+    fn new(name: String, mut phases: Vec<f64>, total: Option<f64>) -> Self {
+        let whole: f64 = phases.iter().sum();
+        let second = phases[TimedPhase::SecondRun as usize];
+        let one = if second > 0.0 { second } else { whole.max(1.0) };
+        phases.iter_mut().for_each(|phase| *phase /= one);
+        Self { name, phases, total }
+    }
+
+    fn length(&self) -> f64 {
+        self.phases.iter().sum()
+    }
+}
+
+/// The bars of the breakdown, and those of the trace that is held against this one.
+fn bars(report: &Value) -> Vec<Bar> {
     let against = &report["against"];
     let other = against["name"].as_str().map(|name| (format!("{name}: "), &against["summary"]));
     let mut bars = Vec::new();
@@ -88,31 +111,26 @@ fn bars(report: &Value) -> Vec<(String, Vec<f64>)> {
             let ticks = |phase: TimedPhase| report[key][phase.name()].as_f64().unwrap_or_default();
             TimedPhase::ALL.into_iter().map(ticks).collect()
         };
-        bars.push((format!("{name}{}", unit(report)), of("phases")));
+        let total = |key: &str| report[key].as_f64();
+        bars.push(Bar::new(format!("{name}{}", unit(report)), of("phases"), total("total_over_second_run")));
         if report["modelled_cycles"].is_object() {
             let modelled = of("modelled_cycles");
             let mut without = modelled.clone();
             without[TimedPhase::Flush as usize] = 0.0;
             let has_flush = modelled != without;
-            bars.push((format!("{name}modelled cycles"), modelled));
+            let over = total("modelled_over_second_run");
+            bars.push(Bar::new(format!("{name}modelled cycles"), modelled, over));
             if has_flush {
-                bars.push((format!("{name}modelled cycles without the flush"), without));
+                bars.push(Bar::new(format!("{name}modelled cycles without the flush"), without, None));
             }
         }
-    }
-    // Without a second run there are shares of the whole.
-    for (_, phases) in &mut bars {
-        let whole: f64 = phases.iter().sum();
-        let second = phases[TimedPhase::SecondRun as usize];
-        let one = if second > 0.0 { second } else { whole.max(1.0) };
-        phases.iter_mut().for_each(|phase| *phase /= one);
     }
     bars
 }
 
 fn breakdown(report: &Value) -> Result<String> {
     let bars = bars(report);
-    let most = bars.iter().map(|(_, phases)| phases.iter().sum::<f64>()).fold(1.0, f64::max);
+    let most = bars.iter().map(Bar::length).fold(1.0, f64::max);
     let size = (WIDE, ROW * bars.len() as u32 + 40);
     picture(size, |area| {
         let mut chart = ChartBuilder::on(area)
@@ -128,19 +146,19 @@ fn breakdown(report: &Value) -> Result<String> {
             .bold_line_style(BLACK.mix(0.15))
             .label_style((FONT, TEXT))
             .draw()?;
-        for (row, (name, phases)) in bars.iter().enumerate() {
+        for (row, bar) in bars.iter().enumerate() {
             let bottom = (bars.len() - row) as f64 - 0.92;
             let mut from = 0.0;
-            for (phase, length) in phases.iter().enumerate() {
+            for (phase, length) in bar.phases.iter().enumerate() {
                 let color = COLORS[phase].filled();
                 let corners = [(from, bottom), (from + length, bottom + 0.56)];
                 chart.draw_series([Rectangle::new(corners, color)])?;
                 from += length;
             }
             let style = (FONT, TEXT).into_font();
-            chart.draw_series([Text::new(name.clone(), (0.0, bottom + 0.86), style.clone())])?;
+            chart.draw_series([Text::new(bar.name.clone(), (0.0, bottom + 0.86), style.clone())])?;
             let at = (from + most * 0.01, bottom + 0.4);
-            chart.draw_series([Text::new(ratio(from), at, style)])?;
+            chart.draw_series([Text::new(ratio(bar.total.unwrap_or(from)), at, style)])?;
         }
         Ok(())
     })

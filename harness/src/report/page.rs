@@ -11,19 +11,29 @@ use minijinja::value::{Kwargs, Value as Shown};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, context};
 use pe_replay::TimedPhase;
 use serde_json::{Value, json};
+use wire::end::End;
 use wire::{DelimiterKind, Name, ThreadNumber};
 
 use super::against::{self, number};
 use super::analysis::timeline::{Bin, MOST_LANES, MOST_MARKS, Mark, Single};
 use super::analysis::{Analysis, delimiter_name};
 use super::charts::{self, Picture};
+use crate::outcome::told;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
 /// Makes the page.
-pub fn page(name: &str, report: &Value, parameters: &Value, analysis: &Analysis) -> Result<String> {
+pub fn page(
+    name: &str,
+    report: &Value,
+    parameters: &Value,
+    analysis: &Analysis,
+    end: &End,
+) -> Result<String> {
+    // The registers below its first line are of no use here.
+    let verdict = told::told(end).map(|text| text.lines().next().unwrap_or_default().to_owned());
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let figures = Arc::new(report.clone());
@@ -40,6 +50,7 @@ pub fn page(name: &str, report: &Value, parameters: &Value, analysis: &Analysis)
         .collect();
     Ok(environment.get_template("page")?.render(context! {
         name,
+        verdict,
         report => converted(report),
         parameters => converted(parameters),
         pictures,
@@ -48,7 +59,7 @@ pub fn page(name: &str, report: &Value, parameters: &Value, analysis: &Analysis)
         style => Shown::from_safe_string(STYLE.into()),
         script => Shown::from_safe_string(SCRIPT.into()),
         json => embedded(report),
-        timeline => embedded(&data(analysis, report)),
+        timeline => embedded(&data(analysis, report, verdict.as_deref())),
     })?)
 }
 
@@ -100,7 +111,7 @@ fn figure(report: &Value, pointer: &str, options: &Kwargs) -> Result<Shown, Erro
 }
 
 /// What the timeline is drawn from.
-fn data(analysis: &Analysis, report: &Value) -> Value {
+fn data(analysis: &Analysis, report: &Value, verdict: Option<&str>) -> Value {
     let timeline = &analysis.timeline;
     // Bins are needed for those PEs only that are not there one by one.
     let has_all = timeline.singles.len() as u64 == timeline.pes;
@@ -126,7 +137,8 @@ fn data(analysis: &Analysis, report: &Value) -> Value {
         "unmarked": timeline.unmarked,
         "most_marks": MOST_MARKS,
         "has_third_runs": report["mode"] == "triple",
-        "verdict": report["end"]["kind"].as_str().filter(|kind| *kind != "exited"),
+        "verdict": verdict,
+        "is_bad": report["end"]["kind"] != "exited" && report["end"]["kind"] != "stopped",
     })
 }
 
@@ -144,4 +156,61 @@ fn bin(bin: &Bin) -> Value {
 fn mark(mark: &Mark) -> Value {
     let Mark { pe, lane, start, end, divergences, third_run, flips, counter_misses } = mark;
     json!([pe, lane, start, end, divergences, third_run, flips, counter_misses])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analysis::Collector;
+    use super::super::analysis::tests::sample_records;
+    use super::super::value;
+    use super::*;
+    use crate::outcome::summary::Summary;
+    use crate::outcome::summary::tests::sample;
+
+    /// What somebody may call a file or a component who wants a reader's browser to do something.
+    const HOSTILE: &str = "</script><script>alert(1)</script>";
+
+    fn made() -> (String, Value) {
+        let (trace, end) = sample();
+        let summary = Summary::new(&trace, end).unwrap();
+        let mut collector = Collector::new(0);
+        sample_records().iter().for_each(|record| collector.add(record));
+        let text = arrayvec::ArrayString::from(HOSTILE).unwrap();
+        let analysis = collector.finish(&[wire::record::Label { process: 1, text }]);
+        let mut report = value::value(&summary, 0, &analysis, None);
+        report["against"] = json!({
+            "name": HOSTILE,
+            "summary": report.clone(),
+            "compared_pes": 5,
+            "behaved_differently": { "pes": 0, "first": null },
+            "took_another_time": { "pes": 0, "first": null },
+        });
+        let parameters = json!({ "mode": HOSTILE });
+        let page = page(HOSTILE, &report, &parameters, &analysis, &End::Deadlock).unwrap();
+        (page, report)
+    }
+
+    #[test]
+    fn names_are_text_and_nothing_else() {
+        let (page, _) = made();
+        assert_eq!(page.matches("<script").count(), 3);
+        assert!(!page.contains("<script>alert"), "a name has become a part of the page");
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+    }
+
+    #[test]
+    fn the_page_has_the_report_and_its_figures() {
+        let (page, report) = made();
+        let (_, rest) = page.split_once("id=\"report-json\">").unwrap();
+        let embedded: Value = serde_json::from_str(rest.split('<').next().unwrap()).unwrap();
+        assert_eq!(embedded, report);
+        assert!(page.contains("<span data-json=\"/user_instructions\">5,000</span>"));
+        assert!(page.contains("<span data-json=\"/against/summary/user_instructions\">5,000</span>"));
+        assert!(page.contains("deadlock: nothing is left that could wake the program up"));
+        assert!(page.contains("href=\"#from=3&amp;to=3\""));
+        let (_, rest) = page.split_once("id=\"timeline-json\">").unwrap();
+        let timeline: Value = serde_json::from_str(rest.split('<').next().unwrap()).unwrap();
+        assert_eq!((timeline["singles"].as_array().map(Vec::len), &timeline["bins"]), (Some(5), &json!([])));
+        assert_eq!(timeline["marks"][0][0], 3);
+    }
 }

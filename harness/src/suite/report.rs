@@ -40,7 +40,8 @@ fn text(path: &Path) -> Result<String> {
 
 /// Makes a report in one form; returns the file.
 fn reported(context: &Context, trace: &str, option: &str) -> Result<String> {
-    let path = format!("{trace}{option}");
+    // A browser goes by the ending.
+    let path = format!("{trace}.{}", option.trim_start_matches('-'));
     let output = context.reprise(&["report", trace, option, &path], |_| ())?;
     ensure!(output.status.success(), "{option}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(path)
@@ -67,7 +68,9 @@ fn behind<'a>(page: &'a str, start: &str) -> Option<&'a str> {
 fn told(page: &str, key: &str) -> Result<u64> {
     let start = format!(" data-{key}=\"");
     let status = behind_tag(page, "id=\"status\"").context("no status")?;
-    behind(status, &start).and_then(|number| number.parse().ok()).with_context(|| format!("no {key}: {status}"))
+    behind(status, &start)
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("no {key}: {status}"))
 }
 
 /// The tag that a text stands in.
@@ -111,7 +114,10 @@ fn page(context: &Context) -> Result<()> {
     let figures = compare(&whole, &report)?;
     ensure!(figures > 150, "only {figures} figures");
     ensure!((told(&whole, "single")?, told(&whole, "marks")?, told(&whole, "lanes")?) == (committed, 1, 1));
-    ensure!(told(&whole, "shapes")? > 5 && whole.contains("<title>PE 3: a divergence, a third run decided, a flip</title>"));
+    ensure!(
+        told(&whole, "shapes")? > 5
+            && whole.contains("<title>PE 3: a divergence, a third run decided, a flip</title>")
+    );
 
     let part = browse(directory.path(), "--dump-dom", &format!("{address}#from=2&to=5&ended=limit"))?;
     let rows = reported(context, &trace, "--csv")?;

@@ -74,7 +74,11 @@ pub const TESTS: &[Package] = &[
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
     Package { name: "g++", purpose: "compiles a C++ program of the book", sign: Sign::Command("g++") },
-    Package { name: "chromium", purpose: "opens the pages of reports", sign: Sign::Command(command::CHROMIUM) },
+    Package {
+        name: "chromium",
+        purpose: "opens the pages of reports",
+        sign: Sign::Command(command::CHROMIUM),
+    },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
     Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
     Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },

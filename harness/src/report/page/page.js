@@ -169,14 +169,14 @@
     ? [mark.third ? "a third run decided" : "started over"] : []), ...times(mark.flips, "flip"),
     ...times(mark.misses, "counter miss").map((text) => text.replace("misss", "misses"))].join(", ");
 
-  const lanesShown = () => lanesOf(items.filter((item) => !view.thread || data.lanes[item.lane] === view.thread));
-  let drawn = [];
+  let drawn = [], lanes = [];
   let LANE = 30;
   function draw() {
     const width = Math.max(240, stage.clientWidth);
     const scale = width / Math.max(1, view.to - view.from);
     const seen = items.filter((item) => item.end > view.from && item.start < view.to && passes(item));
-    const lanes = lanesShown();
+    // Threads that did not run in this stretch have no lane, unless nobody did.
+    lanes = lanesOf(seen.length ? seen : items);
     LANE = lanes.length < 4 ? 64 : lanes.length < 10 ? 36 : 22;
     const height = lanes.length * (LANE + GAP) + AXIS;
     const svg = document.createElementNS(SVG, "svg");
@@ -200,16 +200,21 @@
       paths.forEach((d, phase) => { if (d) element(svg, "path", { d, style: `fill: var(--${data.phases[phase]})` }); });
     }
     const markCount = drawMarks(svg, rows, scale);
+    if (data.is_bad && view.to >= data.end) {
+      const x = (data.end - view.from) * scale - 2;
+      const line = element(svg, "path", { class: "verdict", d: `M${round(x)} 0v${height - AXIS}h2v${AXIS - height}z` });
+      element(line, "title", {}, data.verdict);
+    }
     if (view.chosen && rows.has(view.chosen.lane)) {
       const x = (view.chosen.start - view.from) * scale, y = rows.get(view.chosen.lane);
       element(svg, "rect", { class: "chosen", x, y: y - 1, width: Math.max(3, (view.chosen.end - view.chosen.start) * scale), height: LANE + 2 });
     }
     stage.replaceChildren(svg);
-    tell(seen, lanes, markCount);
+    tell(seen, markCount);
     detail(view.chosen);
   }
 
-  function tell(seen, lanes, markCount) {
+  function tell(seen, markCount) {
     const one = seen.filter((item) => item.ended !== undefined).length;
     const binned = sum(seen.filter((item) => item.ended === undefined).map((item) => item.n));
     const range = seen.length ? `PE ${grouped(seen[0].pe)} to ${grouped(Math.max(...[seen[0], seen[seen.length - 1]].map((item) => item.last)))}` : "no PE";
@@ -218,7 +223,7 @@
     if (view.ended && bins.length) text.push("what ended them is known of single PEs only");
     if (markCount) text.push(`${markCount} marked`);
     if (data.unmarked) text.push(`marks after the first ${grouped(data.most_marks)} are not there (${grouped(data.unmarked)})`);
-    if (data.verdict) text.push(`the run ended so: ${data.verdict.replaceAll("_", " ")}`);
+    if (data.verdict) text.push(`the run ended so: ${data.verdict}`);
     const status = document.getElementById("status");
     status.textContent = `${text.join("; ")}. ${grouped(view.to - view.from)} ${data.unit} are shown.`;
     Object.assign(status.dataset, {
@@ -255,7 +260,7 @@
   function under(event) {
     const bounds = stage.getBoundingClientRect();
     const x = event.clientX - bounds.left, y = event.clientY - bounds.top;
-    const lane = lanesShown()[Math.floor(y / (LANE + GAP))];
+    const lane = lanes[Math.floor(y / (LANE + GAP))];
     const found = drawn.find((one) => one.lane === lane && one.from <= x && x <= Math.max(one.to, one.from + NARROWEST));
     return found ? found.group.only || found.group : null;
   }
@@ -321,5 +326,5 @@
   });
   addEventListener("hashchange", () => { follow(); document.getElementById("timeline").scrollIntoView(); });
   addEventListener("resize", draw);
-  if (items.length) { setUp(); follow(); } else { document.getElementById("status").textContent = "There is no PE in this trace."; }
+  if (items.length) { setUp(); follow(); if (location.hash) document.getElementById("timeline").scrollIntoView(); } else { document.getElementById("status").textContent = "There is no PE in this trace."; }
 })();
