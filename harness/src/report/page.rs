@@ -113,9 +113,6 @@ fn figure(report: &Value, pointer: &str, options: &Kwargs) -> Result<Shown, Erro
 /// What the timeline is drawn from.
 fn data(analysis: &Analysis, report: &Value, verdict: Option<&str>) -> Value {
     let timeline = &analysis.timeline;
-    // Bins are needed for those PEs only that are not there one by one.
-    let has_all = timeline.singles.len() as u64 == timeline.pes;
-    let bins: &[Bin] = if has_all { &[] } else { &timeline.bins };
     let lanes = timeline.lanes.iter().map(|thread| format!("{}.{}", thread.process, thread.thread));
     let name = |thread: &ThreadNumber| {
         let known = analysis.threads.iter().find(|group| group.thread == Some(*thread));
@@ -132,7 +129,7 @@ fn data(analysis: &Analysis, report: &Value, verdict: Option<&str>) -> Value {
         "phases": TimedPhase::ALL.map(|phase| phase.name()),
         "delimiters": DelimiterKind::ALL.map(delimiter_name),
         "singles": timeline.singles.iter().map(single).collect::<Vec<_>>(),
-        "bins": bins.iter().map(bin).collect::<Vec<_>>(),
+        "bins": timeline.bins.iter().map(bin).collect::<Vec<_>>(),
         "marks": timeline.marks.iter().map(mark).collect::<Vec<_>>(),
         "unmarked": timeline.unmarked,
         "most_marks": MOST_MARKS,

@@ -92,7 +92,7 @@ fn sums(title: &'static str, groups: &[Group], modelled: &[Part]) -> String {
         ];
         let counts = counts.map(grouped);
         let over = group.over_second_run().map_or_else(|| NONE.to_owned(), ratio);
-        let mut cells = [&[group.name.clone()], &counts[..], &[over]].concat();
+        let mut cells = [std::slice::from_ref(&group.name), &counts[..], &[over]].concat();
         if !modelled.is_empty() {
             let cycles = modelled.iter().find(|part| part.name == group.name).and_then(|part| part.cycles);
             let over = cycles.and_then(|cycles| cycles.over_second_run());

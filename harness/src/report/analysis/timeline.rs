@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Where in a run its PEs were: some thousands of them one by one, and all of them in bins of equally many.
+//! Where in a run its PEs were: some thousands of them one by one, the others in bins of equally many.
 //!
 //! Time is the sum of all phases so far: what the processor was idle is not in it. A bin has a part for each thread
 //! that ran in it. When there are too many bins, each two become one.
@@ -92,9 +92,9 @@ pub struct Timeline {
     pub from: u64,
     /// The PEs that are.
     pub singles: Vec<Single>,
-    /// All PEs in bins.
+    /// The others in bins.
     pub bins: Vec<Bin>,
-    /// How many PEs a bin has.
+    /// How many PEs a bin has at most.
     pub bin_size: u64,
     /// The threads of the lanes, in the order in which they ran first.
     pub lanes: Vec<ThreadNumber>,
@@ -134,6 +134,7 @@ impl Timeline {
         let lane = self.lane(record.thread);
         let (pe, start) = (record.sequence, self.end);
         let end = start + record.phases.total();
+        self.mark(record, lane, start, end);
         if pe >= self.from && self.singles.len() < MOST_SINGLE {
             self.singles.push(Single {
                 pe,
@@ -145,9 +146,9 @@ impl Timeline {
                 frames: record.frames_written,
                 phases: record.phases,
             });
+        } else {
+            self.put(record, lane, start, end);
         }
-        self.mark(record, lane, start, end);
-        self.put(record, lane, start, end);
         (self.end, self.pes) = (end, self.pes + 1);
     }
 
@@ -180,7 +181,7 @@ impl Timeline {
     }
 
     fn put(&mut self, record: &PeRecord, lane: usize, start: u64, end: u64) {
-        if self.bins.last().is_none_or(|bin| bin.pes == self.bin_size) {
+        if self.bins.last().is_none_or(|bin| bin.pes >= self.bin_size || bin.end != start) {
             if self.bins.len() == MOST_BINS {
                 self.halve();
             }
@@ -192,22 +193,30 @@ impl Timeline {
         bin.parts.entry(lane).or_default().add(1, &record.phases);
     }
 
-    /// Makes one bin of each two.
+    /// Makes one bin of each two, unless there are single PEs between them.
     fn halve(&mut self) {
-        let mut halves = Vec::with_capacity(MOST_BINS);
-        for pair in self.bins.chunks(2) {
-            let mut bin = pair[0].clone();
-            for other in &pair[1..] {
-                bin.pes += other.pes;
-                bin.end = other.end;
-                for (lane, part) in &other.parts {
-                    bin.parts.entry(*lane).or_default().add(part.pes, &part.phases);
+        self.bin_size *= 2;
+        let mut halves: Vec<Bin> = Vec::with_capacity(MOST_BINS);
+        for bin in self.bins.drain(..) {
+            match halves.last_mut() {
+                Some(half) if half.pes + bin.pes <= self.bin_size && half.end == bin.start => {
+                    half.merge(&bin)
                 }
+                Some(_) | None => halves.push(bin),
             }
-            halves.push(bin);
         }
         self.bins = halves;
-        self.bin_size *= 2;
+    }
+}
+
+impl Bin {
+    /// Adds the bin behind this one.
+    fn merge(&mut self, next: &Self) {
+        self.pes += next.pes;
+        self.end = next.end;
+        for (lane, part) in &next.parts {
+            self.parts.entry(*lane).or_default().add(part.pes, &part.phases);
+        }
     }
 }
 

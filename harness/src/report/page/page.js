@@ -16,9 +16,7 @@
   // All that can be drawn, in the order of time: single PEs, and bins where PEs are not there one by one.
   const singles = data.singles.map(([pe, lane, start, ended, rip, instructions, frames, phases]) =>
     ({ pe, last: pe, n: 1, lane, start, end: start + sum(phases), ended, rip, instructions, frames, phases }));
-  const first = singles.length ? singles[0].pe : Infinity;
-  const last = singles.length ? singles[singles.length - 1].pe : -1;
-  const bins = data.bins.filter(([from, n]) => from + n - 1 < first || from > last).flatMap(([pe, n, start, end, parts]) =>
+  const bins = data.bins.flatMap(([pe, n, start, end, parts]) =>
     parts.map(([lane, count, phases]) => ({ pe, last: pe + n - 1, n: count, lane, start, end, phases })));
   const lanesOf = (all) => [...new Set(all.map((item) => item.lane))].sort((a, b) => a - b);
   const items = [...singles, ...bins].sort((a, b) => a.start - b.start || a.lane - b.lane);
@@ -219,7 +217,7 @@
     const binned = sum(seen.filter((item) => item.ended === undefined).map((item) => item.n));
     const range = seen.length ? `PE ${grouped(seen[0].pe)} to ${grouped(Math.max(...[seen[0], seen[seen.length - 1]].map((item) => item.last)))}` : "no PE";
     const text = [`${range} of ${grouped(data.pes)}: ${grouped(one + binned)} PEs on ${lanes.length === 1 ? "one thread" : `${lanes.length} threads`}`];
-    if (binned) text.push(`${grouped(binned)} of them in bins of ${grouped(data.bin_size)}${view.ended ? "" : " (report --from PE shows others one by one)"}`);
+    if (binned) text.push(`${grouped(binned)} of them in bins of ${grouped(data.bin_size)} at most${view.ended ? "" : " (report --from PE shows others one by one)"}`);
     if (view.ended && bins.length) text.push("what ended them is known of single PEs only");
     if (markCount) text.push(`${markCount} marked`);
     if (data.unmarked) text.push(`marks after the first ${grouped(data.most_marks)} are not there (${grouped(data.unmarked)})`);
