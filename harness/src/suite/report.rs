@@ -119,15 +119,20 @@ fn page(context: &Context) -> Result<()> {
             && whole.contains("<title>PE 3: a divergence, a third run decided, a flip</title>")
     );
 
-    let part = browse(directory.path(), "--dump-dom", &format!("{address}#from=2&to=5&ended=limit"))?;
-    let rows = reported(context, &trace, "--csv")?;
-    let limits = fs::read_to_string(rows)?;
-    let limits = limits.lines().skip(1).filter(|row| {
+    let rows = fs::read_to_string(reported(context, &trace, "--csv")?)?;
+    let cells = |row: &str| -> Option<(u64, bool)> {
         let cells: Vec<&str> = row.split(',').collect();
-        cells[0].parse().is_ok_and(|pe: u64| (2..=5).contains(&pe)) && cells[3] == "limit"
-    });
-    let expected = limits.count() as u64;
-    ensure!(expected > 0 && told(&part, "single")? == expected, "{} of {expected}", told(&part, "single")?);
+        Some((cells.first()?.parse().ok()?, *cells.get(3)? == "limit"))
+    };
+    let pes: Vec<(u64, bool)> = rows.lines().skip(1).filter_map(cells).collect();
+    let (from, to) = (10, committed - 1);
+    let count = |from: u64, or_else: bool| {
+        pes.iter().filter(|(pe, is_limit)| *pe >= from && (*is_limit || or_else)).count() as u64
+    };
+    let expected = count(from, false);
+    ensure!(expected > 0 && expected < count(0, false) && expected < count(from, true), "{pes:?}");
+    let part = browse(directory.path(), "--dump-dom", &format!("{address}#from={from}&to={to}&ended=limit"))?;
+    ensure!(told(&part, "single")? == expected, "{} of {expected}", told(&part, "single")?);
 
     let pdf = text(&directory.path().join("page.pdf"))?;
     browse(directory.path(), &format!("--print-to-pdf={pdf}"), &address)?;
