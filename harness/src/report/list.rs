@@ -32,7 +32,7 @@ const COLUMNS: [(&str, usize); 13] = [
 /// The column of words.
 const WORDS: &str = "ended_by";
 /// What stands where there is no digest.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 
 /// The titles of the columns.
 pub fn titles() -> [&'static str; COLUMNS.len()] {

@@ -37,7 +37,9 @@ impl<W: Write> Rows<W> {
             record.divergences.iter().map(|difference| InWords(*difference).to_string()).collect();
         let place = places.and_then(|places| places.of(record.rip)).unwrap_or_default();
         let ends = [hold(&record.phases).to_string(), place, differences.join("; ")];
-        Ok(self.writer.write_record(list::cells(record).into_iter().chain(phases).chain(ends))?)
+        // What is not there is an empty cell here.
+        let cells = list::cells(record).map(|cell| if cell == list::NONE { String::new() } else { cell });
+        Ok(self.writer.write_record(cells.into_iter().chain(phases).chain(ends))?)
     }
 
     /// Writes what is left.
@@ -72,5 +74,6 @@ mod tests {
         );
         assert!(cell(3, "differences").starts_with("rbx"));
         assert_eq!((cell(2, "differences"), cell(4, "rip")), (String::new(), "0x401004".into()));
+        assert_eq!(cell(2, "digest"), "");
     }
 }
