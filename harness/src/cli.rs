@@ -13,6 +13,7 @@ mod line;
 mod nova;
 mod policy;
 mod program;
+mod report;
 mod run;
 mod values;
 

@@ -6,6 +6,7 @@ pub mod breakdown;
 pub mod json;
 pub mod log;
 pub mod model;
+pub mod place;
 pub mod record_stream;
 pub mod spread;
 pub mod summary;

@@ -1,22 +1,40 @@
 // SPDX-License-Identifier: MIT
-//! `cargo reprise report`: a trace file, said again as after the run, or listed PE by PE.
+//! `cargo reprise report`: what a trace file tells, in tables and in files for other tools.
 
+mod against;
+mod analysis;
+mod charts;
 mod list;
+mod page;
+mod perfetto;
+mod table_file;
+mod terminal;
+mod trace;
+mod value;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use wire::record::Record;
 
-use self::list::Objects;
 use crate::host::destination::{Destinations, Files};
-use crate::outcome::summary::Sums;
+use crate::outcome::place::Places;
+use crate::outcome::summary::Summary;
 use crate::outcome::trace_file::Reader;
 use crate::outcome::{json, told};
+use list::Objects;
+use perfetto::Events;
+use table_file::Rows;
+use trace::{Told, Trace};
 
-/// The option that names a file to be written.
+/// The options that name files to be written.
 const JSON: &str = "--json";
-/// How much of a list is written at a time, in bytes.
+const CSV: &str = "--csv";
+const PERFETTO: &str = "--perfetto";
+const HTML: &str = "--html";
+/// How many bytes of a list are printed at a time.
 const AT_A_TIME: usize = 1 << 16;
 
 /// What is asked of the command.
@@ -26,37 +44,60 @@ pub struct Options {
     pub file: PathBuf,
     /// Whether its PEs are listed instead of added up.
     pub list: bool,
-    /// Where the summary or the list is written as JSON.
+    /// The trace file that is held against it.
+    pub against: Option<PathBuf>,
+    /// The program that ran.
+    pub elf: Option<PathBuf>,
+    /// Where the report or the list is written as JSON.
     pub json: Option<PathBuf>,
+    /// Where a row for each PE is written as CSV.
+    pub csv: Option<PathBuf>,
+    /// Where the run is written for Perfetto.
+    pub perfetto: Option<PathBuf>,
+    /// Where all of it is written as a page.
+    pub html: Option<PathBuf>,
+    /// The folder that the page's pictures are written into.
+    pub svg: Option<PathBuf>,
+    /// From which PE on the page has them one by one.
+    pub from: u64,
 }
 
-/// Says again what was said after the run; returns the exit status.
+/// What is told of a trace, in all forms that are asked for; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
-    let files =
-        Files::default().read("the trace", [&options.file]).written(JSON, options.json.as_ref())?.kept()?;
-    let name = || options.file.display().to_string();
-    let mut reader = Reader::open(&options.file)?;
+    let mut files = Files::default()
+        .read("the trace", [&options.file])
+        .read("--against", &options.against)
+        .read("--elf", &options.elf);
+    for (option, path) in
+        [(JSON, &options.json), (CSV, &options.csv), (PERFETTO, &options.perfetto), (HTML, &options.html)]
+    {
+        files = files.written(option, path.as_ref())?;
+    }
+    let files = files.kept()?;
     if options.list {
-        list(reader, &files).with_context(name)?;
+        let reader = Reader::open(&options.file)?;
+        list(reader, &files).with_context(|| options.file.display().to_string())?;
         return Ok(0);
     }
-    let mut sums = Sums::default();
-    reader.header().iter().for_each(|header| sums.add(&Record::Header(*header)));
-    for record in reader.by_ref() {
-        sums.add(&record.with_context(|| format!("after {} PEs", sums.count())).with_context(name)?);
-    }
-    let record = reader.end().with_context(name)?;
-    if let Some(summary) = sums.summary(record).with_context(name)? {
-        files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
-        print!("{summary}");
-        for call in &summary.unsupported {
-            println!("{}", told::unsupported(call));
+    let places = options.elf.as_deref().map(Places::new).transpose()?;
+    let trace = Trace::read(&options.file, options.from)?;
+    if let Some(told) = &trace.told {
+        let mut report = value::value(&told.summary, trace.status(), &told.analysis, places.as_ref());
+        if let Some(path) = &options.against {
+            let other = Trace::read(path, 0)?;
+            let theirs =
+                other.told.as_ref().with_context(|| format!("{}: no program ran", path.display()))?;
+            report["against"] = against::value(&trace, &other, theirs)?;
         }
-        for limit in &summary.reached {
-            println!("{}", told::reached(limit));
+        write(&trace, told, &report, places.as_ref(), &files)?;
+        if let Some(folder) = &options.svg {
+            write_pictures(folder, &report)?;
+        }
+        if !files.has_standard_output() {
+            print(&trace, told, &report, places.as_ref());
         }
     }
-    if let Some(text) = told::told(&record.end) {
+    if let (Some(text), false) = (told::told(&trace.end.end), files.has_standard_output()) {
         println!("{text}");
     }
     Ok(0)
@@ -66,7 +107,8 @@ pub fn run(options: &Options) -> Result<u8> {
 fn list(reader: Reader, files: &Destinations) -> Result<()> {
     let mut objects = Objects::default();
     let mut values = Vec::new();
-    let mut text = list::titles();
+    let is_silent = files.has_standard_output();
+    let mut text = list::head();
     for record in reader {
         match record? {
             Record::Pe(pe) => {
@@ -79,10 +121,76 @@ fn list(reader: Reader, files: &Destinations) -> Result<()> {
             _ => {}
         }
         if text.len() >= AT_A_TIME {
-            print!("{text}");
+            if !is_silent {
+                print!("{text}");
+            }
             text.clear();
         }
     }
-    print!("{text}");
+    if !is_silent {
+        print!("{text}");
+    }
     files.write_json(JSON, || Ok(values.into()))
+}
+
+/// Writes the files that are asked for.
+fn write(
+    trace: &Trace,
+    told: &Told,
+    report: &Value,
+    places: Option<&Places>,
+    files: &Destinations,
+) -> Result<()> {
+    let Told { summary, analysis } = told;
+    files.write_json(JSON, || Ok(report.clone()))?;
+    files.write(HTML, || {
+        let parameters = about(summary, trace.status());
+        Ok(page::page(&trace.name(), report, &parameters, analysis, &trace.end.end)?.into_bytes())
+    })?;
+    files.fill(CSV, |to| {
+        let mut rows = Rows::new(to)?;
+        trace.records()?.try_for_each(|record| rows.add(&record?, places))?;
+        rows.finish()
+    })?;
+    files.fill(PERFETTO, |to| {
+        let mut events = Events::new(to, &about(summary, trace.status()))?;
+        trace.records()?.try_for_each(|record| events.add(&record?, places))?;
+        events.finish(&summary.labels)
+    })
+}
+
+/// Prints the tables, or what is different in the other trace.
+fn print(trace: &Trace, told: &Told, report: &Value, places: Option<&Places>) {
+    let Told { summary, analysis } = told;
+    if report["against"].is_object() {
+        print!("{}", against::text(&trace.name(), report));
+        return;
+    }
+    print!("{summary}\n{}", terminal::text(summary, analysis, places));
+    for call in &summary.unsupported {
+        println!("{}", told::unsupported(call));
+    }
+    for limit in &summary.reached {
+        println!("{}", told::reached(limit));
+    }
+}
+
+/// Writes the pictures, each into a file of its own.
+fn write_pictures(folder: &Path, report: &Value) -> Result<()> {
+    let name = |path: &Path| path.display().to_string();
+    fs::create_dir_all(folder).with_context(|| name(folder))?;
+    for picture in charts::draw(report)? {
+        let path = folder.join(picture.name).with_extension("svg");
+        fs::write(&path, picture.on_white()).with_context(|| name(&path))?;
+    }
+    Ok(())
+}
+
+/// How the run was made: the summary's keys that are neither sums nor lists.
+fn about(summary: &Summary, status: u8) -> Value {
+    let mut value = json::value(summary, status);
+    if let Some(keys) = value.as_object_mut() {
+        keys.retain(|_, value| !value.is_array() && !value.is_object());
+    }
+    value
 }

@@ -81,6 +81,9 @@ pub fn run(options: &Options) -> Result<u8> {
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(json::value(summary, status)))?;
         eprint!("\n{summary}");
+        if !summary.labels.is_empty() {
+            eprint!("\n{}", summary.breakdown);
+        }
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
         }

@@ -31,6 +31,7 @@ mod programs;
 mod queue;
 mod rep;
 mod repeat;
+mod report;
 mod scenario;
 mod selftests;
 mod shared;
@@ -87,6 +88,7 @@ const TESTS: &[&[Test]] = &[
     counters::TESTS,
     state::TESTS,
     profile::TESTS,
+    report::TESTS,
     rep::TESTS,
     nature::TESTS,
     nova::TESTS,

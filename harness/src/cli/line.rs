@@ -12,8 +12,9 @@ use super::doctor::DoctorArgs;
 use super::fuzz::FuzzArgs;
 use super::inject::InjectArgs;
 use super::program::ProgramArgs;
+use super::report::ReportArgs;
 use super::run::{ProfileArgs, RunOrListArgs};
-use crate::{native, report};
+use crate::native;
 
 /// Runs programs under a kernel that executes every piece of user code twice.
 #[derive(Debug, Parser)]
@@ -46,7 +47,7 @@ pub enum Words {
     Inject(InjectArgs),
     /// Make random system calls of hostile arguments, without replay and with it: what differs, or harms the kernel
     Fuzz(FuzzArgs),
-    /// Print the summary of a trace file again
+    /// Say what a trace file tells: tables, pictures, a page, or files for other tools
     Report(ReportArgs),
     /// Count where the instructions of a run go, by phase and by function; tables on stdout
     Profile(Box<ProfileArgs>),
@@ -115,27 +116,6 @@ pub struct TetherArgs {
     /// The program and its arguments
     #[arg(required = true)]
     pub words: Vec<OsString>,
-}
-
-/// `cargo reprise report`.
-#[derive(Args, Debug)]
-pub struct ReportArgs {
-    /// What `run --trace` wrote
-    #[arg(value_name = "TRACE")]
-    pub file: PathBuf,
-    /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
-    /// pages written, and the digest of what it left behind if the run was made with --digests
-    #[arg(long)]
-    pub list: bool,
-    /// Write the summary as JSON to a file
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-impl From<ReportArgs> for report::Options {
-    fn from(ReportArgs { file, list, json }: ReportArgs) -> Self {
-        Self { file, list, json }
-    }
 }
 
 impl TryFrom<Words> for Command {

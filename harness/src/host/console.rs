@@ -53,6 +53,21 @@ pub fn data(text: fmt::Arguments) {
     }
 }
 
+/// Standard output for what is written piece by piece; ends the tool if that cannot be.
+#[derive(Clone, Copy, Debug)]
+pub struct Data;
+
+impl io::Write for Data {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        pass_on(1, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes talk to standard error, if that can be.
 pub fn talk(text: fmt::Arguments) {
     let _ = write(&io::stderr(), text.to_string().as_bytes());

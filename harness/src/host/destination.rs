@@ -3,7 +3,7 @@
 //! there is anything to lose, and there complete or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,10 @@ use anyhow::{Result, anyhow, ensure};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use serde_json::Value;
 
+use super::console;
+
+/// The path that stands for standard output.
+pub const STANDARD_OUTPUT: &str = "-";
 /// How many links to links are followed.
 const MAX_LINKS: usize = 40;
 
@@ -22,13 +26,15 @@ enum Place {
     File(u64, u64),
     /// One that is not, by its directory's device and inode, and its name.
     Absent(u64, u64, PathBuf),
+    /// Standard output, which one thing can be written to.
+    Standard,
     /// Nothing that one could lose: a device, a pipe, or no place at all.
     Other,
 }
 
 impl Place {
     fn of(path: &Path) -> Self {
-        Self::behind(path, MAX_LINKS)
+        if is_standard(path) { Self::Standard } else { Self::behind(path, MAX_LINKS) }
     }
 
     fn behind(path: &Path, links: usize) -> Self {
@@ -48,6 +54,11 @@ impl Place {
     }
 }
 
+/// Whether a path stands for standard output.
+pub fn is_standard(path: &Path) -> bool {
+    path == Path::new(STANDARD_OUTPUT)
+}
+
 /// The files of a command, by what they are for.
 #[derive(Debug, Default)]
 pub struct Files {
@@ -58,7 +69,7 @@ pub struct Files {
 impl Files {
     /// Files that the command reads, where it has got some.
     pub fn read<'a>(mut self, what: &str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
-        let named = |path: &PathBuf| (what.to_owned(), path.clone(), Place::of(path));
+        let named = |path: &PathBuf| (what.to_owned(), path.clone(), Place::behind(path, MAX_LINKS));
         self.all.extend(paths.into_iter().map(named));
         self
     }
@@ -76,7 +87,8 @@ impl Files {
             return Err(anyhow!("{option} {} is the file of {what} {}", path.display(), other.display()));
         }
         self.all.push((option.to_owned(), path.clone(), place.clone()));
-        self.destinations.push(Destination { option, path: path.clone(), is_file: place != Place::Other });
+        let is_file = !matches!(place, Place::Other | Place::Standard);
+        self.destinations.push(Destination { option, path: path.clone(), is_file });
         Ok(self)
     }
 
@@ -107,8 +119,13 @@ impl Destinations {
 
     /// Writes the file of an option, if one is asked for.
     pub fn write(&self, option: &str, bytes: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        self.fill(option, |to| Ok(to.write_all(&bytes()?)?))
+    }
+
+    /// Lets the file of an option be written piece by piece, if one is asked for.
+    pub fn fill(&self, option: &str, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         match self.0.iter().find(|destination| destination.option == option) {
-            Some(destination) => destination.write(&bytes()?),
+            Some(destination) => destination.fill(fill),
             None => Ok(()),
         }
     }
@@ -117,6 +134,11 @@ impl Destinations {
     pub fn begin(&self, option: &str) -> Result<Option<Pending<'_>>> {
         let destination = self.0.iter().find(|destination| destination.option == option);
         destination.map(Destination::begin).transpose()
+    }
+
+    /// Whether something of this goes to standard output.
+    pub fn has_standard_output(&self) -> bool {
+        self.0.iter().any(|destination| is_standard(&destination.path))
     }
 
     /// Writes a value as JSON.
@@ -140,6 +162,9 @@ impl Destination {
     }
 
     fn check(&self) -> Result<()> {
+        if is_standard(&self.path) {
+            return Ok(());
+        }
         ensure!(!self.path.is_dir(), "{}: a directory", self.path.display());
         let there = fs::metadata(&self.path).ok();
         if there.as_ref().is_some_and(|metadata| metadata.file_type().is_fifo()) {
@@ -184,25 +209,13 @@ impl Destination {
         Ok(Pending { destination: self, file, is_beside })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<()> {
-        if !self.is_file {
-            return self.named(
-                OpenOptions::new().write(true).open(&self.path).and_then(|mut file| file.write_all(bytes)),
-            );
+    fn fill(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        if is_standard(&self.path) {
+            return flushed(console::Data, fill);
         }
-        let target = self.target()?;
-        match complete(&target, bytes) {
-            // The file system has no files without names, or the directory may not be written.
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                let written = fs::write(&target, bytes);
-                if written.is_err() {
-                    // Half a file helps nobody.
-                    let _ = fs::remove_file(&target);
-                }
-                self.named(written)
-            }
-            result => self.named(result),
-        }
+        let mut pending = self.begin()?;
+        flushed(&mut pending, fill)?;
+        pending.keep()
     }
 }
 
@@ -219,15 +232,25 @@ impl Pending<'_> {
     /// Has it be the file that was asked for.
     pub fn keep(mut self) -> Result<()> {
         let destination = self.destination;
-        if self.is_beside && name(&self.file, &destination.target()?).is_ok() {
+        if is_standard(&destination.path) {
+            self.file.rewind()?;
+            io::copy(&mut self.file, &mut console::Data)?;
+            return Ok(());
+        }
+        let target = destination.target()?;
+        if self.is_beside && name(&self.file, &target).is_ok() {
             return Ok(());
         }
         let copied = self.file.rewind().and_then(|()| {
             let mut to = OpenOptions::new();
             to.write(true).create(destination.is_file).truncate(destination.is_file);
-            io::copy(&mut self.file, &mut to.open(&destination.path)?)
+            io::copy(&mut self.file, &mut to.open(&target)?)
         });
-        destination.named(copied.map(|_| ()))
+        if copied.is_err() && destination.is_file {
+            // Half a file helps nobody.
+            let _ = fs::remove_file(&target);
+        }
+        destination.named(copied.map(drop))
     }
 }
 
@@ -245,11 +268,11 @@ impl Write for Pending<'_> {
     }
 }
 
-/// Writes a file that has no name before it is complete.
-fn complete(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = nameless(path)?;
-    file.write_all(bytes)?;
-    name(&file, path)
+/// Has all of it written in large pieces.
+fn flushed(to: impl Write, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut to = BufWriter::new(to);
+    fill(&mut to)?;
+    Ok(to.flush()?)
 }
 
 /// Makes a file without a name, which can get that of `path`.
@@ -260,7 +283,7 @@ fn nameless(path: &Path) -> io::Result<File> {
     Ok(File::from(openat(CWD, parent, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode)?))
 }
 
-/// Gives a file its name, which another one may have had.
+/// Gives a file without a name the one that it is to have.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
     let link = |path: &Path| linkat(CWD, nameless.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW);
@@ -347,18 +370,32 @@ mod tests {
         );
         files.write("--trace", || Ok(b"again".to_vec())).unwrap();
         assert_eq!(fs::read(at("new")).unwrap(), b"again");
-        assert!(files.begin("--plot").unwrap().is_none());
-        let mut pending = files.begin("--trace").unwrap().unwrap();
-        pending.write_all(b"by and ").unwrap();
-        drop(files.begin("--json").unwrap().unwrap().write_all(b"not kept"));
-        pending.write_all(b"by").unwrap();
-        assert_eq!(fs::read(at("new")).unwrap(), b"again");
-        pending.keep().unwrap();
-        assert_eq!(
-            (fs::read(at("old")).unwrap(), fs::read(at("new")).unwrap()),
-            (b"json".to_vec(), b"by and by".to_vec())
-        );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn standard_output_takes_one_thing() {
+        let minus = PathBuf::from(STANDARD_OUTPUT);
+        let files = Files::default().written("--json", Some(&minus)).unwrap();
+        let error = files.written("--csv", Some(&minus)).unwrap_err().to_string();
+        assert!(error.contains("--csv - is the file of --json -"), "{error}");
+        let files = Files::default().written("--json", Some(&minus)).unwrap().cleared().unwrap();
+        assert!(files.has_standard_output() && !Path::new(STANDARD_OUTPUT).exists());
+    }
+
+    #[test]
+    fn what_cannot_be_filled_leaves_the_file_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let files = Files::default().written("--json", Some(&path)).unwrap().kept().unwrap();
+        let error = files.fill("--json", |to| {
+            to.write_all(b"half")?;
+            Err(anyhow!("no more"))
+        });
+        assert_eq!(error.unwrap_err().to_string(), "no more");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -367,8 +404,5 @@ mod tests {
         let files = Files::default().written("--json", Some(&full)).unwrap().cleared().unwrap();
         let error = files.write("--json", || Ok(b"x".to_vec())).unwrap_err().to_string();
         assert!(error.starts_with("/dev/full: No space left"), "{error}");
-        let mut pending = files.begin("--json").unwrap().unwrap();
-        pending.write_all(b"x").unwrap();
-        assert!(pending.keep().unwrap_err().to_string().starts_with("/dev/full: No space left"));
     }
 }

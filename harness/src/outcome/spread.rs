@@ -21,14 +21,23 @@ pub struct Spread {
 impl Spread {
     /// Adds a value.
     pub fn add(&mut self, value: u64) {
-        self.count += 1;
+        self.add_times(value, 1);
+    }
+
+    /// Adds all values of another one.
+    pub fn merge(&mut self, other: &Self) {
+        other.counts().for_each(|(value, times)| self.add_times(value, times));
+    }
+
+    fn add_times(&mut self, value: u64, times: u64) {
+        self.count += times;
         match usize::try_from(value) {
-            Ok(value) if value < self.small.len() => self.small[value] += 1,
+            Ok(value) if value < self.small.len() => self.small[value] += times,
             Ok(value) if value < SMALL => {
                 self.small.resize((value + 1).next_power_of_two(), 0);
-                self.small[value] += 1;
+                self.small[value] += times;
             }
-            _ => *self.large.entry(value).or_default() += 1,
+            _ => *self.large.entry(value).or_default() += times,
         }
     }
 
@@ -92,6 +101,10 @@ mod tests {
             assert_eq!(spread.at_most(999, 1000), at((values.len() * 999).div_ceil(1000).saturating_sub(1)));
             assert_eq!(spread.highest(), at(values.len().saturating_sub(1)));
         }
+        let mut merged: Spread = [1, 5, 70_000].into_iter().collect();
+        merged.merge(&[0, 5, 90_000].into_iter().collect());
+        assert_eq!(merged.counts().collect::<Vec<_>>(), [(0, 1), (1, 1), (5, 2), (70_000, 1), (90_000, 1)]);
+        assert_eq!((merged.median(), merged.count), (5, 6));
         let thousand: Spread = (0..1000).map(|value| value / 999 * 50).collect();
         assert_eq!((thousand.median(), thousand.at_most(999, 1000), thousand.highest()), (0, 0, 50));
     }

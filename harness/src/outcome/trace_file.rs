@@ -136,10 +136,9 @@ impl Reader {
             end: None,
             has_failed: false,
         };
-        match reader.record()? {
-            Some(Record::Header(header)) => reader.header = Some(header),
-            // The stream gives the header first, or an error; a program that was refused has no trace.
-            Some(_) | None => {}
+        // The stream gives the header first, or an error; a program that was refused has no trace.
+        if let Some(Record::Header(header)) = reader.record()? {
+            reader.header = Some(header);
         }
         Ok(reader)
     }
@@ -256,7 +255,7 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8], short: Unreadable) -> Result<()>
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::io::Cursor;
 
     use wire::WireError;
@@ -265,7 +264,8 @@ mod tests {
     use super::*;
     use crate::outcome::summary::tests::sample;
 
-    fn packed(trace: &[u8], end: &[u8]) -> Vec<u8> {
+    /// A file of a trace.
+    pub fn packed(trace: &[u8], end: &[u8]) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new()).unwrap();
         writer.trace(trace).unwrap();
         writer.end(end).unwrap()

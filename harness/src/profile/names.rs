@@ -10,6 +10,7 @@ use std::path::Path;
 use addr2line::Loader;
 use anyhow::{Result, anyhow};
 
+use crate::outcome::place::demangled;
 use crate::workload::artifacts;
 
 /// User code lies below.
@@ -97,14 +98,6 @@ fn module(file: &str) -> String {
     path.replace('-', "_").replace('/', "::")
 }
 
-fn demangled(symbol: &str) -> String {
-    let name = addr2line::demangle_auto(symbol.into(), None);
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => path.into(),
-        Some(_) | None => name.into_owned(),
-    }
-}
-
 /// The last part of a function's name without what stands in brackets; of a closure the function around it.
 fn last_name(name: &str) -> String {
     let mut depth = 0u32;
@@ -141,10 +134,6 @@ mod tests {
         assert_eq!(module("pe-replay/src/placement/bytes.rs"), "pe_replay::placement::bytes");
         assert_eq!(module("kernel/src/arch/x86_64/apic.rs"), "kernel::arch::apic");
         assert_eq!(module("pe-replay/pages/src/lib.rs"), "pe_replay::pages");
-        assert_eq!(
-            demangled("_ZN6kernel4arch7channel6record17h0123456789abcdefE"),
-            "kernel::arch::channel::record"
-        );
     }
 
     #[test]

@@ -32,11 +32,16 @@ const COLUMNS: [(&str, usize); 13] = [
 /// The column of words.
 const WORDS: &str = "ended_by";
 /// What stands where there is no digest.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
+
+/// The titles of the columns.
+pub fn titles() -> [&'static str; COLUMNS.len()] {
+    COLUMNS.map(|(title, _)| title)
+}
 
 /// The table's first line.
-pub fn titles() -> String {
-    line(COLUMNS.map(|(title, _)| title.to_owned()))
+pub fn head() -> String {
+    line(titles().map(str::to_owned))
 }
 
 /// The line of a PE.
@@ -98,7 +103,8 @@ fn digest(record: &PeRecord) -> Option<String> {
     record.digest.map(|digest| digest.to_string())
 }
 
-fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
+/// What stands in the columns for a PE.
+pub fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
     [
         record.sequence.to_string(),
         record.thread.process.to_string(),
@@ -146,7 +152,7 @@ mod tests {
 
     /// The whole table.
     fn table() -> String {
-        [titles()].into_iter().chain(records().iter().map(row)).collect()
+        [head()].into_iter().chain(records().iter().map(row)).collect()
     }
 
     #[test]

@@ -13,3 +13,5 @@ pub const MULTIBOOT: &str = "/usr/lib/grub/i386-pc/multiboot2.mod";
 pub const XORRISO: &str = "xorriso";
 /// The debugger that counts instructions by stepping.
 pub const GDB: &str = "gdb";
+/// The browser that opens pages without a screen.
+pub const CHROMIUM: &str = "chromium";

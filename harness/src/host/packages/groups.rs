@@ -66,7 +66,7 @@ pub const COMPILER: &[Package] = &[
 pub const GO: &[Package] =
     &[Package { name: "golang-go", purpose: "compiles the Go programs", sign: Sign::Command("go") }];
 
-/// For the emulator tests, besides the above.
+/// For the emulator tests, besides the above. Of these the browser is the largest: 117 MB to fetch with what it needs.
 pub const TESTS: &[Package] = &[
     Package {
         name: "busybox-static",
@@ -74,6 +74,11 @@ pub const TESTS: &[Package] = &[
         sign: Sign::File(&["/bin/busybox", "/usr/bin/busybox"]),
     },
     Package { name: "g++", purpose: "compiles a C++ program of the book", sign: Sign::Command("g++") },
+    Package {
+        name: "chromium",
+        purpose: "opens the pages of reports",
+        sign: Sign::Command(command::CHROMIUM),
+    },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
     Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
     Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },

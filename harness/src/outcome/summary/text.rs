@@ -103,9 +103,6 @@ impl fmt::Display for Summary {
         if totals.divergences > shown && shown > 0 {
             writeln!(f, "  and {} more", totals.divergences - shown)?;
         }
-        if !self.labels.is_empty() {
-            write!(f, "\n{}", self.breakdown)?;
-        }
         Ok(())
     }
 }
@@ -200,7 +197,8 @@ pub fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-fn phase_title(phase: TimedPhase) -> &'static str {
+/// The title of a phase in tables and pictures.
+pub fn phase_title(phase: TimedPhase) -> &'static str {
     match phase {
         TimedPhase::FirstRun => "first run",
         TimedPhase::Treatment => "first-run treatment",
