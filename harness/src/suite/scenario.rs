@@ -3,7 +3,6 @@
 //! nor on the boot.
 
 mod expected;
-mod log;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,20 +11,17 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use pe_replay::{Mode, Policy, TimedPhase};
 use wire::DelimiterKind;
-use wire::clock::{Clock, ClockKind};
-use wire::config::Job;
 use wire::end::End;
-use wire::nova::{Nova, Stop, System};
+use wire::nova::{Stop, System};
 use wire::pe::PeRecord;
 
 use super::{Context, Test};
 use crate::emulator::Emulator;
 use crate::outcome::Outcome;
-use crate::workload::init;
-use crate::workload::nova::{self, Given};
+use crate::outcome::console::Log;
 use crate::workload::request::Request;
+use crate::workload::{init, nova};
 use expected::{DEFAULT, MALFORMED, NESTED, ONE_CHILD, PEST, REPLAYED, SESSIONS, Scenario, TIMER, WRONG};
-use log::Log;
 
 pub const TESTS: &[Test] = &[
     Test { name: "scenario::one_child_on_qemu", run: |context| on_qemu(context, &ONE_CHILD) },
@@ -43,9 +39,6 @@ pub const TESTS: &[Test] = &[
     Test { name: "scenario::bad_input", run: bad_input },
 ];
 
-/// The memory that the kernel keeps.
-const KERNEL_MEMORY: u64 = 64 << 20;
-
 /// A boot of a scenario.
 fn request(scenario: &Scenario, machine: Emulator) -> Result<Request> {
     request_of(init::scenario(scenario.name), machine)
@@ -53,12 +46,7 @@ fn request(scenario: &Scenario, machine: Emulator) -> Result<Request> {
 
 /// A boot of a configuration.
 fn request_of(config: PathBuf, machine: Emulator) -> Result<Request> {
-    let init = Some(init::Given { config: Some(config), ..init::Given::default() });
-    let given = Given { image: init::CORE.into(), init, ..Given::default() };
-    let contents = nova::named(&given, None)?.contents;
-    let system = Nova { kernel_memory_len: KERNEL_MEMORY, run_for_ns: None, logs_calls: false };
-    let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };
-    Ok(Request { contents, machine, clock, system: System::Nova(system), ..Request::job(Job::Run) })
+    Ok(Request { machine, ..nova::configured(config)? })
 }
 
 /// Each policy, all of which the components must not notice.
