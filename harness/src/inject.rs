@@ -42,6 +42,17 @@ const JSON: &str = "--json";
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
+/// What is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subjects {
+    /// Programs.
+    Programs(Scope),
+    /// Root tasks of the NOVA interface.
+    RootTasks,
+    /// The components that `run init` boots, with their root task and their init.
+    Components,
+}
+
 /// What is asked of the command.
 #[derive(Debug)]
 pub struct Options {
@@ -49,8 +60,8 @@ pub struct Options {
     pub count: u64,
     /// The seed of the campaign.
     pub seed: u64,
-    /// What is hit; nothing stands for root tasks of the NOVA interface.
-    pub scope: Option<Scope>,
+    /// What is hit.
+    pub subjects: Subjects,
     /// The policies that the flips are tried under.
     pub policies: Vec<Policy>,
     /// What the programs take for the time.
@@ -62,13 +73,17 @@ pub struct Options {
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    if options.scope == Some(Scope::Threads) {
+    if options.subjects == Subjects::Programs(Scope::Threads) {
         packages::ensure_present(&[packages::GO])?;
     }
     let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
     let kernel = Guest::build_kernel(CounterChoice::default())?;
-    let Options { count, seed, scope, .. } = *options;
-    let Some(scope) = scope else { return flip_system(&kernel, options, files) };
+    let Options { count, seed, subjects, .. } = *options;
+    let scope = match subjects {
+        Subjects::Programs(scope) => scope,
+        Subjects::RootTasks => return flip_systems(&kernel, system::ROOT_TASKS, options, files),
+        Subjects::Components => return flip_systems(&kernel, system::COMPONENTS, options, files),
+    };
     let lab = Lab::new(kernel).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let campaign = Campaign { count, seed, policies: options.policies.clone(), scope, jobs };
@@ -93,11 +108,16 @@ pub fn run(options: &Options) -> Result<u8> {
 }
 
 /// Flips bits in root tasks, each under every policy.
-fn flip_system(kernel: &Path, options: &Options, files: Destinations) -> Result<u8> {
+fn flip_systems(
+    kernel: &Path,
+    plans: &'static [system::Plan],
+    options: &Options,
+    files: Destinations,
+) -> Result<u8> {
     let Options { count, seed, ref policies, .. } = *options;
     let all = count * policies.len() as u64;
     let bar = console::progress_bar(Some(all), "{wide_bar} {pos} of {len} flips, {eta} left");
-    let report = system::run(kernel, policies, (count, seed), &|flips| bar.inc(flips as u64));
+    let report = system::run(kernel, plans, policies, (count, seed), &|flips| bar.inc(flips as u64));
     bar.finish_and_clear();
     let report = report?;
     print!("{report}");

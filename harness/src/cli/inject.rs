@@ -9,7 +9,7 @@ use pe_replay::{Mode, Policy, Recovery};
 use super::clock::ClockArgs;
 use super::policy::CompareName;
 use super::values::number;
-use crate::inject::{self, Scope};
+use crate::inject::{self, Scope, Subjects};
 
 /// `cargo reprise inject`.
 #[derive(Args, Debug)]
@@ -63,14 +63,15 @@ impl From<InjectArgs> for inject::Options {
     fn from(args: InjectArgs) -> Self {
         let policies = args.policies();
         let InjectArgs { count, seed, programs, clock, json, .. } = args;
-        let scope = match programs {
-            ProgramsName::Single => Some(Scope::All),
-            ProgramsName::Threads => Some(Scope::Threads),
-            ProgramsName::Calls => Some(Scope::Calls),
-            ProgramsName::Shared => Some(Scope::Shared),
-            ProgramsName::Nova => None,
+        let subjects = match programs {
+            ProgramsName::Single => Subjects::Programs(Scope::All),
+            ProgramsName::Threads => Subjects::Programs(Scope::Threads),
+            ProgramsName::Calls => Subjects::Programs(Scope::Calls),
+            ProgramsName::Shared => Subjects::Programs(Scope::Shared),
+            ProgramsName::Nova => Subjects::RootTasks,
+            ProgramsName::Init => Subjects::Components,
         };
-        Self { count, seed, scope, policies, clock: clock.into(), json }
+        Self { count, seed, subjects, policies, clock: clock.into(), json }
     }
 }
 
@@ -87,6 +88,8 @@ pub enum ProgramsName {
     Shared,
     /// Two root tasks of the NOVA interface, by the ends that their processing elements have
     Nova,
+    /// Core, init and the components that `run init` boots, by these and by the ends of their processing elements
+    Init,
 }
 
 /// The modes that compare.

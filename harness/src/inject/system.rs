@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-//! Flips in root tasks of the NOVA interface, many in one boot: evenly over the kinds of ends that their processing
-//! elements have, since each of them is served in another part of the kernel. Wherever a flip hits, the console has to
-//! be that of the undisturbed run. If it is not, each flip of the boot is made again alone, to tell which of them was
-//! wrong.
+//! Flips in root tasks of the NOVA interface, many in one boot: evenly over the places where their processing elements
+//! end, since each of them is served in another part of the kernel. Wherever a flip hits, the console has to be that of
+//! the undisturbed run, or what each component says. If it is not, each flip of the boot is made again alone, to tell
+//! which of them was wrong.
 
+mod plan;
 mod report;
 mod task;
 
@@ -14,17 +15,34 @@ use anyhow::{Result, ensure};
 use flips::Injection;
 use pe_replay::Policy;
 
+pub use self::plan::{COMPONENTS, Plan, ROOT_TASKS};
 pub use self::report::Report;
-use self::task::{RootTask, TASKS};
+use self::task::RootTask;
 use super::random::Random;
 
 /// Flips in one boot, each in another processing element.
 const BATCH: usize = 100;
 
-/// A flip, and the end of the processing element that it is aimed at.
+/// Where processing elements end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Whose they are: a root task's, or a component's.
+    whose: String,
+    /// What ends them.
+    end: String,
+}
+
+impl Place {
+    /// Any other place of the same.
+    fn elsewhere(&self) -> Self {
+        Self { whose: self.whose.clone(), end: "elsewhere".to_owned() }
+    }
+}
+
+/// A flip, and the place of the processing element that it is aimed at.
 #[derive(Clone, Copy)]
 struct Shot<'a> {
-    kind: &'a str,
+    place: &'a Place,
     flip: Injection,
 }
 
@@ -45,23 +63,25 @@ fn batches(shots: Vec<Shot<'_>>) -> Vec<Vec<Shot<'_>>> {
     batches.into_iter().map(|(_, shots)| shots).collect()
 }
 
-/// Makes so many flips under each of the policies, and calls `done` after so many of them.
+/// Makes so many flips in these root tasks under each of the policies, and calls `done` after so many of them.
 pub fn run(
     kernel: &Path,
+    plans: &'static [Plan],
     policies: &[Policy],
     (count, seed): (u64, u64),
     done: &dyn Fn(usize),
 ) -> Result<Report> {
     let first = policies.first().copied().unwrap_or(Policy::DEFAULT);
-    let tasks = TASKS.iter().map(|plan| RootTask::new(plan, kernel, first)).collect::<Result<Vec<_>>>()?;
-    let kinds: Vec<_> = tasks.iter().flat_map(|task| task.kinds().map(move |kind| (task, kind))).collect();
-    ensure!(!kinds.is_empty(), "the root tasks have executed nothing");
+    let tasks = plans.iter().map(|plan| RootTask::new(plan, kernel, first)).collect::<Result<Vec<_>>>()?;
+    let places: Vec<_> =
+        tasks.iter().flat_map(|task| task.places().map(move |place| (task, place))).collect();
+    ensure!(!places.is_empty(), "the root tasks have executed nothing");
     let mut random = Random::new(seed);
     let mut shots: Vec<Vec<Shot<'_>>> = tasks.iter().map(|_| Vec::new()).collect();
     for index in 0..count {
-        let (task, kind) = kinds[(index % kinds.len() as u64) as usize];
-        let place = tasks.iter().position(|other| std::ptr::eq(other, task)).unwrap_or_default();
-        shots[place].push(Shot { kind, flip: task.flip(&mut random, kind) });
+        let (task, place) = places[(index % places.len() as u64) as usize];
+        let at = tasks.iter().position(|other| std::ptr::eq(other, task)).unwrap_or_default();
+        shots[at].push(Shot { place, flip: task.flip(&mut random, place) });
     }
     let mut report = Report::new(seed, policies);
     for (task, shots) in tasks.iter().zip(shots) {
@@ -70,15 +90,13 @@ pub fn run(
             for batch in &batches {
                 let outcome = task.hit(kernel, *policy, batch)?;
                 match outcome {
-                    Ok(hits) => hits.into_iter().for_each(|hit| report.add(row, task.name(), hit)),
+                    Ok(hits) => hits.into_iter().for_each(|hit| report.add(row, hit)),
                     Err(reason) if batch.len() == 1 => report.wrong(row, task, batch, &reason),
                     Err(reason) => {
                         let mut is_told = false;
                         for shot in batch {
                             match task.hit(kernel, *policy, &[*shot])? {
-                                Ok(hits) => {
-                                    hits.into_iter().for_each(|hit| report.add(row, task.name(), hit))
-                                }
+                                Ok(hits) => hits.into_iter().for_each(|hit| report.add(row, hit)),
                                 Err(reason) => {
                                     is_told = true;
                                     report.wrong(row, task, &[*shot], &reason);
@@ -106,8 +124,9 @@ mod tests {
 
     #[test]
     fn no_boot_has_two_flips_in_one_processing_element() {
+        let place = Place { whose: "task".to_owned(), end: "call".to_owned() };
         let shot = |pe| Shot {
-            kind: "call",
+            place: &place,
             flip: Injection { pe, run: Run::First, at: 0, target: Target::Rip, bit: 0 },
         };
         let all = batches((0..3 * BATCH as u64).map(|index| shot(index % 2 * index)).collect());

@@ -153,7 +153,7 @@ fn a_crowd(context: &Context) -> Result<()> {
 /// Flips in processing elements with every kind of end leave the output as it was, with a restart and with a vote.
 fn flips(context: &Context) -> Result<()> {
     let policies = [Recovery::Restart, Recovery::Vote].map(|recovery| Policy { recovery, ..Policy::DEFAULT });
-    let report = system::run(context.kernel(), &policies, (FLIPS, SEED), &|_| ())?;
+    let report = system::run(context.kernel(), system::ROOT_TASKS, &policies, (FLIPS, SEED), &|_| ())?;
     eprint!("{report}");
     ensure!(report.failures().is_empty(), "{}", report.failures().join("; "));
     let (hit, found) = report.counts();

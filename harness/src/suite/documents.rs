@@ -49,6 +49,7 @@ const NOT_RUN: &str = "sh";
 const REASONS: &[&str] = &[
     "it is what runs this test",
     "it takes minutes",
+    "another test runs the like",
     "it installs something",
     "it needs something that is not installed",
     "it opens a window",

@@ -3,29 +3,26 @@
 //! nor on the boot.
 
 mod expected;
-mod log;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::{Mode, Policy, TimedPhase};
+use pe_replay::{Mode, Policy, Recovery, TimedPhase};
 use wire::DelimiterKind;
-use wire::clock::{Clock, ClockKind};
-use wire::config::Job;
 use wire::end::End;
-use wire::nova::{Nova, Stop, System};
+use wire::nova::{Stop, System};
 use wire::pe::PeRecord;
 
 use super::{Context, Test};
 use crate::emulator::Emulator;
+use crate::inject::{SEED, system};
 use crate::outcome::Outcome;
-use crate::workload::init;
-use crate::workload::nova::{self, Given};
+use crate::outcome::console::Log;
 use crate::workload::request::Request;
+use crate::workload::{init, nova};
 use expected::{DEFAULT, MALFORMED, NESTED, ONE_CHILD, PEST, REPLAYED, SESSIONS, Scenario, TIMER, WRONG};
-use log::Log;
 
 pub const TESTS: &[Test] = &[
     Test { name: "scenario::one_child_on_qemu", run: |context| on_qemu(context, &ONE_CHILD) },
@@ -40,11 +37,9 @@ pub const TESTS: &[Test] = &[
     Test { name: "scenario::malformed_configuration", run: |context| briefly(context, &MALFORMED) },
     Test { name: "scenario::all_kinds_of_components", run: |context| briefly(context, &DEFAULT) },
     Test { name: "scenario::beside_hostile_and_starving_components", run: trouble },
+    Test { name: "scenario::flips_in_all_components", run: flips },
     Test { name: "scenario::bad_input", run: bad_input },
 ];
-
-/// The memory that the kernel keeps.
-const KERNEL_MEMORY: u64 = 64 << 20;
 
 /// A boot of a scenario.
 fn request(scenario: &Scenario, machine: Emulator) -> Result<Request> {
@@ -53,12 +48,7 @@ fn request(scenario: &Scenario, machine: Emulator) -> Result<Request> {
 
 /// A boot of a configuration.
 fn request_of(config: PathBuf, machine: Emulator) -> Result<Request> {
-    let init = Some(init::Given { config: Some(config), ..init::Given::default() });
-    let given = Given { image: init::CORE.into(), init, ..Given::default() };
-    let contents = nova::named(&given, None)?.contents;
-    let system = Nova { kernel_memory_len: KERNEL_MEMORY, run_for_ns: None, logs_calls: false };
-    let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };
-    Ok(Request { contents, machine, clock, system: System::Nova(system), ..Request::job(Job::Run) })
+    Ok(Request { machine, ..nova::configured(config)? })
 }
 
 /// Each policy, all of which the components must not notice.
@@ -180,23 +170,54 @@ fn under(context: &Context, scenario: &Scenario, policies: impl Iterator<Item = 
 }
 
 /// What is started beside the components of the default scenario: one that makes calls that nobody expects, and one for
-/// each thing that can be used up.
+/// each thing that can be used up. The sprinter has the highest priority, and takes the processor for longer than others
+/// sleep.
 const TROUBLE: &str = r#"
 <start name="attacker"> <binary name="hostile"/> <config calls="3000" seed="7"/> </start>
 <start name="eater"> <binary name="starver"/> <config kind="ram"/> </start>
 <start name="hoarder"> <binary name="starver"/> <config kind="caps"/> </start>
+<start name="sprinter"> <binary name="starver"/> <config kind="cpu" rounds="20000000"/> </start>
 <start name="spinner" priority="-2"> <binary name="starver"/> <config kind="cpu"/> </start>
 <start name="chatterer" priority="-2"> <binary name="starver"/> <config kind="log"/> </start>
 "#;
-/// When such a run is ended, in the system's own time: two of its components never rest.
+/// Who says something then.
+const TROUBLED: [&str; 5] = ["attacker", "eater", "hoarder", "sprinter", "chatterer"];
+/// One that takes the processor for ever, with the priority of clients, above three others.
+const ABOVE: &str = r#"
+<start name="spinner" priority="-1"> <binary name="starver"/> <config kind="cpu"/> </start>
+"#;
+/// Those three.
+const BELOW: [&str; 3] = ["init -> clock", "init -> crunch", "init -> memhog"];
+/// When such a run is ended, in the system's own time: some of its components never rest.
 const LONG_ENOUGH_NS: u64 = 700_000_000;
 
-/// Beside hostile and starving components, all others say what they say without.
+/// Beside hostile and starving components, all others say what they say without, but for those to whom priorities leave
+/// no time.
 fn trouble(context: &Context) -> Result<()> {
     let undisturbed = context.boot(&request(&DEFAULT, Emulator::Qemu)?)?;
     let undisturbed = checked(&DEFAULT, &Policy::DEFAULT, &undisturbed)?;
+    for (started, heard, starved) in [(TROUBLE, &TROUBLED[..], &[][..]), (ABOVE, &[], &BELOW)] {
+        let outcome = beside(context, started)?;
+        let log = Log::new(outcome.serial());
+        let (said, told) = (log.by_label(), String::from_utf8_lossy(outcome.serial()));
+        ensure!(*outcome.end()? == End::Stopped(Stop::Time), "{:?}: {told}", outcome.end()?);
+        for (label, lines) in undisturbed.iter().filter(|(label, _)| label.starts_with("init -> ")) {
+            let due = if starved.contains(&label.as_str()) { &[][..] } else { lines };
+            let now = said.get(label.as_str()).map_or(&[][..], Vec::as_slice);
+            ensure!(now == due, "{label} says {now:?}, and not {due:?}: {told}");
+        }
+        for troubled in heard {
+            let label = format!("init -> {troubled}");
+            ensure!(said.contains_key(label.as_str()), "{label} has said nothing: {told}");
+        }
+    }
+    Ok(())
+}
+
+/// The default scenario with further components, for a while.
+fn beside(context: &Context, started: &str) -> Result<Outcome> {
     let config = fs::read_to_string(init::scenario(DEFAULT.name))?;
-    let config = config.replace("\n</config>", &format!("{TROUBLE}</config>"));
+    let config = config.replace("\n</config>", &format!("{started}</config>"));
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("config");
     fs::write(&path, config)?;
@@ -204,18 +225,19 @@ fn trouble(context: &Context) -> Result<()> {
     if let System::Nova(system) = &mut request.system {
         system.run_for_ns = Some(LONG_ENOUGH_NS);
     }
-    let outcome = context.boot(&request)?;
-    let log = Log::new(outcome.serial());
-    let (said, told) = (log.by_label(), String::from_utf8_lossy(outcome.serial()));
-    ensure!(*outcome.end()? == End::Stopped(Stop::Time), "{:?}: {told}", outcome.end()?);
-    for (label, lines) in undisturbed.iter().filter(|(label, _)| label.starts_with("init -> ")) {
-        let now = said.get(label.as_str());
-        ensure!(now.is_some_and(|now| now == lines), "{label} says {now:?}, and not {lines:?}: {told}");
-    }
-    for troubled in ["attacker", "eater", "hoarder", "chatterer"] {
-        let label = format!("init -> {troubled}");
-        ensure!(said.contains_key(label.as_str()), "{label} has said nothing: {told}");
-    }
+    context.boot(&request)
+}
+
+/// Flips in all components, core and init among them, change nothing that anyone says, with a restart and with a vote.
+fn flips(context: &Context) -> Result<()> {
+    // One at each place where PEs end, or one less: a boot has not two of them in one PE.
+    const FLIPS: u64 = 35;
+    let policies = [Recovery::Restart, Recovery::Vote].map(|recovery| Policy { recovery, ..Policy::DEFAULT });
+    let report = system::run(context.kernel(), system::COMPONENTS, &policies, (FLIPS, SEED), &|_| ())?;
+    eprint!("{report}");
+    ensure!(report.failures().is_empty(), "{}", report.failures().join("; "));
+    let (hit, found) = report.counts();
+    ensure!(found * 2 > hit && hit > FLIPS, "{hit} flips hit something, and {found} were found");
     Ok(())
 }
 

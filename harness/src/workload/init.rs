@@ -12,11 +12,11 @@ use super::catalogue;
 pub const NAME: &str = "init";
 pub use super::catalogue::CORE;
 /// The module that init reads.
-const CONFIG: &str = "config";
+pub const CONFIG: &str = "config";
 /// The scenarios that have names.
 const SCENARIOS: &str = "user/genode/scenarios";
 /// The scenario that is booted if none is named.
-const DEFAULT: &str = "default";
+pub const DEFAULT: &str = "default";
 
 /// What a command line says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,8 @@ const MOST_MODULES: usize = 32;
 /// The longest command line of a module, in bytes: with its end it fills a page.
 const MOST_COMMAND_LINE: usize = PAGE_LEN as usize - 1;
 const PAGE_LEN: u64 = 4096;
+/// What core's machine has, and how much of that the kernel keeps, in MiB.
+const CONFIGURED_MIB: (u32, u32) = (256, 64);
 /// What a file begins with that gzip has packed.
 const GZIP: &[u8] = b"\x1f\x8b";
 /// The first address that a root task does not have for its image: that of its first message page.
@@ -81,13 +83,19 @@ enum Unfit {
 }
 
 /// A boot of one of our root tasks by its name, on a machine with so much memory, of which the kernel keeps so much.
-pub fn root_task(
-    name: &str,
-    command_line: Option<&str>,
-    (memory_mib, kernel_mib): (u32, u32),
-) -> Result<Request> {
+pub fn root_task(name: &str, command_line: Option<&str>, memory: (u32, u32)) -> Result<Request> {
     let append = command_line.map(str::to_owned);
-    let contents = named(&Given { image: PathBuf::from(name), append, ..Given::default() }, None)?.contents;
+    boot(&Given { image: PathBuf::from(name), append, ..Given::default() }, memory)
+}
+
+/// A boot of core and init with a configuration, as `run init` does it.
+pub fn configured(config: PathBuf) -> Result<Request> {
+    let init = Some(init::Given { config: Some(config), ..init::Given::default() });
+    boot(&Given { image: init::CORE.into(), init, ..Given::default() }, CONFIGURED_MIB)
+}
+
+fn boot(given: &Given, (memory_mib, kernel_mib): (u32, u32)) -> Result<Request> {
+    let contents = named(given, None)?.contents;
     let kernel_memory_len = u64::from(kernel_mib) << 20;
     let system = System::Nova(Nova { kernel_memory_len, run_for_ns: None, logs_calls: false });
     let clock = Clock { kind: ClockKind::Machine, ..Clock::default() };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What became of flips in root tasks: a table for each policy, by the ends of the processing elements that they hit.
+//! What became of flips in root tasks: a table for each policy, by the places of the processing elements that they hit.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use pe_replay::Policy;
 use serde_json::{Value, json};
 use wire::Name;
 
-use super::Shot;
 use super::task::{Hit, RootTask};
+use super::{Place, Shot};
 use crate::outcome::table::{Align, Style, Table};
 
-/// What became of the flips in processing elements with one kind of end.
+/// What became of the flips in processing elements that end at one place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Row {
     flips: u64,
@@ -22,8 +22,8 @@ struct Row {
     wrong: u64,
 }
 
-/// The rows of a policy, by root task and kind.
-type Rows = BTreeMap<(&'static str, String), Row>;
+/// The rows of a policy.
+type Rows = BTreeMap<Place, Row>;
 
 /// What became of all flips.
 #[derive(Debug)]
@@ -41,9 +41,9 @@ impl Report {
     }
 
     /// Adds a flip that changed nothing of what a root task says.
-    pub fn add(&mut self, policy: usize, task: &'static str, hit: Hit) {
-        let Hit { kind, has_hit, is_found } = hit;
-        let row = self.policies[policy].1.entry((task, kind)).or_default();
+    pub fn add(&mut self, policy: usize, hit: Hit) {
+        let Hit { place, has_hit, is_found } = hit;
+        let row = self.policies[policy].1.entry(place).or_default();
         row.flips += 1;
         row.hit += u64::from(has_hit);
         row.found += u64::from(is_found);
@@ -53,7 +53,7 @@ impl Report {
     pub(super) fn wrong(&mut self, policy: usize, task: &RootTask, shots: &[Shot<'_>], reason: &Error) {
         let (policy, rows) = &mut self.policies[policy];
         for shot in shots {
-            let row = rows.entry((task.name(), shot.kind.to_owned())).or_default();
+            let row = rows.entry(shot.place.clone()).or_default();
             row.flips += 1;
             row.wrong += 1;
         }
@@ -79,9 +79,9 @@ impl Report {
 
     /// As JSON.
     pub fn json(&self) -> Value {
-        let row = |((task, kind), row): (&(&str, String), &Row)| {
+        let row = |(Place { whose, end }, row): (&Place, &Row)| {
             let Row { flips, hit, found, wrong } = row;
-            json!({ "root_task": task, "end": kind, "flips": flips, "hit": hit, "found": found, "wrong": wrong })
+            json!({ "whose": whose, "end": end, "flips": flips, "hit": hit, "found": found, "wrong": wrong })
         };
         let policy = |(policy, rows): &(Policy, Rows)| {
             json!({
@@ -102,8 +102,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let right = |name| (name, Align::Right);
         let columns = [
-            ("root task", Align::Left),
-            ("end of the PE", Align::Left),
+            ("PE of", Align::Left),
+            ("ended by", Align::Left),
             right("flips"),
             right("hit"),
             right("found"),
@@ -111,15 +111,16 @@ impl fmt::Display for Report {
             right("WRONG"),
         ];
         for (policy, rows) in &self.policies {
-            let mut table = Table::new("Flips in root tasks, by the end of the PE that they hit", &columns);
+            let mut table =
+                Table::new("Flips, by the component and the end of the PE that they hit", &columns);
             let mut all = Row::default();
-            let mut add = |task: &str, kind: &str, row: Row| {
+            let mut add = |whose: &str, end: &str, row: Row| {
                 let Row { flips, hit, found, wrong } = row;
                 let numbers = [flips, hit, found, hit - found, wrong].map(|it| it.to_string());
-                table.row([task, kind].into_iter().map(str::to_owned).chain(numbers).collect());
+                table.row([whose, end].into_iter().map(str::to_owned).chain(numbers).collect());
             };
-            for ((task, kind), row) in rows {
-                add(task, kind, *row);
+            for (Place { whose, end }, row) in rows {
+                add(whose, end, *row);
                 all = Row {
                     flips: all.flips + row.flips,
                     hit: all.hit + row.hit,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The scenarios and what their components say.
 
-use super::log::{Expected, Said};
+use crate::outcome::console::{Expected, Said};
 
 /// A scenario: its file's name, and what is said.
 pub struct Scenario {

@@ -176,6 +176,11 @@ impl pd::Server for Domain<'_> {
     }
 
     fn replay(&mut self, mode: u64, recovery: u64, flush: u64, limit: u64) -> Result<()> {
+        // A domain's own threads have its session, too: they are not to choose.
+        let is_its = |object: &Object| matches!(object, Object::Thread(thread) if thread.pd == self.1);
+        if self.0.find(is_its).is_some() {
+            return Err(Failure::Denied);
+        }
         let domain = self.0.pd(self.1)?.domain.selector();
         kernel::run_otherwise(domain, [mode, recovery, flush], limit)
     }

@@ -153,7 +153,7 @@ crate::services! {
         0x40b => kquota(pages: u64);
         /// Gives the domain the portal to its parent, at the selector where it looks for it.
         0x40c => assign_parent(parent: Cap);
-        /// Has the domain's PEs run otherwise: mode (0 off, 1 dual, 2 triple), recovery (0 restart, 1 vote), flush
+        /// Has the PEs of a domain that has no thread yet run otherwise: mode (0 off, 1 dual, 2 triple), recovery (0 restart, 1 vote), flush
         /// (0 never, 1 lines, 2 all, 3 retry), each 255 for the run's, and the limit, at most the run's, which 0 stands
         /// for.
         0x40d => replay(mode: u64, recovery: u64, flush: u64, limit: u64);

@@ -25,7 +25,9 @@ pub fn run(env: Env, task: trial::Client) {
     let taken = env.pd.alloc_ds(quota + 1) == Err(Failure::OutOfRam);
     let given = env.pd.alloc_ds(quota).and_then(|memory| env.pd.free_ds(memory)) == Ok(());
     let _ = task.next(if taken && given { 2 } else { WRONG });
-    let refused = env.pd.transfer_ram(env.pd.0, 1).is_err() && env.pd.ref_account(junk()).is_err();
+    let refused = env.pd.transfer_ram(env.pd.0, 1).is_err()
+        && env.pd.ref_account(junk()).is_err()
+        && env.pd.replay(0, 0, 0, 0) == Err(Failure::Denied);
     let _ = task.next(if refused { 3 } else { WRONG + 1 });
     let found = access::read(SHOWN + 0x2010);
     let _ = task.next(found);

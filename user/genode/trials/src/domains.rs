@@ -115,11 +115,15 @@ fn looked_after(env: Env, cases: &mut Cases) -> Result<()> {
     cases.equal("more than there is is not given", much, Err(Failure::OutOfRam));
     cases.equal("quota is taken back", domain.transfer_caps(env.pd.0, 3), Ok(()));
     cases.equal("a domain has what it was given", domain.quota(), Ok((RAM, 0, CAPS - 3, 0)));
+    cases.equal("a policy has bounds", domain.replay(1, 0, 0, u64::MAX), Err(Failure::BadArgument));
+    cases.equal("a policy has values", domain.replay(9, 0, 0, 5000), Err(Failure::BadArgument));
+    cases.equal("a policy is in bytes", domain.replay(1 << 8, 0, 0, 5000), Err(Failure::BadArgument));
     cases.equal("a policy is set", domain.replay(2, 1, 0, 9000), Ok(()));
     cases.equal("a parent is a capability", domain.assign_parent(Cap::NONE), Err(Failure::BadCapability));
     let (map, maps_id) = shown(env, domain, child.source)?;
     let thread = child.start(env);
     cases.holds("a component starts", thread.is_ok());
+    cases.equal("its policy stays from then on", domain.replay(0, 0, 0, 0), Err(Failure::Denied));
     // The child goes on by itself until it has a fault.
     await_signal(child.source, FAULT);
     cases.equal("the child has its quota, and no more", child.done(), 3);

@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use core::hint::spin_loop;
+use core::hint::black_box;
 
 use genode_components::{config, run};
 use genode_parts::script::Unclear;
@@ -21,7 +21,8 @@ const PIECE: u64 = 1 << 20;
 enum Kind {
     Ram,
     Caps,
-    Cpu,
+    /// For so many rounds, or for ever.
+    Cpu(Option<u64>),
     Log,
 }
 
@@ -33,16 +34,24 @@ fn work(env: Env) -> Result<()> {
     let kind = config::read(env, |settings| match settings.text("kind") {
         "ram" => Ok(Kind::Ram),
         "caps" => Ok(Kind::Caps),
-        "cpu" => Ok(Kind::Cpu),
+        "cpu" => {
+            let rounds = settings.amount("rounds", 0)?;
+            Ok(Kind::Cpu((rounds > 0).then_some(rounds)))
+        }
         "log" => Ok(Kind::Log),
         other => Err(Unclear(format!("config: kind=\"{other}\": expected ram, caps, cpu or log"))),
     })?;
     match kind {
         Kind::Ram => take(env, "RAM", PIECE),
         Kind::Caps => take(env, "capabilities", PAGE),
-        Kind::Cpu => loop {
-            spin_loop();
-        },
+        Kind::Cpu(rounds) => {
+            // No pause: an emulator takes long for one.
+            let mut done = 0;
+            while rounds != Some(done) {
+                done = black_box(done.wrapping_add(1));
+            }
+            log!("took the processor for {done} rounds");
+        }
         Kind::Log => loop {
             log!("another line, and many more to come");
         },

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 /// What begins and ends a colour of the terminal.
 const ESCAPE: char = '\u{1b}';
@@ -53,6 +53,20 @@ impl Log {
             all.entry(label).or_default().push(text);
         }
         all
+    }
+
+    /// Fails if a component has not said the same as in another run.
+    pub fn is_as(&self, other: &Self) -> Result<()> {
+        let (said, due) = (self.by_label(), other.by_label());
+        for label in due.keys().chain(said.keys()) {
+            let said = said.get(label).map_or(&[][..], Vec::as_slice);
+            let due = due.get(label).map_or(&[][..], Vec::as_slice);
+            let count = said.len().max(due.len());
+            if let Some(at) = (0..count).find(|at| said.get(*at) != due.get(*at)) {
+                bail!("{label:?} says {:?} instead of {:?}", said.get(at), due.get(at));
+            }
+        }
+        Ok(())
     }
 
     /// Where a line is said first, from a place on.
@@ -131,6 +145,28 @@ mod tests {
         assert!(told(Expected { lines: three, ..NOTHING }).starts_with("not said, or too early"));
         let other = &[said("init", "one")];
         assert!(told(Expected { lines: other, ..NOTHING }).starts_with("not said"));
+    }
+
+    #[test]
+    fn components_say_the_same_in_another_order() {
+        let told =
+            |console: &[u8]| Log::new(console).is_as(&Log::new(CONSOLE)).map_err(|error| error.to_string());
+        assert_eq!(
+            told(b"[init -> a] one\n[init] child \"a\"\ncore 1\n[init -> a] two\n[init -> a] two\n[init] over\n"),
+            Ok(())
+        );
+        let differs = |console, label, said, due| {
+            assert_eq!(told(console), Err(format!("{label:?} says {said} instead of {due}")));
+        };
+        differs(
+            b"core 1\n[init] child \"a\"\n[init] over\n[init -> a] two\n[init -> a] one\n[init -> a] two\n",
+            "init -> a",
+            "Some(\"two\")",
+            "Some(\"one\")",
+        );
+        let more = [CONSOLE, b"[init -> b] three\n"].concat();
+        differs(&more, "init -> b", "Some(\"three\")", "None");
+        differs(&CONSOLE[..CONSOLE.len() - 16], "init -> a", "None", "Some(\"two\")");
     }
 
     #[test]
