@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod breakdown;
+pub mod flipped;
 pub mod json;
 pub mod log;
 pub mod model;

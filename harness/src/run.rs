@@ -20,10 +20,11 @@ use crate::host::input::Deadline;
 use crate::host::process;
 use crate::host::{console, packages};
 use crate::outcome::summary::summarize;
-use crate::outcome::{json, log, told, trace_file};
+use crate::outcome::{flipped, json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
+use crate::workload::symbols::Symbols;
 use crate::workload::{listing, nova};
 
 /// The exit status of a run in which the text has not come that was to end it.
@@ -85,6 +86,10 @@ pub fn run(options: &Options) -> Result<u8> {
         }
         for limit in &summary.reached {
             eprintln!("reprise: {}", told::reached(limit));
+        }
+        let symbols = Symbols::of(request.contents.program.as_deref().unwrap_or_default());
+        for line in flipped::lines(&finished.streams.trace, summary, &symbols) {
+            eprintln!("reprise: {line}");
         }
         let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
         if flips < wanted {

@@ -22,6 +22,7 @@ pub mod difference;
 pub mod digest;
 pub mod end;
 pub mod events;
+pub mod flip;
 pub mod injection;
 pub mod isolation;
 pub mod kind;
@@ -41,7 +42,7 @@ pub use name::{GPR_NAMES, Name};
 pub use thread::ThreadNumber;
 
 /// The version of everything in this crate; any change of a type raises it.
-pub const VERSION: u16 = 18;
+pub const VERSION: u16 = 19;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
