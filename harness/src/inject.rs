@@ -11,7 +11,10 @@ mod bound;
 mod campaign;
 mod draw;
 mod effect;
+mod flip;
 mod lab;
+mod own;
+mod plan;
 mod random;
 mod subject;
 pub mod system;
@@ -23,14 +26,20 @@ use std::thread;
 
 use anyhow::Result;
 use pe_replay::Policy;
+use serde_json::Value;
 use wire::clock::Clock;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
+pub use self::own::{Asked, Own};
+use self::tally::Report;
 use wire::counter::CounterChoice;
 
+use crate::emulator::Emulator;
 use crate::host::destination::{Destinations, Files};
 use crate::host::{console, packages};
+use crate::outcome::origin::Origin;
+use crate::outcome::table::Style;
 use crate::workload::artifacts::Guest;
 
 /// The seed where none is asked for.
@@ -39,6 +48,10 @@ pub const SEED: u64 = 0x5245_5052_4953_4501;
 const SAY_EVERY: u64 = 1000;
 /// The option for the table as JSON.
 const JSON: &str = "--json";
+/// The option for a line a flip.
+const CSV: &str = "--csv";
+/// The option for a page.
+const HTML: &str = "--html";
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
@@ -49,31 +62,59 @@ pub struct Options {
     pub count: u64,
     /// The seed of the campaign.
     pub seed: u64,
-    /// What is hit; nothing stands for root tasks of the NOVA interface.
+    /// What is hit where no program is named; nothing stands for root tasks of the NOVA interface.
     pub scope: Option<Scope>,
+    /// The program that is hit, if one is named.
+    pub own: Option<Asked>,
     /// The policies that the flips are tried under.
     pub policies: Vec<Policy>,
     /// What the programs take for the time.
     pub clock: Clock,
+    /// How tables are shown.
+    pub style: Style,
     /// Where the table is written as JSON.
     pub json: Option<PathBuf>,
+    /// Where each flip is written as a line of CSV.
+    pub csv: Option<PathBuf>,
+    /// Where the result is written as a page.
+    pub html: Option<PathBuf>,
 }
 
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
-    packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    if options.scope == Some(Scope::Threads) {
+    let own = options.own.as_ref().map(Own::read).transpose()?;
+    packages::ensure_present(&[packages::QEMU])?;
+    if own.is_none() {
+        packages::ensure_present(&[packages::COMPILER])?;
+    }
+    if matches!(options.scope, Some(Scope::Threads)) {
         packages::ensure_present(&[packages::GO])?;
     }
-    let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
+    let (scope, files) = match own {
+        Some((own, files)) => (Some(Scope::Own(Box::new(own))), files),
+        None => (options.scope.clone(), Files::default()),
+    };
+    let files = files.written(JSON, options.json.as_ref())?.written(CSV, options.csv.as_ref())?;
+    let files = files.written(HTML, options.html.as_ref())?.kept()?;
     let kernel = Guest::build_kernel(CounterChoice::default())?;
-    let Options { count, seed, scope, .. } = *options;
-    let Some(scope) = scope else { return flip_system(&kernel, options, files) };
+    let Some(scope) = scope else { return flip_system(&kernel, options, &files) };
+    let origin = origin(options, &scope);
     let lab = Lab::new(kernel).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+    let Options { count, seed, .. } = *options;
     let campaign = Campaign { count, seed, policies: options.policies.clone(), scope, jobs };
+    let report = conduct(&campaign, &lab)?;
+    print!("{}", report.text(options.style));
+    files.write(CSV, || Ok([origin.comment().into_bytes(), report.csv()?].concat()))?;
+    let name = format!("Flips in {}", campaign.scope);
+    files.write(HTML, || Ok(report.page(&name, &origin.value())?.into_bytes()))?;
+    conclude(report.failures(), &files, || origin.stamp(report.json()))
+}
+
+/// Runs a campaign, and shows how far it has come.
+fn conduct(campaign: &Campaign, lab: &Lab) -> Result<Report> {
     let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
-    let report = campaign.run(&lab, &|flips, all| {
+    let report = campaign.run(lab, &|flips, all| {
         bar.set_length(all as u64);
         let before = bar.position();
         bar.inc(flips as u64);
@@ -83,17 +124,29 @@ pub fn run(options: &Options) -> Result<u8> {
         }
     });
     bar.finish_and_clear();
-    let report = report?;
-    print!("{report}");
-    for failure in report.failures() {
+    report
+}
+
+/// Names all that went wrong, and writes the JSON; returns the exit status.
+fn conclude(failures: &[String], files: &Destinations, json: impl FnOnce() -> Value) -> Result<u8> {
+    for failure in failures {
         println!("WRONG: {failure}");
     }
-    files.write_json(JSON, || Ok(report.json()))?;
-    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+    files.write_json(JSON, || Ok(json()))?;
+    Ok(if failures.is_empty() { 0 } else { STATUS_WRONG })
+}
+
+/// What a campaign's result depends on.
+fn origin(options: &Options, scope: &Scope) -> Origin {
+    let origin = Origin::find(Some(Emulator::Qemu)).with("seed", options.seed).with("flips", options.count);
+    match scope {
+        Scope::Own(own) => origin.with_program(own.contents.program.as_deref(), &own.contents.argv),
+        Scope::All | Scope::Shared | Scope::Threads | Scope::Calls => origin,
+    }
 }
 
 /// Flips bits in root tasks, each under every policy.
-fn flip_system(kernel: &Path, options: &Options, files: Destinations) -> Result<u8> {
+fn flip_system(kernel: &Path, options: &Options, files: &Destinations) -> Result<u8> {
     let Options { count, seed, ref policies, .. } = *options;
     let all = count * policies.len() as u64;
     let bar = console::progress_bar(Some(all), "{wide_bar} {pos} of {len} flips, {eta} left");
@@ -101,9 +154,6 @@ fn flip_system(kernel: &Path, options: &Options, files: Destinations) -> Result<
     bar.finish_and_clear();
     let report = report?;
     print!("{report}");
-    for failure in report.failures() {
-        println!("WRONG: {failure}");
-    }
-    files.write_json(JSON, || Ok(report.json()))?;
-    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+    let origin = Origin::find(Some(Emulator::Qemu)).with("seed", seed).with("flips", count);
+    conclude(report.failures(), files, || origin.stamp(report.json()))
 }

@@ -7,6 +7,7 @@ pub mod flipped;
 pub mod json;
 pub mod log;
 pub mod model;
+pub mod origin;
 pub mod summary;
 pub mod table;
 pub mod told;

@@ -68,7 +68,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let files = files.written(JSON, options.json.as_ref())?.cleared()?;
     let kernel = Guest::build_kernel(request.counter)?;
     let profile = Profile::measure(&request, &kernel)?;
-    files.write_json(JSON, || Ok(profile.value()))?;
+    files.write_json(JSON, || Ok(run::origin(&request)?.stamp(profile.value())))?;
     print!("{}", profile.text(*functions));
     if let Some(text) = told::told(&profile.record.end) {
         eprintln!("reprise: {text}");

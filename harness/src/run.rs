@@ -19,6 +19,8 @@ use crate::host::destination::Files;
 use crate::host::input::Deadline;
 use crate::host::process;
 use crate::host::{console, packages};
+use crate::outcome::model::Model;
+use crate::outcome::origin::Origin;
 use crate::outcome::summary::summarize;
 use crate::outcome::{flipped, json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
@@ -79,7 +81,7 @@ pub fn run(options: &Options) -> Result<u8> {
     files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
     let summary = summarize(&finished.streams.trace, record)?;
     if let Some(summary) = &summary {
-        files.write_json(JSON, || Ok(json::value(summary, status)))?;
+        files.write_json(JSON, || Ok(origin(&request)?.stamp(json::value(summary, status))))?;
         eprint!("\n{summary}");
         for call in &summary.unsupported {
             eprintln!("reprise: {}", told::unsupported(call));
@@ -106,6 +108,14 @@ pub fn run(options: &Options) -> Result<u8> {
         eprintln!("reprise: --until: the text has not come");
     }
     Ok(status)
+}
+
+/// What a run's result depends on.
+pub fn origin(request: &Request) -> Result<Origin> {
+    let contents = &request.contents;
+    let elf = contents.program.as_deref().or(contents.modules.first().map(|module| module.bytes.as_slice()));
+    let origin = Origin::find(Some(request.machine)).with_program(elf, &contents.argv);
+    Ok(origin.with("seed", request.seed).with("model", Model::built_in()?.processor.clone()))
 }
 
 /// Names what there is to run.

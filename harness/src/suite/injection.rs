@@ -12,6 +12,7 @@ use super::batch::{self, Case, Setting};
 use super::{Context, Test};
 use crate::emulator::Emulator;
 use crate::inject::{Campaign, Lab, SEED, Scope};
+use crate::outcome::table::Style;
 
 pub const TESTS: &[Test] = &[
     Test { name: "injection::restart_and_vote", run: restart_and_vote },
@@ -111,7 +112,7 @@ fn campaign(context: &Context, campaign: Campaign) -> Result<()> {
 
 fn conduct(lab: &Lab, campaign: &Campaign) -> Result<()> {
     let report = campaign.run(lab, &|_, _| ())?;
-    eprint!("{report}");
+    eprint!("{}", report.text(Style::Text));
     let (flips, effective) = report.counts();
     ensure!(report.failures().is_empty(), "{}", report.failures().join("; "));
     ensure!(effective * 4 > campaign.count, "{effective} of {flips} flips were effective");
