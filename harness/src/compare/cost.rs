@@ -9,7 +9,7 @@ use wire::record::Unit;
 use crate::outcome::json;
 use crate::outcome::model::{Cycles, Model};
 use crate::outcome::summary::Summary;
-use crate::outcome::summary::text::unit_name;
+use crate::outcome::summary::text::{phase_title, unit_name};
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
 
 /// What does not show in a sentence of two places.
@@ -141,10 +141,8 @@ impl Costs {
         parts.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         let extra = run.over(off) - 1.0;
         let rest = extra - parts.iter().map(|(_, more)| more).sum::<f64>();
-        let mut parts: Vec<_> = parts
-            .into_iter()
-            .map(|(phase, more)| format!("{} {more:.2}", phase.name().replace('_', " ")))
-            .collect();
+        let mut parts: Vec<_> =
+            parts.into_iter().map(|(phase, more)| format!("{} {more:.2}", phase_title(phase))).collect();
         if rest.abs() >= UNSEEN {
             parts.push(format!("the rest {rest:.2}"));
         }
@@ -217,7 +215,7 @@ mod tests {
         let costs = Costs::new("mine".into(), vec![measured(Mode::Off, off), measured(Mode::Dual, dual)]);
         let text = costs.text(Style::Text);
         let last = text.lines().last().unwrap();
-        let expected = "mine, dual, limit 100,000: 1.98 times the instructions of the same program without replay; of the extra 0.98, second run 0.90, verify commit 0.08";
+        let expected = "mine, dual, limit 100,000: 1.98 times the instructions of the same program without replay; of the extra 0.98, second run 0.90, verify and commit 0.08";
         assert_eq!(last, expected);
         let json = costs.json();
         assert_eq!(json["runs"][1]["total_over_off"], 1.98);

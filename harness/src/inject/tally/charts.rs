@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use anyhow::{Context, Result};
-use flips::Target;
 use plotters::prelude::*;
 
 use super::Report;
@@ -22,6 +21,10 @@ const BAR: RGBColor = RGBColor(66, 133, 214);
 const WHISKER: RGBColor = RGBColor(140, 146, 154);
 /// Parts that a PE is divided into.
 const PLACES: u64 = 10;
+/// Bits of a register.
+const BITS: usize = 64;
+/// So many flips a bit, and each bit has a bar of its own; all of a byte have one otherwise.
+const ENOUGH: usize = 20;
 
 /// A picture.
 pub struct Picture {
@@ -89,16 +92,18 @@ pub fn draw(report: &Report) -> Result<Vec<Picture>> {
 
 /// By bit of a general register, without replay.
 fn by_bit(report: &Report) -> Vec<Bar> {
-    let mut shares = [Share::default(); 64];
-    for flip in &report.flips {
-        let is_general = matches!(flip.class, Class::Seen(Seen::General, _));
-        if let (true, Some(effect), Some(bit)) = (is_general, flip.off, flip.bits.first())
-            && matches!(bit.target, Target::Gpr(_))
-        {
-            shares[usize::from(bit.bit) % shares.len()].add(effect);
-        }
+    let hits: Vec<_> = report
+        .flips
+        .iter()
+        .filter(|flip| matches!(flip.class, Class::Seen(Seen::General, _)))
+        .filter_map(|flip| Some((flip.bits.first()?.bit, flip.off?)))
+        .collect();
+    let width = if hits.len() < ENOUGH * BITS { 8 } else { 1 };
+    let mut shares = vec![Share::default(); BITS / width];
+    for (bit, effect) in hits {
+        shares[usize::from(bit) % BITS / width].add(effect);
     }
-    bars(&shares, 1.0)
+    bars(&shares, width as f64)
 }
 
 /// By the part of the PE that was over when the flip was made, without replay.
@@ -140,9 +145,10 @@ fn columns(bars: &[Bar], height: &str, axis: &str, label: fn(f64) -> String) -> 
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
+            .margin_right(28)
             .x_label_area_size(38)
             .y_label_area_size(52)
-            .build_cartesian_2d(first.place.start..last.place.end, 0.0..most)?;
+            .build_cartesian_2d(first.place.start..last.place.end, 0.0..most * 1.05)?;
         chart
             .configure_mesh()
             .disable_x_mesh()

@@ -55,7 +55,7 @@ impl Report {
             policies => policies.collect::<Result<Vec<_>>>()?,
             pictures => pictures.collect::<Vec<_>>(),
             failures => self.failures,
-            origin => Shown::from_serialize(origin),
+            origin => words(origin),
         })?)
     }
 
@@ -73,6 +73,13 @@ impl Report {
         };
         self.paired().map(outcome).collect()
     }
+}
+
+/// What the keys of an object stand for, as text.
+fn words(object: &Value) -> Vec<Shown> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pairs = object.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| context! { key => key.replace('_', " "), value => text(value) }).collect()
 }
 
 fn percent(share: f64) -> String {
@@ -109,9 +116,14 @@ mod tests {
         let answer = crate::inject::flip::Answer { reaction: Some(reaction), latency: Some(500), hold: 900 };
         report.flips.push(flip(vec![answer]));
         let page = report.page("a <program>", &json!({ "commit": "abc", "seed": 7 })).unwrap();
-        for part in
-            ["a &lt;program&gt;", "95.000 %", "wrong output", "general registers, run 1", "<dd>abc</dd>"]
-        {
+        for part in [
+            "a &lt;program&gt;",
+            "95.000 %",
+            "wrong output",
+            "general registers, run 1",
+            "<dd>abc</dd>",
+            "<dd>7</dd>",
+        ] {
             assert!(page.contains(part), "no {part}");
         }
         assert_eq!(page.matches("<svg").count(), 3);

@@ -200,7 +200,8 @@ pub fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-fn phase_title(phase: TimedPhase) -> &'static str {
+/// The name of a phase in tables.
+pub fn phase_title(phase: TimedPhase) -> &'static str {
     match phase {
         TimedPhase::FirstRun => "first run",
         TimedPhase::Treatment => "first-run treatment",
