@@ -146,6 +146,12 @@ pub trait Observer {
     fn output(&mut self, descriptor: u8, bytes: &[u8]);
     /// How far the run has come.
     fn progress(&mut self, progress: Progress);
+    /// Whether records are told of while the program runs.
+    fn wants_records(&self) -> bool {
+        false
+    }
+    /// The kernel has recorded this, in whole records.
+    fn recorded(&mut self, _bytes: &[u8]) {}
 }
 
 /// For callers that look at the result only.

@@ -57,9 +57,12 @@ pub struct Profile {
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     let Options { run: options, functions } = options;
-    for (given, name) in
-        [(options.trace.is_some(), "--trace"), (options.dry_run, "--dry-run"), (options.log, "--log")]
-    {
+    for (given, name) in [
+        (options.trace.is_some(), "--trace"),
+        (options.dry_run, "--dry-run"),
+        (options.log, "--log"),
+        (options.watch, "--watch"),
+    ] {
         ensure!(!given, "profile takes no {name}: it prints where the instructions go, and nothing else");
     }
     let (request, files) = run::request(options)?;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
+mod watch;
+
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use flips::{Injection, Target};
@@ -28,6 +32,7 @@ use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
 use crate::workload::symbols::Symbols;
 use crate::workload::{listing, nova};
+use watch::Watch;
 
 /// The exit status of a run in which the text has not come that was to end it.
 const STATUS_MISSED: u8 = 1;
@@ -49,6 +54,8 @@ pub struct Options {
     pub trace: Option<PathBuf>,
     /// Where the summary is written as JSON.
     pub json: Option<PathBuf>,
+    /// Whether what the run comes to is shown while it goes on.
+    pub watch: bool,
     /// Whether the kernel's log is printed.
     pub log: bool,
     /// Whether the emulator's command line is printed, and nothing is started.
@@ -65,7 +72,7 @@ pub fn run(options: &Options) -> Result<u8> {
         return dry_run(&boot);
     }
     let files = files.cleared()?;
-    let mut terminal = Terminal::new();
+    let mut terminal = Terminal::new(options.watch.then(|| watched(&request)).transpose()?);
     let finished = emulator::boot(&boot, &mut terminal);
     terminal.bar.finish_and_clear();
     let finished = finished?;
@@ -181,14 +188,29 @@ fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
     Ok(())
 }
 
-/// The program's output as ours, and a progress line if somebody is looking.
+/// The view of a run, if there is somebody to look at it.
+fn watched(request: &Request) -> Result<Watch> {
+    ensure!(request.machine == Emulator::Qemu, "--watch: Bochs tells nothing before the end");
+    ensure!(io::stderr().is_terminal(), "--watch: standard error is no terminal");
+    let program = request.contents.argv.first().map(|name| String::from_utf8_lossy(name).into_owned());
+    let program = program.unwrap_or_else(|| "a system".into());
+    let most = (request.max_instructions < u64::MAX).then_some(request.max_instructions);
+    Ok(Watch::new(&program, &request.policy, most, Instant::now()))
+}
+
+/// The program's output as ours, and a progress line or a view if somebody is looking.
 struct Terminal {
     bar: ProgressBar,
+    watch: Option<Watch>,
 }
 
 impl Terminal {
-    fn new() -> Self {
-        Self { bar: console::progress_bar(None, "{spinner} {elapsed} {msg}") }
+    fn new(watch: Option<Watch>) -> Self {
+        let bar = match watch {
+            Some(_) => console::view(None, "{msg}", watch::LINES),
+            None => console::progress_bar(None, "{spinner} {elapsed} {msg}"),
+        };
+        Self { bar, watch }
     }
 }
 
@@ -197,7 +219,24 @@ impl Observer for Terminal {
         self.bar.suspend(|| console::pass_on(descriptor, bytes));
     }
 
-    fn progress(&mut self, Progress { pes, instructions, rip }: Progress) {
+    fn wants_records(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    fn recorded(&mut self, bytes: &[u8]) {
+        if let Some(watch) = &mut self.watch {
+            watch.take(bytes);
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if let Some(watch) = &mut self.watch {
+            watch.note(progress, Instant::now());
+            self.bar.set_message(watch.text());
+            self.bar.tick();
+            return;
+        }
+        let Progress { pes, instructions, rip } = progress;
         self.bar.set_message(format!("{pes} PEs, {instructions} instructions, at {rip:#x}"));
         self.bar.tick();
     }

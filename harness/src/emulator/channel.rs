@@ -21,12 +21,14 @@ pub struct MemoryChannel {
     file: Option<File>,
     /// How much of the output has been passed on.
     passed: usize,
+    /// How much of the trace has.
+    told: usize,
 }
 
 impl MemoryChannel {
     /// The channel of a guest whose memory is, or will be, the file at `path`.
     pub fn new(path: PathBuf, layout: Layout) -> Self {
-        Self { path, layout, file: None, passed: 0 }
+        Self { path, layout, file: None, passed: 0, told: 0 }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -56,6 +58,12 @@ impl MemoryChannel {
             let new = self.read(offset + self.passed as u64, length - self.passed);
             let new = new.with_context(|| format!("cannot read {}", self.path.display()))?;
             self.passed += pass_on(&new, observer);
+        }
+        let (offset, length) = header.extent(Stream::Trace);
+        if observer.wants_records() && length > self.told {
+            let new = self.read(offset + self.told as u64, length - self.told);
+            observer.recorded(&new.with_context(|| format!("cannot read {}", self.path.display()))?);
+            self.told = length;
         }
         observer.progress(header.progress);
         Ok(())
@@ -125,7 +133,7 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Heard(Vec<(u8, Vec<u8>)>, Progress);
+    struct Heard(Vec<(u8, Vec<u8>)>, Progress, Vec<Vec<u8>>);
 
     impl Observer for Heard {
         fn output(&mut self, descriptor: u8, bytes: &[u8]) {
@@ -134,6 +142,14 @@ mod tests {
 
         fn progress(&mut self, progress: Progress) {
             self.1 = progress;
+        }
+
+        fn wants_records(&self) -> bool {
+            true
+        }
+
+        fn recorded(&mut self, bytes: &[u8]) {
+            self.2.push(bytes.to_vec());
         }
     }
 
@@ -157,6 +173,7 @@ mod tests {
         channel.poll(&mut heard).unwrap();
         let mut writer = Writer::new(&mut memory);
         writer.output(1, b"one").unwrap();
+        writer.append(Stream::Trace, &[b"first"]).unwrap();
         save(&memory);
         channel.poll(&mut heard).unwrap();
         channel.poll(&mut heard).unwrap();
@@ -166,12 +183,14 @@ mod tests {
         let mut writer = Writer::new(&mut memory);
         writer.output(1, b"one").unwrap();
         writer.output(2, b"two").unwrap();
+        writer.append(Stream::Trace, &[b"first", b"second"]).unwrap();
         writer.append(Stream::Log, &[b"log"]).unwrap();
         writer.progress(Progress { pes: 1, instructions: 2, rip: 3 });
         save(&memory);
         channel.poll(&mut heard).unwrap();
         assert_eq!(heard.0, [(1, b"one".to_vec()), (2, b"two".to_vec())]);
         assert_eq!(heard.1.rip, 3);
+        assert_eq!(heard.2, [b"first".to_vec(), b"second".to_vec()]);
         assert_eq!(channel.streams().unwrap().unwrap().log, b"log");
     }
 

@@ -159,6 +159,18 @@ pub fn written_pages(bytes: &[u8]) -> impl Iterator<Item = WrittenPage> {
     })
 }
 
+/// The PEs in a part of a trace stream, which begins and ends between two records.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn records_of(bytes: &[u8]) -> impl Iterator<Item = PeRecord> {
+    all(bytes).filter_map(|record| match record {
+        Record::Pe(record) => Some(record),
+        Record::Brief(brief) => Some(brief.into()),
+        Record::Digested(digested) => Some(digested.into()),
+        _ => None,
+    })
+}
+
 /// All records up to the first that cannot be read.
 fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
