@@ -20,7 +20,7 @@ pub const LINES: u16 = 5;
 /// No line is longer, so that none takes two on a terminal of the usual width.
 const WIDTH: usize = 79;
 /// The longest bar of a phase.
-const BAR: usize = 24;
+const BAR: usize = 12;
 /// Phases that have a bar: those with the largest shares.
 const SHOWN: usize = 3;
 
