@@ -10,6 +10,7 @@ use wire::end::End;
 use wire::isolation::Isolate;
 
 use super::batch::{self, Case, Setting};
+use super::programs::BUSYBOX;
 use super::{Context, Test};
 use crate::emulator::Emulator;
 use crate::inject::{Campaign, Lab, SEED, Scope};
@@ -97,19 +98,26 @@ fn threads(context: &Context) -> Result<()> {
     campaign(context, Campaign { count: 4, seed: SEED, policies, scope: Scope::Threads, jobs: 1 })
 }
 
-/// The tool as users call it, on a file of theirs: a line a flip, nearly all of which hit something, and a page.
+/// The tool as users call it, on a program that reads its input, a file and its environment: a line a flip, nearly all
+/// of which hit something, and a page.
 fn a_program_of_ones_own(context: &Context) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let program = directory.path().join("mine");
-    std::fs::copy(context.executable("registers")?, &program)?;
     let path = |name: &str| directory.path().join(name).display().to_string();
-    let (program, csv, html) = (path("mine"), path("csv"), path("html"));
-    let words =
-        ["inject", "--elf", &program, "--limit", "500", "--count", "20", "--csv", &csv, "--html", &html];
-    let output = context.reprise(&[&words[..], &["--", "-x"]].concat(), |_| ())?;
+    let (stdin, file, csv, html) = (path("stdin"), path("file"), path("csv"), path("html"));
+    std::fs::write(&stdin, "one\n")?;
+    std::fs::write(&file, "two\n")?;
+    let file = format!("{file}:/f");
+    let given = ["--elf", BUSYBOX, "--stdin", &stdin, "--file", &file, "--env", "THREE=three"];
+    let asked = ["--limit", "1000", "--count", "20", "--csv", &csv, "--html", &html];
+    let script = "read one; read two < /f; [ $one$two$THREE = onetwothree ] && echo all; exit 3";
+    let words = [&["inject"], &given[..], &asked, &["--", "sh", "-c", script]].concat();
+    let output = context.reprise(&words, |_| ())?;
     ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     let table = std::fs::read_to_string(&csv)?;
-    ensure!(table.lines().any(|line| line == "# arguments: [\"mine\",\"-x\"]"), "no arguments: {table}");
+    ensure!(
+        table.contains("\n# commit: ") && table.contains(r#"["busybox","sh","-c","#),
+        "no origin: {table}"
+    );
     let mut lines = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(table.as_bytes());
     let column = |name: &str, titles: &csv::StringRecord| titles.iter().position(|title| title == name);
     let titles = lines.headers()?.clone();
