@@ -8,6 +8,7 @@ pub mod loaded;
 pub mod qemu;
 mod ram;
 mod serial;
+mod tokens;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -30,7 +31,7 @@ pub const MAX_MEMORY_MIB: u32 = 2048;
 /// The emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Emulator {
-    /// QEMU's TCG; the host reads the channel from the file behind the guest's memory.
+    /// QEMU's TCG; the host reads the channel from the file behind the guest's memory, while the machine runs.
     #[strum(to_string = "QEMU")]
     Qemu,
     /// Bochs; the channel comes by debugcon at the end.
@@ -65,13 +66,10 @@ impl Layout {
 }
 
 impl Emulator {
-    /// The size of the larger machine's channel, in bytes.
-    pub const LARGEST_CHANNEL: u64 = 256 << 20;
-
     /// The memory of a machine with `memory_mib` for kernel and program.
     pub fn layout(self, memory_mib: u32) -> Layout {
         let channel_mib = match self {
-            Self::Qemu => (Self::LARGEST_CHANNEL >> 20) as u32,
+            Self::Qemu => 256,
             Self::Bochs => 64,
         };
         Layout { memory_mib, channel_mib }
@@ -146,12 +144,6 @@ pub trait Observer {
     fn output(&mut self, descriptor: u8, bytes: &[u8]);
     /// How far the run has come.
     fn progress(&mut self, progress: Progress);
-    /// Whether records are told of while the program runs.
-    fn wants_records(&self) -> bool {
-        false
-    }
-    /// The kernel has recorded this, in whole records.
-    fn recorded(&mut self, _bytes: &[u8]) {}
 }
 
 /// For callers that look at the result only.
@@ -168,7 +160,7 @@ impl Observer for Silent {
 pub struct Streams {
     /// Chunks of output.
     pub output: Vec<u8>,
-    /// The trace.
+    /// The trace, if nobody else has got it.
     pub trace: Vec<u8>,
     /// The log.
     pub log: Vec<u8>,
@@ -189,12 +181,25 @@ pub struct Finished {
     pub serial: Vec<u8>,
 }
 
+/// Where a trace goes, piece by piece, cut anywhere.
+pub type TraceSink<'a> = &'a mut dyn FnMut(&[u8]) -> Result<()>;
+
 /// Boots and waits for the end.
 pub fn boot(boot: &Boot, observer: &mut dyn Observer) -> Result<Finished> {
+    let mut trace = Vec::new();
+    let finished = boot_tracing(boot, observer, &mut |piece| {
+        trace.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(Finished { streams: Streams { trace, ..finished.streams }, ..finished })
+}
+
+/// Boots and waits for the end; the trace goes to `trace` while it comes, and is not among the streams.
+pub fn boot_tracing(boot: &Boot, observer: &mut dyn Observer, trace: TraceSink) -> Result<Finished> {
     let directory = run_directory()?;
     match boot.machine {
-        Emulator::Qemu => qemu::boot(boot, directory.path(), observer),
-        Emulator::Bochs => bochs::boot(boot, directory.path(), observer),
+        Emulator::Qemu => qemu::boot(boot, directory.path(), observer, trace),
+        Emulator::Bochs => bochs::boot(boot, directory.path(), observer, trace),
     }
 }
 

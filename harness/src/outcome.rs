@@ -8,6 +8,8 @@ pub mod json;
 pub mod log;
 pub mod model;
 pub mod origin;
+pub mod record_stream;
+pub mod spread;
 pub mod summary;
 pub mod table;
 pub mod told;

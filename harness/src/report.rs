@@ -6,15 +6,18 @@ mod list;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use wire::end::EndRecord;
+use wire::record::Record;
 
-use crate::host::destination::Files;
-use crate::host::input;
-use crate::outcome::summary::summarize;
-use crate::outcome::{json, told, trace_file};
+use self::list::Objects;
+use crate::host::destination::{Destinations, Files};
+use crate::outcome::summary::Sums;
+use crate::outcome::trace_file::Reader;
+use crate::outcome::{json, told};
 
 /// The option that names a file to be written.
 const JSON: &str = "--json";
+/// How much of a list is written at a time, in bytes.
+const AT_A_TIME: usize = 1 << 16;
 
 /// What is asked of the command.
 #[derive(Debug)]
@@ -31,16 +34,19 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<u8> {
     let files =
         Files::default().read("the trace", [&options.file]).written(JSON, options.json.as_ref())?.kept()?;
-    let file = input::read(&options.file, trace_file::BOUND)?;
     let name = || options.file.display().to_string();
-    let (trace, end) = trace_file::unpack(&file).with_context(name)?;
+    let mut reader = Reader::open(&options.file)?;
     if options.list {
-        files.write_json(JSON, || list::value(trace).with_context(name))?;
-        print!("{}", list::list(trace).with_context(name)?);
+        list(reader, &files).with_context(name)?;
         return Ok(0);
     }
-    let record = EndRecord::decode(end).context("the end record").with_context(name)?;
-    if let Some(summary) = summarize(trace, &record).with_context(name)? {
+    let mut sums = Sums::default();
+    reader.header().iter().for_each(|header| sums.add(&Record::Header(*header)));
+    for record in reader.by_ref() {
+        sums.add(&record.with_context(|| format!("after {} PEs", sums.count())).with_context(name)?);
+    }
+    let record = reader.end().with_context(name)?;
+    if let Some(summary) = sums.summary(record).with_context(name)? {
         files.write_json(JSON, || Ok(json::value(&summary, told::exit_status(&record.end))))?;
         print!("{summary}");
         for call in &summary.unsupported {
@@ -54,4 +60,29 @@ pub fn run(options: &Options) -> Result<u8> {
         println!("{text}");
     }
     Ok(0)
+}
+
+/// Prints each PE when it is read.
+fn list(reader: Reader, files: &Destinations) -> Result<()> {
+    let mut objects = Objects::default();
+    let mut values = Vec::new();
+    let mut text = list::titles();
+    for record in reader {
+        match record? {
+            Record::Pe(pe) => {
+                text.push_str(&list::row(&pe));
+                if files.is_asked(JSON) {
+                    values.push(objects.pe(&pe));
+                }
+            }
+            Record::Device(access) if files.is_asked(JSON) => objects.access(&access),
+            _ => {}
+        }
+        if text.len() >= AT_A_TIME {
+            print!("{text}");
+            text.clear();
+        }
+    }
+    print!("{text}");
+    files.write_json(JSON, || Ok(values.into()))
 }

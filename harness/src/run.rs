@@ -3,30 +3,34 @@
 
 mod watch;
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use flips::{Injection, Target};
 use indicatif::ProgressBar;
 use pe_replay::{Mode, Policy, Recovery};
 use wire::Name;
 use wire::channel::Progress;
-use wire::end::End;
+use wire::end::{End, EndRecord};
 use wire::injection::Text;
 use wire::nova::Stop;
 
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Boot, Emulator, Observer};
-use crate::host::destination::Files;
+use crate::host::destination::{Destinations, Files, Pending};
 use crate::host::input::Deadline;
 use crate::host::process;
 use crate::host::{console, packages};
+use crate::outcome::flipped::{self, Flips};
 use crate::outcome::model::Model;
 use crate::outcome::origin::Origin;
-use crate::outcome::summary::summarize;
-use crate::outcome::{flipped, json, log, told, trace_file};
+use crate::outcome::record_stream::RecordStream;
+use crate::outcome::summary::{Summary, Sums};
+use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
@@ -73,7 +77,8 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     let files = files.cleared()?;
     let mut terminal = Terminal::new(options.watch.then(|| watched(&request)).transpose()?);
-    let finished = emulator::boot(&boot, &mut terminal);
+    let mut recorder = Recorder::new(&files, terminal.watch.clone())?;
+    let finished = emulator::boot_tracing(&boot, &mut terminal, &mut |piece| recorder.add(piece));
     terminal.bar.finish_and_clear();
     let finished = finished?;
     if options.log {
@@ -85,8 +90,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
     let is_missed = is_missed(is_awaited, &record.end);
     let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
-    files.write(TRACE, || Ok(trace_file::pack(&finished.streams.trace, &finished.streams.end)))?;
-    let summary = summarize(&finished.streams.trace, record)?;
+    let (summary, flips) = recorder.finish(&finished.streams.end, record)?;
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(origin(&request)?.stamp(json::value(summary, status))))?;
         eprint!("\n{summary}");
@@ -97,7 +101,7 @@ pub fn run(options: &Options) -> Result<u8> {
             eprintln!("reprise: {}", told::reached(limit));
         }
         let symbols = Symbols::of(request.contents.program.as_deref().unwrap_or_default());
-        for line in flipped::lines(&finished.streams.trace, summary, &symbols) {
+        for line in flipped::lines(&flips, summary, &symbols) {
             eprintln!("reprise: {line}");
         }
         let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
@@ -123,6 +127,59 @@ pub fn origin(request: &Request) -> Result<Origin> {
     let elf = contents.program.as_deref().or(contents.modules.first().map(|module| module.bytes.as_slice()));
     let origin = Origin::find(Some(request.machine)).with_program(elf, &contents.argv);
     Ok(origin.with("seed", request.seed).with("model", Model::built_in()?.processor.clone()))
+}
+
+/// What becomes of a trace while it comes: it is added up, and goes to the file that was asked for.
+struct Recorder<'a> {
+    file: Option<trace_file::Writer<Pending<'a>>>,
+    stream: RecordStream,
+    sums: Sums,
+    flips: Flips,
+    /// Who looks on, if somebody does.
+    watch: Option<Rc<RefCell<Watch>>>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(files: &'a Destinations, watch: Option<Rc<RefCell<Watch>>>) -> Result<Self> {
+        let file = files.begin(TRACE)?.map(trace_file::Writer::new).transpose()?;
+        Ok(Self {
+            file,
+            stream: RecordStream::default(),
+            sums: Sums::default(),
+            flips: Flips::default(),
+            watch,
+        })
+    }
+
+    fn add(&mut self, piece: &[u8]) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.trace(piece)?;
+        }
+        self.stream.push(piece);
+        self.add_up()
+    }
+
+    fn add_up(&mut self) -> Result<()> {
+        while let Some(record) = self.stream.take() {
+            let record = record.with_context(|| format!("the trace after {} PEs", self.sums.count()))?;
+            self.sums.add(&record);
+            self.flips.add(&record);
+            if let Some(watch) = &self.watch {
+                watch.borrow_mut().add(&record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the file of a run that has ended; returns its summary, if a program has run, and its flips.
+    fn finish(mut self, end: &[u8], record: &EndRecord) -> Result<(Option<Summary>, Flips)> {
+        if let Some(file) = self.file.take() {
+            file.end(end)?.keep()?;
+        }
+        self.stream.complete();
+        self.add_up()?;
+        Ok((self.sums.summary(*record)?, self.flips))
+    }
 }
 
 /// Names what there is to run.
@@ -201,7 +258,7 @@ fn watched(request: &Request) -> Result<Watch> {
 /// The program's output as ours, and a progress line or a view if somebody is looking.
 struct Terminal {
     bar: ProgressBar,
-    watch: Option<Watch>,
+    watch: Option<Rc<RefCell<Watch>>>,
 }
 
 impl Terminal {
@@ -210,7 +267,7 @@ impl Terminal {
             Some(_) => console::view(None, "{msg}", watch::LINES),
             None => console::progress_bar(None, "{spinner} {elapsed} {msg}"),
         };
-        Self { bar, watch }
+        Self { bar, watch: watch.map(RefCell::new).map(Rc::new) }
     }
 }
 
@@ -219,18 +276,9 @@ impl Observer for Terminal {
         self.bar.suspend(|| console::pass_on(descriptor, bytes));
     }
 
-    fn wants_records(&self) -> bool {
-        self.watch.is_some()
-    }
-
-    fn recorded(&mut self, bytes: &[u8]) {
-        if let Some(watch) = &mut self.watch {
-            watch.take(bytes);
-        }
-    }
-
     fn progress(&mut self, progress: Progress) {
-        if let Some(watch) = &mut self.watch {
+        if let Some(watch) = &self.watch {
+            let mut watch = watch.borrow_mut();
             watch.note(progress, Instant::now());
             self.bar.set_message(watch.text());
             self.bar.tick();

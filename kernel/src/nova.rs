@@ -6,6 +6,8 @@
 //! budget (a scheduling context) is a budget; a call moves the caller's budgets to the thread
 //! behind the portal, and the reply moves them back.
 
+#[cfg(test)]
+mod audit;
 pub mod bios;
 pub mod call;
 pub mod console;

@@ -12,6 +12,7 @@ use wire::record::{PeRecord, TraceHeader};
 use super::case::{Case, LOOPS, named};
 use super::counters::{COUNTERS, SEED};
 use super::runner::Results;
+use crate::outcome::spread::Spread;
 use crate::outcome::summary::DebugExceptions;
 use crate::outcome::table::{Align, Table, grouped};
 
@@ -81,7 +82,9 @@ fn one(header: &TraceHeader, records: &[PeRecord], process: u32, length: u64) ->
         length,
         pes: own.len() as u64,
         misses: own.iter().map(|record| u64::from(record.counter_misses)).sum(),
-        exceptions: DebugExceptions::new(own.iter().map(|record| record.debug_exceptions.into()).collect()),
+        exceptions: DebugExceptions::from(
+            &own.iter().map(|record| record.debug_exceptions.into()).collect::<Spread>(),
+        ),
         bound: header.most_debug_exceptions(0, u64::MAX, length),
         above: above.map(|record| (record.sequence, record.debug_exceptions)),
     }

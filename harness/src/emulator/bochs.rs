@@ -17,7 +17,7 @@ use signal_hook::consts::SIGINT;
 use super::channel::{find, from_debugcon, pass_on};
 use super::ending::{self, Evidence, Stopped};
 use super::serial::{self, Serial};
-use super::{Boot, Finished, Observer, beginning, put};
+use super::{Boot, Finished, Observer, TraceSink, beginning, put};
 use crate::host::packages::command::BOCHS;
 use crate::host::{children, process};
 
@@ -88,7 +88,12 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
 }
 
 /// Boots and waits for the end.
-pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
+pub fn boot(
+    boot: &Boot,
+    directory: &Path,
+    observer: &mut dyn Observer,
+    trace: TraceSink,
+) -> Result<Finished> {
     let command = prepare(boot, directory)?;
     let mut serial = Serial::new(directory);
     let exit = process::watch(&mut children::tethered(&command), boot.timeout, |_| serial.poll(observer))?;
@@ -109,7 +114,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Some(status) => Stopped::Failed(format!("{BOCHS}: {status}; {}", last_panic(&log, &exit.stderr))),
     };
     let mut debugcon = exit.stdout;
-    let (streams, channel_error) = match from_debugcon(&debugcon) {
+    let (mut streams, channel_error) = match from_debugcon(&debugcon) {
         Ok(Some((streams, place))) => {
             debugcon.drain(place);
             (streams, None)
@@ -118,6 +123,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         Err(error) => (Default::default(), Some(error.to_string())),
     };
     pass_on(&streams.output, observer);
+    trace(&std::mem::take(&mut streams.trace))?;
     let evidence =
         Evidence { stopped, end: &streams.end, channel_error, debugcon: &debugcon, progress: None };
     Ok(Finished { ending: evidence.ending(), streams, debugcon, serial: serial.into_bytes() })

@@ -8,11 +8,15 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use wire::WireError;
 use wire::channel::{DEBUGCON_MARK, Header, Stream, chunks};
 
-use super::{Layout, Observer, Streams};
+use super::tokens::Tokens;
+use super::{Layout, Observer, Streams, TraceSink};
+
+/// How much of a trace is read at a time.
+const PIECE: u64 = 1 << 20;
 
 /// A channel in the file behind the guest's memory.
 pub struct MemoryChannel {
@@ -22,13 +26,15 @@ pub struct MemoryChannel {
     /// How much of the output has been passed on.
     passed: usize,
     /// How much of the trace has.
-    told: usize,
+    traced: u64,
+    /// Where the kernel waits, if it is to wait for what has not been passed on.
+    tokens: Option<Tokens>,
 }
 
 impl MemoryChannel {
     /// The channel of a guest whose memory is, or will be, the file at `path`.
-    pub fn new(path: PathBuf, layout: Layout) -> Self {
-        Self { path, layout, file: None, passed: 0, told: 0 }
+    pub fn new(path: PathBuf, layout: Layout, tokens: Option<Tokens>) -> Self {
+        Self { path, layout, file: None, passed: 0, traced: 0, tokens }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -51,7 +57,7 @@ impl MemoryChannel {
 
     /// Passes on what is new. A header that does not parse is not news: before the kernel
     /// makes it, firmware may have used that memory.
-    pub fn poll(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    pub fn poll(&mut self, observer: &mut dyn Observer, trace: TraceSink) -> Result<()> {
         let Ok(Some(header)) = self.header() else { return Ok(()) };
         let (offset, length) = header.extent(Stream::Output);
         if length > self.passed {
@@ -59,17 +65,55 @@ impl MemoryChannel {
             let new = new.with_context(|| format!("cannot read {}", self.path.display()))?;
             self.passed += pass_on(&new, observer);
         }
-        let (offset, length) = header.extent(Stream::Trace);
-        if observer.wants_records() && length > self.told {
-            let new = self.read(offset + self.told as u64, length - self.told);
-            observer.recorded(&new.with_context(|| format!("cannot read {}", self.path.display()))?);
-            self.told = length;
-        }
         observer.progress(header.progress);
-        Ok(())
+        self.pass_trace(trace)
     }
 
-    /// All streams, if there is a channel.
+    /// The header, in which the trace's length is none that it has not had.
+    ///
+    /// The kernel may go on to the next half while a header is read. Of two the second is right, if both say that as
+    /// many halves are full: what it says of the half that is being filled was written later than that.
+    fn settled(&mut self) -> Result<Option<Header>, WireError> {
+        loop {
+            let (Some(before), Some(header)) = (self.header()?, self.header()?) else { return Ok(None) };
+            if before.handed == header.handed {
+                return Ok(Some(header));
+            }
+        }
+    }
+
+    /// Passes on what is new of the trace, and lets the kernel go on.
+    fn pass_trace(&mut self, trace: TraceSink) -> Result<()> {
+        while let Ok(Some(header)) = self.settled()
+            && header.trace_len() > self.traced
+        {
+            let (offset, in_half) = header.trace_at(self.traced);
+            let length = in_half.min(header.trace_len() - self.traced).min(PIECE);
+            let piece = self.read(offset, length as usize);
+            let piece = piece.with_context(|| format!("cannot read {}", self.path.display()))?;
+            let half = self.traced / header.half_len();
+            let is_there = matches!(self.header(), Ok(Some(now)) if now.handed < half + 2);
+            ensure!(is_there, "the kernel has not waited for the trace to be read");
+            trace(&piece)?;
+            self.traced += length;
+            if let Some(tokens) = &mut self.tokens
+                && self.traced.is_multiple_of(header.half_len())
+            {
+                tokens.owe();
+            }
+            self.take_tokens()?;
+        }
+        self.take_tokens()
+    }
+
+    fn take_tokens(&mut self) -> Result<()> {
+        self.tokens
+            .as_mut()
+            .map_or(Ok(()), Tokens::take)
+            .context("cannot read what the kernel says of the trace")
+    }
+
+    /// All streams but the trace, if there is a channel.
     pub fn streams(&mut self) -> Result<Option<Streams>> {
         let Some(header) = self.header().context("the kernel's channel")? else { return Ok(None) };
         let mut get = |stream| {
@@ -78,7 +122,7 @@ impl MemoryChannel {
         };
         Ok(Some(Streams {
             output: get(Stream::Output)?,
-            trace: get(Stream::Trace)?,
+            trace: Vec::new(),
             log: get(Stream::Log)?,
             end: get(Stream::End)?,
         }))
@@ -133,7 +177,7 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Heard(Vec<(u8, Vec<u8>)>, Progress, Vec<Vec<u8>>);
+    struct Heard(Vec<(u8, Vec<u8>)>, Progress);
 
     impl Observer for Heard {
         fn output(&mut self, descriptor: u8, bytes: &[u8]) {
@@ -143,24 +187,22 @@ mod tests {
         fn progress(&mut self, progress: Progress) {
             self.1 = progress;
         }
-
-        fn wants_records(&self) -> bool {
-            true
-        }
-
-        fn recorded(&mut self, bytes: &[u8]) {
-            self.2.push(bytes.to_vec());
-        }
     }
 
     #[test]
-    fn output_is_passed_on_once_while_it_grows() {
+    fn output_and_trace_are_passed_on_once_while_they_grow() {
         let layout = Layout { memory_mib: 1, channel_mib: 1 };
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ram");
-        let mut channel = MemoryChannel::new(path.clone(), layout);
-        let mut heard = Heard::default();
-        channel.poll(&mut heard).unwrap();
+        let mut channel = MemoryChannel::new(path.clone(), layout, None);
+        let (mut heard, mut trace) = (Heard::default(), Vec::new());
+        let mut poll = |channel: &mut MemoryChannel, heard: &mut Heard| {
+            channel.poll(heard, &mut |piece| {
+                trace.extend_from_slice(piece);
+                Ok(())
+            })
+        };
+        poll(&mut channel, &mut heard).unwrap();
         assert_eq!(channel.streams().unwrap(), None);
 
         let mut file = File::create(&path).unwrap();
@@ -168,30 +210,41 @@ mod tests {
             file.seek(SeekFrom::Start(layout.channel_base())).unwrap();
             file.write_all(memory).unwrap();
         };
-        let mut memory = vec![0; layout.channel_size() as usize];
-        save(&memory);
-        channel.poll(&mut heard).unwrap();
-        let mut writer = Writer::new(&mut memory);
-        writer.output(1, b"one").unwrap();
-        writer.append(Stream::Trace, &[b"first"]).unwrap();
-        save(&memory);
-        channel.poll(&mut heard).unwrap();
-        channel.poll(&mut heard).unwrap();
-        assert_eq!(heard.0, [(1, b"one".to_vec())]);
+        let size = layout.channel_size() as usize;
+        save(&vec![0; size]);
+        poll(&mut channel, &mut heard).unwrap();
 
-        let mut memory = vec![0; layout.channel_size() as usize];
-        let mut writer = Writer::new(&mut memory);
-        writer.output(1, b"one").unwrap();
-        writer.output(2, b"two").unwrap();
-        writer.append(Stream::Trace, &[b"first", b"second"]).unwrap();
-        writer.append(Stream::Log, &[b"log"]).unwrap();
-        writer.progress(Progress { pes: 1, instructions: 2, rip: 3 });
-        save(&memory);
-        channel.poll(&mut heard).unwrap();
+        // What the kernel has written by and by; it does not wait.
+        let record = |number: u64| number.to_le_bytes();
+        let written = |outputs: &[(u8, &[u8])], records: u64| {
+            let mut memory = vec![0; size];
+            let mut writer = Writer::new(&mut memory, Some(|| ()));
+            outputs.iter().for_each(|(descriptor, bytes)| writer.output(*descriptor, bytes).unwrap());
+            (0..records).for_each(|number| writer.trace(&record(number)).unwrap());
+            writer.append(Stream::Log, &[b"log"]).unwrap();
+            writer.progress(Progress { pes: records, instructions: 2, rip: 3 });
+            memory
+        };
+        save(&written(&[(1, b"one")], 10));
+        poll(&mut channel, &mut heard).unwrap();
+        poll(&mut channel, &mut heard).unwrap();
+        assert_eq!(heard.0, [(1, b"one".to_vec())]);
+        let per_half =
+            Header::parse(&written(&[], 1), layout.channel_size()).unwrap().unwrap().half_len() / 8;
+        // To the middle of the first half, across two borders, and on; then too far.
+        let known = [per_half / 2, 3 * per_half / 2, 5 * per_half / 2 + 7, 3 * per_half];
+        for records in known {
+            save(&written(&[(1, b"one"), (2, b"two")], records));
+            poll(&mut channel, &mut heard).unwrap();
+            assert_eq!(heard.1.pes, records);
+        }
         assert_eq!(heard.0, [(1, b"one".to_vec()), (2, b"two".to_vec())]);
-        assert_eq!(heard.1.rip, 3);
-        assert_eq!(heard.2, [b"first".to_vec(), b"second".to_vec()]);
         assert_eq!(channel.streams().unwrap().unwrap().log, b"log");
+        save(&written(&[], 6 * per_half));
+        let error = poll(&mut channel, &mut heard).unwrap_err().to_string();
+        assert_eq!(error, "the kernel has not waited for the trace to be read");
+        let expected: Vec<u8> = (0..known[3]).flat_map(record).collect();
+        assert!(trace == expected, "{} and {} bytes", trace.len(), expected.len());
     }
 
     #[test]

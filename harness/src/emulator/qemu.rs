@@ -15,7 +15,8 @@ use super::ending::{self, Evidence, Stopped};
 pub use super::ram::NAME as RAM;
 use super::ram::Ram;
 use super::serial::{self, Serial};
-use super::{Boot, Finished, Observer, Processor, beginning, put};
+use super::tokens::{self, Tokens};
+use super::{Boot, Finished, Observer, Processor, TraceSink, beginning, put};
 use crate::host::packages::command::QEMU;
 use crate::host::{children, process};
 
@@ -64,6 +65,7 @@ fn version_in(text: &str) -> Option<(u32, u32)> {
 /// it, since a comma in a path means something to QEMU, in each option something else. The guest's memory is one
 /// of the files.
 pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
+    // Without anybody who reads the trace meanwhile: what is in the channel at the end is all of it.
     command(boot, directory, Path::new(RAM))
 }
 
@@ -128,14 +130,22 @@ fn hold_back_main_loop(qemu: Pid) {
 }
 
 /// Boots and waits for the end.
-pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Result<Finished> {
+pub fn boot(
+    boot: &Boot,
+    directory: &Path,
+    observer: &mut dyn Observer,
+    trace: TraceSink,
+) -> Result<Finished> {
     let ram = Ram::new(u64::from(boot.total_mib()) << 20, directory);
-    let command = command(boot, directory, ram.path())?;
-    let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout);
+    let mut command = command(boot, directory, ram.path())?;
+    command
+        .args(["-chardev", &format!("file,id=tokens,path={}", tokens::NAME)])
+        .args(["-device", "isa-debugcon,iobase=0xea,chardev=tokens"]);
+    let mut channel = MemoryChannel::new(ram.path().to_owned(), boot.layout, Some(Tokens::new(directory)?));
     let mut serial = Serial::new(directory);
     let mut is_held_back = false;
     let exit = process::watch(&mut children::tethered(&command), boot.timeout, |qemu| {
-        channel.poll(observer)?;
+        channel.poll(observer, trace)?;
         serial.poll(observer)?;
         if !is_held_back && matches!(channel.header(), Ok(Some(_))) {
             hold_back_main_loop(qemu);
@@ -143,7 +153,7 @@ pub fn boot(boot: &Boot, directory: &Path, observer: &mut dyn Observer) -> Resul
         }
         Ok(())
     })?;
-    channel.poll(observer)?;
+    channel.poll(observer, trace)?;
     serial.poll(observer)?;
     let stopped = match exit.status {
         None => Stopped::Deadline(boot.timeout),

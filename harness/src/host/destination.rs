@@ -3,7 +3,7 @@
 //! there is anything to lose, and there complete or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -100,12 +100,23 @@ impl Files {
 pub struct Destinations(Vec<Destination>);
 
 impl Destinations {
+    /// Whether the file of an option is asked for.
+    pub fn is_asked(&self, option: &str) -> bool {
+        self.0.iter().any(|destination| destination.option == option)
+    }
+
     /// Writes the file of an option, if one is asked for.
     pub fn write(&self, option: &str, bytes: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         match self.0.iter().find(|destination| destination.option == option) {
             Some(destination) => destination.write(&bytes()?),
             None => Ok(()),
         }
+    }
+
+    /// Begins the file of an option, if one is asked for: it is there when it is [kept](Pending::keep).
+    pub fn begin(&self, option: &str) -> Result<Option<Pending<'_>>> {
+        let destination = self.0.iter().find(|destination| destination.option == option);
+        destination.map(Destination::begin).transpose()
     }
 
     /// Writes a value as JSON.
@@ -162,6 +173,17 @@ impl Destination {
         }
     }
 
+    fn begin(&self) -> Result<Pending<'_>> {
+        let beside = match self.is_file {
+            true => nameless(&self.target()?).ok(),
+            false => None,
+        };
+        let is_beside = beside.is_some();
+        // The file system has no files without names there, or there is nothing that could be kept.
+        let file = self.named(beside.map_or_else(tempfile::tempfile, Ok))?;
+        Ok(Pending { destination: self, file, is_beside })
+    }
+
     fn write(&self, bytes: &[u8]) -> Result<()> {
         if !self.is_file {
             return self.named(
@@ -184,13 +206,62 @@ impl Destination {
     }
 }
 
+/// A file that is written by and by, and is not seen before it is complete.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    destination: &'a Destination,
+    file: File,
+    /// It lies where it only needs a name.
+    is_beside: bool,
+}
+
+impl Pending<'_> {
+    /// Has it be the file that was asked for.
+    pub fn keep(mut self) -> Result<()> {
+        let destination = self.destination;
+        if self.is_beside && name(&self.file, &destination.target()?).is_ok() {
+            return Ok(());
+        }
+        let copied = self.file.rewind().and_then(|()| {
+            let mut to = OpenOptions::new();
+            to.write(true).create(destination.is_file).truncate(destination.is_file);
+            io::copy(&mut self.file, &mut to.open(&destination.path)?)
+        });
+        destination.named(copied.map(|_| ()))
+    }
+}
+
+impl Write for Pending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        // Whoever sees this does not know which file it was.
+        written.map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.destination.path.display()))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Writes a file that has no name before it is complete.
 fn complete(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = nameless(path)?;
+    file.write_all(bytes)?;
+    name(&file, path)
+}
+
+/// Makes a file without a name, which can get that of `path`.
+fn nameless(path: &Path) -> io::Result<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // What the umask takes away is not given.
     let mode = Mode::from_raw_mode(0o666);
-    let mut file = File::from(openat(CWD, parent, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode)?);
-    file.write_all(bytes)?;
+    Ok(File::from(openat(CWD, parent, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode)?))
+}
+
+/// Gives a file its name, which another one may have had.
+fn name(file: &File, path: &Path) -> io::Result<()> {
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
     let link = |path: &Path| linkat(CWD, nameless.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW);
     match link(path) {
@@ -276,6 +347,17 @@ mod tests {
         );
         files.write("--trace", || Ok(b"again".to_vec())).unwrap();
         assert_eq!(fs::read(at("new")).unwrap(), b"again");
+        assert!(files.begin("--plot").unwrap().is_none());
+        let mut pending = files.begin("--trace").unwrap().unwrap();
+        pending.write_all(b"by and ").unwrap();
+        drop(files.begin("--json").unwrap().unwrap().write_all(b"not kept"));
+        pending.write_all(b"by").unwrap();
+        assert_eq!(fs::read(at("new")).unwrap(), b"again");
+        pending.keep().unwrap();
+        assert_eq!(
+            (fs::read(at("old")).unwrap(), fs::read(at("new")).unwrap()),
+            (b"json".to_vec(), b"by and by".to_vec())
+        );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 
@@ -285,5 +367,8 @@ mod tests {
         let files = Files::default().written("--json", Some(&full)).unwrap().cleared().unwrap();
         let error = files.write("--json", || Ok(b"x".to_vec())).unwrap_err().to_string();
         assert!(error.starts_with("/dev/full: No space left"), "{error}");
+        let mut pending = files.begin("--json").unwrap().unwrap();
+        pending.write_all(b"x").unwrap();
+        assert!(pending.keep().unwrap_err().to_string().starts_with("/dev/full: No space left"));
     }
 }

@@ -44,12 +44,26 @@ pub fn read(path: &Path, bound: Bound) -> Result<Vec<u8>> {
     read_by(path, bound, bound.most, None)
 }
 
-/// Reads a file of which `left` bytes of the bound are left, up to a deadline.
-pub fn read_by(path: &Path, bound: Bound, left: u64, deadline: Option<Deadline>) -> Result<Vec<u8>> {
-    let name = |error: io::Error| match error.kind() {
+/// Opens a file that is read piece by piece; waits for what comes in its own time.
+pub fn open(path: &Path) -> Result<File> {
+    let file = File::open(path).map_err(|error| named(path, &error))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(anyhow!("{}: a directory", path.display())),
+        _ => Ok(file),
+    }
+}
+
+/// An error, with the name of the file.
+fn named(path: &Path, error: &io::Error) -> anyhow::Error {
+    match error.kind() {
         io::ErrorKind::NotFound => anyhow!("{}: no such file", path.display()),
         _ => anyhow!("{}: {error}", path.display()),
-    };
+    }
+}
+
+/// Reads a file of which `left` bytes of the bound are left, up to a deadline.
+pub fn read_by(path: &Path, bound: Bound, left: u64, deadline: Option<Deadline>) -> Result<Vec<u8>> {
+    let name = |error: io::Error| named(path, &error);
     // A pipe without a writer is opened at once then, and a regular file is as ever.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let mut file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(name)?;

@@ -38,48 +38,59 @@ pub struct Breakdown {
 }
 
 /// Adds records up by process and by delimiter.
-#[derive(Debug)]
-pub struct Collector<'a> {
-    labels: &'a [Label],
-    processes: Vec<Part>,
+#[derive(Debug, Default)]
+pub struct Collector {
+    /// In the order in which they ran first.
+    processes: Vec<(u32, Part)>,
     /// Where in that list a process is.
     places: BTreeMap<u32, usize>,
-    delimiters: BTreeMap<DelimiterKind, Part>,
+    /// The process of the last PE, and where it is: mostly that of the next one, too.
+    last: Option<(u32, usize)>,
+    delimiters: [Option<Part>; DelimiterKind::ALL.len()],
 }
 
-impl<'a> Collector<'a> {
-    /// Nothing so far, of processes of which some have names.
-    pub fn new(labels: &'a [Label]) -> Self {
-        Self { labels, processes: Vec::new(), places: BTreeMap::new(), delimiters: BTreeMap::new() }
-    }
-
+impl Collector {
     /// Adds a PE.
     pub fn add(&mut self, record: &PeRecord) {
-        let place = self.place(record.thread.process);
-        self.processes[place].add(record);
-        let delimiter = self.delimiters.entry(record.delimiter);
-        delimiter.or_insert_with(|| Part::new(record.delimiter.name().replace('_', " "))).add(record);
+        let process = record.thread.process;
+        let place = match self.last {
+            Some((last, place)) if last == process => place,
+            _ => *self.places.entry(process).or_insert_with(|| {
+                self.processes.push((process, Part::default()));
+                self.processes.len() - 1
+            }),
+        };
+        self.last = Some((process, place));
+        self.processes[place].1.add(record);
+        let delimiter = &mut self.delimiters[record.delimiter as usize];
+        delimiter.get_or_insert_with(|| Part::new(record.delimiter.name().replace('_', " "))).add(record);
     }
 
-    fn place(&mut self, process: u32) -> usize {
-        if let Some(place) = self.places.get(&process) {
-            return *place;
+    /// The parts of processes, those of one name together.
+    fn named(processes: Vec<(u32, Part)>, labels: &[Label]) -> Vec<Part> {
+        let mut parts = Vec::<Part>::new();
+        for (process, part) in processes {
+            let label = labels.iter().find(|label| label.process == process);
+            let name = label.map_or_else(|| format!("process {process}"), |label| label.text.to_string());
+            match parts.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.join(&part),
+                None => parts.push(Part { name, ..part }),
+            }
         }
-        let label = self.labels.iter().find(|label| label.process == process);
-        let name = label.map_or_else(|| format!("process {process}"), |label| label.text.to_string());
-        let known = self.processes.iter().position(|known| known.name == name);
-        let place = known.unwrap_or_else(|| {
-            self.processes.push(Part::new(name));
-            self.processes.len() - 1
-        });
-        self.places.insert(process, place);
-        place
+        parts
     }
 
-    /// What came together, of a run with these sums; modelled after `model`, if it was timed in instructions.
-    pub fn finish(self, whole: &Totals, policy: &Policy, model: Option<&Model>) -> Breakdown {
-        let (mut processes, mut delimiters) =
-            (self.processes, self.delimiters.into_values().collect::<Vec<_>>());
+    /// What came together, of a run with these sums and of processes of which some have names; modelled after `model`,
+    /// if it was timed in instructions.
+    pub fn finish(
+        self,
+        labels: &[Label],
+        whole: &Totals,
+        policy: &Policy,
+        model: Option<&Model>,
+    ) -> Breakdown {
+        let mut processes = Self::named(self.processes, labels);
+        let mut delimiters: Vec<_> = self.delimiters.into_iter().flatten().collect();
         for parts in [&mut processes, &mut delimiters] {
             let entries = parts.iter().map(|part| part.entries).sum();
             let frames = parts.iter().map(|part| part.totals.frames_written).sum();
@@ -115,6 +126,22 @@ impl Part {
         totals.phases.0.iter_mut().zip(phases.0).for_each(|(sum, one)| *sum += one);
         totals.total = totals.phases.total();
         self.entries += runs + u64::from(record.write_faults) + u64::from(record.debug_exceptions);
+    }
+
+    /// Adds another part, of which only what records tell is known.
+    fn join(&mut self, other: &Self) {
+        let (totals, more) = (&mut self.totals, &other.totals);
+        totals.committed += more.committed;
+        totals.user_instructions += more.user_instructions;
+        totals.frames_written += more.frames_written;
+        totals.write_faults += more.write_faults;
+        totals.debug_exceptions += more.debug_exceptions;
+        totals.divergences += more.divergences;
+        totals.third_runs += more.third_runs;
+        totals.ends.iter_mut().zip(more.ends).for_each(|(sum, one)| *sum += one);
+        totals.phases.0.iter_mut().zip(more.phases.0).for_each(|(sum, one)| *sum += one);
+        totals.total = totals.phases.total();
+        self.entries += other.entries;
     }
 
     /// Gives the part its share of the run's events: what is done at entries by its entries, what is done to pages by

@@ -4,7 +4,7 @@
 use wire::ThreadNumber;
 use wire::flip::Flipped;
 use wire::injection::Text;
-use wire::record::{Unit, flips, noticed};
+use wire::record::{Record, Unit, flips, noticed};
 
 use super::summary::Summary;
 use super::summary::text::unit_name;
@@ -19,21 +19,39 @@ pub struct Made {
     pub latency: Option<u64>,
 }
 
-/// The flips of a run, in the order in which they were made, from its trace stream.
+/// The flips of a run, in the order in which they were made.
+#[derive(Clone, Debug, Default)]
+pub struct Flips(pub Vec<Made>);
+
+impl Flips {
+    /// Takes the next record of the run's trace.
+    pub fn add(&mut self, record: &Record) {
+        match record {
+            Record::Flipped(flipped) => self.0.push(Made { flipped: *flipped, latency: None }),
+            Record::Noticed(seen) => {
+                let is_behind = |made: &&mut Made| made.flipped.flip.pe == seen.pe && made.latency.is_none();
+                for made in self.0.iter_mut().filter(is_behind) {
+                    made.latency = seen.ticks.checked_sub(made.flipped.ticks);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The flips of a program of a batch, from the part of the trace in front of its end.
 pub fn made(trace: &[u8]) -> Vec<Made> {
-    let seen: Vec<_> = noticed(trace).collect();
-    let latency = |flipped: &Flipped| {
-        let behind = seen.iter().find(|seen| seen.pe == flipped.flip.pe && seen.ticks >= flipped.ticks);
-        behind.map(|seen| seen.ticks - flipped.ticks)
-    };
-    flips(trace).map(|flipped| Made { flipped, latency: latency(&flipped) }).collect()
+    let mut all = Flips::default();
+    flips(trace).for_each(|flipped| all.add(&Record::Flipped(flipped)));
+    noticed(trace).for_each(|seen| all.add(&Record::Noticed(seen)));
+    all.0
 }
 
 /// A line for each flip of a run, with the symbol of the place if the program has it.
-pub fn lines(trace: &[u8], summary: &Summary, symbols: &Symbols) -> Vec<String> {
+pub fn lines(flips: &Flips, summary: &Summary, symbols: &Symbols) -> Vec<String> {
     let thread = |pe| summary.hits.iter().find(|hit| hit.pe == pe).map(|hit| hit.thread);
-    let line = |made: Made| line(&made, thread(made.flipped.flip.pe), summary.header.unit, symbols);
-    made(trace).into_iter().map(line).collect()
+    let line = |made: &Made| line(made, thread(made.flipped.flip.pe), summary.header.unit, symbols);
+    flips.0.iter().map(line).collect()
 }
 
 fn line(made: &Made, thread: Option<ThreadNumber>, unit: Unit, symbols: &Symbols) -> String {
@@ -51,7 +69,7 @@ fn line(made: &Made, thread: Option<ThreadNumber>, unit: Unit, symbols: &Symbols
 #[cfg(test)]
 mod tests {
     use wire::flip::Noticed;
-    use wire::record::{MAX_RECORD_LEN, Record};
+    use wire::record::MAX_RECORD_LEN;
 
     use super::*;
 

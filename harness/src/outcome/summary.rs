@@ -11,12 +11,12 @@ use pe_replay::{Difference, Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::end::{End, EndRecord, Totals};
 use wire::limit::ReachedLimit;
-use wire::record::{
-    Label, Records, TraceHeader, Unit, UnsupportedCall, labels, reached_limits, unsupported_calls,
-};
+use wire::record::{Label, PeRecord, Record, TraceHeader, Unit, UnsupportedCall};
 
 use super::breakdown::{Breakdown, Collector};
 use super::model::{Cycles, Model};
+use super::record_stream::RecordStream;
+use super::spread::Spread;
 
 /// How many differences a summary shows.
 const DIFFERENCES_SHOWN: usize = 5;
@@ -81,85 +81,127 @@ pub struct DebugExceptions {
     pub highest: u64,
 }
 
-impl DebugExceptions {
-    /// Those of so many PEs.
-    pub fn new(mut all: Vec<u64>) -> Self {
-        all.sort_unstable();
-        let at = |index: usize| all.get(index).copied().unwrap_or_default();
-        let length = all.len();
-        Self {
-            median: at(length.saturating_sub(1) / 2),
-            most: at((length * 999).div_ceil(1000).saturating_sub(1)),
-            highest: at(length.saturating_sub(1)),
-        }
+impl From<&Spread> for DebugExceptions {
+    fn from(all: &Spread) -> Self {
+        Self { median: all.median(), most: all.at_most(999, 1000), highest: all.highest() }
     }
 }
 
-impl Summary {
-    /// Adds a trace up and compares it with the kernel's sums.
-    pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
-        let (header, records) = Records::open(trace).context("the trace")?;
-        let labels: Vec<_> = labels(trace).collect();
-        let mut parts = Collector::new(&labels);
-        let mut durations: [Vec<u64>; TimedPhase::ALL.len()] = Default::default();
-        let (mut differences, mut hits, mut debug_exceptions) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut count, mut instructions, mut divergences) = (0, 0, 0);
-        for record in records {
-            let record = record.with_context(|| format!("the trace after {count} PEs"))?;
-            parts.add(&record);
-            count += 1;
-            instructions += record.instructions;
-            debug_exceptions.push(u64::from(record.debug_exceptions));
-            divergences += record.divergences.len() as u64;
-            for (all, one) in durations.iter_mut().zip(record.phases.0) {
-                all.push(one);
-            }
-            let room = DIFFERENCES_SHOWN - differences.len();
-            let (pe, thread) = (record.sequence, record.thread);
-            let diverged = |difference: &Difference| Diverged { pe, thread, difference: *difference };
-            differences.extend(record.divergences.iter().take(room).map(diverged));
-            if record.flips > 0 && hits.len() < MAX_INJECTIONS {
-                hits.push(Hit { pe, thread, flips: record.flips });
-            }
+/// A run that is added up record by record.
+#[derive(Debug, Default)]
+pub struct Sums {
+    header: Option<TraceHeader>,
+    parts: Collector,
+    durations: [Spread; TimedPhase::ALL.len()],
+    debug_exceptions: Spread,
+    count: u64,
+    instructions: u64,
+    divergences: u64,
+    differences: Vec<Diverged>,
+    hits: Vec<Hit>,
+    unsupported: Vec<UnsupportedCall>,
+    reached: Vec<ReachedLimit>,
+    labels: Vec<Label>,
+}
+
+impl Sums {
+    /// Adds a record.
+    pub fn add(&mut self, record: &Record) {
+        match record {
+            Record::Header(header) => self.header = Some(*header),
+            Record::Pe(record) => self.add_pe(record),
+            Record::Unsupported(call) => self.unsupported.push(*call),
+            Record::Reached(limit) => self.reached.push(*limit),
+            Record::Label(label) => self.labels.push(*label),
+            // Nothing of a summary.
+            Record::Device(_) | Record::Flipped(_) | Record::Noticed(_) | Record::Written(_) => {}
+            // A stream of records has none of these.
+            Record::Brief(_) | Record::Digested(_) | Record::Program(_) => {}
         }
+    }
+
+    fn add_pe(&mut self, record: &PeRecord) {
+        self.parts.add(record);
+        self.count += 1;
+        self.instructions += record.instructions;
+        self.debug_exceptions.add(u64::from(record.debug_exceptions));
+        self.divergences += record.divergences.len() as u64;
+        for (all, one) in self.durations.iter_mut().zip(record.phases.0) {
+            all.add(one);
+        }
+        let (pe, thread) = (record.sequence, record.thread);
+        if !record.divergences.is_empty() {
+            let room = DIFFERENCES_SHOWN - self.differences.len();
+            let diverged = |difference: &Difference| Diverged { pe, thread, difference: *difference };
+            self.differences.extend(record.divergences.iter().take(room).map(diverged));
+        }
+        if record.flips > 0 && self.hits.len() < MAX_INJECTIONS {
+            self.hits.push(Hit { pe, thread, flips: record.flips });
+        }
+    }
+
+    /// PEs so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The summary; none for a program that was refused and never ran.
+    pub fn summary(self, end: EndRecord) -> Result<Option<Summary>> {
+        match end.end {
+            End::Refused(_) => Ok(None),
+            _ => self.finish(end).map(Some),
+        }
+    }
+
+    /// Compares what came together with the kernel's sums.
+    fn finish(self, end: EndRecord) -> Result<Summary> {
+        let header = self.header.context("the trace: no header")?;
         let totals = &end.totals;
         agree("phases and total", totals.phases.total(), totals.total)?;
         agree("PEs by delimiter and committed PEs", totals.ends.iter().sum(), totals.committed)?;
-        agree("trace records and committed PEs", count + totals.lost_records, totals.committed)?;
+        agree("trace records and committed PEs", self.count + totals.lost_records, totals.committed)?;
         if totals.lost_records == 0 {
-            agree("user instructions of trace and total", instructions, totals.user_instructions)?;
+            agree("user instructions of trace and total", self.instructions, totals.user_instructions)?;
             // A PE that never commits leaves no record, but its divergences count.
             ensure!(
-                divergences <= totals.divergences,
-                "divergences of trace and total do not agree: {divergences} and {}",
+                self.divergences <= totals.divergences,
+                "divergences of trace and total do not agree: {} and {}",
+                self.divergences,
                 totals.divergences
             );
-        }
-        let mut medians = Phases::default();
-        for (median, values) in medians.0.iter_mut().zip(&mut durations) {
-            *median = lower_median(values);
         }
         let model = match header.unit {
             Unit::Instructions => Some(Model::built_in()?),
             Unit::Cycles => None,
         };
         let modelled = model.map(|model| model.cycles(&header.policy, totals));
-        let breakdown = parts.finish(totals, &header.policy, model);
-        let debug_exceptions = DebugExceptions::new(debug_exceptions);
-        let (unsupported, reached) = (unsupported_calls(trace).collect(), reached_limits(trace).collect());
-        Ok(Self {
+        Ok(Summary {
             header,
             end,
-            medians,
-            debug_exceptions,
-            unsupported,
-            reached,
-            labels,
-            breakdown,
-            differences,
-            hits,
+            medians: Phases(self.durations.each_ref().map(Spread::median)),
+            debug_exceptions: DebugExceptions::from(&self.debug_exceptions),
+            unsupported: self.unsupported,
+            reached: self.reached,
+            breakdown: self.parts.finish(&self.labels, totals, &header.policy, model),
+            labels: self.labels,
+            differences: self.differences,
+            hits: self.hits,
             modelled,
         })
+    }
+}
+
+impl Summary {
+    /// Adds a trace up and compares it with the kernel's sums.
+    pub fn new(trace: &[u8], end: EndRecord) -> Result<Self> {
+        let mut stream = RecordStream::default();
+        stream.push(trace);
+        stream.complete();
+        let mut sums = Sums::default();
+        while let Some(record) = stream.take() {
+            sums.add(&record.with_context(|| format!("the trace after {} PEs", sums.count()))?);
+        }
+        sums.finish(end)
     }
 
     /// The kernel's sums.
@@ -179,25 +221,9 @@ impl Summary {
     }
 }
 
-/// What a run adds up to; `None` for a program that was refused and never ran.
-pub fn summarize(trace: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
-    if matches!(record.end, End::Refused(_)) {
-        return Ok(None);
-    }
-    Summary::new(trace, *record).map(Some)
-}
-
 fn agree(what: &str, one: u64, other: u64) -> Result<()> {
     ensure!(one == other, "{what} do not agree: {one} and {other}");
     Ok(())
-}
-
-/// The middle value, or the lower of two; zero where there is none. Reorders `values`.
-fn lower_median(values: &mut [u64]) -> u64 {
-    match values.len() {
-        0 => 0,
-        length => *values.select_nth_unstable((length - 1) / 2).1,
-    }
 }
 
 #[cfg(test)]

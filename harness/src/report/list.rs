@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use wire::device::{DeviceAccess, Space};
 use wire::difference::InWords;
-use wire::record::{PeRecord, Records, device_accesses};
+use wire::record::PeRecord;
 
 use crate::outcome::json;
 
@@ -35,29 +34,37 @@ const WORDS: &str = "ended_by";
 /// What stands where there is no digest.
 const NONE: &str = "-";
 
-/// The table.
-pub fn list(trace: &[u8]) -> Result<String> {
-    let mut text = String::new();
-    line(&mut text, COLUMNS.map(|(title, _)| title.to_owned()));
-    for record in records(trace)? {
-        line(&mut text, cells(&record?));
-    }
-    Ok(text)
+/// The table's first line.
+pub fn titles() -> String {
+    line(COLUMNS.map(|(title, _)| title.to_owned()))
 }
 
-/// All PEs as a list of objects with the table's titles as keys, and durations by phase.
-pub fn value(trace: &[u8]) -> Result<Value> {
-    let mut accesses: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
-    for access in device_accesses(trace) {
-        accesses.entry(access.pe).or_default().push(access_value(&access));
+/// The line of a PE.
+pub fn row(record: &PeRecord) -> String {
+    line(cells(record))
+}
+
+/// Makes an object of each PE, with the table's titles as keys, and durations by phase.
+#[derive(Default)]
+pub struct Objects {
+    /// Accesses by their PE, the record of which has not come: they stand in front of it.
+    accesses: BTreeMap<u64, Vec<Value>>,
+}
+
+impl Objects {
+    /// Adds an access to the PE that comes next.
+    pub fn access(&mut self, access: &DeviceAccess) {
+        self.accesses.entry(access.pe).or_default().push(access_value(access));
     }
-    let mut value = |record: PeRecord| {
+
+    /// The object of a PE.
+    pub fn pe(&mut self, record: &PeRecord) -> Value {
         json!({
             "PE": record.sequence,
             "process": record.thread.process,
             "thread": record.thread.thread,
             "ended_by": record.delimiter.name(),
-            "rip": rip(&record),
+            "rip": rip(record),
             "instructions": record.instructions,
             "pages": record.frames_written,
             "write_faults": record.write_faults,
@@ -65,17 +72,11 @@ pub fn value(trace: &[u8]) -> Result<Value> {
             "flips": record.flips,
             "counter_misses": record.counter_misses,
             "debug_exceptions": record.debug_exceptions,
-            "digest": digest(&record),
-            "device_accesses": accesses.remove(&record.sequence).unwrap_or_default(),
+            "digest": digest(record),
+            "device_accesses": self.accesses.remove(&record.sequence).unwrap_or_default(),
             "phases": json::phases(&record.phases),
         })
-    };
-    records(trace)?.map(|record| Ok(value(record?))).collect()
-}
-
-fn records(trace: &[u8]) -> Result<impl Iterator<Item = Result<PeRecord>>> {
-    let (_, records) = Records::open(trace).context("the trace")?;
-    Ok(records.map(|record| record.context("the trace")))
+    }
 }
 
 /// An access to a device, behind a PE.
@@ -115,7 +116,8 @@ fn cells(record: &PeRecord) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
+fn line(cells: [String; COLUMNS.len()]) -> String {
+    let mut text = String::new();
     for (index, (cell, (title, width))) in cells.iter().zip(COLUMNS).enumerate() {
         let space = if index == 0 { "" } else { " " };
         // Writing to a string does not fail.
@@ -125,19 +127,31 @@ fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
         };
     }
     text.push('\n');
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use wire::record::{MAX_RECORD_LEN, Record};
+    use wire::ThreadNumber;
+    use wire::record::Records;
 
     use super::*;
     use crate::outcome::summary::tests::sample;
 
+    fn records() -> Vec<PeRecord> {
+        let (trace, _) = sample();
+        let (_, records) = Records::open(&trace).unwrap();
+        records.map(Result::unwrap).collect()
+    }
+
+    /// The whole table.
+    fn table() -> String {
+        [titles()].into_iter().chain(records().iter().map(row)).collect()
+    }
+
     #[test]
     fn every_pe_has_its_line_and_every_line_all_columns() {
-        let (trace, _) = sample();
-        let text = list(&trace).unwrap();
+        let text = table();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], COLUMNS.map(|(title, _)| title));
@@ -151,8 +165,7 @@ mod tests {
 
     #[test]
     fn accesses_to_devices_stand_with_their_pe() {
-        let (mut trace, _) = sample();
-        let thread = wire::ThreadNumber { process: 1, thread: 2 };
+        let thread = ThreadNumber { process: 1, thread: 2 };
         let access = DeviceAccess {
             pe: 2,
             thread,
@@ -162,21 +175,20 @@ mod tests {
             writes: true,
             value: 65,
         };
-        let mut buffer = [0; MAX_RECORD_LEN];
-        trace.extend_from_slice(Record::Device(access).encode(&mut buffer));
-        let value = value(&trace).unwrap();
-        assert_eq!(value[1]["device_accesses"], json!([]));
+        let mut objects = Objects::default();
+        objects.access(&access);
+        let accesses: Vec<_> =
+            records().iter().map(|record| objects.pe(record)["device_accesses"].clone()).collect();
         let expected =
             json!({"space": "port", "address": "0x3f8", "bytes": 1, "writes": true, "value": "0x41"});
-        assert_eq!(value[2]["device_accesses"], json!([expected]));
+        assert_eq!(accesses, [json!([]), json!([]), json!([expected]), json!([]), json!([])]);
     }
 
     #[test]
     fn json_has_the_same_keys_and_figures() {
-        let (trace, _) = sample();
-        let value = value(&trace).unwrap();
-        let text = list(&trace).unwrap();
-        let pes = value.as_array().unwrap();
+        let mut objects = Objects::default();
+        let pes: Vec<_> = records().iter().map(|record| objects.pe(record)).collect();
+        let text = table();
         assert_eq!(pes.len(), 5);
         for (pe, line) in pes.iter().zip(text.lines().skip(1)) {
             let keys = pe.as_object().unwrap();

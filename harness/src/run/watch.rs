@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pe_replay::{Mode, Phases, Policy, Recovery, TimedPhase};
 use wire::channel::Progress;
-use wire::record::{PeRecord, records_of};
+use wire::record::Record;
 use wire::{Name, ThreadNumber};
 
 use crate::outcome::summary::text::phase_title;
@@ -58,14 +58,9 @@ impl Watch {
         }
     }
 
-    /// Takes records that are new.
-    pub fn take(&mut self, bytes: &[u8]) {
-        for record in records_of(bytes) {
-            self.add(&record);
-        }
-    }
-
-    fn add(&mut self, record: &PeRecord) {
+    /// Takes a record that is new.
+    pub fn add(&mut self, record: &Record) {
+        let Record::Pe(record) = record else { return };
         self.divergences += record.divergences.len() as u64;
         self.flips += u64::from(record.flips);
         self.phases.0.iter_mut().zip(record.phases.0).for_each(|(sum, one)| *sum += one);
@@ -137,6 +132,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::record_stream::RecordStream;
     use crate::outcome::summary::tests::sample;
 
     #[test]
@@ -145,7 +141,10 @@ mod tests {
         let mut watch = Watch::new("tiny", &Policy::DEFAULT, Some(100_000), begun);
         assert_eq!(watch.text().lines().count(), usize::from(LINES) - 1);
         let (trace, _) = sample();
-        watch.take(&trace);
+        let mut stream = RecordStream::default();
+        stream.push(&trace);
+        stream.complete();
+        std::iter::from_fn(|| stream.take()).for_each(|record| watch.add(&record.unwrap()));
         let at = |seconds, pes| {
             let progress = Progress { pes, instructions: 1000 * pes, rip: 0 };
             (progress, begun + Duration::from_secs(seconds))

@@ -255,7 +255,7 @@ fn files_without_an_end(context: &Context) -> Result<()> {
     const ZERO: &str = "/dev/zero";
     const GIVEN: &str = "program, standard input and files together may have 536870912 bytes";
     for (words, part) in [
-        (&["report", ZERO][..], "a trace file may have 268435456 bytes"),
+        (&["report", ZERO][..], "not a trace file of reprise"),
         (&["run", "--elf", ZERO], GIVEN),
         (&["run", VICTIM, "--stdin", ZERO], GIVEN),
         (&["native", VICTIM, "--file", "/dev/zero:/zero"], GIVEN),

@@ -9,18 +9,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
+use pe_replay::Mode;
 
 use super::{Context, PATIENCE, Test, programs};
 use crate::emulator::channel::MemoryChannel;
-use crate::emulator::{Emulator, qemu};
+use crate::emulator::{Emulator, Silent, Streams, qemu};
 use crate::host::process;
 
 pub const TESTS: &[Test] = &[
     Test { name: "repeat::same_trace_elsewhere_under_load", run: same_trace },
     Test { name: "repeat::another_trace_for_another_input", run: another_trace },
+    Test { name: "repeat::a_trace_longer_than_its_channel", run: long_trace },
     Test { name: "repeat::dry_run_by_hand", run: |context| dry_run(context, "") },
     Test { name: "repeat::same_trace_on_another_date", run: |context| dry_run(context, ANOTHER_DATE) },
 ];
+
+/// Calls of a program whose trace is longer than the smallest channel, several times.
+const MANY_CALLS: u64 = 50_000;
+const SMALLEST_CHANNEL_MIB: u32 = 1;
 
 /// Threads that keep the host busy, two for each processor of the smallest machine in use.
 const LOAD: usize = 4;
@@ -65,6 +71,21 @@ fn same_trace(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// The host reads a trace while the machine runs, and the machine waits for it: nothing is lost, and it is the same again.
+fn long_trace(context: &Context) -> Result<()> {
+    let mut request = context.program("calls", &[&MANY_CALLS.to_string()])?;
+    request.policy.mode = Mode::Off;
+    request.channel_mib = Some(SMALLEST_CHANNEL_MIB);
+    let [first, second] = [context.boot(&request)?, context.boot(&request)?];
+    let summary = first.summary()?;
+    ensure!(summary.totals().lost_records == 0, "{} records are lost", summary.totals().lost_records);
+    ensure!(summary.totals().committed > MANY_CALLS, "{} PEs", summary.totals().committed);
+    let (length, channel) = (first.trace().len(), (SMALLEST_CHANNEL_MIB as usize) << 20);
+    ensure!(length > 2 * channel, "{length} bytes of trace");
+    ensure!(first.trace() == second.trace(), "the trace is another one the second time");
+    Ok(())
+}
+
 fn another_trace(context: &Context) -> Result<()> {
     let mut input = programs::input()[..1 << 16].to_vec();
     let first = trace(context, &input, "a")?;
@@ -93,9 +114,16 @@ fn dry_run(context: &Context, prefix: &str) -> Result<()> {
     Ok(())
 }
 
-fn by_hand(line: &str, ram: &Path) -> Result<crate::emulator::Streams> {
+fn by_hand(line: &str, ram: &Path) -> Result<Streams> {
     let status = process::output(Command::new("sh").args(["-c", line]), PATIENCE)?.status;
     ensure!(status.code() == Some(33), "by hand: {status}");
     let layout = Emulator::Qemu.layout(256);
-    MemoryChannel::new(ram.to_owned(), layout).streams()?.context("by hand, no channel was made")
+    let mut channel = MemoryChannel::new(ram.to_owned(), layout, None);
+    let mut trace = Vec::new();
+    channel.poll(&mut Silent, &mut |piece| {
+        trace.extend_from_slice(piece);
+        Ok(())
+    })?;
+    let streams = channel.streams()?.context("by hand, no channel was made")?;
+    Ok(Streams { trace, ..streams })
 }

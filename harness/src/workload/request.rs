@@ -18,7 +18,7 @@ use wire::nova::System;
 
 use super::archive::{self, Contents};
 use super::program;
-use crate::emulator::{Boot, Emulator, Processor};
+use crate::emulator::{Boot, Emulator, Layout, Processor};
 use crate::host::input;
 
 /// The seed where none is asked for.
@@ -57,6 +57,8 @@ pub struct Request {
     pub counter_faults: CounterFaults,
     /// What programs take for the time.
     pub clock: Clock,
+    /// Size of the channel, if it is not the machine's usual one, in MiB.
+    pub channel_mib: Option<u32>,
     /// When the kernel is taken out of the user's page tables.
     pub isolate: Isolate,
     /// What programs see.
@@ -86,6 +88,7 @@ impl Request {
             counter: CounterChoice::default(),
             counter_faults: CounterFaults::default(),
             clock: Clock::default(),
+            channel_mib: None,
             isolate: Isolate::default(),
             system: System::default(),
             timeout: Duration::from_secs(600),
@@ -106,7 +109,8 @@ impl Request {
 
     /// The boot.
     pub fn boot(&self, kernel: PathBuf) -> Result<Boot> {
-        let layout = self.machine.layout(self.memory_mib);
+        let usual = self.machine.layout(self.memory_mib);
+        let layout = Layout { channel_mib: self.channel_mib.unwrap_or(usual.channel_mib), ..usual };
         let injections: ArrayVec<Injection, MAX_INJECTIONS> =
             self.injections.iter().copied().take(MAX_INJECTIONS).collect();
         ensure!(

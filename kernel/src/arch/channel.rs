@@ -9,7 +9,7 @@ use wire::config::Sink;
 use wire::end::{EndRecord, MAX_END_LEN};
 use wire::record::{MAX_RECORD_LEN, PeRecord, Record};
 
-use super::debugcon;
+use super::debugcon::{self, reader};
 use super::machine::{self, Exit};
 
 struct Channel {
@@ -31,7 +31,9 @@ static CHANNEL: Mutex<Option<Channel>> = Mutex::new(None);
 
 /// Opens the channel in `memory`.
 pub fn init(memory: &'static mut [u8], sink: Sink) {
-    *CHANNEL.lock() = Some(Channel { writer: Writer::new(memory), sink, lost_records: 0 });
+    let is_read = sink == Sink::Memory && reader::is_there();
+    let writer = Writer::new(memory, is_read.then_some(reader::wait as fn()));
+    *CHANNEL.lock() = Some(Channel { writer, sink, lost_records: 0 });
 }
 
 #[inline]
@@ -46,7 +48,7 @@ pub fn output(descriptor: u8, bytes: &[u8]) -> Result<(), Full> {
 
 /// Length of the output stream so far.
 pub fn output_len() -> u64 {
-    with(|channel| channel.writer.stream(Stream::Output).len() as u64).unwrap_or(0)
+    with(|channel| channel.writer.stream(Stream::Output)[1].len() as u64).unwrap_or(0)
 }
 
 /// Sends a part of a log frame. What no longer fits is dropped: the log is not data.
@@ -58,13 +60,13 @@ pub fn log(bytes: &[u8]) {
 pub fn record(record: &Record) {
     let mut buffer = [0; MAX_RECORD_LEN];
     let bytes = record.encode(&mut buffer);
-    with(|channel| channel.trace(|writer| writer.append(Stream::Trace, &[bytes])));
+    with(|channel| channel.trace(|writer| writer.trace(bytes)));
 }
 
 /// Sends the record of a PE in the brief form, which must have room for it, or counts it as lost.
 #[inline]
 pub fn brief_pe_record(pe: &Recorded) {
-    with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, |place| pe.encode(place))));
+    with(|channel| channel.trace(|writer| writer.trace_in_place(|place| pe.encode(place))));
 }
 
 /// Sends the record of a PE in the long form, or counts it as lost.
@@ -78,7 +80,7 @@ pub fn long_pe_record(pe: &Recorded) {
 pub fn digested_pe_record(pe: &Recorded, digest: Digest) {
     if pe.is_brief() {
         let write = |place: &mut _| pe.encode_digested(digest, place);
-        with(|channel| channel.trace(|writer| writer.append_in_place(Stream::Trace, write)));
+        with(|channel| channel.trace(|writer| writer.trace_in_place(write)));
     } else {
         record(&Record::Pe(PeRecord { digest: Some(digest), ..pe.into() }));
     }
@@ -106,10 +108,11 @@ pub fn finish(end: &EndRecord) -> ! {
         if channel.sink == Sink::Debugcon {
             debugcon::write(DEBUGCON_MARK);
             for stream in Stream::ALL {
-                let bytes = channel.writer.stream(stream);
+                let pieces = channel.writer.stream(stream);
+                let length: usize = pieces.iter().map(|piece| piece.len()).sum();
                 debugcon::write(&[stream as u8]);
-                debugcon::write(&(bytes.len() as u64).to_le_bytes());
-                debugcon::write(bytes);
+                debugcon::write(&(length as u64).to_le_bytes());
+                pieces.iter().for_each(|piece| debugcon::write(piece));
             }
         }
     });

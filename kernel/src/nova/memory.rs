@@ -22,7 +22,7 @@ const MAPPED_AT_ONCE: u8 = 4;
 const NODE_LEN: u64 = 128;
 
 /// What the rights of a node let the processor do.
-fn access(rights: Rights) -> Access {
+pub(super) fn access(rights: Rights) -> Access {
     Access { read: true, write: rights.contains(Rights::WRITE), execute: rights.contains(Rights::EXECUTE) }
 }
 

@@ -344,6 +344,12 @@ impl<T> Beside<T> {
         self.0.get_mut(name.place())?.as_mut()
     }
 
+    /// All objects.
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten().map(|counted| &counted.object)
+    }
+
     /// Takes an object out.
     pub fn remove(&mut self, name: impl Name) -> Option<T> {
         self.0.get_mut(name.place())?.take().map(|counted| counted.object)

@@ -159,26 +159,32 @@ pub fn written_pages(bytes: &[u8]) -> impl Iterator<Item = WrittenPage> {
     })
 }
 
-/// The PEs in a part of a trace stream, which begins and ends between two records.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn records_of(bytes: &[u8]) -> impl Iterator<Item = PeRecord> {
-    all(bytes).filter_map(|record| match record {
-        Record::Pe(record) => Some(record),
-        Record::Brief(brief) => Some(brief.into()),
-        Record::Digested(digested) => Some(digested.into()),
-        _ => None,
-    })
-}
-
 /// All records up to the first that cannot be read.
 fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
     core::iter::from_fn(move || {
-        let (record, behind) = postcard::take_from_bytes(rest).ok()?;
+        let (record, behind) = take(rest).ok()?;
         rest = behind;
         Some(record)
     })
+}
+
+/// Takes the first record off a trace stream; a PE comes as [`Record::Pe`], in whatever form it was recorded.
+pub fn take(bytes: &[u8]) -> Result<(Record, &[u8]), WireError> {
+    if bytes.first() == Some(&HEADER_NUMBER) {
+        // The version stands first, and decides how the rest is read.
+        match postcard::take_from_bytes(&bytes[1..]) {
+            Ok((VERSION, _)) => {}
+            Ok((found, _)) => return Err(WireError::Version { found }),
+            Err(_) => return Err(WireError::Malformed),
+        }
+    }
+    match postcard::take_from_bytes(bytes) {
+        Ok((Record::Brief(brief), rest)) => Ok((Record::Pe(brief.into()), rest)),
+        Ok((Record::Digested(digested), rest)) => Ok((Record::Pe(digested.into()), rest)),
+        Ok(other) => Ok(other),
+        Err(_) => Err(WireError::Malformed),
+    }
 }
 
 /// Reads the trace stream of a batch: each program's record, with those of its PEs.
@@ -189,7 +195,7 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
     core::iter::from_fn(move || {
         let mut at = rest;
         loop {
-            match postcard::take_from_bytes(at).ok()? {
+            match take(at).ok()? {
                 (Record::Program(record), behind) => {
                     let pes = Records { rest: &rest[..rest.len() - at.len()] };
                     rest = behind;
@@ -245,6 +251,9 @@ pub enum Record {
     Written(WrittenPage),
 }
 
+/// [`Record::Header`]'s number in the encoding.
+const HEADER_NUMBER: u8 = 0;
+
 /// The largest encoded record, in bytes.
 pub const MAX_RECORD_LEN: usize = 512;
 
@@ -273,16 +282,9 @@ impl<'a> Records<'a> {
 
     /// Checks the header and stands behind it.
     pub fn open(bytes: &'a [u8]) -> Result<(TraceHeader, Self), WireError> {
-        // The version stands first, behind the variant's number, and decides how
-        // the rest is read.
-        match postcard::take_from_bytes(bytes) {
-            Ok(((0u32, VERSION), _)) => {}
-            Ok(((0u32, found), _)) => return Err(WireError::Version { found }),
-            Ok(_) | Err(_) => return Err(WireError::Malformed),
-        }
-        match postcard::take_from_bytes(bytes) {
-            Ok((Record::Header(header), rest)) => Ok((header, Self { rest })),
-            Ok(_) | Err(_) => Err(WireError::Malformed),
+        match take(bytes)? {
+            (Record::Header(header), rest) => Ok((header, Self { rest })),
+            _ => Err(WireError::Malformed),
         }
     }
 }
@@ -292,7 +294,7 @@ impl Iterator for Records<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
-            let (record, rest) = match postcard::take_from_bytes(self.rest) {
+            let (record, rest) = match take(self.rest) {
                 Ok((
                     Record::Unsupported(_)
                     | Record::Reached(_)
@@ -307,11 +309,8 @@ impl Iterator for Records<'_> {
                     continue;
                 }
                 Ok((Record::Pe(record), rest)) => (Ok(record), rest),
-                Ok((Record::Brief(brief), rest)) => (Ok(brief.into()), rest),
-                Ok((Record::Digested(digested), rest)) => (Ok(digested.into()), rest),
-                Ok((Record::Header(_) | Record::Program(_), _)) | Err(_) => {
-                    (Err(WireError::Malformed), &[][..])
-                }
+                Ok((Record::Header(_) | Record::Program(_) | Record::Brief(_) | Record::Digested(_), _))
+                | Err(_) => (Err(WireError::Malformed), &[][..]),
             };
             self.rest = rest;
             return Some(record);

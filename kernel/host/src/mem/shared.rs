@@ -50,6 +50,11 @@ impl SharedFrame {
         })
     }
 
+    /// How often the page is used.
+    pub fn owners(&self) -> usize {
+        Rc::strong_count(&self.0)
+    }
+
     /// Another use of the page of a number, if somebody uses that.
     pub fn numbered(number: u64) -> Option<Self> {
         NUMBERED.with_borrow(|numbered| numbered.get(&number)?.upgrade().map(Self))

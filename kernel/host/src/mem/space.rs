@@ -122,6 +122,11 @@ impl Space {
         Ok(Some(page.frame.clone()))
     }
 
+    /// Whether a page has a frame of its own.
+    pub fn has_own(&self, page: u64) -> bool {
+        self.pages.get(&page).is_some_and(|page| page.sharing == Sharing::Own)
+    }
+
     /// A second space with the same pages.
     pub fn beside(&self) -> Result<Self, OutOfFrames> {
         Ok(Self { pages: BTreeMap::new(), _root: Some(SharedFrame::zeroed()?) })

@@ -102,8 +102,26 @@ fn with_little_memory<T>(serve: impl FnOnce() -> T) -> T {
     result
 }
 
+/// How many hypercalls go by from one audit to the next.
+const AUDITED: u64 = 16;
+
 /// The personality, which begins without an image.
-struct Scenario(Nova);
+struct Scenario {
+    nova: Nova,
+    /// How often it was asked for something.
+    served: u64,
+}
+
+impl Scenario {
+    /// Checks now and then that owners of frames are those who have them.
+    fn audit<P: Processor>(&mut self, objects: &mut Objects<P>) {
+        self.served += 1;
+        if self.served.is_multiple_of(AUDITED) {
+            let held: Vec<_> = MEMORY.with_borrow(|memory| memory.iter().map(SharedFrame::number).collect());
+            self.nova.audit(objects, &held);
+        }
+    }
+}
 
 impl Personality for Scenario {
     type Origin<'a> = Archive<'static>;
@@ -132,7 +150,7 @@ impl Personality for Scenario {
             kernel_pages: 1000,
             until: b"",
         };
-        Ok(Self(Nova::begin(objects, &beginning).unwrap()))
+        Ok(Self { nova: Nova::begin(objects, &beginning).unwrap(), served: 0 })
     }
 
     fn registers() -> UserRegisters {
@@ -140,7 +158,9 @@ impl Personality for Scenario {
     }
 
     fn serve<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId, trap: Trap) -> Effect {
-        with_little_memory(|| self.0.serve(objects, thread, trap))
+        let effect = with_little_memory(|| self.nova.serve(objects, thread, trap));
+        self.audit(objects);
+        effect
     }
 
     fn resume<P: Processor>(
@@ -149,7 +169,7 @@ impl Personality for Scenario {
         thread: ThreadId,
         woken: Option<Woken>,
     ) -> Effect {
-        with_little_memory(|| self.0.resume(objects, thread, woken))
+        with_little_memory(|| self.nova.resume(objects, thread, woken))
     }
 
     fn locate<P: Processor>(
@@ -159,11 +179,11 @@ impl Personality for Scenario {
         address: u64,
         wants: Wants,
     ) -> Result<Place, Fault> {
-        self.0.locate(objects, thread, address, wants)
+        self.nova.locate(objects, thread, address, wants)
     }
 
     fn run_out<P: Processor>(&mut self, objects: &mut Objects<P>, thread: ThreadId) -> Effect {
-        self.0.run_out(objects, thread)
+        self.nova.run_out(objects, thread)
     }
 
     fn cut<P: Processor>(&mut self, _: &mut Objects<P>, _: ThreadId) -> End {
@@ -175,15 +195,15 @@ impl Personality for Scenario {
     }
 
     fn interrupt<P: Processor>(&mut self, objects: &mut Objects<P>, line: u8, count: u32) {
-        self.0.interrupt(objects, line, count);
+        self.nova.interrupt(objects, line, count);
     }
 
     fn for_each_label<P: Processor>(&self, objects: &Objects<P>, act: impl FnMut(Label)) {
-        self.0.for_each_label(objects, act);
+        self.nova.for_each_label(objects, act);
     }
 
     fn awaits_lines<P: Processor>(&self, objects: &Objects<P>) -> bool {
-        self.0.awaits_lines(objects)
+        self.nova.awaits_lines(objects)
     }
 
     fn reached_limits(&self) -> impl Iterator<Item = ReachedLimit> {

@@ -12,8 +12,8 @@ const EMPTY: u32 = u32::MAX;
 
 /// The timer that the watchdog uses until a program does.
 const PIT: [(u16, u16); 1] = [(0x40, 4)];
-/// Devices that the kernel keeps for itself: the ports that end the machine, and the debug console.
-const KERNELS: [(u16, u16); 3] = [(0xe9, 1), (0xf4, 4), (0x8900, 1)];
+/// Devices that the kernel keeps for itself: the ports that end the machine, and the debug consoles.
+const KERNELS: [(u16, u16); 3] = [(0xe9, 2), (0xf4, 4), (0x8900, 1)];
 
 /// Whether some of these ports are a device's.
 fn meets(devices: &[(u16, u16)], first: u16, length: u16) -> bool {

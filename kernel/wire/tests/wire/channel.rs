@@ -9,7 +9,7 @@ use crate::samples::{hex, unhex};
 #[test]
 fn channel_header_has_its_bytes() {
     let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
-    let mut writer = Writer::new(&mut memory);
+    let mut writer = Writer::new(&mut memory, None);
     writer.output(2, b"hi").unwrap();
     writer.append(Stream::Trace, &[b"abc"]).unwrap();
     writer.append(Stream::End, &[b"d"]).unwrap();
@@ -26,7 +26,7 @@ fn channel_header_has_its_bytes() {
 #[test]
 fn a_damaged_channel_header_is_refused() {
     let mut memory = vec![0; MIN_CHANNEL_LEN as usize];
-    let _ = Writer::new(&mut memory);
+    let _ = Writer::new(&mut memory, None);
     assert!(Header::parse(&memory, MIN_CHANNEL_LEN).unwrap().is_some());
     for length in 0..128 {
         assert_eq!(Header::parse(&memory[..length], MIN_CHANNEL_LEN), Err(WireError::Malformed));
