@@ -14,7 +14,6 @@ mod grid;
 mod ipc;
 mod latency;
 pub mod loops;
-mod origin;
 mod original;
 mod plot;
 mod runner;
@@ -31,16 +30,17 @@ use serde_json::{Value, json};
 use wire::clock::Clock;
 use wire::counter::CounterChoice;
 
+use crate::emulator::Emulator;
 use crate::host::destination::Files;
 use crate::host::packages;
 use crate::outcome::model::Model;
+use crate::outcome::origin::Origin;
 use crate::outcome::table::{Style, Table};
 use crate::workload::artifacts::Guest;
 
 use boot::Boots;
 use case::Case;
 use ipc::Calls;
-use origin::Origin;
 use runner::{Results, Runner};
 use workload::Workload;
 
@@ -210,7 +210,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let boots = if plan.boot { Some(Boots::measure(&kernel)?) } else { None };
     let runner = Runner::new([kernel, for_tests], &model, options.inject, options.timeout, options.clock);
     let results = runner.run(plan.cases())?;
-    let origin = Origin::find();
+    let origin = Origin::find(Some(Emulator::Qemu));
     let mut tables = tables(&plan, &results, &model);
     tables.extend(boots.as_ref().map(Boots::table));
     tables.extend(calls.as_ref().map(Calls::table));

@@ -4,12 +4,14 @@
 mod bench;
 mod clock;
 mod command;
+mod compare;
 mod counter;
 mod doctor;
 mod fuzz;
 mod inject;
 mod isolate;
 mod line;
+mod manual;
 mod nova;
 mod policy;
 mod program;
@@ -19,11 +21,13 @@ mod values;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 pub use self::command::Command;
 use self::line::Line;
+pub use self::manual::{completions, manual};
+use crate::outcome::origin::Commit;
 
 /// A command line that one could act on.
 #[derive(Debug)]
@@ -46,7 +50,12 @@ pub enum Unparsed {
 /// Reads the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Unparsed> {
     let line = Line::try_parse_from(words).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Asked(error.render().to_string()),
+        ErrorKind::DisplayHelp => Unparsed::Asked(error.render().to_string()),
+        ErrorKind::DisplayVersion => Unparsed::Asked(format!(
+            "{} (commit {})\n",
+            error.render().to_string().trim_end(),
+            Commit::find()
+        )),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Unparsed::Wrong("a command is needed; --help lists them".into())
         }
@@ -56,24 +65,29 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Unparsed>
     Ok(Cli { supervisor: line.supervisor, command })
 }
 
-/// The first paragraph of clap's message without its prefix.
+/// The first paragraph of clap's message without its prefix, and what clap thinks was meant.
 fn one_line(message: &str) -> String {
-    let paragraph = message.split("\n\n").next().unwrap_or(message);
-    let words: Vec<&str> = paragraph.split_whitespace().collect();
-    let line = words.join(" ");
-    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+    let mut paragraphs =
+        message.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = paragraphs.next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    let tip = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    match tip {
+        Some(tip) => format!("{line}; {tip}"),
+        None if line.starts_with("unrecognized subcommand") => format!("{line}; --help lists the commands"),
+        None => line.to_owned(),
+    }
 }
 
 /// All commands and their options, as clap knows them.
-#[cfg(test)]
 pub fn described() -> clap::Command {
-    use clap::CommandFactory;
     Line::command()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inject::Subjects;
     use crate::run as command;
 
     fn parse_words(words: &[&str]) -> Result<Cli, Unparsed> {
@@ -139,18 +153,41 @@ mod tests {
     }
 
     #[test]
+    fn a_campaign_takes_a_program_as_run_does() {
+        let words = ["inject", "--elf", "a", "--limit", "500", "--csv", "f", "--", "-x", "y"];
+        let Command::Inject(options) = parse_words(&words).unwrap().command else { panic!() };
+        let Subjects::Own(own) = options.subjects else { panic!("{options:?}") };
+        assert_eq!((own.program.elf, own.limit, own.max_dirty), (Some("a".into()), 500, 1024));
+        assert_eq!(own.program.words, ["-x", "y"]);
+        let Command::Inject(options) = parse_words(&["inject"]).unwrap().command else { panic!() };
+        assert!(matches!(options.subjects, Subjects::Programs(_)), "{options:?}");
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        let mut line = described();
+        line.build();
+        for command in line.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+            for help in [command.render_help().to_string(), command.render_long_help().to_string()] {
+                let longest = help.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+                assert!(longest.chars().count() <= 80, "{}: {longest}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_in_one_line() {
         for (words, part) in [
-            (&["run", "--limit", "9"][..], "9 is not in 10..=10000000"),
-            (&["run", "--max-dirty", "2000"], "2000 is not in 8..=1024"),
-            (&["run", "--memory", "4096"], "4096 is not in"),
-            (&["run", "--limit", "abc"], "expected a whole number from 10 to 10000000"),
-            (&["run", "--seed", "x"], "expected a whole number from 0 to 18446744073709551615"),
-            (&["run", "--seed", "18446744073709551616"], "expected a whole number from 0 to"),
+            (&["run", "--limit", "9"][..], "expected a number from 10 to 10,000,000"),
+            (&["run", "--max-dirty", "2000"], "expected a number from 8 to 1,024"),
+            (&["run", "--memory", "4096"], "expected a number from 16 to 2,048"),
+            (&["run", "--limit", "abc"], "expected a number from 10 to 10,000,000"),
+            (&["run", "--seed", "x"], "expected a number from 0 to 18,446,744,073,709,551,615"),
+            (&["run", "--seed", "18446744073709551616"], "expected a number from 0 to"),
             (&["run", "--max-dirty", "-1"], "unexpected argument '-1'"),
-            (&["run", "--timeout", "1.5"], "expected a whole number from 1 to 604800"),
-            (&["run", "--max-instructions", "0"], "0 is not in 1..="),
-            (&["inject", "--seed", ""], "expected a whole number"),
+            (&["run", "--timeout", "1.5"], "expected a number from 1 to 604,800"),
+            (&["run", "--max-instructions", "0"], "expected a number from 1 to"),
+            (&["inject", "--seed", ""], "expected a number"),
             (&["run", "--inject", "pe=1"], "each of pe, run, at, target and bit is needed once"),
             (&["run", "--mode", "quad"], "invalid value 'quad'"),
             (&["run", "--counter", "sand"], "invalid value 'sand'"),
@@ -175,7 +212,18 @@ mod tests {
             (&["run", "--list", "tiny"], "cannot be used with"),
             (&["profile", "init"], "only programs are profiled"),
             (&["report"], "<TRACE>"),
-            (&["fly"], "unrecognized subcommand 'fly'"),
+            (&["fly"], "unrecognized subcommand 'fly'; --help lists the commands"),
+            (&["rum"], "unrecognized subcommand 'rum'; a similar subcommand exists: 'run'"),
+            (
+                &["run", "--limt", "9"],
+                "unexpected argument '--limt' found; a similar argument exists: '--limit'",
+            ),
+            (&["run", "--mode", "dula"], "a similar value exists: 'dual'"),
+            (&["inject", "tiny", "--programs", "calls"], "cannot be used with"),
+            (&["inject", "--limit", "500"], "are for a program"),
+            (&["inject", "--programs", "nova", "--csv", "f"], "--csv, --html: root tasks"),
+            (&["inject", "--markdown", "--latex"], "cannot be used with"),
+            (&["completions", "dish"], "a similar value exists: 'fish'"),
         ] {
             let Unparsed::Wrong(message) = parse_words(words).unwrap_err() else { panic!("{words:?}") };
             assert!(message.contains(part) && !message.contains('\n'), "{message}");

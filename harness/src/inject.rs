@@ -11,7 +11,10 @@ mod bound;
 mod campaign;
 mod draw;
 mod effect;
+mod flip;
 mod lab;
+mod own;
+mod plan;
 mod random;
 mod subject;
 pub mod system;
@@ -23,14 +26,20 @@ use std::thread;
 
 use anyhow::Result;
 use pe_replay::Policy;
+use serde_json::Value;
 use wire::clock::Clock;
 
 pub use self::campaign::{Campaign, Scope};
 pub use self::lab::Lab;
+pub use self::own::{Asked, Own};
+use self::tally::Report;
 use wire::counter::CounterChoice;
 
+use crate::emulator::Emulator;
 use crate::host::destination::{Destinations, Files};
 use crate::host::{console, packages};
+use crate::outcome::origin::Origin;
+use crate::outcome::table::Style;
 use crate::workload::artifacts::Guest;
 
 /// The seed where none is asked for.
@@ -39,14 +48,20 @@ pub const SEED: u64 = 0x5245_5052_4953_4501;
 const SAY_EVERY: u64 = 1000;
 /// The option for the table as JSON.
 const JSON: &str = "--json";
+/// The option for a line a flip.
+const CSV: &str = "--csv";
+/// The option for a page.
+const HTML: &str = "--html";
 /// The status when anything was wrong.
 const STATUS_WRONG: u8 = 1;
 
 /// What is hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Subjects {
-    /// Programs.
+    /// Programs that are there for it.
     Programs(Scope),
+    /// A program of somebody's own.
+    Own(Asked),
     /// Root tasks of the NOVA interface.
     RootTasks,
     /// The components that `run init` boots, with their root task and their init.
@@ -66,29 +81,60 @@ pub struct Options {
     pub policies: Vec<Policy>,
     /// What the programs take for the time.
     pub clock: Clock,
+    /// How tables are shown.
+    pub style: Style,
     /// Where the table is written as JSON.
     pub json: Option<PathBuf>,
+    /// Where each flip is written as a line of CSV.
+    pub csv: Option<PathBuf>,
+    /// Where the result is written as a page.
+    pub html: Option<PathBuf>,
 }
 
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
-    packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
-    if options.subjects == Subjects::Programs(Scope::Threads) {
+    let mut files = Files::default();
+    packages::ensure_present(&[packages::QEMU])?;
+    let subjects = match &options.subjects {
+        Subjects::Own(asked) => {
+            let (own, read) = Own::read(asked)?;
+            files = read;
+            Ok(Scope::Own(Box::new(own)))
+        }
+        Subjects::Programs(scope) => Ok(scope.clone()),
+        Subjects::RootTasks => Err(system::ROOT_TASKS),
+        Subjects::Components => Err(system::COMPONENTS),
+    };
+    if !matches!(subjects, Ok(Scope::Own(_))) {
+        packages::ensure_present(&[packages::COMPILER])?;
+    }
+    if matches!(subjects, Ok(Scope::Threads)) {
         packages::ensure_present(&[packages::GO])?;
     }
-    let files = Files::default().written(JSON, options.json.as_ref())?.kept()?;
+    let files = files.written(JSON, options.json.as_ref())?.written(CSV, options.csv.as_ref())?;
+    let files = files.written(HTML, options.html.as_ref())?.kept()?;
     let kernel = Guest::build_kernel(CounterChoice::default())?;
-    let Options { count, seed, subjects, .. } = *options;
     let scope = match subjects {
-        Subjects::Programs(scope) => scope,
-        Subjects::RootTasks => return flip_systems(&kernel, system::ROOT_TASKS, options, files),
-        Subjects::Components => return flip_systems(&kernel, system::COMPONENTS, options, files),
+        Ok(scope) => scope,
+        Err(plans) => return flip_systems(&kernel, plans, options, &files),
     };
+    let origin = origin(options, &scope);
     let lab = Lab::new(kernel).with_clock(options.clock);
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+    let Options { count, seed, .. } = *options;
     let campaign = Campaign { count, seed, policies: options.policies.clone(), scope, jobs };
+    let report = conduct(&campaign, &lab)?;
+    print!("{}", report.text(options.style));
+    files.write(CSV, || Ok([origin.comment().into_bytes(), report.csv()?].concat()))?;
+    let name = format!("Flips in {}", campaign.scope);
+    files.write(HTML, || Ok(report.page(&name, &origin.value())?.into_bytes()))?;
+    conclude(report.failures(), &files, || origin.stamp(report.json()))
+}
+
+/// Runs a campaign, and shows how far it has come.
+fn conduct(campaign: &Campaign, lab: &Lab) -> Result<Report> {
     let bar = console::progress_bar(Some(0), "{wide_bar} {pos} of {len} flips, {eta} left");
-    let report = campaign.run(&lab, &|flips, all| {
+    let report = campaign.run(lab, &|flips, all| {
         bar.set_length(all as u64);
         let before = bar.position();
         bar.inc(flips as u64);
@@ -98,13 +144,25 @@ pub fn run(options: &Options) -> Result<u8> {
         }
     });
     bar.finish_and_clear();
-    let report = report?;
-    print!("{report}");
-    for failure in report.failures() {
+    report
+}
+
+/// Names all that went wrong, and writes the JSON; returns the exit status.
+fn conclude(failures: &[String], files: &Destinations, json: impl FnOnce() -> Value) -> Result<u8> {
+    for failure in failures {
         println!("WRONG: {failure}");
     }
-    files.write_json(JSON, || Ok(report.json()))?;
-    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+    files.write_json(JSON, || Ok(json()))?;
+    Ok(if failures.is_empty() { 0 } else { STATUS_WRONG })
+}
+
+/// What a campaign's result depends on.
+fn origin(options: &Options, scope: &Scope) -> Origin {
+    let origin = Origin::find(Some(Emulator::Qemu)).with("seed", options.seed).with("flips", options.count);
+    match scope {
+        Scope::Own(own) => origin.with_program(own.contents.program.as_deref(), &own.contents.argv),
+        Scope::All | Scope::Shared | Scope::Threads | Scope::Calls => origin,
+    }
 }
 
 /// Flips bits in root tasks, each under every policy.
@@ -112,7 +170,7 @@ fn flip_systems(
     kernel: &Path,
     plans: &'static [system::Plan],
     options: &Options,
-    files: Destinations,
+    files: &Destinations,
 ) -> Result<u8> {
     let Options { count, seed, ref policies, .. } = *options;
     let all = count * policies.len() as u64;
@@ -121,9 +179,6 @@ fn flip_systems(
     bar.finish_and_clear();
     let report = report?;
     print!("{report}");
-    for failure in report.failures() {
-        println!("WRONG: {failure}");
-    }
-    files.write_json(JSON, || Ok(report.json()))?;
-    Ok(if report.failures().is_empty() { 0 } else { STATUS_WRONG })
+    let origin = Origin::find(Some(Emulator::Qemu)).with("seed", seed).with("flips", count);
+    conclude(report.failures(), files, || origin.stamp(report.json()))
 }

@@ -15,6 +15,7 @@ mod host;
 mod bench;
 mod build;
 mod cli;
+mod compare;
 mod demo;
 mod doctor;
 mod emulator;
@@ -73,7 +74,12 @@ fn work(cli: &Cli) -> Result<u8> {
         children::begin(supervisor)?;
     }
     let _scratch = match cli.command {
-        Command::Become(_) | Command::Tether { .. } | Command::Report(_) | Command::List => None,
+        Command::Become(_)
+        | Command::Tether { .. }
+        | Command::Report(_)
+        | Command::List
+        | Command::Completions(_)
+        | Command::Man(_) => None,
         _ => Some(scratch::begin()?),
     };
     dispatch(&cli.command)
@@ -95,6 +101,9 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Ci => ci::ci(),
         Command::Inject(options) => inject::run(options),
         Command::Fuzz(options) => fuzz::run(options),
+        Command::Compare(options) => compare::run(options),
         Command::Build => build::run(),
+        Command::Completions(shell) => cli::completions(*shell),
+        Command::Man(directory) => cli::manual(directory),
     }
 }

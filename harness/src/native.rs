@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use crate::outcome::origin::Origin;
 use crate::outcome::told::signal_name;
 use crate::workload::named::{self, Given};
 
@@ -54,7 +55,8 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     let ended = start(&named.path, &named.contents, Purpose::Show)?;
     eprint!("\n{}", report::text(&ended));
-    files.write_json(JSON, || Ok(report::value(&ended)))?;
+    let origin = || Origin::find(None).with_program(named.contents.program.as_deref(), &named.contents.argv);
+    files.write_json(JSON, || Ok(origin().stamp(report::value(&ended))))?;
     if let Some(signal) = ended.signal {
         eprintln!("reprise: the program was killed by signal {signal} ({})", signal_name(signal));
     }

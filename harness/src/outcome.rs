@@ -4,9 +4,11 @@
 pub mod batch;
 pub mod breakdown;
 pub mod console;
+pub mod flipped;
 pub mod json;
 pub mod log;
 pub mod model;
+pub mod origin;
 pub mod place;
 pub mod record_stream;
 pub mod spread;

@@ -57,9 +57,12 @@ pub struct Profile {
 /// Runs the command; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     let Options { run: options, functions } = options;
-    for (given, name) in
-        [(options.trace.is_some(), "--trace"), (options.dry_run, "--dry-run"), (options.log, "--log")]
-    {
+    for (given, name) in [
+        (options.trace.is_some(), "--trace"),
+        (options.dry_run, "--dry-run"),
+        (options.log, "--log"),
+        (options.watch, "--watch"),
+    ] {
         ensure!(!given, "profile takes no {name}: it prints where the instructions go, and nothing else");
     }
     let (request, files) = run::request(options)?;
@@ -68,7 +71,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let files = files.written(JSON, options.json.as_ref())?.cleared()?;
     let kernel = Guest::build_kernel(request.counter)?;
     let profile = Profile::measure(&request, &kernel)?;
-    files.write_json(JSON, || Ok(profile.value()))?;
+    files.write_json(JSON, || Ok(run::origin(&request)?.stamp(profile.value())))?;
     print!("{}", profile.text(*functions));
     if let Some(text) = told::told(&profile.record.end) {
         eprintln!("reprise: {text}");

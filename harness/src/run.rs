@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! `cargo reprise run`: one program, its output as ours, its exit status as ours.
 
+mod watch;
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use flips::{Injection, Target};
@@ -19,13 +25,18 @@ use crate::host::destination::{Destinations, Files, Pending};
 use crate::host::input::Deadline;
 use crate::host::process;
 use crate::host::{console, packages};
+use crate::outcome::flipped::{self, Flips};
+use crate::outcome::model::Model;
+use crate::outcome::origin::Origin;
 use crate::outcome::record_stream::RecordStream;
 use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
 use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
+use crate::workload::symbols::Symbols;
 use crate::workload::{listing, nova};
+use watch::Watch;
 
 /// The exit status of a run in which the text has not come that was to end it.
 const STATUS_MISSED: u8 = 1;
@@ -47,6 +58,8 @@ pub struct Options {
     pub trace: Option<PathBuf>,
     /// Where the summary is written as JSON.
     pub json: Option<PathBuf>,
+    /// Whether what the run comes to is shown while it goes on.
+    pub watch: bool,
     /// Whether the kernel's log is printed.
     pub log: bool,
     /// Whether the emulator's command line is printed, and nothing is started.
@@ -63,8 +76,8 @@ pub fn run(options: &Options) -> Result<u8> {
         return dry_run(&boot);
     }
     let files = files.cleared()?;
-    let mut terminal = Terminal::new();
-    let mut recorder = Recorder::new(&files)?;
+    let mut terminal = Terminal::new(options.watch.then(|| watched(&request)).transpose()?);
+    let mut recorder = Recorder::new(&files, terminal.watch.clone())?;
     let finished = emulator::boot_tracing(&boot, &mut terminal, &mut |piece| recorder.add(piece));
     terminal.bar.finish_and_clear();
     let finished = finished?;
@@ -77,9 +90,9 @@ pub fn run(options: &Options) -> Result<u8> {
     let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
     let is_missed = is_missed(is_awaited, &record.end);
     let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
-    let summary = recorder.finish(&finished.streams.end, record)?;
+    let (summary, flips) = recorder.finish(&finished.streams.end, record)?;
     if let Some(summary) = &summary {
-        files.write_json(JSON, || Ok(json::value(summary, status)))?;
+        files.write_json(JSON, || Ok(origin(&request)?.stamp(json::value(summary, status))))?;
         eprint!("\n{summary}");
         if !summary.labels.is_empty() {
             eprint!("\n{}", summary.breakdown);
@@ -89,6 +102,10 @@ pub fn run(options: &Options) -> Result<u8> {
         }
         for limit in &summary.reached {
             eprintln!("reprise: {}", told::reached(limit));
+        }
+        let symbols = Symbols::of(request.contents.program.as_deref().unwrap_or_default());
+        for line in flipped::lines(&flips, summary, &symbols) {
+            eprintln!("reprise: {line}");
         }
         let (wanted, flips) = (options.request.injections.len() as u64, summary.totals().flips);
         if flips < wanted {
@@ -107,17 +124,34 @@ pub fn run(options: &Options) -> Result<u8> {
     Ok(status)
 }
 
+/// What a run's result depends on.
+pub fn origin(request: &Request) -> Result<Origin> {
+    let contents = &request.contents;
+    let elf = contents.program.as_deref().or(contents.modules.first().map(|module| module.bytes.as_slice()));
+    let origin = Origin::find(Some(request.machine)).with_program(elf, &contents.argv);
+    Ok(origin.with("seed", request.seed).with("model", Model::built_in()?.processor.clone()))
+}
+
 /// What becomes of a trace while it comes: it is added up, and goes to the file that was asked for.
 struct Recorder<'a> {
     file: Option<trace_file::Writer<Pending<'a>>>,
     stream: RecordStream,
     sums: Sums,
+    flips: Flips,
+    /// Who looks on, if somebody does.
+    watch: Option<Rc<RefCell<Watch>>>,
 }
 
 impl<'a> Recorder<'a> {
-    fn new(files: &'a Destinations) -> Result<Self> {
+    fn new(files: &'a Destinations, watch: Option<Rc<RefCell<Watch>>>) -> Result<Self> {
         let file = files.begin(TRACE)?.map(trace_file::Writer::new).transpose()?;
-        Ok(Self { file, stream: RecordStream::default(), sums: Sums::default() })
+        Ok(Self {
+            file,
+            stream: RecordStream::default(),
+            sums: Sums::default(),
+            flips: Flips::default(),
+            watch,
+        })
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<()> {
@@ -130,19 +164,24 @@ impl<'a> Recorder<'a> {
 
     fn add_up(&mut self) -> Result<()> {
         while let Some(record) = self.stream.take() {
-            self.sums.add(&record.with_context(|| format!("the trace after {} PEs", self.sums.count()))?);
+            let record = record.with_context(|| format!("the trace after {} PEs", self.sums.count()))?;
+            self.sums.add(&record);
+            self.flips.add(&record);
+            if let Some(watch) = &self.watch {
+                watch.borrow_mut().add(&record);
+            }
         }
         Ok(())
     }
 
-    /// Keeps the file of a run that has ended; returns its summary, if a program has run.
-    fn finish(mut self, end: &[u8], record: &EndRecord) -> Result<Option<Summary>> {
+    /// Keeps the file of a run that has ended; returns its summary, if a program has run, and its flips.
+    fn finish(mut self, end: &[u8], record: &EndRecord) -> Result<(Option<Summary>, Flips)> {
         if let Some(file) = self.file.take() {
             file.end(end)?.keep()?;
         }
         self.stream.complete();
         self.add_up()?;
-        self.sums.summary(*record)
+        Ok((self.sums.summary(*record)?, self.flips))
     }
 }
 
@@ -209,14 +248,29 @@ fn can_hit(policy: &Policy, flip: &Injection) -> Result<()> {
     Ok(())
 }
 
-/// The program's output as ours, and a progress line if somebody is looking.
+/// The view of a run, if there is somebody to look at it.
+fn watched(request: &Request) -> Result<Watch> {
+    ensure!(request.machine == Emulator::Qemu, "--watch: Bochs tells nothing before the end");
+    ensure!(io::stderr().is_terminal(), "--watch: standard error is no terminal");
+    let program = request.contents.argv.first().map(|name| String::from_utf8_lossy(name).into_owned());
+    let program = program.unwrap_or_else(|| "a system".into());
+    let most = (request.max_instructions < u64::MAX).then_some(request.max_instructions);
+    Ok(Watch::new(&program, &request.policy, most, Instant::now()))
+}
+
+/// The program's output as ours, and a progress line or a view if somebody is looking.
 struct Terminal {
     bar: ProgressBar,
+    watch: Option<Rc<RefCell<Watch>>>,
 }
 
 impl Terminal {
-    fn new() -> Self {
-        Self { bar: console::progress_bar(None, "{spinner} {elapsed} {msg}") }
+    fn new(watch: Option<Watch>) -> Self {
+        let bar = match watch {
+            Some(_) => console::view(None, "{msg}", watch::LINES),
+            None => console::progress_bar(None, "{spinner} {elapsed} {msg}"),
+        };
+        Self { bar, watch: watch.map(RefCell::new).map(Rc::new) }
     }
 }
 
@@ -225,7 +279,15 @@ impl Observer for Terminal {
         self.bar.suspend(|| console::pass_on(descriptor, bytes));
     }
 
-    fn progress(&mut self, Progress { pes, instructions, rip }: Progress) {
+    fn progress(&mut self, progress: Progress) {
+        if let Some(watch) = &self.watch {
+            let mut watch = watch.borrow_mut();
+            watch.note(progress, Instant::now());
+            self.bar.set_message(watch.text());
+            self.bar.tick();
+            return;
+        }
+        let Progress { pes, instructions, rip } = progress;
         self.bar.set_message(format!("{pes} PEs, {instructions} instructions, at {rip:#x}"));
         self.bar.tick();
     }

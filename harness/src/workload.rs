@@ -12,3 +12,4 @@ pub mod named;
 pub mod nova;
 pub mod program;
 pub mod request;
+pub mod symbols;

@@ -16,8 +16,11 @@ use pe_replay::phases::Stopwatch;
 use pe_replay::{Difference, End as PeEnd, Outcome};
 use wire::config::{Config, Recording};
 use wire::end::{Damage, End, LongestCall, Refusal, Service, Suspect, Totals, Verdict};
+use wire::flip::WrittenPage;
+use wire::record::Record;
 use wire::{DelimiterKind, Digest, ThreadNumber};
 
+use crate::arch::channel;
 use crate::mem::{code, frame};
 use crate::object::Objects;
 use crate::object::clock::Clock;
@@ -294,19 +297,26 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         self.objects.processor.pooled() > before
     }
 
-    /// Does what is not done at the end of every PE: after the first one, and where digests are
+    /// Does what is not done at the end of every PE: after the first one, and where digests or pages are
     /// asked for.
     #[cold]
     #[inline(never)]
     fn attend(&mut self, committed: Option<PeEnd>, trace: Recording) {
-        let is_first = self.objects.sequence == 0;
+        let pe = self.objects.sequence;
         let (processor, state) = self.objects.running();
-        if is_first {
+        if pe == 0 {
             let watch = processor.watch();
             self.totals.boot = watch.mark() - watch.phases.total();
         }
-        self.attends = trace == Recording::Digests;
-        self.digest = committed.filter(|_| self.attends).map(|committed| processor.digest(state, committed));
+        self.attends = matches!(trace, Recording::Digests | Recording::Pages);
+        let committed = committed.filter(|_| self.attends);
+        if trace == Recording::Pages && committed.is_some() {
+            processor.for_each_written(&mut |address| {
+                channel::record(&Record::Written(WrittenPage { pe, address }));
+            });
+            return;
+        }
+        self.digest = committed.map(|committed| processor.digest(state, committed));
     }
 
     #[cold]

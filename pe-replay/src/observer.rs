@@ -74,6 +74,8 @@ pub trait Observer<M: Machine> {
     ) -> u16 {
         0
     }
+    /// Told, also if it does not watch, that results of runs differ.
+    fn differed(&mut self, _machine: &mut M) {}
 }
 
 /// Nobody watches.

@@ -71,6 +71,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Where results differ, what they started from must be known to be right.
     #[cold]
     fn doubt(&mut self, event: Event, seen: Difference) -> (Event, Option<Difference>) {
+        self.observer.differed(self.machine);
         let damage = match (self.thread.damage(), event) {
             (None, Event::Outvoted(run)) => self.tracker.damage(pages!(self), run, seen),
             (damage, _) => damage,

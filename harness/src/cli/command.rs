@@ -2,8 +2,11 @@
 //! What a command line can ask for: a command, and what that command takes as its options.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::{bench, doctor, fuzz, inject, native, profile, report, run};
+use clap_complete::Shell;
+
+use crate::{bench, compare, doctor, fuzz, inject, native, profile, report, run};
 
 /// What a command line can ask for.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub enum Command {
         /// The program and its arguments.
         words: Vec<OsString>,
     },
+    /// `cargo reprise compare`.
+    Compare(Box<compare::Options>),
     /// `cargo reprise demo`.
     Demo,
     /// `cargo reprise inject`.
@@ -50,4 +55,8 @@ pub enum Command {
     Ci,
     /// `cargo reprise build`.
     Build,
+    /// `cargo reprise completions`.
+    Completions(Shell),
+    /// `cargo reprise man`.
+    Man(PathBuf),
 }

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::Command;
 use super::bench::BenchArgs;
+use super::compare::CompareArgs;
 use super::doctor::DoctorArgs;
 use super::fuzz::FuzzArgs;
 use super::inject::InjectArgs;
@@ -18,7 +20,7 @@ use crate::native;
 
 /// Runs programs under a kernel that executes every piece of user code twice.
 #[derive(Debug, Parser)]
-#[command(name = "reprise", bin_name = "cargo reprise", version)]
+#[command(name = "reprise", bin_name = "cargo reprise", version, term_width = 80)]
 pub struct Line {
     /// The process that waits for this one, which does the work
     #[arg(long, hide = true)]
@@ -44,9 +46,11 @@ pub enum Words {
     #[command(hide = true)]
     Tether(TetherArgs),
     /// Flip many bits, each in a run of its own, without replay and with it; a table on stdout
-    Inject(InjectArgs),
+    Inject(Box<InjectArgs>),
     /// Make random system calls of hostile arguments, without replay and with it: what differs, or harms the kernel
     Fuzz(FuzzArgs),
+    /// Run a program without replay and with it, and say what replay costs, in a table and in a sentence
+    Compare(Box<CompareArgs>),
     /// Say what a trace file tells: tables, pictures, a page, or files for other tools
     Report(ReportArgs),
     /// Count where the instructions of a run go, by phase and by function; tables on stdout
@@ -71,6 +75,18 @@ pub enum Words {
     Ci,
     /// Build the kernels and the programs
     Build,
+    /// Print what a shell takes to complete the words of a command called `reprise`
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write a manual page for each command to a directory
+    Man {
+        /// The directory, which is made if it is not there
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// `cargo reprise native`.
@@ -129,7 +145,8 @@ impl TryFrom<Words> for Command {
             Words::Native(args) => Self::Native(args.into()),
             Words::Become(args) => Self::Become(args.into()),
             Words::Tether(TetherArgs { parent, words }) => Self::Tether { parent, words },
-            Words::Inject(args) => Self::Inject(args.into()),
+            Words::Inject(args) => Self::Inject((*args).try_into()?),
+            Words::Compare(args) => Self::Compare(Box::new((*args).into())),
             Words::Fuzz(args) => Self::Fuzz(args.into()),
             Words::Report(args) => Self::Report(args.into()),
             Words::Profile(args) => Self::Profile(Box::new((*args).try_into()?)),
@@ -138,6 +155,8 @@ impl TryFrom<Words> for Command {
             Words::Test { filter, quick, bless } => Self::Test { filter, quick, bless },
             Words::Ci => Self::Ci,
             Words::Build => Self::Build,
+            Words::Completions { shell } => Self::Completions(shell),
+            Words::Man { directory } => Self::Man(directory),
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::workload::named::Given;
 pub struct ProgramArgs {
     /// The program: showcase, or one of user/c, std, go, bench or hostile; then its arguments
     ///
-    /// Without one, `run` boots init, and other commands run showcase. With --elf, all words are arguments; those that start with a dash go after `--`.
+    /// Without one, `run` boots init, `inject` takes those of --programs, and other commands run showcase. With --elf, all words are arguments; those that start with a dash go after `--`.
     #[arg(value_name = "NAME | ARGS")]
     pub words: Vec<OsString>,
     /// Run this static x86-64 executable

@@ -74,6 +74,9 @@ pub struct RunArgs {
     /// Write the summary as JSON to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Show on a terminal, while the program runs, how fast it is and where its time goes
+    #[arg(long, conflicts_with_all = ["dry_run", "log"])]
+    pub watch: bool,
     /// Print the kernel's log on stderr
     #[arg(long)]
     pub log: bool,
@@ -128,9 +131,18 @@ impl TryFrom<RunArgs> for run::Options {
             max_instructions: args.max_instructions.unwrap_or(u64::MAX),
             ..Request::job(Job::Run)
         };
-        let RunArgs { program, nova, trace, json, log, dry_run, .. } = args;
+        let RunArgs { program, nova, trace, json, watch, log, dry_run, .. } = args;
         let log = log || nova.log_calls;
-        Ok(Self { program: program.into(), nova: nova.given(booted)?, request, trace, json, log, dry_run })
+        Ok(Self {
+            program: program.into(),
+            nova: nova.given(booted)?,
+            request,
+            trace,
+            json,
+            watch,
+            log,
+            dry_run,
+        })
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! Values that several commands take, and how they are read.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use flips::Injection;
 
 use crate::emulator::Emulator;
+use crate::outcome::table::{Style, grouped};
 
 /// The emulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,6 +38,27 @@ pub fn cpu(text: &str) -> Result<String, String> {
     }
 }
 
+/// How tables are printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StyleArgs {
+    /// Print the tables as Markdown
+    #[arg(long, conflicts_with = "latex")]
+    pub markdown: bool,
+    /// Print the tables for LaTeX
+    #[arg(long)]
+    pub latex: bool,
+}
+
+impl From<StyleArgs> for Style {
+    fn from(args: StyleArgs) -> Self {
+        match (args.markdown, args.latex) {
+            (true, _) => Self::Markdown,
+            (false, true) => Self::Latex,
+            (false, false) => Self::Text,
+        }
+    }
+}
+
 /// Reads whole numbers in a range, also hexadecimal; the error for another text names the range.
 pub fn number<T: TryFrom<u64>>(
     least: u64,
@@ -47,13 +69,9 @@ pub fn number<T: TryFrom<u64>>(
             Some(digits) => u64::from_str_radix(digits, 16),
             None => text.parse(),
         };
-        match number {
-            Ok(number) if !(least..=most).contains(&number) => {
-                Err(format!("{number} is not in {least}..={most}"))
-            }
-            Ok(number) => T::try_from(number).map_err(|_| format!("{number} is too large")),
-            Err(_) => Err(format!("expected a whole number from {least} to {most}")),
-        }
+        let number = number.ok().filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("expected a number from {} to {}", grouped(least), grouped(most)))
     }
 }
 

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,11 +40,15 @@ macro_rules! eprintln {
     ($($part:tt)*) => { $crate::host::console::talk(format_args!("{}\n", format_args!($($part)*))) };
 }
 
-/// What erases a terminal's line and shows the cursor.
-const ERASED: &str = "\r\x1b[2K\x1b[?25h";
+/// What erases a terminal's line.
+const ERASED: &str = "\r\x1b[2K";
+/// What goes up to the line above.
+const UP: &str = "\x1b[1A";
+/// What shows the cursor.
+const CURSOR: &str = "\x1b[?25h";
 
-/// Whether a progress bar may be on the terminal.
-static HAS_BAR: AtomicBool = AtomicBool::new(false);
+/// How many lines a progress bar may have on the terminal.
+static LINES: AtomicU16 = AtomicU16::new(0);
 
 /// Writes data to standard output; ends the tool if that cannot be.
 pub fn data(text: fmt::Arguments) {
@@ -115,7 +119,12 @@ fn write(to: &impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
 
 /// A progress bar on standard error, seen on a terminal only; endless without a length.
 pub fn progress_bar(length: Option<u64>, template: &str) -> ProgressBar {
-    HAS_BAR.store(true, Ordering::Relaxed);
+    view(length, template, 1)
+}
+
+/// A progress bar of so many lines.
+pub fn view(length: Option<u64>, template: &str, lines: u16) -> ProgressBar {
+    LINES.store(lines, Ordering::Relaxed);
     let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -125,9 +134,16 @@ pub fn progress_bar(length: Option<u64>, template: &str) -> ProgressBar {
 
 /// Takes an unfinished progress bar off the terminal.
 pub fn restore() {
-    if HAS_BAR.load(Ordering::Relaxed) && io::stderr().is_terminal() {
-        eprint!("{ERASED}");
+    let lines = LINES.load(Ordering::Relaxed);
+    if lines > 0 && io::stderr().is_terminal() {
+        eprint!("{}", erasing(lines));
     }
+}
+
+/// What takes so many lines off a terminal, the last of which the cursor is in, and shows the cursor.
+fn erasing(lines: u16) -> String {
+    let above = format!("{UP}{ERASED}").repeat(usize::from(lines).saturating_sub(1));
+    format!("{ERASED}{above}{CURSOR}")
 }
 
 #[cfg(test)]
@@ -151,6 +167,12 @@ mod tests {
         write(&writer, &bytes).unwrap();
         drop(writer);
         assert!(read.join().unwrap().unwrap() == bytes);
+    }
+
+    #[test]
+    fn every_line_of_a_view_is_erased() {
+        assert_eq!(erasing(1), "\r\x1b[2K\x1b[?25h");
+        assert_eq!(erasing(2), "\r\x1b[2K\x1b[1A\r\x1b[2K\x1b[?25h");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! The command line that makes one run of a campaign alone.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 use chrono::DateTime;
 use pe_replay::{Comparison, Mode, Policy, Recovery};
@@ -10,12 +11,15 @@ use wire::clock::Clock;
 use wire::injection::Text;
 
 use super::lab::Trial;
+use crate::host::process::quoted;
 
 impl fmt::Display for Trial<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Policy { mode, recovery, comparison, limit, max_dirty, .. } = self.subject.bounded(self.policy);
-        let words = self.subject.words().collect::<Vec<_>>().join(" ");
-        write!(f, "cargo reprise run {words} --memory {}", self.subject.memory_mib())?;
+        let [given, words] = self.subject.command();
+        let is_plain = !words.iter().any(|word| word.as_bytes().starts_with(b"-"));
+        let before = [&words[..if is_plain { words.len() } else { 0 }], given].concat();
+        write!(f, "cargo reprise run {} --memory {}", quoted(&before), self.subject.memory_mib())?;
         if mode != Mode::Dual {
             write!(f, " --mode {}", mode.name())?;
         }
@@ -26,7 +30,9 @@ impl fmt::Display for Trial<'_> {
             write!(f, " --compare {}", comparison.name())?;
         }
         write!(f, " --limit {limit} --max-dirty {max_dirty}{}", clock_words(self.subject.clock()))?;
-        self.flips.iter().try_for_each(|flip| write!(f, " --inject {}", Text(*flip)))
+        self.flips.iter().try_for_each(|flip| write!(f, " --inject {}", Text(*flip)))?;
+        // Words that start with a dash would be taken for options.
+        if is_plain { Ok(()) } else { write!(f, " -- {}", quoted(words)) }
     }
 }
 

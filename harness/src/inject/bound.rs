@@ -3,7 +3,7 @@
 
 use statrs::function::beta::inv_beta_reg;
 
-/// The confidence of [`upper`].
+/// The confidence of all bounds and intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The one-sided upper bound of Clopper and Pearson on the probability of what was seen
@@ -13,6 +13,19 @@ pub fn upper(seen: u64, tries: u64) -> f64 {
         return 1.0;
     }
     inv_beta_reg((seen + 1) as f64, (tries - seen) as f64, CONFIDENCE)
+}
+
+/// The two-sided interval of Clopper and Pearson on the same probability.
+pub fn interval(seen: u64, tries: u64) -> (f64, f64) {
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let (seen, tries) = (seen.min(tries), tries);
+    let least = match seen {
+        0 => 0.0,
+        seen => inv_beta_reg(seen as f64, (tries - seen + 1) as f64, tail),
+    };
+    let most =
+        if seen == tries { 1.0 } else { inv_beta_reg((seen + 1) as f64, (tries - seen) as f64, 1.0 - tail) };
+    (least, most)
 }
 
 #[cfg(test)]
@@ -29,5 +42,25 @@ mod tests {
         // From tables: one in ten.
         assert!((upper(1, 10) - 0.394_2).abs() < 1e-4, "{}", upper(1, 10));
         assert_eq!((upper(0, 0), upper(5, 5)), (1.0, 1.0));
+    }
+
+    /// The values are from tables of exact binomial intervals.
+    #[test]
+    fn intervals_are_the_exact_ones() {
+        for (seen, tries, least, most) in [
+            (0, 10, 0.0, 0.308_5),
+            (1, 10, 0.002_5, 0.445_0),
+            (5, 10, 0.187_1, 0.812_9),
+            (10, 10, 0.691_5, 1.0),
+            (0, 0, 0.0, 1.0),
+        ] {
+            let (low, high) = interval(seen, tries);
+            assert!(
+                (low - least).abs() < 1e-4 && (high - most).abs() < 1e-4,
+                "{seen} of {tries}: {low} {high}"
+            );
+        }
+        // What is one-sided is nearer than the two-sided interval's end.
+        assert!(upper(3, 50) < interval(3, 50).1);
     }
 }

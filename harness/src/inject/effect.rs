@@ -30,6 +30,19 @@ pub enum Effect {
     Hung,
 }
 
+impl Effect {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::WrongOutput => "wrong output",
+            Self::WrongStatus => "wrong status",
+            Self::Ended => "ended",
+            Self::Hung => "hung",
+        }
+    }
+}
+
 /// What a flip does in `off`; fails if the kernel does not go on.
 pub fn effect(trial: &Trial, outcome: &Outcome) -> Result<Effect> {
     let ended = survived(outcome)?;
@@ -65,6 +78,16 @@ pub struct Reaction {
 }
 
 impl Reaction {
+    /// Whether a restart alone followed, after which all went on as if nothing had happened.
+    pub fn is_restarted(&self) -> bool {
+        self.restarts > 0 && !self.verdict
+    }
+
+    /// Whether a vote alone followed, after which all went on as if nothing had happened.
+    pub fn is_outvoted(&self) -> bool {
+        self.outvoted > 0 && self.restarts == 0 && !self.verdict
+    }
+
     /// Whether a difference was seen.
     pub fn is_detection(&self) -> bool {
         self.restarts + self.outvoted > 0 || self.verdict

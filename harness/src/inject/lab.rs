@@ -19,6 +19,7 @@ use super::subject::Subject;
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent};
 use crate::outcome::batch::{self, Ended};
+use crate::workload::archive::Contents;
 use crate::workload::request::Request;
 
 /// When a boot is given up. Every run in it is bounded: if it was the first one that did not end, the kernel hangs.
@@ -92,11 +93,17 @@ impl Lab {
         let mut request = Request { memory_mib, timeout: PATIENCE, ..Request::job(Job::Batch) };
         (request.mutation, request.clock, request.isolate) = (self.mutation, self.clock, self.isolate);
         let mut programs = BTreeMap::new();
+        if let Some(first) = trials.first() {
+            // Whatever a program is given, all of the boot are: it is somebody's own, and alone, or given nothing.
+            let Contents { envp, stdin, files, .. } = first.subject.contents().clone();
+            request.contents = Contents { envp, stdin, files, ..request.contents };
+        }
         for Trial { subject, policy, flips } in trials {
             programs.insert(subject.name(), subject.elf());
-            request.contents.batch.push(subject.words().map(|word| word.as_bytes().to_vec()).collect());
+            request.contents.batch.push(subject.contents().argv.clone());
             let injections = flips.iter().copied().take(MAX_INJECTIONS).collect();
             let policy = subject.bounded(*policy);
+            request.policy.limit = request.policy.limit.max(policy.limit);
             request.contents.tasks.push(Task {
                 policy,
                 max_instructions: subject.most(),

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! A program that bits are flipped in, and what it does when nothing disturbs it.
+//!
+//! Where memory of one of our programs is hit was written down by hand, as far as its file and its stacks do not say it.
+//! Of a program that is somebody's own, the pages are hit that its PEs write, as the kernel records them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -10,105 +14,22 @@ use pe_replay::{Mode, Policy, Run};
 use wire::Name;
 use wire::ThreadNumber;
 use wire::clock::Clock;
-use wire::config::Job;
+use wire::config::{Job, Recording};
 use wire::end::End;
-use wire::record::{PeRecord, Records};
+use wire::record::{PeRecord, Records, written_pages};
 
 use super::campaign::Scope;
 use super::lab::{Lab, Outcome, Trial};
+use super::own::Own;
+use super::plan::{self, Plan};
 use crate::emulator::ending::Ending;
 use crate::emulator::{self, Silent};
 use crate::outcome::batch::Ended;
 use crate::outcome::told;
+use crate::workload::archive::Contents;
 use crate::workload::catalogue::{self, Kind};
 use crate::workload::image::Image;
 use crate::workload::request::{self, Request};
-
-/// A program, and how it is run.
-struct Plan {
-    name: &'static str,
-    /// Its arguments.
-    arguments: &'static [&'static str],
-    /// The instruction limit, so short that a run has many PEs.
-    limit: u64,
-    /// Bytes of stack that it uses.
-    stack: u64,
-    /// Whether XMM registers hold what matters, most of the time.
-    vectors: bool,
-    /// What is hit in place of data and stacks.
-    memory: Option<Range<u64>>,
-    /// Whether it has several threads.
-    has_threads: bool,
-    /// More pages than it writes in a PE; the frames for them are set apart for each run.
-    max_dirty: u16,
-    /// The memory of the machine.
-    memory_mib: u32,
-}
-
-impl Plan {
-    /// A program of one thread, which needs little memory; a machine with little starts sooner.
-    const fn of(name: &'static str, limit: u64, stack: u64, vectors: bool) -> Self {
-        Self {
-            name,
-            arguments: &[],
-            limit,
-            stack,
-            vectors,
-            memory: None,
-            has_threads: false,
-            max_dirty: 64,
-            memory_mib: 32,
-        }
-    }
-
-    /// A program of several threads.
-    const fn with_threads(name: &'static str, arguments: &'static [&'static str], vectors: bool) -> Self {
-        let plan = Self::of(name, 10_000, 1024, vectors);
-        Self { arguments, has_threads: true, memory_mib: 128, ..plan }
-    }
-
-    /// A program of one thread that makes system calls, which write many pages in a PE, and may ask how much
-    /// memory there is: all programs of a boot have the same.
-    const fn calling(name: &'static str) -> Self {
-        Self { max_dirty: 512, memory_mib: 128, ..Self::of(name, 2000, 1024, true) }
-    }
-}
-
-/// Short ones, whose output depends on most of their state.
-const PLANS: [Plan; 8] = [
-    Plan::of("tiny", 500, 256, false),
-    Plan::of("registers", 500, 640, true),
-    Plan::of("heapsort", 500, 256, false),
-    Plan::of("matrix", 500, 512, true),
-    Plan::of("table", 1000, 256, false),
-    Plan::of("lines", 1000, 256, false),
-    Plan::of("crc", 500, 256, false),
-    Plan::of("words", 1000, 2048, false),
-];
-
-/// Threads in C, Rust and Go: locks of all kinds, a race, channels, goroutines.
-const THREADED: [Plan; 4] = [
-    Plan::with_threads("threads", &["50"], false),
-    Plan::with_threads("race", &[], false),
-    Plan::with_threads("std-sync", &[], true),
-    Plan::with_threads("go-channels", &[], true),
-];
-
-/// System calls of many kinds: `/proc`, sockets, an `epoll` in an `epoll`, timers, signals, locks, processes.
-const CALLING: [Plan; 8] = [
-    Plan::calling("lookups"),
-    Plan::calling("pairs"),
-    Plan::calling("nested"),
-    Plan::with_threads("closed", &[], false),
-    Plan::with_threads("timers", &[], false),
-    Plan::calling("signals"),
-    Plan::calling("locks"),
-    Plan::calling("processes"),
-];
-
-/// Two processes, and where what they share is (`user/c/watched.c`).
-const SHARED: Plan =
-    Plan { memory: Some(0x2000_0000..0x2000_0000 + 16 + 96 * 8), ..Plan::of("watched", 200, 640, false) };
 
 /// Where Go's heap begins, which has the stacks of goroutines, too, and how much of it is hit.
 const GO_HEAP: Range<u64> = 0xc0_0000_0000..0xc0_0000_0000 + (64 << 10);
@@ -117,11 +38,19 @@ const STACKS: usize = 8;
 /// A program hangs that has executed so many times the instructions of an undisturbed run.
 const HANG_FACTOR: u64 = 8;
 
+/// The length of a page.
+const PAGE_LEN: u64 = 4096;
+
 /// A program, and its undisturbed run.
 pub struct Subject {
-    plan: &'static Plan,
+    plan: Plan,
+    /// Its name in reports.
+    name: String,
+    /// The options of `cargo reprise run` that say what it is given, and its words.
+    command: [Vec<OsString>; 2],
+    /// The program, its arguments, and all that it is given.
+    contents: Contents,
     clock: Clock,
-    elf: Vec<u8>,
     shown: Shown,
     instructions: Vec<u64>,
     /// The thread of each PE.
@@ -155,15 +84,19 @@ impl Shown {
 
 impl Subject {
     /// All subjects, each of them run undisturbed without replay and under each of the policies.
-    pub fn all(lab: &Lab, scope: Scope, policies: &[Policy]) -> Result<Vec<Self>> {
-        let plans: &'static [Plan] = match scope {
-            Scope::All => &PLANS,
-            Scope::Shared => &[SHARED],
-            Scope::Threads => &THREADED,
-            Scope::Calls => &CALLING,
+    pub fn all(lab: &Lab, scope: &Scope, policies: &[Policy]) -> Result<Vec<Self>> {
+        let plans: &[Plan] = match scope {
+            Scope::All => &plan::PLANS,
+            Scope::Shared => &[plan::SHARED],
+            Scope::Threads => &plan::THREADED,
+            Scope::Calls => &plan::CALLING,
+            Scope::Own(_) => &[],
         };
-        let subjects: Vec<_> =
+        let mut subjects: Vec<_> =
             plans.iter().map(|plan| Self::new(lab, plan).context(plan.name)).collect::<Result<_>>()?;
+        if let Scope::Own(own) = scope {
+            subjects.push(Self::own(lab, own)?);
+        }
         let trials: Vec<_> = subjects.iter().map(|subject| subject.first_trials(policies)).collect();
         let outcomes = lab.run(&trials.concat())?;
         let mut rest = &outcomes[..];
@@ -172,25 +105,52 @@ impl Subject {
             let (outcomes, behind) =
                 rest.split_at_checked(trials.len()).context("fewer ends than programs")?;
             rest = behind;
-            facts.push(subject.facts(outcomes, policies).context(subject.name())?);
+            facts.push(subject.facts(outcomes, policies).with_context(|| subject.name.clone())?);
         }
         let known = subjects.into_iter().zip(facts);
         Ok(known.map(|(subject, (shown, memory))| Self { shown, memory, ..subject }).collect())
     }
 
-    fn new(lab: &Lab, plan: &'static Plan) -> Result<Self> {
-        let elf = request::read_program(&catalogue::program(plan.name)?)?;
-        let mut subject = Self {
+    /// One of our programs.
+    fn new(lab: &Lab, plan: &Plan) -> Result<Self> {
+        let words: Vec<_> = [plan.name].into_iter().chain(plan.arguments.iter().copied()).collect();
+        let contents = Contents {
+            program: Some(request::read_program(&catalogue::program(plan.name)?)?),
+            argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            ..Contents::default()
+        };
+        let command = [Vec::new(), words.into_iter().map(OsString::from).collect()];
+        let mut subject = Self::unknown(lab, plan.clone(), plan.name.to_owned(), contents, command);
+        let policy = Policy { mode: Mode::Off, limit: plan.limit, ..Policy::DEFAULT };
+        subject.run_recorded(lab, policy, Recording::Pes)?;
+        Ok(subject)
+    }
+
+    /// A program of somebody's own.
+    fn own(lab: &Lab, own: &Own) -> Result<Self> {
+        let Own { name, contents, command, limit, max_dirty, memory_mib } = own.clone();
+        let plan = Plan::given(limit, max_dirty, memory_mib);
+        let mut subject = Self::unknown(lab, plan, name.clone(), contents, command);
+        let policy = subject.bounded(Policy::DEFAULT);
+        let trace = subject.run_recorded(lab, policy, Recording::Pages).context(name)?;
+        subject.plan.has_threads = subject.threads.iter().collect::<BTreeSet<_>>().len() > 1;
+        subject.memory = ranges(written_pages(&trace).map(|page| page.address));
+        Ok(subject)
+    }
+
+    /// A program of which nothing is known so far.
+    fn unknown(lab: &Lab, plan: Plan, name: String, contents: Contents, command: [Vec<OsString>; 2]) -> Self {
+        Self {
             plan,
+            name,
+            command,
+            contents,
             clock: lab.clock(),
-            elf,
             shown: Shown::default(),
             instructions: Vec::new(),
             threads: Vec::new(),
             memory: Vec::new(),
-        };
-        (subject.instructions, subject.threads) = subject.pes(lab)?;
-        Ok(subject)
+        }
     }
 
     /// The runs that tell what it does undisturbed, and, behind these, where its stacks are: a program of which
@@ -200,8 +160,19 @@ impl Subject {
         let trial = |policy, flips| Trial { subject: self, policy, flips };
         let undisturbed = policies.iter().map(|policy| trial(*policy, Vec::new()));
         let astray = |pe| Injection { pe, run: Run::First, at: 0, target: Target::Rip, bit: 46 };
-        let astray = [0].into_iter().chain(self.middles()).map(|pe| trial(off, vec![astray(pe)]));
+        let stacks = self.looks_for_stacks().then(|| [0].into_iter().chain(self.middles()));
+        let astray = stacks.into_iter().flatten().map(|pe| trial(off, vec![astray(pe)]));
         [trial(off, Vec::new())].into_iter().chain(undisturbed).chain(astray).collect()
+    }
+
+    /// Whether it is not known yet where its memory is.
+    fn looks_for_stacks(&self) -> bool {
+        self.plan.memory.is_none() && self.memory.is_empty()
+    }
+
+    /// Whether it is one of our programs.
+    fn is_ours(&self) -> bool {
+        !self.plan.name.is_empty()
     }
 
     /// The PE in the middle of each thread's, the first thread apart.
@@ -219,21 +190,25 @@ impl Subject {
     /// What these runs told: what it shows, and its memory.
     fn facts(&self, outcomes: &[Outcome], policies: &[Policy]) -> Result<(Shown, Vec<Range<u64>>)> {
         let ended = |outcome: &Outcome| outcome.clone().map_err(|reason| anyhow!(reason));
-        let ([undisturbed, replayed @ ..], [astray, others @ ..]) =
+        let ([undisturbed, replayed @ ..], astray) =
             outcomes.split_at_checked(1 + policies.len()).context("fewer ends than programs")?
         else {
             bail!("fewer ends than programs")
         };
-        let stack = match ended(astray)?.end() {
-            End::Killed(death) => death.registers.gpr[4],
-            other => bail!("it went on from an address that does not exist: {other:?}"),
-        };
         let undisturbed = ended(undisturbed)?;
         let shown = Shown::of(&undisturbed);
+        let is_fit = match undisturbed.end() {
+            End::Exited { .. } => !self.is_ours() || shown.status == 0 && !shown.stdout.is_empty(),
+            _ => false,
+        };
+        ensure!(is_fit, "it fails undisturbed: {:?}", undisturbed.end());
+        let (pes, instructions) = self.counts();
+        let without = &undisturbed.record.totals;
         ensure!(
-            shown.status == 0 && !shown.stdout.is_empty(),
-            "it fails undisturbed: {:?}",
-            undisturbed.end()
+            (without.committed, without.user_instructions) == (pes, instructions),
+            "it has {} PEs of {} instructions in off, but {pes} of {instructions} with pages tracked: the same flip would hit elsewhere (--limit, --max-dirty)",
+            without.committed,
+            without.user_instructions
         );
         for (policy, outcome) in policies.iter().zip(replayed) {
             let ended = ended(outcome)?;
@@ -243,10 +218,15 @@ impl Subject {
             let counts = (totals.committed, totals.user_instructions);
             ensure!(counts == self.counts(), "it has other PEs in {mode} than in off");
         }
-        let memory = match &self.plan.memory {
-            Some(memory) => vec![memory.clone()],
-            None => {
-                let mut memory = Image::parse(&self.elf)?.data;
+        let memory = match (&self.plan.memory, astray) {
+            (Some(memory), _) => vec![memory.clone()],
+            (None, []) => self.memory.clone(),
+            (None, [astray, others @ ..]) => {
+                let stack = match ended(astray)?.end() {
+                    End::Killed(death) => death.registers.gpr[4],
+                    other => bail!("it went on from an address that does not exist: {other:?}"),
+                };
+                let mut memory = Image::parse(self.elf())?.data;
                 memory.push(stack - self.plan.stack..stack);
                 for other in others {
                     // Go's runtime has a word to say before it ends; its goroutines have their stacks in its heap.
@@ -255,7 +235,7 @@ impl Subject {
                         memory.push(stack..stack.saturating_add(self.plan.stack));
                     }
                 }
-                if Kind::of(self.name())? == Some(Kind::Go) {
+                if Kind::of(&self.name)? == Some(Kind::Go) {
                     memory.push(GO_HEAP);
                 }
                 memory
@@ -264,29 +244,47 @@ impl Subject {
         Ok((shown, memory))
     }
 
-    /// The instructions of each PE and whose it is, from a trace.
-    fn pes(&self, lab: &Lab) -> Result<(Vec<u64>, Vec<ThreadNumber>)> {
-        let policy = Policy { mode: Mode::Off, limit: self.plan.limit, ..Policy::DEFAULT };
-        let mut request =
-            Request { policy, memory_mib: self.memory_mib(), clock: lab.clock(), ..Request::job(Job::Run) };
-        request.contents.program = Some(self.elf.clone());
-        request.contents.argv = self.words().map(|word| word.as_bytes().to_vec()).collect();
+    /// Runs it undisturbed, and learns the instructions of each PE and whose it is; returns the trace.
+    fn run_recorded(&mut self, lab: &Lab, policy: Policy, trace: Recording) -> Result<Vec<u8>> {
+        let mut request = Request {
+            policy,
+            trace,
+            memory_mib: self.memory_mib(),
+            clock: lab.clock(),
+            ..Request::job(Job::Run)
+        };
+        request.contents = self.contents.clone();
         let finished = emulator::boot(&request.boot(lab.kernel().to_owned())?, &mut Silent)?;
-        ensure!(matches!(finished.ending, Ending::Normal(_)), "{}", finished.ending);
+        let Ending::Normal(record) = finished.ending else { bail!("{}", finished.ending) };
+        if let Some(why) = told::told(&record.end) {
+            bail!("it does not come to its own end undisturbed: {why}");
+        }
+        ensure!(
+            record.totals.lost_records == 0,
+            "its {} PEs are more than a trace has room for; a larger --limit makes fewer",
+            record.totals.committed
+        );
         let (_, records) = Records::open(&finished.streams.trace).context("the trace")?;
         let pe =
             |record: Result<PeRecord, _>| record.map(|pe| (pe.instructions, pe.thread)).context("the trace");
-        records.map(pe).collect()
+        (self.instructions, self.threads) = records.map(pe).collect::<Result<(Vec<_>, Vec<_>)>>()?;
+        ensure!(self.counts().1 > 0, "it executes no instruction");
+        Ok(finished.streams.trace)
     }
 
     /// The program's name.
-    pub fn name(&self) -> &'static str {
-        self.plan.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Its name and its arguments.
-    pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        [self.plan.name].into_iter().chain(self.plan.arguments.iter().copied())
+    /// The options of `cargo reprise run` that say what it is given, and its words.
+    pub fn command(&self) -> &[Vec<OsString>; 2] {
+        &self.command
+    }
+
+    /// The program, its arguments, and all that it is given.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Whether it has several threads.
@@ -311,7 +309,7 @@ impl Subject {
 
     /// The program.
     pub fn elf(&self) -> &[u8] {
-        &self.elf
+        self.contents.program.as_deref().unwrap_or_default()
     }
 
     /// A policy with the bounds that this program is run under.
@@ -347,5 +345,29 @@ impl Subject {
     /// Its data and its stack, or what its processes share.
     pub fn memory(&self) -> &[Range<u64>] {
         &self.memory
+    }
+}
+
+/// The bytes of pages, those beside each other as one range.
+fn ranges(pages: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for page in pages.collect::<BTreeSet<_>>() {
+        match ranges.last_mut().filter(|last| last.end == page) {
+            Some(last) => last.end += PAGE_LEN,
+            None => ranges.push(page..page + PAGE_LEN),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_beside_each_other_are_one_range() {
+        let pages = [0x3000, 0x1000, 0x2000, 0x9000, 0x1000];
+        assert_eq!(ranges(pages.into_iter()), [0x1000..0x4000, 0x9000..0xa000]);
+        assert_eq!(ranges([].into_iter()), []);
     }
 }

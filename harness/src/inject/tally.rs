@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
-//! What a campaign adds up to: a table for each policy, and the same as JSON.
+//! What a campaign adds up to, by the kind of what was hit.
+
+mod charts;
+mod json;
+mod page;
+mod rows;
+mod tables;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use anyhow::Error;
 use pe_replay::Policy;
-use serde_json::{Value, json};
 use wire::{Name, ThreadNumber};
 
 use super::bound;
 use super::campaign::Campaign;
 use super::draw::Class;
 use super::effect::{Effect, Reaction};
+use super::flip::Flip;
 use super::lab::Trial;
 
 /// What became of the flips of a class without replay.
@@ -47,11 +52,13 @@ pub struct On {
     pub verdicts: u64,
     /// Flips after which anything else happened.
     pub wrong: u64,
+    /// Effective flips after which all went on as if nothing had happened, or a verdict ended the program.
+    pub covered: u64,
 }
 
 impl On {
     fn add(&mut self, other: &Self) {
-        let Self { hit, effective, detected, restarted, outvoted, verdicts, wrong } = other;
+        let Self { hit, effective, detected, restarted, outvoted, verdicts, wrong, covered } = other;
         self.hit += hit;
         self.effective += effective;
         self.detected += detected;
@@ -59,11 +66,13 @@ impl On {
         self.outvoted += outvoted;
         self.verdicts += verdicts;
         self.wrong += wrong;
+        self.covered += covered;
     }
 
-    fn numbers(&self) -> [u64; 7] {
-        let Self { hit, effective, detected, restarted, outvoted, verdicts, wrong } = *self;
-        [hit, effective, detected, restarted, outvoted, verdicts, wrong]
+    /// Its numbers in the order of [`COLUMNS`].
+    fn numbers(&self) -> [u64; COLUMNS.len()] {
+        let Self { hit, effective, detected, restarted, outvoted, verdicts, wrong, .. } = *self;
+        [hit, effective, detected, restarted, outvoted, restarted + outvoted, verdicts, wrong]
     }
 }
 
@@ -83,12 +92,15 @@ pub struct Report {
     policies: Vec<Policy>,
     rows: Vec<Row>,
     /// How many flips were aimed at each thread of each program.
-    threads: BTreeMap<(&'static str, ThreadNumber), u64>,
+    threads: BTreeMap<(String, ThreadNumber), u64>,
     failures: Vec<String>,
+    /// Each flip by itself.
+    pub flips: Vec<Flip>,
 }
 
 /// Names of the columns behind the flips.
-const COLUMNS: [&str; 7] = ["hit", "effective", "detected", "restarted", "outvoted", "verdicts", "WRONG"];
+const COLUMNS: [&str; 8] =
+    ["hit", "effective", "detected", "restarted", "outvoted", "recovered", "ended", "WRONG"];
 
 impl Report {
     /// Nothing so far.
@@ -102,6 +114,7 @@ impl Report {
             policies,
             threads: BTreeMap::new(),
             failures: Vec::new(),
+            flips: Vec::new(),
         }
     }
 
@@ -111,16 +124,17 @@ impl Report {
     }
 
     /// Counts one more flip that is aimed at a thread of a program.
-    pub fn aimed(&mut self, program: &'static str, thread: ThreadNumber) {
-        *self.threads.entry((program, thread)).or_default() += 1;
+    pub fn aimed(&mut self, program: &str, thread: ThreadNumber) {
+        *self.threads.entry((program.to_owned(), thread)).or_default() += 1;
     }
 
     /// Each program with its flips, the threads they were aimed at, and the processes of these.
-    fn programs(&self) -> BTreeMap<&'static str, (u64, usize, usize)> {
+    fn programs(&self) -> BTreeMap<&str, (u64, usize, usize)> {
         let mut programs = BTreeMap::new();
         let mut last = None;
         for ((program, thread), flips) in &self.threads {
-            let (all, threads, processes): &mut (u64, usize, usize) = programs.entry(*program).or_default();
+            let (all, threads, processes): &mut (u64, usize, usize) =
+                programs.entry(program.as_str()).or_default();
             *all += flips;
             *threads += 1;
             *processes +=
@@ -145,16 +159,17 @@ impl Report {
     /// What came of it under a policy.
     pub fn reaction(&mut self, row: usize, policy: usize, reaction: Reaction, effective: bool) {
         let detected = reaction.is_detection();
-        let Reaction { hit, restarts, outvoted, verdict } = reaction;
+        let Reaction { hit, verdict, .. } = reaction;
         let one = |it: bool| u64::from(it);
         self.rows[row].on[policy].add(&On {
             hit: one(hit),
             effective: one(effective && hit),
             detected: one(detected),
-            restarted: one(restarts > 0 && !verdict),
-            outvoted: one(outvoted > 0 && restarts == 0 && !verdict),
+            restarted: one(reaction.is_restarted()),
+            outvoted: one(reaction.is_outvoted()),
             verdicts: one(verdict),
             wrong: 0,
+            covered: one(effective && hit && detected),
         });
     }
 
@@ -182,7 +197,7 @@ impl Report {
 
     /// What a row of a class adds up to, without and with replay.
     #[cfg(test)]
-    fn numbers(&self, row: usize, policy: usize) -> (u64, [u64; 7]) {
+    fn numbers(&self, row: usize, policy: usize) -> (u64, [u64; COLUMNS.len()]) {
         (self.rows[row].off.effective(), self.rows[row].on[policy].numbers())
     }
 
@@ -204,99 +219,20 @@ impl Report {
         (wrong, effective, bound::upper(wrong.min(effective), effective))
     }
 
-    /// The report as JSON.
-    pub fn json(&self) -> Value {
-        let rows = |policy: usize| -> Vec<Value> {
-            let row = |row: &Row| {
-                let mut value = json!({ "target": row.class.to_string(), "flips": row.flips });
-                for (name, number) in COLUMNS.into_iter().zip(row.on[policy].numbers()) {
-                    value[name.to_lowercase()] = number.into();
-                }
-                value
-            };
-            self.rows.iter().map(row).collect()
-        };
-        let policies = self.policies.iter().enumerate().map(|(index, policy)| {
-            let (wrong, effective, upper) = self.bound(index);
-            json!({
-                "mode": policy.mode.name(), "recovery": policy.recovery.name(),
-                "compare": policy.comparison.name(), "targets": rows(index),
-                "paired": { "wrong": wrong, "effective": effective, "upper_bound": upper },
-            })
-        });
-        let off = self.paired().map(|row| {
-            let Off { wrong_output, wrong_status, ended, hung } = row.off;
-            json!({
-                "target": row.class.to_string(), "flips": row.flips, "effective": row.off.effective(),
-                "wrong_output": wrong_output, "wrong_status": wrong_status, "ended": ended, "hung": hung,
-            })
-        });
-        let threads = self.threads.iter().map(|((program, thread), flips)| {
-            json!({
-                "program": program, "process": thread.process, "thread": thread.thread, "flips": flips,
-            })
-        });
-        json!({
-            "seed": self.seed, "confidence": bound::CONFIDENCE, "bound": "one-sided", "off": off.collect::<Vec<_>>(),
-            "policies": policies.collect::<Vec<_>>(), "threads": threads.collect::<Vec<_>>(), "failures": self.failures,
-        })
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (flips, effective) = self.counts();
-        writeln!(f, "seed {:#x}: {flips} flips, {effective} effective without replay", self.seed)?;
-        for (program, (flips, threads, processes)) in self.programs() {
-            let several = |count: usize, one: &str, more: &str| {
-                format!("{count} {}", if count == 1 { one } else { more })
-            };
-            let (threads, processes) =
-                (several(threads, "thread", "threads"), several(processes, "process", "processes"));
-            writeln!(f, "  {program:<25}{flips:>7} in {threads} of {processes}")?;
-        }
-        writeln!(f, "\n{:<27}{:>7}{:>10}  of these", "off", "flips", "effective")?;
-        for row in self.paired() {
-            let Off { wrong_output, wrong_status, ended, hung } = row.off;
-            writeln!(
-                f,
-                "{:<27}{:>7}{:>10}  {wrong_output} wrong output, {wrong_status} wrong status, {ended} ended, {hung} hung",
-                row.class,
-                row.flips,
-                row.off.effective()
-            )?;
-        }
-        for (index, policy) in self.policies.iter().enumerate() {
-            let Policy { mode, recovery, comparison, .. } = policy;
-            let name = format!("{}, {}, {}", mode.name(), recovery.name(), comparison.name());
-            let line = |f: &mut fmt::Formatter<'_>, name: &dyn fmt::Display, flips: u64, on: &On| {
-                write!(f, "{name:<27}{flips:>7}")?;
-                on.numbers().iter().try_for_each(|number| write!(f, "{number:>10}"))?;
-                writeln!(f)
-            };
-            write!(f, "\n{name:<27}{:>7}", "flips")?;
-            COLUMNS.iter().try_for_each(|column| write!(f, "{column:>10}"))?;
-            writeln!(f)?;
-            for row in &self.rows {
-                line(f, &row.class, row.flips, &row.on[index])?;
-            }
-            line(f, &"all", flips, &self.on(index))?;
-            let (wrong, effective, upper) = self.bound(index);
-            writeln!(
-                f,
-                "{wrong} wrong of {effective} effective: at most {:.3} % (one-sided bound, {:.0} % confidence)",
-                100.0 * upper,
-                100.0 * bound::CONFIDENCE
-            )?;
-        }
-        Ok(())
+    /// The name of a policy in tables.
+    fn policy_name(&self, policy: usize) -> String {
+        let Policy { mode, recovery, comparison, .. } = self.policies[policy];
+        format!("{}, {}, {}", mode.name(), recovery.name(), comparison.name())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::inject::Scope;
+    use crate::outcome::table::Style;
 
     #[test]
     fn what_happened_is_counted_once_and_said() {
@@ -311,10 +247,10 @@ mod tests {
         assert!(report.effect(1, Effect::Hung) && !report.effect(1, Effect::None));
         report.reaction(1, 0, Reaction { hit: true, restarts: 1, outvoted: 0, verdict: false }, true);
         report.reaction(1, 1, Reaction { hit: true, restarts: 0, outvoted: 1, verdict: false }, true);
-        assert_eq!(report.numbers(1, 0), (1, [1, 1, 1, 1, 0, 0, 0]));
-        assert_eq!(report.numbers(1, 1), (1, [1, 1, 1, 0, 1, 0, 0]));
+        assert_eq!(report.numbers(1, 0), (1, [1, 1, 1, 1, 0, 1, 0, 0]));
+        assert_eq!(report.numbers(1, 1), (1, [1, 1, 1, 0, 1, 1, 0, 0]));
         assert_eq!(report.counts(), (1, 1));
-        let text = report.to_string();
+        let text = report.text(Style::Text);
         assert!(
             text.contains("0 wrong of 1 effective: at most 95.000 % (one-sided bound, 95 % confidence)"),
             "{text}"
@@ -326,5 +262,12 @@ mod tests {
         assert_eq!((&last["process"], &last["thread"], &last["flips"]), (&json!(2), &json!(1), &json!(2)));
         assert_eq!(json["policies"][0]["targets"][1]["restarted"], 1);
         assert_eq!(json["off"][1]["hung"], 1);
+        assert_eq!(json["policies"][0]["coverage"]["covered"], 1);
+        assert!(
+            text.contains("1 of 1 effective flips recovered or ended by a verdict, at least 5.000 %"),
+            "{text}"
+        );
+        let latex = report.text(Style::Latex);
+        assert!(latex.contains("\\begin{tabular}") && latex.contains("2.5 to 100.0 \\%"), "{latex}");
     }
 }

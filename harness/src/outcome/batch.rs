@@ -6,6 +6,7 @@ use wire::channel::chunks;
 use wire::end::{End, EndRecord};
 use wire::record::{PeRecord, ProgramRecord, Records, programs};
 
+use super::flipped::{self, Made};
 use crate::emulator::Streams;
 
 /// What one program left behind.
@@ -19,6 +20,8 @@ pub struct Ended {
     pub stderr: Vec<u8>,
     /// The PEs, if they were to be recorded.
     pub pes: Vec<PeRecord>,
+    /// The flips that were made.
+    pub flips: Vec<Made>,
 }
 
 impl Ended {
@@ -39,8 +42,9 @@ pub fn ended(streams: &Streams) -> Result<Vec<Ended>> {
             let chunks = chunks(output).filter(|(descriptor, _)| (*descriptor == 2) == wanted);
             chunks.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
         };
+        let flips = flipped::made(pes.rest());
         let pes = pes.collect::<Result<_, _>>().context("the trace of a batch")?;
-        Ok(Ended { record: record.end, stdout: written(false), stderr: written(true), pes })
+        Ok(Ended { record: record.end, stdout: written(false), stderr: written(true), pes, flips })
     };
     programs(&streams.trace).map(of).collect()
 }

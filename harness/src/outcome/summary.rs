@@ -114,7 +114,7 @@ impl Sums {
             Record::Reached(limit) => self.reached.push(*limit),
             Record::Label(label) => self.labels.push(*label),
             // Nothing of a summary.
-            Record::Device(_) => {}
+            Record::Device(_) | Record::Flipped(_) | Record::Noticed(_) | Record::Written(_) => {}
             // A stream of records has none of these.
             Record::Brief(_) | Record::Digested(_) | Record::Program(_) => {}
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Tables, as aligned text or as Markdown.
+//! Tables, as aligned text, as Markdown or for LaTeX.
 
 /// How a table is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub enum Style {
     Text,
     /// For a document.
     Markdown,
+    /// For a paper.
+    Latex,
 }
 
 /// Where a column's cells stand.
@@ -21,16 +23,17 @@ pub enum Align {
 
 /// A table with what has to be known about it.
 pub struct Table {
-    title: &'static str,
-    columns: Vec<(&'static str, Align)>,
+    title: String,
+    columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
 }
 
 impl Table {
     /// A table without rows.
-    pub fn new(title: &'static str, columns: &[(&'static str, Align)]) -> Self {
-        Self { title, columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new() }
+    pub fn new(title: &str, columns: &[(&str, Align)]) -> Self {
+        let columns = columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect();
+        Self { title: title.to_owned(), columns, rows: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a row; cells that are missing at its end stay empty.
@@ -44,19 +47,37 @@ impl Table {
         self.notes.push(note);
     }
 
+    /// The names of its columns.
+    pub fn heads(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    /// The lines below it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The table as text; ends with a newline.
     pub fn show(&self, style: Style) -> String {
-        let heads: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let mut lines = vec![self.title.to_owned(), String::new()];
+        if style == Style::Latex {
+            return self.latex();
+        }
+        let heads: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let mut lines = vec![self.title.clone(), String::new()];
         match style {
-            Style::Text => {
+            Style::Text | Style::Latex => {
                 let all = || std::iter::once(&heads).chain(&self.rows);
                 let width = |at: usize| all().map(|cells| cells[at].chars().count()).max().unwrap_or(0);
                 let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
                 lines.extend(all().map(|cells| self.aligned(cells, &widths)));
             }
             Style::Markdown => {
-                let rule = |(_, align): &(_, Align)| match align {
+                let rule = |(_, align): &(String, Align)| match align {
                     Align::Left => "---".to_owned(),
                     Align::Right => "---:".to_owned(),
                 };
@@ -74,6 +95,25 @@ impl Table {
         lines.join("\n")
     }
 
+    /// The table as an environment `tabular`, its title and its notes as text around it.
+    fn latex(&self) -> String {
+        let row = |cells: Vec<String>| format!("{} \\\\", cells.join(" & "));
+        let sides = self.columns.iter().map(|(_, align)| if *align == Align::Left { 'l' } else { 'r' });
+        let mut lines = vec![escaped(&self.title)];
+        lines.push(format!("\\begin{{tabular}}{{{}}}", sides.collect::<String>()));
+        lines.push("\\hline".into());
+        lines.push(row(self.columns.iter().map(|(name, _)| escaped(name)).collect()));
+        lines.push("\\hline".into());
+        lines.extend(self.rows.iter().map(|cells| row(cells.iter().map(|cell| escaped(cell)).collect())));
+        lines.push("\\hline".into());
+        lines.push("\\end{tabular}".into());
+        for note in &self.notes {
+            lines.extend([String::new(), escaped(note)]);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
     fn aligned(&self, cells: &[String], widths: &[usize]) -> String {
         let cells =
             cells.iter().zip(widths).zip(&self.columns).map(|((cell, width), (_, align))| match align {
@@ -82,6 +122,21 @@ impl Table {
             });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     }
+}
+
+/// Text in which nothing means anything else to LaTeX.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', letter]),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 fn piped(cells: &[String]) -> String {
@@ -127,6 +182,9 @@ mod tests {
         let markdown =
             "Title\n\n| name | figure |\n| --- | ---: |\n| one | 12 |\n| seventeen |  |\n\n- A note.\n";
         assert_eq!(table.show(Style::Markdown), markdown);
+        let latex = "Title\n\\begin{tabular}{lr}\n\\hline\nname & figure \\\\\n\\hline\none & 12 \\\\\nseventeen &  \\\\\n\\hline\n\\end{tabular}\n\nA note.\n";
+        assert_eq!(table.show(Style::Latex), latex);
+        assert_eq!(escaped("5 % of a_b"), "5 \\% of a\\_b");
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn too_little_memory(context: &Context) -> Result<()> {
     })?;
     let path = path.to_str().context("a path that is not text")?;
     refused(context, &["run", "--memory", "32", "--elf", path], "too little memory", |_| ())?;
-    refused(context, &["run", VICTIM, "--memory", "4096"], "4096 is not in 16..=2048", |_| ())?;
+    refused(context, &["run", VICTIM, "--memory", "4096"], "expected a number from 16 to 2,048", |_| ())?;
     refused(
         context,
         &["run", VICTIM, "--memory", "2048", "--machine", "bochs"],
@@ -201,8 +201,8 @@ fn command_line(context: &Context) -> Result<()> {
         (&["run", VICTIM, "--file", "a:/x/y", "--file", "b:/x"], "/x/y needs a folder where /x is a file"),
         (&["native", VICTIM, "--file", "a:/x", "--file", "b:/x"], "/x is given twice"),
         (&["run", VICTIM, "--file", "a:/tmp"], "the kernel has a folder there"),
-        (&["run", "--seed", "x"], "expected a whole number from 0 to 18446744073709551615"),
-        (&["run", "--limit", "abc"], "expected a whole number from 10 to 10000000"),
+        (&["run", "--seed", "x"], "expected a number from 0 to 18,446,744,073,709,551,615"),
+        (&["run", "--limit", "abc"], "expected a number from 10 to 10,000,000"),
         (
             &["run", VICTIM, "--mode", "off", "--inject", "pe=0,run=2,at=0,target=rax,bit=0"],
             "no run 2 under --mode off",

@@ -75,6 +75,9 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     if let Some(program) = &contents.program {
         entries.push((entry::PROGRAM.to_owned(), program.clone()));
         entries.push((entry::ARGV.to_owned(), strings(&contents.argv)));
+    }
+    // All programs of a batch have it.
+    if contents.program.is_some() || !contents.envp.is_empty() {
         entries.push((entry::ENVP.to_owned(), strings(&contents.envp)));
     }
     if !contents.batch.is_empty() {

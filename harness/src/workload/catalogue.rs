@@ -136,10 +136,20 @@ pub fn program(name: &str) -> Result<PathBuf> {
     match Kind::of(name)? {
         Some(kind) => kind.build(name),
         None => {
-            let known = names(&Kind::ALL)?.join(", ");
-            bail!("no program is called {name}; there are {known}; --elf runs a file")
+            let known = names(&Kind::ALL)?;
+            let nearest = nearest(name, &known).map(|near| format!(" (is {near} meant?)"));
+            let (nearest, known) = (nearest.unwrap_or_default(), known.join(", "));
+            bail!("no program is called {name}{nearest}; there are {known}; --elf runs a file")
         }
     }
+}
+
+/// The name that is nearest to one that is misspelt, if one is near.
+pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let distance = |known: &&String| strsim::damerau_levenshtein(name, known);
+    let near = known.iter().min_by_key(distance)?;
+    // One letter in three may be wrong.
+    (distance(&near) * 3 <= name.chars().count().max(3)).then_some(near)
 }
 
 #[cfg(test)]
@@ -152,6 +162,15 @@ mod tests {
     fn an_unknown_program_is_refused_with_what_there_is() {
         let error = program("no-such-program").unwrap_err().to_string();
         assert!(error.contains("no-such-program") && error.contains("showcase"), "{error}");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_the_nearest() {
+        let known = names(&Kind::ALL).unwrap();
+        assert_eq!(nearest("showcsae", &known), Some("showcase"));
+        assert_eq!(nearest("tine", &known), Some("tiny"));
+        assert_eq!(nearest("no-such-program", &known), None);
+        assert!(program("tinny").unwrap_err().to_string().contains("(is tiny meant?)"));
     }
 
     #[test]

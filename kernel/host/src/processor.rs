@@ -280,6 +280,8 @@ impl Processor for Scripted {
         Digest::new(&state.registers, committed, std::iter::empty())
     }
 
+    fn for_each_written(&self, _each: &mut dyn FnMut(u64)) {}
+
     fn diagnose(&mut self, _state: &mut State, _seen: Difference) -> Option<Culprit> {
         None
     }

@@ -87,7 +87,7 @@ impl<P: Processor, L: Personality> Executive<P, L> {
                 let pe = self.recorded(delimiter, count);
                 if pe.is_brief() { channel::brief_pe_record(&pe) } else { self.record_long(delimiter, count) }
             }
-            Recording::Digests => self.record_digested(delimiter, count),
+            Recording::Digests | Recording::Pages => self.record_attended(delimiter, count),
         }
         self.told = *self.objects.processor.watch();
     }
@@ -101,9 +101,12 @@ impl<P: Processor, L: Personality> Executive<P, L> {
 
     #[cold]
     #[inline(never)]
-    fn record_digested(&self, delimiter: DelimiterKind, count: u64) {
-        let Some(digest) = self.digest else { return };
-        channel::digested_pe_record(&self.recorded(delimiter, count), digest);
+    fn record_attended(&self, delimiter: DelimiterKind, count: u64) {
+        let pe = self.recorded(delimiter, count);
+        match self.digest {
+            Some(digest) => channel::digested_pe_record(&pe, digest),
+            None => channel::long_pe_record(&pe),
+        }
     }
 
     #[inline(always)]

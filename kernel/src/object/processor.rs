@@ -109,6 +109,8 @@ pub trait Processor {
     fn execute(&mut self, state: &mut Self::State, sequence: u64) -> Outcome;
     /// The digest of what the last PE of a thread, which was committed so, has left behind.
     fn digest(&mut self, state: &Self::State, committed: End) -> Digest;
+    /// Calls `each` with the address of each page that the last PE has written.
+    fn for_each_written(&self, each: &mut dyn FnMut(u64));
     /// Looks for the instruction behind a persistent divergence.
     fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit>;
     /// How PEs are run where nobody says otherwise.

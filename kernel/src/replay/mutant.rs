@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
-//! An engine without run 2, for tests that show that it is needed: kernels with the feature `mutants` have one.
+//! What watches PEs in a kernel: it records flips, and takes run 2 out of the engine for tests that show that it is
+//! needed, in kernels with the feature `mutants`.
 
+use flips::{Injection, Witness};
 use pe_replay::lifecycle::Phase;
 use pe_replay::placement::Placement;
-use pe_replay::{Internals, Memory, Observer, Run};
+use pe_replay::{Internals, Memory, Observer, Processor, Run};
 use wire::config::Mutation;
+use wire::flip::{Flipped, Noticed};
+use wire::record::Record;
 
 use super::KernelMachine;
+use crate::arch::channel;
 
 /// What is left out, if anything.
 pub struct Mutant(pub Option<Mutation>);
@@ -33,5 +38,17 @@ impl Observer<KernelMachine> for Mutant {
                 second.into_iter().for_each(|second| machine.copy(page.page.frame, *second));
             }
         }
+    }
+}
+
+impl Witness<KernelMachine> for Mutant {
+    #[cold]
+    fn flipped(&mut self, machine: &mut KernelMachine, flip: Injection, rip: u64, has_hit: bool) {
+        channel::record(&Record::Flipped(Flipped { flip, rip, ticks: machine.now(), has_hit }));
+    }
+
+    #[cold]
+    fn noticed(&mut self, machine: &mut KernelMachine, pe: u64) {
+        channel::record(&Record::Noticed(Noticed { pe, ticks: machine.now() }));
     }
 }

@@ -218,6 +218,10 @@ impl Processor for Replayed<'_> {
         Digest::new(state.registers(), committed, pages)
     }
 
+    fn for_each_written(&self, each: &mut dyn FnMut(u64)) {
+        self.executor.last_written(&self.replay).for_each(|(address, _)| each(address));
+    }
+
     fn diagnose(&mut self, state: &mut Self::State, seen: Difference) -> Option<Culprit> {
         let mut log = Vec::new();
         if fallible::resize(&mut log, MAX_STEPS, || 0).is_err() {

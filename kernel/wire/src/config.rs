@@ -86,6 +86,8 @@ pub enum Recording {
     /// What it did, and the digest of what it left behind, which costs time that is not counted as the
     /// policy's.
     Digests,
+    /// What it did, and in front of that each page that it wrote.
+    Pages,
 }
 
 /// A part of the engine that is left out on purpose, to show that it is needed. Kernels that are not

@@ -18,7 +18,26 @@ impl fmt::Display for InWords {
         if matches!(field, Field::Memory | Field::PageHash) {
             write!(f, " at {address:#x}")?;
         }
+        if field == Field::Delimiter {
+            return write!(f, ": {} against {}", EndOfRun(first), EndOfRun(second));
+        }
         write!(f, ": {first:#x} against {second:#x}")
+    }
+}
+
+/// What ended a run, by the number that delimiters are compared by.
+struct EndOfRun(u64);
+
+impl fmt::Display for EndOfRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            0x100 => "a system call",
+            0x101 => "the instruction limit",
+            0x102 => "the watchdog",
+            0x103 => "the limit of written pages",
+            14 => "a page fault",
+            vector => return write!(f, "exception {vector}"),
+        })
     }
 }
 
@@ -45,6 +64,8 @@ mod tests {
     extern crate std;
     use std::string::ToString;
 
+    use pe_replay::Delimiter;
+
     use super::*;
 
     #[test]
@@ -60,10 +81,23 @@ mod tests {
             (Field::Count, "instruction count: 0x1 against 0x2"),
             (Field::Constant, "constant part of the saved state: 0x1 against 0x2"),
             (Field::Compared, "pages written and compared: 0x1 against 0x2"),
+            (Field::Delimiter, "delimiter: exception 1 against exception 2"),
             (Field::Memory, "memory at 0x3: 0x1 against 0x2"),
             (Field::PageHash, "page hash at 0x3: 0x1 against 0x2"),
         ] {
             assert_eq!(InWords(Difference { field, first: 1, second: 2, address: 3 }).to_string(), text);
         }
+    }
+
+    /// The numbers are those that the engine compares ends by.
+    #[test]
+    fn what_ended_a_run_is_named() {
+        let name = |delimiter: Delimiter| EndOfRun(delimiter.words()[0]).to_string();
+        assert_eq!(name(Delimiter::Syscall), "a system call");
+        assert_eq!(name(Delimiter::Limit), "the instruction limit");
+        assert_eq!(name(Delimiter::Watchdog), "the watchdog");
+        assert_eq!(name(Delimiter::DirtyLimit { address: 0 }), "the limit of written pages");
+        assert_eq!(name(Delimiter::PageFault { address: 1, error: 4 }), "a page fault");
+        assert_eq!(name(Delimiter::Exception { vector: 13, error: 0 }), "exception 13");
     }
 }

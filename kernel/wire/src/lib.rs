@@ -22,6 +22,7 @@ pub mod difference;
 pub mod digest;
 pub mod end;
 pub mod events;
+pub mod flip;
 pub mod injection;
 pub mod isolation;
 pub mod kind;

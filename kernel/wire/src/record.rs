@@ -15,6 +15,7 @@ use super::clock::ClockKind;
 pub use super::counter::{CounterKind, Unit};
 use super::device::DeviceAccess;
 use super::end::EndRecord;
+use super::flip::{Flipped, Noticed, WrittenPage};
 use super::limit::ReachedLimit;
 pub use super::pe::PeRecord;
 use super::{VERSION, WireError};
@@ -128,6 +129,36 @@ pub fn device_accesses(bytes: &[u8]) -> impl Iterator<Item = DeviceAccess> {
     })
 }
 
+/// The flips in the trace stream of a run, in the order in which they were made.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn flips(bytes: &[u8]) -> impl Iterator<Item = Flipped> {
+    all(bytes).filter_map(|record| match record {
+        Record::Flipped(flipped) => Some(flipped),
+        _ => None,
+    })
+}
+
+/// The differences in the trace stream of a run that were seen behind flips.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn noticed(bytes: &[u8]) -> impl Iterator<Item = Noticed> {
+    all(bytes).filter_map(|record| match record {
+        Record::Noticed(noticed) => Some(noticed),
+        _ => None,
+    })
+}
+
+/// The pages in the trace stream of a run that its PEs have written.
+///
+/// Ends after the last one, or before the first record that cannot be read.
+pub fn written_pages(bytes: &[u8]) -> impl Iterator<Item = WrittenPage> {
+    all(bytes).filter_map(|record| match record {
+        Record::Written(page) => Some(page),
+        _ => None,
+    })
+}
+
 /// All records up to the first that cannot be read.
 fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
@@ -177,7 +208,10 @@ pub fn programs(bytes: &[u8]) -> impl Iterator<Item = (ProgramRecord, Records<'_
                     | Record::Unsupported(_)
                     | Record::Reached(_)
                     | Record::Label(_)
-                    | Record::Device(_),
+                    | Record::Device(_)
+                    | Record::Flipped(_)
+                    | Record::Noticed(_)
+                    | Record::Written(_),
                     behind,
                 ) => at = behind,
                 (Record::Header(_), _) => return None,
@@ -209,6 +243,12 @@ pub enum Record {
     Label(Label),
     /// An access to a device, in front of the record of the PE behind which it was made.
     Device(DeviceAccess),
+    /// A flip, in front of the record of the PE that it was made in. It is recorded whatever is recorded of PEs.
+    Flipped(Flipped),
+    /// The first difference between runs of a PE behind its flips, in front of its record.
+    Noticed(Noticed),
+    /// A page that a PE has written, in front of its record.
+    Written(WrittenPage),
 }
 
 /// [`Record::Header`]'s number in the encoding.
@@ -235,6 +275,11 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// What was not read so far.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Checks the header and stands behind it.
     pub fn open(bytes: &'a [u8]) -> Result<(TraceHeader, Self), WireError> {
         match take(bytes)? {
@@ -251,7 +296,13 @@ impl Iterator for Records<'_> {
         while !self.rest.is_empty() {
             let (record, rest) = match take(self.rest) {
                 Ok((
-                    Record::Unsupported(_) | Record::Reached(_) | Record::Label(_) | Record::Device(_),
+                    Record::Unsupported(_)
+                    | Record::Reached(_)
+                    | Record::Label(_)
+                    | Record::Device(_)
+                    | Record::Flipped(_)
+                    | Record::Noticed(_)
+                    | Record::Written(_),
                     rest,
                 )) => {
                     self.rest = rest;

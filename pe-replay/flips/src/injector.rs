@@ -5,10 +5,11 @@ use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::placement::Placement;
 use pe_replay::tracker::PAGE_LEN;
 use pe_replay::user::INTERRUPT_FLAG;
-use pe_replay::{Field, Internals, Machine, Observer, Processor, Run};
+use pe_replay::{Field, Internals, Machine, Observer, Processor, RegisterSet, Run};
 
 use crate::injection::{Copy, Injection, MAX_INJECTIONS, Saved, Target};
 use crate::register::Flip;
+use crate::witness::Witness;
 
 /// Watches one PE, to apply the flips of it, for another observer too.
 pub struct Injector<'a, O> {
@@ -45,7 +46,7 @@ impl<'a, O> Injector<'a, O> {
 impl<M, O> Observer<M> for Injector<'_, O>
 where
     M: Machine + Processor<Registers: Flip>,
-    O: Observer<M>,
+    O: Witness<M>,
 {
     const WATCHES: bool = O::WATCHES;
 
@@ -85,8 +86,22 @@ where
         loop {
             let Some((index, injection)) = self.pending(run).find(is_due) else { return flips };
             self.applied |= 1 << index;
-            flips += u16::from(flip(machine, &mut internals, run, injection));
+            let stands = if count.is_some() { &internals.results[run as usize] } else { &*internals.start };
+            let (rip, _) = stands.position();
+            let has_hit = flip(machine, &mut internals, run, injection);
+            self.observer.flipped(machine, injection, rip, has_hit);
+            flips += u16::from(has_hit);
         }
+    }
+
+    #[cold]
+    fn differed(&mut self, machine: &mut M) {
+        if self.applied != 0
+            && let [flip, ..] = self.injections
+        {
+            self.observer.noticed(machine, flip.pe);
+        }
+        self.observer.differed(machine);
     }
 }
 

@@ -11,7 +11,9 @@
 mod injection;
 mod injector;
 mod register;
+mod witness;
 
 pub use injection::{Copy, Injection, MAX_INJECTIONS, Saved, Target};
 pub use injector::Injector;
 pub use register::Flip;
+pub use witness::Witness;

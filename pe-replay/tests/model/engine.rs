@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use flips::{Injection, Injector};
+use flips::{Injection, Injector, Witness};
 use pe_replay::diagnose::Culprit;
 use pe_replay::lifecycle::{Event, Phase};
 use pe_replay::placement::Placement;
@@ -48,6 +48,8 @@ pub struct Engine {
 struct Eyes {
     skips_run_2: bool,
 }
+
+impl Witness<Model> for Eyes {}
 
 impl Observer<Model> for Eyes {
     fn skips_run_2(&self) -> bool {

@@ -8,10 +8,11 @@ use wire::VERSION;
 use wire::config::{Config, Job, Mutation, Sink};
 use wire::device::{DeviceAccess, Space};
 use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
+use wire::flip::{Flipped, Noticed, WrittenPage};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, labels,
-    programs, reached_limits, unsupported_calls,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, flips,
+    labels, noticed, programs, reached_limits, unsupported_calls, written_pages,
 };
 
 use crate::samples::{
@@ -221,6 +222,30 @@ fn device_accesses_have_their_bytes_and_stand_among_the_pes() {
     let program =
         encoded_record(&Record::Program(ProgramRecord { end: end(End::Deadlock), output_end: 300 }));
     assert_eq!(programs(&[records.concat(), program].concat()).count(), 1);
+}
+
+#[test]
+fn flips_and_pages_have_their_bytes_and_stand_among_the_pes() {
+    let flip = Injection { pe: 300, run: Run::Second, at: 5, target: Target::Gpr(3), bit: 17 };
+    let flipped = Flipped { flip, rip: 0x40_1000, ticks: 1000, has_hit: true };
+    let seen = Noticed { pe: 300, ticks: 2000 };
+    let page = WrittenPage { pe: 300, address: 0x4c_1000 };
+    let records = [Record::Flipped(flipped), Record::Noticed(seen), Record::Written(page)];
+    let records = records.map(|record| encoded_record(&record));
+    let golden = ["09ac02010500031180a08002e80701", "0aac02d00f", "0bac0280a0b002"];
+    assert_eq!(records.each_ref().map(|bytes| hex(bytes)), golden);
+    let header = encoded_record(&Record::Header(header()));
+    let trace = [header, records.concat(), encoded_record(&Record::Pe(pe(&[])))].concat();
+    assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
+    assert_eq!(flips(&trace).collect::<Vec<_>>(), [flipped]);
+    assert_eq!(noticed(&trace).collect::<Vec<_>>(), [seen]);
+    assert_eq!(written_pages(&trace).collect::<Vec<_>>(), [page]);
+    let program =
+        encoded_record(&Record::Program(ProgramRecord { end: end(End::Deadlock), output_end: 300 }));
+    let batch = [records.concat(), program].concat();
+    let (_, pes) = programs(&batch).next().unwrap();
+    assert_eq!(flips(pes.rest()).collect::<Vec<_>>(), [flipped]);
+    assert_eq!(pes.count(), 0);
 }
 
 #[test]
