@@ -22,6 +22,7 @@ use crate::emulator::Emulator;
 use crate::outcome::batch;
 pub use crate::outcome::batch::Ended;
 use crate::outcome::told;
+use crate::workload::archive::Contents;
 use crate::workload::request::{self, Request};
 
 /// Minutes on Bochs, if the machine is busy.
@@ -57,6 +58,17 @@ impl Case {
     pub fn name(&self) -> String {
         let Self { words, policy, .. } = self;
         format!("{} with limit {}", words.join(" "), policy.limit)
+    }
+
+    /// What it is given without a machine of ours.
+    pub fn contents(&self, setting: &Setting) -> Contents {
+        let Setting { stdin, files, .. } = setting;
+        Contents {
+            argv: self.words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            stdin: Some(stdin.clone()),
+            files: files.clone(),
+            ..Contents::default()
+        }
     }
 
     /// The program.

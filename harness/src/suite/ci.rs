@@ -8,6 +8,7 @@ pub mod board;
 mod step;
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::thread;
@@ -60,8 +61,10 @@ impl Plan {
     /// Does it; prints the last line, and returns the exit status.
     fn carry_out(self) -> Result<u8> {
         let Self { host, builds, tests, bless } = self;
-        // Asked early, since a test build may put a new file in its place.
-        let reprise = env::current_exe().context("cannot find this program itself")?;
+        // A copy, made early: builds of tests, and commands that tests run, put new files in this program's place.
+        let own = tempfile::tempdir().context("cannot make a directory for a copy of this program")?;
+        let reprise = own.path().join("reprise");
+        env::current_exe().and_then(|this| fs::copy(this, &reprise)).context("cannot copy this program")?;
         let board = Board::new(host.len() + builds.len() + tests.len());
         let queue = Queue::new(tests, &board);
         let place = OnceLock::new();

@@ -22,12 +22,13 @@ use wire::isolation::Isolate;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{self, Case, Ended, Setting};
+use super::programs::Shown;
 use super::shared::Shared;
 use super::{Context, Test, bochs};
 use crate::emulator::Emulator;
 use crate::workload::request;
-pub use inputs::Group;
 use inputs::MODES;
+pub use inputs::{Group, limit, of_applet};
 use kept::{Found, Held};
 use list::Line;
 use origin::Makers;
@@ -134,6 +135,12 @@ fn on_qemu(context: &Context, group: Group) -> Result<()> {
     let first = runs_in_first_mode(context, group)?;
     let Runs { cases, ended } = &*first;
     ensure!(!cases.is_empty(), "nothing was run");
+    for (case, ended) in cases.iter().zip(ended).filter(|(case, _)| inputs::is_same_natively(group, case)) {
+        let natively = Shown::natively(&case.path, &case.contents(&setting))?;
+        batch::undisturbed(ended).with_context(|| case.name())?;
+        batch::shown(ended).check(&natively, &format!("{} against native", case.name()))?;
+        context.add_undisturbed(ended.record.totals.pes);
+    }
     let in_mode = |(_, mode, comparison): (&str, Mode, Comparison)| {
         cases.iter().map(move |case| {
             let isolate = inputs::isolation(group, case);

@@ -46,7 +46,7 @@ const OTHERWISE: [(Emulator, &str, &str); 4] = [
 /// What a program with an argument shows natively.
 pub(super) fn native(context: &Context, program: &str, arguments: &[&str]) -> Result<(Request, Shown)> {
     let request = Request { isolate: programs::isolation(program), ..context.program(program, arguments)? };
-    let shown = Shown::natively(&context.executable(program)?, &request)?;
+    let shown = Shown::natively(&context.executable(program)?, &request.contents)?;
     Ok((request, shown))
 }
 

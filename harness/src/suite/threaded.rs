@@ -39,8 +39,8 @@ const TWICE: [&str; 5] = ["threads", "race", "std-sync", "std-rayon", "go-channe
 
 fn as_natively(context: &Context, name: &str) -> Result<()> {
     let request = programs::of_project(context, name)?;
-    let natively = Shown::natively(&context.executable(name)?, &request)?;
-    programs::same_in(&MODES, context, &request, Some(&natively), &LIMITS)
+    let natively = Shown::natively(&context.executable(name)?, &request.contents)?;
+    programs::same_in(&MODES, context, &request, Some(&natively), &programs::limits(name))
 }
 
 /// What a data race comes to is the same in every mode and under every limit.

@@ -70,7 +70,7 @@ pub fn run(context: &Context, setting: Setting, entries: &[Entry]) -> Result<Vec
     ensure!(ended.len() == expected, "{} records of {expected} programs", ended.len());
     let last = ended.pop().context("the batch is empty")?;
     let natively = context.program(WELL_BEHAVED, &[])?;
-    let natively = Shown::natively(&context.executable(WELL_BEHAVED)?, &natively)?;
+    let natively = Shown::natively(&context.executable(WELL_BEHAVED)?, &natively.contents)?;
     ensure!(
         last.end() == End::Exited { status: 0 } && last.stdout == natively.stdout && last.stderr.is_empty(),
         "{WELL_BEHAVED} after the attacks: {:?}, {}",

@@ -86,10 +86,7 @@ pub fn setting(group: Group) -> Result<Setting> {
 
 /// The runs of a group, those of one program behind each other.
 pub fn cases(context: &Context, group: Group) -> Result<Vec<Case>> {
-    let policy = |name: &str| {
-        let limit = if LONG.contains(&name) { LONG_LIMIT } else { LIMIT };
-        Policy { limit, ..Policy::DEFAULT }
-    };
+    let policy = |name: &str| Policy { limit: limit(name), ..Policy::DEFAULT };
     let case = |name: &str, arguments: &[&str]| {
         let case = Case::new(context, name, arguments, policy(name))?;
         anyhow::Ok(Case { trace: Recording::Digests, ..case })
@@ -98,12 +95,27 @@ pub fn cases(context: &Context, group: Group) -> Result<Vec<Case>> {
         Group::Project => names(group)?.iter().map(|name| case(name, bochs::arguments(name))).collect(),
         Group::Busybox => Ok(programs::APPLETS
             .iter()
-            .map(|words| bochs::applet(words, policy(&format!("{BUSYBOX}-{}", words[0]))))
+            .map(|words| bochs::applet(words, policy(&of_applet(words[0]))))
             .collect()),
         Group::Hostile => {
             Expectations::load()?.all().iter().map(|it| case(&it.program, &[&it.name])).collect()
         }
     }
+}
+
+/// The limit that a list is made under.
+pub fn limit(name: &str) -> u64 {
+    if LONG.contains(&name) { LONG_LIMIT } else { LIMIT }
+}
+
+/// The name of the list of an applet.
+pub fn of_applet(applet: &str) -> String {
+    format!("{BUSYBOX}-{applet}")
+}
+
+/// Whether a run's output and status have to be those of the same program on this machine as it is.
+pub fn is_same_natively(group: Group, case: &Case) -> bool {
+    group != Group::Hostile && programs::is_same_natively(case.program())
 }
 
 /// Whether the kernel is isolated from a run that need not show anything about that.
@@ -118,7 +130,7 @@ pub fn isolation(group: Group, case: &Case) -> Isolate {
 pub fn names(group: Group) -> Result<Vec<String>> {
     Ok(match group {
         Group::Project => catalogue::names(PROJECT)?,
-        Group::Busybox => programs::APPLETS.iter().map(|words| format!("{BUSYBOX}-{}", words[0])).collect(),
+        Group::Busybox => programs::APPLETS.iter().map(|words| of_applet(words[0])).collect(),
         Group::Hostile => Expectations::load()?.programs().into_iter().map(str::to_owned).collect(),
     })
 }
@@ -126,7 +138,7 @@ pub fn names(group: Group) -> Result<Vec<String>> {
 /// The name of the list that a run belongs to.
 pub fn name(case: &Case) -> String {
     match &case.words[..] {
-        [program, applet, ..] if program == BUSYBOX => format!("{program}-{applet}"),
+        [program, applet, ..] if program == BUSYBOX => of_applet(applet),
         _ => case.program().to_owned(),
     }
 }
