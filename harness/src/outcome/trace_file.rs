@@ -136,10 +136,9 @@ impl Reader {
             end: None,
             has_failed: false,
         };
-        match reader.record()? {
-            Some(Record::Header(header)) => reader.header = Some(header),
-            // The stream gives the header first, or an error; a program that was refused has no trace.
-            Some(_) | None => {}
+        // The stream gives the header first, or an error; a program that was refused has no trace.
+        if let Some(Record::Header(header)) = reader.record()? {
+            reader.header = Some(header);
         }
         Ok(reader)
     }
