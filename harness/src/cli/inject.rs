@@ -106,12 +106,23 @@ impl TryFrom<InjectArgs> for inject::Options {
         } else {
             programs.subjects()
         };
-        if (csv.is_some() || html.is_some()) && matches!(subjects, Subjects::RootTasks | Subjects::Components) {
+        if (csv.is_some() || html.is_some()) && matches!(subjects, Subjects::RootTasks | Subjects::Components)
+        {
             return Err(
                 "--csv, --html: root tasks are hit many at a time, and nothing is written of each flip",
             );
         }
-        Ok(Self { count, seed, subjects, policies, clock: clock.into(), style: style.into(), json, csv, html })
+        Ok(Self {
+            count,
+            seed,
+            subjects,
+            policies,
+            clock: clock.into(),
+            style: style.into(),
+            json,
+            csv,
+            html,
+        })
     }
 }
 

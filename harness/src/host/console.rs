@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,20 +50,28 @@ const CURSOR: &str = "\x1b[?25h";
 /// How many lines a progress bar may have on the terminal.
 static LINES: AtomicU16 = AtomicU16::new(0);
 
-/// Writes data to standard output; ends the tool if that cannot be.
-pub fn data(text: fmt::Arguments) {
-    if let Err(errno) = write(&io::stdout(), text.to_string().as_bytes()) {
-        lost("standard output", errno);
-    }
+/// Whether standard output is a file that was asked for, and all other data goes to standard error.
+static IS_YIELDED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps standard output for [`Data`] from now on.
+pub fn yield_output() {
+    IS_YIELDED.store(true, Ordering::Relaxed);
 }
 
-/// Standard output for what is written piece by piece; ends the tool if that cannot be.
+/// Writes data to standard output; ends the tool if that cannot be.
+pub fn data(text: fmt::Arguments) {
+    pass_on(1, text.to_string().as_bytes());
+}
+
+/// Standard output as a file that was asked for; ends the tool if it cannot be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Data;
 
 impl io::Write for Data {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        pass_on(1, bytes);
+        if let Err(errno) = write(&io::stdout(), bytes) {
+            lost("standard output", errno);
+        }
         Ok(bytes.len())
     }
 
@@ -79,9 +87,10 @@ pub fn talk(text: fmt::Arguments) {
 
 /// Passes on what a program wrote; ends the tool if that cannot be.
 pub fn pass_on(descriptor: u8, bytes: &[u8]) {
-    let (written, name) = match descriptor {
-        2 => (write(&io::stderr(), bytes), "standard error"),
-        _ => (write(&io::stdout(), bytes), "standard output"),
+    let (written, name) = if descriptor == 2 || IS_YIELDED.load(Ordering::Relaxed) {
+        (write(&io::stderr(), bytes), "standard error")
+    } else {
+        (write(&io::stdout(), bytes), "standard output")
     };
     if let Err(errno) = written {
         lost(name, errno);

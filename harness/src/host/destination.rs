@@ -95,15 +95,19 @@ impl Files {
     /// Sees that all can be written; then what is there from another run, and must not be taken for this one's,
     /// is removed.
     pub fn cleared(self) -> Result<Destinations> {
-        self.destinations.iter().try_for_each(Destination::check)?;
-        self.destinations.iter().try_for_each(Destination::clear)?;
-        Ok(Destinations(self.destinations))
+        let destinations = self.kept()?;
+        destinations.0.iter().try_for_each(Destination::clear)?;
+        Ok(destinations)
     }
 
     /// Sees that all can be written, and leaves them as they are till then.
     pub fn kept(self) -> Result<Destinations> {
         self.destinations.iter().try_for_each(Destination::check)?;
-        Ok(Destinations(self.destinations))
+        let destinations = Destinations(self.destinations);
+        if destinations.has_standard_output() {
+            console::yield_output();
+        }
+        Ok(destinations)
     }
 }
 

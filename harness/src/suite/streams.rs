@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "streams::nobody_reads_standard_output", run: unread },
     Test { name: "streams::standard_error_is_full", run: silent },
     Test { name: "streams::the_disk_is_full", run: full_disk },
+    Test { name: "streams::a_file_may_be_standard_output", run: yielded },
 ];
 
 const FULL: &str = "/dev/full";
@@ -65,6 +66,22 @@ fn full(context: &Context) -> Result<()> {
         let expected = "reprise: cannot write to standard output: No space left on device (os error 28)\n";
         ensure!(output.status.code() == Some(2) && said == expected, "{}", told(&words, &output));
     }
+    Ok(())
+}
+
+/// A file that is asked for on standard output has it for itself: what else would be there is on standard error.
+fn yielded(context: &Context) -> Result<()> {
+    let run = |more: &[&str]| context.reprise(&[&["run", "tiny"], more].concat(), |_| ());
+    let (plain, file) = (run(&[])?, run(&["--json", "-"])?);
+    let said = String::from_utf8_lossy(&file.stderr);
+    ensure!(file.status == plain.status, "{}: {said}", file.status);
+    serde_json::from_slice::<serde_json::Value>(&file.stdout).context("standard output")?;
+    let shown = String::from_utf8(plain.stdout)?;
+    ensure!(!shown.is_empty() && said.contains(&shown), "{shown} is not in {said}");
+    let both = run(&["--json", "-", "--trace", "-"])?;
+    let said = String::from_utf8_lossy(&both.stderr);
+    ensure!(both.status.code() == Some(2) && both.stdout.is_empty(), "{}: {said}", both.status);
+    ensure!(said == "reprise: --trace - is the file of --json -\n", "{said}");
     Ok(())
 }
 
