@@ -9,6 +9,7 @@ pub mod json;
 pub mod log;
 pub mod model;
 pub mod origin;
+pub mod page;
 pub mod place;
 pub mod record_stream;
 pub mod spread;

@@ -11,12 +11,10 @@ use object::elf::{ET_DYN, FileHeader64, PF_X, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::host::input::{self, Bound};
-use crate::workload::program::USER_END;
+use crate::workload::symbols::{ANYWHERE, demangled};
 
 /// The bound of a program.
 const BOUND: Bound = Bound { most: 512 << 20, of: "a program" };
-/// Where the kernel puts programs that can be anywhere.
-const ANYWHERE: u64 = (USER_END / 3 * 2) & !0xfff;
 
 /// The names and lines of a program.
 pub struct Places {
@@ -59,15 +57,6 @@ impl Places {
     }
 }
 
-/// A symbol as it stands in the source, without the hash that Rust adds.
-pub fn demangled(symbol: &str) -> String {
-    let name = addr2line::demangle_auto(symbol.into(), None);
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => path.into(),
-        Some(_) | None => name.into_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,12 +73,5 @@ mod tests {
         assert_eq!([0x1000, ANYWHERE, u64::MAX].map(|address| places.of(address)), [None, None, None]);
         let error = Places::new(Path::new("/no/such/file")).err().unwrap();
         assert!(format!("{error:#}").starts_with("/no/such/file: "), "{error:#}");
-    }
-
-    #[test]
-    fn symbols_lose_their_hash() {
-        let symbol = "_ZN6kernel4arch7channel6record17h0123456789abcdefE";
-        assert_eq!(demangled(symbol), "kernel::arch::channel::record");
-        assert_eq!(demangled("memcpy"), "memcpy");
     }
 }

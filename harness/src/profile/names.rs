@@ -10,8 +10,8 @@ use std::path::Path;
 use addr2line::Loader;
 use anyhow::{Result, anyhow};
 
-use crate::outcome::place::demangled;
 use crate::workload::artifacts;
+use crate::workload::symbols::demangled;
 
 /// User code lies below.
 const KERNEL: u64 = 1 << 47;

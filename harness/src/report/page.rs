@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use minijinja::value::{Kwargs, Value as Shown};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, context};
+use minijinja::{Error, ErrorKind, context};
 use pe_replay::TimedPhase;
 use serde_json::{Value, json};
 use wire::end::End;
@@ -18,7 +18,7 @@ use super::against::{self, number};
 use super::analysis::timeline::{Bin, MOST_LANES, MOST_MARKS, Mark, Single};
 use super::analysis::{Analysis, delimiter_name};
 use super::charts::{self, Picture};
-use crate::outcome::told;
+use crate::outcome::{page, told};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -34,8 +34,7 @@ pub fn page(
 ) -> Result<String> {
     // The registers below its first line are of no use here.
     let verdict = told::told(end).map(|text| text.lines().next().unwrap_or_default().to_owned());
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    let mut environment = page::environment();
     let figures = Arc::new(report.clone());
     environment
         .add_function("figure", move |pointer: &str, options: Kwargs| figure(&figures, pointer, &options));
@@ -56,7 +55,7 @@ pub fn page(
         pictures,
         legend,
         compared => against::figures().map(|(title, at)| context! { title, at }).collect::<Vec<_>>(),
-        style => Shown::from_safe_string(STYLE.into()),
+        style => page::style(STYLE),
         script => Shown::from_safe_string(SCRIPT.into()),
         json => embedded(report),
         timeline => embedded(&data(analysis, report, verdict.as_deref())),

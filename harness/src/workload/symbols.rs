@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! The symbols of a program that is run: which function an instruction of it belongs to.
 
-use addr2line::demangle_auto;
+use std::ops::Range;
+
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectKind, SymbolMap, SymbolMapName};
 
+use super::image::Image;
 use super::program::USER_END;
 
 /// Where the kernel puts what relocates itself: on a page at two thirds of user space.
-const ANYWHERE: u64 = (USER_END / 3 * 2) & !0xfff;
+pub const ANYWHERE: u64 = (USER_END / 3 * 2) & !0xfff;
 
 /// A program's symbols; none of a file that has none.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub struct Symbols<'a> {
     /// What is added to the file's addresses.
     base: u64,
     /// The addresses behind which nothing is of the program.
-    code: Vec<std::ops::Range<u64>>,
+    code: Vec<Range<u64>>,
 }
 
 impl<'a> Symbols<'a> {
@@ -28,7 +30,7 @@ impl<'a> Symbols<'a> {
             Some(ObjectKind::Dynamic) => ANYWHERE,
             Some(_) | None => 0,
         };
-        let code = super::image::Image::parse(elf).map(|image| image.code).unwrap_or_default();
+        let code = Image::parse(elf).map(|image| image.code).unwrap_or_default();
         Self {
             map: file.map(|file| file.symbol_map()).unwrap_or_else(|| SymbolMap::new(Vec::new())),
             base,
@@ -43,9 +45,18 @@ impl<'a> Symbols<'a> {
             return None;
         }
         let symbol = self.map.get(address)?;
-        let name = demangle_auto(symbol.name().into(), None);
+        let name = demangled(symbol.name());
         let offset = address - symbol.address();
-        Some(if offset == 0 { name.into_owned() } else { format!("{name}+{offset:#x}") })
+        Some(if offset == 0 { name } else { format!("{name}+{offset:#x}") })
+    }
+}
+
+/// A symbol as it stands in the source, without the hash that Rust adds.
+pub fn demangled(symbol: &str) -> String {
+    let name = addr2line::demangle_auto(symbol.into(), None);
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => path.into(),
+        Some(_) | None => name.into_owned(),
     }
 }
 
@@ -53,6 +64,13 @@ impl<'a> Symbols<'a> {
 mod tests {
     use super::*;
     use crate::workload::program;
+
+    #[test]
+    fn symbols_lose_their_hash() {
+        let symbol = "_ZN6kernel4arch7channel6record17h0123456789abcdefE";
+        assert_eq!(demangled(symbol), "kernel::arch::channel::record");
+        assert_eq!(demangled("memcpy"), "memcpy");
+    }
 
     #[test]
     fn a_file_without_symbols_names_nothing() {

@@ -3,12 +3,13 @@
 
 use anyhow::Result;
 use minijinja::value::Value as Shown;
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::{Environment, context};
 use serde_json::Value;
 
 use super::charts::{self, Picture};
 use super::{Off, Report};
 use crate::inject::bound;
+use crate::outcome::page;
 use crate::outcome::table::Table;
 
 const PAGE: &str = include_str!("page/page.html");
@@ -26,8 +27,7 @@ const EFFECTS: [(&str, &str); 5] = [
 impl Report {
     /// Makes the page of a campaign with this origin.
     pub fn page(&self, name: &str, origin: &Value) -> Result<String> {
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        let mut environment = page::environment();
         environment.add_template("page", PAGE)?;
         environment.add_template("table", TABLE)?;
         let (flips, effective) = self.counts();
@@ -48,7 +48,7 @@ impl Report {
             name, flips, effective,
             seed => format!("{:#x}", self.seed),
             confidence => format!("{:.0} %", 100.0 * bound::CONFIDENCE),
-            style => Shown::from_safe_string(STYLE.into()),
+            style => page::style(STYLE),
             legend => EFFECTS.map(|(class, title)| context! { class, title }),
             outcomes => self.outcomes(),
             off => shown(&environment, &self.off())?,
