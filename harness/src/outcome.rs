@@ -67,7 +67,7 @@ impl Outcome {
 
     /// What `cargo reprise run` would exit with.
     pub fn status(&self) -> Result<u8> {
-        Ok(told::exit_status(self.end()?))
+        Ok(told::run_status(self.end()?, self.serial()))
     }
 
     /// The program's standard output.

@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let Ending::Normal(record) = &finished.ending else { bail!("{}", finished.ending) };
     let is_awaited = options.nova.as_ref().is_some_and(|given| given.until.is_some());
     let is_missed = is_missed(is_awaited, &record.end);
-    let status = if is_missed { STATUS_MISSED } else { told::exit_status(&record.end) };
+    let status = if is_missed { STATUS_MISSED } else { told::run_status(&record.end, &finished.serial) };
     let (summary, flips) = recorder.finish(&finished.streams.end, record)?;
     if let Some(summary) = &summary {
         files.write_json(JSON, || Ok(origin(&request)?.stamp(json::value(summary, status))))?;
@@ -117,6 +117,9 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     if let Some(text) = told::told(&record.end) {
         eprintln!("reprise: {text}");
+    }
+    if let Some(value) = told::exit_value(&record.end, &finished.serial) {
+        eprintln!("reprise: init has exited, with exit value {value}");
     }
     if is_missed {
         eprintln!("reprise: --until: the text has not come");

@@ -9,6 +9,9 @@ use anyhow::{Result, bail, ensure};
 /// What begins and ends a colour of the terminal.
 const ESCAPE: char = '\u{1b}';
 
+/// How core, ours or Genode's, begins to say that init has exited.
+const INIT_EXITED: &str = "child \"init\" exited with exit value ";
+
 /// A line and who has said it: `[init -> hello] text`. Core says its own without a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said<'a> {
@@ -44,6 +47,13 @@ impl Log {
             None => (String::new(), line.to_owned()),
         };
         Self { lines: text.lines().map(line).collect() }
+    }
+
+    /// What init has exited with, if core says that it has: the lowest byte, which is all that a status has of it.
+    pub fn exit_value(&self) -> Option<u8> {
+        let of_core = self.lines.iter().rev().filter(|(label, _)| label.is_empty());
+        let value = of_core.filter_map(|(_, text)| text.strip_prefix(INIT_EXITED)).next()?;
+        value.trim().parse::<i32>().ok().map(|value| value as u8)
     }
 
     /// The lines of each component.
@@ -145,6 +155,21 @@ mod tests {
         assert!(told(Expected { lines: three, ..NOTHING }).starts_with("not said, or too early"));
         let other = &[said("init", "one")];
         assert!(told(Expected { lines: other, ..NOTHING }).starts_with("not said"));
+    }
+
+    #[test]
+    fn only_core_says_what_init_exits_with() {
+        let value = |console: &str| Log::new(console.as_bytes()).exit_value();
+        assert_eq!(value("core\r\nchild \"init\" exited with exit value 7\r\nmore\r\n"), Some(7));
+        assert_eq!(value("child \"init\" exited with exit value -1\n"), Some(255));
+        for other in [
+            "[init] child \"init\" exited with exit value 7\n",
+            "[init -> a] child \"init\" exited with exit value 7\n",
+            "child \"init\" exited with exit value\n",
+            "child \"another\" exited with exit value 7\n",
+        ] {
+            assert_eq!(value(other), None, "{other}");
+        }
     }
 
     #[test]

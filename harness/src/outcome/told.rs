@@ -15,6 +15,7 @@ use wire::limit::{Limited, ReachedLimit};
 use wire::nova::{RootDeath, Stop};
 use wire::record::UnsupportedCall;
 
+use super::console::Log;
 use crate::host::{STATUS_FAILURE, children};
 use crate::workload::program::{Toolchain, Unfit};
 
@@ -32,6 +33,16 @@ pub fn exit_status(end: &End) -> u8 {
         End::Stopped(Stop::Instructions) => 128 | SIGXCPU as u8,
         End::RootDied(_) => STATUS_FAILURE,
     }
+}
+
+/// What init has exited with, in a system that rests since then, if its core says so on the console.
+pub fn exit_value(end: &End, console: &[u8]) -> Option<u8> {
+    matches!(end, End::Stopped(Stop::Idle)).then(|| Log::new(console).exit_value()).flatten()
+}
+
+/// The exit status of a run that has ended so, with that on its console.
+pub fn run_status(end: &End, console: &[u8]) -> u8 {
+    exit_value(end, console).unwrap_or_else(|| exit_status(end))
 }
 
 /// What is said about an end on standard error; nothing about a plain exit.

@@ -16,6 +16,7 @@ use crate::workload::{catalogue, init};
 pub const TESTS: &[Test] = &[
     Test { name: "genode::core_serves", run: core_serves },
     Test { name: "genode::core_without_init", run: core_without_init },
+    Test { name: "genode::a_run_ends_as_init_does", run: init_exits },
 ];
 
 /// Cases that the component has, at least.
@@ -56,6 +57,22 @@ fn core_serves(context: &Context) -> Result<()> {
         let labels = outcome.summary()?.labels.iter().map(|label| label.text.to_string()).collect::<Vec<_>>();
         ensure!(labels == ["core", "init"], "{mode:?}: {labels:?}");
     }
+    Ok(())
+}
+
+/// What init exits with is the status of the run.
+fn init_exits(context: &Context) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = directory.path().join("config");
+    std::fs::write(&config, "<config version=\"1\"> <exit value=\"7\"/> </config>\n")?;
+    let (_, actor) =
+        catalogue::components()?.into_iter().find(|(name, _)| name == "actor").context("no actor")?;
+    let modules = [("config", config), ("init", actor)].map(|(name, path)| (path, Some(name.to_owned())));
+    let outcome = context.boot(&system(modules.into(), Policy::DEFAULT)?)?;
+    ensure!(*outcome.end()? == End::Stopped(Stop::Idle), "{:?}", outcome.end()?);
+    let said = String::from_utf8_lossy(outcome.serial()).replace('\r', "");
+    ensure!(said.contains("child \"init\" exited with exit value 7\n"), "{said}");
+    ensure!(outcome.status()? == 7, "status {}", outcome.status()?);
     Ok(())
 }
 
