@@ -194,7 +194,7 @@ fn command_line(context: &Context) -> Result<()> {
     let readme = artifacts::root().join("README.md");
     let readme = readme.to_str().context("a path that is not text")?;
     for (words, part) in [
-        (&["run", "--limit", "9"][..], "9 is not in"),
+        (&["run", "--limit", "9"][..], "expected a number from 10 to 10,000,000"),
         (&["run", "--inject", "pe=1,run=4,at=0,target=rax,bit=0"], "run is 1, 2 or 3"),
         (&["run", "--env", "NAME", VICTIM], "expected NAME=VALUE"),
         (&["run", VICTIM, "--file", "x:/../y"], "a path in the guest is absolute"),
