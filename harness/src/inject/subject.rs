@@ -16,7 +16,8 @@ use wire::ThreadNumber;
 use wire::clock::Clock;
 use wire::config::{Job, Recording};
 use wire::end::End;
-use wire::record::{PeRecord, Records, written_pages};
+use wire::flip::WrittenPage;
+use wire::record::{PeRecord, Records, all_of};
 
 use super::campaign::Scope;
 use super::lab::{Lab, Outcome, Trial};
@@ -134,7 +135,7 @@ impl Subject {
         let policy = subject.bounded(Policy::DEFAULT);
         let trace = subject.run_recorded(lab, policy, Recording::Pages).context(name)?;
         subject.plan.has_threads = subject.threads.iter().collect::<BTreeSet<_>>().len() > 1;
-        subject.memory = ranges(written_pages(&trace).map(|page| page.address));
+        subject.memory = ranges(all_of(&trace).map(|page: WrittenPage| page.address));
         Ok(subject)
     }
 

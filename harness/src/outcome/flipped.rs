@@ -4,7 +4,7 @@
 use wire::ThreadNumber;
 use wire::flip::Flipped;
 use wire::injection::Text;
-use wire::record::{Record, Unit, flips, noticed};
+use wire::record::{Record, Unit, all};
 
 use super::summary::Summary;
 use super::summary::text::unit_name;
@@ -41,10 +41,9 @@ impl Flips {
 
 /// The flips of a program of a batch, from the part of the trace in front of its end.
 pub fn made(trace: &[u8]) -> Vec<Made> {
-    let mut all = Flips::default();
-    flips(trace).for_each(|flipped| all.add(&Record::Flipped(flipped)));
-    noticed(trace).for_each(|seen| all.add(&Record::Noticed(seen)));
-    all.0
+    let mut flips = Flips::default();
+    all(trace).for_each(|record| flips.add(&record));
+    flips.0
 }
 
 /// A line for each flip of a run, with the symbol of the place if the program has it.

@@ -89,78 +89,13 @@ pub struct Label {
     pub text: ArrayString<MAX_LABEL_LEN>,
 }
 
-/// The names of processes in the trace stream of a run, behind its PEs.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn labels(bytes: &[u8]) -> impl Iterator<Item = Label> {
-    all(bytes).filter_map(|record| match record {
-        Record::Label(label) => Some(label),
-        _ => None,
-    })
+/// The records of one kind in a trace stream, in the order in which they were made; they end like [`all`].
+pub fn all_of<Kind: TryFrom<Record>>(bytes: &[u8]) -> impl Iterator<Item = Kind> {
+    all(bytes).filter_map(|record| record.try_into().ok())
 }
 
-/// The unsupported calls in the trace stream of a run, behind its PEs.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn unsupported_calls(bytes: &[u8]) -> impl Iterator<Item = UnsupportedCall> {
-    all(bytes).filter_map(|record| match record {
-        Record::Unsupported(call) => Some(call),
-        _ => None,
-    })
-}
-
-/// The limits in the trace stream of a run that its programs have come to.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn reached_limits(bytes: &[u8]) -> impl Iterator<Item = ReachedLimit> {
-    all(bytes).filter_map(|record| match record {
-        Record::Reached(limit) => Some(limit),
-        _ => None,
-    })
-}
-
-/// The accesses to devices in the trace stream of a run, in the order in which they were made.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn device_accesses(bytes: &[u8]) -> impl Iterator<Item = DeviceAccess> {
-    all(bytes).filter_map(|record| match record {
-        Record::Device(access) => Some(access),
-        _ => None,
-    })
-}
-
-/// The flips in the trace stream of a run, in the order in which they were made.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn flips(bytes: &[u8]) -> impl Iterator<Item = Flipped> {
-    all(bytes).filter_map(|record| match record {
-        Record::Flipped(flipped) => Some(flipped),
-        _ => None,
-    })
-}
-
-/// The differences in the trace stream of a run that were seen behind flips.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn noticed(bytes: &[u8]) -> impl Iterator<Item = Noticed> {
-    all(bytes).filter_map(|record| match record {
-        Record::Noticed(noticed) => Some(noticed),
-        _ => None,
-    })
-}
-
-/// The pages in the trace stream of a run that its PEs have written.
-///
-/// Ends after the last one, or before the first record that cannot be read.
-pub fn written_pages(bytes: &[u8]) -> impl Iterator<Item = WrittenPage> {
-    all(bytes).filter_map(|record| match record {
-        Record::Written(page) => Some(page),
-        _ => None,
-    })
-}
-
-/// All records up to the first that cannot be read.
-fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
+/// All records of a trace stream up to the first that cannot be read.
+pub fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
     core::iter::from_fn(move || {
         let (record, behind) = take(rest).ok()?;
@@ -248,6 +183,32 @@ pub enum Record {
     /// The first difference between runs of a PE behind its flips, in front of its record.
     Noticed(Noticed),
     /// A page that a PE has written, in front of its record.
+    Written(WrittenPage),
+}
+
+/// Takes what a record is of out of it; a record of another kind stays what it is.
+macro_rules! kinds {
+    ($($kind:ident($content:ty)),* $(,)?) => {$(
+        impl TryFrom<Record> for $content {
+            type Error = Record;
+
+            fn try_from(record: Record) -> Result<Self, Record> {
+                match record {
+                    Record::$kind(content) => Ok(content),
+                    other => Err(other),
+                }
+            }
+        }
+    )*};
+}
+
+kinds! {
+    Unsupported(UnsupportedCall),
+    Reached(ReachedLimit),
+    Label(Label),
+    Device(DeviceAccess),
+    Flipped(Flipped),
+    Noticed(Noticed),
     Written(WrittenPage),
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use flips::{Injection, Target};
 use pe_replay::{Mode, Policy, Run};
 use wire::device::{DeviceAccess, Space};
-use wire::record::device_accesses;
+use wire::record::all_of;
 
 use super::{Context, system};
 use crate::emulator::Emulator;
@@ -81,7 +81,7 @@ fn watch(context: &Context, policy: Policy, injections: &[Injection], directory:
     request.extra.push(path.clone().into());
     request.injections = injections.to_vec();
     let outcome = context.boot(&request)?;
-    let recorded = device_accesses(outcome.trace()).collect();
+    let recorded = all_of(outcome.trace()).collect();
     let traced = traced(&fs::read_to_string(&path).context("QEMU has written no trace")?)?;
     Ok(Watched { outcome, recorded, traced })
 }

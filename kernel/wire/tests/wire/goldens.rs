@@ -11,8 +11,7 @@ use wire::end::{CounterFault, End, EndRecord, ProcessorLack, Refusal, Service};
 use wire::flip::{Flipped, Noticed, WrittenPage};
 use wire::limit::{Limited, ReachedLimit};
 use wire::record::{
-    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, device_accesses, flips,
-    labels, noticed, programs, reached_limits, unsupported_calls, written_pages,
+    Label, PeRecord, ProgramRecord, Record, Records, TraceHeader, UnsupportedCall, all_of, programs,
 };
 
 use crate::samples::{
@@ -161,7 +160,7 @@ fn unsupported_calls_have_their_bytes_and_stand_behind_the_pes() {
         [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[]))), all.clone()]
             .concat();
     assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
-    assert_eq!(unsupported_calls(&trace).collect::<Vec<_>>(), calls);
+    assert_eq!(all_of(&trace).collect::<Vec<UnsupportedCall>>(), calls);
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [all, encoded_record(&Record::Program(program))].concat();
     assert!(programs(&batch).all(|(_, mut pes)| pes.next().is_none()));
@@ -179,7 +178,7 @@ fn reached_limits_have_their_bytes_and_stand_behind_the_pes() {
     let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
     let trace = [start, records.concat()].concat();
     assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
-    assert_eq!(reached_limits(&trace).collect::<Vec<_>>(), limits);
+    assert_eq!(all_of(&trace).collect::<Vec<ReachedLimit>>(), limits);
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [records.concat(), encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
@@ -193,7 +192,7 @@ fn names_of_processes_have_their_bytes_and_stand_behind_the_pes() {
     let start = [encoded_record(&Record::Header(header())), encoded_record(&Record::Pe(pe(&[])))].concat();
     let trace = [start, record.clone()].concat();
     assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
-    assert_eq!(labels(&trace).collect::<Vec<_>>(), [label]);
+    assert_eq!(all_of(&trace).collect::<Vec<Label>>(), [label]);
     let program = ProgramRecord { end: end(End::Deadlock), output_end: 300 };
     let batch = [record, encoded_record(&Record::Program(program))].concat();
     assert_eq!(programs(&batch).count(), 1);
@@ -218,7 +217,7 @@ fn device_accesses_have_their_bytes_and_stand_among_the_pes() {
     let pe_bytes = encoded_record(&Record::Pe(pe(&[])));
     let trace = [&header[..], &records[0], &records[1], &pe_bytes].concat();
     assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
-    assert_eq!(device_accesses(&trace).collect::<Vec<_>>(), [access, port]);
+    assert_eq!(all_of(&trace).collect::<Vec<DeviceAccess>>(), [access, port]);
     let program =
         encoded_record(&Record::Program(ProgramRecord { end: end(End::Deadlock), output_end: 300 }));
     assert_eq!(programs(&[records.concat(), program].concat()).count(), 1);
@@ -237,14 +236,14 @@ fn flips_and_pages_have_their_bytes_and_stand_among_the_pes() {
     let header = encoded_record(&Record::Header(header()));
     let trace = [header, records.concat(), encoded_record(&Record::Pe(pe(&[])))].concat();
     assert_eq!(Records::open(&trace).unwrap().1.collect::<Vec<_>>(), [Ok(pe(&[]))]);
-    assert_eq!(flips(&trace).collect::<Vec<_>>(), [flipped]);
-    assert_eq!(noticed(&trace).collect::<Vec<_>>(), [seen]);
-    assert_eq!(written_pages(&trace).collect::<Vec<_>>(), [page]);
+    assert_eq!(all_of(&trace).collect::<Vec<Flipped>>(), [flipped]);
+    assert_eq!(all_of(&trace).collect::<Vec<Noticed>>(), [seen]);
+    assert_eq!(all_of(&trace).collect::<Vec<WrittenPage>>(), [page]);
     let program =
         encoded_record(&Record::Program(ProgramRecord { end: end(End::Deadlock), output_end: 300 }));
     let batch = [records.concat(), program].concat();
     let (_, pes) = programs(&batch).next().unwrap();
-    assert_eq!(flips(pes.rest()).collect::<Vec<_>>(), [flipped]);
+    assert_eq!(all_of(pes.rest()).collect::<Vec<Flipped>>(), [flipped]);
     assert_eq!(pes.count(), 0);
 }
 
