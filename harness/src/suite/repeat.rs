@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
-use pe_replay::Mode;
+use pe_replay::{Mode, TimedPhase};
+use wire::channel::TOKEN_LEN;
 
 use super::{Context, PATIENCE, Test, programs};
 use crate::emulator::channel::MemoryChannel;
@@ -83,6 +84,11 @@ fn long_trace(context: &Context) -> Result<()> {
     let (length, channel) = (first.trace().len(), (SMALLEST_CHANNEL_MIB as usize) << 20);
     ensure!(length > 2 * channel, "{length} bytes of trace");
     ensure!(first.trace() == second.trace(), "the trace is another one the second time");
+    // The kernel has waited at each half: such a PE has the instructions that write the token.
+    let records = first.records()?;
+    let waited = records.iter().filter(|pe| pe.phases.get(TimedPhase::Other) >= TOKEN_LEN as u64).count();
+    let halves = length / (channel / 2);
+    ensure!(waited >= halves, "the kernel waited {waited} times for {halves} halves at least");
     Ok(())
 }
 
