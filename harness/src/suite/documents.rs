@@ -11,31 +11,31 @@ mod figures;
 mod keys;
 #[cfg(test)]
 mod links;
-mod markdown;
 #[cfg(test)]
 mod options;
 mod shown;
+mod whole;
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
 use super::Test;
+#[cfg(test)]
+use crate::docs::SUMMARY;
+use crate::docs::{BOOK, pages};
 use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: KEEPS, run: shown::commands_show },
     Test { name: "documents::pages_name_the_keys_of_the_summaries", run: keys::are_named },
+    Test { name: "documents::the_book_is_made", run: whole::is_made },
 ];
 
 /// The test that can write figures anew.
 pub const KEEPS: &str = "documents::commands_show_what_documents_show";
 
 const README: &str = "README.md";
-/// Where the book's pages stand.
-const BOOK: &str = "docs/src";
-/// The list of the book's pages.
-const SUMMARY: &str = "docs/src/SUMMARY.md";
 /// Where the decisions stand.
 #[cfg(test)]
 const DECISIONS: &str = "ci/decisions";
@@ -68,11 +68,6 @@ fn documents() -> Result<Vec<(String, String)>> {
     let pages = pages()?.into_iter().map(|page| format!("{BOOK}/{page}"));
     let names = std::iter::once(README.to_owned()).chain(pages);
     names.map(|name| Ok((name.clone(), read(&name)?))).collect()
-}
-
-/// The pages that the book's summary lists, in its order.
-fn pages() -> Result<Vec<String>> {
-    Ok(markdown::links(&read(SUMMARY)?))
 }
 
 /// The decisions, by number.
