@@ -48,6 +48,7 @@ const NOT_RUN: &str = "sh";
 #[cfg(test)]
 const REASONS: &[&str] = &[
     "it is what runs this test",
+    "it is how one comes here",
     "it takes minutes",
     "another test runs the like",
     "it installs something",
