@@ -84,7 +84,7 @@ fn decisions() -> Vec<(String, String)> {
 /// Every document of the repository.
 #[cfg(test)]
 fn all_documents() -> Vec<(String, String)> {
-    let others = [SUMMARY, "user/README.md", "benches/README.md", "ci/README.md"];
+    let others = [SUMMARY, "user/README.md", "benches/README.md", "benches/tables.md", "ci/README.md"];
     let others = others.map(|name| (name.to_owned(), read(name).unwrap()));
     [documents().unwrap(), others.into(), decisions()].concat()
 }
