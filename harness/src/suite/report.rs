@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! A report in all its forms: the page in a browser without a screen, opened from a file, and the files for other tools.
 
+mod perfetto;
+mod server;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +20,7 @@ use crate::host::process;
 pub const TESTS: &[Test] = &[
     Test { name: "report::a_page_draws_zooms_filters_and_prints", run: page },
     Test { name: "report::files_for_other_tools_have_every_pe", run: files },
+    Test { name: "report::perfetto_sees_what_was_recorded", run: perfetto::perfetto },
 ];
 
 /// A short run of which one PE is hit.
@@ -25,11 +29,11 @@ const RUN: &[&str] =
 /// When the browser is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A folder with the trace of the run in it.
-fn traced(context: &Context) -> Result<(TempDir, String)> {
+/// A folder with the trace of a run in it.
+fn traced(context: &Context, run: &[&str]) -> Result<(TempDir, String)> {
     let directory = tempfile::tempdir()?;
     let trace = text(&directory.path().join("run.trace"))?;
-    let output = context.reprise(&[RUN, &["--trace", &trace]].concat(), |_| ())?;
+    let output = context.reprise(&[run, &["--trace", &trace]].concat(), |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok((directory, trace))
 }
@@ -100,7 +104,7 @@ fn compare(page: &str, report: &Value) -> Result<usize> {
 }
 
 fn page(context: &Context) -> Result<()> {
-    let (directory, trace) = traced(context)?;
+    let (directory, trace) = traced(context, RUN)?;
     let html = reported(context, &trace, "--html")?;
     let report: Value = serde_json::from_slice(&fs::read(reported(context, &trace, "--json")?)?)?;
     let source = fs::read_to_string(&html)?;
@@ -142,7 +146,7 @@ fn page(context: &Context) -> Result<()> {
 }
 
 fn files(context: &Context) -> Result<()> {
-    let (directory, trace) = traced(context)?;
+    let (directory, trace) = traced(context, RUN)?;
     let report: Value = serde_json::from_slice(&fs::read(reported(context, &trace, "--json")?)?)?;
     let committed = report["committed"].as_u64().context("no PEs")?;
     let rows = fs::read_to_string(reported(context, &trace, "--csv")?)?.lines().count() as u64;
