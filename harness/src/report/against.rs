@@ -14,7 +14,7 @@ use crate::outcome::summary::text::phase_title;
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
 
 /// How a run was made, by keys of the summary.
-const PARAMETERS: [&str; 10] =
+pub const PARAMETERS: [&str; 10] =
     ["mode", "recovery", "compare", "flush", "limit", "max_dirty", "counter", "clock", "isolated", "unit"];
 /// What a run came to: titles, and keys of the summary.
 const FIGURES: [(&str, &str); 10] = [
@@ -183,7 +183,7 @@ fn took(one: &Value, two: &Value) -> String {
 }
 
 /// A value without quotes.
-fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
