@@ -21,8 +21,14 @@ pub const TEXT: u32 = 13;
 /// How wide a picture is that has a section's width.
 pub const WIDE: u32 = 520;
 const NARROW: (u32, u32) = (480, 250);
-/// What a bar of the breakdown and the room around it take.
+/// What a bar of a breakdown and the room around it take, of few bars and of many.
 const ROW: u32 = 58;
+const LOW_ROW: u32 = 42;
+const MANY: usize = 6;
+/// How high a line of a legend is, and how wide its square with the room around it and a letter about are.
+pub const LINE: u32 = 20;
+const SQUARE: i32 = 34;
+const LETTER: i32 = 7;
 /// The colours of the phases, apart for those who see few colours, too, on white and on black.
 pub const COLORS: [RGBColor; TimedPhase::ALL.len()] = [
     RGBColor(66, 133, 214),
@@ -148,12 +154,21 @@ fn bars(report: &Value) -> Vec<Bar> {
 /// Bars below each other, with what they come to at their ends.
 pub fn breakdown(bars: &[Bar]) -> Result<String> {
     let most = bars.iter().map(Bar::length).fold(1.0, f64::max);
-    let size = (WIDE, ROW * bars.len() as u32 + 40);
-    picture(size, |area| {
-        let mut chart = ChartBuilder::on(area)
+    let row = if bars.len() > MANY { LOW_ROW } else { ROW };
+    let is_there = |phase: TimedPhase| bars.iter().any(|bar| bar.phases[phase as usize] > 0.0);
+    let legend = placed(legend().filter(|(phase, ..)| is_there(*phase)));
+    let lines = legend.last().map_or(0, |(.., line)| line + 1) as u32;
+    picture((WIDE, row * bars.len() as u32 + 48 + LINE * lines), |area| {
+        let (above, below) = area.split_vertically(LINE * lines);
+        for (title, color, x, line) in legend {
+            let y = line * LINE as i32 + 4;
+            above.draw(&Rectangle::new([(x, y), (x + 11, y + 11)], color.filled()))?;
+            above.draw(&Text::new(title, (x + 17, y - 1), (FONT, TEXT).into_font()))?;
+        }
+        let mut chart = ChartBuilder::on(&below)
             .margin_right(64)
             .margin_left(14)
-            .x_label_area_size(34)
+            .x_label_area_size(40)
             .build_cartesian_2d(0.0..most, 0.0..bars.len() as f64)?;
         chart
             .configure_mesh()
@@ -161,7 +176,10 @@ pub fn breakdown(bars: &[Bar]) -> Result<String> {
             .disable_y_axis()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.15))
+            .x_desc("times the second run")
             .label_style((FONT, TEXT))
+            .axis_desc_style((FONT, TEXT))
+            .x_label_formatter(&|times| short(*times))
             .draw()?;
         for (row, bar) in bars.iter().enumerate() {
             let bottom = (bars.len() - row) as f64 - 0.92;
@@ -179,6 +197,27 @@ pub fn breakdown(bars: &[Bar]) -> Result<String> {
         }
         Ok(())
     })
+}
+
+/// The entries of a legend with their places: how far from the left, and in which line.
+fn placed(
+    entries: impl Iterator<Item = (TimedPhase, &'static str, RGBColor)>,
+) -> Vec<(&'static str, RGBColor, i32, i32)> {
+    let (mut x, mut line) = (14, 0);
+    let place = |(_, title, color): (TimedPhase, &'static str, RGBColor)| {
+        let width = SQUARE + LETTER * title.len() as i32;
+        if x + width > WIDE as i32 {
+            (x, line) = (14, line + 1);
+        }
+        x += width;
+        (title, color, x - width, line)
+    };
+    entries.map(place).collect()
+}
+
+/// A number on an axis: as it is, with thousands apart if it is large.
+pub fn short(number: f64) -> String {
+    if number < 1000.0 { format!("{number}") } else { grouped(number.round() as u64) }
 }
 
 /// An axis of ranges, each as wide as the next, with the first value of some of them written below.

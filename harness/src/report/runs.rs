@@ -25,7 +25,7 @@ const OFF: &str = "off";
 pub const FIGURES: [(&str, &str); 6] = [
     ("PEs", "/summary/committed"),
     ("total over second run", "/summary/total_over_second_run"),
-    ("modelled", "/summary/modelled_over_second_run"),
+    ("modelled over second run", "/summary/modelled_over_second_run"),
     ("total over off", "/total_over_off"),
     ("modelled over off", "/modelled_over_off"),
     ("longest hold", "/summary/longest_hold"),

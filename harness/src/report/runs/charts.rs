@@ -8,7 +8,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use serde_json::Value;
 
-use super::super::charts::{Bar, COLORS, FONT, Picture, TEXT, WIDE, breakdown, picture, unit};
+use super::super::charts::{Bar, COLORS, FONT, LINE, Picture, TEXT, WIDE, breakdown, picture, short, unit};
 use super::{OFF, has_off, label, limit, of};
 use crate::outcome::table::grouped;
 
@@ -23,8 +23,6 @@ const WITH_FLUSH: [&str; 2] = [
 ];
 /// How high the picture of the cost is without its legend.
 const HEIGHT: u32 = 300;
-/// How high a line of the legend is.
-const LINE: u32 = 20;
 /// How many limits there is room for below the picture.
 const MOST_MARKED: usize = 8;
 
@@ -33,12 +31,15 @@ pub fn draw(report: &Value) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
     let runs = of(report);
     let curves = curves(runs);
-    if curves.iter().any(|curve| curve.points.len() > 1) {
-        let title = match has_off(runs) {
-            true => "Cost against limit, in multiples of the run without replay",
-            false => "Cost against limit, in multiples of the second run",
+    // One limit is no curve.
+    if curves.iter().any(|curve| curve.points.windows(2).any(|two| two[0].0 < two[1].0)) {
+        let (title, measure) = match has_off(runs) {
+            true => {
+                ("Cost against limit, in multiples of the run without replay", "times the run without replay")
+            }
+            false => ("Cost against limit, in multiples of the second run", "times the second run"),
         };
-        pictures.push(Picture { name: "cost-by-limit", title, svg: cost(&curves)? });
+        pictures.push(Picture { name: "cost-by-limit", title, svg: cost(&curves, measure)? });
     }
     // The flush is much longer than all the rest: beside it nothing else would be seen.
     let (with, without) = bars(runs);
@@ -119,7 +120,7 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
 }
 
 /// The curves below their legend, on axes on which equal ways are equal ratios.
-fn cost(curves: &[Curve]) -> Result<String> {
+fn cost(curves: &[Curve], measure: &str) -> Result<String> {
     let legend = LINE * curves.len() as u32 + 8;
     let points = || curves.iter().flat_map(|curve| curve.points.iter());
     let (limits, costs) = (range(points().map(|point| point.0)), range(points().map(|point| point.1)));
@@ -143,10 +144,11 @@ fn cost(curves: &[Curve]) -> Result<String> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.15))
             .x_desc("limit, in instructions")
+            .y_desc(measure)
             .label_style((FONT, TEXT))
             .axis_desc_style((FONT, TEXT))
             .x_label_formatter(&|limit| grouped(limit.round() as u64))
-            .y_label_formatter(&|cost| format!("{cost} x"))
+            .y_label_formatter(&|cost| short(*cost))
             .draw()?;
         for (row, curve) in curves.iter().enumerate() {
             let Curve { name, color, is_modelled, points } = curve;

@@ -68,9 +68,11 @@ fn without_a_run_off_nothing_is_told_over_it() {
     let text = text(&report);
     assert!(!text.contains("over off") && text.contains("total over second run"), "{text}");
     assert!(charts::draw(&report).unwrap()[0].title.contains("second run"));
-    // One limit is no curve.
     let pictures = charts::draw(&self::report(vec![limited(1000, 1.0), limited(1000, 2.0)])).unwrap();
-    assert_eq!(pictures.iter().map(|picture| picture.name).collect::<Vec<_>>(), ["phases-by-run"]);
+    assert_eq!(
+        pictures.iter().map(|picture| picture.name).collect::<Vec<_>>(),
+        ["phases-by-run", "phases-by-run-with-flush"]
+    );
 }
 
 #[test]
