@@ -86,7 +86,7 @@ impl Expected {
     /// Adds up a table of PEs.
     fn new(table: &str) -> Result<Self> {
         let mut expected = Self::default();
-        let mut reader = csv::Reader::from_reader(table.as_bytes());
+        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(table.as_bytes());
         for row in reader.deserialize() {
             expected.add(&row?)?;
         }
