@@ -13,6 +13,7 @@ pub mod page;
 pub mod place;
 pub mod record_stream;
 pub mod spread;
+pub mod subject;
 pub mod summary;
 pub mod table;
 pub mod told;
