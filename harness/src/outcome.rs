@@ -12,6 +12,7 @@ pub mod origin;
 pub mod page;
 pub mod place;
 pub mod record_stream;
+pub mod share;
 pub mod spread;
 pub mod subject;
 pub mod summary;
