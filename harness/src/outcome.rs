@@ -14,6 +14,7 @@ pub mod place;
 pub mod record_stream;
 pub mod share;
 pub mod spread;
+pub mod subject;
 pub mod summary;
 pub mod table;
 pub mod told;
