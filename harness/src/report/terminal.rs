@@ -8,14 +8,13 @@ use super::analysis::group::Group;
 use super::analysis::{Analysis, delimiter_name, hold};
 use crate::outcome::breakdown::{Breakdown, Part};
 use crate::outcome::place::Places;
+use crate::outcome::share;
 use crate::outcome::summary::Summary;
 use crate::outcome::summary::text::{phase_title, unit_name};
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
 
 /// Width of a bar that is the whole, in letters.
 const WHOLE: usize = 60;
-/// What fills a letter, by eighths.
-const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// What stands where there is no figure.
 const NONE: &str = "-";
 
@@ -29,6 +28,10 @@ pub fn text(summary: &Summary, analysis: &Analysis, places: Option<&Places>) -> 
         ("thread", &analysis.threads, &[]),
         ("component", &analysis.components, &processes[..]),
     ] {
+        // A thread or component that is alone would repeat what the summary says.
+        if groups.len() < 2 && title != "ended by" {
+            continue;
+        }
         parts.push(sums(title, groups, modelled));
         parts.push(durations(title, groups));
     }
@@ -51,18 +54,10 @@ fn bars(summary: &Summary) -> String {
 fn shares(unit: &str, of: impl Fn(TimedPhase) -> f64, whole: f64) -> String {
     let mut text = format!("share of each phase, in {unit}\n");
     for phase in TimedPhase::ALL.into_iter().filter(|phase| of(*phase) > 0.0) {
-        let share = of(phase) / whole;
-        let line = format!("{:<20}{:>7.2} %  {}", phase_title(phase), 100.0 * share, bar(share));
-        text.push_str(line.trim_end());
+        text.push_str(&share::line(phase, of(phase) / whole, WHOLE));
         text.push('\n');
     }
     text
-}
-
-/// A bar of a share of the whole.
-fn bar(share: f64) -> String {
-    let eighths = (share * (8 * WHOLE) as f64).round() as usize;
-    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
 /// What each group comes to; in modelled cycles, too, where the parts of a breakdown tell.
@@ -174,8 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_drawn_to_an_eighth_of_a_letter() {
-        assert_eq!([0.0, 0.5 / 60.0, 1.0 / 60.0].map(bar), ["", "▌", "█"]);
-        assert_eq!(bar(1.0).chars().count(), WHOLE);
+    fn a_group_that_is_the_whole_has_no_table() {
+        let (trace, end) = sample();
+        let (summary, mut analysis) = (Summary::new(&trace, end).unwrap(), analysed());
+        let has = |analysis: &Analysis, title| text(&summary, analysis, None).contains(title);
+        assert!(!has(&analysis, "\nthread ") && !has(&analysis, "\ncomponent "));
+        analysis.threads.extend(analysis.threads.clone());
+        assert!(has(&analysis, "\nthread ") && !has(&analysis, "\ncomponent "));
+        analysis.components.extend(analysis.components.clone());
+        assert!(has(&analysis, "\ncomponent "));
+        analysis.delimiters.truncate(1);
+        assert!(has(&analysis, "\nended by "));
     }
 }
