@@ -11,8 +11,6 @@ pub mod model;
 pub mod origin;
 pub mod page;
 pub mod place;
-pub mod record_stream;
-pub mod spread;
 pub mod subject;
 pub mod summary;
 pub mod table;

@@ -2,12 +2,14 @@
 //! `cargo reprise report`: what a trace file tells, in tables and in files for other tools.
 
 mod against;
-mod analysis;
 mod charts;
 mod list;
 mod page;
 mod perfetto;
+mod ranges;
 mod runs;
+#[cfg(test)]
+mod sample;
 mod table_file;
 mod terminal;
 mod trace;

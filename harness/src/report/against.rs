@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use wire::Name;
 use wire::record::PeRecord;
 
-use super::analysis::delimiter_name;
 use super::trace::{Told, Trace};
 use crate::outcome::json;
 use crate::outcome::summary::text::phase_title;
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
+use sums::analysis::delimiter_name;
 
 /// How a run was made, by keys of the summary.
 pub const PARAMETERS: [&str; 10] =

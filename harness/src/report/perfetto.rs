@@ -15,9 +15,9 @@ use wire::ThreadNumber;
 use wire::difference::InWords;
 use wire::record::{Label, PeRecord};
 
-use super::analysis::{delimiter_name, hold};
 use crate::outcome::place::Places;
 use crate::outcome::summary::text::phase_title;
+use sums::analysis::{delimiter_name, hold};
 
 /// A PE's parts in the order in which they begin: the run that a phase belongs to, if it is one's.
 const PARTS: [(Option<&str>, &[TimedPhase]); 6] = [
@@ -151,7 +151,7 @@ fn microseconds(ticks: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::sample_records;
+    use super::super::sample::sample_records;
     use super::*;
 
     fn events() -> Vec<Value> {

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use wire::Name;
 use wire::record::PeRecord;
 
-use super::analysis::group::Group;
-use super::analysis::ranges::{Range, ranges};
-use super::analysis::{Analysis, delimiter_name, hold};
+use super::ranges::{Range, ranges};
 use crate::outcome::json;
 use crate::outcome::place::Places;
-use crate::outcome::spread::Spread;
 use crate::outcome::summary::Summary;
+use sums::analysis::group::Group;
+use sums::analysis::{Analysis, delimiter_name, hold};
+use sums::spread::Spread;
 
 /// All that a report says.
 pub fn value(summary: &Summary, status: u8, analysis: &Analysis, places: Option<&Places>) -> Value {
@@ -84,7 +84,7 @@ fn distribution(spread: &Spread) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::analysed;
+    use super::super::sample::analysed;
     use super::*;
     use crate::outcome::summary::tests::sample;
 

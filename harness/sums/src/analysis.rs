@@ -3,7 +3,6 @@
 //! longest of them, how lengths are distributed, and where in the run everything was.
 
 pub mod group;
-pub mod ranges;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use pe_replay::{Phases, TimedPhase};
 use wire::record::{Label, PeRecord};
 use wire::{DelimiterKind, ThreadNumber};
 
-use crate::outcome::spread::Spread;
+use crate::spread::Spread;
 use group::Group;
 use timeline::Timeline;
 
@@ -165,4 +164,4 @@ impl Collector {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//! How long each phase of PEs was.
+
+use pe_replay::{Phases, TimedPhase};
+
+use super::spread::Spread;
+
+/// How long each phase of some PEs was.
+#[derive(Clone, Debug, Default)]
+pub struct Durations([Spread; TimedPhase::ALL.len()]);
+
+impl Durations {
+    /// Adds a PE's phases.
+    pub fn add(&mut self, phases: &Phases) {
+        self.0.iter_mut().zip(phases.0).for_each(|(all, one)| all.add(one));
+    }
+
+    /// Adds those of other PEs.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(all, more)| all.merge(more));
+    }
+
+    /// How long a phase was.
+    pub fn of(&self, phase: TimedPhase) -> &Spread {
+        &self.0[phase as usize]
+    }
+
+    /// The middle PE's duration of each phase.
+    pub fn medians(&self) -> Phases {
+        Phases(self.0.each_ref().map(Spread::median))
+    }
+}
