@@ -15,6 +15,7 @@ use wire::ThreadNumber;
 use wire::difference::InWords;
 use wire::record::{Label, PeRecord};
 
+use super::pe;
 use crate::outcome::place::Places;
 use crate::outcome::summary::text::phase_title;
 use sums::analysis::{delimiter_name, hold};
@@ -80,18 +81,11 @@ impl<W: Write> Events<W> {
             self.slice(thread, "phase", phase_title(TimedPhase::Other), (self.now, other))?;
         }
         let mut at = self.now + other;
-        let args = json!({
-            "pe": record.sequence,
-            "ended by": delimiter_name(record.delimiter),
-            "rip": format!("{:#x}", record.rip),
-            "place": places.and_then(|places| places.of(record.rip)),
-            "instructions": record.instructions,
-            "written frames": record.frames_written,
-            "write faults": record.write_faults,
-            "flips": record.flips,
-            "counter misses": record.counter_misses,
-            "debug exceptions": record.debug_exceptions,
-        });
+        let mut args = pe::value(record, places);
+        if let Value::Object(args) = &mut args {
+            // What its track and the slices inside say.
+            args.retain(|key, _| !["process", "thread", "hold", "phases"].contains(&key.as_str()));
+        }
         let (ts, dur) = (microseconds(at), microseconds(hold(phases)));
         let name = format!("PE {}", record.sequence);
         self.event(
