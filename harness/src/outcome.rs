@@ -11,6 +11,7 @@ pub mod model;
 pub mod origin;
 pub mod page;
 pub mod place;
+pub mod share;
 pub mod subject;
 pub mod summary;
 pub mod table;
