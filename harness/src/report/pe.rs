@@ -2,7 +2,8 @@
 //! A PE as JSON, as reports have it of some PEs.
 
 use serde_json::{Value, json};
-use sums::analysis::{delimiter_name, hold};
+use sums::analysis::delimiter_name;
+use sums::durations::hold;
 use wire::record::PeRecord;
 
 use crate::outcome::json;

@@ -18,7 +18,8 @@ use wire::record::{Label, PeRecord};
 use super::pe;
 use crate::outcome::place::Places;
 use crate::outcome::summary::text::phase_title;
-use sums::analysis::{delimiter_name, hold};
+use sums::analysis::delimiter_name;
+use sums::durations::hold;
 
 /// A PE's parts in the order in which they begin: the run that a phase belongs to, if it is one's.
 const PARTS: [(Option<&str>, &[TimedPhase]); 6] = [

@@ -13,7 +13,7 @@ use wire::record::PeRecord;
 
 use super::list;
 use crate::outcome::place::Places;
-use sums::analysis::hold;
+use sums::durations::hold;
 
 /// Writes a table row by row.
 pub struct Rows<W: Write> {

@@ -10,7 +10,8 @@ use crate::outcome::summary::Summary;
 use crate::outcome::summary::text::{phase_title, unit_name};
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
 use sums::analysis::group::Group;
-use sums::analysis::{Analysis, delimiter_name, hold};
+use sums::analysis::{Analysis, delimiter_name};
+use sums::durations::hold;
 
 /// Width of a bar that is the whole, in letters.
 const WHOLE: usize = 60;

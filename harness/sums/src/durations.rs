@@ -5,6 +5,11 @@ use pe_replay::{Phases, TimedPhase};
 
 use super::spread::Spread;
 
+/// How long a PE took from its first instruction to its commit: its time without what the kernel did before.
+pub fn hold(phases: &Phases) -> u64 {
+    phases.total().saturating_sub(phases.get(TimedPhase::Other))
+}
+
 /// How long each phase of some PEs was.
 #[derive(Clone, Debug, Default)]
 pub struct Durations([Spread; TimedPhase::ALL.len()]);

@@ -5,8 +5,7 @@ use pe_replay::{Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::record::PeRecord;
 
-use super::hold;
-use crate::durations::Durations;
+use crate::durations::{Durations, hold};
 use crate::spread::Spread;
 
 /// PEs that have something in common.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Analyses of made-up runs.
 
+use pe_replay::TimedPhase;
+
 use super::timeline::{MOST_LANES, MOST_SINGLE};
 use super::*;
 use crate::sample::records;
