@@ -177,7 +177,7 @@ pub fn plain(value: &Value) -> String {
 pub fn number(value: &Value) -> String {
     match (value.as_u64(), value.as_f64()) {
         (Some(number), _) => grouped(number),
-        (None, Some(number)) if number == 0.0 => "0".into(),
+        (None, Some(0.0)) => "0".into(),
         (None, Some(number)) => ratio(number),
         (None, None) => "-".into(),
     }
