@@ -2,12 +2,15 @@
 //! `cargo reprise report`: what a trace file tells, in tables and in files for other tools.
 
 mod against;
-mod analysis;
 mod charts;
 mod list;
 mod page;
+mod pe;
 mod perfetto;
+mod ranges;
 mod runs;
+#[cfg(test)]
+mod sample;
 mod table_file;
 mod terminal;
 mod trace;
@@ -21,11 +24,13 @@ use serde_json::Value;
 use wire::record::Record;
 
 use crate::host::destination::{Destinations, Files};
+use crate::host::input;
 use crate::outcome::origin::Origin;
-use crate::outcome::place::Places;
+use crate::outcome::place::{BOUND, Places};
 use crate::outcome::summary::Summary;
 use crate::outcome::trace_file::Reader;
 use crate::outcome::{json, told};
+use crate::workload::catalogue;
 use list::Objects;
 use perfetto::Events;
 use table_file::Rows;
@@ -48,8 +53,10 @@ pub struct Options {
     pub list: bool,
     /// The trace file that is held against it.
     pub against: Option<PathBuf>,
-    /// The program that ran.
+    /// The program that ran, as a file.
     pub elf: Option<PathBuf>,
+    /// The program of the project that ran, by its name.
+    pub program: Option<String>,
     /// Where the report or the list is written as JSON.
     pub json: Option<PathBuf>,
     /// Where a row for each PE is written as CSV.
@@ -89,9 +96,18 @@ pub fn run(options: &Options) -> Result<u8> {
         list(reader, &files).with_context(|| file.display().to_string())?;
         return Ok(0);
     }
-    let places = options.elf.as_deref().map(Places::new).transpose()?;
+    let program = options.program.as_deref().map(catalogue::program).transpose()?;
+    let elf = options.elf.as_deref().or(program.as_deref());
+    let places = elf.map(Places::new).transpose()?;
     let trace = Trace::read(file, options.from)?;
     if let Some(told) = &trace.told {
+        if let Some(elf) = elf.filter(|_| told.summary.labels.is_empty()) {
+            let is_meant = trace.subject.is_of(&input::read(elf, BOUND)?);
+            if !is_meant {
+                let (elf, trace) = (elf.display(), trace.path().display());
+                eprintln!("reprise: {elf} is not the file that ran in {trace}: names of places may be wrong");
+            }
+        }
         let mut report = value::value(&told.summary, trace.status(), &told.analysis, places.as_ref());
         if let Some(path) = &options.against {
             let other = Trace::read(path, 0)?;
@@ -116,34 +132,38 @@ pub fn run(options: &Options) -> Result<u8> {
     Ok(0)
 }
 
-/// Prints each PE when it is read.
+/// Prints each PE when it is read, and writes it as JSON if that is asked for.
 fn list(reader: Reader, files: &Destinations) -> Result<()> {
-    let mut objects = Objects::default();
-    let mut values = Vec::new();
     let is_silent = files.has_standard_output();
+    if !files.is_asked(JSON) {
+        return listed(reader, is_silent, None);
+    }
+    files.fill(JSON, |to| {
+        let mut objects = Objects::new(to)?;
+        listed(reader, is_silent, Some(&mut objects))?;
+        objects.finish()
+    })
+}
+
+fn listed(reader: Reader, is_silent: bool, mut objects: Option<&mut Objects<'_>>) -> Result<()> {
     let mut text = list::head();
     for record in reader {
-        match record? {
-            Record::Pe(pe) => {
-                text.push_str(&list::row(&pe));
-                if files.is_asked(JSON) {
-                    values.push(objects.pe(&pe));
-                }
-            }
-            Record::Device(access) if files.is_asked(JSON) => objects.access(&access),
-            _ => {}
+        let record = record?;
+        if let Some(objects) = &mut objects {
+            objects.add(&record)?;
+        }
+        if let (Record::Pe(pe), false) = (&record, is_silent) {
+            text.push_str(&list::row(pe));
         }
         if text.len() >= AT_A_TIME {
-            if !is_silent {
-                print!("{text}");
-            }
+            print!("{text}");
             text.clear();
         }
     }
     if !is_silent {
         print!("{text}");
     }
-    files.write_json(JSON, || Ok(values.into()))
+    Ok(())
 }
 
 /// Writes the files that are asked for.

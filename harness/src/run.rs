@@ -28,7 +28,6 @@ use crate::host::{console, packages};
 use crate::outcome::flipped::{self, Flips};
 use crate::outcome::model::Model;
 use crate::outcome::origin::Origin;
-use crate::outcome::record_stream::RecordStream;
 use crate::outcome::subject::Subject;
 use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::{json, log, told, trace_file};
@@ -37,6 +36,7 @@ use crate::workload::named::{self, Given};
 use crate::workload::request::Request;
 use crate::workload::symbols::Symbols;
 use crate::workload::{listing, nova};
+use sums::stream::RecordStream;
 use watch::Watch;
 
 /// The exit status of a run in which the text has not come that was to end it.

@@ -12,9 +12,9 @@ use wire::record::{PeRecord, TraceHeader};
 use super::case::{Case, LOOPS, named};
 use super::counters::{COUNTERS, SEED};
 use super::runner::Results;
-use crate::outcome::spread::Spread;
 use crate::outcome::summary::DebugExceptions;
 use crate::outcome::table::{Align, Table, grouped};
+use sums::spread::Spread;
 
 /// Instructions of the program's loops, in the order of its processes.
 pub const LENGTHS: [u64; 3] = [1, 2, 7];

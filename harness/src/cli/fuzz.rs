@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The options of `fuzz`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -30,12 +31,15 @@ pub struct FuzzArgs {
     /// Seconds after which a run is ended, and wrong
     #[arg(long, value_name = "S", default_value_t = 3600, value_parser = number::<u64>(1, MOST_SECONDS))]
     pub timeout: u64,
+    /// Write what came of each seed as JSON to a file; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 impl From<FuzzArgs> for fuzz::Options {
     fn from(args: FuzzArgs) -> Self {
-        let FuzzArgs { seed, seeds, calls, policy, machine, timeout } = args;
+        let FuzzArgs { seed, seeds, calls, policy, machine, timeout, json } = args;
         let timeout = Duration::from_secs(timeout);
-        Self { seed, seeds, calls, policy: policy.into(), machine: machine.into(), timeout }
+        Self { seed, seeds, calls, policy: policy.into(), machine: machine.into(), timeout, json }
     }
 }

@@ -25,6 +25,9 @@ pub struct ReportArgs {
     /// The program that ran, for the names and lines of its addresses
     #[arg(long, value_name = "PATH")]
     pub elf: Option<PathBuf>,
+    /// The program that ran, by its name, if it is one of the project's
+    #[arg(long, value_name = "NAME", conflicts_with = "elf")]
+    pub program: Option<String>,
     /// Write the summary, and what the report adds to it, as JSON to a file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -48,7 +51,7 @@ pub struct ReportArgs {
 
 impl From<ReportArgs> for report::Options {
     fn from(args: ReportArgs) -> Self {
-        let ReportArgs { files, list, against, elf, json, csv, perfetto, html, svg, from } = args;
-        Self { files, list, against, elf, json, csv, perfetto, html, svg, from }
+        let ReportArgs { files, list, against, elf, program, json, csv, perfetto, html, svg, from } = args;
+        Self { files, list, against, elf, program, json, csv, perfetto, html, svg, from }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pe_replay::{Policy, TimedPhase};
+use sums::totals;
 use wire::end::Totals;
 use wire::record::{Label, PeRecord};
 use wire::{DelimiterKind, Events};
@@ -110,22 +111,7 @@ impl Part {
     }
 
     fn add(&mut self, record: &PeRecord) {
-        let phases = &record.phases;
-        let is_run = |phase| u64::from(phases.get(phase) > 0);
-        let third = is_run(TimedPhase::ThirdRun);
-        let runs = 1 + is_run(TimedPhase::SecondRun) + third;
-        let totals = &mut self.totals;
-        totals.committed += 1;
-        totals.user_instructions += record.instructions;
-        totals.frames_written += u64::from(record.frames_written);
-        totals.write_faults += u64::from(record.write_faults);
-        totals.debug_exceptions += u64::from(record.debug_exceptions);
-        totals.divergences += record.divergences.len() as u64;
-        totals.third_runs += third;
-        totals.ends[record.delimiter as usize] += 1;
-        totals.phases.0.iter_mut().zip(phases.0).for_each(|(sum, one)| *sum += one);
-        totals.total = totals.phases.total();
-        self.entries += runs + u64::from(record.write_faults) + u64::from(record.debug_exceptions);
+        self.entries += totals::add(&mut self.totals, record);
     }
 
     /// Adds another part, of which only what records tell is known.

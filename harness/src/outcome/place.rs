@@ -14,7 +14,7 @@ use crate::host::input::{self, Bound};
 use crate::workload::symbols::{ANYWHERE, demangled};
 
 /// The bound of a program.
-const BOUND: Bound = Bound { most: 512 << 20, of: "a program" };
+pub const BOUND: Bound = Bound { most: 512 << 20, of: "a program" };
 
 /// The names and lines of a program.
 pub struct Places {

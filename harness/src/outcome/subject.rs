@@ -20,9 +20,13 @@ pub struct Subject {
 impl Subject {
     /// A program with arguments, whatever else it is given.
     pub fn program(elf: Option<&[u8]>, argv: &[Vec<u8>]) -> Self {
-        let hex = |elf| Sha256::digest(elf).iter().map(|byte| format!("{byte:02x}")).collect();
         let arguments = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        Self { elf_sha256: elf.map(hex), arguments, given: 0 }
+        Self { elf_sha256: elf.map(hex_digest), arguments, given: 0 }
+    }
+
+    /// Whether these are the bytes of the program's file.
+    pub fn is_of(&self, elf: &[u8]) -> bool {
+        self.elf_sha256.as_ref() == Some(&hex_digest(elf))
     }
 
     /// All that a boot carries.
@@ -50,6 +54,10 @@ impl Subject {
     }
 }
 
+fn hex_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +72,7 @@ mod tests {
         // What `printf abc | sha256sum` prints.
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(subject.elf_sha256.as_deref(), Some(digest));
+        assert!(subject.is_of(b"abc") && !subject.is_of(b"abd"));
         let difference = |change: fn(&mut Contents)| {
             let mut other = contents();
             change(&mut other);

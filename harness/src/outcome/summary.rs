@@ -15,8 +15,9 @@ use wire::record::{Label, PeRecord, Record, TraceHeader, Unit, UnsupportedCall};
 
 use super::breakdown::{Breakdown, Collector};
 use super::model::{Cycles, Model};
-use super::record_stream::RecordStream;
-use super::spread::Spread;
+use sums::durations::Durations;
+use sums::spread::Spread;
+use sums::stream::RecordStream;
 
 /// How many differences a summary shows.
 const DIFFERENCES_SHOWN: usize = 5;
@@ -92,7 +93,7 @@ impl From<&Spread> for DebugExceptions {
 pub struct Sums {
     header: Option<TraceHeader>,
     parts: Collector,
-    durations: [Spread; TimedPhase::ALL.len()],
+    durations: Durations,
     debug_exceptions: Spread,
     count: u64,
     instructions: u64,
@@ -126,9 +127,7 @@ impl Sums {
         self.instructions += record.instructions;
         self.debug_exceptions.add(u64::from(record.debug_exceptions));
         self.divergences += record.divergences.len() as u64;
-        for (all, one) in self.durations.iter_mut().zip(record.phases.0) {
-            all.add(one);
-        }
+        self.durations.add(&record.phases);
         let (pe, thread) = (record.sequence, record.thread);
         if !record.divergences.is_empty() {
             let room = DIFFERENCES_SHOWN - self.differences.len();
@@ -178,7 +177,7 @@ impl Sums {
         Ok(Summary {
             header,
             end,
-            medians: Phases(self.durations.each_ref().map(Spread::median)),
+            medians: self.durations.medians(),
             debug_exceptions: DebugExceptions::from(&self.debug_exceptions),
             unsupported: self.unsupported,
             reached: self.reached,

@@ -15,9 +15,9 @@ use crc32fast::Hasher;
 use wire::end::EndRecord;
 use wire::record::{Record, TraceHeader};
 
-use super::record_stream::RecordStream;
 use super::subject::Subject;
 use crate::host::input;
+use sums::stream::RecordStream;
 
 const MAGIC: [u8; 8] = *b"REPRTRCE";
 /// The version of the container; what it holds has versions of its own.
@@ -178,6 +178,17 @@ impl Reader {
         self.end.context("no end record")
     }
 
+    /// Has each record that is left seen, to the end.
+    pub fn each(&mut self, see: &mut dyn FnMut(&Record)) -> Result<()> {
+        loop {
+            self.stream.each(see).context("the trace")?;
+            if self.end.is_some() {
+                return Ok(());
+            }
+            self.fetch()?;
+        }
+    }
+
     fn record(&mut self) -> Result<Option<Record>> {
         loop {
             if let Some(record) = self.stream.take() {
@@ -186,16 +197,22 @@ impl Reader {
             if self.end.is_some() {
                 return Ok(None);
             }
-            match self.source.piece()? {
-                (Kind::Trace, bytes) => self.stream.push(bytes),
-                (Kind::End, bytes) => {
-                    self.end = Some(EndRecord::decode(bytes).context("the end record")?);
-                    self.source.ended()?;
-                    self.stream.complete();
-                }
-                (Kind::Subject, _) => return Err(Unreadable::Damaged.into()),
-            }
+            self.fetch()?;
         }
+    }
+
+    /// Reads the next piece.
+    fn fetch(&mut self) -> Result<()> {
+        match self.source.piece()? {
+            (Kind::Trace, bytes) => self.stream.push(bytes),
+            (Kind::End, bytes) => {
+                self.end = Some(EndRecord::decode(bytes).context("the end record")?);
+                self.source.ended()?;
+                self.stream.complete();
+            }
+            (Kind::Subject, _) => return Err(Unreadable::Damaged.into()),
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wire::Name;
 use wire::record::PeRecord;
 
-use super::analysis::delimiter_name;
+use super::pe;
 use super::trace::{Told, Trace};
 use crate::outcome::json;
 use crate::outcome::summary::text::phase_title;
@@ -74,28 +74,14 @@ struct Found {
 impl Found {
     fn add(&mut self, one: Option<&PeRecord>, two: Option<&PeRecord>) {
         self.count += 1;
-        self.first.get_or_insert_with(|| [one, two].map(pe));
+        self.first.get_or_insert_with(|| {
+            [one, two].map(|record| record.map_or(Value::Null, |record| pe::value(record, None)))
+        });
     }
 
     fn value(self) -> Value {
         json!({ "pes": self.count, "first": self.first })
     }
-}
-
-fn pe(record: Option<&PeRecord>) -> Value {
-    record.map_or(Value::Null, |record| {
-        json!({
-            "pe": record.sequence,
-            "process": record.thread.process,
-            "thread": record.thread.thread,
-            "ended_by": delimiter_name(record.delimiter),
-            "rip": format!("{:#x}", record.rip),
-            "user_instructions": record.instructions,
-            "frames_written": record.frames_written,
-            "digest": record.digest.map(|digest| digest.to_string()),
-            "phases": json::phases(&record.phases),
-        })
-    })
 }
 
 /// A figure of the report, and the other trace's.

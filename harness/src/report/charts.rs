@@ -306,7 +306,7 @@ pub fn legend() -> impl Iterator<Item = (TimedPhase, &'static str, RGBColor)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::analysed;
+    use super::super::sample::analysed;
     use super::super::value;
     use super::*;
     use crate::outcome::summary::Summary;

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 use wire::device::{DeviceAccess, Space};
 use wire::difference::InWords;
-use wire::record::PeRecord;
+use wire::record::{PeRecord, Record};
 
 use crate::outcome::json;
 
@@ -49,21 +51,43 @@ pub fn row(record: &PeRecord) -> String {
     line(cells(record))
 }
 
-/// Makes an object of each PE, with the table's titles as keys, and durations by phase.
-#[derive(Default)]
-pub struct Objects {
+/// Writes an object for each PE as soon as it has come, with the table's titles as keys, and durations by phase.
+pub struct Objects<'a> {
+    to: &'a mut dyn io::Write,
+    is_first: bool,
     /// Accesses by their PE, the record of which has not come: they stand in front of it.
     accesses: BTreeMap<u64, Vec<Value>>,
 }
 
-impl Objects {
-    /// Adds an access to the PE that comes next.
-    pub fn access(&mut self, access: &DeviceAccess) {
-        self.accesses.entry(access.pe).or_default().push(access_value(access));
+impl<'a> Objects<'a> {
+    /// Begins the list.
+    pub fn new(to: &'a mut dyn io::Write) -> Result<Self> {
+        to.write_all(b"[")?;
+        Ok(Self { to, is_first: true, accesses: BTreeMap::new() })
     }
 
-    /// The object of a PE.
-    pub fn pe(&mut self, record: &PeRecord) -> Value {
+    /// Writes the object of a PE, and keeps an access to a device till its PE comes.
+    pub fn add(&mut self, record: &Record) -> Result<()> {
+        match record {
+            Record::Device(access) => {
+                self.accesses.entry(access.pe).or_default().push(access_value(access));
+            }
+            Record::Pe(record) => {
+                let (object, comma) = (self.object(record), if self.is_first { "" } else { "," });
+                self.is_first = false;
+                write!(self.to, "{comma}\n{object}")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the list.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.to.write_all(b"\n]\n")?)
+    }
+
+    fn object(&mut self, record: &PeRecord) -> Value {
         json!({
             "PE": record.sequence,
             "process": record.thread.process,
@@ -150,6 +174,22 @@ mod tests {
         records.map(Result::unwrap).collect()
     }
 
+    /// The list as JSON, of records in which something stands in front of the third PE.
+    fn objects(front: Option<Record>) -> Vec<Value> {
+        let mut bytes = Vec::new();
+        let mut objects = Objects::new(&mut bytes).unwrap();
+        for record in records() {
+            if let (2, Some(front)) = (record.sequence, &front) {
+                objects.add(front).unwrap();
+            }
+            objects.add(&Record::Pe(record)).unwrap();
+        }
+        objects.finish().unwrap();
+        // A line each, and two for the brackets.
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 7);
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
     /// The whole table.
     fn table() -> String {
         [head()].into_iter().chain(records().iter().map(row)).collect()
@@ -181,10 +221,8 @@ mod tests {
             writes: true,
             value: 65,
         };
-        let mut objects = Objects::default();
-        objects.access(&access);
-        let accesses: Vec<_> =
-            records().iter().map(|record| objects.pe(record)["device_accesses"].clone()).collect();
+        let objects = objects(Some(Record::Device(access)));
+        let accesses: Vec<_> = objects.iter().map(|pe| pe["device_accesses"].clone()).collect();
         let expected =
             json!({"space": "port", "address": "0x3f8", "bytes": 1, "writes": true, "value": "0x41"});
         assert_eq!(accesses, [json!([]), json!([]), json!([expected]), json!([]), json!([])]);
@@ -192,8 +230,7 @@ mod tests {
 
     #[test]
     fn json_has_the_same_keys_and_figures() {
-        let mut objects = Objects::default();
-        let pes: Vec<_> = records().iter().map(|record| objects.pe(record)).collect();
+        let pes = objects(None);
         let text = table();
         assert_eq!(pes.len(), 5);
         for (pe, line) in pes.iter().zip(text.lines().skip(1)) {

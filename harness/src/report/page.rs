@@ -16,11 +16,11 @@ use wire::end::End;
 use wire::{DelimiterKind, Name, ThreadNumber};
 
 use super::against::{self, number};
-use super::analysis::timeline::{Bin, MOST_LANES, MOST_MARKS, Mark, Single};
-use super::analysis::{Analysis, delimiter_name};
 use super::charts::{self, Picture};
 use super::runs;
 use crate::outcome::{page, told};
+use sums::analysis::timeline::{Bin, MOST_LANES, MOST_MARKS, Mark, Single};
+use sums::analysis::{Analysis, delimiter_name};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -162,12 +162,12 @@ fn mark(mark: &Mark) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::Collector;
-    use super::super::analysis::tests::sample_records;
+    use super::super::sample::sample_records;
     use super::super::value;
     use super::*;
     use crate::outcome::summary::Summary;
     use crate::outcome::summary::tests::sample;
+    use sums::analysis::Collector;
 
     /// What somebody may call a file or a component who wants a reader's browser to do something.
     const HOSTILE: &str = "</script><script>alert(1)</script>";

@@ -15,9 +15,11 @@ use wire::ThreadNumber;
 use wire::difference::InWords;
 use wire::record::{Label, PeRecord};
 
-use super::analysis::{delimiter_name, hold};
+use super::pe;
 use crate::outcome::place::Places;
 use crate::outcome::summary::text::phase_title;
+use sums::analysis::delimiter_name;
+use sums::durations::hold;
 
 /// A PE's parts in the order in which they begin: the run that a phase belongs to, if it is one's.
 const PARTS: [(Option<&str>, &[TimedPhase]); 6] = [
@@ -80,18 +82,11 @@ impl<W: Write> Events<W> {
             self.slice(thread, "phase", phase_title(TimedPhase::Other), (self.now, other))?;
         }
         let mut at = self.now + other;
-        let args = json!({
-            "pe": record.sequence,
-            "ended by": delimiter_name(record.delimiter),
-            "rip": format!("{:#x}", record.rip),
-            "place": places.and_then(|places| places.of(record.rip)),
-            "instructions": record.instructions,
-            "written frames": record.frames_written,
-            "write faults": record.write_faults,
-            "flips": record.flips,
-            "counter misses": record.counter_misses,
-            "debug exceptions": record.debug_exceptions,
-        });
+        let mut args = pe::value(record, places);
+        if let Value::Object(args) = &mut args {
+            // What its track and the slices inside say.
+            args.retain(|key, _| !["process", "thread", "hold", "phases"].contains(&key.as_str()));
+        }
         let (ts, dur) = (microseconds(at), microseconds(hold(phases)));
         let name = format!("PE {}", record.sequence);
         self.event(
@@ -151,7 +146,7 @@ fn microseconds(ticks: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::sample_records;
+    use super::super::sample::sample_records;
     use super::*;
 
     fn events() -> Vec<Value> {

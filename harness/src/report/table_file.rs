@@ -11,9 +11,9 @@ use wire::Name;
 use wire::difference::InWords;
 use wire::record::PeRecord;
 
-use super::analysis::hold;
 use super::list;
 use crate::outcome::place::Places;
+use sums::durations::hold;
 
 /// Writes a table row by row.
 pub struct Rows<W: Write> {
@@ -50,7 +50,7 @@ impl<W: Write> Rows<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::sample_records;
+    use super::super::sample::sample_records;
     use super::*;
 
     #[test]

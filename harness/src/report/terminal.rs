@@ -4,14 +4,15 @@
 use pe_replay::TimedPhase;
 use wire::record::PeRecord;
 
-use super::analysis::group::Group;
-use super::analysis::{Analysis, delimiter_name, hold};
 use crate::outcome::breakdown::{Breakdown, Part};
 use crate::outcome::place::Places;
 use crate::outcome::share;
 use crate::outcome::summary::Summary;
 use crate::outcome::summary::text::{phase_title, unit_name};
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
+use sums::analysis::group::Group;
+use sums::analysis::{Analysis, delimiter_name};
+use sums::durations::hold;
 
 /// Width of a bar that is the whole, in letters.
 const WHOLE: usize = 60;
@@ -157,7 +158,7 @@ fn longest(records: &[PeRecord], unit: &str, places: Option<&Places>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::analysed;
+    use super::super::sample::analysed;
     use super::*;
     use crate::outcome::summary::tests::sample;
 

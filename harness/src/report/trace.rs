@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use wire::end::EndRecord;
 use wire::record::{PeRecord, Record};
 
-use super::analysis::{Analysis, Collector};
 use crate::outcome::model::Model;
 use crate::outcome::origin::Origin;
 use crate::outcome::subject::Subject;
 use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::told;
 use crate::outcome::trace_file::Reader;
+use sums::analysis::{Analysis, Collector};
 
 /// A trace file that was read.
 pub struct Trace {
@@ -44,13 +44,13 @@ impl Trace {
         let mut sums = Sums::default();
         let mut collector = Collector::new(from);
         reader.header().iter().for_each(|header| sums.add(&Record::Header(*header)));
-        for record in reader.by_ref() {
-            let record = record.with_context(|| format!("after {} PEs", sums.count())).with_context(name)?;
-            sums.add(&record);
-            if let Record::Pe(pe) = &record {
+        let read = reader.each(&mut |record| {
+            sums.add(record);
+            if let Record::Pe(pe) = record {
                 collector.add(pe);
             }
-        }
+        });
+        read.with_context(|| format!("after {} PEs", sums.count())).with_context(name)?;
         let end = reader.end().with_context(name)?;
         let told = sums.summary(end).with_context(name)?.map(|summary| {
             let analysis = collector.finish(&summary.labels);

@@ -4,15 +4,15 @@
 use pe_replay::TimedPhase;
 use serde_json::{Map, Value, json};
 use wire::Name;
-use wire::record::PeRecord;
 
-use super::analysis::group::Group;
-use super::analysis::ranges::{Range, ranges};
-use super::analysis::{Analysis, delimiter_name, hold};
+use super::pe;
+use super::ranges::{Range, ranges};
 use crate::outcome::json;
 use crate::outcome::place::Places;
-use crate::outcome::spread::Spread;
 use crate::outcome::summary::Summary;
+use sums::analysis::Analysis;
+use sums::analysis::group::Group;
+use sums::spread::Spread;
 
 /// All that a report says.
 pub fn value(summary: &Summary, status: u8, analysis: &Analysis, places: Option<&Places>) -> Value {
@@ -20,7 +20,7 @@ pub fn value(summary: &Summary, status: u8, analysis: &Analysis, places: Option<
     value["by_delimiter"] = groups(&analysis.delimiters);
     value["by_thread"] = groups(&analysis.threads);
     value["by_component"] = groups(&analysis.components);
-    value["longest_pes"] = analysis.longest.iter().map(|record| long(record, places)).collect();
+    value["longest_pes"] = analysis.longest.iter().map(|record| pe::value(record, places)).collect();
     value["distributions"] = json!({
         "instructions": distribution(&analysis.lengths),
         "frames_written": distribution(&analysis.frames),
@@ -56,23 +56,6 @@ fn group(group: &Group) -> Value {
     })
 }
 
-fn long(record: &PeRecord, places: Option<&Places>) -> Value {
-    json!({
-        "pe": record.sequence,
-        "process": record.thread.process,
-        "thread": record.thread.thread,
-        "ended_by": delimiter_name(record.delimiter),
-        "rip": format!("{:#x}", record.rip),
-        "place": places.and_then(|places| places.of(record.rip)),
-        "user_instructions": record.instructions,
-        "frames_written": record.frames_written,
-        "write_faults": record.write_faults,
-        "divergences": record.divergences.len(),
-        "hold": hold(&record.phases),
-        "phases": json::phases(&record.phases),
-    })
-}
-
 fn distribution(spread: &Spread) -> Value {
     let range = |Range { from, to, count }: Range| json!({ "from": from, "to": to, "pes": count });
     json!({
@@ -84,7 +67,7 @@ fn distribution(spread: &Spread) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::tests::analysed;
+    use super::super::sample::analysed;
     use super::*;
     use crate::outcome::summary::tests::sample;
 

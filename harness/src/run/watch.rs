@@ -127,8 +127,8 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::record_stream::RecordStream;
     use crate::outcome::summary::tests::sample;
+    use sums::stream::RecordStream;
 
     #[test]
     fn a_view_has_totals_rates_and_shares_of_what_was_recorded() {

@@ -22,7 +22,7 @@ fn run(change: &[(&str, Value)], times: f64) -> Value {
 fn report(mut runs: Vec<Value>) -> Value {
     let (trace, end) = sample();
     let summary = Summary::new(&trace, end).unwrap();
-    let analysis = super::super::analysis::tests::analysed();
+    let analysis = super::super::sample::analysed();
     let mut report = report_value::value(&summary, 0, &analysis, None);
     order(&mut runs);
     report["runs"] = runs.into();

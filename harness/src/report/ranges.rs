@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Values by ranges that a picture has room for.
 
-use crate::outcome::spread::Spread;
+use sums::spread::Spread;
 
 /// The most ranges of equal width.
 const MOST: u64 = 48;

@@ -5,8 +5,8 @@ use pe_replay::{Phases, TimedPhase};
 use wire::ThreadNumber;
 use wire::record::PeRecord;
 
-use super::hold;
-use crate::outcome::spread::Spread;
+use crate::durations::{Durations, hold};
+use crate::spread::Spread;
 
 /// PEs that have something in common.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Group {
     /// Where their time went.
     pub phases: Phases,
     /// How long each phase was.
-    pub durations: [Spread; TimedPhase::ALL.len()],
+    pub durations: Durations,
     /// How long each PE took from its first instruction to its commit.
     pub holds: Spread,
 }
@@ -45,7 +45,7 @@ impl Group {
             write_faults: 0,
             divergences: 0,
             phases: Phases::default(),
-            durations: Default::default(),
+            durations: Durations::default(),
             holds: Spread::default(),
         }
     }
@@ -62,11 +62,8 @@ impl Group {
         self.frames += u64::from(record.frames_written);
         self.write_faults += u64::from(record.write_faults);
         self.divergences += record.divergences.len() as u64;
-        let parts = self.phases.0.iter_mut().zip(&mut self.durations).zip(record.phases.0);
-        for ((sum, durations), one) in parts {
-            *sum += one;
-            durations.add(one);
-        }
+        self.phases.0.iter_mut().zip(record.phases.0).for_each(|(sum, one)| *sum += one);
+        self.durations.add(&record.phases);
         self.holds.add(hold(&record.phases));
     }
 
@@ -78,7 +75,7 @@ impl Group {
         self.write_faults += other.write_faults;
         self.divergences += other.divergences;
         self.phases.0.iter_mut().zip(other.phases.0).for_each(|(sum, one)| *sum += one);
-        self.durations.iter_mut().zip(&other.durations).for_each(|(all, more)| all.merge(more));
+        self.durations.merge(&other.durations);
         self.holds.merge(&other.holds);
     }
 
@@ -90,11 +87,11 @@ impl Group {
 
     /// The middle PE's duration of a phase.
     pub fn median(&self, phase: TimedPhase) -> u64 {
-        self.durations[phase as usize].median()
+        self.durations.of(phase).median()
     }
 
     /// The longest duration of a phase.
     pub fn worst(&self, phase: TimedPhase) -> u64 {
-        self.durations[phase as usize].highest()
+        self.durations.of(phase).highest()
     }
 }

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! Analyses of made-up runs.
 
-use wire::record::Records;
+use pe_replay::TimedPhase;
 
 use super::timeline::{MOST_LANES, MOST_SINGLE};
 use super::*;
-use crate::outcome::summary::tests::sample;
+use crate::sample::records;
 
 /// The analysis of the sample run.
-pub(crate) fn analysed() -> Analysis {
-    of(sample_records(), 0)
-}
-
-pub(crate) fn sample_records() -> Vec<PeRecord> {
-    let (trace, _) = sample();
-    Records::open(&trace).unwrap().1.map(Result::unwrap).collect()
+fn analysed() -> Analysis {
+    of(records(), 0)
 }
 
 fn of(records: impl IntoIterator<Item = PeRecord>, from: u64) -> Analysis {
@@ -25,7 +20,7 @@ fn of(records: impl IntoIterator<Item = PeRecord>, from: u64) -> Analysis {
 
 /// So many PEs, of threads in turn.
 fn many(pes: u64, threads: u32) -> impl Iterator<Item = PeRecord> {
-    let like = sample_records().remove(0);
+    let like = records().remove(0);
     (0..pes).map(move |sequence| {
         let thread = ThreadNumber { process: 1 + sequence as u32 % threads, thread: 1 };
         PeRecord { sequence, thread, ..like.clone() }

@@ -27,6 +27,14 @@ impl RecordStream {
         self.is_complete = true;
     }
 
+    /// Has each record that is there in full seen.
+    pub fn each(&mut self, see: &mut dyn FnMut(&Record)) -> Result<(), WireError> {
+        while let Some(record) = self.take() {
+            see(&record?);
+        }
+        Ok(())
+    }
+
     /// The next record, the header first; none while it may not be there in full, and behind the last. What follows an
     /// error has no meaning.
     pub fn take(&mut self) -> Option<Result<Record, WireError>> {
@@ -53,7 +61,7 @@ impl RecordStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::summary::tests::sample;
+    use crate::sample;
 
     fn records(trace: &[u8], piece: usize) -> Vec<Result<Record, WireError>> {
         let mut stream = RecordStream::default();
@@ -75,7 +83,7 @@ mod tests {
 
     #[test]
     fn wherever_it_is_cut_the_records_are_the_same() {
-        let (trace, _) = sample();
+        let trace = sample::trace();
         let whole = records(&trace, trace.len());
         assert_eq!(whole.len(), 6);
         assert!(matches!(whole[0], Ok(Record::Header(_))));
@@ -87,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_or_out_of_place_is_an_error() {
-        let (trace, _) = sample();
+        let trace = sample::trace();
         let last = |trace: &[u8]| records(trace, 100).pop();
         assert_eq!(last(&trace[..trace.len() - 1]), Some(Err(WireError::Malformed)));
         assert_eq!(last(&[&trace[..], &trace].concat()), Some(Err(WireError::Malformed)));

@@ -3,16 +3,15 @@
 //! longest of them, how lengths are distributed, and where in the run everything was.
 
 pub mod group;
-pub mod ranges;
 pub mod timeline;
 
 use std::collections::BTreeMap;
 
-use pe_replay::{Phases, TimedPhase};
 use wire::record::{Label, PeRecord};
 use wire::{DelimiterKind, ThreadNumber};
 
-use crate::outcome::spread::Spread;
+use crate::durations::hold;
+use crate::spread::Spread;
 use group::Group;
 use timeline::Timeline;
 
@@ -40,11 +39,6 @@ pub struct Analysis {
     pub holds: Spread,
     /// Where everything was.
     pub timeline: Timeline,
-}
-
-/// How long a PE took from its first instruction to its commit: its time without what the kernel did before.
-pub fn hold(phases: &Phases) -> u64 {
-    phases.total().saturating_sub(phases.get(TimedPhase::Other))
 }
 
 /// The name of a delimiter in words.
@@ -165,4 +159,4 @@ impl Collector {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
