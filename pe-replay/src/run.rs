@@ -356,19 +356,20 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// but could not come, which is a divergence.
     #[inline(always)]
     fn is_overshot(&mut self, run: Run, arrival: &Arrival, goal: Option<(Run, u64)>) -> bool {
-        let Arrival { end, counted, is_torn } = *arrival;
+        let Arrival { end: End { delimiter, count: at }, counted, is_torn } = *arrival;
         let Some((target, count)) = goal else { return false };
-        if end.delimiter == Delimiter::Watchdog || !counted || end.count < count {
+        // Matched, since to compare two of them is a call.
+        if matches!(delimiter, Delimiter::Watchdog) || !counted || at < count {
             return false;
         }
-        let is_there = end.count == count && !is_torn;
-        let has_stopped = is_there && (end.delimiter == Delimiter::Limit || !self.has_come_to(run, target));
+        let is_there = at == count && !is_torn;
+        let has_stopped = is_there && (matches!(delimiter, Delimiter::Limit) || !self.agree(run, target));
         !has_stopped && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0
     }
 
     /// Whether two runs' registers are equal.
     #[cold]
-    fn has_come_to(&mut self, run: Run, target: Run) -> bool {
+    fn agree(&mut self, run: Run, target: Run) -> bool {
         let results = &mut self.executor.results;
         [run, target].into_iter().for_each(|run| results[run as usize].normalize());
         *results[run as usize] == *results[target as usize]

@@ -10,13 +10,9 @@ use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
 use super::{PAGE_LEN, Slot, Space, flush};
 
-/// Switches one page; returns its entry before and after.
+/// The entry of a page that is switched, from what it was.
 #[inline(always)]
-fn switch_one(slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
-    let before = slot.entry();
-    if !before.has(Flags::PRESENT) {
-        not_mapped(slot);
-    }
+fn switched(before: Entry, frame: Frame, access: Access) -> Entry {
     let mut flags = before.flags();
     flags.remove(Flags::WRITABLE | Flags::DIRTY | Flags::ACCESSED | WATCHED | STALE);
     if access != Access::Released {
@@ -25,7 +21,16 @@ fn switch_one(slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
     if access == Access::Open && flags.contains(TRULY_WRITABLE) {
         flags.insert(Flags::WRITABLE);
     }
-    let after = Entry::new(frame, flags);
+    Entry::new(frame, flags)
+}
+
+/// Switches one page; returns its entry before and after.
+fn switch_one(slot: Slot, frame: Frame, access: Access) -> (Entry, Entry) {
+    let before = slot.entry();
+    if !before.has(Flags::PRESENT) {
+        not_mapped(slot);
+    }
+    let after = switched(before, frame, access);
     slot.set(after);
     (before, after)
 }
@@ -37,8 +42,6 @@ fn not_mapped(slot: Slot) -> ! {
 }
 
 /// The tracker watches a page from now on, or does not any more.
-#[cold]
-#[inline(never)]
 fn note_watched(slot: Slot, is_watched: bool) {
     if is_watched { slot.hold() } else { slot.let_go() }
 }
@@ -58,6 +61,21 @@ impl Space {
     /// bounds it. The page's translation is to be [flushed](Self::flush).
     #[inline(always)]
     pub fn switch(&mut self, page: &Page<Frame, Slot>, frame: Frame, access: Access) {
+        let before = page.slot.entry();
+        // Nothing but its entry tells of a page that is watched already and has no other with its home, as nearly
+        // all that are switched in every PE.
+        let is_alone = before.flags() & (Flags::PRESENT | WATCHED | SHARED) == Flags::PRESENT | WATCHED;
+        if is_alone && access != Access::Released {
+            page.slot.set(switched(before, frame, access));
+        } else {
+            self.switch_noted(page, frame, access);
+        }
+    }
+
+    /// Switches a page of which more than its entry tells, or is to.
+    #[cold]
+    #[inline(never)]
+    fn switch_noted(&mut self, page: &Page<Frame, Slot>, frame: Frame, access: Access) {
         let (before, after) = switch_one(page.slot, frame, access);
         if before.has(WATCHED) != after.has(WATCHED) {
             note_watched(page.slot, after.has(WATCHED));
@@ -67,8 +85,6 @@ impl Space {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
         for alias in self.aliases.of(home) {
             switch_one(alias.slot(), frame, access);
