@@ -147,7 +147,7 @@ impl Part {
 
     /// Gives the part its share of the run's events: what is done at entries by its entries, what is done to pages by
     /// the pages that it wrote, what the kernel does in between by the time that it had the kernel work, and flushes of
-    /// caches by the time that they took. `all` is how many of these there are in the run.
+    /// all caches by the time that flushes took. `all` is how many of these there are in the run.
     fn share(&mut self, events: &Events, all: [u64; 4]) {
         let [other, flush] =
             [TimedPhase::Other, TimedPhase::Flush].map(|phase| self.totals.phases.get(phase));
@@ -177,7 +177,7 @@ impl Part {
             hashed: to_pages(events.hashed),
             mapped: to_pages(events.mapped),
             mapped_at_once: to_pages(events.mapped_at_once),
-            lines_flushed: in_flushes(events.lines_flushed),
+            lines_flushed: to_pages(events.lines_flushed),
             spaces_loaded: between(events.spaces_loaded),
             pages_invalidated: between(events.pages_invalidated),
             lines_copied: between(events.lines_copied),
