@@ -119,10 +119,7 @@ impl<const LINK: usize> List<LINK> {
 
     /// Takes the entry between two others out, which is the first one or the last one if there are none.
     pub(crate) fn cut<F, S>(&mut self, entries: &mut [Entry<F, S>], before: Option<u16>, behind: u16) {
-        match before {
-            Some(before) => entries[usize::from(before)].next[LINK] = behind,
-            None => self.first = behind,
-        }
+        *before.map_or(&mut self.first, |before| &mut entries[usize::from(before)].next[LINK]) = behind;
         if behind == NONE {
             self.last = before.unwrap_or(NONE);
         }

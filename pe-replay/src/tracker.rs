@@ -5,7 +5,7 @@
 //! says what they are for. A page in the set is *open*: between PEs it is mapped writable and
 //! not yet written, so that run 1 writes it without a fault; or it is *resting*: its copies
 //! equal its home, it is read-only, and costs nothing a PE. Which pages open is predicted for
-//! each thread: those that it wrote in its last PE. All other pages are mapped to their homes,
+//! each thread: those that it wrote in one of its last three PEs. All other pages are mapped to their homes,
 //! read-only, and join the set by a write fault. Prediction never grants: a page opens as far
 //! as the process may truly write it.
 //!
@@ -54,11 +54,6 @@ pub struct Tracker<P> {
     placement: PhantomData<P>,
 }
 
-/// Where a thread's bits are in [`Entry::unwritten`](crate::Entry::unwritten), which have room for [`MAX_IDLE`].
-fn shift(thread: u8) -> u32 {
-    u32::from(thread % 32) * 2
-}
-
 /// What damage there is to the frames of a page: one that has two roles or, where that is `trusted`, a copy that is not
 /// what it was.
 #[cold]
@@ -84,39 +79,6 @@ fn is_written<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M,
         (*written, entry.written) = (written.wrapping_add(1), true);
     }
     entry.written
-}
-
-/// Brings the copies of a page up to date, unless it is not mapped any more: then it is lost.
-#[inline(always)]
-fn is_lost<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
-    let change = machine.change(&entry.page);
-    let before = entry.generation;
-    if entry.page.shared {
-        entry.generation = machine.generation(entry.page.frame);
-    }
-    if change == Change::Content || change == Change::None && entry.generation != before {
-        P::save(entry, machine);
-    }
-    change == Change::Mapping
-}
-
-/// Opens a page if it is one of a thread's, and has it rest if it is not but one of the thread's before.
-#[inline(always)]
-fn resume<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M, before: u8, thread: u8) {
-    if !entry.resting {
-        let others = entry.unwritten & !(u64::from(MAX_IDLE) << shift(before));
-        entry.unwritten = others | u64::from(entry.idle.min(MAX_IDLE)) << shift(before);
-    }
-    entry.idle = (entry.unwritten >> shift(thread)) as u8 & MAX_IDLE;
-    let rests = entry.idle == MAX_IDLE;
-    if rests && !entry.resting {
-        machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
-        machine.flush(&entry.page);
-    } else if entry.resting && !rests {
-        P::open(entry, machine);
-        machine.flush(&entry.page);
-    }
-    entry.resting = rests;
 }
 
 /// Apart, so that no number has to be in memory to be printed.
@@ -156,12 +118,36 @@ impl<P: Placement> Tracker<P> {
     #[cold]
     fn catch_up<M: Machine>(&mut self, pages: &mut Pages<M>, disturbed: bool, thread: u8) {
         let before = core::mem::replace(&mut self.thread, thread);
+        // Where a thread's bits are in an entry; they have room for `MAX_IDLE`.
+        let [own, last] = [thread, before].map(|thread| u32::from(thread % 32) * 2);
         self.sift(pages, |machine, entry| {
-            if disturbed && is_lost::<M, P>(entry, machine) {
-                return false;
+            if disturbed {
+                let (change, generation) = (machine.change(&entry.page), entry.generation);
+                if entry.page.shared {
+                    entry.generation = machine.generation(entry.page.frame);
+                }
+                if change == Change::Content || change == Change::None && entry.generation != generation {
+                    P::save(entry, machine);
+                }
+                if change == Change::Mapping {
+                    return false;
+                }
             }
             if before != thread {
-                resume::<M, P>(entry, machine, before, thread);
+                if !entry.resting {
+                    let others = entry.unwritten & !(u64::from(MAX_IDLE) << last);
+                    entry.unwritten = others | u64::from(entry.idle.min(MAX_IDLE)) << last;
+                }
+                entry.idle = (entry.unwritten >> own) as u8 & MAX_IDLE;
+                let rests = entry.idle == MAX_IDLE;
+                if rests && !entry.resting {
+                    machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
+                    machine.flush(&entry.page);
+                } else if entry.resting && !rests {
+                    P::open(entry, machine);
+                    machine.flush(&entry.page);
+                }
+                entry.resting = rests;
             }
             true
         });

@@ -95,9 +95,10 @@ impl Collector {
         for parts in [&mut processes, &mut delimiters] {
             let entries = parts.iter().map(|part| part.entries).sum();
             let frames = parts.iter().map(|part| part.totals.frames_written).sum();
-            let other = parts.iter().map(|part| part.totals.phases.get(TimedPhase::Other)).sum();
+            let in_phase = |phase| parts.iter().map(|part: &Part| part.totals.phases.get(phase)).sum::<u64>();
+            let (other, flush) = (in_phase(TimedPhase::Other), in_phase(TimedPhase::Flush));
             for part in parts.iter_mut() {
-                part.share(&whole.events, [entries, frames, other]);
+                part.share(&whole.events, [entries, frames, other, flush]);
                 part.cycles = model.map(|model| model.cycles_of_part(policy, &part.totals, whole));
             }
         }
@@ -131,15 +132,18 @@ impl Part {
     }
 
     /// Gives the part its share of the run's events: what is done at entries by its entries, what is done to pages by
-    /// the pages that it wrote, and what the kernel does in between by the time that it had the kernel work. `all` is
-    /// how many of these there are in the run.
-    fn share(&mut self, events: &Events, all: [u64; 3]) {
-        let own = [self.entries, self.totals.frames_written, self.totals.phases.get(TimedPhase::Other)];
+    /// the pages that it wrote, what the kernel does in between by the time that it had the kernel work, and flushes of
+    /// all caches by the time that flushes took. `all` is how many of these there are in the run.
+    fn share(&mut self, events: &Events, all: [u64; 4]) {
+        let [other, flush] =
+            [TimedPhase::Other, TimedPhase::Flush].map(|phase| self.totals.phases.get(phase));
+        let own = [self.entries, self.totals.frames_written, other, flush];
         let share = |of: usize, count: u64| match all[of] {
             0 => 0,
             all => (u128::from(count) * u128::from(own[of]) / u128::from(all)) as u64,
         };
-        let [at_entries, to_pages, between] = [0, 1, 2].map(|of| move |count| share(of, count));
+        let [at_entries, to_pages, between, in_flushes] =
+            [0, 1, 2, 3].map(|of| move |count| share(of, count));
         self.totals.events = Events {
             entries: at_entries(events.entries),
             resumed: at_entries(events.resumed),
@@ -151,7 +155,7 @@ impl Part {
             x87_clears: at_entries(events.x87_clears),
             time_stamps: at_entries(events.time_stamps),
             apic_writes: at_entries(events.apic_writes),
-            cache_flushes: at_entries(events.cache_flushes),
+            cache_flushes: in_flushes(events.cache_flushes),
             translation_flushes: at_entries(events.translation_flushes),
             copied: to_pages(events.copied),
             compared_and_copied: to_pages(events.compared_and_copied),

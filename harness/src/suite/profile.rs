@@ -23,20 +23,42 @@ pub const TESTS: &[Test] = &[
         name: "profile::flushes",
         run: |context| agrees(context, &["tiny", "--flush", "clflush", "--limit", "1000"]),
     },
+    Test { name: "profile::of_a_system", run: of_a_system },
 ];
 
 /// Before the first user entry the calibration makes user code fault on purpose, and what faults is begun twice.
 const BOOT: &str = "boot";
 
-/// Profiles a run and compares each phase and each kind.
-fn agrees(context: &Context, run: &[&str]) -> Result<()> {
+/// The profile of a run.
+fn profiled(context: &Context, run: &[&str]) -> Result<Value> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("profile");
     let path = path.to_str().context("a path that is not text")?;
     let words = [&["profile"], run, &["--top", "100000", "--json", path]].concat();
     let output = context.reprise(&words[..], |_| ())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let profile: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+/// Where the kernel alone works, a system's phases are what the kernel says; user code is that of all its domains.
+fn of_a_system(context: &Context) -> Result<()> {
+    let profile = profiled(context, &["init", "--config", "user/genode/scenarios/s1.xml"])?;
+    for name in ["treatment", "restart", "verify_commit"] {
+        let phase = &profile["phases"][name];
+        let (executed, difference) = (phase["executed"].as_u64(), phase["difference"].as_i64());
+        ensure!(executed > Some(100_000) && difference == Some(0), "{name}: {phase}");
+    }
+    let functions = profile["functions"].as_array().context("no functions")?;
+    let user = functions.iter().find(|function| function["function"] == "user: any domain");
+    let [first, second] =
+        ["first_run", "second_run"].map(|run| user.map(|user| user["phases"][run].as_u64()));
+    ensure!(first.flatten() > Some(100_000) && second.flatten() > Some(100_000), "user code: {user:?}");
+    Ok(())
+}
+
+/// Profiles a run and compares each phase and each kind.
+fn agrees(context: &Context, run: &[&str]) -> Result<()> {
+    let profile = profiled(context, run)?;
     let executed = |name: &str, value: &Value| {
         value["executed"].as_u64().with_context(|| format!("{name}: not executed but {value}"))
     };

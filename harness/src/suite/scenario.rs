@@ -112,14 +112,14 @@ fn ran(record: &PeRecord, mode: Mode) -> Result<()> {
     Ok(())
 }
 
-/// A child's own policy holds for its PEs, and for no others.
+/// A child's own policy holds for its PEs, and for no others: neither is an init's that of its children.
 fn replay_policies(context: &Context) -> Result<()> {
     let request = request(&REPLAYED, Emulator::Qemu)?;
     for mode in [Mode::Off, Mode::Dual, Mode::Triple] {
         let policy = Policy { mode, ..Policy::DEFAULT };
         let outcome = context.boot(&Request { policy, ..request.clone() })?;
         Log::new(outcome.serial()).check(&REPLAYED.expected)?;
-        let mut seen = [0; 3];
+        let mut seen = [0; 5];
         let labels = outcome.summary()?.labels;
         for record in outcome.records()? {
             let label = labels.iter().find(|label| label.process == record.thread.process);
@@ -127,6 +127,8 @@ fn replay_policies(context: &Context) -> Result<()> {
                 "init -> once" => (Mode::Off, Some(0)),
                 "init -> twice" => (Mode::Dual, Some(1)),
                 "init -> thrice" => (Mode::Triple, Some(2)),
+                "init -> sub" => (Mode::Off, Some(3)),
+                "init -> sub -> deep" => (Mode::Triple, Some(4)),
                 _ => (mode, None),
             };
             ran(&record, own).with_context(|| format!("{label:?} under {policy:?}"))?;

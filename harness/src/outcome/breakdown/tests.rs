@@ -75,3 +75,19 @@ fn the_text_has_a_row_for_each_part() {
         ["component", "core", "process 2", "process 3", "", "ended by", "syscall", "limit", ""]
     );
 }
+
+/// However often a PE enters user mode, all caches are flushed once for it.
+#[test]
+fn flushes_of_all_caches_are_shared_out_by_the_time_that_they_took() {
+    let part = |entries, frames| {
+        let mut part = Part { entries, ..Part::new("part".into()) };
+        part.totals.frames_written = frames;
+        part.totals.phases.0[TimedPhase::Flush as usize] = 40;
+        part
+    };
+    let events = Events { cache_flushes: 100, ..Events::default() };
+    for mut part in [part(2, 0), part(11, 9)] {
+        part.share(&events, [13, 9, 0, 80]);
+        assert_eq!(part.totals.events.cache_flushes, 50, "{} entries", part.entries);
+    }
+}

@@ -64,7 +64,7 @@ impl Space {
         let before = page.slot.entry();
         // Nothing but its entry tells of a page that is watched already and has no other with its home, as nearly
         // all that are switched in every PE.
-        let is_alone = before.flags() & (Flags::PRESENT | WATCHED | SHARED) == Flags::PRESENT | WATCHED;
+        let is_alone = before.flags() & (Flags::PRESENT | WATCHED | SEVERAL) == Flags::PRESENT | WATCHED;
         if is_alone && access != Access::Released {
             page.slot.set(switched(before, frame, access));
         } else {
