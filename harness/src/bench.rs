@@ -10,6 +10,7 @@ mod boot;
 mod case;
 mod counters;
 mod document;
+mod glance;
 mod grid;
 mod ipc;
 mod latency;
@@ -21,7 +22,7 @@ mod scaling;
 mod sweep;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -40,6 +41,7 @@ use crate::workload::artifacts::Guest;
 
 use boot::Boots;
 use case::Case;
+use document::Part;
 use ipc::Calls;
 use runner::{Results, Runner};
 use workload::Workload;
@@ -47,8 +49,11 @@ use workload::Workload;
 /// The status when a run failed its checks.
 const STATUS_FAILED: u8 = 1;
 
-/// What is written: tables into a document, a picture, all figures.
-const INTO: &str = "--into";
+/// What is written: a short table into a document, all tables into another one, their pictures beside them.
+const GLANCE: &str = "--into, for what replay costs at a glance,";
+const TABLES: &str = "--into, for all tables,";
+const GLANCE_PLOT: &str = "--into, for the picture of the costs,";
+const SWEEP_PLOT: &str = "--into, for the picture of the limit,";
 /// The picture.
 const PLOT: &str = "--plot";
 /// All figures.
@@ -81,7 +86,7 @@ pub struct Options {
     pub quick: bool,
     /// Whether the tables are printed as Markdown, with their origin.
     pub markdown: bool,
-    /// The document that the tables are put into.
+    /// The folder with the documents that the tables are put into, and the pictures.
     pub into: Option<PathBuf>,
     /// Where all figures are written as JSON.
     pub json: Option<PathBuf>,
@@ -197,10 +202,12 @@ pub fn run(options: &Options) -> Result<u8> {
         Some(path) => Model::read(path)?,
         None => Model::built_in()?.clone(),
     };
-    if let Some(path) = &options.into {
-        document::check(path)?;
+    let documents = options.into.as_deref().map(Documents::of);
+    documents.as_ref().map_or(Ok(()), Documents::check)?;
+    let mut files = Files::default().read("--model", &options.model);
+    for (option, path) in documents.iter().flat_map(Documents::written) {
+        files = files.written(option, Some(path))?;
     }
-    let files = Files::default().read("--model", &options.model).written(INTO, options.into.as_ref())?;
     let files = files.written(PLOT, options.plot.as_ref())?.written(JSON, options.json.as_ref())?.kept()?;
     packages::ensure_present(&[packages::QEMU, packages::COMPILER])?;
     let kernel = Guest::build_kernel(CounterChoice::VirtualTime)?;
@@ -223,8 +230,15 @@ pub fn run(options: &Options) -> Result<u8> {
     } else {
         tables.iter().for_each(|table| println!("{}", table.show(Style::Text)));
     }
-    if let Some(path) = &options.into {
-        files.write(INTO, || Ok(document::with(path, &markdown())?.into_bytes()))?;
+    if let Some(documents) = &documents {
+        let rows = glance::rows(&plan.workloads, &results);
+        let short = format!("{origin}\n\n{}", glance::table(&rows).show(Style::Markdown));
+        files.write(GLANCE, || Ok(document::with(&documents.glance, Part::Glance, &short)?.into_bytes()))?;
+        files.write(TABLES, || {
+            Ok(document::with(&documents.tables, Part::Tables, &markdown())?.into_bytes())
+        })?;
+        files.write(GLANCE_PLOT, || Ok(glance::draw(&rows)?.into_bytes()))?;
+        files.write(SWEEP_PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
     }
     files.write(PLOT, || Ok(plot::draw(&sweep::curves(&results))?.into_bytes()))?;
     files
@@ -236,6 +250,37 @@ pub fn run(options: &Options) -> Result<u8> {
         eprintln!("reprise: {failure}");
     }
     Ok(if failures.is_empty() { 0 } else { STATUS_FAILED })
+}
+
+/// What `--into` writes, in one folder.
+struct Documents {
+    glance: PathBuf,
+    tables: PathBuf,
+    glance_plot: PathBuf,
+    sweep_plot: PathBuf,
+}
+
+impl Documents {
+    fn of(folder: &Path) -> Self {
+        let [glance, tables, glance_plot, sweep_plot] =
+            ["README.md", "tables.md", "cost.svg", "limit-sweep.svg"].map(|name| folder.join(name));
+        Self { glance, tables, glance_plot, sweep_plot }
+    }
+
+    /// Fails if a document has no place for its tables, so that nobody waits for that.
+    fn check(&self) -> Result<()> {
+        document::with(&self.glance, Part::Glance, "")?;
+        document::with(&self.tables, Part::Tables, "").map(drop)
+    }
+
+    fn written(&self) -> [(&'static str, &PathBuf); 4] {
+        [
+            (GLANCE, &self.glance),
+            (TABLES, &self.tables),
+            (GLANCE_PLOT, &self.glance_plot),
+            (SWEEP_PLOT, &self.sweep_plot),
+        ]
+    }
 }
 
 fn list() {

@@ -210,7 +210,6 @@ mod tests {
             (&["run", "tiny", "--run-for", "1"], "--run-for: only systems"),
             (&["run", "tiny", "--log-calls"], "--log-calls: only systems"),
             (&["run", "--list", "tiny"], "cannot be used with"),
-            (&["profile", "init"], "only programs are profiled"),
             (&["report"], "<TRACE>"),
             (&["fly"], "unrecognized subcommand 'fly'; --help lists the commands"),
             (&["rum"], "unrecognized subcommand 'rum'; a similar subcommand exists: 'run'"),

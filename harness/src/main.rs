@@ -17,6 +17,7 @@ mod build;
 mod cli;
 mod compare;
 mod demo;
+mod docs;
 mod doctor;
 mod emulator;
 mod fuzz;
@@ -79,6 +80,7 @@ fn work(cli: &Cli) -> Result<u8> {
         | Command::Report(_)
         | Command::List
         | Command::Completions(_)
+        | Command::Docs(_)
         | Command::Man(_) => None,
         _ => Some(scratch::begin()?),
     };
@@ -96,6 +98,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Report(options) => report::run(options),
         Command::Bench(options) => bench::run(options),
         Command::Demo => demo::run(),
+        Command::Docs(options) => docs::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Test { filter, quick, bless } => ci::test(filter.as_deref(), *quick, *bless),
         Command::Ci => ci::ci(),

@@ -82,13 +82,17 @@ pub fn run(options: &Options) -> Result<u8> {
 impl Profile {
     /// Boots under the plugin.
     pub fn measure(request: &Request, kernel: &Path) -> Result<Self> {
-        let program = request.contents.program.as_deref().context("no program")?;
-        let image = Image::parse(program)?;
+        let contents = &request.contents;
+        let program = contents.program.as_deref();
+        let first = program.or(contents.modules.first().map(|module| module.bytes.as_slice()));
+        let image = Image::parse(first.context("no program")?)?;
         let directory = tempfile::tempdir().context("cannot make a directory for the profile")?;
         let (marks, out) = (directory.path().join("marks"), directory.path().join("counts"));
         let executable = directory.path().join("program");
-        std::fs::write(&executable, program).with_context(|| executable.display().to_string())?;
-        let names = Names::new(kernel, &executable)?;
+        if let Some(program) = program {
+            std::fs::write(&executable, program).with_context(|| executable.display().to_string())?;
+        }
+        let names = Names::new(kernel, program.map(|_| executable.as_path()))?;
         let code = std::fs::read(kernel).with_context(|| kernel.display().to_string())?;
         std::fs::write(&marks, marks::text(&marks::find(&code, &names)?)).context("the marks")?;
         let runs = match (request.policy.mode, request.policy.recovery) {

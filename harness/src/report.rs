@@ -7,6 +7,7 @@ mod charts;
 mod list;
 mod page;
 mod perfetto;
+mod runs;
 mod table_file;
 mod terminal;
 mod trace;
@@ -15,11 +16,12 @@ mod value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use wire::record::Record;
 
 use crate::host::destination::{Destinations, Files};
+use crate::outcome::origin::Origin;
 use crate::outcome::place::Places;
 use crate::outcome::summary::Summary;
 use crate::outcome::trace_file::Reader;
@@ -40,8 +42,8 @@ const AT_A_TIME: usize = 1 << 16;
 /// What is asked of the command.
 #[derive(Debug)]
 pub struct Options {
-    /// The trace file.
-    pub file: PathBuf,
+    /// The trace files: the one that is told of, and others of the same program that are set beside it.
+    pub files: Vec<PathBuf>,
     /// Whether its PEs are listed instead of added up.
     pub list: bool,
     /// The trace file that is held against it.
@@ -65,7 +67,7 @@ pub struct Options {
 /// What is told of a trace, in all forms that are asked for; returns the exit status.
 pub fn run(options: &Options) -> Result<u8> {
     let mut files = Files::default()
-        .read("the trace", [&options.file])
+        .read("the trace", &options.files)
         .read("--against", &options.against)
         .read("--elf", &options.elf);
     for (option, path) in
@@ -74,22 +76,33 @@ pub fn run(options: &Options) -> Result<u8> {
         files = files.written(option, path.as_ref())?;
     }
     let files = files.kept()?;
+    let (file, others) = options.files.split_first().context("no trace")?;
+    let is_alone = others.is_empty();
+    ensure!(is_alone || !options.list, "--list: of one trace, and there are {}", options.files.len());
+    ensure!(
+        is_alone || options.against.is_none(),
+        "--against: of one trace, and there are {}",
+        options.files.len()
+    );
     if options.list {
-        let reader = Reader::open(&options.file)?;
-        list(reader, &files).with_context(|| options.file.display().to_string())?;
+        let reader = Reader::open(file)?;
+        list(reader, &files).with_context(|| file.display().to_string())?;
         return Ok(0);
     }
     let places = options.elf.as_deref().map(Places::new).transpose()?;
-    let trace = Trace::read(&options.file, options.from)?;
+    let trace = Trace::read(file, options.from)?;
     if let Some(told) = &trace.told {
         let mut report = value::value(&told.summary, trace.status(), &told.analysis, places.as_ref());
         if let Some(path) = &options.against {
             let other = Trace::read(path, 0)?;
-            let theirs =
-                other.told.as_ref().with_context(|| format!("{}: no program ran", path.display()))?;
-            report["against"] = against::value(&trace, &other, theirs)?;
+            report["against"] = against::value(&trace, &other, other.told()?)?;
         }
-        write(&trace, told, &report, places.as_ref(), &files)?;
+        if !others.is_empty() {
+            report["runs"] = runs::value(&trace, others)?;
+        }
+        let origin = trace.origin()?;
+        let report = origin.stamp(report);
+        write(&trace, told, &report, &origin, places.as_ref(), &files)?;
         if let Some(folder) = &options.svg {
             write_pictures(folder, &report)?;
         }
@@ -138,6 +151,7 @@ fn write(
     trace: &Trace,
     told: &Told,
     report: &Value,
+    origin: &Origin,
     places: Option<&Places>,
     files: &Destinations,
 ) -> Result<()> {
@@ -148,6 +162,7 @@ fn write(
         Ok(page::page(&trace.name(), report, &parameters, analysis, &trace.end.end)?.into_bytes())
     })?;
     files.fill(CSV, |to| {
+        to.write_all(origin.comment().as_bytes())?;
         let mut rows = Rows::new(to)?;
         trace.records()?.try_for_each(|record| rows.add(&record?, places))?;
         rows.finish()
@@ -159,11 +174,15 @@ fn write(
     })
 }
 
-/// Prints the tables, or what is different in the other trace.
+/// Prints the tables, or what is different in another trace or in several.
 fn print(trace: &Trace, told: &Told, report: &Value, places: Option<&Places>) {
     let Told { summary, analysis } = told;
     if report["against"].is_object() {
         print!("{}", against::text(&trace.name(), report));
+        return;
+    }
+    if report["runs"].is_array() {
+        print!("{}", runs::text(report));
         return;
     }
     print!("{summary}\n{}", terminal::text(summary, analysis, places));
@@ -179,7 +198,7 @@ fn print(trace: &Trace, told: &Told, report: &Value, places: Option<&Places>) {
 fn write_pictures(folder: &Path, report: &Value) -> Result<()> {
     let name = |path: &Path| path.display().to_string();
     fs::create_dir_all(folder).with_context(|| name(folder))?;
-    for picture in charts::draw(report)? {
+    for picture in charts::draw(report)?.into_iter().chain(runs::charts::draw(report)?) {
         let path = folder.join(picture.name).with_extension("svg");
         fs::write(&path, picture.on_white()).with_context(|| name(&path))?;
     }

@@ -29,6 +29,7 @@ use crate::outcome::flipped::{self, Flips};
 use crate::outcome::model::Model;
 use crate::outcome::origin::Origin;
 use crate::outcome::record_stream::RecordStream;
+use crate::outcome::subject::Subject;
 use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::{json, log, told, trace_file};
 use crate::workload::artifacts::Guest;
@@ -77,7 +78,7 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     let files = files.cleared()?;
     let mut terminal = Terminal::new(options.watch.then(|| watched(&request)).transpose()?);
-    let mut recorder = Recorder::new(&files, terminal.watch.clone())?;
+    let mut recorder = Recorder::new(&files, &request, terminal.watch.clone())?;
     let finished = emulator::boot_tracing(&boot, &mut terminal, &mut |piece| recorder.add(piece));
     terminal.bar.finish_and_clear();
     let finished = finished?;
@@ -146,8 +147,9 @@ struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    fn new(files: &'a Destinations, watch: Option<Rc<RefCell<Watch>>>) -> Result<Self> {
-        let file = files.begin(TRACE)?.map(trace_file::Writer::new).transpose()?;
+    fn new(files: &'a Destinations, request: &Request, watch: Option<Rc<RefCell<Watch>>>) -> Result<Self> {
+        let begun = |file| trace_file::Writer::new(file, &Subject::new(&request.contents));
+        let file = files.begin(TRACE)?.map(begun).transpose()?;
         Ok(Self {
             file,
             stream: RecordStream::default(),

@@ -35,8 +35,9 @@ pub struct Entry<F, S> {
     chain: u16,
     /// The first entry whose home belongs in this place of the index.
     head: u16,
-    /// The threads, by their number modulo 32, that are expected to write it.
-    pub predicted: u32,
+    /// How many of its last PEs did not write it, for each thread, by its number modulo 32: two bits, both set where it
+    /// is not expected to any more.
+    pub unwritten: u64,
     /// The generation of the home that the copies are of.
     pub generation: u64,
     /// The hash of PM0.
@@ -59,7 +60,7 @@ impl<F: Copy, S: Copy> Entry<F, S> {
             next: [NONE; 2],
             chain: NONE,
             head: NONE,
-            predicted: 0,
+            unwritten: u64::MAX,
             generation: 0,
             hash: 0,
             hashes: [0; Run::ALL.len()],
@@ -114,6 +115,18 @@ impl<const LINK: usize> List<LINK> {
             None => self.first = index,
         }
         (self.last, self.len) = (index, self.len + 1);
+    }
+
+    /// Takes the entry between two others out, which is the first one or the last one if there are none.
+    pub(crate) fn cut<F, S>(&mut self, entries: &mut [Entry<F, S>], before: Option<u16>, behind: u16) {
+        match before {
+            Some(before) => entries[usize::from(before)].next[LINK] = behind,
+            None => self.first = behind,
+        }
+        if behind == NONE {
+            self.last = before.unwrap_or(NONE);
+        }
+        self.len -= 1;
     }
 
     /// All entries.

@@ -54,9 +54,9 @@ pub struct Tracker<P> {
     placement: PhantomData<P>,
 }
 
-/// The bit of a thread in [`Entry::predicted`](crate::Entry::predicted).
-fn bit(thread: u8) -> u32 {
-    1 << (thread % 32)
+/// Where a thread's bits are in [`Entry::unwritten`](crate::Entry::unwritten), which have room for [`MAX_IDLE`].
+fn shift(thread: u8) -> u32 {
+    u32::from(thread % 32) * 2
 }
 
 /// What damage there is to the frames of a page: one that has two roles or, where that is `trusted`, a copy that is not
@@ -86,6 +86,39 @@ fn is_written<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M,
     entry.written
 }
 
+/// Brings the copies of a page up to date, unless it is not mapped any more: then it is lost.
+#[inline(always)]
+fn is_lost<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M) -> bool {
+    let change = machine.change(&entry.page);
+    let before = entry.generation;
+    if entry.page.shared {
+        entry.generation = machine.generation(entry.page.frame);
+    }
+    if change == Change::Content || change == Change::None && entry.generation != before {
+        P::save(entry, machine);
+    }
+    change == Change::Mapping
+}
+
+/// Opens a page if it is one of a thread's, and has it rest if it is not but one of the thread's before.
+#[inline(always)]
+fn resume<M: Machine, P: Placement>(entry: &mut EntryOf<M>, machine: &mut M, before: u8, thread: u8) {
+    if !entry.resting {
+        let others = entry.unwritten & !(u64::from(MAX_IDLE) << shift(before));
+        entry.unwritten = others | u64::from(entry.idle.min(MAX_IDLE)) << shift(before);
+    }
+    entry.idle = (entry.unwritten >> shift(thread)) as u8 & MAX_IDLE;
+    let rests = entry.idle == MAX_IDLE;
+    if rests && !entry.resting {
+        machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
+        machine.flush(&entry.page);
+    } else if entry.resting && !rests {
+        P::open(entry, machine);
+        machine.flush(&entry.page);
+    }
+    entry.resting = rests;
+}
+
 /// Apart, so that no number has to be in memory to be printed.
 #[cold]
 fn uncompared(committed: u16, written: u16) -> ! {
@@ -112,56 +145,30 @@ impl<P: Placement> Tracker<P> {
     /// Brings the set up to date before a PE of a thread.
     #[inline(always)]
     pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
-        if pages.machine.disturbed() {
-            self.refresh(pages);
-        }
-        if self.thread != thread {
-            self.resume(pages, thread);
+        let disturbed = pages.machine.disturbed();
+        if disturbed || self.thread != thread {
+            self.catch_up(pages, disturbed, thread);
         }
     }
 
-    /// Catches up with what happened to pages between two PEs: each change is told, and what others write
-    /// to a shared frame moves its generation.
+    /// Catches up with what happened between two PEs. If pages were disturbed, each tells how, and what others write
+    /// to a shared frame moves its generation. The pages of a thread open in place of those of the one before.
     #[cold]
-    fn refresh<M: Machine>(&mut self, pages: &mut Pages<M>) {
-        self.sift(pages, |machine, entry| {
-            let change = machine.change(&entry.page);
-            let before = entry.generation;
-            if entry.page.shared {
-                entry.generation = machine.generation(entry.page.frame);
-            }
-            if change == Change::Content || change == Change::None && entry.generation != before {
-                P::save(entry, machine);
-            }
-            change != Change::Mapping
-        });
-    }
-
-    /// Opens the pages of a thread in place of those of the one before.
-    #[cold]
-    fn resume<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
+    fn catch_up<M: Machine>(&mut self, pages: &mut Pages<M>, disturbed: bool, thread: u8) {
         let before = core::mem::replace(&mut self.thread, thread);
         self.sift(pages, |machine, entry| {
-            if !entry.resting {
-                let wrote = if entry.idle == 0 { bit(before) } else { 0 };
-                entry.predicted = entry.predicted & !bit(before) | wrote;
-                entry.idle = 0;
+            if disturbed && is_lost::<M, P>(entry, machine) {
+                return false;
             }
-            let rests = entry.predicted & bit(thread) == 0;
-            if rests && !entry.resting {
-                machine.map(View::Every, &entry.page, entry.page.frame, Access::Closed);
-                machine.flush(&entry.page);
-            } else if entry.resting && !rests {
-                P::open(entry, machine);
-                machine.flush(&entry.page);
+            if before != thread {
+                resume::<M, P>(entry, machine, before, thread);
             }
-            entry.resting = rests;
             true
         });
     }
 
-    /// Lists all pages anew: forgets those for which `keeps` does not hold, and of the others
-    /// those are open that do not rest.
+    /// Looks at all pages: forgets those for which `keeps` does not hold, and of the others those are open
+    /// that do not rest.
     ///
     /// # Panics
     /// If the open ones before were not those that did not rest.
@@ -170,20 +177,19 @@ impl<P: Placement> Tracker<P> {
         pages: &mut Pages<M>,
         mut keeps: impl FnMut(&mut M, &mut EntryOf<M>) -> bool,
     ) {
-        let all = core::mem::replace(&mut self.all, All::EMPTY);
         let open = core::mem::replace(&mut self.open, Open::EMPTY);
-        let (mut at, mut were_open) = (all.first, 0);
-        for _ in 0..all.len {
+        let (mut at, mut kept, mut were_open) = (self.all.first, None, 0);
+        for _ in 0..self.all.len {
             let entry = &mut pages.pool.entries[usize::from(at)];
             let index = core::mem::replace(&mut at, All::behind(entry));
             were_open += u16::from(!entry.resting);
             if keeps(pages.machine, entry) {
-                let rests = entry.resting;
-                self.all.push(&mut pages.pool.entries, index);
-                if !rests {
+                kept = Some(index);
+                if !entry.resting {
                     self.open.push(&mut pages.pool.entries, index);
                 }
             } else {
+                self.all.cut(&mut pages.pool.entries, kept, at);
                 pages.pool.put::<M>(index);
             }
         }
@@ -421,7 +427,7 @@ impl<P: Placement> Tracker<P> {
         }
         self.attempt = Attempt::default();
         if spent {
-            self.demote(pages, |_, entry| entry.idle >= MAX_IDLE || !entry.page.writable);
+            self.demote(pages, |_, entry| !entry.resting && entry.idle >= MAX_IDLE || !entry.page.writable);
         }
         written
     }
@@ -452,9 +458,8 @@ impl<P: Placement> Tracker<P> {
         pages: &mut Pages<M>,
         mut which: impl FnMut(&EntryOf<M>) -> bool,
     ) {
-        if pages.machine.disturbed() {
-            self.refresh(pages);
-        }
+        let disturbed = pages.machine.disturbed();
+        self.catch_up(pages, disturbed, self.thread);
         self.demote(pages, |_, entry| which(entry));
     }
 

@@ -314,6 +314,24 @@ fn threads_of_a_space_have_predictions_of_their_own() {
     }
 }
 
+/// A page is given up after three PEs of its thread without a write to it, whoever is run between them: one that is
+/// written by turns with others is not, and one that is not written any more is closed.
+#[test]
+fn a_thread_expects_a_page_for_three_pes_whoever_is_between_them() {
+    let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+    let mut toy = Toy::new(&[&pages], &[]);
+    let (mut executor, mut replay) = (executor(), Replay::new(1, POLICY));
+    let mut threads = [thread(0), thread(1)];
+    for (round, own) in [1, 2, 3, 1, 2, 3, 1, 1, 1, 1, 1, 2].into_iter().enumerate() {
+        let account = pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[own * PAGE], &[]);
+        // Page 2 was not written in four PEs before the last.
+        let faults = u16::from(round < 3 || round == 11);
+        assert_eq!((account.write_faults, account.divergences.len()), (faults, 0), "{round}: {own}");
+        pe(&mut toy, &mut executor, &mut threads[1], &mut replay, &[4 * PAGE], &[]);
+        assert_eq!(toy.open_pages(), [4 * PAGE], "{round}");
+    }
+}
+
 #[test]
 fn frames_without_copies_are_given_back_and_taken_again() {
     let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();

@@ -58,7 +58,7 @@ pub fn cases(workloads: &[&Workload], variants: &[Variant]) -> Vec<Case> {
     workloads.iter().flat_map(|workload| -> Vec<Case> { of(workload) }).collect()
 }
 
-/// The columns; `benches/README.md` explains them.
+/// The columns; `benches/tables.md` explains them.
 pub const COLUMNS: [(&str, Align); 12] = [
     ("workload", Align::Left),
     ("policy", Align::Left),

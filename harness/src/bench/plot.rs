@@ -12,10 +12,11 @@ use super::sweep::{Curve, Point};
 use crate::outcome::table::grouped;
 
 const SIZE: (u32, u32) = (900, 860);
-const FONT: &str = "sans-serif";
+/// The font of pictures.
+pub const FONT: &str = "sans-serif";
 const LIMITS: Range<f64> = 900.0..11_000_000.0;
 /// Distinct for those who see few colours, too.
-const COLORS: [RGBColor; 3] = [RGBColor(0, 90, 170), RGBColor(215, 90, 0), RGBColor(20, 130, 80)];
+pub const COLORS: [RGBColor; 3] = [RGBColor(0, 90, 170), RGBColor(215, 90, 0), RGBColor(20, 130, 80)];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

@@ -26,8 +26,10 @@ pub struct BenchArgs {
     /// Print the tables as Markdown, with date, commit and machine
     #[arg(long)]
     pub markdown: bool,
-    /// Put that between the lines `<!-- bench -->` and `<!-- end of bench -->` of a document
-    #[arg(long, value_name = "FILE")]
+    /// Put what replay costs at a glance into README.md of a folder, between the lines `<!-- glance -->` and
+    /// `<!-- end of glance -->`, and all tables into tables.md, between `<!-- bench -->` and `<!-- end of bench -->`;
+    /// draw cost.svg and limit-sweep.svg beside them
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["suites", "quick"])]
     pub into: Option<PathBuf>,
     /// Write all figures as JSON to a file
     #[arg(long, value_name = "FILE")]

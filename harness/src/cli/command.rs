@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap_complete::Shell;
 
-use crate::{bench, compare, doctor, fuzz, inject, native, profile, report, run};
+use crate::{bench, compare, docs, doctor, fuzz, inject, native, profile, report, run};
 
 /// What a command line can ask for.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub enum Command {
     Bench(Box<bench::Options>),
     /// `cargo reprise doctor`.
     Doctor(doctor::Options),
+    /// `cargo reprise docs`.
+    Docs(docs::Options),
     /// `cargo reprise test`.
     Test {
         /// What the names of the tests contain.

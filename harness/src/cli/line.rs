@@ -16,7 +16,7 @@ use super::inject::InjectArgs;
 use super::program::ProgramArgs;
 use super::report::ReportArgs;
 use super::run::{ProfileArgs, RunOrListArgs};
-use crate::native;
+use crate::{docs, native};
 
 /// Runs programs under a kernel that executes every piece of user code twice.
 #[derive(Debug, Parser)]
@@ -59,6 +59,12 @@ pub enum Words {
     Bench(Box<BenchArgs>),
     /// Say which tools are there, and whether this machine's QEMU counts exactly
     Doctor(DoctorArgs),
+    /// Make the book as pages for a browser, and print where they are
+    Docs {
+        /// The folder for the pages, which is new, empty, or has a book in it
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Everything that has to be green: formatting, lints, builds, all tests
     Test {
         /// Only emulator tests whose name contains this, and nothing else
@@ -152,6 +158,7 @@ impl TryFrom<Words> for Command {
             Words::Profile(args) => Self::Profile(Box::new((*args).try_into()?)),
             Words::Bench(args) => Self::Bench(Box::new((*args).into())),
             Words::Doctor(args) => Self::Doctor(args.try_into()?),
+            Words::Docs { out } => Self::Docs(docs::Options { out }),
             Words::Test { filter, quick, bless } => Self::Test { filter, quick, bless },
             Words::Ci => Self::Ci,
             Words::Build => Self::Build,

@@ -11,9 +11,10 @@ use crate::report;
 /// `cargo reprise report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// What `run --trace` wrote
-    #[arg(value_name = "TRACE")]
-    pub file: PathBuf,
+    /// What `run --trace` wrote; behind it more of the same program, with other limits, flushes or modes, for cost
+    /// against limit
+    #[arg(value_name = "TRACE", required = true)]
+    pub files: Vec<PathBuf>,
     /// Print one line for each processing element instead: its number, process, delimiter, RIP at its end, instructions,
     /// pages written, and the digest of what it left behind if the run was made with --digests
     #[arg(long)]
@@ -47,7 +48,7 @@ pub struct ReportArgs {
 
 impl From<ReportArgs> for report::Options {
     fn from(args: ReportArgs) -> Self {
-        let ReportArgs { file, list, against, elf, json, csv, perfetto, html, svg, from } = args;
-        Self { file, list, against, elf, json, csv, perfetto, html, svg, from }
+        let ReportArgs { files, list, against, elf, json, csv, perfetto, html, svg, from } = args;
+        Self { files, list, against, elf, json, csv, perfetto, html, svg, from }
     }
 }

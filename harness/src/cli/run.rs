@@ -165,9 +165,6 @@ impl TryFrom<ProfileArgs> for profile::Options {
         if run.nova.nova.is_none() && run.program.elf.is_none() && run.program.words.is_empty() {
             run.program.words.push(Guest::SHOWCASE.package.into());
         }
-        if run.nova.booted(&run.program)? != Booted::Program {
-            return Err("profile: --nova and init boot a system, and only programs are profiled");
-        }
         Ok(Self { run: run.try_into()?, functions: top as usize })
     }
 }

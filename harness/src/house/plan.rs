@@ -69,7 +69,7 @@ pub const PLANS: &[Plan] = &[
             &["outcome"],
             &["native"],
             &["run"],
-            &["report", "inject", "fuzz", "profile", "compare", "bench", "demo", "doctor", "build"],
+            &["report", "inject", "fuzz", "profile", "compare", "bench", "demo", "doctor", "docs", "build"],
             &["cli"],
             &["suite"],
             &[ROOT],

@@ -2,8 +2,10 @@
 //! What all pages have in common: each is one file that needs no other one and no network, and they look alike.
 
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, Error, context};
 
+/// How all pages begin.
+const HEAD: &str = include_str!("page/head.html");
 /// How all pages look.
 const STYLE: &str = include_str!("page/base.css");
 
@@ -14,7 +16,8 @@ pub fn environment() -> Environment<'static> {
     environment
 }
 
-/// The style of a page that has something of its own.
-pub fn style(own: &str) -> Value {
-    Value::from_safe_string(format!("{STYLE}{own}"))
+/// How a page begins that has this title, and something of its own in its style.
+pub fn head(title: &str, own: &str) -> Result<Value, Error> {
+    let style = Value::from_safe_string(format!("{STYLE}{own}"));
+    Ok(Value::from_safe_string(environment().render_named_str("head", HEAD, context! { title, style })?))
 }

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT
-//! Trace files: a trace stream in pieces and its end record behind it, in one container.
+//! Trace files: what a run was of, its trace stream in pieces, and its end record, in one container.
 //!
 //! Magic (8 bytes) and container version (u16), then pieces: kind (u8, [`Kind`]), length (u32), bytes, CRC-32 of
-//! the whole file so far (u32); numbers are little-endian. The pieces of the trace are full but for the last of
-//! them. Behind them comes one with the end record, and nothing behind that. So who writes a file need not know how
+//! the whole file so far without the checksums in it (u32); numbers are little-endian. The first says what the run was of. The pieces of the trace
+//! behind it are full but for the last of them. Behind them comes one with the end record, and nothing behind that. So who writes a file need not know how
 //! long it is going to be, and who reads it believes no record of which the checksum has not been seen. The file says
 //! nothing about when and where it was made, so that equal runs give equal files.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use crc32fast::Hasher;
 use wire::end::EndRecord;
 use wire::record::{Record, TraceHeader};
 
 use super::record_stream::RecordStream;
+use super::subject::Subject;
 use crate::host::input;
 
 const MAGIC: [u8; 8] = *b"REPRTRCE";
 /// The version of the container; what it holds has versions of its own.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// The length of a full piece; none is longer.
 const PIECE_LEN: usize = 1 << 18;
 
@@ -29,6 +30,7 @@ const PIECE_LEN: usize = 1 << 18;
 enum Kind {
     Trace = 1,
     End = 2,
+    Subject = 3,
 }
 
 /// Why a file is not read.
@@ -55,11 +57,15 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file.
-    pub fn new(to: W) -> io::Result<Self> {
+    /// Begins a file of a run of something.
+    pub fn new(to: W, subject: &Subject) -> Result<Self> {
         let mut writer = Self { to, checksum: Hasher::new(), piece: Vec::with_capacity(PIECE_LEN) };
         writer.put(&MAGIC)?;
         writer.put(&VERSION.to_le_bytes())?;
+        let mut buffer = vec![0; PIECE_LEN];
+        let subject = postcard::to_slice(subject, &mut buffer);
+        let subject = subject.map_err(|_| anyhow!("a trace has room for {PIECE_LEN} bytes of arguments"))?;
+        writer.piece(Kind::Subject, subject)?;
         Ok(writer)
     }
 
@@ -97,8 +103,9 @@ impl<W: Write> Writer<W> {
         self.put(&[kind as u8])?;
         self.put(&(bytes.len() as u32).to_le_bytes())?;
         self.put(bytes)?;
+        // Whatever stands before, the CRC-32 of a text with its CRC-32 behind it is the same: so it is none of its own.
         let checksum = self.checksum.clone().finalize();
-        self.put(&checksum.to_le_bytes())
+        self.to.write_all(&checksum.to_le_bytes())
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -113,6 +120,7 @@ impl<W: Write> Writer<W> {
 /// the last one, or after the first error.
 pub struct Reader {
     source: Source,
+    subject: Subject,
     stream: RecordStream,
     header: Option<TraceHeader>,
     end: Option<EndRecord>,
@@ -129,8 +137,14 @@ impl Reader {
 
     /// Takes what a file holds, and reads as far as the trace's header.
     pub fn new(from: impl Read + 'static) -> Result<Self> {
+        let mut source = Source::new(from)?;
+        let subject = match source.piece()? {
+            (Kind::Subject, bytes) => postcard::from_bytes(bytes).map_err(|_| Unreadable::Damaged)?,
+            (Kind::Trace | Kind::End, _) => return Err(Unreadable::Damaged.into()),
+        };
         let mut reader = Self {
-            source: Source::new(from)?,
+            source,
+            subject,
             stream: RecordStream::default(),
             header: None,
             end: None,
@@ -143,13 +157,23 @@ impl Reader {
         Ok(reader)
     }
 
+    /// What the run was of.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The checksum of what has been read so far; after the end, of the file.
+    pub fn checksum(&self) -> u32 {
+        self.source.checksum.clone().finalize()
+    }
+
     /// How PEs were run; none where no program ran.
     pub fn header(&self) -> Option<TraceHeader> {
         self.header
     }
 
     /// Reads on to the end record, which stands behind all others.
-    pub fn end(mut self) -> Result<EndRecord> {
+    pub fn end(&mut self) -> Result<EndRecord> {
         while self.record()?.is_some() {}
         self.end.context("no end record")
     }
@@ -169,6 +193,7 @@ impl Reader {
                     self.source.ended()?;
                     self.stream.complete();
                 }
+                (Kind::Subject, _) => return Err(Unreadable::Damaged.into()),
             }
         }
     }
@@ -213,6 +238,7 @@ impl Source {
         let kind = match kind {
             1 => Kind::Trace,
             2 => Kind::End,
+            3 => Kind::Subject,
             _ => return Err(Unreadable::Damaged.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
@@ -223,7 +249,9 @@ impl Source {
         fill(&mut self.from, &mut self.piece, Unreadable::Damaged)?;
         self.checksum.update(&self.piece);
         let expected = self.checksum.clone().finalize();
-        if u32::from_le_bytes(self.get(Unreadable::Damaged)?) != expected {
+        let mut checksum = [0; 4];
+        fill(&mut self.from, &mut checksum, Unreadable::Damaged)?;
+        if u32::from_le_bytes(checksum) != expected {
             return Err(Unreadable::Damaged.into());
         }
         Ok((kind, &self.piece))
@@ -266,7 +294,7 @@ pub mod tests {
 
     /// A file of a trace.
     pub fn packed(trace: &[u8], end: &[u8]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new()).unwrap();
+        let mut writer = Writer::new(Vec::new(), &Subject::default()).unwrap();
         writer.trace(trace).unwrap();
         writer.end(end).unwrap()
     }
@@ -298,7 +326,7 @@ pub mod tests {
         let long = [header, &pes.repeat(6000)].concat();
         assert!(long.len() > 2 * PIECE_LEN);
         let whole = packed(&long, end.encode(&mut [0; MAX_END_LEN]));
-        let mut writer = Writer::new(Vec::new()).unwrap();
+        let mut writer = Writer::new(Vec::new(), &Subject::default()).unwrap();
         long.chunks(PIECE_LEN / 3 + 1).for_each(|piece| writer.trace(piece).unwrap());
         assert_eq!(writer.end(end.encode(&mut [0; MAX_END_LEN])).unwrap(), whole);
         assert_eq!(read(whole).unwrap().0.len(), 30_000);
@@ -306,11 +334,12 @@ pub mod tests {
 
     #[test]
     fn the_layout_is_fixed() {
-        let mut expected = b"REPRTRCE\x02\0".to_vec();
-        for piece in [&b"\x01\x01\0\0\0a"[..], b"\x02\x02\0\0\0bc"] {
+        let mut expected = b"REPRTRCE\x03\0".to_vec();
+        let mut so_far = expected.clone();
+        for piece in [&b"\x03\x03\0\0\0\0\0\0"[..], b"\x01\x01\0\0\0a", b"\x02\x02\0\0\0bc"] {
+            so_far.extend_from_slice(piece);
             expected.extend_from_slice(piece);
-            let checksum = crc32fast::hash(&expected);
-            expected.extend_from_slice(&checksum.to_le_bytes());
+            expected.extend_from_slice(&crc32fast::hash(&so_far).to_le_bytes());
         }
         assert_eq!(packed(b"a", b"bc"), expected);
     }
@@ -330,13 +359,46 @@ pub mod tests {
         assert_eq!(error([&file[..], b"x"].concat()), Unreadable::Damaged);
         // A piece again, whole in itself.
         assert_eq!(error([&file[..], &file[MAGIC.len() + 2..]].concat()), Unreadable::Damaged);
+        // What the run was of is missing, and is there twice.
+        let pieces = |kinds: &[u8]| {
+            let mut file = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
+            let mut so_far = file.clone();
+            for kind in kinds {
+                let piece = [*kind, 3, 0, 0, 0, 0, 0, 0];
+                so_far.extend_from_slice(&piece);
+                file.extend_from_slice(&piece);
+                file.extend_from_slice(&crc32fast::hash(&so_far).to_le_bytes());
+            }
+            file
+        };
+        assert_eq!(error(pieces(&[1])), Unreadable::Damaged);
+        assert_eq!(error(pieces(&[3, 3])), Unreadable::Damaged);
+    }
+
+    #[test]
+    fn no_piece_is_lost_doubled_or_moved() {
+        let (trace, end) = sample();
+        let (header, pes) = trace.split_at(trace.len() - wire::record::take(&trace).unwrap().1.len());
+        let long = [header, &pes.repeat(4 * PIECE_LEN / pes.len() + 1)].concat();
+        let file = packed(&long[..4 * PIECE_LEN], end.encode(&mut [0; MAX_END_LEN]));
+        let full = 1 + 4 + PIECE_LEN + 4;
+        let (start, pieces) = file.split_at(MAGIC.len() + 2 + 1 + 4 + 3 + 4);
+        let (pieces, end) = pieces.split_at(4 * full);
+        let pieces: Vec<&[u8]> = pieces.chunks(full).collect();
+        let refused = |order: &[usize]| {
+            let pieces = order.iter().flat_map(|at| pieces[*at].iter().copied());
+            let error = read(start.iter().copied().chain(pieces).chain(end.iter().copied()).collect()).err();
+            error.and_then(|error| error.downcast::<Unreadable>().ok()) == Some(Unreadable::Damaged)
+        };
+        assert!(!refused(&[0, 1, 2, 3]));
+        assert!(refused(&[0, 2, 1, 3]) && refused(&[0, 1, 3]) && refused(&[0, 1, 2, 2, 3]));
     }
 
     #[test]
     fn others_are_named() {
         let error = |file: &[u8]| Reader::new(Cursor::new(file.to_vec())).map(|_| ()).unwrap_err();
         assert_eq!(error(b"\x7fELF and more").downcast::<Unreadable>().unwrap(), Unreadable::Foreign);
-        assert_eq!(error(b"REPRTRCE\x01\0").to_string(), "trace file version 1 is not known (this is 2)");
+        assert_eq!(error(b"REPRTRCE\x01\0").to_string(), "trace file version 1 is not known (this is 3)");
         let (trace, end) = sample();
         let end = end.encode(&mut [0; MAX_END_LEN]).to_vec();
         let other = packed(&[&[trace[0], trace[1] ^ 1], &trace[2..]].concat(), &end);

@@ -18,6 +18,9 @@ const KERNEL: u64 = 1 << 47;
 /// What lies there before the program does.
 const BEFORE_PROGRAMS: &str = "firmware, loader, and user code of the calibration";
 
+/// What user code of a system counts as.
+const SYSTEM: &str = "user: any domain";
+
 /// A function that an instruction was compiled into, and where in it that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -32,16 +35,17 @@ pub struct Frame {
 /// The names of kernel and program.
 pub struct Names {
     kernel: Loader,
-    program: Loader,
+    /// Of a system, whose domains each have a program of their own, there is none.
+    program: Option<Loader>,
 }
 
 impl Names {
-    /// Reads the line tables of both.
-    pub fn new(kernel: &Path, program: &Path) -> Result<Self> {
+    /// Reads the line tables of the kernel, and of the program if one runs alone.
+    pub fn new(kernel: &Path, program: Option<&Path>) -> Result<Self> {
         let load = |path: &Path| {
             Loader::new(path).map_err(|error| anyhow!("the names in {}: {error}", path.display()))
         };
-        Ok(Self { kernel: load(kernel)?, program: load(program)? })
+        Ok(Self { kernel: load(kernel)?, program: program.map(load).transpose()? })
     }
 
     /// The functions that an instruction of the kernel was compiled into, the innermost first.
@@ -73,7 +77,8 @@ impl Names {
     /// The function that an address is counted for.
     pub fn function(&self, address: u64) -> String {
         if address < KERNEL {
-            let symbol = self.program.find_symbol(address).map(demangled);
+            let Some(program) = &self.program else { return SYSTEM.into() };
+            let symbol = program.find_symbol(address).map(demangled);
             return format!("user: {}", symbol.unwrap_or_else(|| "no symbol".into()));
         }
         let frames = self.frames(address);

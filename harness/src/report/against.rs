@@ -14,7 +14,7 @@ use crate::outcome::summary::text::phase_title;
 use crate::outcome::table::{Align, Style, Table, grouped, ratio};
 
 /// How a run was made, by keys of the summary.
-const PARAMETERS: [&str; 10] =
+pub const PARAMETERS: [&str; 10] =
     ["mode", "recovery", "compare", "flush", "limit", "max_dirty", "counter", "clock", "isolated", "unit"];
 /// What a run came to: titles, and keys of the summary.
 const FIGURES: [(&str, &str); 10] = [
@@ -183,7 +183,7 @@ fn took(one: &Value, two: &Value) -> String {
 }
 
 /// A value without quotes.
-fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -191,7 +191,7 @@ fn plain(value: &Value) -> String {
 pub fn number(value: &Value) -> String {
     match (value.as_u64(), value.as_f64()) {
         (Some(number), _) => grouped(number),
-        (None, Some(number)) if number.fract() == 0.0 => grouped(number as u64),
+        (None, Some(number)) if number == 0.0 => "0".into(),
         (None, Some(number)) => ratio(number),
         (None, None) => "-".into(),
     }

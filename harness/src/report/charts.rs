@@ -14,13 +14,21 @@ use wire::Name;
 use crate::outcome::summary::text::phase_title;
 use crate::outcome::table::{grouped, ratio};
 
-const FONT: &str = "sans-serif";
+/// The font of text in pictures.
+pub const FONT: &str = "sans-serif";
 /// Text in pictures: readable, too, where a picture is only as wide as a telephone.
-const TEXT: u32 = 13;
-const WIDE: u32 = 520;
+pub const TEXT: u32 = 13;
+/// How wide a picture is that has a section's width.
+pub const WIDE: u32 = 520;
 const NARROW: (u32, u32) = (480, 250);
-/// What a bar of the breakdown and the room around it take.
+/// What a bar of a breakdown and the room around it take, of few bars and of many.
 const ROW: u32 = 58;
+const LOW_ROW: u32 = 42;
+const MANY: usize = 6;
+/// How high a line of a legend is, and how wide its square with the room around it and a letter about are.
+pub const LINE: u32 = 20;
+const SQUARE: i32 = 34;
+const LETTER: i32 = 7;
 /// The colours of the phases, apart for those who see few colours, too, on white and on black.
 pub const COLORS: [RGBColor; TimedPhase::ALL.len()] = [
     RGBColor(66, 133, 214),
@@ -60,7 +68,7 @@ pub fn draw(report: &Value) -> Result<Vec<Picture>> {
     let mut pictures = vec![Picture {
         name: "breakdown",
         title: "Where the time goes, in multiples of the second run",
-        svg: breakdown(report)?,
+        svg: breakdown(&bars(report))?,
     }];
     for (name, title, key, axis) in [
         ("lengths", "Length of a PE", "instructions", "instructions"),
@@ -78,11 +86,12 @@ pub fn unit(report: &Value) -> &str {
     report["unit"].as_str().unwrap_or_default()
 }
 
-/// A bar of the breakdown.
-struct Bar {
-    name: String,
+/// A bar of a breakdown.
+pub struct Bar {
+    /// What it is of.
+    pub name: String,
     /// In multiples of the second run or, without one, of the whole.
-    phases: Vec<f64>,
+    pub phases: Vec<f64>,
     /// All of them, as the report says it.
     total: Option<f64>,
 }
@@ -96,9 +105,34 @@ impl Bar {
         Self { name, phases, total }
     }
 
-    fn length(&self) -> f64 {
+    /// A bar of the durations of a summary.
+    pub fn counted(name: String, summary: &Value) -> Self {
+        Self::new(name, ticks(summary, "phases"), summary["total_over_second_run"].as_f64())
+    }
+
+    /// A bar of the modelled cycles of a summary.
+    pub fn modelled(name: String, summary: &Value) -> Self {
+        Self::new(name, ticks(summary, "modelled_cycles"), summary["modelled_over_second_run"].as_f64())
+    }
+
+    /// The bar without the flush, if that took any time.
+    pub fn without_flush(&self) -> Option<Self> {
+        let mut phases = self.phases.clone();
+        let flush = std::mem::take(&mut phases[TimedPhase::Flush as usize]);
+        let name = format!("{} without the flush", self.name);
+        (flush > 0.0).then_some(Self { name, phases, total: None })
+    }
+
+    /// All phases together.
+    pub fn length(&self) -> f64 {
         self.phases.iter().sum()
     }
+}
+
+/// A summary's durations or modelled cycles of all phases.
+fn ticks(summary: &Value, key: &str) -> Vec<f64> {
+    let of = |phase: TimedPhase| summary[key][phase.name()].as_f64().unwrap_or_default();
+    TimedPhase::ALL.into_iter().map(of).collect()
 }
 
 /// The bars of the breakdown, and those of the trace that is held against this one.
@@ -107,36 +141,34 @@ fn bars(report: &Value) -> Vec<Bar> {
     let other = against["name"].as_str().map(|name| (format!("{name}: "), &against["summary"]));
     let mut bars = Vec::new();
     for (name, report) in [(String::new(), report)].into_iter().chain(other) {
-        let of = |key: &str| -> Vec<f64> {
-            let ticks = |phase: TimedPhase| report[key][phase.name()].as_f64().unwrap_or_default();
-            TimedPhase::ALL.into_iter().map(ticks).collect()
-        };
-        let total = |key: &str| report[key].as_f64();
-        bars.push(Bar::new(format!("{name}{}", unit(report)), of("phases"), total("total_over_second_run")));
+        bars.push(Bar::counted(format!("{name}{}", unit(report)), report));
         if report["modelled_cycles"].is_object() {
-            let modelled = of("modelled_cycles");
-            let mut without = modelled.clone();
-            without[TimedPhase::Flush as usize] = 0.0;
-            let has_flush = modelled != without;
-            let over = total("modelled_over_second_run");
-            bars.push(Bar::new(format!("{name}modelled cycles"), modelled, over));
-            if has_flush {
-                bars.push(Bar::new(format!("{name}modelled cycles without the flush"), without, None));
-            }
+            let bar = Bar::modelled(format!("{name}modelled cycles"), report);
+            let without = bar.without_flush();
+            bars.extend([Some(bar), without].into_iter().flatten());
         }
     }
     bars
 }
 
-fn breakdown(report: &Value) -> Result<String> {
-    let bars = bars(report);
+/// Bars below each other, with what they come to at their ends.
+pub fn breakdown(bars: &[Bar]) -> Result<String> {
     let most = bars.iter().map(Bar::length).fold(1.0, f64::max);
-    let size = (WIDE, ROW * bars.len() as u32 + 40);
-    picture(size, |area| {
-        let mut chart = ChartBuilder::on(area)
+    let row = if bars.len() > MANY { LOW_ROW } else { ROW };
+    let is_there = |phase: TimedPhase| bars.iter().any(|bar| bar.phases[phase as usize] > 0.0);
+    let legend = placed(legend().filter(|(phase, ..)| is_there(*phase)));
+    let lines = legend.last().map_or(0, |(.., line)| line + 1) as u32;
+    picture((WIDE, row * bars.len() as u32 + 48 + LINE * lines), |area| {
+        let (above, below) = area.split_vertically(LINE * lines);
+        for (title, color, x, line) in legend {
+            let y = line * LINE as i32 + 4;
+            above.draw(&Rectangle::new([(x, y), (x + 11, y + 11)], color.filled()))?;
+            above.draw(&Text::new(title, (x + 17, y - 1), (FONT, TEXT).into_font()))?;
+        }
+        let mut chart = ChartBuilder::on(&below)
             .margin_right(64)
             .margin_left(14)
-            .x_label_area_size(34)
+            .x_label_area_size(40)
             .build_cartesian_2d(0.0..most, 0.0..bars.len() as f64)?;
         chart
             .configure_mesh()
@@ -144,7 +176,10 @@ fn breakdown(report: &Value) -> Result<String> {
             .disable_y_axis()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.15))
+            .x_desc("times the second run")
             .label_style((FONT, TEXT))
+            .axis_desc_style((FONT, TEXT))
+            .x_label_formatter(&|times| short(*times))
             .draw()?;
         for (row, bar) in bars.iter().enumerate() {
             let bottom = (bars.len() - row) as f64 - 0.92;
@@ -162,6 +197,27 @@ fn breakdown(report: &Value) -> Result<String> {
         }
         Ok(())
     })
+}
+
+/// The entries of a legend with their places: how far from the left, and in which line.
+fn placed(
+    entries: impl Iterator<Item = (TimedPhase, &'static str, RGBColor)>,
+) -> Vec<(&'static str, RGBColor, i32, i32)> {
+    let (mut x, mut line) = (14, 0);
+    let place = |(_, title, color): (TimedPhase, &'static str, RGBColor)| {
+        let width = SQUARE + LETTER * title.len() as i32;
+        if x + width > WIDE as i32 {
+            (x, line) = (14, line + 1);
+        }
+        x += width;
+        (title, color, x - width, line)
+    };
+    entries.map(place).collect()
+}
+
+/// A number on an axis: as it is, with thousands apart if it is large.
+pub fn short(number: f64) -> String {
+    if number < 1000.0 { format!("{number}") } else { grouped(number.round() as u64) }
 }
 
 /// An axis of ranges, each as wide as the next, with the first value of some of them written below.
@@ -229,7 +285,8 @@ fn histogram(ranges: &Value, axis: &str) -> Result<String> {
     })
 }
 
-fn picture(
+/// Draws a picture.
+pub fn picture(
     size: (u32, u32),
     draw: impl FnOnce(&DrawingArea<SVGBackend, Shift>) -> Result<()>,
 ) -> Result<String> {

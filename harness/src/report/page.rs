@@ -10,6 +10,7 @@ use anyhow::Result;
 use minijinja::value::{Kwargs, Value as Shown};
 use minijinja::{Error, ErrorKind, context};
 use pe_replay::TimedPhase;
+use plotters::style::RGBColor;
 use serde_json::{Value, json};
 use wire::end::End;
 use wire::{DelimiterKind, Name, ThreadNumber};
@@ -18,6 +19,7 @@ use super::against::{self, number};
 use super::analysis::timeline::{Bin, MOST_LANES, MOST_MARKS, Mark, Single};
 use super::analysis::{Analysis, delimiter_name};
 use super::charts::{self, Picture};
+use super::runs;
 use crate::outcome::{page, told};
 
 const PAGE: &str = include_str!("page/page.html");
@@ -41,21 +43,25 @@ pub fn page(
     environment.add_filter("words", |text: &str| text.replace('_', " "));
     environment.add_template("page", PAGE)?;
     let pictures: Vec<Shown> = charts::draw(report)?.iter().map(shown).collect();
-    let legend: Vec<Shown> = charts::legend()
-        .map(|(phase, title, color)| {
-            let color = format!("rgb({},{},{})", color.0, color.1, color.2);
-            context! { key => phase.name(), title, color }
-        })
-        .collect();
+    let of_runs: Vec<Shown> = runs::charts::draw(report)?.iter().map(shown).collect();
+    let run_figures = runs::figures(runs::of(report)).map(|(title, at)| context! { title, at });
+    let legend: Vec<Shown> =
+        charts::legend().map(|(phase, title, _)| context! { key => phase.name(), title }).collect();
+    let color = |(phase, _, color): (TimedPhase, _, RGBColor)| {
+        format!(" --{}: rgb({},{},{});", phase.name(), color.0, color.1, color.2)
+    };
+    let colors: String = charts::legend().map(color).collect();
     Ok(environment.get_template("page")?.render(context! {
         name,
         verdict,
         report => converted(report),
         parameters => converted(parameters),
         pictures,
+        of_runs,
+        run_figures => run_figures.collect::<Vec<_>>(),
         legend,
         compared => against::figures().map(|(title, at)| context! { title, at }).collect::<Vec<_>>(),
-        style => page::style(STYLE),
+        head => page::head(&format!("{name}: report of a run"), &format!(":root {{{colors} }}\n{STYLE}"))?,
         script => Shown::from_safe_string(SCRIPT.into()),
         json => embedded(report),
         timeline => embedded(&data(analysis, report, verdict.as_deref())),

@@ -8,6 +8,9 @@ use wire::end::EndRecord;
 use wire::record::{PeRecord, Record};
 
 use super::analysis::{Analysis, Collector};
+use crate::outcome::model::Model;
+use crate::outcome::origin::Origin;
+use crate::outcome::subject::Subject;
 use crate::outcome::summary::{Summary, Sums};
 use crate::outcome::told;
 use crate::outcome::trace_file::Reader;
@@ -15,6 +18,10 @@ use crate::outcome::trace_file::Reader;
 /// A trace file that was read.
 pub struct Trace {
     path: PathBuf,
+    /// What the run was of.
+    pub subject: Subject,
+    /// The file's checksum.
+    pub checksum: u32,
     /// How the run ended.
     pub end: EndRecord,
     /// What its PEs come to; none for a program that was refused and never ran.
@@ -49,12 +56,29 @@ impl Trace {
             let analysis = collector.finish(&summary.labels);
             Told { summary, analysis }
         });
-        Ok(Self { path: path.to_owned(), end, told })
+        let (subject, checksum) = (reader.subject().clone(), reader.checksum());
+        Ok(Self { path: path.to_owned(), subject, checksum, end, told })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file's name without its folder.
     pub fn name(&self) -> String {
         self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// What the PEs come to, of a run that has some.
+    pub fn told(&self) -> Result<&Told> {
+        self.told.as_ref().with_context(|| format!("{}: no program ran", self.path.display()))
+    }
+
+    /// Where the figures come from.
+    pub fn origin(&self) -> Result<Origin> {
+        let origin = Origin::of_trace(&self.subject, self.checksum);
+        Ok(origin.with("model", Model::built_in()?.processor.clone()))
     }
 
     /// The exit status of the run.

@@ -10,19 +10,19 @@ use wire::channel::Progress;
 use wire::record::Record;
 use wire::{Name, ThreadNumber};
 
-use crate::outcome::summary::text::phase_title;
+use crate::outcome::share;
 use crate::outcome::table::grouped;
 
 /// Rates are those of so long.
 const WINDOW: Duration = Duration::from_secs(2);
-/// Lines of the view.
-pub const LINES: u16 = 5;
+/// Lines above those of the phases.
+const ABOVE: usize = 4;
+/// Lines of the view: some are empty while not every phase had a part.
+pub const LINES: u16 = (ABOVE + TimedPhase::ALL.len()) as u16;
 /// No line is longer, so that none takes two on a terminal of the usual width.
 const WIDTH: usize = 79;
-/// The longest bar of a phase.
-const BAR: usize = 12;
-/// Phases that have a bar: those with the largest shares.
-const SHOWN: usize = 3;
+/// The bar of a phase that has all the time.
+const BAR: usize = 48;
 
 /// What is known of a run so far.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Watch {
         let place = self.last.map_or_else(String::new, |(thread, end, rip)| {
             format!("{thread} at {rip:#x}, ended by {}", end.replace('_', " "))
         });
-        let lines = [
+        let lines: [String; ABOVE] = [
             format!("{}, {} s", self.title, now.duration_since(self.begun).as_secs()),
             format!("{} PEs, {pe_rate} a second", grouped(pes)),
             format!("{} instructions, {rate} a second{bound}", grouped(instructions)),
@@ -108,24 +108,19 @@ impl Watch {
                 if self.restarts { "restarts" } else { "divergences" },
                 grouped(self.flips)
             ),
-            self.shares(),
         ];
-        lines.map(|line| line.chars().take(WIDTH).collect::<String>()).join("\n")
+        let mut lines: Vec<String> = lines.into_iter().chain(self.shares()).collect();
+        lines.resize(LINES.into(), String::new());
+        lines.iter_mut().for_each(|line| *line = line.chars().take(WIDTH).collect());
+        lines.join("\n")
     }
 
-    /// The phases with the largest shares, each with a bar.
-    fn shares(&self) -> String {
-        let all = self.phases.total();
-        if all == 0 {
-            return String::new();
-        }
-        let mut phases = TimedPhase::ALL.map(|phase| (phase, self.phases.get(phase) as f64 / all as f64));
-        phases.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-        let part = |(phase, share): &(TimedPhase, f64)| {
-            let bar = "#".repeat((share * BAR as f64).round() as usize);
-            format!("{} {:.0} % {bar}", phase_title(*phase), 100.0 * share)
-        };
-        phases[..SHOWN].iter().map(part).collect::<Vec<_>>().join("  ")
+    /// The phases that had a part of the time so far, each with its bar.
+    fn shares(&self) -> impl Iterator<Item = String> {
+        let all = self.phases.total() as f64;
+        let part = move |phase: TimedPhase| (phase, self.phases.get(phase));
+        let parts = TimedPhase::ALL.into_iter().map(part).filter(|(_, part)| *part > 0);
+        parts.map(move |(phase, part)| share::line(phase, part as f64 / all, BAR))
     }
 }
 
@@ -139,7 +134,7 @@ mod tests {
     fn a_view_has_totals_rates_and_shares_of_what_was_recorded() {
         let begun = Instant::now();
         let mut watch = Watch::new("tiny", &Policy::DEFAULT, Some(100_000), begun);
-        assert_eq!(watch.text().lines().count(), usize::from(LINES) - 1);
+        assert_eq!(watch.text().split('\n').count(), usize::from(LINES));
         let (trace, _) = sample();
         let mut stream = RecordStream::default();
         stream.push(&trace);
@@ -154,14 +149,14 @@ mod tests {
             watch.note(progress, now);
         }
         let text = watch.text();
-        let lines: Vec<_> = text.lines().collect();
+        let lines: Vec<_> = text.split('\n').collect();
         assert_eq!(lines[0], "tiny, dual, restart, limit 100,000, 4 s");
         // Of the last two seconds.
         assert_eq!(lines[1], "45 PEs, 15 a second");
         assert_eq!(lines[2], "45,000 instructions, 15,000 a second, 45.0 % of --max-instructions");
         assert_eq!(lines[3], "1 restarts, 1 flips; thread 2 of process 1 at 0x401004, ended by syscall");
         assert_eq!(lines.len(), usize::from(LINES));
-        assert!(lines[4].contains(" % #"), "{}", lines[4]);
+        assert!(lines[4].starts_with("first run") && lines[4].contains(" %  █"), "{}", lines[4]);
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
     }
 }

@@ -11,31 +11,31 @@ mod figures;
 mod keys;
 #[cfg(test)]
 mod links;
-mod markdown;
 #[cfg(test)]
 mod options;
 mod shown;
+mod whole;
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
 use super::Test;
+#[cfg(test)]
+use crate::docs::SUMMARY;
+use crate::docs::{BOOK, pages};
 use crate::workload::artifacts;
 
 pub const TESTS: &[Test] = &[
     Test { name: KEEPS, run: shown::commands_show },
     Test { name: "documents::pages_name_the_keys_of_the_summaries", run: keys::are_named },
+    Test { name: "documents::the_book_is_made", run: whole::is_made },
 ];
 
 /// The test that can write figures anew.
 pub const KEEPS: &str = "documents::commands_show_what_documents_show";
 
 const README: &str = "README.md";
-/// Where the book's pages stand.
-const BOOK: &str = "docs/src";
-/// The list of the book's pages.
-const SUMMARY: &str = "docs/src/SUMMARY.md";
 /// Where the decisions stand.
 #[cfg(test)]
 const DECISIONS: &str = "ci/decisions";
@@ -48,6 +48,7 @@ const NOT_RUN: &str = "sh";
 #[cfg(test)]
 const REASONS: &[&str] = &[
     "it is what runs this test",
+    "it is how one comes here",
     "it takes minutes",
     "another test runs the like",
     "it installs something",
@@ -70,11 +71,6 @@ fn documents() -> Result<Vec<(String, String)>> {
     names.map(|name| Ok((name.clone(), read(&name)?))).collect()
 }
 
-/// The pages that the book's summary lists, in its order.
-fn pages() -> Result<Vec<String>> {
-    Ok(markdown::links(&read(SUMMARY)?))
-}
-
 /// The decisions, by number.
 #[cfg(test)]
 fn decisions() -> Vec<(String, String)> {
@@ -88,7 +84,7 @@ fn decisions() -> Vec<(String, String)> {
 /// Every document of the repository.
 #[cfg(test)]
 fn all_documents() -> Vec<(String, String)> {
-    let others = [SUMMARY, "user/README.md", "benches/README.md", "ci/README.md"];
+    let others = [SUMMARY, "user/README.md", "benches/README.md", "benches/tables.md", "ci/README.md"];
     let others = others.map(|name| (name.to_owned(), read(name).unwrap()));
     [documents().unwrap(), others.into(), decisions()].concat()
 }

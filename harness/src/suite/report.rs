@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! A report in all its forms: the page in a browser without a screen, opened from a file, and the files for other tools.
 
+mod perfetto;
+mod server;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,6 +20,8 @@ use crate::host::process;
 pub const TESTS: &[Test] = &[
     Test { name: "report::a_page_draws_zooms_filters_and_prints", run: page },
     Test { name: "report::files_for_other_tools_have_every_pe", run: files },
+    Test { name: "report::runs_of_one_program_are_set_side_by_side", run: runs },
+    Test { name: "report::perfetto_sees_what_was_recorded", run: perfetto::perfetto },
 ];
 
 /// A short run of which one PE is hit.
@@ -25,13 +30,19 @@ const RUN: &[&str] =
 /// When the browser is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A folder with the trace of the run in it.
-fn traced(context: &Context) -> Result<(TempDir, String)> {
+/// A folder with the trace of a run in it.
+fn traced(context: &Context, run: &[&str]) -> Result<(TempDir, String)> {
     let directory = tempfile::tempdir()?;
-    let trace = text(&directory.path().join("run.trace"))?;
-    let output = context.reprise(&[RUN, &["--trace", &trace]].concat(), |_| ())?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let trace = traced_in(directory.path(), context, "run", run)?;
     Ok((directory, trace))
+}
+
+/// The trace of a run, in a folder.
+fn traced_in(folder: &Path, context: &Context, name: &str, run: &[&str]) -> Result<String> {
+    let trace = text(&folder.join(name).with_extension("trace"))?;
+    let output = context.reprise(&[&run[..2], &["--trace", &trace], &run[2..]].concat(), |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(trace)
 }
 
 fn text(path: &Path) -> Result<String> {
@@ -100,7 +111,7 @@ fn compare(page: &str, report: &Value) -> Result<usize> {
 }
 
 fn page(context: &Context) -> Result<()> {
-    let (directory, trace) = traced(context)?;
+    let (directory, trace) = traced(context, RUN)?;
     let html = reported(context, &trace, "--html")?;
     let report: Value = serde_json::from_slice(&fs::read(reported(context, &trace, "--json")?)?)?;
     let source = fs::read_to_string(&html)?;
@@ -124,7 +135,7 @@ fn page(context: &Context) -> Result<()> {
         let cells: Vec<&str> = row.split(',').collect();
         Some((cells.first()?.parse().ok()?, *cells.get(3)? == "limit"))
     };
-    let pes: Vec<(u64, bool)> = rows.lines().skip(1).filter_map(cells).collect();
+    let pes: Vec<(u64, bool)> = rows.lines().filter_map(cells).collect();
     let (from, to) = (10, committed - 1);
     let count = |from: u64, or_else: bool| {
         pes.iter().filter(|(pe, is_limit)| *pe >= from && (*is_limit || or_else)).count() as u64
@@ -141,12 +152,47 @@ fn page(context: &Context) -> Result<()> {
     Ok(())
 }
 
+fn runs(context: &Context) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let traced = |name: &str, options: &[&str]| {
+        traced_in(folder.path(), context, name, &[&["run", "tiny"], options].concat())
+    };
+    let [short, long] = [traced("short", &["--limit", "1000"])?, traced("long", &["--limit", "5000"])?];
+    let off = traced("off", &["--mode", "off"])?;
+    let page = text(&folder.path().join("page.html"))?;
+    // The first one stands among the others once more, as a pattern has it.
+    let words = ["report", &short, &off, &long, &short, "--html", &page, "--json", "-"];
+    let output = context.reprise(&words, |_| ())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let told = |run: &Value| (run["name"].to_string(), run["total_over_off"].as_f64().unwrap_or_default());
+    let told: Vec<_> = report["runs"].as_array().context("no runs")?.iter().map(told).collect();
+    let [(first, dear), (second, cheap), (third, one)] = &told[..] else { bail!("{told:?}") };
+    ensure!(first.contains("short") && second.contains("long") && third.contains("off"), "{told:?}");
+    ensure!(dear > cheap && cheap > one && (one - 1.0).abs() < f64::EPSILON, "{told:?}");
+    ensure!(report["provenance"]["arguments"][0] == "tiny", "{}", report["provenance"]);
+    let source = fs::read_to_string(&page)?;
+    let figures = source.matches("data-json=\"/runs/").count();
+    ensure!(figures > 15 && source.contains("Cost against limit"), "{figures} figures of the runs");
+    compare(&source, &report)?;
+
+    let other = traced("other", &["--limit", "5000", "--", "another"])?;
+    let output = context.reprise(&["report", &short, &other], |_| ())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = format!("{other} is not comparable with {short}: other arguments");
+    ensure!(output.status.code() == Some(2) && said.contains(&expected), "{said}");
+    Ok(())
+}
+
 fn files(context: &Context) -> Result<()> {
-    let (directory, trace) = traced(context)?;
+    let (directory, trace) = traced(context, RUN)?;
     let report: Value = serde_json::from_slice(&fs::read(reported(context, &trace, "--json")?)?)?;
     let committed = report["committed"].as_u64().context("no PEs")?;
-    let rows = fs::read_to_string(reported(context, &trace, "--csv")?)?.lines().count() as u64;
+    let table = fs::read_to_string(reported(context, &trace, "--csv")?)?;
+    let rows = table.lines().filter(|line| !line.starts_with("# ")).count() as u64;
     ensure!(rows == committed + 1, "{rows} lines for {committed} PEs");
+    let checksum = &report["provenance"]["trace_crc32"];
+    ensure!(checksum.is_string() && table.contains(&format!("# trace_crc32: {checksum}\n")), "{checksum}");
     let events: Value = serde_json::from_slice(&fs::read(reported(context, &trace, "--perfetto")?)?)?;
     let events = events["traceEvents"].as_array().context("no events")?;
     let of = |kind: &str| events.iter().filter(|event| event["cat"] == kind).count() as u64;

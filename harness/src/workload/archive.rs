@@ -13,6 +13,7 @@ use cpio::NewcBuilder;
 use wire::config::{Config, MAX_CONFIG_LEN, entry};
 use wire::nova::MAX_MODULE_LEN;
 use wire::task::{MAX_TASK_LEN, Task};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::emulator::loaded::loaded;
 use crate::host::input::Bound;
@@ -66,12 +67,55 @@ impl Contents {
         }
         Ok(self)
     }
+
+    /// A digest of all that is there besides the program and its arguments.
+    pub fn digest(&self) -> u128 {
+        let mut hasher = Xxh3::new();
+        let mut feed = |name: &str, bytes: &[u8]| {
+            for part in [name.as_bytes(), bytes] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        };
+        let rest = Self { program: None, argv: Vec::new(), modules: Vec::new(), ..self.clone() };
+        entries(&rest).iter().for_each(|(name, bytes)| feed(name, bytes));
+        for Module { bytes, command_line } in &self.modules {
+            feed(entry::MODULES, bytes);
+            feed(entry::MEMORY, command_line.as_deref().unwrap_or_default());
+        }
+        hasher.digest128()
+    }
 }
 
 /// Packs the archive.
 pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     let mut buffer = [0; MAX_CONFIG_LEN];
     let mut entries = vec![(entry::CONFIG.to_owned(), config.encode(&mut buffer).to_vec())];
+    entries.extend(self::entries(contents));
+    if !contents.modules.is_empty() {
+        let (list, memory) = laid_out(&contents.modules);
+        entries.push((entry::MODULES.to_owned(), list));
+        // Last, and from a page's first byte on.
+        let before: usize = entries.iter().map(|(name, bytes)| entry_len(name, bytes.len())).sum();
+        let before = before + entry_len(PADDING, 0) + entry_len(entry::MEMORY, 0);
+        entries.push((PADDING.to_owned(), vec![0; before.next_multiple_of(PAGE_LEN) - before]));
+        entries.push((entry::MEMORY.to_owned(), memory));
+    }
+    let length: usize = entries.iter().map(|(_, bytes)| bytes.len()).sum();
+    if length > MAX_LEN {
+        bail!("program, standard input and files have {length} bytes; the limit is {MAX_LEN}");
+    }
+    let entries = entries.into_iter().map(|(name, bytes)| {
+        // What is a program can be executed, whatever it was where it comes from.
+        let mode = if bytes.starts_with(b"\x7fELF") { 0o100_755 } else { 0o100_644 };
+        (NewcBuilder::new(&name).mode(mode).nlink(1), Cursor::new(bytes))
+    });
+    cpio::write_cpio(entries, Vec::with_capacity(length)).context("cannot pack the boot archive")
+}
+
+/// The entries of all but configuration and modules.
+fn entries(contents: &Contents) -> Vec<(String, Vec<u8>)> {
+    let mut entries = Vec::new();
     if let Some(program) = &contents.program {
         entries.push((entry::PROGRAM.to_owned(), program.clone()));
         entries.push((entry::ARGV.to_owned(), strings(&contents.argv)));
@@ -100,25 +144,7 @@ pub fn pack(config: &Config, contents: &Contents) -> Result<Vec<u8>> {
     if !contents.until.is_empty() {
         entries.push((entry::UNTIL.to_owned(), contents.until.clone()));
     }
-    if !contents.modules.is_empty() {
-        let (list, memory) = laid_out(&contents.modules);
-        entries.push((entry::MODULES.to_owned(), list));
-        // Last, and from a page's first byte on.
-        let before: usize = entries.iter().map(|(name, bytes)| entry_len(name, bytes.len())).sum();
-        let before = before + entry_len(PADDING, 0) + entry_len(entry::MEMORY, 0);
-        entries.push((PADDING.to_owned(), vec![0; before.next_multiple_of(PAGE_LEN) - before]));
-        entries.push((entry::MEMORY.to_owned(), memory));
-    }
-    let length: usize = entries.iter().map(|(_, bytes)| bytes.len()).sum();
-    if length > MAX_LEN {
-        bail!("program, standard input and files have {length} bytes; the limit is {MAX_LEN}");
-    }
-    let entries = entries.into_iter().map(|(name, bytes)| {
-        // What is a program can be executed, whatever it was where it comes from.
-        let mode = if bytes.starts_with(b"\x7fELF") { 0o100_755 } else { 0o100_644 };
-        (NewcBuilder::new(&name).mode(mode).nlink(1), Cursor::new(bytes))
-    });
-    cpio::write_cpio(entries, Vec::with_capacity(length)).context("cannot pack the boot archive")
+    entries
 }
 
 /// The name of an entry that nobody reads.

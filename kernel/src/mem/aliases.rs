@@ -5,11 +5,13 @@
 //! when nothing may be allocated. The frame is a page's home, wherever the tracker
 //! has it mapped to now.
 //!
-//! All pages of one frame are watched, or none is, and the list knows which: whoever does
-//! something to each of n pages of one frame does not look at all n each time.
+//! All pages of one frame are watched, or none is, and the first one tells which: whoever does
+//! something to each of n pages of one frame does not look at all n each time. Most frames have one
+//! page: [`SEVERAL`] tells whether the list has to be looked at at all.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::entry::{SEVERAL, WATCHED};
 use super::frame::{Frame, OutOfFrames};
 use super::phys::Slot;
 use super::sorted::{Place, Sorted};
@@ -17,26 +19,17 @@ use super::sorted::{Place, Sorted};
 /// The most pages of shared frames that a space has mapped.
 const MAX_ALIASES: usize = 1 << 18;
 
-/// The bit of a page's address that tells whether the page is watched.
-const WATCHED: u64 = 1;
-
 /// A page of a shared frame. There may be many, and the list moves them: so none takes much room.
 #[derive(Clone, Copy)]
 pub struct Alias {
     home: Frame,
     /// The number of the slot in which the page's table entry lies.
     slot: u32,
-    /// The page's address, and in a bit of it whether the tracker has mapped the frame's pages writable; all
-    /// have the same there.
-    page: u64,
+    /// The page's address.
+    pub page: u64,
 }
 
 impl Alias {
-    /// The page's address.
-    pub fn page(&self) -> u64 {
-        self.page & !WATCHED
-    }
-
     /// Where the page's table entry lies.
     pub fn slot(&self) -> Slot {
         Slot::numbered(self.slot)
@@ -51,7 +44,7 @@ pub struct Aliases {
 
 impl Aliases {
     fn place(&self, home: Frame, page: u64) -> Place {
-        self.list.place(|alias| (alias.home, alias.page()) < (home, page))
+        self.list.place(|alias| (alias.home, alias.page) < (home, page))
     }
 
     /// The pages of one frame.
@@ -75,20 +68,10 @@ impl Aliases {
     #[cold]
     #[inline(never)]
     pub fn are_watched(&self, home: Frame) -> bool {
-        self.of(home).next().is_some_and(|alias| alias.page & WATCHED != 0)
+        self.of(home).next().is_some_and(|alias| alias.slot().entry().has(WATCHED))
     }
 
-    /// The pages of a frame, which are watched from now on, or not any more.
-    pub fn watch(&mut self, home: Frame, is_watched: bool) -> impl Iterator<Item = Alias> {
-        let place = self.place(home, 0);
-        let watched = if is_watched { WATCHED } else { 0 };
-        self.list.onward_mut(place).take_while(move |alias| alias.home == home).map(move |alias| {
-            alias.page = alias.page() | watched;
-            *alias
-        })
-    }
-
-    /// Adds a page of a frame whose pages are not watched.
+    /// Adds a page of a frame whose pages are not watched, and says in their entries that there are several.
     #[cold]
     #[inline(never)]
     pub fn insert(&mut self, home: Frame, page: u64, slot: Slot) -> Result<(), OutOfFrames> {
@@ -96,16 +79,30 @@ impl Aliases {
             return Err(OutOfFrames);
         }
         let alias = Alias { home, page, slot: slot.number() };
-        self.list.insert(self.place(home, page), alias).map_err(|_| OutOfFrames)
+        let place = self.place(home, page);
+        let beside = [self.list.before(place), Some(place)];
+        let mut beside = beside.into_iter().flatten().filter_map(|place| self.list.get(place));
+        let is_alone = beside.all(|alias| alias.home != home);
+        self.list.insert(place, alias).map_err(|_| OutOfFrames)?;
+        if !is_alone {
+            // Of three and more, all but the new one say so.
+            let first = self.of(home).take(2).map(Alias::slot);
+            first.chain([slot]).for_each(|slot| slot.set(slot.entry().with(SEVERAL)));
+        }
+        Ok(())
     }
 
-    /// Takes a page away.
+    /// Takes a page of a frame away whose pages are not watched, before its entry is changed.
     #[cold]
     #[inline(never)]
     pub fn remove(&mut self, home: Frame, page: u64) {
         let place = self.place(home, page);
-        if self.list.get(place).is_some_and(|alias| (alias.home, alias.page()) == (home, page)) {
-            self.list.remove(place);
+        let found = self.list.get(place).filter(|alias| (alias.home, alias.page) == (home, page));
+        let Some(was_alone) = found.map(|alias| !alias.slot().entry().has(SEVERAL)) else { return };
+        self.list.remove(place);
+        let mut left = self.of(home).map(Alias::slot).take(if was_alone { 0 } else { 2 });
+        if let (Some(last), None) = (left.next(), left.next()) {
+            last.set(last.entry().without(SEVERAL));
         }
     }
 }

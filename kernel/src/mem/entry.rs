@@ -18,6 +18,8 @@ pub const WATCHED: Flags = Flags::BIT_10;
 pub const STALE: Flags = Flags::BIT_11;
 /// The page is listed with all others of its space that have the same frame.
 pub const SHARED: Flags = Flags::BIT_52;
+/// Its space has other pages with the same frame.
+pub const SEVERAL: Flags = Flags::BIT_55;
 /// The frame may be another space's as well, until somebody wants to write it.
 pub const COPY_ON_WRITE: Flags = Flags::BIT_53;
 /// The frame is the [page cache](super::page_cache)'s: it is written by nobody, and who is to write the page gets another.
@@ -111,6 +113,12 @@ impl Entry {
         Self(self.0 & ADDRESS | flags.bits())
     }
 
+    /// The entry with some more flags.
+    #[inline]
+    pub fn with(self, flags: Flags) -> Self {
+        Self(self.0 | flags.bits())
+    }
+
     /// The entry without some flags.
     #[inline]
     pub fn without(self, flags: Flags) -> Self {
@@ -156,7 +164,7 @@ impl Mapping {
 }
 
 /// The flags of a user page. `lasting` are those that stay whatever the page allows: how it shares its frame
-/// ([`SHARED`], [`COPY_ON_WRITE`], [`CACHED`] or none of them), and what [kind of memory](memory_flags) that is.
+/// ([`SHARED`] and [`SEVERAL`], [`COPY_ON_WRITE`], [`CACHED`] or none of them), and what [kind of memory](memory_flags) that is.
 pub fn page_flags(access: Access, lasting: Flags, tracking: bool) -> Flags {
     let mut flags = Flags::PRESENT | lasting;
     let writable = access.write && !lasting.intersects(NOT_OWN);
@@ -169,7 +177,7 @@ pub fn page_flags(access: Access, lasting: Flags, tracking: bool) -> Flags {
 
 /// The flags of a page that stay whatever it allows.
 pub fn lasting(flags: Flags) -> Flags {
-    flags & (SHARED | NOT_OWN | memory_flags(Memory::Device))
+    flags & (SHARED | SEVERAL | NOT_OWN | memory_flags(Memory::Device))
 }
 
 /// The flags of a page of the kernel's, of this kind of memory, which is not executed.

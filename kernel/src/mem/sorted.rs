@@ -106,13 +106,6 @@ impl<T> Sorted<T> {
         blocks.iter().flat_map(move |block| &block[core::mem::take(&mut skipped)..])
     }
 
-    /// The elements from a place on, to be changed in what does not move them.
-    pub fn onward_mut(&mut self, place: Place) -> impl Iterator<Item = &mut T> {
-        let mut skipped = place.index;
-        let blocks = self.blocks.get_mut(place.block..).unwrap_or_default();
-        blocks.iter_mut().flat_map(move |block| &mut block[core::mem::take(&mut skipped)..])
-    }
-
     /// Makes sure that an [`insert`](Self::insert) at this place succeeds, if nothing
     /// else is done before it; returns where the place is now.
     pub fn make_room(&mut self, place: Place) -> Result<Place, Exhausted> {

@@ -28,7 +28,7 @@ use core::convert::Infallible;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::aliases::Aliases;
-use super::entry::{self, CACHED, COPY_ON_WRITE, Entry, NOT_OWN, SHARED, WATCHED};
+use super::entry::{self, CACHED, COPY_ON_WRITE, Entry, NOT_OWN, SEVERAL, SHARED, WATCHED};
 use super::frame::{self, Frame};
 use super::page_cache::{self, Lasting};
 use super::shared::SharedFrame;
@@ -152,7 +152,7 @@ impl Space {
     /// to be tidied away.
     fn insert(&mut self, page: u64, new: Frame, access: Access, lasting: Flags) -> Result<(), OutOfFrames> {
         check(page);
-        let entry = Entry::new(new, entry::page_flags(access, lasting, self.tracking));
+        let entry = Entry::new(new, entry::page_flags(access, lasting - SEVERAL, self.tracking));
         let slot = self.tables.fill(page, entry)?;
         if lasting.contains(SHARED) {
             // The tracker does not know this page: it has to open the frame anew.
@@ -212,7 +212,7 @@ impl Space {
         if !entry.has(SHARED) {
             self.aliases.insert(home, page, slot)?;
             self.disturbed |= entry.has(WATCHED);
-            let lasting = entry::lasting(entry.flags()) | SHARED;
+            let lasting = entry::lasting(slot.entry().flags()) | SHARED;
             slot.set(entry.with_flags(entry::page_flags(access, lasting, self.tracking)));
             flush(page);
         }

@@ -118,3 +118,8 @@ fn sees_every_byte<M: Machine>(machine: &mut M, from: M::Frame, [a, b]: [M::Fram
         found
     })
 }
+
+/// The book's chapter for porters, whose kernel is compiled and run as a test of its documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/porting.md")]
+struct Chapter;

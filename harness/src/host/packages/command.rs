@@ -15,3 +15,5 @@ pub const XORRISO: &str = "xorriso";
 pub const GDB: &str = "gdb";
 /// The browser that opens pages without a screen.
 pub const CHROMIUM: &str = "chromium";
+/// What fetches packages of Python.
+pub const PIP: &str = "pip3";

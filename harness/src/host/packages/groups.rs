@@ -79,6 +79,11 @@ pub const TESTS: &[Package] = &[
         purpose: "opens the pages of reports",
         sign: Sign::Command(command::CHROMIUM),
     },
+    Package {
+        name: "python3-pip",
+        purpose: "fetches the page that opens traces",
+        sign: Sign::Command(command::PIP),
+    },
     Package { name: "faketime", purpose: "another date", sign: Sign::Command("faketime") },
     Package { name: "gdb", purpose: "counts instructions by stepping", sign: Sign::Command(command::GDB) },
     Package { name: "strace", purpose: "errors of Linux on purpose", sign: Sign::Command("strace") },

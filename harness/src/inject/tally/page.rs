@@ -48,7 +48,7 @@ impl Report {
             name, flips, effective,
             seed => format!("{:#x}", self.seed),
             confidence => format!("{:.0} %", 100.0 * bound::CONFIDENCE),
-            style => page::style(STYLE),
+            head => page::head(&format!("{name}: a campaign of flips"), STYLE)?,
             legend => EFFECTS.map(|(class, title)| context! { class, title }),
             outcomes => self.outcomes(),
             off => shown(&environment, &self.off())?,

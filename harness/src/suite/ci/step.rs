@@ -51,6 +51,7 @@ impl Step {
             Self::new("lints of host crates", ["test", "--no-run", "--all-targets"]).linted(),
             Self { tests: true, ..Self::new("host tests", ["test", "--no-fail-fast"]) }.linted(),
             documentation,
+            Self { tests: true, ..Self::new("maker of the book", ["test", "--package", "book"]) }.linted(),
         ]
     }
 

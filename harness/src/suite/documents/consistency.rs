@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::markdown::{quoted, rows, section};
 use super::{all_documents, decisions, read};
+use crate::docs::markdown::{quoted, rows, section};
 use crate::workload::artifacts::{self, Guest};
 use crate::workload::catalogue::{self, FUZZER, Kind};
 use crate::workload::init;

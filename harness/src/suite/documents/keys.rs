@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::super::Context;
-use super::markdown::{quoted, rows, section};
 use super::read;
+use crate::docs::markdown::{quoted, rows, section};
 
 /// The page that has a section for each command.
 const PAGE: &str = "docs/src/json.md";

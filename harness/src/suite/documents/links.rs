@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
-use super::markdown::{Heading, blocks, headings, links};
 use super::{BOOK, NOT_RUN, PROMPT, README, REASONS, RUN, SUMMARY, all_documents, documents, pages, read};
+use crate::docs::markdown::{Heading, blocks, headings, links};
 use crate::workload::artifacts;
 
 /// Languages of blocks that hold no command.

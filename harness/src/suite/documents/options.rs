@@ -4,9 +4,9 @@
 
 use pe_replay::policy::{MAX_DIRTY_PAGES, MAX_LIMIT, MIN_DIRTY_PAGES, MIN_LIMIT};
 
-use super::markdown::{blocks, quoted, rows};
 use super::{NOT_RUN, PROMPT, RUN, decisions, documents, read};
 use crate::cli;
+use crate::docs::markdown::{blocks, quoted, rows};
 use crate::emulator::{MAX_MEMORY_MIB, MIN_MEMORY_MIB};
 use crate::outcome::table::grouped;
 

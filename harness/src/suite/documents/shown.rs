@@ -11,7 +11,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::super::{Context, PATIENCE};
-use super::{PROMPT, RUN, documents, figures, markdown};
+use super::{PROMPT, RUN, documents, figures};
+use crate::docs::markdown;
 use crate::host::process;
 use crate::workload::artifacts;
 

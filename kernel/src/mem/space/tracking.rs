@@ -4,7 +4,7 @@
 use pe_replay::{Access, Change, Page};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::super::entry::{Entry, SHARED, STALE, TRULY_WRITABLE, WATCHED};
+use super::super::entry::{Entry, SEVERAL, SHARED, STALE, TRULY_WRITABLE, WATCHED};
 use super::super::frame::Frame;
 use super::super::shared::SharedFrame;
 use super::super::{tables, translations};
@@ -80,15 +80,15 @@ impl Space {
         if before.has(WATCHED) != after.has(WATCHED) {
             note_watched(page.slot, after.has(WATCHED));
         }
-        if after.has(SHARED) {
+        if after.has(SEVERAL) {
             self.switch_aliases(page.frame, frame, access);
         }
     }
 
     fn switch_aliases(&mut self, home: Frame, frame: Frame, access: Access) {
-        for alias in self.aliases.watch(home, access != Access::Released) {
+        for alias in self.aliases.of(home) {
             switch_one(alias.slot(), frame, access);
-            translations::flush_switched(alias.page());
+            translations::flush_switched(alias.page);
         }
     }
 
@@ -109,11 +109,11 @@ impl Space {
         if !self.aliases.are_watched(home) {
             return;
         }
-        for alias in self.aliases.watch(home, false) {
+        for alias in self.aliases.of(home) {
             let entry = alias.slot().entry();
             if entry.has(WATCHED) {
                 alias.slot().set(entry.without(WATCHED | STALE | Flags::WRITABLE));
-                flush(alias.page());
+                flush(alias.page);
                 self.disturbed = true;
             }
         }
@@ -131,7 +131,7 @@ impl Space {
     #[inline]
     pub fn is_written(&self, page: &Page<Frame, Slot>) -> bool {
         let entry = page.slot.entry();
-        entry.has(Flags::DIRTY) || entry.has(SHARED) && self.aliases.any(page.frame, Flags::DIRTY)
+        entry.has(Flags::DIRTY) || entry.has(SEVERAL) && self.aliases.any(page.frame, Flags::DIRTY)
     }
 
     /// The kernel has written a shared frame other than through this space: the tracker has to look.
