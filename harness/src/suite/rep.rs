@@ -21,8 +21,8 @@ pub const TESTS: &[Test] = &[
     Test { name: "rep::flips_in_the_middle", run: flips_in_the_middle },
 ];
 
-/// Short limits, primes among them.
-const SHORT: [u64; 8] = [10, 13, 17, 29, 40, 60, 83, 100];
+/// From 10 to 100 in steps of ten, but for some, and primes.
+const SHORT: [u64; 14] = [10, 13, 17, 20, 29, 30, 40, 47, 50, 60, 70, 83, 97, 100];
 
 fn every_short_limit(context: &Context) -> Result<()> {
     let (request, expected) = native(context, "rep", &[])?;

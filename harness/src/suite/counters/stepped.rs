@@ -11,8 +11,22 @@ use super::super::programs;
 use super::{LIMIT, same, setting};
 
 /// Programs of less than 400,000 instructions; `trap` looks at its own trap flag.
-const SHORT: &[&str] =
-    &["calls", "lines", "nature", "registers", "signals", "syscalls", "tiny", "trap", "watched", "words"];
+const SHORT: &[&str] = &[
+    "calls",
+    "crc",
+    "heapsort",
+    "lines",
+    "matrix",
+    "nature",
+    "registers",
+    "signals",
+    "syscalls",
+    "table",
+    "tiny",
+    "trap",
+    "watched",
+    "words",
+];
 
 /// All short programs.
 pub(super) fn short(context: &Context) -> Result<()> {
