@@ -330,8 +330,7 @@ fn value(
     origin: &Origin,
     (boots, calls): (Option<&Boots>, Option<&Calls>),
 ) -> Value {
-    json!({
-        "origin": origin.value(),
+    origin.stamp(json!({
         "model": model.processor,
         "workloads": grid::value(&plan.workloads, &plan.variants, results),
         "native": grid::native_value(&plan.workloads, results),
@@ -344,7 +343,7 @@ fn value(
         "ipc": calls.map(Calls::value),
         "scaling": plan.scaling.then(|| scaling::value(plan.quick, results)),
         "failures": results.failures().collect::<Vec<_>>(),
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -259,10 +259,15 @@ fn files_without_an_end(context: &Context) -> Result<()> {
         (&["run", VICTIM, "--stdin", ZERO], GIVEN),
         (&["native", VICTIM, "--file", "/dev/zero:/zero"], GIVEN),
         (&["bench", "--quick", "--model", ZERO], "a model may have 1048576 bytes"),
-        (&["bench", "--into", "/dev"], "/dev/README.md: No such file"),
     ] {
         refused(context, words, &format!("/dev/zero: too long; {part}"), |_| ())?;
     }
+    let folder = tempfile::tempdir()?;
+    let document = folder.path().join("README.md");
+    symlink(ZERO, &document)?;
+    let too_long = format!("{}: too long; a document may have 16777216 bytes", document.display());
+    let folder = folder.path().to_str().context("a path that is not text")?;
+    refused(context, &["bench", "--into", folder], &too_long, |_| ())?;
     refused(context, &["report", ZERO], "/dev/zero: not a trace file of reprise", |_| ())
 }
 

@@ -53,6 +53,10 @@ impl<P: Processor, L: Personality> Executive<P, L> {
         if self.objects.scheduler.alarm().is_some() {
             step = self.look_at_alarm(step);
         }
+        if self.objects.scheduler.awaits_deadline() {
+            let now_ns = self.objects.note_moment().monotonic_ns();
+            self.objects.scheduler.expire(now_ns);
+        }
         step == Step::GoOn && self.objects.scheduler.is_undisturbed() || self.next(step, count)
     }
 

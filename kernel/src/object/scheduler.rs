@@ -503,6 +503,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether a deadline that comes may give the processor to somebody before a turn is over: by priority, in a queue.
+    pub fn awaits_deadline(&self) -> bool {
+        self.order == Order::Queue && !self.timers.is_empty()
+    }
+
     /// The next deadline of a thread that can run then.
     pub fn next_deadline(&self) -> Option<u64> {
         let is_free = |thread: ThreadId| self.threads[thread.place()].is_some_and(|it| !it.is_suspended);

@@ -39,6 +39,11 @@ impl Timers {
         self.list.pop_if(|(deadline_ns, _)| *deadline_ns <= now_ns).map(|(_, thread)| thread)
     }
 
+    /// Whether no thread has a deadline.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// The next deadline of a thread that `counts`.
     pub fn next(&self, counts: impl Fn(ThreadId) -> bool) -> Option<u64> {
         self.list.iter().rev().find(|(_, thread)| counts(*thread)).map(|(deadline_ns, _)| *deadline_ns)
