@@ -7,6 +7,7 @@ use pe_replay::policy::MAX_DIVERGENCES;
 use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{Difference, Field, Mode, Outcome, Policy, Run};
 
+use crate::counter::late;
 use crate::cpu::{CODE, Op};
 use crate::machine::WATCHDOG;
 use crate::session::{Session, Setup};
@@ -100,7 +101,10 @@ fn off_gives_a_verdict_at_the_first_watchdog() {
 
 /// The instruction that a session which ends in a verdict is said to diverge at.
 fn culprit(program: &[Op], setup: Setup) -> Option<(u64, u64)> {
-    let mut session = Session::new(program, setup);
+    culprit_in(Session::new(program, setup))
+}
+
+fn culprit_in(mut session: Session) -> Option<(u64, u64)> {
     let (outcome, _) = session.execute();
     let Outcome::Persistent { difference, .. } = outcome else { panic!("{outcome:?}") };
     let mut log = [0; 200];
@@ -123,6 +127,18 @@ fn the_instruction_that_diverges_is_found() {
     // Not the instruction where the run ends, and not the second one of its kind.
     let program = [&quiet[..], &random[..2], &random, &[Op::Loop(0), Op::Syscall]].concat();
     assert_eq!(culprit(&program, Setup::default()), Some((3, 3)));
+}
+
+#[test]
+fn a_late_counter_does_not_hide_it() {
+    let quiet = [Op::MovImm(8, 1), Op::Store((5, 0), 8), Op::Store((5, 9), 8)];
+    for before in 0..4 {
+        let program = [&quiet.repeat(before)[..], &[Op::Random(9)], &quiet, &[Op::Syscall]].concat();
+        let mut session = Session::new(&program, Setup { margin: 10, ..Setup::default() });
+        session.machine.counter = late(1 + before as u64, 10);
+        let at = 3 * before as u64;
+        assert_eq!(culprit_in(session), Some((at, at)));
+    }
 }
 
 #[test]
