@@ -156,33 +156,7 @@ fn undisturbed(context: &Context, ran: &Ran, expected: &Ran) -> Result<()> {
     Ok(())
 }
 
-/// Programs about system calls, time and threads: what they do besides, the others do as well, so the counters and skids
-/// share them. All others run under each.
-const SHARED: [&str; 21] = [
-    "advice",
-    "clock",
-    "closed",
-    "cputime",
-    "events",
-    "inherit",
-    "limits",
-    "locks",
-    "lookups",
-    "nested",
-    "pairs",
-    "race",
-    "scattered",
-    "spawning",
-    "stopping",
-    "threads",
-    "threadsignals",
-    "ticks",
-    "timers",
-    "transfers",
-    "vsyscall",
-];
-
-/// Which of the programs that are shared a counter gets: those whose place among them leaves a rest by a divisor.
+/// A part of all programs: those whose place leaves a rest by a divisor.
 #[derive(Clone, Copy)]
 struct Part {
     divisor: usize,
@@ -203,20 +177,13 @@ impl Part {
         Self { divisor: 3, rest }
     }
 
-    /// These programs, and all that are not shared, with what is expected of them.
-    fn of(self, cases: &[Case], expected: &[Ended]) -> (Vec<Case>, Vec<Ended>) {
-        let mut shared = 0..;
-        let is_taken = |case: &Case| {
-            !SHARED.contains(&case.program())
-                || shared.next().is_some_and(|place| place % self.divisor == self.rest)
-        };
-        let taken: Vec<bool> = cases.iter().map(is_taken).collect();
-        let both = cases.iter().zip(expected).zip(taken).filter(|(_, is_taken)| *is_taken);
-        both.map(|((case, expected), _)| (case.clone(), expected.clone())).unzip()
+    /// What is at its places.
+    fn of<T: Clone>(self, all: &[T]) -> Vec<T> {
+        all.iter().skip(self.rest).step_by(self.divisor).cloned().collect()
     }
 }
 
-/// The programs, of those that are shared a part, with late and left-over interrupts.
+/// A part of the programs, with late and left-over interrupts.
 fn skid(
     context: &Context,
     (counter, kind): (CounterChoice, CounterKind),
@@ -226,7 +193,7 @@ fn skid(
     let (mut exceptions, mut dropped, mut misses) = (0, 0, 0);
     let cases = cases(context)?;
     let expected = expected(context, &cases)?;
-    let (cases, expected) = part.of(&cases, &expected);
+    let (cases, expected) = (part.of(&cases), part.of(&expected));
     let ended = run_all(context, &cases, counter, misbehaving(skid))?;
     for ((case, ended), expected) in cases.iter().zip(&ended).zip(&expected) {
         (|| {
@@ -261,7 +228,7 @@ fn same_pes(context: &Context) -> Result<()> {
     let all = cases(context)?;
     let expected = expected(context, &all)?;
     for ((counter, kind), part) in [(INTEL, Part::half(0)), (AMD, Part::half(1))] {
-        let (cases, expected) = part.of(&all, &expected);
+        let (cases, expected) = (part.of(&all), part.of(&expected));
         let ended = run_all(context, &cases, counter, CounterFaults::default())?;
         for ((case, ended), expected) in cases.iter().zip(&ended).zip(&expected) {
             (|| {
