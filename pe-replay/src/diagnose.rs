@@ -18,6 +18,7 @@ use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::replay::{Replay, tracked};
+use crate::run::NET;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::PAGE_LEN;
 
@@ -82,7 +83,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn trace(&mut self, watched: Option<u64>, log: &mut [u64], noted: &mut usize) -> Option<Culprit> {
         const RUN: Run = Run::First;
         // Every attempt begins so.
-        self.tracker.prepare(pages!(self), self.thread.number);
+        self.tracker.prepare(pages!(self), self.thread);
         self.executor.results[RUN as usize].clone_from(self.thread.source(RUN));
         let most = log.len().min(MAX_STEPS);
         let mut path = self.path(RUN, Approach { limit: most as u64, exact: None }, true);
@@ -91,7 +92,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         for (at, note) in log[..most].iter_mut().enumerate() {
             let (rip, _) = self.executor.results[RUN as usize].position();
             let end = loop {
-                let order = Order { step, fresh: path.fresh, ..Order::begin(1) };
+                let order = Order { step, fresh: path.fresh, ..Order::begin(if step { NET } else { 1 }) };
                 let exit = self.enter(&mut path, order);
                 match exit.cause {
                     Cause::Counter => break None,

@@ -44,3 +44,13 @@ pub struct Attempt {
     /// Two results agreed, and as many pages were compared as had been written.
     pub agreed: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_count_runs_from_one() {
+        assert_eq!(Run::ALL.map(Run::number), [1, 2, 3]);
+    }
+}

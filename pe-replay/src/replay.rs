@@ -194,7 +194,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     fn pass(&mut self, life: &mut Lifecycle, phase: Phase) -> Phase {
         let event = match phase {
             Phase::Preparing => {
-                self.tracker.prepare(pages!(self), self.thread.number);
+                self.tracker.prepare(pages!(self), self.thread);
                 self.thread.prepare(self.machine);
                 Event::Done
             }
@@ -268,7 +268,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             Some(Run::First) => self.thread.commit(second, third),
             Some(Run::Second) => self.thread.commit(first, third),
         }
-        self.executor.account.frames_written = self.tracker.commit(pages!(self), outvoted);
+        let age = u8::from(!matches!(end.delimiter, Delimiter::PageFault { .. }));
+        self.executor.account.frames_written = self.tracker.commit(pages!(self), outvoted, age);
         Outcome::Committed(end)
     }
 

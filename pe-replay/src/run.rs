@@ -25,6 +25,9 @@ struct Arrival {
     is_torn: bool,
 }
 
+/// Where a run is to stop: the run that the limit has ended before, and its instructions.
+type Goal = Option<(Run, u64)>;
+
 /// A REP string instruction of which so many iterations are being executed.
 struct Repeating {
     piece: Piece,
@@ -75,7 +78,7 @@ fn gap(run: Run, life: &Lifecycle) -> Timed {
 }
 
 /// The longest stretch with a breakpoint at its end; the counter is a net.
-const NET: u64 = 1 << 30;
+pub(crate) const NET: u64 = 1 << 30;
 
 impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// Executes a run to its end, and notes that; its registers are not in the normal form then.
@@ -121,26 +124,31 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         } else {
             self.machine.settle(P::view(run));
             let state = &mut self.executor.results[run as usize];
-            let ended = match self.machine.begin(self.thread.source(run), state, limit) {
-                FirstExit::Syscall(span) => Ok((span, Delimiter::Syscall)),
-                FirstExit::Counter(span) if span.instructions >= limit => Ok((span, Delimiter::Limit)),
-                FirstExit::Counter(span) => Err(Exit::plain(Cause::Counter, span)),
-                FirstExit::Other(exit) => Err(exit),
-            };
-            match ended {
-                Ok((span, delimiter)) => {
-                    self.entered(span, gap, timed(run).0);
-                    let end = End { delimiter, count: span.instructions };
-                    return (
-                        end,
-                        self.is_overshot(run, &Arrival { end, counted: true, is_torn: false }, goal),
-                    );
+            match self.machine.begin(self.thread.source(run), state, limit) {
+                FirstExit::Syscall(span) => return self.arrive(run, gap, goal, span, Delimiter::Syscall),
+                FirstExit::Counter(span) if span.instructions >= limit => {
+                    return self.arrive(run, gap, goal, span, Delimiter::Limit);
                 }
-                Err(exit) => Some(exit),
+                FirstExit::Counter(span) => Some(Exit::plain(Cause::Counter, span)),
+                FirstExit::Other(exit) if let Some(delimiter) = exit.delimits() => {
+                    if let Delimiter::PageFault { address, .. } = delimiter {
+                        self.thread.awaited = Some(address);
+                    }
+                    return self.arrive(run, gap, goal, exit.span, delimiter);
+                }
+                FirstExit::Other(exit) => Some(exit),
             }
         };
         let arrival = self.go_on(run, Approach { limit, exact }, gap, first);
         (arrival.end, self.is_overshot(run, &arrival, goal))
+    }
+
+    /// A run that its first stretch is all of, as [`execute_until`](Self::execute_until) returns it.
+    #[inline(always)]
+    fn arrive(&mut self, run: Run, gap: Timed, goal: Goal, span: Span, delimiter: Delimiter) -> (End, bool) {
+        self.entered(span, gap, timed(run).0);
+        let end = End { delimiter, count: span.instructions };
+        (end, self.is_overshot(run, &Arrival { end, counted: true, is_torn: false }, goal))
     }
 
     /// A run, or the rest of one whose first stretch has ended with `first`.
@@ -355,7 +363,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
     /// then anything may have ended the run. With interrupts off it was not late
     /// but could not come, which is a divergence.
     #[inline(always)]
-    fn is_overshot(&mut self, run: Run, arrival: &Arrival, goal: Option<(Run, u64)>) -> bool {
+    fn is_overshot(&mut self, run: Run, arrival: &Arrival, goal: Goal) -> bool {
         let Arrival { end: End { delimiter, count: at }, counted, is_torn } = *arrival;
         let Some((target, count)) = goal else { return false };
         // Matched, since to compare two of them is a call.
@@ -363,16 +371,9 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             return false;
         }
         let is_there = at == count && !is_torn;
-        let has_stopped = is_there && (matches!(delimiter, Delimiter::Limit) || !self.agree(run, target));
+        let is_limit = matches!(delimiter, Delimiter::Limit);
+        let has_stopped = is_there && (is_limit || self.registers([run, target], [arrival.end; 2]).is_some());
         !has_stopped && self.executor.results[run as usize].flags() & INTERRUPT_FLAG != 0
-    }
-
-    /// Whether two runs' registers are equal.
-    #[cold]
-    fn agree(&mut self, run: Run, target: Run) -> bool {
-        let results = &mut self.executor.results;
-        [run, target].into_iter().for_each(|run| results[run as usize].normalize());
-        *results[run as usize] == *results[target as usize]
     }
 
     /// Decides what a stop other than the counter's means: the tracker's own

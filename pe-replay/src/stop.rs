@@ -95,6 +95,12 @@ impl Exit {
     pub fn plain(cause: Cause, span: Span) -> Self {
         Self { cause, span, debug_exceptions: 0, strays: 0 }
     }
+
+    /// What a run ends with by this exit, if it is the first one and no write fault, whatever the tracker knows.
+    pub(crate) fn delimits(&self) -> Option<Delimiter> {
+        let is_whole = self.cause != Cause::Counter && (self.debug_exceptions, self.strays) == (0, 0);
+        (is_whole && self.cause.write_fault().is_none()).then(|| Delimiter::of(self.cause))
+    }
 }
 
 /// The exit that ended the first stretch of a run: for the commonest causes there is

@@ -25,6 +25,8 @@ pub struct Thread<P> {
     touched: bool,
     /// The shadow is out of date.
     stale: bool,
+    /// What the last page fault was about that ended a run of it, until its space has changed.
+    pub(crate) awaited: Option<u64>,
     /// Which thread of its space this is: each has a prediction of its own.
     pub(crate) number: u8,
 }
@@ -33,7 +35,7 @@ impl<R: RegisterSet, P: DerefMut<Target = R>> Thread<P> {
     /// The thread of a space with this number, whose registers are in `start`; what is in
     /// `shadow` does not matter.
     pub fn new(start: P, shadow: P, number: u8) -> Self {
-        Self { start, shadow, touched: true, stale: true, number }
+        Self { start, shadow, touched: true, stale: true, awaited: None, number }
     }
 
     /// The committed registers, in the normal form after a PE.

@@ -5,7 +5,8 @@
 //! says what they are for. A page in the set is *open*: between PEs it is mapped writable and
 //! not yet written, so that run 1 writes it without a fault; or it is *resting*: its copies
 //! equal its home, it is read-only, and costs nothing a PE. Which pages open is predicted for
-//! each thread: those that it wrote in one of its last three PEs. All other pages are mapped to their homes,
+//! each thread: those that it wrote in one of its last three PEs, where PEs that page faults ended count as one, and the
+//! one that the last fault was about, if it is mapped by now. All other pages are mapped to their homes,
 //! read-only, and join the set by a write fault. Prediction never grants: a page opens as far
 //! as the process may truly write it.
 //!
@@ -25,6 +26,7 @@ use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
 use crate::execution::{Attempt, Run};
+use crate::executor::ThreadOf;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
@@ -106,10 +108,14 @@ impl<P: Placement> Tracker<P> {
 
     /// Brings the set up to date before a PE of a thread.
     #[inline(always)]
-    pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: u8) {
+    pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: &mut ThreadOf<M>) {
         let disturbed = pages.machine.disturbed();
-        if disturbed || self.thread != thread {
-            self.catch_up(pages, disturbed, thread);
+        if disturbed || self.thread != thread.number {
+            self.catch_up(pages, disturbed, thread.number);
+            let awaited = thread.awaited.take().and_then(|address| pages.machine.page(address));
+            if let Some(page) = awaited.filter(|page| page.writable && !page.open) {
+                self.open(pages, Run::First, page);
+            }
         }
     }
 
@@ -206,20 +212,13 @@ impl<P: Placement> Tracker<P> {
         self.write(pages, run, page).is_some()
     }
 
-    /// Sees that a page, which is mapped to its home, is among the open ones and counts as written, and that a run
-    /// can write it. Returns its entry, unless there is no room for one.
+    /// Opens a page for a run, if need be in place of others, and counts it as written. Returns its entry, unless there is
+    /// no room for one.
     fn write<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Option<u16> {
-        let known = pages.pool.find::<M>(self.owner, page.frame);
-        let index = match known.or_else(|| self.join(pages, page)) {
-            Some(index) => index,
-            None => {
-                self.give_up_unwritten(pages);
-                self.join(pages, page)?
-            }
-        };
-        if core::mem::take(&mut pages.pool.entries[usize::from(index)].resting) {
-            self.open.push(&mut pages.pool.entries, index);
-        }
+        let index = self.open(pages, run, page).or_else(|| {
+            self.give_up_unwritten(pages);
+            self.open(pages, run, page)
+        })?;
         let entry = &mut pages.pool.entries[usize::from(index)];
         if !core::mem::replace(&mut entry.written, true) {
             self.attempt.written += 1;
@@ -227,6 +226,18 @@ impl<P: Placement> Tracker<P> {
                 P::late(entry, pages.machine, run, self.attempt.witnessed);
             }
         }
+        Some(index)
+    }
+
+    /// Sees that a page, which is mapped to its home, is among the open ones, and that a run can write it. Returns its
+    /// entry, unless there is no room for one.
+    fn open<M: Machine>(&mut self, pages: &mut Pages<M>, run: Run, page: PageOf<M>) -> Option<u16> {
+        let known = pages.pool.find::<M>(self.owner, page.frame);
+        let index = known.or_else(|| self.join(pages, page))?;
+        if core::mem::take(&mut pages.pool.entries[usize::from(index)].resting) {
+            self.open.push(&mut pages.pool.entries, index);
+        }
+        let entry = &mut pages.pool.entries[usize::from(index)];
         P::show(entry, pages.machine, run);
         pages.machine.flush(&entry.page);
         Some(index)
@@ -391,7 +402,7 @@ impl<P: Placement> Tracker<P> {
     /// # Panics
     /// If not all pages that were written were compared.
     #[inline(always)]
-    pub(crate) fn commit<M: Machine>(&mut self, pages: &mut Pages<M>, outvoted: Option<Run>) -> u16 {
+    pub(crate) fn commit<M: Machine>(&mut self, pages: &mut Pages<M>, outvoted: Option<Run>, age: u8) -> u16 {
         let (mut written, mut spent) = (0, self.attempt.exposed);
         each!(self.open, pages.pool, entry => {
             if entry.written {
@@ -402,7 +413,7 @@ impl<P: Placement> Tracker<P> {
                     entry.generation = pages.machine.publish(entry.page.frame);
                 }
             } else {
-                entry.idle += 1;
+                entry.idle = (entry.idle + age).max(1);
                 spent |= entry.idle >= MAX_IDLE;
             }
             P::open(entry, pages.machine);

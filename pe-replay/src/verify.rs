@@ -81,7 +81,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
 
     /// The first difference between two ends of runs and the registers that they left.
     #[cold]
-    fn registers(&mut self, runs: [Run; 2], [a, b]: [End; 2]) -> Option<Difference> {
+    pub(crate) fn registers(&mut self, runs: [Run; 2], [a, b]: [End; 2]) -> Option<Difference> {
         runs.into_iter().for_each(|run| self.executor.results[run as usize].normalize());
         let [one, other] = runs.map(|run| &*self.executor.results[run as usize]);
         compare::differences((one, a), (other, b)).next()

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use contract::{Point, check};
 use flips::{Flip, Injection, Injector, Target};
+use pe_replay::stop::{DEBUG_STEP, vector};
 use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{
-    Access, Account, Cause, Change, Delimiter, End, Entry, Executor, Exit, Field, Memory, Order, Outcome,
-    Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Thread, ThreadOf, Tracker, UserRegisters,
-    View,
+    Access, Account, Cause, Change, Delimiter, Difference, End, Entry, Executor, Exit, Field, Memory, Order,
+    Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Thread, ThreadOf, Tracker,
+    UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
 use zerocopy::IntoBytes;
@@ -27,10 +28,14 @@ const HOMES: usize = 8;
 struct Little {
     at: u64,
     sum: u64,
+    /// What the machine leaves behind, no state: another value each time.
+    left: u64,
 }
 
 impl RegisterSet for Little {
-    fn normalize(&mut self) {}
+    fn normalize(&mut self) {
+        self.left = 0;
+    }
     fn parts(&self) -> impl Iterator<Item = (Field, &[u8])> {
         [(Field::Rip, self.at.as_bytes()), (Field::Gpr(0), self.sum.as_bytes())].into_iter()
     }
@@ -59,6 +64,12 @@ struct Mapped {
     open: bool,
     dirty: bool,
     watched: bool,
+}
+
+impl Mapped {
+    fn new(home: usize) -> Self {
+        Self { home, frame: home, open: false, dirty: false, watched: false }
+    }
 }
 
 /// A machine that does one thing wrong, or none.
@@ -94,9 +105,8 @@ struct Toy {
 
 impl Toy {
     fn new(spaces: &[&[(u64, usize)]], code: &[u64]) -> Self {
-        let map =
-            |home: &usize| Mapped { home: *home, frame: *home, open: false, dirty: false, watched: false };
-        let space = |pages: &&[(u64, usize)]| pages.iter().map(|(at, home)| (*at, map(home))).collect();
+        let space =
+            |pages: &&[(u64, usize)]| pages.iter().map(|(at, home)| (*at, Mapped::new(*home))).collect();
         Self {
             frames: vec![[0; PAGE as usize]; 100],
             free: (HOMES..100).collect(),
@@ -151,6 +161,8 @@ impl Processor for Toy {
         if let Some(source) = source {
             state.clone_from(source);
         }
+        // What is not brought to the normal form has consequences.
+        state.sum += if order.fresh { state.left } else { 0 };
         let entered = self.now();
         let mut done = 0;
         let cause = loop {
@@ -158,12 +170,17 @@ impl Processor for Toy {
             if done >= order.budget + late {
                 break Cause::Counter;
             }
+            if order.step && done > 0 {
+                break Cause::Exception { vector: vector::DEBUG, error: DEBUG_STEP, address: 0 };
+            }
             let Some(address) = self.code.get(state.at as usize).copied() else { break Cause::Syscall };
             let (forgets, never) = (self.wrong == Wrong::ForgetsWrites, self.wrong == Wrong::NeverFaults);
-            let page = self.mapped(address).unwrap();
+            let Some(page) = self.mapped(address) else {
+                break Cause::Exception { vector: vector::PAGE_FAULT, error: 6, address };
+            };
             if !page.open && !never {
                 self.faults += 1;
-                break Cause::Exception { vector: 14, error: 7, address };
+                break Cause::Exception { vector: vector::PAGE_FAULT, error: 7, address };
             }
             page.dirty = !forgets;
             let frame = page.frame;
@@ -175,6 +192,7 @@ impl Processor for Toy {
             done += 1;
             self.clock += 1;
         };
+        state.left = self.clock;
         Exit::plain(cause, Span { instructions: done, entered, ticks: done })
     }
 
@@ -187,7 +205,7 @@ impl Memory for Toy {
     type Slot = ();
 
     fn number(frame: usize) -> usize {
-        frame
+        1000 * frame + 77
     }
     fn page(&mut self, address: u64) -> Option<Page<usize, ()>> {
         let left_open = self.wrong == Wrong::LeavesOpen;
@@ -332,6 +350,46 @@ fn a_thread_expects_a_page_for_three_pes_whoever_is_between_them() {
     }
 }
 
+/// A page that is mapped because a thread was about to write it is open in the thread's next PE. A PE that such a fault ends
+/// is none that has left other pages alone.
+#[test]
+fn the_page_that_a_fault_was_about_is_open_in_the_next_pe() {
+    for comparison in [pe_replay::Comparison::Bytes, pe_replay::Comparison::Hash] {
+        for hit in [None, Some(Run::First), Some(Run::Second)] {
+            let code: Vec<_> = [1, 2, 3, 4, 5, 6, 1].map(|page| PAGE * page).to_vec();
+            let mut toy = Toy::new(&[&[(PAGE, 0)]], &code);
+            let mut replay = Replay::new(1, Policy { comparison, ..POLICY });
+            let (mut executor, mut thread) = (executor(), thread(0));
+            let flips: Vec<_> = hit
+                .iter()
+                .map(|run| Injection { pe: 0, run: *run, at: 0, target: Target::Gpr(0), bit: 5 })
+                .collect();
+            for (home, &address) in code.iter().enumerate().skip(1) {
+                let (limit, observer) = (u64::MAX, &mut ());
+                let observer = &mut Injector::new(&flips, observer);
+                let outcome = executor.execute(&mut toy, &mut thread, &mut replay, limit, observer);
+                let Outcome::Committed(End { delimiter, count }) = outcome else { panic!("{outcome:?}") };
+                let Account { write_faults, divergences, frames_written, .. } = &executor.account;
+                assert_eq!(executor.last_written(&replay).count(), usize::from(*frames_written));
+                assert_eq!(
+                    (*write_faults, divergences.len()),
+                    (u16::from(home == 1), flips.len()),
+                    "{hit:?}, {home}"
+                );
+                if home == 6 {
+                    assert_eq!((delimiter, count), (Delimiter::Syscall, 2));
+                    continue;
+                }
+                assert_eq!((delimiter, count), (Delimiter::PageFault { address, error: 6 }, 1));
+                toy.spaces[0].insert(address, Mapped::new(home));
+                toy.was_away = true;
+            }
+            // Each word takes in the sum so far and one, and at the end the sum takes in the first word.
+            assert_eq!(std::array::from_fn(|home| toy.word(home)), [3, 1, 1, 1, 1, 1]);
+        }
+    }
+}
+
 #[test]
 fn frames_without_copies_are_given_back_and_taken_again() {
     let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
@@ -372,6 +430,38 @@ fn what_rests_is_as_well_kept_as_what_is_open() {
             assert_eq!(threads[at].registers(), alone[at].registers());
             assert!((0..4).all(|home| toy.word(home) == plain.word(home)), "round {round}");
         }
+    }
+}
+
+#[test]
+fn nobody_has_to_watch_and_a_pe_may_be_of_no_instruction() {
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE, PAGE]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    for (limit, delimiter, count) in [
+        (0, Delimiter::Limit, 0),
+        (1, Delimiter::Limit, 1),
+        (5, Delimiter::Syscall, 1),
+        (0, Delimiter::Limit, 0),
+    ] {
+        let outcome = executor.execute(&mut toy, &mut thread, &mut replay, limit, &mut ());
+        assert_eq!(outcome, Outcome::Committed(End { delimiter, count }));
+        assert_eq!((executor.account.flips, executor.account.divergences.len()), (0, 0));
+    }
+    assert_eq!((thread.registers().sum, toy.word(0)), (1, 3));
+}
+
+/// A flip that no memory shows is found in the registers.
+#[test]
+fn registers_alone_can_differ() {
+    for run in [Run::First, Run::Second] {
+        let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+        let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+        let flip = Injection { pe: 0, run, at: 0, target: Target::Gpr(0), bit: 5 };
+        let account = pe(&mut toy, &mut executor, &mut thread, &mut replay, &[], &[flip]);
+        let [difference] = account.divergences[..] else { panic!("{account:?}") };
+        let (first, second) = if run == Run::First { (32, 0) } else { (0, 32) };
+        assert_eq!(difference, Difference { field: Field::Gpr(0), first, second, address: 0 });
+        assert_eq!(thread.registers().sum, 0);
     }
 }
 

@@ -17,7 +17,7 @@ use super::source::Source;
 /// The crates of the engine.
 const ENGINE: [&str; 2] = ["pe-replay/src/lib.rs", "pmu/src/lib.rs"];
 /// The most lines that they may have.
-const MOST: usize = 3_890;
+const MOST: usize = 3_900;
 
 /// The way to user mode and all ways back.
 const ENTRY_PATH: [&str; 2] = ["kernel/src/arch/x86_64/entry.rs", "kernel/src/arch/x86_64/exit.rs"];

@@ -6,12 +6,15 @@ use proptest::prelude::*;
 
 use flips::{Injection, Target};
 use pe_replay::End;
-use pe_replay::{Delimiter, Outcome, Run};
+use pe_replay::{Delimiter, Outcome, Policy, Run};
+use pmu::Repeats;
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::generate::{config, steppable};
 use crate::machine::Counter;
+use crate::reference::Reference;
 use crate::session::{Session, Setup};
+use crate::space::{DATA, EXIT};
 
 const ENDLESS: [Op; 3] = [Op::Alu(Alu::Adc, 0, 2), Op::Store((3, 0), 0), Op::Jump(Condition::Always, 0)];
 
@@ -193,4 +196,66 @@ fn early_interrupts_are_counted() {
     // After the write at 1: 49 left, then 24, 12, 6, 3, 1; in run 2 50, 25, 12, ..
     assert!(account.early_overflows >= 10, "{}", account.early_overflows);
     assert_eq!(account.divergences.len(), 0);
+}
+
+/// Emulators count each iteration of a REP string instruction, and a run may end between two. Processors count it once, and
+/// stop inside of it: no run ends there.
+#[test]
+fn runs_end_inside_a_rep_only_where_iterations_are_counted() {
+    let at = |page: u64| DATA + page * 0x1000 - 40;
+    let fill = |page, count| {
+        [
+            Op::MovImm(7, at(page)),
+            Op::MovImm(1, count),
+            Op::AddImm(0, 3),
+            Op::RepStos,
+            Op::Alu(Alu::Add, 8, 7),
+        ]
+    };
+    // What the last filling has left is found, or not.
+    let find = |page, count| {
+        [
+            Op::MovImm(7, at(page) - 160),
+            Op::MovImm(1, count),
+            Op::RepneScas,
+            Op::Alu(Alu::Adc, 8, 7),
+            Op::Mov(9, 1),
+        ]
+    };
+    let parts = [
+        fill(1, 700),
+        find(1, 10),
+        fill(2, 1),
+        find(2, 60),
+        find(2, 20),
+        find(2, 21),
+        fill(1, 0),
+        fill(3, 9),
+        find(3, 90),
+        fill(2, 5),
+        fill(1, 90),
+    ];
+    let program = [&parts.concat()[..], &[Op::MovImm(0, EXIT), Op::Syscall]].concat();
+    let mut reference = Reference::new();
+    reference.run(&program, u64::MAX, None);
+    for repeats in [Repeats::PerIteration, Repeats::PerInstruction] {
+        for (margin, private) in [(0, false), (12, false), (0, true)] {
+            for (limit, seed) in (10..30).zip(1..) {
+                let policy = Policy { limit, ..Setup::default().policy };
+                let setup = Setup { policy, margin, private, lockstep: false, ..Setup::default() };
+                let mut session = Session::new(&program, setup);
+                session.machine.repeats = repeats;
+                if margin > 0 {
+                    session.machine.counter = late(seed, margin);
+                }
+                assert!(matches!(session.run(1000), Outcome::Committed(_)));
+                assert_eq!(session.sums.divergences, 0, "{repeats:?}, limit {limit}, margin {margin}");
+                if repeats == Repeats::PerInstruction {
+                    assert_eq!(session.sums.instructions, program.len() as u64);
+                }
+                session.reference = reference.clone();
+                session.compare();
+            }
+        }
+    }
 }

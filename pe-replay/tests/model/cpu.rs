@@ -79,6 +79,8 @@ pub enum Op {
     Loop(u16),
     /// REP STOSQ; each iteration counts, as it does under emulators.
     RepStos,
+    /// REPNE SCASQ, which also ends where it finds what RAX holds.
+    RepneScas,
     MovX(u8, u8),
     AddX(u8, u8),
     XorX(u8, u8),
@@ -100,6 +102,8 @@ pub enum Op {
     Rdtsc,
     /// A value that is another one each time.
     Random(u8),
+    /// A store of such a value, which is in no register.
+    StoreRandom(At),
 }
 
 /// A refused access.
@@ -253,6 +257,18 @@ fn execute(user: &mut UserRegisters, op: Op, length: usize, bus: &mut impl Bus) 
             user.rcx -= 1;
             return Ok(());
         }
+        Op::RepneScas if user.rcx == 0 => {}
+        Op::RepneScas => {
+            let mut bytes = [0; 8];
+            bus.read(user.rdi, &mut bytes)?;
+            arithmetic(&mut user.rflags, Alu::Sub, user.rax, u64::from_le_bytes(bytes));
+            let step = if user.rflags & DF == 0 { 8 } else { -8 };
+            user.rdi = user.rdi.wrapping_add_signed(step);
+            user.rcx -= 1;
+            if user.rflags & ZF == 0 {
+                return Ok(());
+            }
+        }
         Op::MovX(to, from) => {
             let low = get(user, from);
             set_vector(user, xsave::XMM, to, u128::from(low) << 64 | u128::from(!low));
@@ -305,6 +321,10 @@ fn execute(user: &mut UserRegisters, op: Op, length: usize, bus: &mut impl Bus) 
         }
         Op::PortIo | Op::Rdtsc => return Err(Trap::before(PROTECTION)),
         Op::Random(to) => *user.gpr_mut(to) = bus.random(),
+        Op::StoreRandom(at) => {
+            let value = bus.random();
+            bus.write(address(user, at), &value.to_le_bytes())?;
+        }
     }
     user.rip = next;
     Ok(())

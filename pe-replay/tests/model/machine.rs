@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pmu::Repeats;
 use pmu::exact::{Decoder, Instruction};
 
 use pe_replay::lifecycle::{Event, Phase};
@@ -80,6 +81,9 @@ fn views(view: View) -> std::ops::Range<usize> {
     }
 }
 
+/// As many iterations of a REP string instruction, less one, may be executed before the counter's interrupt is taken.
+const ITERATIONS_LATE: u64 = 4;
+
 /// When the counter's interrupt comes, in instructions after the entry.
 pub type Counter = Box<dyn FnMut(Order) -> u64>;
 /// Changes what a stop looks like; the number counts entries from 0.
@@ -108,6 +112,8 @@ pub struct Model {
     clock: u64,
     /// When the counter fires.
     pub counter: Counter,
+    /// How it counts a REP string instruction. Where it does so once, its interrupt may come inside of one that is next.
+    pub repeats: Repeats,
     /// What stops are made to look like.
     pub glitch: Glitch,
     /// Values that are others each time.
@@ -198,6 +204,7 @@ impl Model {
             executed: 0,
             steps: 0,
             misjudges: false,
+            repeats: Repeats::PerIteration,
             quiet: false,
             steps_of_life: BTreeMap::new(),
             moments: Moments::default(),
@@ -236,8 +243,7 @@ impl Model {
 
     fn begin_attempt(&mut self) {
         self.drawn.clear();
-        let open = self.entries.values().filter(|entry| entry.is_open());
-        self.attempt = Attempt { hot: open.map(|entry| entry.home).collect(), ..Attempt::default() };
+        self.attempt = Attempt::default();
     }
 
     /// Told of each step in the life of a PE.
@@ -344,7 +350,8 @@ impl Decoder for Model {
         self.tick(Call::Other);
         let op = cpu::op_at(&self.program, rip);
         Instruction {
-            repeats: matches!(op, Some(Op::RepStos)),
+            repeats: matches!(op, Some(Op::RepStos | Op::RepneScas)),
+            ends_on: matches!(op, Some(Op::RepneScas)).then_some(true),
             shows_trap: matches!(op, Some(Op::Pushf | Op::Syscall | Op::Breakpoint)),
             loads_flags: matches!(op, Some(Op::Popf)),
             ..Instruction::plain(rip + cpu::OP_LEN)
@@ -355,6 +362,10 @@ impl Decoder for Model {
 impl Processor for Model {
     type Registers = UserRegisters;
     type Place = Box<UserRegisters>;
+
+    fn repeats(&self) -> Repeats {
+        self.repeats
+    }
 
     fn now(&mut self) -> u64 {
         self.tick(Call::Other);
@@ -370,6 +381,10 @@ impl Processor for Model {
         if order.fresh {
             if !self.tracking {
                 self.begin_attempt();
+            }
+            if self.attempt.runs == 0 {
+                let open = self.entries.values().filter(|entry| entry.is_open());
+                self.attempt.hot = open.map(|entry| entry.home).collect();
             }
             self.attempt.runs += 1;
             self.drawn.push(Vec::new());
@@ -389,10 +404,17 @@ impl Processor for Model {
         state.rflags = state.rflags & USER_FLAGS | interrupt | trap | 2;
         let fires_at = if order.interrupts_off { u64::MAX } else { (self.counter)(order) };
         let program = core::mem::take(&mut self.program);
-        let (mut done, mut passed) = (0, 0);
+        let (mut done, mut passed, mut late) = (0, 0, 0);
         let cause = loop {
+            let is_inside = self.repeats == Repeats::PerInstruction
+                && state.rcx > 0
+                && matches!(cpu::op_at(&program, state.rip), Some(Op::RepStos | Op::RepneScas));
+            let rip = state.rip;
             if done >= fires_at {
-                break Cause::Counter;
+                if !is_inside || late == self.entered % ITERATIONS_LATE {
+                    break Cause::Counter;
+                }
+                late += 1;
             }
             if let Some(at) = order.breakpoint.filter(|at| at.rip == state.rip && !(at.resume && done == 0)) {
                 if !at.pass.is_some_and(|pass| pass.is_over(done, state.rcx)) {
@@ -404,9 +426,15 @@ impl Processor for Model {
                 break Cause::Watchdog;
             }
             match cpu::step(state, &program, self) {
-                Ok(()) => done += 1,
+                Ok(()) => {
+                    if is_inside && state.rcx == 0 {
+                        // It is over with its last iteration. Emulators look once more.
+                        state.rip = rip + cpu::OP_LEN;
+                    }
+                    done += u64::from(!is_inside || state.rip != rip);
+                }
                 Err(trap) => {
-                    done += u64::from(trap.retired());
+                    done += u64::from(trap.retired() && !is_inside);
                     break match trap {
                         Trap::Exception { vector: cpu::DEBUG, .. } if order.step && done >= fires_at => {
                             Cause::Counter

@@ -4,7 +4,7 @@
 
 use flips::{Injection, Target};
 use pe_replay::policy::MAX_DIVERGENCES;
-use pe_replay::user::INTERRUPT_FLAG;
+use pe_replay::user::{INTERRUPT_FLAG, TRAP_FLAG};
 use pe_replay::{Difference, Field, Mode, Outcome, Policy, Run};
 
 use crate::counter::late;
@@ -127,6 +127,49 @@ fn the_instruction_that_diverges_is_found() {
     // Not the instruction where the run ends, and not the second one of its kind.
     let program = [&quiet[..], &random[..2], &random, &[Op::Loop(0), Op::Syscall]].concat();
     assert_eq!(culprit(&program, Setup::default()), Some((3, 3)));
+}
+
+#[test]
+fn a_store_that_diverges_is_found_by_the_byte_that_it_leaves() {
+    let quiet = [Op::MovImm(8, 1), Op::Store((5, 0), 8)];
+    for before in 0..4 {
+        let program =
+            [&quiet.repeat(before)[..], &[Op::StoreRandom((3, 9))], &quiet, &[Op::Syscall]].concat();
+        let at = 2 * before as u64;
+        assert_eq!(culprit(&program, Setup::default()), Some((at, at)));
+    }
+}
+
+/// What was different once is found, whether or not it is different again.
+#[test]
+fn an_instruction_that_diverged_once_is_found() {
+    let mut session = Session::new(&[Op::MovImm(8, 1), Op::Random(9), Op::Syscall], Setup::default());
+    let mut drawn = 0;
+    session.machine.random = Box::new(move || {
+        drawn += 1;
+        u64::from(drawn == 2)
+    });
+    let seen = Difference { field: Field::Gpr(9), first: 0, second: 1, address: 0 };
+    let culprit = session.engine.diagnose(&mut session.machine, seen, &mut [0; 200]).unwrap();
+    assert_eq!((culprit.rip, culprit.after), (CODE + 4, 1));
+}
+
+/// Behind the end of a PE other code follows, which is not its own; and a write fault is no instruction.
+#[test]
+fn where_all_is_the_same_nothing_is_found() {
+    let stepped =
+        [Op::Pushf, Op::Pop(8), Op::Alu(crate::cpu::Alu::Or, 8, 9), Op::Push(8), Op::Popf, Op::Mov(8, 9)];
+    for (end, trap) in [(&[Op::Syscall][..], 0), (&stepped, TRAP_FLAG), (&[Op::Undefined], 0)] {
+        let before = [Op::MovImm(9, trap), Op::Store((3, 0), 9), Op::Store((5, 0), 9)];
+        let program = [&before, end, &[Op::Random(9), Op::Syscall]].concat();
+        for margin in [0, 10] {
+            let mut session = Session::new(&program, Setup { margin, ..Setup::default() });
+            let seen = Difference { field: Field::Memory, first: 0, second: 1, address: DATA };
+            let culprit = session.engine.diagnose(&mut session.machine, seen, &mut [0; 200]);
+            assert_eq!(culprit, None, "{end:?}, {margin}");
+            session.compare();
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{Model, Use};
 pub struct Attempt {
     /// Runs begun.
     pub runs: u64,
-    /// Homes that were open when it began.
+    /// Homes that were open when its first run began.
     pub hot: BTreeSet<usize>,
     /// Homes that user code wrote, that were hit by a flip, or that run 1 was refused
     /// to write at first.
