@@ -98,12 +98,12 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         let approach = Approach { limit: life.rules.limit, exact: None };
         for run in Run::ALL.into_iter().take(if life.rules.triple { 3 } else { 2 }) {
             let arrival = self.go_on(run, approach, gap(run, life), None);
-            let Arrival { end, .. } = arrival;
-            life.ends[run as usize] = end;
+            let End { delimiter, count } = arrival.end;
+            life.ends[run as usize] = arrival.end;
             let [first, ..] = life.ends;
-            // The interrupt came earlier than in run 1, whatever ended that then.
-            let is_short = end.delimiter == Delimiter::Limit && end.count < first.count;
             let goal = (first.delimiter == Delimiter::Limit).then_some((Run::First, first.count));
+            // The interrupt came earlier than in run 1, whatever ended that then: it may be the next instruction.
+            let is_short = delimiter == Delimiter::Limit && count < first.count + u64::from(goal.is_none());
             life.arrived[run as usize] = !is_short && !self.is_overshot(run, &arrival, goal);
         }
         self.executor.account.third_runs += u16::from(life.rules.triple);

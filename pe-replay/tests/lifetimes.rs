@@ -9,8 +9,8 @@ use flips::{Flip, Injection, Injector, Target};
 use pe_replay::stop::{DEBUG_STEP, vector};
 use pe_replay::user::INTERRUPT_FLAG;
 use pe_replay::{
-    Access, Account, Cause, Change, Delimiter, Difference, End, Entry, Executor, Exit, Field, Memory, Order,
-    Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Thread, ThreadOf, Tracker,
+    Access, Account, Cause, Change, Delimiter, Difference, End, Entry, Executor, Exit, Field, Memory, Mode,
+    Order, Outcome, Page, Policy, Pool, Processor, RegisterSet, Replay, Run, Span, Thread, ThreadOf, Tracker,
     UserRegisters, View,
 };
 use pmu::exact::{Decoder, Instruction};
@@ -161,6 +161,7 @@ impl Processor for Toy {
         if let Some(source) = source {
             state.clone_from(source);
         }
+        assert!(order.budget > 0, "an order for nothing");
         // What is not brought to the normal form has consequences.
         state.sum += if order.fresh { state.left } else { 0 };
         let entered = self.now();
@@ -429,6 +430,22 @@ fn what_rests_is_as_well_kept_as_what_is_open() {
             other.give_up(&mut plain, &mut off[at], |_| true);
             assert_eq!(threads[at].registers(), alone[at].registers());
             assert!((0..4).all(|home| toy.word(home) == plain.word(home)), "round {round}");
+        }
+    }
+}
+
+/// What the kernel leaves in a thread's registers that is no state has no consequences.
+#[test]
+fn a_thread_begins_in_the_normal_form() {
+    for mode in [Mode::Off, Mode::Dual] {
+        let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+        toy.spaces[0].values_mut().for_each(|page| page.open = mode == Mode::Off);
+        let mut replay = Replay::new(1, Policy { mode, ..POLICY });
+        let (mut executor, mut thread) = (executor(), thread(0));
+        for _ in 0..3 {
+            thread.registers_mut().left = 5;
+            pe(&mut toy, &mut executor, &mut thread, &mut replay, &[], &[]);
+            assert_eq!((thread.registers().sum, thread.registers().left), (0, 0));
         }
     }
 }

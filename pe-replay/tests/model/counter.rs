@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use flips::{Injection, Target};
 use pe_replay::End;
-use pe_replay::{Delimiter, Outcome, Policy, Run};
+use pe_replay::{Cause, Delimiter, Mode, Outcome, Policy, Run};
 use pmu::Repeats;
 
-use crate::cpu::{Alu, Condition, Op};
+use crate::cpu::{Alu, Condition, Op, UNDEFINED};
 use crate::generate::{config, steppable};
 use crate::machine::Counter;
 use crate::reference::Reference;
@@ -52,6 +52,20 @@ proptest! {
         session.machine.counter = late(seed, skid);
         session.run(40);
         prop_assert_eq!((session.sums.divergences, session.sums.counter_misses), (0, 0));
+    }
+
+    /// Of runs that go on at once each may be stopped late, and somewhere else.
+    #[test]
+    fn runs_at_once_that_end_apart_are_repeated_alone(
+        program in steppable(), seed in any::<u64>(), skid in 1..70u64, triple in any::<bool>()
+    ) {
+        let mode = if triple { Mode::Triple } else { Mode::Dual };
+        let policy = Policy { mode, ..Setup::default().policy };
+        let mut session = Session::new(&program, Setup { policy, private: true, pool: 200, ..Setup::default() });
+        session.machine.counter = late(seed, skid);
+        let outcome = session.run(40);
+        prop_assert!(matches!(outcome, Outcome::Committed(_)));
+        prop_assert_eq!(session.sums.divergences, 0);
     }
 
     #[test]
@@ -164,6 +178,23 @@ fn a_fault_met_right_at_the_limit_is_a_counter_miss() {
     assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
 }
 
+/// Of runs at once it may be the first one that meets it, too late, while the others end in time.
+#[test]
+fn a_fault_that_only_the_first_of_runs_at_once_meets_is_a_counter_miss() {
+    let mut program = Vec::from([Op::Alu(Alu::Add, 0, 2); 50]);
+    program.push(Op::Undefined);
+    let mut session = Session::new(&program, Setup { private: true, ..Setup::default() });
+    let mut entries = 0;
+    session.machine.counter = Box::new(move |order| {
+        entries += 1;
+        order.budget + u64::from(entries == 1)
+    });
+    let (outcome, account) = session.execute();
+    let fault = End { delimiter: Delimiter::Exception { vector: UNDEFINED, error: 0 }, count: 50 };
+    assert_eq!(outcome, Outcome::Committed(fault));
+    assert_eq!((account.divergences.len(), account.counter_misses), (0, 1));
+}
+
 #[test]
 fn a_flip_after_the_last_instruction_is_none_however_the_run_ends() {
     for (margin, run) in [(0, Run::First), (0, Run::Second), (10, Run::Second)] {
@@ -257,5 +288,58 @@ fn runs_end_inside_a_rep_only_where_iterations_are_counted() {
                 session.compare();
             }
         }
+    }
+}
+
+#[test]
+fn interrupts_that_came_in_the_kernel_are_counted() {
+    let program = [Op::Alu(Alu::Add, 0, 2), Op::Store((3, 0), 0), Op::Syscall];
+    // Entry 0 is up to the write fault; run 2 is one entry.
+    for (entry, strays) in [(0, 3), (1, 4), (2, 5)] {
+        let mut session = Session::new(&program, Setup::default());
+        session.machine.glitch = Box::new(move |entered, _, exit| {
+            exit.strays = if entered == entry { strays } else { 0 };
+        });
+        let (outcome, account) = session.execute();
+        assert!(matches!(outcome, Outcome::Committed(_)));
+        assert_eq!((account.early_overflows, account.divergences.len()), (strays, 0));
+    }
+}
+
+/// Where none was set, a breakpoint is a debug exception like any other.
+#[test]
+fn a_breakpoint_that_nobody_set_ends_a_run() {
+    for before in [&[Op::Store((3, 0), 0), Op::Store((3, 0), 0)][..], &[]] {
+        let program = [before, &[Op::Breakpoint, Op::Alu(Alu::Add, 0, 2), Op::Syscall]].concat();
+        let mut session = Session::new(&program, Setup { lockstep: false, ..Setup::default() });
+        session.machine.glitch = Box::new(|_, _, exit| {
+            if matches!(exit.cause, Cause::Exception { vector: 3, .. }) {
+                exit.cause = Cause::Breakpoint;
+            }
+        });
+        let (outcome, account) = session.execute();
+        let Outcome::Committed(End { delimiter, .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(delimiter, Delimiter::Exception { vector: 1, error: 0 });
+        assert_eq!((account.divergences.len(), account.debug_exceptions), (0, 0));
+    }
+}
+
+/// A run that has gone astray and never comes to the other one's end is stopped behind it. That is no counter's fault.
+#[test]
+fn a_course_that_misses_the_end_is_no_counter_miss() {
+    let program: Vec<_> = [0, 4]
+        .into_iter()
+        .flat_map(|to| {
+            [Op::Alu(Alu::Adc, 0, 2), Op::Store((3, 0), 0), Op::AddImm(8, 1), Op::Jump(Condition::Always, to)]
+        })
+        .collect();
+    for at in 42..50 {
+        // Four instructions on, in the other loop.
+        let flip = Injection { pe: 0, run: Run::Second, at, target: Target::Rip, bit: 4 };
+        let setup = Setup { margin: 10, injections: Vec::from([flip]), ..Setup::default() };
+        let mut session = Session::new(&program, setup);
+        let (outcome, account) = session.execute();
+        assert_eq!(outcome, Outcome::Committed(End { delimiter: Delimiter::Limit, count: 50 }));
+        assert_eq!((account.flips, account.divergences.len(), account.counter_misses), (1, 1, 0), "at {at}");
     }
 }

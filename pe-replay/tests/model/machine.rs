@@ -462,14 +462,15 @@ impl Processor for Model {
         stop
     }
 
-    /// In the short forms where that is possible, as the kernel does it.
+    /// In the short forms where that is possible, as the kernel does it with one of its counters. Other counters have one form
+    /// for all exits; so every second one has it here.
     fn begin(&mut self, source: &UserRegisters, state: &mut UserRegisters, budget: u64) -> FirstExit {
         let stop = self.enter(Some(source), state, Order::begin(budget));
         let span = stop.span;
-        let plain = stop.debug_exceptions == 0 && stop.strays == 0;
+        let is_short = stop.debug_exceptions == 0 && stop.strays == 0 && self.entered.is_multiple_of(2);
         match stop.cause {
-            Cause::Syscall if plain => FirstExit::Syscall(span),
-            Cause::Counter if plain => FirstExit::Counter(span),
+            Cause::Syscall if is_short => FirstExit::Syscall(span),
+            Cause::Counter if is_short => FirstExit::Counter(span),
             _ => FirstExit::Other(stop),
         }
     }

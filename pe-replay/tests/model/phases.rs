@@ -4,13 +4,29 @@
 
 use proptest::prelude::*;
 
-use pe_replay::{Mode, Outcome, Policy, Processor, TimedPhase};
+use flips::{Injection, Target};
+use pe_replay::{Mode, Outcome, Policy, Processor, Run, TimedPhase};
 
+use crate::cpu::Op;
 use crate::generate::{config, flip, program};
 use crate::session::{Session, Setup};
 
 fn get(session: &Session, phase: TimedPhase) -> u64 {
     session.engine.executor.watch.phases.get(phase)
+}
+
+/// Between two PEs, which begin with the first entry into user mode, is all that is booked as other time.
+#[test]
+fn no_time_of_a_pe_is_other_time() {
+    for hit in [None, Some(Run::First), Some(Run::Second)] {
+        let flips = hit.map(|run| Injection { pe: 0, run, at: 1, target: Target::Gpr(0), bit: 3 });
+        let setup = Setup { injections: flips.into_iter().collect(), ..Setup::default() };
+        let mut session = Session::new(&[Op::MovImm(0, 7), Op::Store((3, 0), 0), Op::Syscall], setup);
+        let (_, account) = session.execute();
+        assert_eq!(account.divergences.len(), usize::from(hit.is_some()));
+        assert_eq!(get(&session, TimedPhase::Other), 0, "{hit:?}");
+        assert_eq!(account.longest_hold, session.engine.executor.watch.phases.total());
+    }
 }
 
 proptest! {

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use pe_replay::End;
+use pe_replay::lifecycle::Phase;
 use pe_replay::{Delimiter, Mode, Outcome, Policy};
 
 use crate::cpu::{Alu, Condition, Op};
@@ -44,6 +45,26 @@ proptest! {
         prop_assert_eq!(session.machine.executed, session.sums.instructions);
         prop_assert_eq!(session.machine.entered, session.sums.pes);
         prop_assert_eq!((session.sums.frames_written, session.sums.write_faults), (0, 0));
+    }
+
+    #[test]
+    fn runs_that_go_on_at_once_are_not_repeated(program in program(), limit in 10..200u64, triple in any::<bool>()) {
+        let mode = if triple { Mode::Triple } else { Mode::Dual };
+        let setup = Setup { policy: policy(mode, limit), private: true, pool: 200, ..Setup::default() };
+        let mut session = Session::new(&program, setup);
+        for _ in 0..40 {
+            let (outcome, account) = session.execute();
+            let Outcome::Committed(End { delimiter, .. }) = outcome else { panic!("{outcome:?}") };
+            prop_assert_eq!(account.third_runs, u16::from(triple));
+            if !session.serve(delimiter) {
+                break;
+            }
+        }
+        clean(&session.sums);
+        let runs = if triple { 3 } else { 2 };
+        prop_assert_eq!(session.machine.executed, runs * session.sums.instructions);
+        let begins = session.machine.steps_of_life.keys().filter(|(from, ..)| *from == Phase::Preparing);
+        prop_assert!(begins.into_iter().all(|(.., to)| *to == Phase::RunningAll));
     }
 
     #[test]
