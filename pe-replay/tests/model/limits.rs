@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use pe_replay::policy::MIN_DIRTY_PAGES;
 use pe_replay::user::{RESUME_FLAG, xsave};
 use pe_replay::{Delimiter, Mode, Outcome, Policy};
+use pmu::Repeats;
 
 use crate::cpu::{Condition, Op};
 use crate::generate::{config, program};
 use crate::session::{Session, Setup};
-use crate::space::{self, DATA, PAGE_LEN};
+use crate::space::{self, DATA, EXIT, PAGE_LEN};
 
 /// Writes to one page after the other.
 fn stride() -> Vec<Op> {
@@ -41,6 +42,19 @@ fn a_pe_ends_before_the_page_too_many() {
     let (_, account) = session.execute();
     assert_eq!(account.frames_written, 2);
     assert_eq!(session.sums.divergences, 0);
+}
+
+/// Where a REP string instruction is counted once, a PE inside of it has no count, and yet comes on.
+#[test]
+fn a_pe_of_no_count_is_one_if_it_changes_registers() {
+    let program =
+        [Op::MovImm(7, DATA), Op::MovImm(1, 8 * 512), Op::RepStos, Op::MovImm(0, EXIT), Op::Syscall];
+    let mut session = Session::new(&program, Setup { lockstep: false, ..setup(3, 40) });
+    session.machine.repeats = Repeats::PerInstruction;
+    assert!(matches!(session.run(20), Outcome::Committed(_)));
+    assert_eq!((session.sums.instructions, session.sums.divergences), (5, 0));
+    session.reference.run(&program, u64::MAX, None);
+    session.compare();
 }
 
 #[test]

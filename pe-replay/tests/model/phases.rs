@@ -29,6 +29,21 @@ fn no_time_of_a_pe_is_other_time() {
     }
 }
 
+/// The time of debug exceptions that the machine has passed over is booked with what passes behind a run's stops.
+#[test]
+fn debug_exceptions_take_time_of_their_own() {
+    let [without, with] = [0, 1].map(|exceptions| {
+        let mut session = Session::new(&[Op::MovImm(0, 7), Op::Syscall], Setup::default());
+        session.machine.glitch = Box::new(move |_, _, exit| exit.debug_exceptions = exceptions);
+        let (_, account) = session.execute();
+        assert_eq!(account.debug_exceptions, 2 * exceptions);
+        [TimedPhase::Treatment, TimedPhase::Restart, TimedPhase::VerifyCommit]
+            .map(|phase| get(&session, phase))
+    });
+    // What passes between the exit and the look at the time.
+    assert!(with[0] > without[0] && with[1] > without[1] && with[2] < without[2], "{with:?}, {without:?}");
+}
+
 proptest! {
     #![proptest_config(config(200))]
 

@@ -4,7 +4,7 @@
 
 use flips::{Injection, Target};
 use pe_replay::lifecycle::Phase;
-use pe_replay::{Comparison, Flush, Mode, Outcome, Policy, Recovery, Run};
+use pe_replay::{Comparison, Delimiter, End, Flush, Mode, Outcome, Policy, Recovery, Run};
 
 use crate::cpu::{Alu, Condition, Op};
 use crate::machine::moments::{Call, Fault, Spot, Stored};
@@ -37,6 +37,25 @@ fn what_is_another_each_time_ends_in_a_verdict_under_every_policy() {
         assert_eq!((account.divergences.len(), account.outvoted), (3, None));
         // The lockstep has compared the memory.
         assert_eq!(*session.state(), space::first_state());
+    }
+}
+
+/// The lockstep sees to it that a PE ends as the runs do that agree.
+#[test]
+fn a_run_that_ends_otherwise_is_outvoted() {
+    let add = Op::Alu(Alu::Add, 8, 9);
+    let program = [Op::Store((3, 0), 8), add, add, Op::Store((3, 8), 8), Op::Syscall, add, Op::Undefined];
+    for policy in policies() {
+        let votes = policy.mode == Mode::Triple || policy.recovery == Recovery::Vote;
+        for run in [Run::First, Run::Second] {
+            // Four instructions on.
+            let astray = Injection { pe: 0, run, at: 2, target: Target::Rip, bit: 4 };
+            let mut session = session(&program, policy, &[astray]);
+            let (outcome, account) = session.execute();
+            let end = End { delimiter: Delimiter::Syscall, count: 5 };
+            assert_eq!(outcome, Outcome::Committed(end), "{astray:?} {policy:?}");
+            assert_eq!((account.divergences.len(), account.outvoted), (1, votes.then_some(run)));
+        }
     }
 }
 
