@@ -310,14 +310,14 @@ fn threads_of_a_space_have_predictions_of_their_own() {
         let mut toy = Toy::new(&[&pages], &[]);
         let (mut executor, mut replay) = (executor(), Replay::new(1, Policy { comparison, ..POLICY }));
         let mut threads = [thread(0), thread(1)];
-        let codes = [&[PAGE, 2 * PAGE][..], &[3 * PAGE]];
+        let codes = [&[PAGE, 2 * PAGE, 4 * PAGE][..], &[3 * PAGE, 4 * PAGE]];
         for round in 0..10 {
             for (thread, code) in threads.iter_mut().zip(codes) {
                 let account = pe(&mut toy, &mut executor, thread, &mut replay, code, &[]);
                 let faults = if round == 0 { code.len() as u16 } else { 0 };
                 assert_eq!((account.write_faults, account.frames_written), (faults, code.len() as u16));
                 assert_eq!(account.divergences.len(), 0);
-                // What the other thread writes rests, read-only.
+                // What the other thread alone writes rests, read-only.
                 assert_eq!(toy.open_pages(), code);
             }
         }
@@ -338,17 +338,32 @@ fn threads_of_a_space_have_predictions_of_their_own() {
 #[test]
 fn a_thread_expects_a_page_for_three_pes_whoever_is_between_them() {
     let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
-    let mut toy = Toy::new(&[&pages], &[]);
-    let (mut executor, mut replay) = (executor(), Replay::new(1, POLICY));
-    let mut threads = [thread(0), thread(1)];
-    for (round, own) in [1, 2, 3, 1, 2, 3, 1, 1, 1, 1, 1, 2].into_iter().enumerate() {
-        let account = pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[own * PAGE], &[]);
-        // Page 2 was not written in four PEs before the last.
-        let faults = u16::from(round < 3 || round == 11);
-        assert_eq!((account.write_faults, account.divergences.len()), (faults, 0), "{round}: {own}");
-        pe(&mut toy, &mut executor, &mut threads[1], &mut replay, &[4 * PAGE], &[]);
-        assert_eq!(toy.open_pages(), [4 * PAGE], "{round}");
+    for numbers in [[0, 1], [1, 0], [31, 2]] {
+        let mut toy = Toy::new(&[&pages], &[]);
+        let (mut executor, mut replay) = (executor(), Replay::new(1, POLICY));
+        let mut threads = numbers.map(thread);
+        for (round, own) in [1, 2, 3, 1, 2, 3, 1, 1, 1, 1, 1, 2].into_iter().enumerate() {
+            let account = pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[own * PAGE], &[]);
+            // Page 2 was not written in four PEs before the last.
+            let faults = u16::from(round < 3 || round == 11);
+            assert_eq!((account.write_faults, account.divergences.len()), (faults, 0), "{round}: {own}");
+            pe(&mut toy, &mut executor, &mut threads[1], &mut replay, &[4 * PAGE], &[]);
+            assert_eq!(toy.open_pages(), [4 * PAGE], "{round}");
+        }
     }
+}
+
+#[test]
+fn what_nobody_has_changed_is_not_copied_when_a_space_was_away() {
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE], &[]);
+    let [stayed, was_away] = [false, true].map(|was_away| {
+        (toy.was_away, toy.copied) = (was_away, 0);
+        pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE], &[]);
+        toy.copied
+    });
+    assert_eq!(stayed, was_away);
 }
 
 /// A page that is mapped because a thread was about to write it is open in the thread's next PE. A PE that such a fault ends
