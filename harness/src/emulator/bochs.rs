@@ -55,8 +55,7 @@ pub fn prepare(boot: &Boot, directory: &Path) -> Result<Command> {
     put(&directory.join(DEBUGGER), b"c\n")?;
     // Nobody reads the display. It is drawn on a pseudo-terminal, where a cursor that blinks is enough to fill it in a
     // long run, and Bochs waits for ever. Without a BIOS of its own it comes up in no mode, and nothing is drawn.
-    // Nobody listens, either: where the host has no sound card, the thread for ALSA reads a length that Bochs 2.7 has
-    // set to nothing, and may end it.
+    // Nobody listens, either: on a host without a sound card the thread that Bochs 2.7 has for ALSA may end all of it.
     put(&directory.join(DISPLAY), &[0; DISPLAY_LEN])?;
     put(
         &directory.join(SETTINGS),
