@@ -56,19 +56,11 @@ impl Levels {
     }
 }
 
-/// The scheduler's priority, from `highest` down to 1, for one of session arguments.
-#[must_use]
-pub fn scheduled(priority: u32, highest: u8) -> u8 {
-    let below = u64::from(priority.min(LIMIT - 1)) * u64::from(highest) / u64::from(LIMIT);
-    // The quotient is below `highest`, which is a byte.
-    (highest - below as u8).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
 
-    use super::{LIMIT, Levels, scheduled};
+    use super::{LIMIT, Levels};
 
     fn levels(count: u32) -> Levels {
         Levels::new(count).0
@@ -116,12 +108,5 @@ mod tests {
         assert!(at(0, 1) < at(1, 0) && at(1, 0) < at(1, 1) && at(3, 1) < LIMIT);
         assert_eq!(outer.squeezed(9, u32::MAX), LIMIT - 1);
         assert_eq!(Levels::default().squeezed(0, 77), 77);
-    }
-
-    #[test]
-    fn the_scheduler_has_higher_numbers_for_higher_priorities() {
-        assert_eq!([0, 16384, 32768, 49152].map(|priority| scheduled(priority, 64)), [64, 48, 32, 16]);
-        assert_eq!(scheduled(LIMIT - 1, 64), 1);
-        assert_eq!(scheduled(u32::MAX, 1), 1);
     }
 }
