@@ -12,7 +12,7 @@ use crate::object::archive::Archive;
 use crate::object::interrupt::Wire;
 use crate::object::processor::Processor;
 use crate::object::queue::Key;
-use crate::object::scheduler::{ThreadId, Wait, Woken};
+use crate::object::scheduler::{Order, ThreadId, Wait, Woken};
 use crate::object::table::Name as _;
 use crate::personality::{Effect, Personality};
 use crate::trap::Trap;
@@ -53,14 +53,14 @@ pub fn key(number: u64) -> Key {
     Key::Event { name: "bell", number }
 }
 
-/// A personality that does what it is told.
+/// A personality that does what it is told. Budgets of one priority are in a `QUEUE`, or in a ring.
 #[derive(Default)]
-pub struct Toy {
+pub struct Toy<const QUEUE: bool = false> {
     /// Pieces of a long call that are left.
     pieces: u64,
 }
 
-impl Personality for Toy {
+impl<const QUEUE: bool> Personality for Toy<QUEUE> {
     type Origin<'a> = Archive<'static>;
 
     fn start<P: Processor>(
@@ -70,6 +70,7 @@ impl Personality for Toy {
     ) -> Result<Self, Refusal> {
         let thread = objects.current();
         objects.parts().1.rip = CODE;
+        objects.scheduler.set_order(if QUEUE { Order::Queue } else { Order::Ring });
         objects.scheduler.add_budget(thread, 1, SLICE);
         Ok(Self::default())
     }

@@ -285,6 +285,20 @@ fn a_line_interrupts_between_pes_and_ends_idle_time() {
 }
 
 #[test]
+fn a_deadline_gives_way_to_a_higher_priority_at_the_end_of_a_pe() {
+    let spins = [Op::Spin(10); 6];
+    let first =
+        [&[Op::Call(call::THREAD, [OTHER, 9, 0])], &spins[..], &[Op::Call(call::HALT, [3, 0, 0])]].concat();
+    let programs: [(u64, &[Op]); 2] =
+        [(CODE, &first), (OTHER, &[Op::Call(call::WAIT, [7, 45, 0]), Op::Call(call::END, [0; 3])])];
+    let ran = run::<Toy<true>>(&programs, u64::MAX);
+    // All of it is less than a turn. The other one waits until 45 ns, and each instruction takes one.
+    assert_eq!((ran.end, ran.order()), (exited(3), vec![CODE, OTHER, CODE, OTHER, CODE]));
+    let other = ran.processor.seen.iter().rposition(|(rip, _)| *rip >= OTHER).unwrap();
+    assert_eq!(ran.processor.seen[other - 1].0, CODE + 3 * OP_LEN, "{:?}", ran.processor.seen);
+}
+
+#[test]
 fn with_the_machines_clock_idle_time_lasts_until_the_deadline() {
     let programs: [(u64, &[Op]); 1] =
         [(CODE, &[Op::Call(call::WAIT, [1, 70_000, 0]), Op::Call(call::HALT, [2, 0, 0])])];
