@@ -467,19 +467,19 @@ fn a_thread_begins_in_the_normal_form() {
 
 #[test]
 fn nobody_has_to_watch_and_a_pe_may_be_of_no_instruction() {
-    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE, PAGE]);
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE; 5]);
     let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
     for (limit, delimiter, count) in [
         (0, Delimiter::Limit, 0),
         (1, Delimiter::Limit, 1),
-        (5, Delimiter::Syscall, 1),
+        (9, Delimiter::Syscall, 4),
         (0, Delimiter::Limit, 0),
     ] {
         let outcome = executor.execute(&mut toy, &mut thread, &mut replay, limit, &mut ());
         assert_eq!(outcome, Outcome::Committed(End { delimiter, count }));
         assert_eq!((executor.account.flips, executor.account.divergences.len()), (0, 0));
     }
-    assert_eq!((thread.registers().sum, toy.word(0)), (1, 3));
+    assert_eq!((thread.registers().sum, toy.word(0)), (33, 55));
 }
 
 /// A flip that no memory shows is found in the registers.
