@@ -465,6 +465,18 @@ fn a_thread_begins_in_the_normal_form() {
     }
 }
 
+/// Where the counter is exact nobody keeps a witness of what run 2 starts from.
+#[test]
+fn a_page_is_copied_once_a_pe_whatever_ends_that() {
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE; 40]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    for round in 0..5 {
+        toy.copied = 0;
+        executor.execute(&mut toy, &mut thread, &mut replay, 8, &mut ());
+        assert_eq!(toy.copied, if round == 0 { 3 } else { 1 });
+    }
+}
+
 #[test]
 fn nobody_has_to_watch_and_a_pe_may_be_of_no_instruction() {
     let mut toy = Toy::new(&[&[(PAGE, 0)]], &[PAGE; 5]);
