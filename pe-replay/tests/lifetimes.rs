@@ -465,6 +465,27 @@ fn a_thread_begins_in_the_normal_form() {
     }
 }
 
+/// A frame of a page that has two roles holds nothing that a roll-back could trust.
+#[test]
+fn a_frame_with_two_roles_is_damage() {
+    for run in [Run::First, Run::Second] {
+        for (role, other) in (0..3).flat_map(|role| (0..4).map(move |other| (role, other))) {
+            let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+            let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+            pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE, PAGE], &[]);
+            let entry = executor.pool.entries.iter_mut().find(|entry| !entry.copies().is_empty()).unwrap();
+            entry.frames[role] = entry.frames.get(other).copied().unwrap_or(entry.page.frame);
+            thread.registers_mut().at = 0;
+            let flip = Injection { pe: 0, run, at: 1, target: Target::Gpr(0), bit: 5 };
+            let (flips, observer) = ([flip], &mut ());
+            let observer = &mut Injector::new(&flips, observer);
+            let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, observer);
+            let is_damaged = matches!(outcome, Outcome::Damaged { .. });
+            assert_eq!(is_damaged, role != other, "{role} is {other}, {run:?}: {outcome:?}");
+        }
+    }
+}
+
 /// Where the counter is exact nobody keeps a witness of what run 2 starts from.
 #[test]
 fn a_page_is_copied_once_a_pe_whatever_ends_that() {

@@ -376,6 +376,8 @@ impl Processor for Model {
     fn enter(&mut self, source: Option<&UserRegisters>, state: &mut UserRegisters, order: Order) -> Exit {
         self.tick(Call::Other);
         assert!(order.budget > 0, "an order for nothing");
+        let is_debugged = order.step || order.breakpoint.is_some();
+        assert!(!is_debugged || order.budget > 1, "the counter may come before a debug exception");
         assert!(source.is_none() || order.fresh, "a run begins in its middle");
         assert!(self.stale.is_empty(), "a translation is out of date");
         if order.fresh {
