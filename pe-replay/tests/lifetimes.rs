@@ -306,18 +306,18 @@ fn pe(
 #[test]
 fn threads_of_a_space_have_predictions_of_their_own() {
     for comparison in [pe_replay::Comparison::Bytes, pe_replay::Comparison::Hash] {
-        let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+        let pages: Vec<_> = (0..5).map(|page| (PAGE * (page + 1), page as usize)).collect();
         let mut toy = Toy::new(&[&pages], &[]);
         let (mut executor, mut replay) = (executor(), Replay::new(1, Policy { comparison, ..POLICY }));
-        let mut threads = [thread(0), thread(1)];
-        let codes = [&[PAGE, 2 * PAGE, 4 * PAGE][..], &[3 * PAGE, 4 * PAGE]];
+        let mut threads = [thread(0), thread(1), thread(2)];
+        let codes = [&[PAGE, 2 * PAGE, 4 * PAGE][..], &[3 * PAGE, 4 * PAGE], &[5 * PAGE]];
         for round in 0..10 {
             for (thread, code) in threads.iter_mut().zip(codes) {
                 let account = pe(&mut toy, &mut executor, thread, &mut replay, code, &[]);
                 let faults = if round == 0 { code.len() as u16 } else { 0 };
                 assert_eq!((account.write_faults, account.frames_written), (faults, code.len() as u16));
                 assert_eq!(account.divergences.len(), 0);
-                // What the other thread alone writes rests, read-only.
+                // What other threads alone write rests, read-only.
                 assert_eq!(toy.open_pages(), code);
             }
         }
