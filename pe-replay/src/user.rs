@@ -360,4 +360,30 @@ mod tests {
         }
         assert_eq!(user.gprs(), core::array::from_fn(|index| index as u64 + 100));
     }
+
+    /// Intel SDM vol. 1, 3.4.3 (EFLAGS) and 13.3 (XCR0).
+    #[test]
+    fn the_bits_are_the_processor_s() {
+        assert_eq!([ZERO_FLAG, TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG], [0x40, 0x100, 0x200, 0x1_0000]);
+        // CF, PF, AF, ZF, SF, TF, DF, OF, NT, AC, ID.
+        assert_eq!((USER_FLAGS, XCR0), (0x24_4dd5, 0b111));
+    }
+
+    #[test]
+    fn what_is_told_of_the_registers_is_where_they_are() {
+        let mut user = UserRegisters::new(0x33, 0x2b);
+        assert_eq!((user.cs, user.ss, user.rflags), (0x33, 0x2b, 0x202));
+        (user.ds, user.es, user.fs, user.gs) = (0x11, 0x22, 0x33, 0x44);
+        assert_eq!(user.selectors(), 0x44_0033_0022_0011);
+        user.set_position(0x1234, 0x5678);
+        assert_eq!((user.rip, user.rcx, user.position()), (0x1234, 0x5678, (0x1234, 0x5678)));
+        user.rflags = 0x346;
+        assert_eq!(user.flags(), 0x346);
+        user.clear_trap();
+        assert_eq!(user.rflags, 0x246);
+        user.extended.0[xsave::MXCSR..xsave::MXCSR_MASK].copy_from_slice(&[0x9f, 0x3f, 1, 2]);
+        assert_eq!(user.extended.mxcsr(), 0x0201_3f9f);
+        user.extended.0[xsave::HEADER..xsave::HEADER + 8].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(user.extended.components(), 0x0807_0605_0403_0201);
+    }
 }
