@@ -465,6 +465,38 @@ fn a_thread_begins_in_the_normal_form() {
     }
 }
 
+#[test]
+fn a_page_that_is_not_written_any_more_is_closed_and_forgotten_and_no_other() {
+    let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();
+    let mut toy = Toy::new(&[&pages], &[]);
+    let (mut executor, mut replay) = (executor(), Replay::new(1, POLICY));
+    let mut threads = [thread(0), thread(1)];
+    pe(&mut toy, &mut executor, &mut threads[1], &mut replay, &[4 * PAGE], &[]);
+    pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[PAGE, 2 * PAGE], &[]);
+    for open in [&[PAGE, 2 * PAGE][..], &[PAGE, 2 * PAGE], &[2 * PAGE], &[2 * PAGE]] {
+        pe(&mut toy, &mut executor, &mut threads[0], &mut replay, &[2 * PAGE], &[]);
+        assert_eq!(toy.open_pages(), open);
+    }
+    // What the other thread expects to write is there still.
+    let account = pe(&mut toy, &mut executor, &mut threads[1], &mut replay, &[4 * PAGE], &[]);
+    assert_eq!((account.write_faults, account.frames_written), (0, 1));
+    assert_eq!(executor.pool.entries.len() - executor.pool.vacant, 2);
+}
+
+/// More pages are said to be written than are compared: whichever number is wrong, that is no agreement.
+#[test]
+fn a_wrong_count_of_written_pages_is_a_difference() {
+    let mut toy = Toy::new(&[&[(PAGE, 0)]], &[]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE], &[]);
+    let Replay::Bytes(tracker) = &mut replay else { unreachable!() };
+    tracker.attempt.written = 1;
+    let account = pe(&mut toy, &mut executor, &mut thread, &mut replay, &[PAGE], &[]);
+    let difference = Difference { field: Field::Compared, first: 2, second: 1, address: 0 };
+    assert_eq!(account.divergences[..], [difference]);
+    assert_eq!(toy.word(0), 3);
+}
+
 /// A frame of a page that has two roles holds nothing that a roll-back could trust.
 #[test]
 fn a_frame_with_two_roles_is_damage() {
