@@ -18,7 +18,6 @@ use crate::observer::Observer;
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
 use crate::replay::{Replay, tracked};
-use crate::run::NET;
 use crate::stop::{Cause, Delimiter};
 use crate::tracker::PAGE_LEN;
 
@@ -92,7 +91,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
         for (at, note) in log[..most].iter_mut().enumerate() {
             let (rip, _) = self.executor.results[RUN as usize].position();
             let end = loop {
-                let order = Order { step, fresh: path.fresh, ..Order::begin(if step { NET } else { 1 }) };
+                let order =
+                    Order { step, fresh: path.fresh, ..Order::begin(if step { crate::run::NET } else { 1 }) };
                 let exit = self.enter(&mut path, order);
                 match exit.cause {
                     Cause::Counter => break None,

@@ -22,7 +22,7 @@ use crate::policy::{Comparison, Flush, Mode, Policy};
 use crate::pool::Pages;
 use crate::registers::RegisterSet;
 use crate::run::FIRST_GAP;
-use crate::stop::{Delimiter, End};
+use crate::stop::{Delimiter, End, FAULT_FETCH};
 use crate::tracker::Tracker;
 
 /// How a PE is run, its space's own, as an executive holds it.
@@ -268,8 +268,8 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
             Some(Run::First) => self.thread.commit(second, third),
             Some(Run::Second) => self.thread.commit(first, third),
         }
-        let age = u8::from(!matches!(end.delimiter, Delimiter::PageFault { .. }));
-        self.executor.account.frames_written = self.tracker.commit(pages!(self), outvoted, age);
+        let age = !matches!(end.delimiter, Delimiter::PageFault { error: FAULT_FETCH.., .. });
+        self.executor.account.frames_written = self.tracker.commit(pages!(self), outvoted, age.into());
         Outcome::Committed(end)
     }
 

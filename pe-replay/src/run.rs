@@ -13,7 +13,7 @@ use crate::observer::Observer;
 use crate::phases::{Phase as Timed, Stopwatch};
 use crate::placement::Placement;
 use crate::registers::RegisterSet;
-use crate::stop::{Cause, Delimiter, End, Exit, FirstExit, Span};
+use crate::stop::{Cause, Delimiter, End, Exit, FAULT_FETCH, FirstExit, Span};
 use crate::user::{INTERRUPT_FLAG, TRAP_FLAG, ZERO_FLAG};
 
 /// Where a run has come to.
@@ -131,7 +131,7 @@ impl<M: Machine, P: Placement, O: Observer<M>> Course<'_, M, P, O> {
                 }
                 FirstExit::Counter(span) => Some(Exit::plain(Cause::Counter, span)),
                 FirstExit::Other(exit) if let Some(delimiter) = exit.delimits() => {
-                    if let Delimiter::PageFault { address, .. } = delimiter {
+                    if let Delimiter::PageFault { address, error: ..FAULT_FETCH } = delimiter {
                         self.thread.awaited = Some(address);
                     }
                     return self.arrive(run, gap, goal, exit.span, delimiter);

@@ -25,7 +25,7 @@ pub struct Thread<P> {
     touched: bool,
     /// The shadow is out of date.
     stale: bool,
-    /// What the last page fault was about that ended a run of it, until its space has changed.
+    /// The data that a page fault was about which ended its last PE.
     pub(crate) awaited: Option<u64>,
     /// Which thread of its space this is: each has a prediction of its own.
     pub(crate) number: u8,

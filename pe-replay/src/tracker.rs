@@ -5,8 +5,8 @@
 //! says what they are for. A page in the set is *open*: between PEs it is mapped writable and
 //! not yet written, so that run 1 writes it without a fault; or it is *resting*: its copies
 //! equal its home, it is read-only, and costs nothing a PE. Which pages open is predicted for
-//! each thread: those that it wrote in one of its last three PEs, where PEs that page faults ended count as one, and the
-//! one that the last fault was about, if it is mapped by now. All other pages are mapped to their homes,
+//! each thread: those that it wrote in one of its last three PEs, where PEs that fetches of absent code ended count as one,
+//! and the one of data that the last page fault was about, if it is mapped by now. All other pages are mapped to their homes,
 //! read-only, and join the set by a write fault. Prediction never grants: a page opens as far
 //! as the process may truly write it.
 //!
@@ -112,10 +112,10 @@ impl<P: Placement> Tracker<P> {
         let disturbed = pages.machine.disturbed();
         if disturbed || self.thread != thread.number {
             self.catch_up(pages, disturbed, thread.number);
-            let awaited = thread.awaited.take().and_then(|address| pages.machine.page(address));
-            if let Some(page) = awaited.filter(|page| page.writable && !page.open) {
-                self.open(pages, Run::First, page);
-            }
+        }
+        if let Some(address) = thread.awaited.take() {
+            let page = pages.machine.page(address).filter(|page| page.writable && !page.open);
+            page.and_then(|page| self.open(pages, Run::First, page));
         }
     }
 

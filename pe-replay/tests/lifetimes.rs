@@ -93,6 +93,8 @@ struct Toy {
     generations: BTreeMap<usize, u64>,
     spaces: Vec<BTreeMap<u64, Mapped>>,
     space: usize,
+    /// What an error code tells besides a write.
+    fetches: u32,
     /// Other spaces have had the processor since the engine asked last.
     was_away: bool,
     /// The pages that each instruction adds to.
@@ -113,6 +115,7 @@ impl Toy {
             generations: BTreeMap::new(),
             spaces: spaces.iter().map(space).collect(),
             space: 0,
+            fetches: 0,
             was_away: false,
             code: code.to_vec(),
             clock: 0,
@@ -177,7 +180,7 @@ impl Processor for Toy {
             let Some(address) = self.code.get(state.at as usize).copied() else { break Cause::Syscall };
             let (forgets, never) = (self.wrong == Wrong::ForgetsWrites, self.wrong == Wrong::NeverFaults);
             let Some(page) = self.mapped(address) else {
-                break Cause::Exception { vector: vector::PAGE_FAULT, error: 6, address };
+                break Cause::Exception { vector: vector::PAGE_FAULT, error: 6 | self.fetches, address };
             };
             if !page.open && !never {
                 self.faults += 1;
@@ -366,16 +369,19 @@ fn what_nobody_has_changed_is_not_copied_when_a_space_was_away() {
     assert_eq!(stayed, was_away);
 }
 
-/// A page that is mapped because a thread was about to write it is open in the thread's next PE. A PE that such a fault ends
-/// is none that has left other pages alone.
+/// A page that is mapped because a thread was about to write it is open in the thread's next PE, whether or not anything else has
+/// changed. A PE that ends where code is not there yet is none that has left other pages alone.
 #[test]
 fn the_page_that_a_fault_was_about_is_open_in_the_next_pe() {
     for comparison in [pe_replay::Comparison::Bytes, pe_replay::Comparison::Hash] {
-        for hit in [None, Some(Run::First), Some(Run::Second)] {
+        for (hit, fetches) in
+            [None, Some(Run::First), Some(Run::Second)].into_iter().flat_map(|hit| [(hit, 0), (hit, 0x10)])
+        {
             let code: Vec<_> = [1, 2, 3, 4, 5, 6, 1].map(|page| PAGE * page).to_vec();
             let mut toy = Toy::new(&[&[(PAGE, 0)]], &code);
             let mut replay = Replay::new(1, Policy { comparison, ..POLICY });
             let (mut executor, mut thread) = (executor(), thread(0));
+            toy.fetches = fetches;
             let flips: Vec<_> = hit
                 .iter()
                 .map(|run| Injection { pe: 0, run: *run, at: 0, target: Target::Gpr(0), bit: 5 })
@@ -387,18 +393,20 @@ fn the_page_that_a_fault_was_about_is_open_in_the_next_pe() {
                 let Outcome::Committed(End { delimiter, count }) = outcome else { panic!("{outcome:?}") };
                 let Account { write_faults, divergences, frames_written, .. } = &executor.account;
                 assert_eq!(executor.last_written(&replay).count(), usize::from(*frames_written));
+                // In the end the first page has been given up, unless PEs that fetches ended do not count. Behind a fetch no
+                // write is expected.
+                let faults = home == 1 || home == 6 && fetches == 0 || home > 1 && fetches != 0;
                 assert_eq!(
                     (*write_faults, divergences.len()),
-                    (u16::from(home == 1), flips.len()),
+                    (u16::from(faults), flips.len()),
                     "{hit:?}, {home}"
                 );
                 if home == 6 {
                     assert_eq!((delimiter, count), (Delimiter::Syscall, 2));
                     continue;
                 }
-                assert_eq!((delimiter, count), (Delimiter::PageFault { address, error: 6 }, 1));
+                assert_eq!((delimiter, count), (Delimiter::PageFault { address, error: 6 | fetches }, 1));
                 toy.spaces[0].insert(address, Mapped::new(home));
-                toy.was_away = true;
             }
             // Each word takes in the sum so far and one, and at the end the sum takes in the first word.
             assert_eq!(std::array::from_fn(|home| toy.word(home)), [3, 1, 1, 1, 1, 1]);
