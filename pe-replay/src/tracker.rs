@@ -26,11 +26,11 @@ use core::marker::PhantomData;
 
 use crate::difference::{Difference, Field};
 use crate::execution::{Attempt, Run};
-use crate::executor::ThreadOf;
 use crate::machine::{Access, Change, Machine, Page, PageOf, View};
 use crate::placement::{EntryOf, Placement};
 use crate::policy::{MAX_DIRTY_PAGES, Policy};
 use crate::pool::{All, Open, Pages, each};
+use crate::thread::Thread;
 
 /// Bytes in a page.
 pub const PAGE_LEN: u64 = 4096;
@@ -108,7 +108,7 @@ impl<P: Placement> Tracker<P> {
 
     /// Brings the set up to date before a PE of a thread.
     #[inline(always)]
-    pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: &mut ThreadOf<M>) {
+    pub(crate) fn prepare<M: Machine>(&mut self, pages: &mut Pages<M>, thread: &mut Thread<M::Place>) {
         let disturbed = pages.machine.disturbed();
         if disturbed || self.thread != thread.number {
             self.catch_up(pages, disturbed, thread.number);
