@@ -397,7 +397,7 @@ impl<P: Placement> Tracker<P> {
     }
 
     /// Makes the result that was agreed on the state of the process; `outvoted` has
-    /// another one. Returns how many pages it wrote.
+    /// another one. Returns how many pages it wrote. The count of PEs that did not write a page grows by `age`, to 1 at least.
     ///
     /// # Panics
     /// If not all pages that were written were compared.
