@@ -320,7 +320,7 @@ fn cause(state: &UserRegisters) -> Cause {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn exception(state: &UserRegisters, number: u8) -> Cause {
     let error = state.entry_error as u32;
     match number {
