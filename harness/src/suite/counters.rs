@@ -26,24 +26,28 @@ mod stepped;
 pub const TESTS: &[Test] = &[
     Test {
         name: "counters::intel_with_random_skid",
-        run: |context| skid(context, INTEL, Lateness::Random(SKID), Part::ALL),
+        run: |context| skid(context, INTEL, Lateness::Random(SKID)),
     },
     Test {
         name: "counters::intel_with_a_long_tail",
-        run: |context| skid(context, INTEL, Lateness::LongTail(SKID), Part::third(0)),
+        run: |context| skid(context, INTEL, Lateness::LongTail(SKID)),
     },
     Test {
         name: "counters::amd_with_random_skid",
-        run: |context| skid(context, AMD, Lateness::Random(SKID), Part::third(1)),
+        run: |context| skid(context, AMD, Lateness::Random(SKID)),
     },
     Test {
         name: "counters::amd_with_a_long_tail",
-        run: |context| skid(context, AMD, Lateness::LongTail(SKID), Part::third(2)),
+        run: |context| skid(context, AMD, Lateness::LongTail(SKID)),
     },
     Test { name: "counters::same_pes_without_skid", run: same_pes },
     Test { name: "counters::debug_exceptions_stay_bounded", run: bounded::stay_bounded },
     Test { name: "counters::none_steps", run: stepped::short },
     Test { name: "counters::none_steps_through_rep", run: |context| stepped::one(context, "rep") },
+    Test {
+        name: "counters::none_steps_through_processes",
+        run: |context| stepped::one(context, "processes"),
+    },
     Test { name: "counters::none_steps_through_selfmod", run: |context| stepped::one(context, "selfmod") },
     Test { name: "counters::a_flip_under_skid_is_undone", run: flipped::undone },
     Test { name: "counters::a_vote_under_skid_is_right", run: flipped::outvoted },
@@ -63,7 +67,7 @@ const AMD: (CounterChoice, CounterKind) = (CounterChoice::AmdEmulated, CounterKi
 const WAITING: [&str; 2] = ["pingpong", "sh"];
 
 /// Short programs, for the slow emulator.
-const ON_BOCHS: &[&str] = &["tiny", "registers", "lines", "signals"];
+const ON_BOCHS: &[&str] = &["tiny", "registers", "heapsort", "lines", "matrix", "signals"];
 
 fn request(context: &Context, name: &str) -> Result<Request> {
     let mut request = context.program(name, &[])?;
@@ -156,46 +160,13 @@ fn undisturbed(context: &Context, ran: &Ran, expected: &Ran) -> Result<()> {
     Ok(())
 }
 
-/// A part of all programs: those whose place leaves a rest by a divisor.
-#[derive(Clone, Copy)]
-struct Part {
-    divisor: usize,
-    rest: usize,
-}
-
-impl Part {
-    /// All of them.
-    const ALL: Self = Self { divisor: 1, rest: 0 };
-
-    /// Every second: the two counters share the programs.
-    const fn half(rest: usize) -> Self {
-        Self { divisor: 2, rest }
-    }
-
-    /// Every third. The rests of three tests make up all programs, each of which is so run under two counters or skids.
-    const fn third(rest: usize) -> Self {
-        Self { divisor: 3, rest }
-    }
-
-    /// What is at its places.
-    fn of<T: Clone>(self, all: &[T]) -> Vec<T> {
-        all.iter().skip(self.rest).step_by(self.divisor).cloned().collect()
-    }
-}
-
-/// A part of the programs, with late and left-over interrupts.
-fn skid(
-    context: &Context,
-    (counter, kind): (CounterChoice, CounterKind),
-    skid: Lateness,
-    part: Part,
-) -> Result<()> {
+/// All programs, with late and left-over interrupts.
+fn skid(context: &Context, (counter, kind): (CounterChoice, CounterKind), skid: Lateness) -> Result<()> {
     let (mut exceptions, mut dropped, mut misses) = (0, 0, 0);
     let cases = cases(context)?;
     let expected = expected(context, &cases)?;
-    let (cases, expected) = (part.of(&cases), part.of(&expected));
     let ended = run_all(context, &cases, counter, misbehaving(skid))?;
-    for ((case, ended), expected) in cases.iter().zip(&ended).zip(&expected) {
+    for ((case, ended), expected) in cases.iter().zip(&ended).zip(&*expected) {
         (|| {
             let totals = ended.record.totals;
             exceptions += totals.debug_exceptions;
@@ -225,12 +196,11 @@ fn same_pes(context: &Context) -> Result<()> {
         let place = |it: &PeRecord| (it.sequence, it.delimiter, it.rip, it.instructions, it.frames_written);
         ended.pes.iter().map(place).collect()
     };
-    let all = cases(context)?;
-    let expected = expected(context, &all)?;
-    for ((counter, kind), part) in [(INTEL, Part::half(0)), (AMD, Part::half(1))] {
-        let (cases, expected) = (part.of(&all), part.of(&expected));
+    let cases = cases(context)?;
+    let expected = expected(context, &cases)?;
+    for (counter, kind) in [INTEL, AMD] {
         let ended = run_all(context, &cases, counter, CounterFaults::default())?;
-        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&expected) {
+        for ((case, ended), expected) in cases.iter().zip(&ended).zip(&*expected) {
             (|| {
                 same(context, kind, ended, expected)?;
                 let exceptions = ended.record.totals.debug_exceptions;

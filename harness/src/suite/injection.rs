@@ -33,7 +33,7 @@ fn restart_and_vote(context: &Context) -> Result<()> {
     campaign(
         context,
         Campaign {
-            count: 600,
+            count: 1000,
             seed: SEED,
             policies: vec![Policy::DEFAULT, vote],
             scope: Scope::All,
@@ -58,7 +58,7 @@ fn hash(context: &Context) -> Result<()> {
 fn shared(context: &Context) -> Result<()> {
     let policies = vec![Policy::DEFAULT, Policy { recovery: Recovery::Vote, ..Policy::DEFAULT }];
     let lab = Lab::new(context.kernel.clone()).with_isolation(Isolate::Never);
-    let campaign = Campaign { count: 75, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
+    let campaign = Campaign { count: 150, seed: SEED + 3, policies, scope: Scope::Shared, jobs: 1 };
     conduct(&lab, &campaign)
 }
 
