@@ -35,6 +35,7 @@ pub mod trap;
 use pages::Primitives;
 use wire::checks::Text;
 use wire::config::{Config, Job, entry};
+use wire::counter::CounterChoice;
 use wire::end::{End, EndRecord, Refusal};
 use wire::isolation::Isolate;
 use wire::nova::System;
@@ -47,7 +48,7 @@ use mem::{heap, layout, phys};
 use object::archive::Archive;
 use object::clock::Rate;
 use replay::Platform;
-use replay::counter::{self, CounterError};
+use replay::counter::{self, CounterError, Selection};
 use replay::reach::{self, Liberties};
 use system::Delivered;
 
@@ -101,6 +102,36 @@ fn out_of_memory(needed_pages: u64) -> impl Fn(OutOfFrames) -> Refusal {
     move |OutOfFrames| Refusal::OutOfMemory { needed_pages, free_pages: frame::free_count() }
 }
 
+/// Finds a counter, and takes the kernel out of the user's page tables, if it is to be isolated; returns what spaces
+/// are made upon from then on.
+fn settle(
+    config: &Config,
+    root: layout::KernelHalf,
+    is_isolated: bool,
+    mxcsr_mask: u32,
+) -> Result<(layout::KernelHalf, Selection), Refusal> {
+    let select = |root, found| {
+        let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
+        let selection = match found {
+            Some(found) => counter::select_again(found, config, &mut space, mxcsr_mask),
+            None => counter::select(config, &mut space, mxcsr_mask),
+        };
+        space.destroy();
+        selection.map_err(|error| match error {
+            CounterError::Fault(fault) => Refusal::Counter(fault),
+            CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
+        })
+    };
+    if !is_isolated {
+        return Ok((root, select(root, None)?));
+    }
+    // A counter proves itself on thousands of entries into code of the kernel's own. Isolated, each of them would have an
+    // emulator forget all translations twice.
+    let found = (config.counter == CounterChoice::Detect).then(|| select(root, None)).transpose()?;
+    let root = layout::isolate(root).map_err(out_of_memory(8))?;
+    Ok((root, select(root, found)?))
+}
+
 /// Brings the machine up and does the job.
 fn start(
     config: &Config,
@@ -131,15 +162,9 @@ fn start(
         Isolate::Always => true,
         Isolate::Never => false,
     };
-    let root = if is_isolated { layout::isolate(root).map_err(out_of_memory(8))? } else { root };
     let isolation = if is_isolated { "out of" } else { "in" };
     defmt::info!("{}; it is {=str} the user's page tables", defmt::Display2Format(&reach), isolation);
-    let mut space = Space::new(root, true).map_err(out_of_memory(1))?;
-    let selection = counter::select(config, &mut space, mxcsr_mask).map_err(|error| match error {
-        CounterError::Fault(fault) => Refusal::Counter(fault),
-        CounterError::OutOfFrames => out_of_memory(8)(OutOfFrames),
-    })?;
-    space.destroy();
+    let (root, selection) = settle(config, root, is_isolated, mxcsr_mask)?;
     let counting = selection.counting;
     defmt::info!("{}; watchdog period {=u64}", defmt::Display2Format(&selection), period);
     if config.policy.limit > period / WATCHDOG_RUNS {

@@ -8,8 +8,9 @@ mod software;
 
 use pe_replay::stop::{Cause, vector};
 use pmu::check::Measured;
-use pmu::{Biases, Calibration, StopKind};
+use pmu::{Biases, Calibration, StopKind, VirtualTime};
 use wire::config::Config;
+use wire::counter::CounterKind;
 use wire::end::{CounterFault, CounterReport};
 
 pub use bench::on_bench;
@@ -77,4 +78,20 @@ pub fn report(counting: &Counting) -> CounterReport {
 /// left as it was.
 pub fn select(config: &Config, space: &mut Space, mxcsr_mask: u32) -> Result<Selection, CounterError> {
     on_bench(space, mxcsr_mask, |bench| choose(config.counter, config.counter_faults, bench))?
+}
+
+/// What was found with the kernel in the user's page tables, once it is out of them. An entry adds more to a count
+/// then: virtual time, which is nothing but entries and their time stamps, is calibrated again, and any other counter is
+/// examined again.
+pub fn select_again(
+    found: Selection,
+    config: &Config,
+    space: &mut Space,
+    mxcsr_mask: u32,
+) -> Result<Selection, CounterError> {
+    if found.counting.kind != CounterKind::VirtualTime {
+        return select(config, space, mxcsr_mask);
+    }
+    let clock = on_bench(space, mxcsr_mask, |bench| VirtualTime::calibrate(bench))??;
+    Ok(Selection { counting: Counting::timed(clock), ..found })
 }

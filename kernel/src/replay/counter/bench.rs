@@ -105,6 +105,8 @@ fn load_blocks(space: &mut Space) -> Result<(), BadAddress> {
 struct UserBlocks {
     mxcsr_mask: u32,
     block: Block,
+    /// Where a block starts: only a few registers differ from one block to the next.
+    start: UserRegisters,
     state: UserRegisters,
     /// Instructions of the block before this stretch.
     executed: u64,
@@ -112,14 +114,23 @@ struct UserBlocks {
 
 impl UserBlocks {
     fn new(mxcsr_mask: u32) -> Self {
-        Self { mxcsr_mask, block: Block::Loop, state: UserRegisters::new(USER_CS, USER_SS), executed: 0 }
+        let start = UserRegisters {
+            rbx: READ_ONLY,
+            rdi: DATA,
+            rsp: DATA + PAGE_LEN,
+            ..UserRegisters::new(USER_CS, USER_SS)
+        };
+        Self { mxcsr_mask, block: Block::Loop, state: start.clone(), start, executed: 0 }
     }
 
-    fn stretch(&mut self, entry: Entry, fresh: bool) -> Option<Sample> {
+    /// From the start of the block, or from where it was left.
+    fn stretch(&mut self, entry: Entry, from_start: bool) -> Option<Sample> {
         watchdog::wind(machine::now());
         let step = entry.step || self.block == Block::Step;
-        let start = Start { timer: entry.timer, step, resume: false, interrupts_off: false, fresh };
-        let stretch = context::enter(None, &mut self.state, start, self.mxcsr_mask);
+        let start =
+            Start { timer: entry.timer, step, resume: false, interrupts_off: false, fresh: from_start };
+        let source = from_start.then_some(&self.start);
+        let stretch = context::enter(source, &mut self.state, start, self.mxcsr_mask);
         self.state.rflags &= !TRAP_FLAG;
         let kind = stop_kind(stretch.cause);
         let is_debug = matches!(stretch.cause, Cause::Exception { vector: vector::DEBUG, .. });
@@ -182,17 +193,13 @@ impl Workbench for UserBlocks {
         };
         self.block = block;
         self.executed = 0;
-        self.state = UserRegisters::new(USER_CS, USER_SS);
-        self.state.rip = CODE + start;
-        self.state.rbx = READ_ONLY;
-        self.state.rdi = DATA;
-        self.state.rsp = DATA + PAGE_LEN;
-        match block {
-            Block::Long(loops) => self.state.rax = long::start(2 * u64::from(loops)).0,
-            Block::Locked(loops) => self.state.rax = loops.into(),
-            Block::Trapped(Trapped::Shadow) => self.state.rax = USER_SS.into(),
-            _ => {}
-        }
+        self.start.rip = CODE + start;
+        self.start.rax = match block {
+            Block::Long(loops) => long::start(2 * u64::from(loops)).0,
+            Block::Locked(loops) => loops.into(),
+            Block::Trapped(Trapped::Shadow) => USER_SS.into(),
+            _ => 0,
+        };
         machine::set_breakpoint(breakpoint);
         let sample = self.stretch(entry, true);
         machine::set_breakpoint(None);

@@ -57,7 +57,8 @@ impl fmt::Display for Selection {
 }
 
 impl Counting {
-    fn timed(clock: Clock) -> Self {
+    /// Virtual time counts.
+    pub(super) fn timed(clock: Clock) -> Self {
         Self {
             kind: CounterKind::VirtualTime,
             unit: Unit::Instructions,
