@@ -99,6 +99,20 @@ fn the_page_that_a_fault_was_about_is_open_in_the_next_pe() {
     }
 }
 
+/// Not even if it was about to be written: the fault comes again, and is the kernel's to judge.
+#[test]
+fn a_page_that_may_not_be_written_does_not_open() {
+    let mut toy = Toy::new(&[&[]], &[PAGE]);
+    let (mut executor, mut replay, mut thread) = (executor(), Replay::new(1, POLICY), thread(0));
+    for error in [6, 7, 7] {
+        let outcome = executor.execute(&mut toy, &mut thread, &mut replay, u64::MAX, &mut ());
+        let delimiter = Delimiter::PageFault { address: PAGE, error };
+        assert_eq!(outcome, Outcome::Committed(End { delimiter, count: 0 }));
+        assert_eq!((toy.open_pages(), toy.word(0)), (vec![], 0));
+        toy.spaces[0].entry(PAGE).or_insert(Mapped::new(0)).writable = false;
+    }
+}
+
 #[test]
 fn a_page_that_is_not_written_any_more_is_closed_and_forgotten_and_no_other() {
     let pages: Vec<_> = (0..4).map(|page| (PAGE * (page + 1), page as usize)).collect();

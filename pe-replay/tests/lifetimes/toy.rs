@@ -54,6 +54,7 @@ impl Flip for Little {
 pub struct Mapped {
     home: usize,
     frame: usize,
+    pub writable: bool,
     pub open: bool,
     dirty: bool,
     watched: bool,
@@ -61,7 +62,7 @@ pub struct Mapped {
 
 impl Mapped {
     pub fn new(home: usize) -> Self {
-        Self { home, frame: home, open: false, dirty: false, watched: false }
+        Self { home, frame: home, writable: true, open: false, dirty: false, watched: false }
     }
 }
 
@@ -206,9 +207,9 @@ impl Memory for Toy {
     }
     fn page(&mut self, address: u64) -> Option<Page<usize, ()>> {
         let left_open = self.wrong == Wrong::LeavesOpen;
-        let Mapped { frame, open, .. } = *self.mapped(address)?;
+        let Mapped { frame, writable, open, .. } = *self.mapped(address)?;
         let (address, open) = (address & !(PAGE - 1), open || left_open);
-        Some(Page { address, frame, slot: (), writable: true, open, shared: true })
+        Some(Page { address, frame, slot: (), writable, open, shared: true })
     }
     fn allocate(&mut self) -> Option<usize> {
         if self.wrong == Wrong::GivesTwice { self.free.last().copied() } else { self.free.pop() }
