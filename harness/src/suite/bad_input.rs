@@ -96,6 +96,7 @@ fn missing_file(context: &Context) -> Result<()> {
     refused(context, &["run", VICTIM, "--stdin", text], "no such file", |_| ())?;
     refused(context, &["run", VICTIM, "--file", text], "no such file", |_| ())?;
     refused(context, &["native", VICTIM, "--file", text], "no such file", |_| ())?;
+    refused(context, &["compare", "init"], "init is a system and no program", |_| ())?;
     refused(context, &["run", "no-such-program"], "no program is called no-such-program", |_| ())
 }
 

@@ -135,6 +135,11 @@ pub fn components() -> Result<Vec<(String, PathBuf)>> {
 pub fn program(name: &str) -> Result<PathBuf> {
     match Kind::of(name)? {
         Some(kind) => kind.build(name),
+        None if name == init::NAME => {
+            bail!(
+                "{name} is a system and no program: `run` and `profile` boot it, and `inject --programs {name}`"
+            )
+        }
         None => {
             let known = names(&Kind::ALL)?;
             let nearest = nearest(name, &known).map(|near| format!(" (is {near} meant?)"));
